@@ -1,0 +1,104 @@
+/** What a project wants, after templates were merged and every value was checked: plain data, no file access. */
+import type { Place } from '../errors.ts';
+
+/** Where a value came from: a place in a file, or `default` */
+export type Source = Place | 'default';
+
+/** An allow or deny entry after presets were expanded. */
+export interface NetworkRule {
+  /** As written: `api.github.com`, `*.example.com:443`, `10.1.2.0/24:5432`, `preset:npm` */
+  text: string;
+  /** The host pattern, or CIDR, with ports that the gateway gets: one for each host of a preset */
+  pattern: string;
+  /** The host's own configuration named it (a preset): it may resolve to a private address */
+  trusted: boolean;
+  source: Source;
+}
+
+export interface HttpRule {
+  host: string;
+  methods: string[];
+  paths: string[];
+  source: Source;
+}
+
+export interface MountSpec {
+  /** Absolute path on the host, `~` resolved */
+  host: string;
+  guest: string;
+  readonly: boolean;
+  source: Source;
+}
+
+export interface ImageSpec {
+  /** `debian:<suite>`, `ubuntu:<suite>`, or the absolute path of a root-filesystem tar */
+  base: string;
+}
+
+export interface PackagesSpec {
+  apt: string[];
+  npm: string[];
+  pip: string[];
+  setup: string[];
+}
+
+export interface WorkspaceSpec {
+  /** Absolute real path on the host; the same inside */
+  path: string;
+  mode: 'mount' | 'clone';
+  hide: string[];
+  readonly: string[];
+  /** Built-in protected paths that the user opened again (a widening) */
+  unprotect: string[];
+}
+
+export interface ResourcesSpec {
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+}
+
+export interface LifecycleSpec {
+  restart: 'never' | 'on-failure' | 'always';
+  /** 0: never */
+  idleSeconds: number;
+  pool: number;
+}
+
+export interface AgentSpec {
+  /** Interactive command */
+  command: string[];
+  /** Headless command; `{prompt}` is replaced */
+  headless: string[];
+  mcpFile: string | undefined;
+  mcpFormat: 'json' | 'toml' | undefined;
+}
+
+/** One sandbox as it should be. */
+export interface SandboxSpec {
+  /** `<project>` or `<project>-<key>` or `<key>-<n>` */
+  name: string;
+  image: ImageSpec;
+  packages: PackagesSpec;
+  workspace: WorkspaceSpec;
+  mounts: MountSpec[];
+  network: { mode: 'enforce' | 'observe'; allow: NetworkRule[]; deny: NetworkRule[]; http: HttpRule[] };
+  resources: ResourcesSpec;
+  env: Record<string, string>;
+  lifecycle: LifecycleSpec;
+  agent: { name: string | undefined } & AgentSpec;
+  /** Provenance by dotted path (`resources.memory`, `packages.apt[0]`) */
+  sources: Record<string, Source>;
+}
+
+export interface ProjectSpec {
+  /** The project's name */
+  name: string;
+  /** Real path of the folder of sandbox.toml */
+  dir: string;
+  /** Every file that was read, in order */
+  files: string[];
+  sandboxes: SandboxSpec[];
+  /** Fields that are valid but have no implementation yet; `apply` refuses with each one's line */
+  unsupported: { path: string; source: Place }[];
+}

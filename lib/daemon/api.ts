@@ -1,0 +1,135 @@
+/** The daemon's HTTP API on its Unix socket: types only, shared by server and client. */
+import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
+import type { ErrorJson } from '../errors.ts';
+import type { Change, Plan } from '../plan/types.ts';
+
+/** Sent by the client as `x-sbx-build`; a daemon of another build is replaced when it is idle */
+export const API_VERSION = 1;
+
+export interface DaemonStatus {
+  pid: number;
+  apiVersion: number;
+  /** Hash of the daemon's bundle: a client of another build asks it to hand over */
+  build: string;
+  startedAt: string;
+  sandboxes: number;
+  memoryBytes: number;
+}
+
+export interface PlanRequest {
+  project: ProjectSpec;
+  /** Names (bare) to restrict to */
+  only?: string[];
+}
+
+export interface PlanResponse extends Plan {
+  /** Hash of everything in this spec that widens; what `acceptWidening` must repeat */
+  wideningHash: string;
+  /** The approved hash equals `wideningHash`, or nothing widens */
+  approved: boolean;
+  /** The changes that need approval */
+  widening: Change[];
+}
+
+export interface ApplyRequest extends PlanRequest {
+  /** The `wideningHash` that the person accepted */
+  acceptWidening?: string;
+}
+
+/** Lines of NDJSON of every long request. The last one is `done` or `error`. */
+export type DaemonEvent =
+  | { type: 'step'; sandbox: string; action: string; status: 'started' | 'done' | 'failed'; error?: ErrorJson; durationMs?: number }
+  /** A phase of a step, for progress: `building base`, `installing apt packages` */
+  | { type: 'progress'; sandbox: string; message: string }
+  /** A line of a bake's output */
+  | { type: 'output'; sandbox: string; line: string }
+  | { type: 'done'; result: unknown }
+  | { type: 'error'; error: ErrorJson };
+
+export interface ApplyResult {
+  changes: Change[];
+  steps: { sandbox: string; action: string; durationMs: number }[];
+  sandboxes: SandboxStatus[];
+}
+
+export type SandboxState = 'building' | 'starting' | 'running' | 'stopped' | 'failed';
+
+export interface Condition {
+  type: string;
+  status: boolean;
+  reason: string;
+  message: string;
+  since: string;
+}
+
+/** One row of `sbx ls --json`. */
+export interface SandboxStatus {
+  id: string;
+  name: string;
+  /** The project's name */
+  project: string;
+  /** The project's folder */
+  projectDir: string;
+  state: SandboxState;
+  agent: string | null;
+  image: string;
+  /** Key of the warm layer it was cloned from */
+  snapshot: string | null;
+  accel: string | null;
+  cpus: number;
+  memoryBytes: number;
+  workspace: string;
+  ports: { guest: number; host: number }[];
+  pid: number | null;
+  startedAt: string | null;
+  conditions: Condition[];
+}
+
+/** `sbx inspect`: the row, the applied spec with provenance, folders, layers, sizes. */
+export interface SandboxDetail extends SandboxStatus {
+  spec: SandboxSpec;
+  instanceDir: string;
+  layers: { kind: string; key: string; bytes: number }[];
+  diskBytes: number;
+}
+
+export interface GcRequest {
+  dryRun: boolean;
+}
+
+export interface GcResult {
+  dryRun: boolean;
+  items: { kind: string; key: string; bytes: number; reason: string }[];
+  freedBytes: number;
+}
+
+export interface RequestContext {
+  /** Aborted when the client goes away */
+  signal: AbortSignal;
+  emit(event: DaemonEvent): void;
+}
+
+/** What the HTTP server calls. Every method may throw SbxError. Sandboxes are named by instance id (`lib/paths.ts`). */
+export interface DaemonService {
+  status(): DaemonStatus;
+  /** GET /v1/sandboxes */
+  list(): Promise<SandboxStatus[]>;
+  /** GET /v1/sandboxes/:id */
+  inspect(id: string): Promise<SandboxDetail>;
+  /** POST /v1/plan */
+  plan(request: PlanRequest): Promise<PlanResponse>;
+  /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans anew. A client that goes away: the step under way ends at a safe point. */
+  apply(request: ApplyRequest, context: RequestContext): Promise<ApplyResult>;
+  /** POST /v1/sandboxes/:id/{stop,start,reset}, DELETE /v1/sandboxes/:id; streamed */
+  stop(id: string, context: RequestContext): Promise<SandboxStatus>;
+  start(id: string, context: RequestContext): Promise<SandboxStatus>;
+  /** Back to the warm base: the disk's changes are lost */
+  reset(id: string, context: RequestContext): Promise<SandboxStatus>;
+  remove(id: string, context: RequestContext): Promise<void>;
+  /** POST /v1/gc */
+  gc(request: GcRequest): Promise<GcResult>;
+  /** GET /v1/sandboxes/:id/guest with `Upgrade: sbx-guest`: the socket then speaks lib/guest/wire.ts. Resolves when it ended. */
+  guest(id: string, socket: import('node:stream').Duplex): Promise<void>;
+  /** POST /v1/shutdown: the daemon ends, VMs go on */
+  shutdown(): Promise<void>;
+}

@@ -1,0 +1,121 @@
+/** Every failure that sbx reports by itself. `user` errors are mended by the user, `system` errors by the machine's owner or by us. */
+export type ErrorCode =
+  | 'usage'
+  | 'config-syntax'
+  | 'config-invalid'
+  | 'config-not-found'
+  | 'config-unsupported'
+  | 'not-found'
+  | 'ambiguous-name'
+  | 'not-running'
+  | 'refused-widening'
+  | 'refused-policy'
+  | 'needs-confirmation'
+  | 'busy'
+  | 'cancelled'
+  | 'tool-missing'
+  | 'no-jail'
+  | 'no-space'
+  | 'socket-path-too-long'
+  | 'vm-boot-failed'
+  | 'vm-died'
+  | 'vm-restore-failed'
+  | 'qmp'
+  | 'guest-protocol'
+  | 'guest-failed'
+  | 'bake-failed'
+  | 'image-source'
+  | 'layer-damaged'
+  | 'workspace'
+  | 'gateway'
+  | 'daemon-unreachable'
+  | 'daemon-version'
+  | 'internal';
+
+export interface Place {
+  /** Absolute path of the file the user wrote */
+  file: string;
+  /** Counted from 1 */
+  line: number;
+  /** Counted from 1 */
+  column: number;
+}
+
+export interface ErrorDetails {
+  /** One line: why it happened */
+  why?: string;
+  /** One line: what to do */
+  hint?: string;
+  place?: Place;
+  cause?: unknown;
+}
+
+const USER_CODES: ReadonlySet<ErrorCode> = new Set([
+  'usage', 'config-syntax', 'config-invalid', 'config-not-found', 'config-unsupported', 'not-found', 'ambiguous-name',
+  'not-running', 'refused-widening', 'refused-policy', 'needs-confirmation', 'cancelled', 'bake-failed',
+]);
+
+const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
+  usage: 2, 'config-syntax': 2, 'config-invalid': 2, 'config-not-found': 2, 'config-unsupported': 2, 'ambiguous-name': 2,
+  'refused-widening': 4, 'refused-policy': 4, 'needs-confirmation': 4,
+};
+
+/** The one error class: `message` says what happened, `why` the reason, `hint` the way out. Callers branch on `code` only. */
+export class SbxError extends Error {
+  readonly code: ErrorCode;
+  readonly why: string | undefined;
+  readonly hint: string | undefined;
+  readonly place: Place | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.name = 'SbxError';
+    this.code = code;
+    this.why = details.why;
+    this.hint = details.hint;
+    this.place = details.place;
+  }
+
+  get kind(): 'user' | 'system' {
+    return USER_CODES.has(this.code) ? 'user' : 'system';
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[this.code] ?? 1;
+  }
+}
+
+/** The wire and `--json` form: `{code, message, why?, hint?, file?, line?, column?}`. */
+export interface ErrorJson {
+  code: ErrorCode;
+  message: string;
+  why?: string;
+  hint?: string;
+  file?: string;
+  line?: number;
+  column?: number;
+}
+
+export function toErrorJson(error: unknown): ErrorJson {
+  if (!(error instanceof SbxError)) return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.why === undefined ? {} : { why: error.why }),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(error.place ?? {}),
+  };
+}
+
+export function fromErrorJson(json: ErrorJson): SbxError {
+  const { file, line, column } = json;
+  return new SbxError(json.code, json.message, {
+    ...(json.why === undefined ? {} : { why: json.why }),
+    ...(json.hint === undefined ? {} : { hint: json.hint }),
+    ...(file === undefined || line === undefined || column === undefined ? {} : { place: { file, line, column } }),
+  });
+}
+
+export function errnoOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

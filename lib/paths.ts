@@ -1,0 +1,104 @@
+/** The one owner of every name on disk, with the limit on socket paths. All state is below one home: folders 0700, files 0600. */
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import envPaths from 'env-paths';
+import { SbxError } from './errors.ts';
+
+/** Longest path that fits into `sockaddr_un` on Linux, without the closing NUL */
+const SOCKET_PATH_MAX = 107;
+
+export interface Home {
+  root: string;
+  /** Content-addressed layers */
+  store: string;
+  /** One folder a sandbox */
+  instances: string;
+  /** Approvals and applied specs, one folder a project */
+  projects: string;
+  daemon: { dir: string; socket: string; lock: string; log: string };
+  /** Results of probes, valid for one boot of the host */
+  probes: string;
+}
+
+/** The state folder: `SBX_HOME`, else the user's XDG data folder. */
+export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
+  const root = env['SBX_HOME'] ? resolve(env['SBX_HOME']) : envPaths('sbx', { suffix: '' }).data;
+  const daemon = join(root, 'daemon');
+  return {
+    root,
+    store: join(root, 'store'),
+    instances: join(root, 'instances'),
+    projects: join(root, 'projects'),
+    daemon: { dir: daemon, socket: join(daemon, 'sock'), lock: join(daemon, 'lock'), log: join(daemon, 'log') },
+    probes: join(root, 'probes.json'),
+  };
+}
+
+export interface InstancePaths {
+  dir: string;
+  /** What this instance is: project, name, applied spec (JSON) */
+  record: string;
+  /** The VM's process: pid and start time (JSON); absent when stopped */
+  process: string;
+  /** The instance's own qcow2 overlay */
+  disk: string;
+  /** Bound into the jail: the sockets QEMU makes */
+  run: string;
+  qmp: string;
+  agent: string;
+  /** Bound into the jail: the gateway's socket, made by the host */
+  door: string;
+  proxySocket: string;
+  console: string;
+  /** stderr of the jail and QEMU */
+  monitorLog: string;
+  /** One JSON line a verdict of the gateway */
+  audit: string;
+  /** Mount points and placeholders made in the workspace (JSON) */
+  placeholders: string;
+}
+
+/** Stable short id of a sandbox: the project's real path and the sandbox's name. */
+export function instanceId(projectDir: string, name: string): string {
+  return createHash('sha256').update(`${projectDir}\0${name}`).digest('hex').slice(0, 12);
+}
+
+export function projectId(projectDir: string): string {
+  return createHash('sha256').update(projectDir).digest('hex').slice(0, 16);
+}
+
+export function instancePaths(home: Home, id: string): InstancePaths {
+  const dir = join(home.instances, id);
+  const run = join(dir, 'run');
+  const door = join(dir, 'door');
+  return {
+    dir,
+    record: join(dir, 'instance.json'),
+    process: join(dir, 'process.json'),
+    disk: join(dir, 'disk.qcow2'),
+    run,
+    qmp: socketPath(join(run, 'qmp')),
+    agent: socketPath(join(run, 'agent')),
+    door,
+    proxySocket: socketPath(join(door, 'proxy')),
+    console: join(dir, 'console.log'),
+    monitorLog: join(dir, 'monitor.log'),
+    audit: join(dir, 'audit.jsonl'),
+    placeholders: join(dir, 'placeholders.json'),
+  };
+}
+
+/** @throws SbxError `socket-path-too-long`: a Unix socket at this path could not be bound. */
+export function socketPath(path: string): string {
+  if (Buffer.byteLength(path) <= SOCKET_PATH_MAX) return path;
+  throw new SbxError('socket-path-too-long', `the socket path is too long: ${path}`, {
+    why: `a Unix socket's path has at most ${SOCKET_PATH_MAX} bytes, this one has ${Buffer.byteLength(path)}`,
+    hint: 'set SBX_HOME to a shorter folder',
+  });
+}
+
+export function ensurePrivateDir(path: string): string {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
+}

@@ -1,0 +1,77 @@
+/** The boundary to a virtual machine monitor. QEMU is behind it (lib/vm/qemu). */
+import type { JailMount } from '../workspace/types.ts';
+
+export type Accel = 'kvm' | 'tcg';
+
+/** A disk in the order of the guest's devices: /dev/vda is the first. */
+export interface Disk {
+  /** Absolute path on the host */
+  path: string;
+  format: 'qcow2' | 'raw';
+  readonly: boolean;
+  /** Backing files, nearest first: bound read-only into the jail at the same path */
+  backing: string[];
+}
+
+export interface VmShape {
+  cpus: number;
+  memoryBytes: number;
+  kernel: string;
+  initrd: string;
+  /** Appended to the driver's own kernel command line */
+  cmdline: string;
+  disks: Disk[];
+  /** Mounts below the one exported 9p folder */
+  mounts: JailMount[];
+}
+
+/** Folders and sockets of one VM on the host; see `InstancePaths`. */
+export interface VmPlaces {
+  dir: string;
+  run: string;
+  qmp: string;
+  agent: string;
+  door: string;
+  process: string;
+  console: string;
+  monitorLog: string;
+}
+
+export interface VmProcess {
+  /** Process 1 of the jail's pid namespace, as the host sees it: killing it ends all of the VM */
+  pid: number;
+  /** Start time from /proc/PID/stat, so that a reused pid is never taken for the VM */
+  startTime: string;
+  accel: Accel;
+  startedAt: string;
+}
+
+export interface WarmFiles {
+  ram: string;
+  device: string;
+}
+
+/**
+ * Create, find and end VMs. Every method MUST be safe to call again: `destroy` of a VM that is gone is no error.
+ * No VM ends because its creator does.
+ */
+export interface VmDriver {
+  /** Starts from the kernel. MUST NOT return before the guest agent's port exists; throws `vm-boot-failed`, `no-jail`, `tool-missing`. */
+  boot(shape: VmShape, places: VmPlaces, options: BootOptions): Promise<VmProcess>;
+  /** Clones a warm snapshot of the same shape. Throws `vm-restore-failed`. */
+  restore(shape: VmShape, warm: WarmFiles, places: VmPlaces, signal?: AbortSignal): Promise<VmProcess>;
+  /** Writes RAM and device state of a VM that was booted with `ramFile`, then ends it. */
+  snapshot(places: VmPlaces, into: WarmFiles, signal?: AbortSignal): Promise<void>;
+  /** The running VM of these places, or undefined. MUST read the process file only and check the start time. */
+  find(places: VmPlaces): VmProcess | undefined;
+  /** Ends the VM at once and waits until its processes are gone. */
+  destroy(places: VmPlaces): Promise<void>;
+  /** Part of a warm snapshot's key: monitor build, machine, CPU model, accelerator. */
+  identity(): Promise<string>;
+}
+
+export interface BootOptions {
+  /** RAM is kept in this file, for a snapshot */
+  ramFile?: string;
+  signal?: AbortSignal;
+}
