@@ -51,13 +51,31 @@ export interface ErrorDetails {
 }
 
 const USER_CODES: ReadonlySet<ErrorCode> = new Set([
-  'usage', 'config-syntax', 'config-invalid', 'config-not-found', 'config-unsupported', 'not-found', 'ambiguous-name',
-  'not-running', 'refused-widening', 'refused-policy', 'needs-confirmation', 'cancelled', 'bake-failed',
+  'usage',
+  'config-syntax',
+  'config-invalid',
+  'config-not-found',
+  'config-unsupported',
+  'not-found',
+  'ambiguous-name',
+  'not-running',
+  'refused-widening',
+  'refused-policy',
+  'needs-confirmation',
+  'cancelled',
+  'bake-failed',
 ]);
 
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
-  usage: 2, 'config-syntax': 2, 'config-invalid': 2, 'config-not-found': 2, 'config-unsupported': 2, 'ambiguous-name': 2,
-  'refused-widening': 4, 'refused-policy': 4, 'needs-confirmation': 4,
+  usage: 2,
+  'config-syntax': 2,
+  'config-invalid': 2,
+  'config-not-found': 2,
+  'config-unsupported': 2,
+  'ambiguous-name': 2,
+  'refused-widening': 4,
+  'refused-policy': 4,
+  'needs-confirmation': 4,
 };
 
 /** The one error class: `message` says what happened, `why` the reason, `hint` the way out. Callers branch on `code` only. */
@@ -97,7 +115,8 @@ export interface ErrorJson {
 }
 
 export function toErrorJson(error: unknown): ErrorJson {
-  if (!(error instanceof SbxError)) return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+  if (!(error instanceof SbxError))
+    return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
   return {
     code: error.code,
     message: error.message,
@@ -117,5 +136,7 @@ export function fromErrorJson(json: ErrorJson): SbxError {
 }
 
 export function errnoOf(error: unknown): string | undefined {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
 }

@@ -3,8 +3,10 @@ import type { JailMount } from '../jail-mount.ts';
 
 export type Accel = 'kvm' | 'tcg';
 
-/** A disk in the order of the guest's devices: /dev/vda is the first. */
+/** A disk of the guest. */
 export interface Disk {
+  /** How the guest's start-up finds it: `sbx-root`, `sbx-runtime` */
+  serial: string;
   /** Absolute path on the host */
   path: string;
   format: 'qcow2' | 'raw';

@@ -1,0 +1,132 @@
+/** Which accelerator really works: hardware is believed only after a probe guest has run on it. */
+import { spawn } from 'node:child_process';
+import { access, constants, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { run } from '../../process.ts';
+import type { Accel } from '../driver.ts';
+import type { QemuFacts } from './args.ts';
+
+/** A broken KVM hangs rather than fails. */
+const PROBE_DEADLINE_MS = 4_000;
+const PROBE_EXIT = 85;
+
+/** Best of the sizes measured: see docs/performance.md. */
+const TRANSLATION_CACHE_MIB = 64;
+
+interface Probed {
+  bootId: string;
+  binary: string;
+  accel: Accel;
+  version: string;
+  reason: string;
+}
+
+export interface AccelReport {
+  facts: QemuFacts;
+  /** Why this accelerator, for `sbx doctor` */
+  reason: string;
+}
+
+/** Facts about QEMU and this host, cached in `cacheFile` for one boot of the host and one binary. */
+export async function probeQemu(binary: string, cacheFile: string): Promise<AccelReport> {
+  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  const stamp = await identityOf(binary);
+  const cached = await readCache(cacheFile);
+  const probed =
+    cached?.bootId === bootId && cached.binary === stamp ? cached : { bootId, binary: stamp, ...(await probe(binary)) };
+  if (probed !== cached) await writeFileAtomic(cacheFile, JSON.stringify(probed), { mode: 0o600 });
+  return {
+    facts: {
+      accel: probed.accel,
+      version: probed.version,
+      tscKhz: await hostTscKhz(),
+      translationCacheMib: TRANSLATION_CACHE_MIB,
+    },
+    reason: probed.reason,
+  };
+}
+
+async function identityOf(binary: string): Promise<string> {
+  const { stat } = await import('node:fs/promises');
+  const found = await stat(binary).catch(() => undefined);
+  return found === undefined ? binary : `${binary}:${found.size}:${found.mtimeMs}`;
+}
+
+async function readCache(file: string): Promise<Probed | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Probed;
+  } catch {
+    return undefined;
+  }
+}
+
+async function probe(binary: string): Promise<{ accel: Accel; version: string; reason: string }> {
+  const version = /version (\d+\.\d+(\.\d+)?)/.exec(await run(binary, ['--version']))?.[1] ?? '0.0';
+  const verdict = await kvmVerdict(binary);
+  return { version, accel: verdict === undefined ? 'kvm' : 'tcg', reason: verdict ?? 'a probe guest ran on /dev/kvm' };
+}
+
+/** Why KVM cannot be used, or undefined when a guest ran on it. */
+async function kvmVerdict(binary: string): Promise<string | undefined> {
+  const usable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!usable) return '/dev/kvm is not there or not writable for this user';
+  const flags = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
+  if (!/^flags\s*:.*\b(vmx|svm)\b/m.test(flags)) return 'the processor shows no virtualisation (vmx or svm)';
+  return (await probeGuestRuns(binary, 'kvm')) ? undefined : 'a probe guest did not run on /dev/kvm';
+}
+
+/** Boots a 512-byte guest that writes one byte to the debug-exit port. Exported for `sbx doctor` and its test under TCG. */
+export async function probeGuestRuns(binary: string, accel: Accel): Promise<boolean> {
+  const dir = await mkdtemp(join(tmpdir(), 'sbx-probe-'));
+  try {
+    const sector = Buffer.alloc(512);
+    // mov al, 42; out 0xf4, al; hlt — QEMU exits with 42 * 2 + 1
+    Buffer.from([0xb0, 0x2a, 0xe6, 0xf4, 0xf4]).copy(sector);
+    sector.writeUInt16LE(0xaa55, 510);
+    const disk = join(dir, 'probe.img');
+    await writeFile(disk, sector);
+    const args = [
+      '-nodefaults',
+      '-no-user-config',
+      '-display',
+      'none',
+      '-M',
+      'pc',
+      '-accel',
+      accel,
+      '-m',
+      '16M',
+      '-drive',
+      `file=${disk},format=raw,if=ide`,
+      '-device',
+      'isa-debug-exit,iobase=0xf4,iosize=4',
+    ];
+    return (await exitWithin(binary, args, PROBE_DEADLINE_MS)) === PROBE_EXIT;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function exitWithin(command: string, args: string[], deadlineMs: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: 'ignore' });
+    const timer = setTimeout(() => child.kill('SIGKILL'), deadlineMs);
+    const done = (code: number | undefined) => {
+      clearTimeout(timer);
+      resolve(code);
+    };
+    child.once('error', () => done(undefined));
+    child.once('exit', (code) => done(code ?? undefined));
+  });
+}
+
+/** The clock the guest's TSC will run at. Without it Linux calibrates against the PIT, which fails on a busy host. */
+async function hostTscKhz(): Promise<number | undefined> {
+  const mhz = /^cpu MHz\s*:\s*([\d.]+)/m.exec(await readFile('/proc/cpuinfo', 'utf8').catch(() => ''))?.[1];
+  return mhz === undefined ? undefined : Math.round(Number(mhz) * 1000);
+}

@@ -1,0 +1,161 @@
+/** QEMU's command line from facts: pure, tested without QEMU. */
+import type { Accel, Disk, VmShape } from '../driver.ts';
+
+/** Where things lie inside the jail */
+export const JAIL = {
+  run: '/vm',
+  door: '/door',
+  console: '/vm-console',
+  state: '/vm-state',
+  export: '/export',
+  proxy: '/door/proxy',
+} as const;
+
+/** The one address and port that the guest's network card reaches */
+export const PROXY_ADDRESS = { host: '10.0.2.100', port: 3128 } as const;
+
+export interface QemuFacts {
+  accel: Accel;
+  /** Asked of the binary: `7.2.22` */
+  version: string;
+  /** Time stamp counter of the host; undefined where it is not known */
+  tscKhz: number | undefined;
+  /** Bound of TCG's code cache, in MiB */
+  translationCacheMib: number;
+}
+
+export type Ram =
+  /** Anonymous memory */
+  | { kind: 'private' }
+  /** Shared with a file, for a snapshot */
+  | { kind: 'capture'; file: string }
+  /** A private copy-on-write view of a warm file */
+  | { kind: 'clone'; file: string };
+
+export interface QemuArgsInput {
+  shape: VmShape;
+  facts: QemuFacts;
+  ram: Ram;
+  /** Marks the processes of this VM: see `find` */
+  marker: string;
+}
+
+export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): string[] {
+  const mib = Math.floor(shape.memoryBytes / 1024 ** 2);
+  return [
+    '-name',
+    marker,
+    '-nodefaults',
+    '-no-user-config',
+    '-display',
+    'none',
+    '-no-reboot',
+    '-M',
+    machine(facts),
+    ...accelerator(facts),
+    '-smp',
+    String(shape.cpus),
+    '-m',
+    `${mib}M`,
+    '-object',
+    memory(ram, mib, facts),
+    '-kernel',
+    shape.kernel,
+    '-initrd',
+    shape.initrd,
+    '-append',
+    kernelCommandLine(shape, facts),
+    '-chardev',
+    `socket,id=qmp,path=${JAIL.run}/qmp,server=on,wait=off`,
+    '-mon',
+    'chardev=qmp,mode=control',
+    '-chardev',
+    `file,id=console,path=${JAIL.console},append=on`,
+    '-serial',
+    'chardev:console',
+    '-device',
+    'virtio-serial-device,max_ports=2',
+    '-chardev',
+    `socket,id=agent,path=${JAIL.run}/agent,server=on,wait=off`,
+    '-device',
+    'virtserialport,chardev=agent,name=sbx.agent',
+    ...shape.disks.flatMap(diskArgs),
+    '-fsdev',
+    `local,id=export,path=${JAIL.export},security_model=none,multidevs=remap`,
+    '-device',
+    'virtio-9p-device,fsdev=export,mount_tag=export',
+    // No address but the proxy's, no IPv6 (libslirp forwards a crafted source), no DNS, no DHCP name.
+    '-netdev',
+    `user,id=net,restrict=on,ipv6=off,guestfwd=tcp:${PROXY_ADDRESS.host}:${PROXY_ADDRESS.port}-cmd:socat -t 60 - UNIX-CONNECT:${JAIL.proxy}`,
+    '-device',
+    'virtio-net-device,netdev=net,mac=52:54:00:5b:78:01',
+    '-device',
+    'virtio-balloon-device,id=balloon',
+    '-device',
+    'virtio-rng-device',
+    // guestfwd starts its command, so spawning stays allowed; the jail bounds what can be started.
+    '-sandbox',
+    'on,obsolete=deny,elevateprivileges=deny,resourcecontrol=deny',
+    ...(ram.kind === 'clone' ? ['-S', '-incoming', 'defer'] : []),
+  ];
+}
+
+function machine(facts: QemuFacts): string {
+  // From 8.2 on a microvm without option ROMs never boots; before, with them it boots slower.
+  const roms = versionAtLeast(facts.version, 8, 0) ? '' : ',x-option-roms=off';
+  return `microvm${roms},isa-serial=on,rtc=on,acpi=on,memory-backend=ram`;
+}
+
+function accelerator(facts: QemuFacts): string[] {
+  if (facts.accel === 'kvm') return ['-accel', 'kvm', '-cpu', 'host'];
+  return ['-accel', `tcg,thread=multi,tb-size=${facts.translationCacheMib}`, '-cpu', 'max'];
+}
+
+function memory(ram: Ram, mib: number, facts: QemuFacts): string {
+  if (ram.kind === 'private') return `memory-backend-ram,id=ram,size=${mib}M`;
+  if (ram.kind === 'capture') return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=on`;
+  // Before 8.2 the file is opened read-write even for a private view: see the seal in lib/image/store.ts.
+  const readonly = versionAtLeast(facts.version, 8, 2) ? ',readonly=on,rom=off' : '';
+  return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=off${readonly}`;
+}
+
+function kernelCommandLine(shape: VmShape, facts: QemuFacts): string {
+  const timer =
+    facts.accel === 'tcg' && facts.tscKhz !== undefined ? [`tsc_early_khz=${facts.tscKhz}`, 'no_timer_check'] : [];
+  const speed = facts.accel === 'tcg' ? ['mitigations=off'] : [];
+  return [
+    'console=ttyS0',
+    'reboot=t',
+    'panic=-1',
+    'loglevel=4',
+    'net.ifnames=0',
+    'transparent_hugepage=never',
+    'apparmor=0',
+    'random.trust_cpu=on',
+    ...timer,
+    ...speed,
+    shape.cmdline,
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+function diskArgs(disk: Disk, index: number): string[] {
+  const id = `disk${index}`;
+  const options = [
+    `id=${id}`,
+    `file=${disk.path.replaceAll(',', ',,')}`,
+    `format=${disk.format}`,
+    'if=none',
+    `readonly=${disk.readonly ? 'on' : 'off'}`,
+    'discard=unmap',
+    'cache=writeback',
+    'aio=threads',
+  ];
+  return ['-drive', options.join(','), '-device', `virtio-blk-device,drive=${id},serial=${disk.serial}`];
+}
+
+export function versionAtLeast(version: string, major: number, minor: number): boolean {
+  const [a = 0, b = 0] = version.split('.').map(Number);
+  return a > major || (a === major && b >= minor);
+}
