@@ -38,7 +38,14 @@ export interface ApplyRequest extends PlanRequest {
 
 /** Lines of NDJSON of every long request. The last one is `done` or `error`. */
 export type DaemonEvent =
-  | { type: 'step'; sandbox: string; action: string; status: 'started' | 'done' | 'failed'; error?: ErrorJson; durationMs?: number }
+  | {
+      type: 'step';
+      sandbox: string;
+      action: string;
+      status: 'started' | 'done' | 'failed';
+      error?: ErrorJson;
+      durationMs?: number;
+    }
   /** A phase of a step, for progress: `building base`, `installing apt packages` */
   | { type: 'progress'; sandbox: string; message: string }
   /** A line of a bake's output */
