@@ -48,6 +48,13 @@ export interface VmProcess {
   startedAt: string;
 }
 
+export interface VmExit {
+  /** Of QEMU; undefined when it was killed */
+  code: number | undefined;
+  /** Milliseconds since the epoch */
+  at: number;
+}
+
 export interface WarmFiles {
   ram: string;
   device: string;
@@ -66,6 +73,8 @@ export interface VmDriver {
   snapshot(places: VmPlaces, into: WarmFiles, signal?: AbortSignal): Promise<void>;
   /** The running VM of these places, or undefined. MUST read the process file only and check the start time. */
   find(places: VmPlaces): VmProcess | undefined;
+  /** How the last process of these places ended; undefined when none was started since `destroy`. */
+  lastExit(places: VmPlaces): VmExit | undefined;
   /** Ends the VM at once and waits until its processes are gone. */
   destroy(places: VmPlaces): Promise<void>;
   /** Part of a warm snapshot's key: monitor build, machine, CPU model, accelerator. */

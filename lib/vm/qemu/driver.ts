@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SbxError } from '../../errors.ts';
 import { isAlive, run, startTimeOf, toolMissing } from '../../process.ts';
-import type { BootOptions, VmDriver, VmPlaces, VmProcess, VmShape, WarmFiles } from '../driver.ts';
+import type { BootOptions, VmDriver, VmExit, VmPlaces, VmProcess, VmShape, WarmFiles } from '../driver.ts';
 import { probeQemu } from './accel.ts';
 import { buildQemuArgs, JAIL, type QemuFacts, type Ram, versionAtLeast } from './args.ts';
 import { buildJailArgs } from './jail.ts';
@@ -83,6 +83,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     },
     snapshot: (places, into, signal) => takeSnapshot(places, into, signal),
     find: findVm,
+    lastExit,
     destroy: destroyVm,
     async identity() {
       const { accel, version, translationCacheMib } = await getFacts();
@@ -231,9 +232,18 @@ function markerOf(places: VmPlaces): string {
 
 function findVm(places: VmPlaces): VmProcess | undefined {
   try {
-    const info = JSON.parse(readFileSync(places.process, 'utf8')) as { 'child-pid': number };
-    const pid = info['child-pid'];
-    return describe(pid, places);
+    const first = readFileSync(places.process, 'utf8').split('\n')[0] ?? '';
+    return describe((JSON.parse(first) as { 'child-pid': number })['child-pid'], places);
+  } catch {
+    return undefined;
+  }
+}
+
+/** bubblewrap writes the exit code itself, so that it is known also when nobody of us was there. */
+function lastExit(places: VmPlaces): VmExit | undefined {
+  try {
+    const code = /"exit-code":\s*(\d+)/.exec(readFileSync(places.process, 'utf8'))?.[1];
+    return { code: code === undefined ? undefined : Number(code), at: statSync(places.process).mtimeMs };
   } catch {
     return undefined;
   }

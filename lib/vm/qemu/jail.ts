@@ -20,7 +20,7 @@ export interface JailInput {
   kvm: boolean;
   /** An empty folder of the host's, for mounts whose source is `empty-dir` */
   emptyDir: string;
-  /** Descriptor to which bubblewrap writes `{"child-pid": N}` */
+  /** Descriptor to which bubblewrap writes `{"child-pid": N}` and at the end `{"exit-code": N}`, a line each */
   infoFd: number;
 }
 
@@ -48,7 +48,7 @@ export function buildJailArgs(input: JailInput): string[] {
     '--setenv',
     'PATH',
     '/usr/bin:/usr/sbin',
-    '--info-fd',
+    '--json-status-fd',
     String(input.infoFd),
     '--ro-bind',
     '/usr',

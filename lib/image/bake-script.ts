@@ -1,0 +1,131 @@
+/** The steps of a bake as data: what runs inside the guest, as root, and how each is called when it fails. Pure. */
+
+export interface BakeStep {
+  /** For progress and errors: `apt-get install`, or the user's own line */
+  title: string;
+  argv: string[];
+  /** Dotted path in sandbox.toml of what asked for it */
+  path: string | undefined;
+}
+
+export interface PackageLists {
+  apt: string[];
+  npm: string[];
+  pip: string[];
+  setup: string[];
+}
+
+export const PROXY_URL = 'http://10.0.2.100:3128';
+
+/** The unprivileged user of every sandbox */
+export const AGENT_USER = 'agent';
+
+const APT = ['apt-get', '-o', 'Dpkg::Use-Pty=0', '-o', 'Acquire::Retries=3', '-y', '--no-install-recommends'];
+
+/** Once for each base: the user, the trust store, the tools' proxy settings. */
+export function foundationSteps(): BakeStep[] {
+  const script = [
+    'set -eu',
+    `id ${AGENT_USER} >/dev/null 2>&1 || useradd --create-home --uid 1000 --user-group --shell /bin/bash ${AGENT_USER}`,
+    `mkdir -p /etc/sudoers.d && printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\nDefaults env_keep += "http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY NODE_EXTRA_CA_CERTS npm_config_registry PIP_INDEX_URL"\\n' ${AGENT_USER} > /etc/sudoers.d/sbx`,
+    'chmod 0440 /etc/sudoers.d/sbx',
+    'mkdir -p /etc/apt/apt.conf.d /usr/local/share/ca-certificates /etc/profile.d',
+    `printf 'Acquire::http::Proxy "%s";\\nAcquire::https::Proxy "%s";\\n' ${PROXY_URL} ${PROXY_URL} > /etc/apt/apt.conf.d/90sbx`,
+    // Services are the sandbox's to start, not a package's.
+    "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 0755 /usr/sbin/policy-rc.d",
+    'printf \'PATH="$PATH:/opt/sbx/bin"\\n\' > /etc/profile.d/sbx.sh',
+    'if command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null 2>&1; fi',
+    ': > /etc/machine-id',
+    'rm -f /etc/resolv.conf && printf "" > /etc/resolv.conf',
+  ].join('\n');
+  return [{ title: 'prepare the system', argv: ['/bin/sh', '-c', script], path: undefined }];
+}
+
+/** In the order of design.md: apt, npm, pip, then the project's own lines. */
+export function packageSteps(lists: PackageLists): BakeStep[] {
+  const pip = lists.pip.length > 0 ? ['python3-pip', 'python3-venv'] : [];
+  const apt = [...new Set([...lists.apt, ...pip])];
+  return [
+    ...(apt.length > 0
+      ? [
+          { title: 'apt-get update', argv: ['apt-get', '-o', 'Acquire::Retries=3', 'update'], path: 'packages.apt' },
+          { title: `apt-get install ${apt.join(' ')}`, argv: [...APT, 'install', '--', ...apt], path: 'packages.apt' },
+          { title: 'apt-get clean', argv: ['apt-get', 'clean'], path: undefined },
+        ]
+      : []),
+    ...(lists.npm.length > 0
+      ? [
+          {
+            title: `npm install ${lists.npm.join(' ')}`,
+            argv: [
+              'npm',
+              'install',
+              '--global',
+              '--prefix',
+              '/usr/local',
+              '--no-audit',
+              '--no-fund',
+              '--no-update-notifier',
+              '--',
+              ...lists.npm,
+            ],
+            path: 'packages.npm',
+          },
+        ]
+      : []),
+    ...(lists.pip.length > 0
+      ? [
+          {
+            title: `pip install ${lists.pip.join(' ')}`,
+            argv: [
+              'python3',
+              '-m',
+              'pip',
+              'install',
+              '--break-system-packages',
+              '--no-cache-dir',
+              '--disable-pip-version-check',
+              '--',
+              ...lists.pip,
+            ],
+            path: 'packages.pip',
+          },
+        ]
+      : []),
+    ...lists.setup.map((line, index) => ({
+      title: line,
+      argv: ['/bin/sh', '-ec', line],
+      path: `packages.setup[${index}]`,
+    })),
+  ];
+}
+
+/** Environment of every command, in a bake and in a sandbox: the proxy, trust, and the registries that the host's own tools use. */
+export function guestEnvironment(registries: {
+  npm?: string | undefined;
+  pip?: string | undefined;
+}): Record<string, string> {
+  const bundle = '/etc/ssl/certs/ca-certificates.crt';
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/sbx/bin',
+    LANG: 'C.UTF-8',
+    http_proxy: PROXY_URL,
+    https_proxy: PROXY_URL,
+    HTTP_PROXY: PROXY_URL,
+    HTTPS_PROXY: PROXY_URL,
+    no_proxy: 'localhost,127.0.0.1,::1',
+    NO_PROXY: 'localhost,127.0.0.1,::1',
+    NODE_USE_ENV_PROXY: '1',
+    NODE_EXTRA_CA_CERTS: bundle,
+    SSL_CERT_FILE: bundle,
+    REQUESTS_CA_BUNDLE: bundle,
+    GIT_SSL_CAINFO: bundle,
+    PIP_CERT: bundle,
+    CARGO_HTTP_CAINFO: bundle,
+    CURL_CA_BUNDLE: bundle,
+    DENO_CERT: bundle,
+    AWS_CA_BUNDLE: bundle,
+    ...(registries.npm === undefined ? {} : { npm_config_registry: registries.npm }),
+    ...(registries.pip === undefined ? {} : { PIP_INDEX_URL: registries.pip }),
+  };
+}

@@ -1,0 +1,437 @@
+/** The chain of layers that a sandbox is cloned from: kernel and runtime; base → packages → agent → warm. */
+
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, SbxError } from '../errors.ts';
+import { run } from '../process.ts';
+import type { Disk, VmDriver, VmPlaces, VmShape, WarmFiles } from '../vm/driver.ts';
+import { bootSupervised } from '../vm/supervise.ts';
+import { aptSourcesFor } from './apt-sources.ts';
+import { bake } from './bake.ts';
+import { type BakeStep, foundationSteps, type PackageLists, packageSteps } from './bake-script.ts';
+import { BASE_DISK_BYTES, BASE_FILES, BASE_PACKAGES, fillDistributionBase, fillTarBase } from './base.ts';
+import { hostExtraCas } from './host-trust.ts';
+import { fillKernel, KERNEL_FILES, kernelRecipe } from './kernel.ts';
+import { fillRuntime, RUNTIME_FILES, type RuntimeParts } from './runtime.ts';
+import type { Layer, Store } from './store.ts';
+import { warmUp } from './warm.ts';
+
+export interface ImageRequest {
+  /** `debian:<suite>`, `ubuntu:<suite>` or the path of a tar */
+  base: string;
+  packages: PackageLists;
+  /** What the agent's template adds: a layer of its own */
+  agentPackages: PackageLists;
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  /** Environment of the bake's commands */
+  env: Record<string, string>;
+}
+
+export interface ImageDeps {
+  store: Store;
+  driver: VmDriver;
+  runtimeParts: () => Promise<RuntimeParts>;
+  /** Serves the gateway's socket of a bake with the presets' hosts; the returned function shuts it */
+  openDoor: (places: VmPlaces, name: string) => Promise<() => Promise<void>>;
+  /** Folder of bake logs */
+  logs: string;
+}
+
+export interface ImageEvents {
+  onProgress: (message: string) => void;
+  onLine: (line: string) => void;
+  signal?: AbortSignal | undefined;
+}
+
+/** Everything a clone needs; files below the store, never written to. */
+export interface WarmImage {
+  key: string;
+  /** Keys of every layer of the chain, for gc and inspect */
+  chain: { kind: string; key: string }[];
+  kernel: string;
+  initrd: string;
+  runtimeDisk: Disk;
+  /** The root disk's chain, nearest first */
+  backing: string[];
+  /** An empty overlay on the warm disk: copied for each clone */
+  overlay: string;
+  warm: WarmFiles;
+}
+
+const ROOT = 'disk.qcow2';
+const OVERLAY = 'overlay.qcow2';
+const WARM = { ram: 'ram', device: 'device' } as const;
+
+interface Platform {
+  kernel: Layer;
+  runtime: Layer;
+}
+
+/** Bakes what is missing, reuses what is there. Several callers of one key share one build. */
+export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<WarmImage> {
+  const platform = await ensurePlatform(deps, request, events);
+  const base = await ensureBase(deps, request, events);
+  const trust = await hostExtraCas();
+  const foundation: RootDisk = { layer: base, backing: [join(base.dir, BASE_FILES.disk)], format: 'raw' };
+  const packages = await ensureBaked(deps, request, events, {
+    platform,
+    parent: foundation,
+    kind: 'packages',
+    steps: [...foundationSteps(), ...packageSteps(request.packages)],
+    trust,
+  });
+  const agentSteps = packageSteps(request.agentPackages);
+  const agent =
+    agentSteps.length === 0
+      ? packages
+      : await ensureBaked(deps, request, events, {
+          platform,
+          parent: packages,
+          kind: 'agent',
+          steps: agentSteps,
+          trust: '',
+        });
+  const warm = await ensureWarmLayer(deps, request, events, platform, agent);
+  const chain = [platform.kernel, platform.runtime, base, packages.layer, agent.layer, warm];
+  return {
+    key: warm.key,
+    chain: [
+      ...new Map(chain.map((layer) => [`${layer.kind}-${layer.key}`, { kind: layer.kind, key: layer.key }])).values(),
+    ],
+    kernel: join(platform.kernel.dir, KERNEL_FILES.kernel),
+    initrd: join(platform.kernel.dir, KERNEL_FILES.initrd),
+    runtimeDisk: runtimeDisk(platform),
+    backing: [join(warm.dir, ROOT), ...agent.backing],
+    overlay: join(warm.dir, OVERLAY),
+    warm: { ram: join(warm.dir, WARM.ram), device: join(warm.dir, WARM.device) },
+  };
+}
+
+interface RootDisk {
+  layer: Layer;
+  /** Nearest first */
+  backing: string[];
+  format: 'raw' | 'qcow2';
+}
+
+async function ensurePlatform(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<Platform> {
+  const source = distributionOf(request.base) ?? (await hostDistribution());
+  const sources = await aptSourcesFor(source.distribution, source.suite, events.signal);
+  const kernelKey = keyOf({ source, sources, recipe: kernelRecipe() });
+  const kernel = await build(
+    deps,
+    events,
+    'kernel',
+    kernelKey,
+    [],
+    `kernel of ${source.distribution}:${source.suite}`,
+    (dir, options) => fillKernel(dir, { ...source, sources }, options).then(() => {}),
+  );
+  const parts = await deps.runtimeParts();
+  const agent = createHash('sha256')
+    .update(await readFile(parts.agent))
+    .digest('hex');
+  const runtimeKey = keyOf({
+    kernel: kernel.key,
+    agent,
+    versions: await Promise.all([parts.node, parts.npm, ...parts.pty].map(versionOf)),
+  });
+  const runtime = await build(deps, events, 'runtime', runtimeKey, [kernel], 'guest runtime', (dir, options) =>
+    fillRuntime(dir, kernel.dir, parts, options.signal),
+  );
+  return { kernel, runtime };
+}
+
+async function ensureBase(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<Layer> {
+  const source = distributionOf(request.base);
+  if (source !== undefined) {
+    const sources = await aptSourcesFor(source.distribution, source.suite, events.signal);
+    const key = keyOf({ source, sources, BASE_PACKAGES, BASE_DISK_BYTES });
+    return build(deps, events, 'base', key, [], request.base, (dir, options) =>
+      fillDistributionBase(dir, { suite: source.suite, sources }, options),
+    );
+  }
+  const key = keyOf({ tar: await hashOfFile(request.base), BASE_DISK_BYTES });
+  return build(deps, events, 'base', key, [], request.base, (dir, options) => fillTarBase(dir, request.base, options));
+}
+
+interface BakeJob {
+  platform: Platform;
+  parent: RootDisk;
+  kind: 'packages' | 'agent';
+  steps: BakeStep[];
+  /** The host's extra CAs; empty when a parent has them */
+  trust: string;
+}
+
+async function ensureBaked(
+  deps: ImageDeps,
+  request: ImageRequest,
+  events: ImageEvents,
+  job: BakeJob,
+): Promise<RootDisk> {
+  const key = keyOf({
+    parent: job.parent.layer.key,
+    runtime: job.platform.runtime.key,
+    steps: job.steps.map((step) => step.argv),
+    trust: job.trust,
+    env: request.env,
+    disk: request.diskBytes,
+  });
+  const layer = await build(
+    deps,
+    events,
+    job.kind,
+    key,
+    [job.parent.layer, job.platform.runtime],
+    job.steps.at(-1)?.title ?? job.kind,
+    async (dir, { signal }) => {
+      await makeOverlay(job.parent.backing[0] ?? '', job.parent.format, join(dir, ROOT), request.diskBytes, signal);
+      const places = await bakePlaces(dir);
+      const shut = await deps.openDoor(places, `bake ${job.kind}`);
+      try {
+        const shape = shapeOf(request, job.platform, join(dir, ROOT), job.parent.backing, {
+          cpus: request.cpus,
+          memoryBytes: Math.max(request.memoryBytes, 2 * 1024 ** 3),
+        });
+        const { guest } = await bootSupervised(deps.driver, shape, places, signal === undefined ? {} : { signal });
+        await using connection = guest;
+        if (job.trust !== '')
+          await connection
+            .exec({
+              argv: [
+                '/bin/sh',
+                '-c',
+                'mkdir -p /usr/local/share/ca-certificates && cat > /usr/local/share/ca-certificates/sbx-host.crt',
+              ],
+              user: 'root',
+              cwd: '/',
+              env: request.env,
+              stdin: true,
+            })
+            .then(async (child) => {
+              child.stdin.end(job.trust);
+              await child.exit;
+            });
+        await bake(connection, {
+          steps: job.steps,
+          env: request.env,
+          log: join(deps.logs, `${job.kind}-${key}.log`),
+          onProgress: events.onProgress,
+          onLine: events.onLine,
+          signal,
+        });
+        await connection.request('shutdown', {}).catch(() => {});
+        await ended(deps.driver, places);
+      } finally {
+        await deps.driver.destroy(places);
+        await shut();
+        await rm(places.dir, { recursive: true, force: true });
+      }
+    },
+  );
+  return { layer, backing: [join(layer.dir, ROOT), ...job.parent.backing], format: 'qcow2' };
+}
+
+async function ensureWarmLayer(
+  deps: ImageDeps,
+  request: ImageRequest,
+  events: ImageEvents,
+  platform: Platform,
+  parent: RootDisk,
+): Promise<Layer> {
+  const key = keyOf({
+    parent: parent.layer.key,
+    runtime: platform.runtime.key,
+    driver: await deps.driver.identity(),
+    cpus: request.cpus,
+    memory: request.memoryBytes,
+    disk: request.diskBytes,
+  });
+  return build(
+    deps,
+    events,
+    'warm',
+    key,
+    [parent.layer, platform.runtime, platform.kernel],
+    'warm snapshot',
+    async (dir, { signal }) => {
+      await makeOverlay(parent.backing[0] ?? '', parent.format, join(dir, ROOT), request.diskBytes, signal);
+      const places = await bakePlaces(dir);
+      try {
+        const files = { ram: join(dir, WARM.ram), device: join(dir, WARM.device) };
+        const shape = shapeOf(request, platform, join(dir, ROOT), parent.backing, request);
+        const { guest } = await bootSupervised(deps.driver, shape, places, {
+          ramFile: files.ram,
+          ...(signal === undefined ? {} : { signal }),
+        });
+        await warmUp(guest);
+        await deps.driver.snapshot(places, files, signal);
+      } finally {
+        await deps.driver.destroy(places);
+        await rm(places.dir, { recursive: true, force: true });
+      }
+      // Its backing file is named by the path that the layer will have once it is sealed.
+      await makeOverlay(
+        join(deps.store.pathOf('warm', key), ROOT),
+        'qcow2',
+        join(dir, OVERLAY),
+        request.diskBytes,
+        signal,
+      );
+    },
+  );
+}
+
+/** A new instance's disk: a copy of the empty overlay. */
+export async function cloneDisk(image: WarmImage, target: string): Promise<void> {
+  try {
+    await copyFile(image.overlay, target);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOSPC')
+      throw new SbxError('no-space', 'no space left for the disk of a sandbox', {
+        hint: 'free some space, for example by `sbx gc`',
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/** The machine of an instance, or of a bake. */
+export function shapeOf(
+  _request: unknown,
+  platform: Platform,
+  disk: string,
+  backing: string[],
+  size: { cpus: number; memoryBytes: number },
+): VmShape {
+  return {
+    cpus: size.cpus,
+    memoryBytes: size.memoryBytes,
+    kernel: join(platform.kernel.dir, KERNEL_FILES.kernel),
+    initrd: join(platform.kernel.dir, KERNEL_FILES.initrd),
+    cmdline: '',
+    disks: [{ serial: 'sbx-root', path: disk, format: 'qcow2', readonly: false, backing }, runtimeDisk(platform)],
+    mounts: [],
+  };
+}
+
+function runtimeDisk(platform: Platform): Disk {
+  return {
+    serial: 'sbx-runtime',
+    path: join(platform.runtime.dir, RUNTIME_FILES.disk),
+    format: 'raw',
+    readonly: true,
+    backing: [],
+  };
+}
+
+async function build(
+  deps: ImageDeps,
+  events: ImageEvents,
+  kind: string,
+  key: string,
+  parents: Layer[],
+  description: string,
+  fill: (dir: string, options: { signal?: AbortSignal; onLine: (line: string) => void }) => Promise<void>,
+): Promise<Layer> {
+  const found = await deps.store.get(kind, key, {
+    onDamaged: () => events.onProgress(`the ${kind} layer is damaged: building it again`),
+  });
+  if (found !== undefined) return found;
+  events.onProgress(`building the ${kind} layer (${description})`);
+  return deps.store.build(
+    kind,
+    key,
+    { parents: parents.map((parent) => ({ kind: parent.kind, key: parent.key })), description },
+    (dir, signal) => fill(dir, { ...(signal === undefined ? {} : { signal }), onLine: events.onLine }),
+    {
+      ...(events.signal === undefined ? {} : { signal: events.signal }),
+      onWait: () => events.onProgress(`waiting for another process that builds the same ${kind} layer`),
+    },
+  );
+}
+
+async function bakePlaces(dir: string): Promise<VmPlaces> {
+  const vm = join(dir, 'vm');
+  await mkdir(vm, { mode: 0o700 });
+  return {
+    dir: vm,
+    run: join(vm, 'run'),
+    qmp: join(vm, 'run', 'qmp'),
+    agent: join(vm, 'run', 'agent'),
+    door: join(vm, 'door'),
+    process: join(vm, 'process'),
+    console: join(vm, 'console.log'),
+    monitorLog: join(vm, 'monitor.log'),
+  };
+}
+
+async function makeOverlay(
+  backing: string,
+  format: 'raw' | 'qcow2',
+  target: string,
+  sizeBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  // -u: the backing file's final place may not exist yet.
+  await run(
+    'qemu-img',
+    ['create', '-q', '-u', '-f', 'qcow2', '-b', backing, '-F', format, target, String(sizeBytes)],
+    signal === undefined ? {} : { signal },
+  );
+}
+
+async function ended(driver: VmDriver, places: VmPlaces): Promise<void> {
+  for (let tries = 0; tries < 300 && driver.find(places) !== undefined; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+function distributionOf(base: string): { distribution: 'debian' | 'ubuntu'; suite: string } | undefined {
+  const match = /^(debian|ubuntu):([a-z]+)$/.exec(base);
+  return match?.[1] === undefined || match[2] === undefined
+    ? undefined
+    : { distribution: match[1] as 'debian' | 'ubuntu', suite: match[2] };
+}
+
+/** A tar brings no kernel: the host's own distribution gives it. */
+async function hostDistribution(): Promise<{ distribution: 'debian' | 'ubuntu'; suite: string }> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const id = /^ID="?(\w+)"?/m.exec(text)?.[1];
+  const suite = /^VERSION_CODENAME="?(\w+)"?/m.exec(text)?.[1];
+  if ((id === 'debian' || id === 'ubuntu') && suite !== undefined) return { distribution: id, suite };
+  throw new SbxError('image-source', 'no kernel can be had on this host', {
+    why: `the host is ${id ?? 'unknown'}, not Debian or Ubuntu`,
+  });
+}
+
+async function versionOf(folder: string): Promise<string> {
+  const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+    name: string;
+    version: string;
+  };
+  return `${manifest.name}@${manifest.version}`;
+}
+
+async function hashOfFile(path: string): Promise<string> {
+  const { createReadStream } = await import('node:fs');
+  const { pipeline } = await import('node:stream/promises');
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+  } catch (error) {
+    throw new SbxError('image-source', `the root file system ${path} cannot be read`, {
+      why: errnoOf(error) ?? 'unknown',
+      hint: 'check [image] base',
+      cause: error,
+    });
+  }
+  return hash.digest('hex');
+}
+
+function keyOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 20);
+}

@@ -1,0 +1,110 @@
+/** Cold boots that come up, or say why not: a deadline, one retry, and the end of the console in the error. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SbxError } from '../errors.ts';
+import { GuestConnection } from '../guest/client.ts';
+import { isAlive } from '../process.ts';
+import type { BootOptions, VmDriver, VmPlaces, VmProcess, VmShape } from './driver.ts';
+
+export interface BootedVm {
+  process: VmProcess;
+  guest: GuestConnection;
+}
+
+export interface SupervisedBootOptions extends BootOptions {
+  /** From spawning QEMU to the agent's first answer */
+  deadlineMs?: number;
+  /** Boots before giving up */
+  attempts?: number;
+}
+
+/** A boot takes 5–10 s under emulation; a loaded host takes several times as long. */
+const BOOT_DEADLINE_MS = 90_000;
+
+/** @throws SbxError `vm-boot-failed` with the console's tail, after every attempt failed. */
+export async function bootSupervised(
+  driver: VmDriver,
+  shape: VmShape,
+  places: VmPlaces,
+  options: SupervisedBootOptions = {},
+): Promise<BootedVm> {
+  const attempts = options.attempts ?? 2;
+  for (let attempt = 1; ; attempt += 1) {
+    writeFileSync(places.console, '', { mode: 0o600 });
+    try {
+      return await bootOnce(driver, shape, places, options);
+    } catch (error) {
+      await driver.destroy(places);
+      const final =
+        attempt >= attempts ||
+        options.signal?.aborted === true ||
+        (error instanceof SbxError && error.code !== 'vm-boot-failed');
+      if (final) throw error;
+    }
+  }
+}
+
+async function bootOnce(
+  driver: VmDriver,
+  shape: VmShape,
+  places: VmPlaces,
+  options: SupervisedBootOptions,
+): Promise<BootedVm> {
+  const deadlineMs = options.deadlineMs ?? BOOT_DEADLINE_MS;
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
+  const process = await driver.boot(shape, places, { ...options, signal });
+  try {
+    return { process, guest: await connectGuest(places, process, signal) };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const died = !isAlive(process);
+    throw new SbxError(
+      'vm-boot-failed',
+      died
+        ? 'the virtual machine ended while it started'
+        : `the virtual machine did not come up within ${deadlineMs / 1000} s`,
+      {
+        why: `the end of its console:\n${consoleTail(places.console)}`,
+        hint: 'try again; if it stays so, run `sbx doctor`',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Waits until the agent of a new VM answers. Also fails as soon as the VM's process has ended. */
+async function connectGuest(places: VmPlaces, process: VmProcess, signal: AbortSignal): Promise<GuestConnection> {
+  const ended = new AbortController();
+  const watching = (async () => {
+    while (!ended.signal.aborted && isAlive(process))
+      await sleep(100, undefined, { signal: ended.signal }).catch(() => {});
+    ended.abort(new SbxError('vm-died', 'the virtual machine ended'));
+  })();
+  try {
+    return await GuestConnection.connect(places.agent, {
+      fresh: true,
+      signal: AbortSignal.any([signal, ended.signal]),
+    });
+  } finally {
+    ended.abort();
+    await watching;
+  }
+}
+
+/** The last lines that the guest's kernel and start-up wrote. */
+export function consoleTail(path: string, lines = 15): string {
+  try {
+    const text = readFileSync(path, 'utf8');
+    return (
+      text
+        .trimEnd()
+        .split('\n')
+        .slice(-lines)
+        .map((line) => `  ${line.trimEnd()}`)
+        .join('\n') || '  (nothing)'
+    );
+  } catch {
+    return '  (nothing)';
+  }
+}
