@@ -44,7 +44,7 @@ async function runStep(
   keep: (line: string) => void,
 ): Promise<void> {
   const env = { ...options.env, DEBIAN_FRONTEND: 'noninteractive', HOME: '/root' };
-  const child = await guest.exec({ argv: step.argv, cwd: '/', env, user: 'root', stdin: false });
+  const child = guest.exec({ argv: step.argv, cwd: '/', env, user: 'root', stdin: false });
   const onAbort = () => void child[Symbol.asyncDispose]();
   options.signal?.addEventListener('abort', onAbort, { once: true });
   const tail: string[] = [];

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, SbxError } from '../errors.ts';
+import type { GuestConnection } from '../guest/client.ts';
 import { run } from '../process.ts';
 import type { Disk, VmDriver, VmPlaces, VmShape, WarmFiles } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
@@ -199,23 +200,7 @@ async function ensureBaked(
         });
         const { guest } = await bootSupervised(deps.driver, shape, places, signal === undefined ? {} : { signal });
         await using connection = guest;
-        if (job.trust !== '')
-          await connection
-            .exec({
-              argv: [
-                '/bin/sh',
-                '-c',
-                'mkdir -p /usr/local/share/ca-certificates && cat > /usr/local/share/ca-certificates/sbx-host.crt',
-              ],
-              user: 'root',
-              cwd: '/',
-              env: request.env,
-              stdin: true,
-            })
-            .then(async (child) => {
-              child.stdin.end(job.trust);
-              await child.exit;
-            });
+        if (job.trust !== '') await addTrust(connection, job.trust);
         await bake(connection, {
           steps: job.steps,
           env: request.env,
@@ -234,6 +219,14 @@ async function ensureBaked(
     },
   );
   return { layer, backing: [join(layer.dir, ROOT), ...job.parent.backing], format: 'qcow2' };
+}
+
+/** Before anything is fetched: `update-ca-certificates` of the foundation puts it into the bundle. */
+async function addTrust(guest: GuestConnection, pem: string): Promise<void> {
+  const script = 'mkdir -p /usr/local/share/ca-certificates && cat > /usr/local/share/ca-certificates/sbx-host.crt';
+  const child = guest.exec({ argv: ['/bin/sh', '-c', script], user: 'root', cwd: '/', stdin: true });
+  child.stdin.end(pem);
+  await child.exit;
 }
 
 async function ensureWarmLayer(

@@ -1,0 +1,65 @@
+/** One connection to the agent of each running sandbox, made when it is first needed and kept. */
+import { SbxError } from '../errors.ts';
+import { GuestConnection } from '../guest/client.ts';
+
+export interface Guests extends AsyncDisposable {
+  /** The open connection, or a new one. `fresh`: nobody has spoken to this guest since its VM started. */
+  connect(
+    id: string,
+    agentSocket: string,
+    options: { fresh: boolean; timeoutMs: number; signal?: AbortSignal | undefined },
+  ): Promise<GuestConnection>;
+  /** The open connection, if there is one */
+  get(id: string): GuestConnection | undefined;
+  drop(id: string): Promise<void>;
+}
+
+/** `onClosed` is called when an open connection ends by itself: the VM died or its agent restarted. */
+export function createGuests(onClosed: (id: string) => void): Guests {
+  const open = new Map<string, GuestConnection>();
+  const pending = new Map<string, Promise<GuestConnection>>();
+
+  const dial = async (
+    id: string,
+    socket: string,
+    options: { fresh: boolean; timeoutMs: number; signal?: AbortSignal | undefined },
+  ) => {
+    const deadline = AbortSignal.timeout(options.timeoutMs);
+    const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
+    const guest = await GuestConnection.connect(socket, { fresh: options.fresh, signal }).catch((error: unknown) => {
+      options.signal?.throwIfAborted();
+      throw new SbxError('guest-failed', 'the sandbox does not answer', {
+        why: `its agent gave no answer within ${options.timeoutMs / 1000} s`,
+        hint: 'see `sbx logs`; `sbx stop` and `sbx start` restart it',
+        cause: error,
+      });
+    });
+    open.set(id, guest);
+    const ended = () => {
+      if (open.get(id) !== guest) return;
+      open.delete(id);
+      onClosed(id);
+    };
+    guest.closed.then(ended, ended);
+    return guest;
+  };
+
+  return {
+    get: (id) => open.get(id),
+    async connect(id, socket, options) {
+      const known = open.get(id);
+      if (known !== undefined) return known;
+      const waiting = pending.get(id) ?? dial(id, socket, options).finally(() => pending.delete(id));
+      pending.set(id, waiting);
+      return waiting;
+    },
+    async drop(id) {
+      const guest = open.get(id);
+      open.delete(id);
+      await guest?.[Symbol.asyncDispose]();
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...open.keys()].map((id) => this.drop(id)));
+    },
+  };
+}

@@ -1,0 +1,240 @@
+/** One handler a step: each brings one part of the world to what the step says, and may be run again after being killed anywhere. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import type { SandboxSpec } from '../config/spec.ts';
+import { SbxError } from '../errors.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import { guestEnvironment } from '../image/bake-script.ts';
+import { cloneDisk, ensureWarm, type ImageDeps, type ImageRequest, type WarmImage } from '../image/layers.ts';
+import { type Home, type InstancePaths, instancePaths } from '../paths.ts';
+import type { Step } from '../plan/types.ts';
+import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';
+import { bootSupervised } from '../vm/supervise.ts';
+import type { Guests } from './guests.ts';
+import type { InstanceRecord, Records } from './records.ts';
+import { imageRequestOf, policyOf, type Registries } from './spec-parts.ts';
+import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from './workspaces.ts';
+
+export interface HandlerDeps {
+  home: Home;
+  records: Records;
+  driver: VmDriver;
+  gateway: Gateway;
+  guests: Guests;
+  image: ImageDeps;
+  registries: () => Promise<Registries>;
+}
+
+export interface StepContext {
+  id: string;
+  signal: AbortSignal;
+  onProgress: (message: string) => void;
+  onLine: (line: string) => void;
+}
+
+type Handler<A extends Step['action']> = (
+  deps: HandlerDeps,
+  step: Extract<Step, { action: A }>,
+  context: StepContext,
+) => Promise<void>;
+
+/** How long a resumed or booted guest may take to answer */
+const ANSWER_MS = 30_000;
+
+const HANDLERS: { [A in Step['action']]: Handler<A> } = {
+  build: async (deps, step, context) => {
+    const image = await warmImage(deps, step.spec, context);
+    if (deps.records.get(context.id) !== undefined) return;
+    // Nothing of the instance is there yet: `create` finds the image again by its key, in milliseconds.
+    context.onProgress(`the warm snapshot ${image.key} is ready`);
+  },
+  create,
+  start,
+  stop: async (deps, _step, context) => stopVm(deps, context),
+  network: async (deps, step, context) => {
+    await openDoor(deps, context.id, step.spec);
+  },
+  record: async (deps, step, context) => {
+    const record = deps.records.require(context.id);
+    const guest = deps.guests.get(context.id);
+    await guest?.request('configure', { env: await environmentOf(deps, step.spec) });
+    await deps.records.update(context.id, {
+      applied: step.spec,
+      target: step.spec,
+      stoppedByUser: record.stoppedByUser,
+    });
+  },
+  destroy: async (deps, _step, context) => {
+    await stopVm(deps, context);
+    await deps.gateway.close(context.id);
+    await releaseWorkspace(deps.home, context.id);
+    deps.records.remove(context.id);
+  },
+};
+
+export async function execute(deps: HandlerDeps, step: Step, context: StepContext): Promise<void> {
+  const handler = HANDLERS[step.action] as Handler<typeof step.action>;
+  await handler(deps, step as never, context);
+}
+
+/** A fresh clone of the warm snapshot: the instance's earlier disk, if there was one, is gone. */
+async function create(
+  deps: HandlerDeps,
+  step: Extract<Step, { action: 'create' }>,
+  context: StepContext,
+): Promise<void> {
+  const { id, signal } = context;
+  const { spec } = step;
+  const image = await warmImage(deps, spec, context);
+  const paths = instancePaths(deps.home, id);
+  await deps.guests.drop(id);
+  await deps.driver.destroy(placesOf(paths));
+  signal.throwIfAborted();
+  mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
+  const earlier = deps.records.get(id);
+  const record = earlier ?? deps.records.require(id);
+  await deps.records.put({ ...record, target: spec, applied: null, image, stoppedByUser: false, resumed: null });
+  rmSync(paths.disk, { force: true });
+  await cloneDisk(image, paths.disk);
+  const workspace = await prepareWorkspace(deps.home, id, spec);
+  await openDoor(deps, id, spec);
+  const vm = await deps.driver.restore(
+    shapeOfInstance(image, paths, spec, workspace),
+    image.warm,
+    placesOf(paths),
+    signal,
+  );
+  await deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal });
+  await resume(deps, context, spec, vm, workspace);
+}
+
+/** A cold boot on the instance's own disk; a running VM whose guest was never resumed goes on from there. */
+async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>, context: StepContext): Promise<void> {
+  const { id, signal } = context;
+  const { spec } = step;
+  const record = deps.records.require(id);
+  const paths = instancePaths(deps.home, id);
+  if (record.image === null || !existsSync(paths.disk)) return create(deps, { ...step, action: 'create' }, context);
+  await deps.guests.drop(id);
+  await deps.driver.destroy(placesOf(paths));
+  // The layers under the disk may have been freed or damaged since.
+  const image = await warmImage(deps, spec, context);
+  if (image.key !== record.image.key)
+    throw new SbxError('internal', 'the layers under this sandbox have changed', { hint: 'run `sbx apply`' });
+  const workspace = await prepareWorkspace(deps.home, id, spec);
+  await openDoor(deps, id, spec);
+  await deps.records.update(id, { stoppedByUser: false, resumed: null });
+  const { process: vm, guest } = await bootSupervised(
+    deps.driver,
+    shapeOfInstance(image, paths, spec, workspace),
+    placesOf(paths),
+    { signal },
+  );
+  await guest[Symbol.asyncDispose]();
+  await deps.guests.connect(id, paths.agent, { fresh: false, timeoutMs: ANSWER_MS, signal });
+  await resume(deps, context, spec, vm, workspace);
+}
+
+async function stopVm(deps: HandlerDeps, context: StepContext): Promise<void> {
+  const paths = instancePaths(deps.home, context.id);
+  const places = placesOf(paths);
+  const guest = deps.guests.get(context.id);
+  if (deps.driver.find(places) !== undefined && guest !== undefined) await powerOff(deps.driver, places, guest);
+  await deps.guests.drop(context.id);
+  await deps.driver.destroy(places);
+  await releaseWorkspace(deps.home, context.id);
+}
+
+/** The guest writes its disks out and ends; one that does not within a moment is ended. */
+async function powerOff(
+  driver: VmDriver,
+  places: VmPlaces,
+  guest: NonNullable<ReturnType<Guests['get']>>,
+): Promise<void> {
+  await Promise.race([
+    guest.request('shutdown', {}).catch(() => {}),
+    new Promise((resolve) => setTimeout(resolve, 5_000)),
+  ]);
+  for (let tries = 0; tries < 100 && driver.find(places) !== undefined; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** Makes a clone itself: entropy, clock, identity, workspace, environment — before anything else runs. */
+async function resume(
+  deps: HandlerDeps,
+  context: StepContext,
+  spec: SandboxSpec,
+  vm: VmProcess,
+  workspace: PreparedWorkspace,
+): Promise<void> {
+  const guest = deps.guests.get(context.id);
+  if (guest === undefined) throw new SbxError('guest-failed', 'the sandbox closed its connection while it started');
+  await guest.request('resume', {
+    entropy: randomBytes(64).toString('base64'),
+    timeNs: String(BigInt(Date.now()) * 1_000_000n),
+    machineId: randomUUID().replaceAll('-', ''),
+    hostname: spec.name,
+    env: await environmentOf(deps, spec),
+    mounts: workspace.guestMounts,
+  });
+  await deps.records.update(context.id, { resumed: { pid: vm.pid, startTime: vm.startTime } });
+}
+
+async function openDoor(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
+  const paths = instancePaths(deps.home, id);
+  const policy = policyOf(spec);
+  mkdirSync(paths.door, { recursive: true, mode: 0o700 });
+  if (deps.gateway.list().includes(id)) await deps.gateway.update(id, policy);
+  else await deps.gateway.open(id, { socketPath: paths.proxySocket, auditPath: paths.audit, policy });
+}
+
+/** Opens the door of an instance that was running before this daemon. */
+export const reopenDoor = openDoor;
+
+async function environmentOf(deps: HandlerDeps, spec: SandboxSpec): Promise<Record<string, string>> {
+  return { ...guestEnvironment(await deps.registries()), ...spec.env };
+}
+
+async function warmImage(deps: HandlerDeps, spec: SandboxSpec, context: StepContext): Promise<WarmImage> {
+  const request: ImageRequest = imageRequestOf(spec, guestEnvironment(await deps.registries()));
+  return ensureWarm(deps.image, request, {
+    onProgress: context.onProgress,
+    onLine: context.onLine,
+    signal: context.signal,
+  });
+}
+
+function shapeOfInstance(
+  image: WarmImage,
+  paths: InstancePaths,
+  spec: SandboxSpec,
+  workspace: PreparedWorkspace,
+): VmShape {
+  return {
+    cpus: spec.resources.cpus,
+    memoryBytes: spec.resources.memoryBytes,
+    kernel: image.kernel,
+    initrd: image.initrd,
+    cmdline: '',
+    disks: [
+      { serial: 'sbx-root', path: paths.disk, format: 'qcow2', readonly: false, backing: image.backing },
+      image.runtimeDisk,
+    ],
+    mounts: workspace.jailMounts,
+  };
+}
+
+export function placesOf(paths: InstancePaths): VmPlaces {
+  return {
+    dir: paths.dir,
+    run: paths.run,
+    qmp: paths.qmp,
+    agent: paths.agent,
+    door: paths.door,
+    process: paths.process,
+    console: paths.console,
+    monitorLog: paths.monitorLog,
+  };
+}
+
+export type { InstanceRecord };

@@ -1,0 +1,49 @@
+/** Parts of a spec in the words of the layers below: pure. */
+import type { NetworkRule, SandboxSpec } from '../config/spec.ts';
+import type { PolicyInput, PolicyRule } from '../gateway/types.ts';
+import type { PackageLists } from '../image/bake-script.ts';
+import type { ImageRequest } from '../image/layers.ts';
+
+export interface Registries {
+  npm?: string | undefined;
+  pip?: string | undefined;
+}
+
+export function policyOf(spec: SandboxSpec): PolicyInput {
+  return {
+    allow: spec.network.allow.map(ruleOf),
+    deny: spec.network.deny.map(ruleOf),
+    ...(spec.network.http.length === 0
+      ? {}
+      : { http: spec.network.http.map(({ host, methods, paths }) => ({ host, methods, paths })) }),
+  };
+}
+
+function ruleOf(rule: NetworkRule): PolicyRule {
+  const place = rule.source === 'default' ? {} : { file: rule.source.file, line: rule.source.line };
+  return { pattern: rule.pattern, text: rule.text, trusted: rule.trusted, ...place };
+}
+
+export function imageRequestOf(spec: SandboxSpec, env: Record<string, string>): ImageRequest {
+  const [packages, agentPackages] = splitPackages(spec);
+  return { base: spec.image.base, packages, agentPackages, ...spec.resources, env };
+}
+
+/** What an agent's template asks for is a layer of its own, above the project's. */
+function splitPackages(spec: SandboxSpec): [PackageLists, PackageLists] {
+  const project: PackageLists = { apt: [], npm: [], pip: [], setup: [] };
+  const agent: PackageLists = { apt: [], npm: [], pip: [], setup: [] };
+  const templateFile = spec.agent.name === undefined ? undefined : `/${spec.agent.name}.toml`;
+  for (const kind of ['apt', 'npm', 'pip', 'setup'] as const) {
+    spec.packages[kind].forEach((entry, index) => {
+      const source = spec.sources[`packages.${kind}[${index}]`];
+      const fromAgent =
+        templateFile !== undefined &&
+        source !== undefined &&
+        source !== 'default' &&
+        source.file.endsWith(templateFile);
+      (fromAgent ? agent : project)[kind].push(entry);
+    });
+  }
+  return [project, agent];
+}

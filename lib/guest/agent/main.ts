@@ -1,0 +1,25 @@
+/** The guest's agent: answers the host over one pipe. `--port /dev/vportNpM` inside a VM, `--socket PATH` for tests on a host. */
+import { createServer } from 'node:net';
+import { parseArgs } from 'node:util';
+import { pipeOf } from '../client.ts';
+import { createSession } from '../session.ts';
+import { openPort } from './port.ts';
+import { createServices } from './services.ts';
+
+const { values } = parseArgs({ options: { port: { type: 'string' }, socket: { type: 'string' } } });
+const services = createServices();
+
+if (values.port !== undefined) {
+  const port = openPort(values.port);
+  const session = createSession(port, services.open);
+  port.run({ onData: (chunk) => session.push(chunk), onHostGone: () => session.end() });
+} else if (values.socket !== undefined) {
+  createServer((socket) => {
+    const session = createSession(pipeOf(socket), services.open);
+    socket.on('data', (chunk) => session.push(chunk));
+    socket.on('error', () => {});
+    socket.on('close', () => session.end());
+  }).listen(values.socket);
+} else {
+  throw new Error('usage: agent --port DEVICE | --socket PATH');
+}

@@ -1,0 +1,78 @@
+/** A virtio-serial port as a pipe. It is a character device: reads block in the thread pool, and a read of nothing means that the host has gone. */
+import { openSync, read, write } from 'node:fs';
+import type { Pipe } from '../mux.ts';
+
+export interface Port extends Pipe {
+  run(events: { onData: (chunk: Buffer) => void; onHostGone: () => void }): void;
+}
+
+const READ_BYTES = 128 * 1024;
+/** Frames are gathered into one write up to this size */
+const WRITE_BYTES = 256 * 1024;
+const HOST_GONE_POLL_MS = 10;
+
+export function openPort(path: string): Port {
+  const fd = openSync(path, 'r+');
+  const writer = createWriter(fd);
+  return {
+    write: writer,
+    run({ onData, onHostGone }) {
+      let present = true;
+      const next = () => {
+        const buffer = Buffer.allocUnsafe(READ_BYTES);
+        read(fd, buffer, 0, READ_BYTES, null, (error, bytes) => {
+          if (error !== null || bytes === 0) {
+            if (present) onHostGone();
+            present = false;
+            setTimeout(next, HOST_GONE_POLL_MS);
+            return;
+          }
+          present = true;
+          onData(buffer.subarray(0, bytes));
+          next();
+        });
+      };
+      next();
+    },
+  };
+}
+
+/** One write at a time; what comes meanwhile goes into the next one. Resolves when the bytes are in the pipe. */
+function createWriter(fd: number): (frame: Buffer) => Promise<void> {
+  const queue: { frame: Buffer; done: () => void }[] = [];
+  let busy = false;
+  const flush = () => {
+    if (busy || queue.length === 0) return;
+    busy = true;
+    const batch: typeof queue = [];
+    for (let size = 0; queue.length > 0 && size < WRITE_BYTES; ) {
+      const item = queue.shift();
+      if (item === undefined) break;
+      size += item.frame.length;
+      batch.push(item);
+    }
+    const bytes =
+      batch.length === 1 && batch[0] !== undefined ? batch[0].frame : Buffer.concat(batch.map((item) => item.frame));
+    writeAll(fd, bytes, 0, () => {
+      busy = false;
+      for (const item of batch) item.done();
+      flush();
+    });
+  };
+  return (frame) =>
+    new Promise((resolve) => {
+      queue.push({ frame, done: resolve });
+      flush();
+    });
+}
+
+/** What cannot be written (the host has gone) is dropped: its session ends anyway. */
+function writeAll(fd: number, bytes: Buffer, at: number, done: () => void): void {
+  write(fd, bytes, at, bytes.length - at, null, (error, written) => {
+    if (error !== null) {
+      if (error.code === 'EAGAIN' || error.code === 'EINTR') setTimeout(() => writeAll(fd, bytes, at, done), 5);
+      else done();
+    } else if (at + written < bytes.length) writeAll(fd, bytes, at + written, done);
+    else done();
+  });
+}

@@ -1,0 +1,63 @@
+/** Which service answers which stream. */
+import { connect } from 'node:net';
+import { toErrorJson } from '../../errors.ts';
+import type { MuxStream, StreamEvents } from '../mux.ts';
+import type { Calls, ConnectRequest, ExecRequest } from '../services.ts';
+import { CHANNEL } from '../services.ts';
+import { exec } from './exec.ts';
+import { createSyscalls } from './syscalls.ts';
+import { createSystem } from './system.ts';
+
+export interface Services {
+  open(stream: MuxStream, service: string, body: unknown): StreamEvents;
+}
+
+export function createServices(): Services {
+  const system = createSystem(createSyscalls());
+  const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
+    ping: async () => ({ ok: true }),
+    resume: system.resume,
+    configure: system.configure,
+    'prepare-snapshot': system.prepareSnapshot,
+    shutdown: system.shutdown,
+  };
+  return {
+    open(stream, service, body) {
+      if (service === 'exec') return exec(stream, body as ExecRequest, system.environment());
+      if (service === 'connect') return tcp(stream, body as ConnectRequest);
+      const call = calls[service as keyof Calls] as ((ask: unknown) => Promise<unknown>) | undefined;
+      if (call === undefined) stream.reset(`no such service: ${service}`);
+      else
+        call(body).then(
+          (answer) => stream.close(answer),
+          (error: unknown) => stream.close({ error: toErrorJson(error) }),
+        );
+      return IGNORE;
+    },
+  };
+}
+
+const IGNORE: StreamEvents = {
+  onData: (_channel, _data, taken) => taken(),
+  onEnd: () => {},
+  onControl: () => {},
+  onClose: () => {},
+  onReset: () => {},
+};
+
+function tcp(stream: MuxStream, request: ConnectRequest): StreamEvents {
+  const socket = connect({ host: request.host, port: request.port, allowHalfOpen: true });
+  socket.on('error', (error) => stream.close({ error: { code: 'guest-failed', message: error.message } }));
+  socket.on('data', (data) => {
+    socket.pause();
+    void stream.send(CHANNEL.stdout, data).then(() => socket.resume());
+  });
+  socket.on('end', () => stream.end(CHANNEL.stdout));
+  socket.on('close', () => stream.close({}));
+  return {
+    ...IGNORE,
+    onData: (_channel, data, taken) => void socket.write(data, taken as () => void),
+    onEnd: () => void socket.end(),
+    onReset: () => void socket.destroy(),
+  };
+}

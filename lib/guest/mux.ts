@@ -1,0 +1,154 @@
+/** Many streams over one pipe, the same on both sides: credit, order, ends. Knows nothing of what the streams carry. */
+import { encode, encodeData, encodeJson, encodeWindow, type Frame, json, MAX_PAYLOAD, TYPE, WINDOW } from './wire.ts';
+
+/** The bytes' way out. `write` resolves when the pipe takes more. */
+export interface Pipe {
+  write(frame: Buffer): Promise<void>;
+}
+
+/** What one side hears of a stream. */
+export interface StreamEvents {
+  /** Call `taken` when the data was passed on: it grants the sender as much again */
+  onData(channel: number, data: Buffer, taken: () => void): void;
+  onEnd(channel: number): void;
+  onControl(message: unknown): void;
+  onClose(result: unknown): void;
+  onReset(reason: string): void;
+}
+
+/** One side's end of a stream. */
+export interface MuxStream {
+  readonly id: number;
+  /** Resolves when the receiver's credit has taken all of it */
+  send(channel: number, data: Buffer): Promise<void>;
+  end(channel: number): void;
+  control(message: unknown): void;
+  close(result: unknown): void;
+  reset(reason: string): void;
+}
+
+interface State {
+  events: StreamEvents;
+  credit: Map<number, { bytes: number; wake: (() => void)[] }>;
+  gone: boolean;
+}
+
+export class Mux {
+  readonly #pipe: Pipe;
+  readonly #streams = new Map<number, State>();
+  readonly #onOpen: (stream: MuxStream, service: string, body: unknown) => StreamEvents;
+  #next = 1;
+
+  /** `onOpen`: the other side opened a stream. */
+  constructor(pipe: Pipe, onOpen: (stream: MuxStream, service: string, body: unknown) => StreamEvents) {
+    this.#pipe = pipe;
+    this.#onOpen = onOpen;
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  open(service: string, body: unknown, events: StreamEvents): MuxStream {
+    const id = this.#next;
+    this.#next += 1;
+    this.#streams.set(id, newState(events));
+    void this.#pipe.write(encodeJson(TYPE.open, id, { service, body }));
+    return this.#end(id);
+  }
+
+  take(frame: Frame): void {
+    if (frame.type === TYPE.open) {
+      const { service, body } = json<{ service: string; body: unknown }>(frame.payload);
+      const state = newState(undefined as never);
+      this.#streams.set(frame.stream, state);
+      state.events = this.#onOpen(this.#end(frame.stream), service, body);
+      return;
+    }
+    const state = this.#streams.get(frame.stream);
+    if (state === undefined) return;
+    this.#dispatch(frame, state);
+  }
+
+  /** The pipe is gone: every stream hears it. */
+  abandon(reason: string): void {
+    for (const id of [...this.#streams.keys()]) this.#drop(id)?.events.onReset(reason);
+  }
+
+  #dispatch(frame: Frame, state: State): void {
+    const channel = frame.payload[0] ?? 0;
+    if (frame.type === TYPE.data) {
+      const bytes = frame.payload.length - 1;
+      state.events.onData(channel, frame.payload.subarray(1), () => {
+        if (!state.gone) void this.#pipe.write(encodeWindow(frame.stream, channel, bytes));
+      });
+    } else if (frame.type === TYPE.end) state.events.onEnd(channel);
+    else if (frame.type === TYPE.window) grant(state, channel, frame.payload.readUInt32BE(1));
+    else if (frame.type === TYPE.control) state.events.onControl(json(frame.payload));
+    else if (frame.type === TYPE.close) this.#drop(frame.stream)?.events.onClose(json(frame.payload));
+    else if (frame.type === TYPE.reset)
+      this.#drop(frame.stream)?.events.onReset(json<{ message: string }>(frame.payload).message);
+  }
+
+  #end(id: number): MuxStream {
+    const alive = () => this.#streams.get(id)?.gone === false;
+    const write = (frame: Buffer) => void (alive() && this.#pipe.write(frame));
+    return {
+      id,
+      send: (channel, data) => this.#send(id, channel, data),
+      end: (channel) => write(encode(TYPE.end, id, Buffer.from([channel]))),
+      control: (message) => write(encodeJson(TYPE.control, id, message)),
+      close: (result) => {
+        write(encodeJson(TYPE.close, id, result));
+        this.#drop(id);
+      },
+      reset: (message) => {
+        write(encodeJson(TYPE.reset, id, { message }));
+        this.#drop(id);
+      },
+    };
+  }
+
+  async #send(id: number, channel: number, data: Buffer): Promise<void> {
+    for (let at = 0; at < data.length; ) {
+      const state = this.#streams.get(id);
+      if (state === undefined) return;
+      const credit = creditOf(state, channel);
+      if (credit.bytes === 0) {
+        await new Promise<void>((resolve) => credit.wake.push(resolve));
+        continue;
+      }
+      const size = Math.min(credit.bytes, MAX_PAYLOAD - 1, data.length - at);
+      credit.bytes -= size;
+      await this.#pipe.write(encodeData(id, channel, data.subarray(at, at + size)));
+      at += size;
+    }
+  }
+
+  #drop(id: number): State | undefined {
+    const state = this.#streams.get(id);
+    if (state === undefined) return undefined;
+    this.#streams.delete(id);
+    state.gone = true;
+    for (const credit of state.credit.values()) for (const wake of credit.wake.splice(0)) wake();
+    return state;
+  }
+}
+
+function newState(events: StreamEvents): State {
+  return { events, credit: new Map(), gone: false };
+}
+
+function creditOf(state: State, channel: number): { bytes: number; wake: (() => void)[] } {
+  const known = state.credit.get(channel);
+  if (known !== undefined) return known;
+  const fresh = { bytes: WINDOW, wake: [] };
+  state.credit.set(channel, fresh);
+  return fresh;
+}
+
+function grant(state: State, channel: number, bytes: number): void {
+  const credit = creditOf(state, channel);
+  credit.bytes += bytes;
+  for (const wake of credit.wake.splice(0)) wake();
+}

@@ -1,0 +1,57 @@
+/** What the host may ask of the guest's agent: shapes shared by both sides. */
+
+export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2 } as const;
+
+export interface ExecRequest {
+  argv: string[];
+  /** Default: the user's home */
+  cwd?: string;
+  /** Over the sandbox's own environment */
+  env?: Record<string, string>;
+  /** Name or number; default `agent` */
+  user?: string;
+  /** A terminal of this size; stdout and stderr are then one */
+  tty?: { cols: number; rows: number; term: string };
+  /** False: stdin is empty */
+  stdin: boolean;
+}
+
+export type ExecControl = { resize: { cols: number; rows: number } } | { signal: string };
+
+export interface ExecResult {
+  /** As a shell tells it: 126 not executable, 127 not found, 128 + n ended by signal n */
+  code: number;
+  signal?: string;
+}
+
+export interface ConnectRequest {
+  host: string;
+  port: number;
+}
+
+/** One mount of the exported folder: `source` below the export, `target` absolute. */
+export interface GuestMount {
+  source: string;
+  target: string;
+}
+
+export interface ResumeRequest {
+  /** 64 random bytes of the host, base64 */
+  entropy: string;
+  /** Host time, nanoseconds since the epoch, decimal */
+  timeNs: string;
+  /** 32 hex digits */
+  machineId: string;
+  hostname: string;
+  env: Record<string, string>;
+  mounts: GuestMount[];
+}
+
+/** A request without a stream of data: the stream's `close` carries the answer. */
+export interface Calls {
+  ping: { ask: Record<string, never>; answer: { ok: true } };
+  resume: { ask: ResumeRequest; answer: { stepsMs: Record<string, number> } };
+  configure: { ask: { env: Record<string, string> }; answer: { ok: true } };
+  'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };
+  shutdown: { ask: Record<string, never>; answer: { ok: true } };
+}

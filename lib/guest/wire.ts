@@ -1,0 +1,134 @@
+/**
+ * The one protocol between host and guest, over one byte pipe: frames `[u32 length][u8 type][u32 stream][payload]`, many streams,
+ * credit for each channel of a stream. Pure: bytes in, frames out. Shared by both sides.
+ */
+
+/** Largest payload of a frame, in bytes */
+export const MAX_PAYLOAD = 32 * 1024;
+
+/** Bytes a sender may have under way on one channel before the receiver grants more */
+export const WINDOW = 512 * 1024;
+
+const HEADER = 9;
+
+/** Precedes every HELLO: no frame header looks like it, since its length would be too large. */
+export const MAGIC = Buffer.from('\xff\xf5sbx-wire-1\r\n\xff\xfa', 'latin1');
+
+export const TYPE = {
+  /** A new session: payload is its nonce. The guest answers with the same */
+  hello: 1,
+  /** JSON `{service, body}` */
+  open: 2,
+  /** First byte is the channel */
+  data: 3,
+  /** First byte is the channel: no more data on it */
+  end: 4,
+  /** u8 channel, u32 bytes granted */
+  window: 5,
+  /** JSON: a message of the service, for example a signal or a new terminal size */
+  control: 6,
+  /** JSON: the stream's result; nothing follows */
+  close: 7,
+  /** The stream is given up; JSON `{message}` */
+  reset: 8,
+} as const;
+
+export interface Frame {
+  type: number;
+  stream: number;
+  payload: Buffer;
+}
+
+export function encode(type: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const frame = Buffer.allocUnsafe(HEADER + payload.length);
+  frame.writeUInt32BE(payload.length, 0);
+  frame[4] = type;
+  frame.writeUInt32BE(stream, 5);
+  payload.copy(frame, HEADER);
+  return frame;
+}
+
+export function encodeJson(type: number, stream: number, value: unknown): Buffer {
+  return encode(type, stream, Buffer.from(JSON.stringify(value)));
+}
+
+/** One frame without copying the data twice. */
+export function encodeData(stream: number, channel: number, data: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(HEADER + 1 + data.length);
+  frame.writeUInt32BE(data.length + 1, 0);
+  frame[4] = TYPE.data;
+  frame.writeUInt32BE(stream, 5);
+  frame[9] = channel;
+  data.copy(frame, HEADER + 1);
+  return frame;
+}
+
+export function encodeWindow(stream: number, channel: number, bytes: number): Buffer {
+  const payload = Buffer.allocUnsafe(5);
+  payload[0] = channel;
+  payload.writeUInt32BE(bytes, 1);
+  return encode(TYPE.window, stream, payload);
+}
+
+export function hello(nonce: Buffer): Buffer {
+  return Buffer.concat([MAGIC, encode(TYPE.hello, 0, nonce)]);
+}
+
+/** Completes any frame that a dead session left half sent: longer than the longest frame. */
+export function resyncPadding(): Buffer {
+  return Buffer.alloc(HEADER + MAX_PAYLOAD + 64);
+}
+
+/**
+ * Cuts a byte stream into frames. Starts out of sync and gets in sync at `MAGIC`; a header that cannot be puts it out of sync again,
+ * so that the leftover of a dead session never reads as frames.
+ */
+export class Decoder {
+  #buffer: Buffer = Buffer.alloc(0);
+  #synced = false;
+
+  push(chunk: Buffer): Frame[] {
+    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
+    const frames: Frame[] = [];
+    for (;;) {
+      if (!this.#synced && !this.#sync()) return frames;
+      const next = this.#next();
+      if (next === 'more') return frames;
+      if (next !== 'lost') frames.push(next);
+    }
+  }
+
+  #sync(): boolean {
+    const at = this.#buffer.indexOf(MAGIC);
+    if (at < 0) {
+      this.#buffer = Buffer.from(this.#buffer.subarray(Math.max(0, this.#buffer.length - MAGIC.length + 1)));
+      return false;
+    }
+    this.#buffer = this.#buffer.subarray(at + MAGIC.length);
+    this.#synced = true;
+    return true;
+  }
+
+  #next(): Frame | 'more' | 'lost' {
+    const buffer = this.#buffer;
+    if (buffer.length < HEADER) {
+      // A new session's magic may stand where a header would.
+      if (buffer.length > 0 && buffer[0] === MAGIC[0]) this.#synced = false;
+      return this.#synced ? 'more' : 'lost';
+    }
+    const length = buffer.readUInt32BE(0);
+    const type = buffer[4] ?? 0;
+    if (type < TYPE.hello || type > TYPE.reset || length > MAX_PAYLOAD + 8) {
+      this.#synced = false;
+      return 'lost';
+    }
+    if (buffer.length < HEADER + length) return 'more';
+    const frame = { type, stream: buffer.readUInt32BE(5), payload: buffer.subarray(HEADER, HEADER + length) };
+    this.#buffer = buffer.subarray(HEADER + length);
+    return frame;
+  }
+}
+
+export function json<T>(payload: Buffer): T {
+  return JSON.parse(payload.toString()) as T;
+}
