@@ -21,7 +21,7 @@ export interface PolicyInput {
 export interface AuditRecord {
   time: string;
   sandbox: string;
-  verdict: 'allow' | 'deny' | 'error';
+  verdict: 'allow' | 'deny' | 'error' | 'closed';
   /** Stable reason word: `rule`, `default-deny`, `private-address`, `bad-request`, `upstream-failed`, … */
   reason: string;
   /** Canonical host as asked for; capped and escaped when it is not canonical */

@@ -1,0 +1,30 @@
+/** Workspaces of instances: what lib/workspace does, with the instance's own folders. */
+import { readdirSync } from 'node:fs';
+import type { SandboxSpec } from '../config/spec.ts';
+import { type Home, instancePaths } from '../paths.ts';
+import { removePlaceholders } from '../workspace/placeholders.ts';
+import { type PreparedWorkspace, prepareWorkspace as prepare } from '../workspace/prepare.ts';
+
+export type { PreparedWorkspace };
+
+export async function prepareWorkspace(home: Home, id: string, spec: SandboxSpec): Promise<PreparedWorkspace> {
+  const { path, hide, readonly, unprotect } = spec.workspace;
+  return prepare({
+    path,
+    hide,
+    readonly,
+    unprotect,
+    mounts: spec.mounts,
+    placeholderRecord: instancePaths(home, id).placeholders,
+    forbidden: [home.root],
+  });
+}
+
+/** After the VM has ended: other sandboxes on the same workspace keep what they need. */
+export async function releaseWorkspace(home: Home, id: string): Promise<void> {
+  const others = readdirSync(home.instances).filter((other) => other !== id && !other.startsWith('.'));
+  removePlaceholders(
+    instancePaths(home, id).placeholders,
+    others.map((other) => instancePaths(home, other).placeholders),
+  );
+}

@@ -1,0 +1,70 @@
+/** One JSON line for each verdict. A log that cannot be written shuts the door: `ready` then says no. */
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import type { AuditRecord } from './types.ts';
+
+export interface Audit {
+  /** False when the last record could not be written; asking tries again */
+  ready(): boolean;
+  /** @returns whether it was written */
+  write(record: AuditRecord): boolean;
+  close(): void;
+}
+
+const LINE_MAX = 4_096;
+const FIELD_MAX = 512;
+const FILE_MAX = 8 * 1024 * 1024;
+
+/** Appends to `path`; the file before is kept as `path.1`. */
+export function openAudit(path: string): Audit {
+  let fd: number | undefined;
+  let size = 0;
+  let broken = false;
+  const open = () => {
+    fd = openSync(path, 'a', 0o600);
+    size = fstatSync(fd).size;
+  };
+  const append = (line: string): boolean => {
+    try {
+      if (fd === undefined) open();
+      if (size + line.length > FILE_MAX) {
+        closeSync(fd as number);
+        renameSync(path, `${path}.1`);
+        open();
+      }
+      const bytes = Buffer.from(line);
+      const written = writeSync(fd as number, bytes);
+      size += written;
+      broken = written !== bytes.length;
+    } catch {
+      broken = true;
+    }
+    return !broken;
+  };
+  return {
+    // A line feed alone: the record that was cut short by a full disk ends there.
+    ready: () => !broken || append('\n'),
+    write: (record) => append(`${lineOf(record)}\n`),
+    close() {
+      if (fd !== undefined) closeSync(fd);
+      fd = undefined;
+    },
+  };
+}
+
+/** JSON escapes control characters; what is too long is cut. */
+export function lineOf(record: AuditRecord): string {
+  const capped = Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [key, typeof value === 'string' ? cap(value) : value]),
+  );
+  const line = JSON.stringify(capped).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  if (line.length <= LINE_MAX) return line;
+  const { time, sandbox, verdict, reason, port } = record;
+  return JSON.stringify({ time, sandbox, verdict, reason, host: record.host.slice(0, 100), port });
+}
+
+function cap(text: string): string {
+  return text.length <= FIELD_MAX ? text : `${text.slice(0, FIELD_MAX)}…`;
+}
