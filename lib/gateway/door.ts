@@ -203,7 +203,11 @@ async function tunnel(socket: Socket, input: Inputs, state: State, context: Cont
     return void socket.destroy();
   }
   if (!tls) socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-  const entry: Tunnel = { endpoint: head.endpoint, close: () => [socket, upstream].forEach((end) => end.destroy()) };
+  const close = () => {
+    socket.destroy();
+    upstream.destroy();
+  };
+  const entry: Tunnel = { endpoint: head.endpoint, close };
   state.tunnels.add(entry);
   splice(socket, upstream, early, input.limits.idleMs);
   upstream.once('close', () => {

@@ -32,8 +32,9 @@ export async function scanWorkspace(root: string, hide: string[]): Promise<ScanR
       if (patterns.some((pattern) => pattern.test(path))) {
         result.hidden.push({ path, kind: entry.isDirectory() ? 'dir' : 'file' });
       } else if (entry.name === '.git') {
-        if (entry.isDirectory()) result.gitDirs.push(path);
-        else result.gitFiles.push(path);
+        // An empty one is a placeholder, not a repository.
+        if (!entry.isDirectory()) result.gitFiles.push(path);
+        else if ((await kindAt(join(root, path, 'HEAD'))) !== undefined) result.gitDirs.push(path);
       } else if (entry.isDirectory() && entry.name !== 'node_modules') queue.push(path);
       else if (entry.isDirectory() && patterns.length > 0) queue.push(path);
     }
