@@ -1,0 +1,182 @@
+/** One machine a sandbox; a queue for heavy steps; callers that wait for convergence. */
+import PQueue from 'p-queue';
+import { type Actor, createActor } from 'xstate';
+import type { SandboxSpec } from '../config/spec.ts';
+import { SbxError } from '../errors.ts';
+import type { Plan, Step } from '../plan/types.ts';
+import { sandboxMachine } from './sandbox-machine.ts';
+
+export interface StepEvent {
+  step: Step;
+  status: 'waiting' | 'started' | 'done' | 'failed';
+  error?: unknown;
+  durationMs?: number;
+}
+
+export interface SupervisorDeps {
+  /** Looks at the world; `mode` as in planning */
+  plan: (
+    id: string,
+    target: SandboxSpec | undefined,
+    mode: 'apply' | 'reconcile',
+    signal: AbortSignal,
+  ) => Promise<Plan>;
+  execute: (id: string, step: Step, signal: AbortSignal) => Promise<void>;
+  /** Heavy steps at the same time */
+  concurrency: number;
+  /** Tries in a row in the background */
+  attempts: number;
+}
+
+export interface ConvergeOptions {
+  /** Ends the waiting and the work, at a safe point */
+  signal?: AbortSignal | undefined;
+  onStep?: ((event: StepEvent) => void) | undefined;
+}
+
+export interface Supervisor {
+  /** Brings a sandbox to `target` (undefined: gone). Resolves when a look at the world finds nothing to do; rejects with the error of the step that failed. */
+  converge(id: string, target: SandboxSpec | undefined, options?: ConvergeOptions): Promise<void>;
+  /** From now on kept at `target` in the background, by its restart policy */
+  watch(id: string, target: SandboxSpec): void;
+  /** Something may have changed: look */
+  poke(id: string): void;
+  forget(id: string): void;
+  /** Actors end; virtual machines stay */
+  stop(): Promise<void>;
+  busy(id: string): boolean;
+  lastError(id: string): unknown;
+}
+
+const HEAVY: ReadonlySet<Step['action']> = new Set(['build', 'create', 'start']);
+
+interface Entry {
+  actor: Actor<typeof sandboxMachine>;
+  target: SandboxSpec | undefined;
+  mode: 'apply' | 'reconcile';
+  abort: AbortController;
+  listeners: Set<(event: StepEvent) => void>;
+  /** Tries allowed now: a caller who waits gets the first error */
+  attempts: number;
+}
+
+export function createSupervisor(deps: SupervisorDeps): Supervisor {
+  const entries = new Map<string, Entry>();
+  const queue = new PQueue({ concurrency: deps.concurrency });
+
+  const runStep = async (id: string, entry: Entry, step: Step) => {
+    const tell = (event: StepEvent) => {
+      for (const listener of entry.listeners) listener(event);
+    };
+    const work = async () => {
+      const from = performance.now();
+      tell({ step, status: 'started' });
+      try {
+        await deps.execute(id, step, entry.abort.signal);
+        tell({ step, status: 'done', durationMs: Math.round(performance.now() - from) });
+      } catch (error) {
+        tell({ step, status: 'failed', error });
+        throw error;
+      }
+    };
+    if (!HEAVY.has(step.action)) return work();
+    if (queue.size > 0 || queue.pending >= deps.concurrency) tell({ step, status: 'waiting' });
+    await queue.add(work);
+  };
+
+  const entryOf = (id: string): Entry => {
+    const known = entries.get(id);
+    if (known !== undefined) return known;
+    const entry = {
+      target: undefined,
+      mode: 'reconcile',
+      abort: new AbortController(),
+      listeners: new Set(),
+      attempts: deps.attempts,
+    } as unknown as Entry;
+    entry.actor = createActor(sandboxMachine, {
+      input: {
+        plan: (signal) => deps.plan(id, entry.target, entry.mode, signal),
+        execute: async (plan, draining) => {
+          for (const step of plan.steps) {
+            if (draining.aborted) return;
+            entry.abort.signal.throwIfAborted();
+            await runStep(id, entry, step);
+          }
+        },
+        isTransient: (error) => !(error instanceof SbxError && error.kind === 'user'),
+        get attempts() {
+          return entry.attempts;
+        },
+      },
+    });
+    // An error in an actor is a state here, never an exception of the process.
+    entry.actor.subscribe({ error: () => {} });
+    entry.actor.start();
+    entries.set(id, entry);
+    return entry;
+  };
+
+  return {
+    async converge(id, target, options = {}) {
+      const entry = entryOf(id);
+      if (entry.abort.signal.aborted) entry.abort = new AbortController();
+      const abort = entry.abort;
+      const onAbort = () =>
+        abort.abort(new SbxError('cancelled', 'the work was cancelled', { hint: 'the next `sbx apply` finishes it' }));
+      options.signal?.addEventListener('abort', onAbort, { once: true });
+      if (options.onStep !== undefined) entry.listeners.add(options.onStep);
+      Object.assign(entry, { target, mode: 'apply', attempts: 1 });
+      try {
+        if (options.signal?.aborted) onAbort();
+        await settled(entry, () => entry.actor.send({ type: 'RETARGET' }));
+      } finally {
+        options.signal?.removeEventListener('abort', onAbort);
+        if (options.onStep !== undefined) entry.listeners.delete(options.onStep);
+        Object.assign(entry, { mode: 'reconcile', attempts: deps.attempts });
+      }
+    },
+    watch(id, target) {
+      const entry = entryOf(id);
+      entry.target = target;
+      entry.actor.send({ type: 'POKE' });
+    },
+    poke: (id) => entries.get(id)?.actor.send({ type: 'POKE' }),
+    forget(id) {
+      entries.get(id)?.actor.send({ type: 'STOP' });
+      entries.delete(id);
+    },
+    async stop() {
+      for (const entry of entries.values()) {
+        entry.abort.abort(new SbxError('cancelled', 'the daemon is ending'));
+        entry.actor.send({ type: 'STOP' });
+      }
+      await queue.onIdle();
+      for (const entry of entries.values()) entry.actor.stop();
+    },
+    busy: (id) => {
+      const entry = entries.get(id);
+      return entry !== undefined && !['settled', 'stuck'].includes(String(entry.actor.getSnapshot().value));
+    },
+    lastError: (id) => entries.get(id)?.actor.getSnapshot().context.error,
+  };
+}
+
+/** Waits for `settled` or `stuck` after `start` was called. */
+function settled(entry: Entry, start: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const check = () => {
+      const snapshot = entry.actor.getSnapshot();
+      if (snapshot.matches('settled')) done(resolve);
+      else if (snapshot.matches('stuck')) done(() => reject(snapshot.context.error));
+      else if (snapshot.status === 'done') done(() => reject(new SbxError('cancelled', 'the sandbox was given up')));
+    };
+    const done = (finish: () => void) => {
+      subscription.unsubscribe();
+      finish();
+    };
+    start();
+    const subscription = entry.actor.subscribe(check);
+    check();
+  });
+}

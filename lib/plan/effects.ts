@@ -1,0 +1,26 @@
+/** What a change of each field costs: one table, pure. Every field of `SandboxSpec` stands here (a test counts them). */
+import type { SandboxSpec } from '../config/spec.ts';
+import type { Effect } from './types.ts';
+
+type Field<K extends keyof SandboxSpec = keyof SandboxSpec> = K;
+
+/** `undefined`: not part of the wanted state */
+export const EFFECTS: Record<Field, Record<string, Effect> | Effect | undefined> = {
+  name: undefined,
+  sources: undefined,
+  image: { base: 'rebuild' },
+  packages: { apt: 'rebuild', npm: 'rebuild', pip: 'rebuild', setup: 'rebuild' },
+  workspace: { path: 'restart', mode: 'restart', hide: 'restart', readonly: 'restart', unprotect: 'restart' },
+  mounts: 'restart',
+  network: { mode: 'live', allow: 'live', deny: 'live', http: 'live' },
+  resources: { cpus: 'rebuild', memoryBytes: 'rebuild', diskBytes: 'rebuild' },
+  env: 'live',
+  lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
+  agent: { name: 'live', command: 'live', headless: 'live', mcpFile: 'live', mcpFormat: 'live' },
+};
+
+const ORDER: Effect[] = ['none', 'live', 'restart', 'rebuild', 'create', 'destroy'];
+
+export function strongest(effects: Effect[]): Effect {
+  return effects.reduce<Effect>((most, one) => (ORDER.indexOf(one) > ORDER.indexOf(most) ? one : most), 'none');
+}

@@ -1,0 +1,41 @@
+/** A change in one line for people. Pure. */
+import type { Source } from '../config/spec.ts';
+import type { Change } from './types.ts';
+
+const EFFECT_WORDS: Record<Change['effect'], string> = {
+  create: 'a new sandbox',
+  live: 'takes effect at once',
+  restart: 'needs a restart',
+  rebuild: 'builds the base anew; the disk of the sandbox is lost',
+  destroy: 'the sandbox and its disk are removed',
+  none: 'nothing to do',
+};
+
+export function explainChange(change: Change, shorten: (file: string) => string = (file) => file): string {
+  const what =
+    change.path === '.'
+      ? change.effect === 'destroy'
+        ? 'no longer in sandbox.toml'
+        : `from ${show(change.to)}`
+      : `${change.path}: ${difference(change.from, change.to)}`;
+  const place = placeOf(change.source, shorten);
+  return `${change.sandbox}: ${what} → ${EFFECT_WORDS[change.effect]}${change.widens ? ' · WIDENS' : ''}${place === '' ? '' : ` (${place})`}`;
+}
+
+function difference(from: unknown, to: unknown): string {
+  if (Array.isArray(to) && (Array.isArray(from) || from === null)) {
+    const before = (from ?? []) as unknown[];
+    const gone = before.filter((item) => !to.some((other) => JSON.stringify(other) === JSON.stringify(item)));
+    const fresh = to.filter((item) => !before.some((other) => JSON.stringify(other) === JSON.stringify(item)));
+    return [...fresh.map((item) => `+ ${show(item)}`), ...gone.map((item) => `- ${show(item)}`)].join(', ');
+  }
+  return `${show(from)} → ${show(to)}`;
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
+}
+
+export function placeOf(source: Source, shorten: (file: string) => string): string {
+  return source === 'default' ? '' : `${shorten(source.file)}:${source.line}`;
+}

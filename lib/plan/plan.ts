@@ -1,0 +1,133 @@
+/** Desired state and observed state → changes and steps. Pure. A plan of a converged state is empty. */
+import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
+import { diffSpecs } from './diff.ts';
+import { strongest } from './effects.ts';
+import type { Change, ObservedSandbox, Plan, Step } from './types.ts';
+import { widensAtBirth } from './widening.ts';
+
+export interface PlanOptions {
+  /** `apply`: the person asks, so a stopped sandbox starts. `reconcile`: in the background, by `lifecycle.restart`. */
+  mode: 'apply' | 'reconcile';
+  /** Hash of the policy that a spec's network list compiles to */
+  networkHash: (spec: SandboxSpec) => string;
+}
+
+export function planSandbox(desired: SandboxSpec | undefined, observed: ObservedSandbox, options: PlanOptions): Plan {
+  if (desired === undefined) return observed.exists ? destroyPlan(observed) : { changes: [], steps: [] };
+  if (!observed.exists || observed.applied === undefined) return createPlan(desired);
+  const changes = diffSpecs(observed.applied, desired);
+  const effect = strongest(changes.map((change) => change.effect));
+  const sandbox = desired.name;
+  const spec = desired;
+  if (effect === 'rebuild')
+    return {
+      changes,
+      steps: [
+        { action: 'build', sandbox, spec },
+        { action: 'create', sandbox, spec },
+        { action: 'record', sandbox, spec },
+      ],
+    };
+  const healthy = observed.running && observed.ready;
+  const wantsRun = healthy || shouldRun(desired, observed, options.mode);
+  const restart = wantsRun && (effect === 'restart' || !healthy);
+  const steps: Step[] = [];
+  if (restart && observed.running) steps.push({ action: 'stop', sandbox });
+  if (restart) steps.push({ action: 'start', sandbox, spec });
+  else if (observed.running && observed.networkHash !== options.networkHash(desired))
+    steps.push({ action: 'network', sandbox, spec });
+  if (changes.length > 0) steps.push({ action: 'record', sandbox, spec });
+  return { changes: [...changes, ...driftOf(observed, restart, healthy, sandbox)], steps };
+}
+
+function destroyPlan(observed: ObservedSandbox): Plan {
+  const change: Change = {
+    sandbox: observed.name,
+    path: '.',
+    from: 'exists',
+    to: null,
+    effect: 'destroy',
+    widens: false,
+    source: 'default',
+  };
+  return { changes: [change], steps: [{ action: 'destroy', sandbox: observed.name }] };
+}
+
+function createPlan(spec: SandboxSpec): Plan {
+  const sandbox = spec.name;
+  const birth: Change = {
+    sandbox,
+    path: '.',
+    from: null,
+    to: spec.image.base,
+    effect: 'create',
+    widens: false,
+    source: spec.sources['image.base'] ?? 'default',
+  };
+  const wide = widensAtBirth(spec).map(
+    ({ path, to }): Change => ({
+      sandbox,
+      path,
+      from: null,
+      to,
+      effect: 'create',
+      widens: true,
+      source: spec.sources[`${path}[0]`] ?? spec.sources[path] ?? 'default',
+    }),
+  );
+  return {
+    changes: [birth, ...wide],
+    steps: [
+      { action: 'build', sandbox, spec },
+      { action: 'create', sandbox, spec },
+      { action: 'record', sandbox, spec },
+    ],
+  };
+}
+
+function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptions['mode']): boolean {
+  if (mode === 'apply') return true;
+  if (observed.stoppedByUser) return false;
+  if (observed.running) return true;
+  const { restart } = spec.lifecycle;
+  return restart === 'always' || (restart === 'on-failure' && observed.exit?.code !== 0);
+}
+
+/** A difference that no field explains: the machine itself. */
+function driftOf(observed: ObservedSandbox, restart: boolean, healthy: boolean, sandbox: string): Change[] {
+  if (!restart || healthy) return [];
+  const from = observed.running ? 'not answering' : observed.stoppedByUser ? 'stopped' : 'ended';
+  return [{ sandbox, path: 'machine', from, to: 'running', effect: 'restart', widens: false, source: 'default' }];
+}
+
+/** All of a project. `observed` holds every sandbox of the project that exists, also those that the file no longer names. */
+export function planProject(
+  project: ProjectSpec,
+  observed: ObservedSandbox[],
+  options: PlanOptions & { only?: string[] | undefined },
+): Plan {
+  const wanted = (name: string) =>
+    options.only === undefined || options.only.length === 0 || options.only.includes(name);
+  const plans = project.sandboxes
+    .filter(({ name }) => wanted(name))
+    .map((spec) => planSandbox(spec, observed.find(({ name }) => name === spec.name) ?? absent(spec.name), options));
+  const gone = observed
+    .filter(({ name }) => wanted(name) && !project.sandboxes.some((spec) => spec.name === name))
+    .map((one) => planSandbox(undefined, one, options));
+  const all = [...plans, ...gone];
+  return { changes: all.flatMap((plan) => plan.changes), steps: all.flatMap((plan) => plan.steps) };
+}
+
+export function absent(name: string): ObservedSandbox {
+  return {
+    name,
+    exists: false,
+    applied: undefined,
+    running: false,
+    stoppedByUser: false,
+    exit: undefined,
+    ready: false,
+    networkHash: undefined,
+    warmKey: undefined,
+  };
+}

@@ -1,0 +1,69 @@
+/** Which changes give a sandbox more than it had. Pure. */
+import { createHash } from 'node:crypto';
+import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
+import { comparable } from './compare.ts';
+
+/** More of these is more */
+const GIVES = new Set(['network.allow', 'workspace.unprotect', 'network.http']);
+/** Less of these is more */
+const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly']);
+
+/** `from` and `to` as `comparable` gives them. */
+export function widensField(path: string, from: unknown, to: unknown): boolean {
+  if (GIVES.has(path)) return added(from, to).some((item) => !isTrusted(item));
+  if (TAKES.has(path)) return added(to, from).length > 0;
+  if (path === 'mounts') return added(from, to).length > 0;
+  if (path === 'workspace.path') return true;
+  if (path === 'network.mode') return to === 'observe';
+  return false;
+}
+
+/** What a new sandbox has beyond the least: everything of these kinds except the host's own registries. */
+export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[] {
+  const found: { path: string; to: unknown }[] = [];
+  const note = (path: string, value: unknown) => {
+    const list = comparable(value) as unknown[];
+    if (widensField(path, [], list)) found.push({ path, to: list });
+  };
+  note('network.allow', spec.network.allow);
+  note('workspace.unprotect', spec.workspace.unprotect);
+  note('mounts', spec.mounts);
+  if (spec.network.mode === 'observe') found.push({ path: 'network.mode', to: 'observe' });
+  if (!isInside(spec)) found.push({ path: 'workspace.path', to: spec.workspace.path });
+  return found;
+}
+
+/** A workspace elsewhere than in the project's folder is the file's wish, not the person's. */
+function isInside(spec: SandboxSpec): boolean {
+  const source = spec.sources['workspace.path'];
+  if (source === undefined || source === 'default') return true;
+  const dir = source.file.slice(0, source.file.lastIndexOf('/'));
+  return spec.workspace.path === dir || spec.workspace.path.startsWith(`${dir}/`);
+}
+
+/** Hash of everything in a project that could widen: what the person approves. */
+export function wideningHash(project: ProjectSpec): string {
+  const parts = project.sandboxes.map((spec) => [
+    spec.name,
+    comparable(spec.network.allow),
+    comparable(spec.network.deny),
+    spec.network.mode,
+    comparable(spec.network.http),
+    comparable(spec.mounts),
+    spec.workspace.path,
+    comparable(spec.workspace.hide),
+    comparable(spec.workspace.readonly),
+    comparable(spec.workspace.unprotect),
+  ]);
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+function added(from: unknown, to: unknown): unknown[] {
+  const known = new Set((from as unknown[]).map((item) => JSON.stringify(item)));
+  return (to as unknown[]).filter((item) => !known.has(JSON.stringify(item)));
+}
+
+/** `host:port (preset:npm)`: named by the host's own configuration */
+function isTrusted(item: unknown): boolean {
+  return typeof item === 'string' && / \(preset:\w+\)$/.test(item);
+}
