@@ -135,8 +135,8 @@ export interface DaemonService {
   remove(id: string, context: RequestContext): Promise<void>;
   /** POST /v1/gc */
   gc(request: GcRequest): Promise<GcResult>;
-  /** GET /v1/sandboxes/:id/guest with `Upgrade: sbx-guest`: the socket then speaks lib/guest/wire.ts. Resolves when it ended. */
-  guest(id: string, socket: import('node:stream').Duplex): Promise<void>;
+  /** GET /v1/sandboxes/:id/guest with `Upgrade: sbx-guest`. Throws while an HTTP answer is still possible; the returned function serves the upgraded socket, which speaks lib/guest/wire.ts, to its end. */
+  guest(id: string): Promise<(socket: import('node:stream').Duplex) => Promise<void>>;
   /** POST /v1/shutdown: the daemon ends, VMs go on */
   shutdown(): Promise<void>;
 }

@@ -44,9 +44,9 @@ const ANSWER_MS = 30_000;
 const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   build: async (deps, step, context) => {
     const image = await warmImage(deps, step.spec, context);
-    if (deps.records.get(context.id) !== undefined) return;
-    // Nothing of the instance is there yet: `create` finds the image again by its key, in milliseconds.
-    context.onProgress(`the warm snapshot ${image.key} is ready`);
+    const record = deps.records.get(context.id);
+    // From here on `gc` keeps the layers. `create` finds the image again by its key, in milliseconds.
+    if (record?.applied === null) await deps.records.update(context.id, { image });
   },
   create,
   start,

@@ -5,8 +5,8 @@ import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'no
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, SbxError } from '../errors.ts';
+import { takeLock } from '../lock.ts';
 import { isAlive, startTimeOf } from '../process.ts';
-import { takeLock } from './lock.ts';
 
 export interface LayerMeta {
   parents: { kind: string; key: string }[];

@@ -1,8 +1,8 @@
 /** A lock between processes that no dead holder keeps: the file names its holder by pid and start time. */
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf } from '../errors.ts';
-import { isAlive, startTimeOf } from '../process.ts';
+import { errnoOf } from './errors.ts';
+import { isAlive, startTimeOf } from './process.ts';
 
 export interface LockOptions {
   signal?: AbortSignal;

@@ -1,0 +1,137 @@
+/** The daemon as an object: each method is one request on its socket. */
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { createInterface } from 'node:readline';
+import type { Duplex } from 'node:stream';
+import { type ErrorJson, fromErrorJson, SbxError } from '../errors.ts';
+import type {
+  ApplyRequest,
+  ApplyResult,
+  DaemonEvent,
+  DaemonStatus,
+  GcRequest,
+  GcResult,
+  PlanRequest,
+  PlanResponse,
+  SandboxDetail,
+  SandboxStatus,
+} from './api.ts';
+
+export interface StreamOptions {
+  signal?: AbortSignal | undefined;
+  onEvent?: ((event: DaemonEvent) => void) | undefined;
+}
+
+export class DaemonClient {
+  readonly #socketPath: string;
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath;
+  }
+
+  status = () => this.#call<DaemonStatus>('GET', '/v1/status');
+  list = () => this.#call<SandboxStatus[]>('GET', '/v1/sandboxes');
+  inspect = (id: string) => this.#call<SandboxDetail>('GET', `/v1/sandboxes/${id}`);
+  plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
+  gc = (body: GcRequest) => this.#call<GcResult>('POST', '/v1/gc', body);
+  shutdown = () => this.#call<unknown>('POST', '/v1/shutdown', {});
+  apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);
+  stop = (id: string, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, {}, options);
+  start = (id: string, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
+  reset = (id: string, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, {}, options);
+  remove = (id: string, options: StreamOptions) => this.#stream<null>('DELETE', `/v1/sandboxes/${id}`, {}, options);
+
+  /** A socket that speaks the guest's protocol. */
+  guest(id: string): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const request = this.#request('GET', `/v1/sandboxes/${id}/guest`, {
+        connection: 'Upgrade',
+        upgrade: 'sbx-guest',
+      });
+      request.once('upgrade', (_response, socket, head) => {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      request.once('response', (response) => void readJson(response).then((body) => reject(errorOf(body)), reject));
+      request.once('error', (error) => reject(unreachable(error)));
+      request.end();
+    });
+  }
+
+  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await this.#send(method, path, body);
+    const value = await readJson(response);
+    if ((response.statusCode ?? 500) >= 400) throw errorOf(value);
+    return value as T;
+  }
+
+  async #stream<T>(method: string, path: string, body: unknown, options: StreamOptions): Promise<T> {
+    const response = await this.#send(method, path, body, options.signal);
+    if ((response.statusCode ?? 500) >= 400) throw errorOf(await readJson(response));
+    try {
+      for await (const line of createInterface({ input: response })) {
+        const event = JSON.parse(line) as DaemonEvent;
+        if (event.type === 'done') return event.result as T;
+        if (event.type === 'error') throw fromErrorJson(event.error);
+        options.onEvent?.(event);
+      }
+    } catch (error) {
+      if (error instanceof SbxError) throw error;
+      if (options.signal?.aborted) throw cancelled(error);
+      throw unreachable(error);
+    }
+    if (options.signal?.aborted) throw cancelled(undefined);
+    throw unreachable(undefined);
+  }
+
+  #send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const request = this.#request(
+        method,
+        path,
+        body === undefined ? {} : { 'content-type': 'application/json' },
+        signal,
+      );
+      request.once('response', resolve);
+      request.once('error', (error) => reject(signal?.aborted ? cancelled(error) : unreachable(error)));
+      request.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+
+  #request(method: string, path: string, headers: Record<string, string>, signal?: AbortSignal): ClientRequest {
+    return httpRequest({
+      socketPath: this.#socketPath,
+      method,
+      path,
+      headers: { host: 'sbx', ...headers },
+      agent: false,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+}
+
+async function readJson(response: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString() || 'null');
+}
+
+function errorOf(body: unknown): SbxError {
+  return fromErrorJson(
+    (body as { error?: ErrorJson } | null)?.error ?? { code: 'internal', message: 'the daemon gave no reason' },
+  );
+}
+
+function unreachable(cause: unknown): SbxError {
+  return new SbxError('daemon-unreachable', 'the sbx daemon does not answer', {
+    why: cause instanceof Error ? cause.message : 'it closed the connection',
+    hint: 'run the command again: it is started on demand; `sbx daemon logs` shows why it ended',
+    cause,
+  });
+}
+
+function cancelled(cause: unknown): SbxError {
+  return new SbxError('cancelled', 'cancelled', { hint: 'what was begun is finished by the next `sbx apply`', cause });
+}

@@ -1,0 +1,158 @@
+/** HTTP/1.1 on the user's own Unix socket: routes to the service, nothing else. */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { SbxError, toErrorJson } from '../errors.ts';
+import { ensurePrivateDir, type Home, socketPath } from '../paths.ts';
+import type { ApplyRequest, DaemonEvent, DaemonService, GcRequest, PlanRequest, RequestContext } from './api.ts';
+
+const BODY_MAX = 16 * 1024 * 1024;
+
+/** What the upgrade of a guest connection is called */
+export const GUEST_PROTOCOL = 'sbx-guest';
+
+export async function serve(home: Home, service: DaemonService): Promise<AsyncDisposable> {
+  ensurePrivateDir(home.daemon.dir);
+  const path = socketPath(home.daemon.socket);
+  const server = createServer((request, response) => void handle(service, request, response));
+  server.on('upgrade', (request, socket, head) => void upgrade(service, request, socket, head));
+  // The folder's lock is held: a socket that stands here belongs to nobody.
+  rmSync(path, { force: true });
+  await listen(server, path);
+  chmodSync(path, 0o600);
+  return {
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+}
+
+async function handle(service: DaemonService, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const [, version, area = '', id = '', action = ''] = (request.url ?? '').split('/');
+    if (version !== 'v1') throw new SbxError('not-found', 'no such address');
+    await route(
+      service,
+      request,
+      response,
+      `${request.method} ${area}${id === '' ? '' : '/:id'}${action === '' ? '' : `/${action}`}`,
+      decodeURIComponent(id),
+    );
+  } catch (error) {
+    if (!response.headersSent) answer(response, statusOf(error), { error: toErrorJson(error) });
+    else response.destroy();
+  }
+}
+
+async function route(
+  service: DaemonService,
+  request: IncomingMessage,
+  response: ServerResponse,
+  key: string,
+  id: string,
+): Promise<void> {
+  const stream = (work: (context: RequestContext) => Promise<unknown>) => streamed(request, response, work);
+  switch (key) {
+    case 'GET status':
+      return answer(response, 200, service.status());
+    case 'GET sandboxes':
+      return answer(response, 200, await service.list());
+    case 'GET sandboxes/:id':
+      return answer(response, 200, await service.inspect(id));
+    case 'POST plan':
+      return answer(response, 200, await service.plan((await bodyOf(request)) as PlanRequest));
+    case 'POST apply': {
+      const body = (await bodyOf(request)) as ApplyRequest;
+      return stream((context) => service.apply(body, context));
+    }
+    case 'POST sandboxes/:id/stop':
+      return stream((context) => service.stop(id, context));
+    case 'POST sandboxes/:id/start':
+      return stream((context) => service.start(id, context));
+    case 'POST sandboxes/:id/reset':
+      return stream((context) => service.reset(id, context));
+    case 'DELETE sandboxes/:id':
+      return stream((context) => service.remove(id, context));
+    case 'POST gc':
+      return answer(response, 200, await service.gc((await bodyOf(request)) as GcRequest));
+    case 'POST shutdown':
+      answer(response, 200, {});
+      return service.shutdown();
+    default:
+      throw new SbxError('not-found', 'no such address');
+  }
+}
+
+/** NDJSON: events as they come, `done` or `error` last. A client that goes away aborts the work at a safe point. */
+async function streamed(
+  request: IncomingMessage,
+  response: ServerResponse,
+  work: (context: RequestContext) => Promise<unknown>,
+): Promise<void> {
+  const abort = new AbortController();
+  response.on('close', () => {
+    if (!response.writableEnded) abort.abort(new SbxError('cancelled', 'the client has gone'));
+  });
+  request.resume();
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  const emit = (event: DaemonEvent) => void (response.destroyed || response.write(`${JSON.stringify(event)}\n`));
+  try {
+    emit({ type: 'done', result: (await work({ signal: abort.signal, emit })) ?? null });
+  } catch (error) {
+    emit({ type: 'error', error: toErrorJson(error) });
+  }
+  response.end();
+}
+
+async function upgrade(service: DaemonService, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  const id = /^\/v1\/sandboxes\/([^/]+)\/guest$/.exec(request.url ?? '')?.[1];
+  socket.on('error', () => {});
+  try {
+    if (id === undefined || request.headers.upgrade !== GUEST_PROTOCOL)
+      throw new SbxError('not-found', 'no such address');
+    const serveGuest = await service.guest(decodeURIComponent(id));
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${GUEST_PROTOCOL}\r\n\r\n`);
+    if (head.length > 0) socket.unshift(head);
+    await serveGuest(socket);
+  } catch (error) {
+    const body = JSON.stringify({ error: toErrorJson(error) });
+    socket.end(
+      `HTTP/1.1 ${statusOf(error)} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length;
+    if (size > BODY_MAX) throw new SbxError('usage', 'the request is too large');
+    chunks.push(chunk as Buffer);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString());
+  } catch (cause) {
+    throw new SbxError('usage', 'the request is not JSON', { cause });
+  }
+}
+
+function answer(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(value));
+}
+
+function statusOf(error: unknown): number {
+  if (!(error instanceof SbxError)) return 500;
+  if (error.code === 'not-found') return 404;
+  return error.kind === 'user' ? 400 : 500;
+}

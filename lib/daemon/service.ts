@@ -1,0 +1,399 @@
+/** The daemon's work behind its HTTP interface: everything is found again on disk, nothing lives only in here. */
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
+import { SbxError, toErrorJson } from '../errors.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import { createGateway } from '../gateway/gateway.ts';
+import { policyHash } from '../gateway/policy.ts';
+import { relayGuest } from '../guest/relay.ts';
+import { collectGarbage } from '../image/gc.ts';
+import { findRuntimeParts } from '../image/runtime.ts';
+import { openStore, type Store } from '../image/store.ts';
+import { createSupervisor, type StepEvent, type Supervisor } from '../machines/supervisor.ts';
+import { ensurePrivateDir, type Home, instancePaths } from '../paths.ts';
+import { planProject, planSandbox } from '../plan/plan.ts';
+import type { Step } from '../plan/types.ts';
+import { wideningHash } from '../plan/widening.ts';
+import { createQemuDriver } from '../vm/qemu/driver.ts';
+import type {
+  ApplyRequest,
+  ApplyResult,
+  DaemonEvent,
+  DaemonService,
+  PlanRequest,
+  PlanResponse,
+  RequestContext,
+  SandboxStatus,
+} from './api.ts';
+import { API_VERSION } from './api.ts';
+import { createGuests } from './guests.ts';
+import { execute, type HandlerDeps, placesOf, reopenDoor } from './handlers.ts';
+import { observe } from './observe.ts';
+import { type InstanceRecord, Records } from './records.ts';
+import { policyOf, type Registries } from './spec-parts.ts';
+import { statusOf } from './status.ts';
+
+export interface ServiceOptions {
+  home: Home;
+  /** Folder of the bundles: the guest's agent lies below it */
+  distDir: string;
+  build: string;
+  registries: () => Promise<Registries>;
+  /** Hosts that a bake may reach */
+  bakeHosts: () => Promise<{ host: string; port: number }[]>;
+  onShutdown: () => void;
+}
+
+const BACKGROUND_ATTEMPTS = 20;
+const LOOK_EVERY_MS = 10_000;
+
+export async function createService(options: ServiceOptions): Promise<DaemonService & AsyncDisposable> {
+  const { home } = options;
+  const gateway = createGateway();
+  const store = openStore(ensurePrivateDir(home.store));
+  const outputs = new Map<string, Set<(event: DaemonEvent) => void>>();
+  let supervisor: Supervisor;
+  const deps: HandlerDeps = {
+    home,
+    records: new Records(home),
+    driver: createQemuDriver({ probeCache: home.probes }),
+    gateway,
+    guests: createGuests((id) => supervisor.poke(id)),
+    image: {
+      store,
+      driver: createQemuDriver({ probeCache: home.probes }),
+      runtimeParts: () => findRuntimeParts(options.distDir),
+      openDoor: (places, name) => openBakeDoor(gateway, options, places.dir, join(places.door, 'proxy'), name),
+      logs: ensurePrivateDir(join(home.root, 'logs')),
+    },
+    registries: options.registries,
+  };
+  const networkHash = (spec: SandboxSpec) => policyHash(policyOf(spec));
+  const tell = (id: string, event: DaemonEvent) => {
+    for (const listener of outputs.get(id) ?? []) listener(event);
+  };
+  supervisor = createSupervisor({
+    plan: async (id, target, mode, signal) =>
+      planSandbox(target, await observe(deps, id, target?.name ?? '', signal), { mode, networkHash }),
+    execute: (id, step, signal) =>
+      execute(deps, step, {
+        id,
+        signal,
+        onProgress: (message) => tell(id, { type: 'progress', sandbox: step.sandbox, message }),
+        onLine: (line) => tell(id, { type: 'output', sandbox: step.sandbox, line }),
+      }),
+    concurrency: 2,
+    attempts: BACKGROUND_ATTEMPTS,
+  });
+  await recover(deps, supervisor);
+  const timer = setInterval(() => {
+    for (const record of deps.records.list()) if (!supervisor.busy(record.id)) supervisor.poke(record.id);
+  }, LOOK_EVERY_MS);
+  timer.unref();
+  return serviceOf({ options, deps, supervisor, store, networkHash, outputs, timer });
+}
+
+/** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
+async function recover(deps: HandlerDeps, supervisor: Supervisor): Promise<void> {
+  deps.records.sweep();
+  for (const record of deps.records.list()) {
+    const running = deps.driver.find(placesOf(instancePaths(deps.home, record.id))) !== undefined;
+    if (running && record.applied !== null) await reopenDoor(deps, record.id, record.applied).catch(() => {});
+    // What an unfinished apply left is finished by the next one: in the background only what was applied is kept.
+    if (record.applied !== null) supervisor.watch(record.id, record.applied);
+  }
+}
+
+async function openBakeDoor(
+  gateway: Gateway,
+  options: ServiceOptions,
+  dir: string,
+  socketPath: string,
+  name: string,
+): Promise<() => Promise<void>> {
+  const id = `bake-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`;
+  const hosts = await options.bakeHosts();
+  const allow = hosts.map(({ host, port }) => ({ pattern: `${host}:${port}`, trusted: true, text: name }));
+  ensurePrivateDir(join(dir, 'door'));
+  await gateway.open(id, { socketPath, auditPath: join(dir, 'audit.jsonl'), policy: { allow, deny: [] } });
+  return () => gateway.close(id);
+}
+
+interface Inner {
+  options: ServiceOptions;
+  deps: HandlerDeps;
+  supervisor: Supervisor;
+  store: Store;
+  networkHash: (spec: SandboxSpec) => string;
+  outputs: Map<string, Set<(event: DaemonEvent) => void>>;
+  timer: NodeJS.Timeout;
+}
+
+function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
+  const { options, deps, supervisor, store } = inner;
+  const startedAt = new Date().toISOString();
+  const applies = new Map<string, Promise<unknown>>();
+
+  const status = (record: InstanceRecord): SandboxStatus =>
+    statusOf({
+      record,
+      vm: deps.driver.find(placesOf(instancePaths(deps.home, record.id))),
+      connected: deps.guests.get(record.id) !== undefined,
+      busy: supervisor.busy(record.id),
+      doorOpen: deps.gateway.hashOf(record.id) !== undefined,
+      error: supervisor.lastError(record.id),
+      now: new Date().toISOString(),
+    });
+
+  /** One thing at a time for a project: a second caller waits, then looks anew. */
+  const inTurn = async <T>(projectDir: string, work: () => Promise<T>): Promise<T> => {
+    const before = applies.get(projectDir) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    const settled = mine.catch(() => {});
+    applies.set(projectDir, settled);
+    try {
+      return await mine;
+    } finally {
+      if (applies.get(projectDir) === settled) applies.delete(projectDir);
+    }
+  };
+
+  const converge = async (
+    id: string,
+    target: SandboxSpec | undefined,
+    context: RequestContext,
+    steps: ApplyResult['steps'] = [],
+  ) => {
+    const listeners = inner.outputs.get(id) ?? new Set();
+    inner.outputs.set(id, listeners.add(context.emit));
+    try {
+      await supervisor.converge(id, target, {
+        signal: context.signal,
+        onStep: (event) => report(event, context, steps),
+      });
+    } finally {
+      listeners.delete(context.emit);
+    }
+  };
+
+  const observeProject = async (project: ProjectSpec) => {
+    const existing = deps.records.list().filter((record) => record.projectDir === project.dir);
+    const names = new Set([...project.sandboxes.map(({ name }) => name), ...existing.map(({ name }) => name)]);
+    return Promise.all([...names].map((name) => observe(deps, deps.records.idOf(project.dir, name), name)));
+  };
+
+  const plan = async ({ project, only }: PlanRequest): Promise<PlanResponse> => {
+    checkNames(project, only);
+    const observed = await observeProject(project);
+    const found = planProject(project, observed, { mode: 'apply', networkHash: inner.networkHash, only });
+    const widening = found.changes.filter(({ widens }) => widens);
+    const hash = wideningHash(project);
+    return {
+      ...found,
+      wideningHash: hash,
+      widening,
+      approved: widening.length === 0 || deps.records.project(project.dir).approvedHash === hash,
+    };
+  };
+
+  const apply = async (request: ApplyRequest, context: RequestContext): Promise<ApplyResult> => {
+    const { project } = request;
+    refuseUnsupported(project);
+    const found = await plan(request);
+    if (!found.approved && request.acceptWidening !== found.wideningHash) {
+      throw new SbxError('refused-widening', 'sandbox.toml gives a sandbox more than was approved', {
+        why: found.widening.map((change) => `${change.sandbox}: ${change.path}`).join(', '),
+        hint: 'look at `sbx plan`, then run `sbx apply --accept-widening`',
+      });
+    }
+    if (request.only === undefined || found.widening.length > 0)
+      await deps.records.putProject({ version: 1, dir: project.dir, approvedHash: found.wideningHash });
+    const touched = [...new Set(found.steps.map(({ sandbox }) => sandbox))];
+    const steps: ApplyResult['steps'] = [];
+    const outcomes = await Promise.allSettled(
+      touched.map(async (name) => {
+        const id = deps.records.idOf(project.dir, name);
+        const spec = project.sandboxes.find((one) => one.name === name);
+        if (spec !== undefined) await ensureRecord(deps.records, id, project, spec);
+        await converge(id, spec, context, steps);
+        if (spec === undefined) supervisor.forget(id);
+      }),
+    );
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    const sandboxes = deps.records
+      .list()
+      .filter((record) => record.projectDir === project.dir)
+      .map(status);
+    return { changes: found.changes, steps, sandboxes };
+  };
+
+  const withRecord = async <T>(id: string, work: (record: InstanceRecord) => Promise<T>): Promise<T> => {
+    const { projectDir } = deps.records.require(id);
+    return inTurn(projectDir, () => work(deps.records.require(id)));
+  };
+
+  const runSteps = async (id: string, steps: Step[], context: RequestContext) => {
+    supervisor.forget(id);
+    for (const step of steps) {
+      context.emit({ type: 'step', sandbox: step.sandbox, action: step.action, status: 'started' });
+      await execute(deps, step, {
+        id,
+        signal: context.signal,
+        onProgress: (message) => context.emit({ type: 'progress', sandbox: step.sandbox, message }),
+        onLine: (line) => context.emit({ type: 'output', sandbox: step.sandbox, line }),
+      });
+      context.emit({ type: 'step', sandbox: step.sandbox, action: step.action, status: 'done' });
+    }
+  };
+
+  return {
+    status: () => ({
+      pid: process.pid,
+      apiVersion: API_VERSION,
+      build: options.build,
+      startedAt,
+      sandboxes: deps.records.list().length,
+      memoryBytes: process.memoryUsage().rss,
+    }),
+    list: async () => deps.records.list().map(status),
+    async inspect(id) {
+      const record = deps.records.require(id);
+      const { dir, disk } = instancePaths(deps.home, id);
+      const layers = await store.list();
+      return {
+        ...status(record),
+        spec: record.applied ?? record.target,
+        instanceDir: dir,
+        layers: (record.image?.chain ?? []).map(({ kind, key }) => ({
+          kind,
+          key,
+          bytes: layers.find((layer) => layer.kind === kind && layer.key === key)?.bytes ?? 0,
+        })),
+        diskBytes: (statSync(disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512,
+      };
+    },
+    plan,
+    apply: (request, context) => inTurn(request.project.dir, () => apply(request, context)),
+    stop: (id, context) =>
+      withRecord(id, async (record) => {
+        await deps.records.update(id, { stoppedByUser: true });
+        await runSteps(id, [{ action: 'stop', sandbox: record.name }], context);
+        if (record.applied !== null) supervisor.watch(id, record.applied);
+        return status(deps.records.require(id));
+      }),
+    start: (id, context) =>
+      withRecord(id, async (record) => {
+        const target = requireApplied(record);
+        await converge(id, target, context);
+        return status(deps.records.require(id));
+      }),
+    reset: (id, context) =>
+      withRecord(id, async (record) => {
+        const spec = requireApplied(record);
+        const sandbox = record.name;
+        await runSteps(
+          id,
+          [
+            { action: 'build', sandbox, spec },
+            { action: 'create', sandbox, spec },
+            { action: 'record', sandbox, spec },
+          ],
+          context,
+        );
+        supervisor.watch(id, spec);
+        return status(deps.records.require(id));
+      }),
+    remove: (id, context) =>
+      withRecord(id, (record) => runSteps(id, [{ action: 'destroy', sandbox: record.name }], context)),
+    async gc({ dryRun }) {
+      const used = deps.records.list().flatMap((record) => record.image?.chain ?? []);
+      const items = await collectGarbage(store, used, dryRun);
+      return { dryRun, items, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
+    },
+    async guest(id) {
+      const record = deps.records.require(id);
+      const paths = instancePaths(deps.home, id);
+      if (deps.driver.find(placesOf(paths)) === undefined)
+        throw new SbxError('not-running', `${record.name} is not running`, {
+          hint: `run \`sbx start ${record.name}\``,
+        });
+      const guest = await deps.guests.connect(id, paths.agent, { fresh: false, timeoutMs: 10_000 });
+      return (socket) => relayGuest(socket, guest);
+    },
+    async shutdown() {
+      options.onShutdown();
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(inner.timer);
+      await supervisor.stop();
+      await deps.guests[Symbol.asyncDispose]();
+      await deps.gateway[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function report(event: StepEvent, context: RequestContext, steps: ApplyResult['steps']): void {
+  const { sandbox, action } = event.step;
+  if (event.status === 'waiting') return context.emit({ type: 'progress', sandbox, message: 'waiting for its turn' });
+  if (event.status === 'done') steps.push({ sandbox, action, durationMs: event.durationMs ?? 0 });
+  context.emit({
+    type: 'step',
+    sandbox,
+    action,
+    status: event.status,
+    ...(event.error === undefined ? {} : { error: toErrorJson(event.error) }),
+    ...(event.durationMs === undefined ? {} : { durationMs: event.durationMs }),
+  });
+}
+
+/** The instance is on disk before anything is built, so that a killed daemon leaves nothing unknown. */
+async function ensureRecord(records: Records, id: string, project: ProjectSpec, target: SandboxSpec): Promise<void> {
+  const known = records.get(id);
+  if (known !== undefined) {
+    await records.put({ ...known, target });
+    return;
+  }
+  await records.put({
+    version: 1,
+    id,
+    name: target.name,
+    project: project.name,
+    projectDir: project.dir,
+    target,
+    applied: null,
+    image: null,
+    stoppedByUser: false,
+    resumed: null,
+    createdAt: new Date().toISOString(),
+  });
+}
+
+function requireApplied(record: InstanceRecord): SandboxSpec {
+  if (record.applied === null)
+    throw new SbxError('busy', `${record.name} was never applied in full`, { hint: 'run `sbx apply` in its project' });
+  return record.applied;
+}
+
+function refuseUnsupported(project: ProjectSpec): void {
+  const [first, ...more] = project.unsupported;
+  if (first === undefined) return;
+  throw new SbxError('config-unsupported', `${first.path} is not supported yet`, {
+    place: first.source,
+    ...(more.length === 0
+      ? {}
+      : { why: `nor are: ${more.map(({ path, source }) => `${path} (line ${source.line})`).join(', ')}` }),
+    hint: 'remove it from the file; nothing of the file is ignored silently',
+  });
+}
+
+function checkNames(project: ProjectSpec, only: string[] | undefined): void {
+  const known = project.sandboxes.map(({ name }) => name);
+  const unknown = only?.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new SbxError('not-found', `sandbox.toml names no sandbox "${unknown}"`, {
+      hint: `it names: ${known.join(', ')}`,
+    });
+}

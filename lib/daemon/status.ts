@@ -1,0 +1,79 @@
+/** A sandbox as `sbx ls` shows it: from facts, pure. */
+
+import { toErrorJson } from '../errors.ts';
+import type { VmProcess } from '../vm/driver.ts';
+import type { Condition, SandboxState, SandboxStatus } from './api.ts';
+import type { InstanceRecord } from './records.ts';
+
+export interface StatusFacts {
+  record: InstanceRecord;
+  vm: VmProcess | undefined;
+  connected: boolean;
+  busy: boolean;
+  doorOpen: boolean;
+  error: unknown;
+  now: string;
+}
+
+export function statusOf(facts: StatusFacts): SandboxStatus {
+  const { record, vm } = facts;
+  const spec = record.applied ?? record.target;
+  return {
+    id: record.id,
+    name: record.name,
+    project: record.project,
+    projectDir: record.projectDir,
+    state: stateOf(facts),
+    agent: spec.agent.name ?? null,
+    image: spec.image.base,
+    snapshot: record.image?.key ?? null,
+    accel: vm?.accel ?? null,
+    cpus: spec.resources.cpus,
+    memoryBytes: spec.resources.memoryBytes,
+    workspace: spec.workspace.path,
+    ports: [],
+    pid: vm?.pid ?? null,
+    startedAt: vm?.startedAt ?? null,
+    conditions: conditionsOf(facts),
+  };
+}
+
+function stateOf({ record, vm, busy, error }: StatusFacts): SandboxState {
+  if (busy && vm === undefined && record.image === null) return 'building';
+  if (busy) return 'starting';
+  if (vm !== undefined) return record.resumed?.pid === vm.pid ? 'running' : 'failed';
+  return record.stoppedByUser && error === undefined ? 'stopped' : record.stoppedByUser ? 'stopped' : 'failed';
+}
+
+function conditionsOf({ record, vm, connected, doorOpen, error, now }: StatusFacts): Condition[] {
+  const since = vm?.startedAt ?? record.createdAt;
+  const make = (type: string, status: boolean, reason: string, message: string): Condition => ({
+    type,
+    status,
+    reason,
+    message,
+    since: status ? since : now,
+  });
+  const failure = error === undefined ? undefined : toErrorJson(error);
+  return [
+    make(
+      'Applied',
+      record.applied !== null,
+      record.applied === null ? 'Incomplete' : 'Applied',
+      record.applied === null ? 'an apply has not finished; run `sbx apply`' : 'the spec was applied in full',
+    ),
+    make(
+      'Ready',
+      vm !== undefined && connected,
+      vm === undefined ? 'NotRunning' : connected ? 'Answers' : 'NoAnswer',
+      vm === undefined ? 'no virtual machine' : connected ? 'the agent answers' : 'the agent does not answer',
+    ),
+    make(
+      'NetworkDoor',
+      doorOpen,
+      doorOpen ? 'Open' : 'Shut',
+      doorOpen ? 'the gateway serves its policy' : 'nothing leaves the sandbox',
+    ),
+    ...(failure === undefined ? [] : [make('Healthy', false, failure.code, failure.message)]),
+  ];
+}
