@@ -337,7 +337,10 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
 
 function report(event: StepEvent, context: RequestContext, steps: ApplyResult['steps']): void {
   const { sandbox, action } = event.step;
-  if (event.status === 'waiting') return context.emit({ type: 'progress', sandbox, message: 'waiting for its turn' });
+  if (event.status === 'waiting') {
+    context.emit({ type: 'progress', sandbox, message: 'waiting for its turn' });
+    return;
+  }
   if (event.status === 'done') steps.push({ sandbox, action, durationMs: event.durationMs ?? 0 });
   context.emit({
     type: 'step',

@@ -1,0 +1,171 @@
+/** exec and shell: commands inside a sandbox, with its streams, its terminal and its exit code. */
+
+import type { SandboxStatus } from '../../daemon/api.ts';
+import type { DaemonClient } from '../../daemon/client.ts';
+import { SbxError } from '../../errors.ts';
+import type { ExecRequest } from '../../guest/services.ts';
+import { command } from '../command.ts';
+import type { SbxContext } from '../context.ts';
+import { daemonOf, readProject, resolveSandbox } from '../project.ts';
+
+interface ExecFlags {
+  interactive: boolean;
+  tty: boolean;
+  user?: string;
+  workdir?: string;
+  env?: readonly string[];
+  apply: boolean;
+}
+
+const FLAGS = {
+  interactive: { kind: 'boolean', brief: 'Pass stdin on', default: false },
+  tty: { kind: 'boolean', brief: 'Give the command a terminal', default: false },
+  user: { kind: 'parsed', parse: String, brief: 'User inside; default: agent', optional: true },
+  workdir: { kind: 'parsed', parse: String, brief: 'Folder inside; default: the workspace', optional: true },
+  env: { kind: 'parsed', parse: String, brief: 'NAME=VALUE, may be repeated', optional: true, variadic: true },
+  apply: { kind: 'boolean', brief: 'Apply sandbox.toml first', default: false },
+};
+const ALIASES = { i: 'interactive', t: 'tty', u: 'user', w: 'workdir', e: 'env' };
+
+export const exec = command<ExecFlags, string[]>({
+  brief: 'Runs a command in a sandbox: sbx exec [NAME] -- CMD…',
+  parameters: {
+    flags: FLAGS,
+    aliases: ALIASES,
+    positional: {
+      kind: 'array',
+      parameter: { parse: String, brief: 'The sandbox, then -- and the command', placeholder: 'arg' },
+    },
+  },
+  async run({ context, cwd, flags, args }) {
+    const { name, argv } = splitArgs(context.process.argv, [...args]);
+    if (argv.length === 0)
+      throw new SbxError('usage', 'no command is given', { hint: 'write: sbx exec [NAME] -- CMD…' });
+    const client = await daemonOf(context);
+    if (flags.apply) await applyFirst(context, client, cwd);
+    return runIn(client, await resolveSandbox(client, cwd, name), {
+      argv,
+      flags,
+      stdin: flags.interactive || flags.tty || !context.process.stdin.isTTY,
+    });
+  },
+});
+
+export const shell = command<{ user?: string; apply: boolean }, [string?]>({
+  brief: 'Opens a shell in a sandbox',
+  parameters: {
+    flags: { user: FLAGS.user, apply: FLAGS.apply },
+    aliases: { u: 'user' },
+    positional: {
+      kind: 'tuple',
+      parameters: [{ parse: String, brief: 'The sandbox', placeholder: 'name', optional: true }],
+    },
+  },
+  async run({ context, cwd, flags, args }) {
+    const client = await daemonOf(context);
+    if (flags.apply) await applyFirst(context, client, cwd);
+    const tty = context.process.stdin.isTTY === true;
+    return runIn(client, await resolveSandbox(client, cwd, args[0]), {
+      argv: ['/bin/sh', '-c', 'command -v bash >/dev/null && exec bash -l || exec sh -l'],
+      flags: { ...flags, tty, interactive: true },
+      stdin: true,
+    });
+  },
+});
+
+/** What stands behind `--` is the command; before it at most the name. */
+function splitArgs(argv: string[], args: string[]): { name: string | undefined; argv: string[] } {
+  const dashes = argv.indexOf('--');
+  if (dashes < 0) return { name: args[0], argv: args.slice(1) };
+  const command = argv.slice(dashes + 1);
+  const before = args.slice(0, args.length - command.length);
+  if (before.length > 1)
+    throw new SbxError('usage', `too many names: ${before.join(' ')}`, { hint: 'write: sbx exec [NAME] -- CMD…' });
+  return { name: before[0], argv: command };
+}
+
+async function applyFirst(context: SbxContext, client: DaemonClient, cwd: string): Promise<void> {
+  await client.apply({ project: await readProject(context, cwd) }, {});
+}
+
+interface RunRequest {
+  argv: string[];
+  flags: Partial<ExecFlags>;
+  stdin: boolean;
+}
+
+async function runIn(client: DaemonClient, sandbox: SandboxStatus, request: RunRequest): Promise<number> {
+  const { GuestConnection } = await import('../../guest/client.ts');
+  await using guest = await GuestConnection.connect(await client.guest(sandbox.id), { fresh: true });
+  const { stdin, stdout, stderr } = process;
+  const tty = request.flags.tty === true;
+  const ask: ExecRequest = {
+    argv: request.argv,
+    cwd: request.flags.workdir ?? sandbox.workspace,
+    env: parseEnv(request.flags.env ?? []),
+    stdin: request.stdin,
+    ...(request.flags.user === undefined ? {} : { user: request.flags.user }),
+    ...(tty
+      ? { tty: { cols: stdout.columns ?? 80, rows: stdout.rows ?? 24, term: process.env['TERM'] ?? 'xterm-256color' } }
+      : {}),
+  };
+  const child = guest.exec(ask);
+  child.stdout.pipe(stdout, { end: false });
+  child.stderr.pipe(stderr, { end: false });
+  const restore = tty && stdin.isTTY ? rawTerminal(child.resize) : forwardSignals(child.kill);
+  if (request.stdin) stdin.pipe(child.stdin);
+  child.stdin.on('error', () => {});
+  try {
+    const { code } = await child.exit;
+    await Promise.all([flushed(child.stdout), flushed(child.stderr)]);
+    return code;
+  } finally {
+    restore();
+    stdin.unpipe();
+    stdin.pause();
+  }
+}
+
+/** Keys go to the command as they are; the terminal is put right again whatever happens. */
+function rawTerminal(resize: (cols: number, rows: number) => void): () => void {
+  const { stdin, stdout } = process;
+  const onResize = () => resize(stdout.columns, stdout.rows);
+  stdin.setRawMode(true);
+  stdout.on('resize', onResize);
+  const restore = () => {
+    stdout.off('resize', onResize);
+    if (stdin.isTTY) stdin.setRawMode(false);
+  };
+  process.once('exit', restore);
+  return () => {
+    process.off('exit', restore);
+    restore();
+  };
+}
+
+function forwardSignals(kill: (signal: string) => void): () => void {
+  const handlers = (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).map((signal) => {
+    const handler = () => kill(signal);
+    process.on(signal, handler);
+    return () => process.off(signal, handler);
+  });
+  return () => {
+    for (const off of handlers) off();
+  };
+}
+
+async function flushed(stream: NodeJS.ReadableStream): Promise<void> {
+  if ((stream as { readableEnded?: boolean }).readableEnded) return;
+  await new Promise((resolve) => stream.once('end', resolve));
+}
+
+function parseEnv(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map((entry) => {
+      const at = entry.indexOf('=');
+      if (at < 1)
+        throw new SbxError('usage', `--env ${entry} is not NAME=VALUE`, { hint: 'write for example -e DEBUG=1' });
+      return [entry.slice(0, at), entry.slice(at + 1)];
+    }),
+  );
+}

@@ -1,0 +1,94 @@
+/** doctor, gc, daemon: the host's side. */
+import { spawn } from 'node:child_process';
+import { SbxError } from '../../errors.ts';
+import { command } from '../command.ts';
+import { daemonOf } from '../project.ts';
+
+const MARKS = { ok: 'ok      ', warning: 'warning ', failed: 'FAILED  ' } as const;
+
+export const doctor = command<{ fix: boolean }>({
+  brief: 'Checks this host, with a cure for each failure',
+  parameters: {
+    flags: { fix: { kind: 'boolean', brief: 'Install what is missing, with sudo when not root', default: false } },
+  },
+  async run({ context, view, flags }) {
+    const { runChecks } = await import('../doctor/checks.ts');
+    let checks = await runChecks(context.home);
+    const packages = checks.flatMap((check) => check.packages ?? []);
+    if (flags.fix && packages.length > 0) {
+      await install(packages);
+      checks = await runChecks(context.home);
+    }
+    const failed = checks.filter(({ status }) => status === 'failed');
+    const lines = checks.map(
+      (check) =>
+        `${MARKS[check.status]}${check.name}: ${check.message}${check.cure === undefined ? '' : `\n          cure: ${check.cure}`}`,
+    );
+    view.result({ ok: failed.length === 0, checks }, lines.join('\n'));
+    return failed.length === 0 ? 0 : 1;
+  },
+});
+
+/** Its output goes to stderr: stdout is for the result. */
+async function install(packages: string[]): Promise<void> {
+  const apt = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
+  const argv = process.getuid?.() === 0 ? apt : ['sudo', ...apt];
+  const code = await new Promise<number>((resolve) => {
+    const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['inherit', 2, 2] });
+    child.once('error', () => resolve(127));
+    child.once('exit', (status) => resolve(status ?? 1));
+  });
+  if (code !== 0)
+    throw new SbxError('tool-missing', 'the missing packages could not be installed', {
+      why: `${argv.join(' ')} ended with ${code}`,
+      hint: 'run `apt-get update`, then try again',
+    });
+}
+
+export const gc = command<{ dryRun: boolean }>({
+  brief: 'Frees layers that no sandbox uses',
+  parameters: { flags: { dryRun: { kind: 'boolean', brief: 'Only show what would go', default: false } } },
+  async run({ context, view, flags }) {
+    const result = await (await daemonOf(context)).gc({ dryRun: flags.dryRun });
+    const size = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+    const lines = result.items.map(
+      (item) => `${size(item.bytes).padStart(12)}  ${item.kind}-${item.key}: ${item.reason}`,
+    );
+    view.result(result, [...lines, `${flags.dryRun ? 'would free' : 'freed'} ${size(result.freedBytes)}`].join('\n'));
+    return 0;
+  },
+});
+
+export const daemonStatus = command({
+  brief: 'Shows whether the daemon runs',
+  parameters: {},
+  async run({ context, view }) {
+    const { findDaemon } = await import('../../daemon/launch.ts');
+    const client = await findDaemon(context.home);
+    if (client === undefined) view.result({ running: false }, 'not running; any command starts it');
+    else {
+      const status = await client.status();
+      view.result(
+        { running: true, ...status },
+        `running since ${status.startedAt}, process ${status.pid}, ${status.sandboxes} sandboxes, ${Math.round(status.memoryBytes / 1024 ** 2)} MiB`,
+      );
+    }
+    return 0;
+  },
+});
+
+export const daemonStop = command({
+  brief: 'Ends the daemon; the virtual machines go on, with the network shut',
+  parameters: {},
+  async run({ context, view }) {
+    const { findDaemon } = await import('../../daemon/launch.ts');
+    const { readHolder } = await import('../../lock.ts');
+    const { isAlive } = await import('../../process.ts');
+    const client = await findDaemon(context.home);
+    const holder = readHolder(context.home.daemon.lock);
+    await client?.shutdown();
+    while (holder !== undefined && isAlive(holder)) await new Promise((resolve) => setTimeout(resolve, 20));
+    view.result({ stopped: client !== undefined }, client === undefined ? 'it was not running' : 'ended');
+    return 0;
+  },
+});

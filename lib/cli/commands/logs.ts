@@ -1,0 +1,71 @@
+/** logs: the console, the bake, the daemon. Read from their files: they are there also when nothing runs. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SandboxDetail } from '../../daemon/api.ts';
+import { SbxError } from '../../errors.ts';
+import { command, one } from '../command.ts';
+import type { SbxContext } from '../context.ts';
+import { readLines } from '../follow-file.ts';
+import { daemonOf, resolveSandbox } from '../project.ts';
+import type { View } from '../view/view.ts';
+
+const FOLLOW = {
+  follow: { kind: 'boolean', brief: 'Go on as lines come', default: false },
+  lines: { kind: 'parsed', parse: Number, brief: 'Only the last lines', optional: true },
+};
+
+export const logs = command<
+  { follow: boolean; lines?: number; console: boolean; bake: boolean; daemon: boolean },
+  [string?]
+>({
+  brief: 'Shows the console of a sandbox, its bake, or the daemon',
+  parameters: {
+    flags: {
+      ...FOLLOW,
+      console: { kind: 'boolean', brief: 'The console of the virtual machine (default)', default: false },
+      bake: { kind: 'boolean', brief: 'The output of the last bake', default: false },
+      daemon: { kind: 'boolean', brief: 'The daemon', default: false },
+    },
+    aliases: { f: 'follow', n: 'lines' },
+    positional: one('The sandbox', 'name', true),
+  },
+  async run({ context, cwd, view, flags, args }) {
+    if (flags.daemon) return show(context.home.daemon.log, flags, view);
+    if (flags.bake && args[0] === undefined) return show(newestBake(context), flags, view);
+    const client = await daemonOf(context);
+    const detail = await client.inspect((await resolveSandbox(client, cwd, args[0])).id);
+    return show(flags.bake ? bakeOf(context, detail) : join(detail.instanceDir, 'console.log'), flags, view);
+  },
+});
+
+export const daemonLogs = command<{ follow: boolean; lines?: number }>({
+  brief: 'Shows the log of the daemon',
+  parameters: { flags: FOLLOW, aliases: { f: 'follow', n: 'lines' } },
+  run: async ({ context, view, flags }) => show(context.home.daemon.log, flags, view),
+});
+
+async function show(path: string, flags: { follow: boolean; lines?: number }, view: View): Promise<number> {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined && !flags.follow)
+    throw new SbxError('not-found', 'there is no such log yet', { why: `${path} does not exist` });
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  for await (const line of readLines(path, { last: flags.lines, follow: flags.follow, signal: abort.signal }))
+    view.line({ line }, line);
+  return 0;
+}
+
+function bakeOf(context: SbxContext, detail: SandboxDetail): string {
+  const layer = detail.layers.findLast(({ kind }) => kind === 'agent' || kind === 'packages');
+  return join(context.home.root, 'logs', `${layer?.kind ?? 'packages'}-${layer?.key ?? 'none'}.log`);
+}
+
+/** Also of a bake that failed before there was a sandbox. */
+function newestBake(context: SbxContext): string {
+  const dir = join(context.home.root, 'logs');
+  const files = (statSync(dir, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(dir)).map((name) =>
+    join(dir, name),
+  );
+  const newest = files.toSorted((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+  if (newest === undefined) throw new SbxError('not-found', 'nothing was baked yet');
+  return newest;
+}

@@ -1,0 +1,43 @@
+/** A file's last lines, and its new ones as they come. */
+import { open, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const POLL_MS = 200;
+
+/** Ends at the end of the file, or with the signal when following. Survives truncation and replacement. */
+export async function* readLines(
+  path: string,
+  options: { last: number | undefined; follow: boolean; signal: AbortSignal },
+): AsyncGenerator<string> {
+  let position = 0;
+  let rest = '';
+  let first = true;
+  let inode: number | undefined;
+  while (!options.signal.aborted) {
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && (found.size < position || (inode !== undefined && found.ino !== inode))) position = 0;
+    inode = found?.ino;
+    if (found !== undefined && found.size > position) {
+      const text = rest + (await readFrom(path, position, found.size));
+      position = found.size;
+      const lines = text.split('\n');
+      rest = lines.pop() ?? '';
+      yield* first && options.last !== undefined ? lines.slice(-options.last) : lines;
+    }
+    first = false;
+    if (!options.follow) break;
+    await sleep(POLL_MS);
+  }
+  if (rest !== '') yield rest;
+}
+
+async function readFrom(path: string, from: number, to: number): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const buffer = Buffer.alloc(to - from);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
