@@ -10,6 +10,8 @@ import { readBuild } from './launch.ts';
 import { serve } from './server.ts';
 import { createService } from './service.ts';
 
+/** How long an ending daemon waits for the step under way */
+const END_MS = 5_000;
 const LOG_MAX = 4 * 1024 * 1024;
 
 async function main(): Promise<void> {
@@ -48,6 +50,12 @@ async function main(): Promise<void> {
   process.on('uncaughtException', (error) => log.error({ err: error }, 'an unexpected failure'));
   log.info('ready');
   await ended;
+  // Whatever still hangs is not waited for: the truth is on disk.
+  setTimeout(() => {
+    log.warn('ended with work under way');
+    lock[Symbol.dispose]();
+    process.exit(0);
+  }, END_MS).unref();
   await server[Symbol.asyncDispose]();
   await service[Symbol.asyncDispose]();
   lock[Symbol.dispose]();

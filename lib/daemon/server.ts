@@ -80,7 +80,7 @@ async function route(
       return stream((context) => service.start(id, context));
     case 'POST sandboxes/:id/reset':
       return stream((context) => service.reset(id, context));
-    case 'DELETE sandboxes/:id':
+    case 'POST sandboxes/:id/remove':
       return stream((context) => service.remove(id, context));
     case 'POST gc':
       return answer(response, 200, await service.gc((await bodyOf(request)) as GcRequest));

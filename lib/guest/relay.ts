@@ -13,6 +13,8 @@ export async function relayGuest(client: Duplex, guest: GuestConnection): Promis
   const session = createSession(pipeOf(client), (down, service, body) => forward(down, guest, service, body));
   client.on('data', (chunk: Buffer) => session.push(chunk));
   client.on('error', () => {});
+  // An upgraded HTTP socket stays half open when its client goes.
+  client.on('end', () => client.destroy());
   void guest.closed.then(() => client.destroy());
   await new Promise<void>((resolve) => client.once('close', resolve));
   session.end();

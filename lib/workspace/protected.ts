@@ -12,22 +12,12 @@ const EMPTY_DIR = { kind: 'dir' } as const;
 const EMPTY_FILE = { kind: 'file', content: '' } as const;
 
 /** Folders whose whole content is settings of agents and editors. */
-const SETTINGS_DIRS = [
-  '.claude',
-  '.codex',
-  '.gemini',
-  '.copilot',
-  '.opencode',
-  '.qwen',
-  '.kiro',
-  '.cursor',
-  '.vscode',
-  '.idea',
-  '.husky',
-  '.devcontainer',
-];
+const SETTINGS_DIRS = ['.claude', '.codex', '.gemini', '.vscode'];
 
-const SETTINGS_FILES = ['sandbox.toml', '.mcp.json', '.envrc', '.npmrc', '.pre-commit-config.yaml'];
+const SETTINGS_FILES = ['sandbox.toml', '.mcp.json', '.envrc'];
+
+/** Protected where they exist; nothing is put in their place where they do not, so that few placeholders stand in a workspace. */
+const IF_PRESENT = ['.copilot', '.opencode', '.qwen', '.kiro', '.cursor', '.idea', '.husky', '.devcontainer', '.npmrc', '.pre-commit-config.yaml'];
 
 /** Inside a git folder. `commondir`: git would take config and hooks from the folder it names; `.` names this one. */
 const GIT: ProtectedPath[] = [
@@ -51,6 +41,7 @@ export function protectedPaths(gitDirs: string[], opened: string[]): ProtectedPa
     ...inGit,
     ...SETTINGS_DIRS.map((path): ProtectedPath => ({ path, kind: 'dir', placeholder: EMPTY_DIR })),
     ...SETTINGS_FILES.map((path): ProtectedPath => ({ path, kind: 'file', placeholder: EMPTY_FILE })),
+    ...IF_PRESENT.map((path): ProtectedPath => ({ path, kind: 'dir', placeholder: undefined })),
   ];
   return all.filter(({ path }) => !opened.some((entry) => path === entry || path.startsWith(`${entry}/`)));
 }

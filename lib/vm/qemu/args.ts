@@ -93,9 +93,10 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     'virtio-balloon-device,id=balloon',
     '-device',
     'virtio-rng-device',
-    // guestfwd starts its command, so spawning stays allowed; the jail bounds what can be started.
+    // guestfwd starts its command with setsid, which `elevateprivileges=deny` (and `children`) would kill. There is no privilege to
+    // elevate to: no capabilities, one user id, no_new_privs. What can be started is what the jail holds.
     '-sandbox',
-    'on,obsolete=deny,elevateprivileges=deny,resourcecontrol=deny',
+    'on,obsolete=deny,resourcecontrol=deny',
     ...(ram.kind === 'clone' ? ['-S', '-incoming', 'defer'] : []),
   ];
 }
