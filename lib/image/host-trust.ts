@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 
-const BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
+export const BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
 
 /** PEM text of the host's extra CAs: its bundle and `NODE_EXTRA_CA_CERTS`, less the roots that every system has. Empty when there are none. */
 export async function hostExtraCas(env: NodeJS.ProcessEnv = process.env): Promise<string> {

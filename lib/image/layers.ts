@@ -12,9 +12,10 @@ import { aptSourcesFor } from './apt-sources.ts';
 import { bake } from './bake.ts';
 import { type BakeStep, foundationSteps, type PackageLists, packageSteps } from './bake-script.ts';
 import { BASE_DISK_BYTES, BASE_FILES, BASE_PACKAGES, fillDistributionBase, fillTarBase } from './base.ts';
-import { hostExtraCas } from './host-trust.ts';
+import { BUNDLES, hostExtraCas } from './host-trust.ts';
 import { fillKernel, KERNEL_FILES, kernelRecipe } from './kernel.ts';
 import { fillRuntime, RUNTIME_FILES, type RuntimeParts } from './runtime.ts';
+import { memoByFiles } from './memo.ts';
 import type { Layer, Store } from './store.ts';
 import { warmUp } from './warm.ts';
 
@@ -71,11 +72,15 @@ interface Platform {
   runtime: Layer;
 }
 
+const knownSources = memoByFiles(['/etc/apt/sources.list', '/etc/apt/sources.list.d', '/etc/apt/apt.conf.d', '/etc/os-release'], (distribution: 'debian' | 'ubuntu', suite: string) => aptSourcesFor(distribution, suite));
+
+const knownTrust = memoByFiles([...BUNDLES, '/usr/share/ca-certificates/mozilla'], () => hostExtraCas());
+
 /** Bakes what is missing, reuses what is there. Several callers of one key share one build. */
 export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<WarmImage> {
   const platform = await ensurePlatform(deps, request, events);
   const base = await ensureBase(deps, request, events);
-  const trust = await hostExtraCas();
+  const trust = await knownTrust();
   const foundation: RootDisk = { layer: base, backing: [join(base.dir, BASE_FILES.disk)], format: 'raw' };
   const packages = await ensureBaked(deps, request, events, {
     platform,
@@ -120,7 +125,7 @@ interface RootDisk {
 
 async function ensurePlatform(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<Platform> {
   const source = distributionOf(request.base) ?? (await hostDistribution());
-  const sources = await aptSourcesFor(source.distribution, source.suite, events.signal);
+  const sources = await knownSources(source.distribution, source.suite);
   const kernelKey = keyOf({ source, sources, recipe: kernelRecipe() });
   const kernel = await build(
     deps,
@@ -149,7 +154,7 @@ async function ensurePlatform(deps: ImageDeps, request: ImageRequest, events: Im
 async function ensureBase(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<Layer> {
   const source = distributionOf(request.base);
   if (source !== undefined) {
-    const sources = await aptSourcesFor(source.distribution, source.suite, events.signal);
+    const sources = await knownSources(source.distribution, source.suite);
     const key = keyOf({ source, sources, BASE_PACKAGES, BASE_DISK_BYTES });
     return build(deps, events, 'base', key, [], request.base, (dir, options) =>
       fillDistributionBase(dir, { suite: source.suite, sources }, options),
