@@ -1,79 +1,114 @@
-/** What a project is written in, and a first sandbox.toml for it. */
+/** The first sandbox.toml of a project: what its files tell, as a commented file. */
 import { readdir } from 'node:fs/promises';
+import { nameFromFolder } from './load.ts';
 
 export interface DetectedProject {
+  name: string;
+  /** Words for people: `JavaScript (pnpm)` */
   languages: string[];
-  packageManagers: string[];
   apt: string[];
-  presets: ('npm' | 'apt' | 'pip')[];
-  hasEnvFile: boolean;
+  npm: string[];
+  setup: string[];
+  /** Entries of the allow list */
+  allow: string[];
+  /** Files of the root that look like secrets */
+  secrets: string[];
 }
 
 interface Sign {
-  file: RegExp;
-  language?: string;
-  manager?: string;
+  /** Files of the root folder; the first sign with a match of a group counts */
+  files: RegExp;
+  group: string;
+  language: string;
   apt?: string[];
-  preset?: 'npm' | 'pip';
+  npm?: string[];
+  allow?: string[];
 }
 
 const SIGNS: Sign[] = [
-  { file: /^package\.json$/, language: 'JavaScript', preset: 'npm' },
-  { file: /^package-lock\.json$/, manager: 'npm' },
-  { file: /^pnpm-lock\.yaml$/, manager: 'pnpm' },
-  { file: /^yarn\.lock$/, manager: 'yarn' },
-  { file: /^tsconfig\.json$/, language: 'TypeScript' },
+  { group: 'js', files: /^pnpm-lock\.yaml$/, language: 'JavaScript (pnpm)', npm: ['pnpm'], allow: ['preset:npm'] },
+  { group: 'js', files: /^yarn\.lock$/, language: 'JavaScript (Yarn)', npm: ['yarn'], allow: ['preset:npm'] },
+  { group: 'js', files: /^package(-lock)?\.json$/, language: 'JavaScript (npm)', allow: ['preset:npm'] },
   {
-    file: /^(pyproject\.toml|requirements.*\.txt|setup\.py)$/,
+    group: 'py',
+    files: /^(pyproject\.toml|requirements.*\.txt|setup\.py|Pipfile)$/,
     language: 'Python',
-    manager: 'pip',
     apt: ['python3', 'python3-pip', 'python3-venv'],
-    preset: 'pip',
   },
-  { file: /^uv\.lock$/, manager: 'uv' },
-  { file: /^go\.mod$/, language: 'Go', apt: ['golang-go'] },
-  { file: /^Cargo\.toml$/, language: 'Rust', manager: 'cargo', apt: ['cargo'] },
-  { file: /^(pom\.xml|build\.gradle(\.kts)?)$/, language: 'Java', apt: ['default-jdk-headless'] },
-  { file: /^Gemfile$/, language: 'Ruby', manager: 'bundler', apt: ['ruby', 'bundler'] },
-  { file: /^(CMakeLists\.txt|Makefile)$/, language: 'C or C++', apt: ['build-essential'] },
+  { group: 'go', files: /^go\.mod$/, language: 'Go', apt: ['golang'] },
+  { group: 'rust', files: /^Cargo\.toml$/, language: 'Rust', apt: ['cargo', 'rustc'] },
+  { group: 'jvm', files: /^pom\.xml$/, language: 'Java (Maven)', apt: ['default-jdk-headless', 'maven'] },
+  { group: 'jvm', files: /^build\.gradle(\.kts)?$/, language: 'Java (Gradle)', apt: ['default-jdk-headless'] },
+  { group: 'ruby', files: /^Gemfile$/, language: 'Ruby', apt: ['ruby', 'ruby-dev', 'bundler'] },
+  { group: 'php', files: /^composer\.json$/, language: 'PHP (Composer)', apt: ['php-cli', 'composer'] },
+  { group: 'c', files: /^CMakeLists\.txt$/, language: 'C and C++ (CMake)', apt: ['build-essential', 'cmake'] },
+  { group: 'c', files: /^(Makefile|configure)$/, language: 'Make', apt: ['build-essential'] },
 ];
 
+const SECRETS = /^(\.env(\..+)?|.+\.pem|.+\.key|id_(rsa|ed25519))$/;
+const NO_SECRET = /\.(example|sample|template|dist)$/;
+
+/** Looks at names in the root folder only; nothing is opened. */
 export async function detectProject(dir: string): Promise<DetectedProject> {
-  const names = await readdir(dir);
-  const signs = SIGNS.filter(({ file }) => names.some((name) => file.test(name)));
-  const unique = <T>(items: (T | undefined)[]) => [...new Set(items.filter((item): item is T => item !== undefined))];
+  const names = (await readdir(dir)).toSorted();
+  const matching = SIGNS.filter(({ files }) => names.some((name) => files.test(name)));
+  const signs = matching.filter((sign, index) => matching.findIndex(({ group }) => group === sign.group) === index);
+  const all = (pick: (sign: Sign) => string[] | undefined) => [...new Set(signs.flatMap((sign) => pick(sign) ?? []))];
   return {
-    languages: unique(signs.map(({ language }) => language)),
-    packageManagers: unique(signs.map(({ manager }) => manager)),
-    apt: unique(signs.flatMap(({ apt }) => apt ?? [])),
-    presets: unique<'npm' | 'apt' | 'pip'>(['apt', ...signs.map(({ preset }) => preset)]),
-    hasEnvFile: names.some((name) => name === '.env' || name.startsWith('.env.')),
+    name: nameFromFolder(dir),
+    languages: signs.map(({ language }) => language),
+    apt: ['git', 'ripgrep', ...all(({ apt }) => apt)],
+    npm: all(({ npm }) => npm),
+    setup: [],
+    allow: all(({ allow }) => allow),
+    secrets: names.filter((name) => SECRETS.test(name) && !NO_SECRET.test(name)),
   };
 }
 
-/** A commented file; everything in it loads. */
-export function renderInit(project: DetectedProject, agent: string): string {
-  const list = (items: string[]) => `[${items.map((item) => JSON.stringify(item)).join(', ')}]`;
-  return `version = 1
+/** A commented sandbox.toml that loads. */
+export function renderInit(detected: DetectedProject): string {
+  const found = detected.languages.length === 0 ? 'nothing that sbx knows' : detected.languages.join(', ');
+  const hide = [...new Set(['.env', '.env.local', ...detected.secrets])];
+  return `# What this project wants of its sandbox. \`sbx plan\` shows what would change, \`sbx apply\` makes it so.
+# Found here: ${found}. Every field: docs/reference.md, and sandbox.toml.example beside it.
+version = 1
+name = ${quote(detected.name)}
 
-# Which agent works here: a built-in template, or your own file through extends.
-agent = ${JSON.stringify(agent)}
+# The coding agent, by the name of its template (\`sbx template ls\`). "shell" is a plain machine.
+agent = "shell"
 
-# Installed once, into a base that every new sandbox is cloned from.
 [packages]
-apt = ${list(project.apt)}
-# setup = ["corepack enable"]        # shell lines, as root, while the base is baked
+# Installed once, into the base that all sandboxes share.
+apt = ${quoteList(detected.apt)}
+npm = ${quoteList(detected.npm)}
+# Shell lines, run as root while the base is baked.
+setup = ${quoteList(detected.setup)}
 
-# The only folder of the host inside, at the same path.
 [workspace]
-hide = ${list(project.hasEnvFile ? ['.env', '.env.*'] : [])}    # not visible inside
+# This folder is the only one of the host inside. What matches here is not visible there.
+hide = ${quoteList(hide)}
 
-# Everything else is denied. The presets are the registries that this host itself uses.
 [network]
-allow = ${list(project.presets.map((preset) => `preset:${preset}`))}
+# Everything is denied but this. "preset:npm", "preset:apt" and "preset:pip" are the hosts
+# that your own npm, APT and pip configuration names.
+allow = ${quoteList(detected.allow)}
+# allow = ["api.github.com", "*.example.com", "10.1.2.0/24:5432"]
 
-# [resources]
-# cpus = 2
-# memory = "2GiB"
+[resources]
+cpus = 2
+memory = "2GiB"
+disk = "20GiB"
+
+# [env]
+# NODE_ENV = "development"
 `;
+}
+
+function quoteList(values: string[]): string {
+  return `[${values.map(quote).join(', ')}]`;
+}
+
+/** A JSON string is a TOML string, but for U+007F. */
+function quote(value: string): string {
+  return JSON.stringify(value).replaceAll('\u007f', '\\u007F');
 }

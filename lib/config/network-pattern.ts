@@ -1,30 +1,20 @@
-/** Whether an entry of a network list is well-formed. The gateway parses it again by itself: this one is for messages. */
-const LABELS = String.raw`(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?`;
-const PORTS = String.raw`(?::(\d{1,5})(?:-(\d{1,5}))?)?`;
-const HOST = new RegExp(`^(?:\\*\\*?\\.)?${LABELS}${PORTS}$`);
-const V4 = new RegExp(String.raw`^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:/(\d{1,2}))?${PORTS}$`);
-const V6 = new RegExp(
-  String.raw`^(?:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:/\d{1,3})?|\[[0-9A-Fa-f:.]+\](?:/\d{1,3})?${PORTS})$`,
-);
+/** Whether an entry of a network list is well-formed. The gateway parses it again by itself: what passes here passes there (a test holds them together). */
+import { isIPv4, isIPv6 } from 'node:net';
 
 export const PRESETS = ['npm', 'apt', 'pip'] as const;
 export type Preset = (typeof PRESETS)[number];
 
+const NAME_MAX = 253;
+const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
+
+/** `preset:<name>`, or a host, `*.host`, `**.host`, an address or CIDR (IPv6 in brackets when a port follows), then `:port` or `:from-to`. */
 export function parsePattern(text: string): boolean {
-  if (text.length > 300) return false;
-  const preset = presetOf(text);
-  if (preset !== undefined) return true;
-  const v4 = V4.exec(text);
-  if (v4 !== null)
-    return (
-      v4.slice(1, 5).every((part) => Number(part) <= 255 && String(Number(part)) === part) &&
-      Number(v4[5] ?? 0) <= 32 &&
-      portsOk(v4[6], v4[7])
-    );
-  const host = HOST.exec(text);
-  if (host !== null) return !/^\d+$|^0x/i.test(lastLabel(text)) && portsOk(host[1], host[2]);
-  const v6 = V6.exec(text);
-  return v6 !== null && portsOk(v6[1], v6[2]);
+  if (presetOf(text) !== undefined) return true;
+  const bracket = /^\[([^\]]*)\](\/\d+)?(?::(.+))?$/.exec(text);
+  if (bracket !== null) return isRange6(`${bracket[1]}${bracket[2] ?? ''}`) && arePorts(bracket[3]);
+  if (text.split(':').length > 2) return isRange6(text);
+  const [host = '', ports] = text.toLowerCase().split(':');
+  return (isRange4(host) || isName(host.replace(/^\*\*?\./, ''))) && arePorts(ports);
 }
 
 export function presetOf(text: string): Preset | undefined {
@@ -32,12 +22,34 @@ export function presetOf(text: string): Preset | undefined {
   return PRESETS.find((preset) => preset === name);
 }
 
-function lastLabel(text: string): string {
-  return text.split(':')[0]?.split('.').at(-1) ?? '';
+function isRange4(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  return isIPv4(address) && isCount(bits, 32) && more.length === 0;
 }
 
-function portsOk(from: string | undefined, to: string | undefined): boolean {
-  const ok = (port: string | undefined) =>
-    port === undefined || (Number(port) >= 1 && Number(port) <= 65_535 && !port.startsWith('0'));
-  return ok(from) && ok(to) && (to === undefined || Number(from) <= Number(to));
+/** Without zones: they mean something on one host only. */
+function isRange6(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  return isIPv6(address) && !address.includes('%') && isCount(bits, 128) && more.length === 0;
+}
+
+function isCount(text: string | undefined, most: number): boolean {
+  return text === undefined || (/^(0|[1-9]\d{0,2})$/.test(text) && Number(text) <= most);
+}
+
+function isName(name: string): boolean {
+  const labels = name.split('.');
+  // A last label of digits or 0x… is what lenient parsers take for a number.
+  const isNumber = /^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '');
+  return name.length <= NAME_MAX && labels.every((label) => LABEL.test(label)) && !isNumber;
+}
+
+function arePorts(text: string | undefined): boolean {
+  if (text === undefined) return true;
+  const [from = '', to = from, ...more] = text.split('-');
+  return isPort(from) && isPort(to) && Number(from) <= Number(to) && more.length === 0;
+}
+
+function isPort(text: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535;
 }

@@ -1,213 +1,260 @@
-/** The one schema of sandbox.toml: types, JSON Schema and the reference page come from it. */
+/** The one schema of sandbox.toml: the types, the JSON Schema and the reference page come from it. */
 import { z } from 'zod';
-import { parsePattern } from './network-pattern.ts';
-import { parseDuration, parseSize } from './units.ts';
+import {
+  absolutePath,
+  duration,
+  envName,
+  envValue,
+  globBelow,
+  headerFormat,
+  headerName,
+  host,
+  hostAndPort,
+  list,
+  method,
+  NAME,
+  name,
+  network,
+  packageName,
+  pathBelow,
+  port,
+  size,
+  text,
+  urlPath,
+} from './schema-fields.ts';
 
-const text = (what: string) =>
-  z
-    .string()
-    .min(1)
-    .max(4096)
-    .refine((value) => !value.includes('\0'), 'must not hold a NUL character')
-    .describe(what);
-const list = (what: string) => z.array(text('An entry')).max(1000).describe(what);
-const size = (what: string) =>
-  z
-    .string()
-    .refine((value) => parseSize(value) !== undefined, 'must be a size such as "2GiB" or "512MiB"')
-    .describe(what);
-const duration = (what: string) =>
-  z
-    .string()
-    .refine((value) => parseDuration(value) !== undefined, 'must be a duration such as "2h", "30m" or "0"')
-    .describe(what);
-const port = z.int().min(1).max(65_535);
-const absolute = (what: string) =>
-  text(what).refine(
-    (value) => value.startsWith('/') && !value.split('/').includes('..'),
-    'must be an absolute path without ".."',
-  );
-const relative = (what: string) =>
-  text(what).refine(
-    (value) => !value.startsWith('/') && !value.split('/').includes('..'),
-    'must be a path below the workspace, without ".."',
-  );
-const network = z
-  .string()
-  .refine(
-    (value) => parsePattern(value),
-    'must be a host, "*.host", "**.host", an address or CIDR, each with an optional ":port", or "preset:npm|apt|pip"',
-  );
-const packageName = (what: string) =>
-  z
-    .array(
-      text('A package').refine(
-        (value) => !value.startsWith('-') && !/\s/.test(value),
-        'must be a package name, optionally with a version',
-      ),
+export { NAME };
+
+const agentTable = z
+  .strictObject({
+    name: name.meta({ description: 'What the agent is called' }).optional(),
+    command: list(text).min(1).meta({ description: 'Interactive command: program and arguments' }).optional(),
+    headless: list(text)
+      .min(1)
+      .meta({ description: 'Headless command; `{prompt}` is replaced by the prompt' })
+      .optional(),
+    args: list(text)
+      .meta({ description: 'More arguments for both commands, before `{prompt}`', default: [] })
+      .optional(),
+    mcp_file: text.meta({ description: "The agent's file, inside, that lists MCP servers" }).optional(),
+    mcp_format: z.enum(['json', 'toml']).meta({ description: 'Format of that file' }).optional(),
+    files: z
+      .record(text, envValue)
+      .meta({ description: 'Files inside, path → content; `~` is the home folder of the user `agent`' })
+      .optional(),
+  })
+  .meta({
+    description: 'The agent itself, for templates; in a project as a table it changes parts of what a template gave',
+  });
+
+const image = z
+  .strictObject({
+    base: text
+      .meta({
+        description:
+          '`debian:<suite>`, `ubuntu:<suite>`, `oci:<registry>/<repo>[:tag|@digest]`, or the path of a root-filesystem tar, from the folder of the file that names it. Default: the release of the host, if it is Debian or Ubuntu',
+        default: 'debian:bookworm',
+      })
+      .optional(),
+  })
+  .meta({ description: 'What the sandbox is made from' });
+
+const packages = z
+  .strictObject({
+    apt: list(packageName).meta({ description: 'Packages of the distribution', default: [] }).optional(),
+    npm: list(packageName).meta({ description: 'npm packages, installed globally', default: [] }).optional(),
+    pip: list(packageName).meta({ description: 'Python packages', default: [] }).optional(),
+    setup: list(text)
+      .meta({ description: 'Shell lines, run in order as root while the base is baked', default: [] })
+      .optional(),
+  })
+  .meta({ description: 'Installed once, into the base that all sandboxes share' });
+
+const workspace = z
+  .strictObject({
+    path: text.meta({ description: 'The folder, from the folder of sandbox.toml', default: '.' }).optional(),
+    mode: z
+      .enum(['mount', 'clone'])
+      .meta({
+        description: "`mount`: live. `clone`: a private git clone on the VM's own disk, fetched back as a branch",
+        default: 'mount',
+      })
+      .optional(),
+    hide: list(globBelow)
+      .meta({ description: 'Patterns as in .gitignore: what they match is not visible inside', default: [] })
+      .optional(),
+    readonly: list(pathBelow)
+      .meta({ description: 'Paths that are not writable inside, besides the built-in protected ones', default: [] })
+      .optional(),
+    unprotect: list(pathBelow)
+      .meta({
+        description:
+          'Built-in protected paths that are writable again. The host may run what the agent writes there: a widening',
+        default: [],
+      })
+      .optional(),
+  })
+  .meta({ description: 'The only host folder in the sandbox, at the same absolute path' });
+
+const mounts = list(
+  z.strictObject({
+    host: text.meta({
+      description: 'Folder or file of the host, from the folder of the file that names it; `~` is the home folder',
+    }),
+    guest: absolutePath.meta({ description: 'Where it stands inside' }),
+    readonly: z.boolean().meta({ description: 'Not writable inside', default: true }).optional(),
+  }),
+).meta({ description: 'More folders or files of the host. Each is a widening' });
+
+const networkTable = z
+  .strictObject({
+    mode: z
+      .enum(['enforce', 'observe'])
+      .meta({ description: '`observe`: let everything out and write it down. A widening', default: 'enforce' })
+      .optional(),
+    allow: list(network, 10_000)
+      .meta({
+        description:
+          'What may be reached: `host`, `*.host` (one label), `**.host` (any depth), an address or CIDR, each with an optional `:port` or `:from-to` (443 otherwise); or the hosts of the own configuration of npm, APT or pip: `preset:npm`, `preset:apt`, `preset:pip`',
+        default: [],
+      })
+      .optional(),
+    deny: list(network, 10_000).meta({ description: 'What may not, whatever `allow` says', default: [] }).optional(),
+    http: list(
+      z.strictObject({
+        host: host.meta({ description: 'The host that is narrowed down' }),
+        methods: list(method).meta({ description: 'Methods; none: all', default: [] }).optional(),
+        paths: list(urlPath).meta({ description: 'Paths, with `*` and `**`; none: all', default: [] }).optional(),
+      }),
     )
-    .max(1000)
-    .describe(what);
-const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a name of letters, digits and underscores');
-export const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
-const name = z
-  .string()
-  .regex(NAME, 'must be 1–40 lower-case letters, digits and hyphens, and neither begin nor end with a hyphen');
+      .meta({ description: 'Narrower than a host: by method and path. Needs TLS interception for that host' })
+      .optional(),
+  })
+  .meta({ description: 'Default deny; deny wins; order never matters' });
 
-const agentTable = z.strictObject({
-  name: name.optional().describe('What the agent is called'),
-  command: list('Interactive command').optional(),
-  headless: list('Headless command; {prompt} is replaced by the prompt').optional(),
-  mcp_file: text('File in the sandbox that lists MCP servers').optional(),
-  mcp_format: z.enum(['json', 'toml']).describe('Format of that file').optional(),
-});
+const credentials = list(
+  z.strictObject({
+    secret: text.meta({ description: 'Name of the secret on the host (`sbx secret set`)' }),
+    env: envName.meta({ description: 'Variable that holds the placeholder inside' }),
+    host: host.meta({ description: 'The only host that it is sent to' }),
+    header: headerName.meta({ description: 'Header that carries it', default: 'authorization' }).optional(),
+    format: headerFormat
+      .meta({ description: 'Value of the header; `{}` is the secret', default: 'Bearer {}' })
+      .optional(),
+  }),
+).meta({ description: 'The value stays on the host; the guest sees a placeholder' });
+
+const resources = z
+  .strictObject({
+    cpus: z
+      .int()
+      .min(1)
+      .max(64)
+      .meta({ description: 'Virtual processors. Default: 2, or what the host has', default: 2 })
+      .optional(),
+    memory: size.meta({ description: 'Memory, at least 256MiB', default: '2GiB' }).optional(),
+    disk: size.meta({ description: 'Disk, sparse, at least 10GiB', default: '20GiB' }).optional(),
+  })
+  .meta({ description: 'Size of the machine' });
+
+const docker = z
+  .strictObject({
+    enabled: z.boolean().meta({ description: 'A Docker engine inside', default: false }).optional(),
+  })
+  .meta({ description: 'Containers in the sandbox' });
+
+const ports = list(
+  z.strictObject({
+    guest: port.meta({ description: 'Port inside' }),
+    host: port.meta({ description: 'Port on the loopback of the host. Default: the same' }).optional(),
+  }),
+).meta({ description: "Guest services on the host's loopback" });
+
+const services = list(
+  z.strictObject({
+    name: name.meta({ description: 'The guest reaches it as `<name>.host.sbx`' }),
+    host: hostAndPort.meta({ description: 'Address and port on the host' }),
+  }),
+).meta({ description: 'Services of the host, for the guest' });
+
+const mcp = z
+  .strictObject({
+    servers: z
+      .record(
+        name,
+        z.strictObject({
+          command: list(text).min(1).meta({ description: 'Program and arguments, run on the host' }),
+          tools: list(text).meta({ description: 'Tools that may be called, with `*`; none: all' }).optional(),
+        }),
+      )
+      .meta({ description: 'MCP servers by name' })
+      .optional(),
+  })
+  .meta({ description: 'MCP servers of the host, served through the gateway, filtered and logged' });
+
+const lifecycle = z
+  .strictObject({
+    restart: z
+      .enum(['never', 'on-failure', 'always'])
+      .meta({ description: 'Whether a machine that ended by itself is started again', default: 'on-failure' })
+      .optional(),
+    idle: duration.meta({ description: 'Stop after this long without use; `0`: never', default: '0' }).optional(),
+    pool: z.int().min(0).max(16).meta({ description: 'Clones kept resumed and waiting', default: 0 }).optional(),
+  })
+  .meta({ description: 'When it starts and stops' });
+
+const env = z.record(envName, envValue).meta({ description: 'Environment of every command inside' });
 
 const shared = {
   agent: z
     .union([name, agentTable])
-    .describe('A built-in agent template by name (shorthand for extends), or, in a template, the agent itself')
+    .meta({ description: '`agent = "<name>"` takes a built-in template by name, like `extends`' })
     .optional(),
-  extends: list('Templates: built-in names or paths relative to this file').optional(),
-  image: z
-    .strictObject({
-      base: text(
-        'debian:<suite>, ubuntu:<suite>, oci:<registry>/<repo>[:tag|@digest], or the path of a root-filesystem tar',
-      ).optional(),
+  extends: list(text)
+    .meta({
+      description: 'Templates, merged in order below this file: built-in names, or paths from this file',
+      default: [],
     })
-    .describe('What the sandbox is made from')
     .optional(),
-  packages: z
-    .strictObject({
-      apt: packageName('Debian packages').optional(),
-      npm: packageName('npm packages, installed globally').optional(),
-      pip: packageName('Python packages').optional(),
-      setup: list('Shell lines, run as root while the base is baked').optional(),
-    })
-    .describe('Installed once, into the base')
-    .optional(),
-  workspace: z
-    .strictObject({
-      path: text('Folder, relative to sandbox.toml').optional(),
-      mode: z.enum(['mount', 'clone']).describe('mount: live · clone: a private git clone on the own disk').optional(),
-      hide: z.array(relative('A pattern as in .gitignore')).max(1000).describe('Not visible inside').optional(),
-      readonly: z
-        .array(relative('A path'))
-        .max(1000)
-        .describe('Not writable inside, besides the built-in protected paths')
-        .optional(),
-      unprotect: z
-        .array(relative('A path'))
-        .max(1000)
-        .describe('Built-in protected paths that are writable again: the host may run what the agent writes there')
-        .optional(),
-    })
-    .describe('The only host folder in the sandbox, at the same absolute path')
-    .optional(),
-  mounts: z
-    .array(
-      z.strictObject({
-        host: text('Folder or file on the host; ~ is the home folder'),
-        guest: absolute('Where it appears'),
-        readonly: z.boolean().describe('Default true').optional(),
-      }),
-    )
-    .max(100)
-    .describe('More host folders or files')
-    .optional(),
-  network: z
-    .strictObject({
-      mode: z.enum(['enforce', 'observe']).describe('observe: let everything out and write it down').optional(),
-      allow: z.array(network).max(10_000).describe('What may be reached; everything else is denied').optional(),
-      deny: z.array(network).max(10_000).describe('What may not, whatever allow says').optional(),
-      http: z
-        .array(
-          z.strictObject({
-            host: text('Host'),
-            methods: list('Methods').optional(),
-            paths: list('Paths, with * and **').optional(),
-          }),
-        )
-        .max(1000)
-        .describe('Narrower than a host')
-        .optional(),
-    })
-    .describe('Default deny; deny wins; order never matters')
-    .optional(),
-  credentials: z
-    .array(
-      z.strictObject({
-        secret: text('Name of the secret on the host'),
-        env: envName.describe('Variable that holds the placeholder inside'),
-        host: text('Host it is sent to'),
-        header: text('Header').optional(),
-        format: text('Bearer {}').optional(),
-      }),
-    )
-    .max(100)
-    .describe('The value stays on the host; the guest sees a placeholder')
-    .optional(),
-  resources: z
-    .strictObject({
-      cpus: z.int().min(1).max(64).describe('Virtual processors').optional(),
-      memory: size('Memory').optional(),
-      disk: size('Disk, sparse').optional(),
-    })
-    .describe('Size of the machine')
-    .optional(),
-  docker: z
-    .strictObject({ enabled: z.boolean().describe('Docker inside').optional() })
-    .describe('Containers in the sandbox')
-    .optional(),
-  ports: z
-    .array(
-      z.strictObject({
-        guest: port.describe('Port inside'),
-        host: port.describe('Port on the loopback of the host').optional(),
-      }),
-    )
-    .max(1000)
-    .describe('Guest services on the loopback of the host')
-    .optional(),
-  services: z
-    .array(z.strictObject({ name, host: text('host:port') }))
-    .max(100)
-    .describe('Services of the host, for the guest')
-    .optional(),
-  env: z.record(envName, z.string().max(65_536)).describe('Environment of every command').optional(),
-  mcp: z
-    .strictObject({
-      servers: z
-        .record(name, z.strictObject({ command: list('Command on the host'), tools: list('Allowed tools').optional() }))
-        .optional(),
-    })
-    .describe('MCP servers of the host')
-    .optional(),
-  lifecycle: z
-    .strictObject({
-      restart: z.enum(['never', 'on-failure', 'always']).describe('When the machine has ended by itself').optional(),
-      idle: duration('Stop after this long without use; 0 = never').optional(),
-      pool: z.int().min(0).max(16).describe('Clones kept resumed and waiting').optional(),
-    })
-    .describe('When it starts and stops')
-    .optional(),
+  image: image.optional(),
+  packages: packages.optional(),
+  workspace: workspace.optional(),
+  mounts: mounts.optional(),
+  network: networkTable.optional(),
+  credentials: credentials.optional(),
+  resources: resources.optional(),
+  docker: docker.optional(),
+  ports: ports.optional(),
+  services: services.optional(),
+  env: env.optional(),
+  mcp: mcp.optional(),
+  lifecycle: lifecycle.optional(),
 };
 
 const sandbox = z.strictObject({
   ...shared,
-  count: z.int().min(1).max(100).describe('How many alike: NAME-1, NAME-2 …').optional(),
+  count: z
+    .int()
+    .min(1)
+    .max(100)
+    .meta({ description: 'How many alike: `<name>-1`, `<name>-2` …; without it one, called `<name>`' })
+    .optional(),
 });
 
 export const fileSchema = z
   .strictObject({
-    version: z.literal(1).describe('Version of this format').optional(),
-    name: name.describe("The project's name; default: the folder's").optional(),
+    version: z.literal(1).meta({ description: 'Version of this format', default: 1 }).optional(),
+    name: name.meta({ description: "The project's name. Default: the folder's" }).optional(),
     ...shared,
     sandboxes: z
       .record(name, sandbox)
-      .describe('More sandboxes in one project: each overrides the fields above')
+      .meta({
+        description:
+          'Several sandboxes in one project, by name: each overrides the fields above. Without any, the project is one sandbox of its own name',
+      })
       .optional(),
   })
-  .describe('sandbox.toml');
+  .meta({ title: 'sandbox.toml', description: 'What a project wants of its sandboxes' });
 
 export type FileConfig = z.infer<typeof fileSchema>;
 export type SandboxConfig = z.infer<typeof sandbox>;

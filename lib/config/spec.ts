@@ -76,7 +76,7 @@ export interface AgentSpec {
 
 /** One sandbox as it should be. */
 export interface SandboxSpec {
-  /** `<project>` or `<project>-<key>` or `<key>-<n>` */
+  /** The project's name, or `<key>` or `<key>-<n>` of `[sandboxes.<key>]` */
   name: string;
   image: ImageSpec;
   packages: PackagesSpec;

@@ -1,6 +1,9 @@
 /** Sizes and durations as people write them. Pure. */
 
-const SIZES: Record<string, number> = {
+export const SIZE = /^\d{1,9}(\.\d{1,6})?\s?([KMGT]i?B)$/;
+export const DURATION = /^(0|(\d{1,6}[smhd])+)$/;
+
+const BYTES: Record<string, number> = {
   KiB: 1024,
   MiB: 1024 ** 2,
   GiB: 1024 ** 3,
@@ -10,21 +13,20 @@ const SIZES: Record<string, number> = {
   GB: 1e9,
   TB: 1e12,
 };
-const TIMES: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** `2GiB`, `512 MiB` → bytes; undefined when it is not a size. */
+/** `2GiB`, `512 MiB`, `1.5GB` → bytes; undefined when it is not a size. */
 export function parseSize(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]i?B)$/.exec(text);
-  const unit = SIZES[match?.[2] ?? ''];
-  return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
+  const match = SIZE.exec(text);
+  const unit = BYTES[match?.[2] ?? ''];
+  return match === null || unit === undefined ? undefined : Math.round(Number.parseFloat(text) * unit);
 }
 
 /** `2h`, `30m`, `1h30m`, `0` → seconds; undefined when it is not a duration. */
 export function parseDuration(text: string): number | undefined {
-  if (text === '0') return 0;
-  if (!/^(\d+[smhd])+$/.test(text)) return undefined;
+  if (!DURATION.test(text)) return undefined;
   return [...text.matchAll(/(\d+)([smhd])/g)].reduce(
-    (sum, [, count, unit]) => sum + Number(count) * (TIMES[unit ?? ''] ?? 0),
+    (sum, [, count, unit]) => sum + Number(count) * (SECONDS[unit ?? ''] ?? 0),
     0,
   );
 }

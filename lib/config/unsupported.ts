@@ -2,27 +2,34 @@
 import type { Place } from '../errors.ts';
 import type { SandboxConfig } from './schema.ts';
 import type { Source } from './spec.ts';
+import { parseDuration } from './units.ts';
+
+const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length > 0;
 
 const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['docker.enabled', (config) => config.docker?.enabled === true],
-  ['ports', (config) => (config.ports ?? []).length > 0],
-  ['services', (config) => (config.services ?? []).length > 0],
-  ['credentials', (config) => (config.credentials ?? []).length > 0],
-  ['mcp.servers', (config) => Object.keys(config.mcp?.servers ?? {}).length > 0],
+  ['ports', (config) => isFilled(config.ports)],
+  ['services', (config) => isFilled(config.services)],
+  ['credentials', (config) => isFilled(config.credentials)],
+  ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['workspace.mode', (config) => config.workspace?.mode === 'clone'],
-  ['network.http', (config) => (config.network?.http ?? []).length > 0],
+  ['network.http', (config) => isFilled(config.network?.http)],
   ['network.mode', (config) => config.network?.mode === 'observe'],
   ['lifecycle.pool', (config) => (config.lifecycle?.pool ?? 0) > 0],
-  ['lifecycle.idle', (config) => config.lifecycle?.idle !== undefined && config.lifecycle.idle !== '0'],
+  ['lifecycle.idle', (config) => (parseDuration(config.lifecycle?.idle ?? '0') ?? 0) > 0],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
+  ['agent.files', (config) => typeof config.agent === 'object' && isFilled(config.agent.files)],
 ];
+
+export const UNSUPPORTED: string[] = CHECKS.map(([path]) => path);
 
 export function listUnsupported(
   config: SandboxConfig,
   sources: Record<string, Source>,
 ): { path: string; source: Place }[] {
   return CHECKS.filter(([, wanted]) => wanted(config)).flatMap(([path]) => {
-    const source = sources[path] ?? sources[`${path}[0]`];
+    // An array of tables has its place at its first entry.
+    const source = sources[`${path}[0]`] ?? sources[path];
     return source === undefined || source === 'default' ? [] : [{ path, source }];
   });
 }

@@ -41,7 +41,8 @@ export class DaemonClient {
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
   reset = (id: string, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, {}, options);
-  remove = (id: string, options: StreamOptions) => this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, {}, options);
+  remove = (id: string, options: StreamOptions) =>
+    this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, {}, options);
 
   /** A socket that speaks the guest's protocol. */
   guest(id: string): Promise<Duplex> {

@@ -300,6 +300,8 @@ function readUntil<T>(
     socket.on('data', onData);
     socket.once('end', onEnd);
     socket.once('close', onEnd);
+    // A stream that was paused by hand does not flow again by itself.
+    socket.resume();
     if (early.length > 0) look();
   });
 }

@@ -14,8 +14,8 @@ import { type BakeStep, foundationSteps, type PackageLists, packageSteps } from 
 import { BASE_DISK_BYTES, BASE_FILES, BASE_PACKAGES, fillDistributionBase, fillTarBase } from './base.ts';
 import { BUNDLES, hostExtraCas } from './host-trust.ts';
 import { fillKernel, KERNEL_FILES, kernelRecipe } from './kernel.ts';
-import { fillRuntime, RUNTIME_FILES, type RuntimeParts } from './runtime.ts';
 import { memoByFiles } from './memo.ts';
+import { fillRuntime, RUNTIME_FILES, type RuntimeParts } from './runtime.ts';
 import type { Layer, Store } from './store.ts';
 import { warmUp } from './warm.ts';
 
@@ -72,7 +72,10 @@ interface Platform {
   runtime: Layer;
 }
 
-const knownSources = memoByFiles(['/etc/apt/sources.list', '/etc/apt/sources.list.d', '/etc/apt/apt.conf.d', '/etc/os-release'], (distribution: 'debian' | 'ubuntu', suite: string) => aptSourcesFor(distribution, suite));
+const knownSources = memoByFiles(
+  ['/etc/apt/sources.list', '/etc/apt/sources.list.d', '/etc/apt/apt.conf.d', '/etc/os-release'],
+  (distribution: 'debian' | 'ubuntu', suite: string) => aptSourcesFor(distribution, suite),
+);
 
 const knownTrust = memoByFiles([...BUNDLES, '/usr/share/ca-certificates/mozilla'], () => hostExtraCas());
 

@@ -2,10 +2,20 @@
 import { stat } from 'node:fs/promises';
 
 /** `files`: also folders, whose change of entries counts. Concurrent callers share one question. */
-export function memoByFiles<A extends unknown[], T>(files: string[], ask: (...args: A) => Promise<T>): (...args: A) => Promise<T> {
+export function memoByFiles<A extends unknown[], T>(
+  files: string[],
+  ask: (...args: A) => Promise<T>,
+): (...args: A) => Promise<T> {
   const known = new Map<string, { stamp: string; answer: Promise<T> }>();
   return async (...args) => {
-    const times = await Promise.all(files.map((file) => stat(file).then((found) => `${found.mtimeMs}:${found.size}`, () => '-')));
+    const times = await Promise.all(
+      files.map((file) =>
+        stat(file).then(
+          (found) => `${found.mtimeMs}:${found.size}`,
+          () => '-',
+        ),
+      ),
+    );
     const stamp = times.join(' ');
     const key = JSON.stringify(args);
     const hit = known.get(key);

@@ -17,7 +17,18 @@ const SETTINGS_DIRS = ['.claude', '.codex', '.gemini', '.vscode'];
 const SETTINGS_FILES = ['sandbox.toml', '.mcp.json', '.envrc'];
 
 /** Protected where they exist; nothing is put in their place where they do not, so that few placeholders stand in a workspace. */
-const IF_PRESENT = ['.copilot', '.opencode', '.qwen', '.kiro', '.cursor', '.idea', '.husky', '.devcontainer', '.npmrc', '.pre-commit-config.yaml'];
+const IF_PRESENT = [
+  '.copilot',
+  '.opencode',
+  '.qwen',
+  '.kiro',
+  '.cursor',
+  '.idea',
+  '.husky',
+  '.devcontainer',
+  '.npmrc',
+  '.pre-commit-config.yaml',
+];
 
 /** Inside a git folder. `commondir`: git would take config and hooks from the folder it names; `.` names this one. */
 const GIT: ProtectedPath[] = [

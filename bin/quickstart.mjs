@@ -1,0 +1,37 @@
+/** `npm run quickstart`: installs what is missing, builds, applies an example on real virtual machines, shows what to try next. */
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { must, root, say, setUp } from './setup.mjs';
+
+setUp();
+const sbx = join(root, 'bin', 'sbx');
+const example = join(root, '.cache', 'quickstart');
+mkdirSync(example, { recursive: true });
+if (!existsSync(join(example, 'sandbox.toml'))) cpSync(join(root, 'examples', 'hello'), example, { recursive: true });
+
+say('this host');
+must(sbx, ['doctor']);
+say(
+  'applying .cache/quickstart/sandbox.toml (the first time builds a base: some minutes without hardware virtualisation)',
+);
+must(sbx, ['apply', '--yes', '--project', example]);
+say('a command inside the microVM');
+must(sbx, [
+  'exec',
+  '--project',
+  example,
+  '--',
+  'sh',
+  '-c',
+  'echo "hello from $(hostname): $(uname -sr), $(. /etc/os-release; echo $PRETTY_NAME), user $(id -un), in $(pwd)"',
+]);
+say('what it may not reach');
+must(sbx, ['exec', '--project', example, '--', 'sh', '-c', 'curl -sS http://example.com/ || true']);
+say('try next');
+process.stdout.write(`  cd ${example}
+  ${sbx} shell                      a shell inside
+  ${sbx} exec -- ls -la             a command inside
+  ${sbx} net log                    what it reached, and why or why not
+  edit sandbox.toml, then ${sbx} plan and ${sbx} apply
+  ${sbx} rm --yes                   remove it again
+`);

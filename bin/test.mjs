@@ -1,0 +1,103 @@
+/** `npm test`: installs what is missing; lint, types, layers, unused code, unit, integration, end-to-end on real virtual machines. */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { must, root, run, say, setUp } from './setup.mjs';
+
+setUp();
+const results = { passed: 0, failed: 0 };
+const reports = mkdtempSync(join(tmpdir(), 'sbx-test-'));
+const node = (args, options) => must(process.execPath, args, options);
+const tool = (name, args) => node([join('node_modules', '.bin', name), ...args]);
+
+say('lint');
+tool('biome', ['ci', '.']);
+say('types');
+tool('tsc', ['-p', '.']);
+say('layers');
+tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'lib']);
+say('unused code');
+tool('knip', []);
+say('generated files');
+node(['scripts/generate.mjs', '--check']);
+
+/** One vitest project; its counts are added up whatever it ends with. */
+function suite(project, { as, env = {} } = {}) {
+  const report = join(reports, `${project}-${as ?? 'self'}.json`);
+  const args = [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
+  const command =
+    as === undefined
+      ? [process.execPath, ...args]
+      : ['setpriv', `--reuid=${as}`, `--regid=${as}`, '--init-groups', '--', process.execPath, ...args];
+  const status = run(command[0], command.slice(1), { env: { ...process.env, ...env } });
+  const found = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
+  results.passed += found?.numPassedTests ?? 0;
+  results.failed += found?.numFailedTests ?? 0;
+  const skipped = (found?.numPendingTests ?? 0) + (found?.numTodoTests ?? 0);
+  if (skipped > 0 && process.env.CI) {
+    process.stderr.write(`${skipped} tests of ${project} were skipped; in CI none may be\n`);
+    results.failed += skipped;
+  }
+  if (status !== 0 && (found?.numFailedTests ?? 0) === 0) results.failed += 1;
+}
+
+say('unit');
+suite('unit');
+say('integration');
+suite('integration');
+say('end to end');
+suite('e2e');
+if (process.getuid() === 0) {
+  say('end to end, as an ordinary user');
+  asUser();
+}
+rmSync(reports, { recursive: true, force: true });
+process.stdout.write(`\n${results.passed} passed, ${results.failed} failed\n`);
+process.exit(results.failed === 0 ? 0 : 1);
+
+/** A user made for this, with subordinate ids; the sources are only read. */
+function asUser() {
+  const name = 'sbx-test';
+  if (run('id', [name], { stdio: 'ignore' }) !== 0) must('useradd', ['--create-home', '--shell', '/bin/bash', name]);
+  if (!readFileSync('/etc/subuid', 'utf8').includes(`${name}:`))
+    must('usermod', ['--add-subuids', '200000-265535', '--add-subgids', '200000-265535', name]);
+  chmodSync(reports, 0o777);
+  const work = join('/home', name, 'work');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  must('cp', [
+    '-a',
+    ...[
+      'bin',
+      'lib',
+      'dist',
+      'templates',
+      'schema',
+      'examples',
+      'test',
+      'package.json',
+      'tsconfig.json',
+      'vitest.config.ts',
+      'sandbox.toml.example',
+    ].map((entry) => join(root, entry)),
+    work,
+  ]);
+  must('cp', ['-a', join(root, 'node_modules'), work]);
+  must('chown', ['-R', `${name}:${name}`, work]);
+  const before = process.cwd();
+  process.chdir(work);
+  suite('e2e', {
+    as: name,
+    env: { HOME: join('/home', name), USER: name, LOGNAME: name, SBX_TEST_ROOT: work, TMPDIR: '/tmp' },
+  });
+  process.chdir(before);
+  rmSync(work, { recursive: true, force: true });
+}

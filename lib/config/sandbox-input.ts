@@ -1,0 +1,13 @@
+/** What one sandbox is made from. */
+import type { HostFacts } from './host.ts';
+import type { SandboxConfig } from './schema.ts';
+import type { Source } from './spec.ts';
+
+export interface SandboxInput {
+  /** Templates, project and sandbox, merged */
+  config: SandboxConfig;
+  sources: Record<string, Source>;
+  /** The project's folder */
+  dir: string;
+  host: HostFacts;
+}

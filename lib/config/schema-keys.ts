@@ -1,0 +1,44 @@
+/** What keys the schema knows, for suggestions. */
+import { fileSchema } from './schema.ts';
+
+/** The keys known in the table at a path. */
+export function keysAt(path: readonly PropertyKey[]): string[] {
+  let node: unknown = fileSchema;
+  for (const key of path) node = step(node, key);
+  return shapesOf(node).flatMap((shape) => Object.keys(shape));
+}
+
+/** The sections of the file that know a key: for one that was written without its section, or below another. */
+export function homesOf(key: string): string[] {
+  return keysAt([]).filter((section) => section !== 'sandboxes' && keysAt([section]).includes(key));
+}
+
+/** The parts of a schema's definition that are looked at */
+interface Definition {
+  type: string;
+  innerType?: unknown;
+  options?: unknown[];
+  element?: unknown;
+  valueType?: unknown;
+  shape?: Record<string, unknown>;
+}
+
+function definitionOf(node: unknown): Definition | undefined {
+  const definition = (node as { def?: Definition } | undefined)?.def;
+  return definition?.innerType === undefined ? definition : definitionOf(definition.innerType);
+}
+
+function step(node: unknown, key: PropertyKey): unknown {
+  const definition = definitionOf(node);
+  if (definition?.type === 'union')
+    return definition.options?.map((option) => step(option, key)).find((found) => found !== undefined);
+  if (definition?.type === 'array') return definition.element;
+  if (definition?.type === 'record') return definition.valueType;
+  return definition?.shape?.[String(key)];
+}
+
+function shapesOf(node: unknown): Record<string, unknown>[] {
+  const definition = definitionOf(node);
+  if (definition?.type === 'union') return (definition.options ?? []).flatMap(shapesOf);
+  return definition?.shape === undefined ? [] : [definition.shape];
+}

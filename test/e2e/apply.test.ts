@@ -1,0 +1,190 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HOME, inside, json, must, type Project, processesWith, project, SMALL, sbx, statusOf } from './harness.ts';
+
+interface Plan {
+  changes: { path: string; effect: string; widens: boolean; source: { file: string; line: number } | 'default' }[];
+  steps: { action: string }[];
+}
+
+const base = `version = 1\nagent = "shell"\n[workspace]\nhide = [".env", "*.secret"]\nreadonly = ["docs"]\n[env]\nGREETING = "hello"\n${SMALL}`;
+
+describe('a project, from its file to a running microVM', () => {
+  let p: Project;
+
+  beforeAll(async () => {
+    p = project('apply', base);
+    execFileSync('git', ['init', '-q'], { cwd: p.dir });
+    writeFileSync(join(p.dir, '.env'), 'TOKEN=host-only\n');
+    writeFileSync(join(p.dir, 'deep.secret'), 'host-only\n');
+    mkdirSync(join(p.dir, 'docs'));
+    await must(['apply', '--yes'], { cwd: p.dir });
+  });
+  afterAll(async () => {
+    await p?.[Symbol.asyncDispose]();
+  });
+
+  test('a second apply has nothing to do, and a plan is empty', async () => {
+    const again = await json<{ changes: unknown[]; steps: unknown[] }>(['apply'], { cwd: p.dir });
+    expect(again).toMatchObject({ changes: [], steps: [] });
+    expect((await sbx(['plan', '--exit-code'], { cwd: p.dir })).code).toBe(0);
+  });
+
+  test('a command has its streams, its exit code and its folder', async () => {
+    const result = await sbx(['exec', '--', 'sh', '-c', 'cat; echo err >&2; pwd; exit 42'], {
+      cwd: p.dir,
+      input: 'from stdin\n',
+    });
+    expect(result).toEqual({ code: 42, stdout: `from stdin\n${p.dir}\n`, stderr: 'err\n' });
+    expect((await sbx(['exec', '--', 'no-such-program'], { cwd: p.dir })).code).toBe(127);
+    expect((await sbx(['exec', '--', 'sh', '-c', 'kill -TERM $$'], { cwd: p.dir })).code).toBe(143);
+    expect(await inside(p.dir, 'echo $GREETING; id -un')).toBe('hello\nagent');
+  });
+
+  test('32 MiB pass both ways unchanged', async () => {
+    const bytes = Buffer.alloc(32 * 1024 * 1024, 'sbx-bulk-');
+    const sum = (await sbx(['exec', '--', 'sha256sum'], { cwd: p.dir, input: bytes })).stdout.split(' ')[0];
+    const back = await inside(
+      p.dir,
+      'i=0; while [ $i -lt 32 ]; do dd if=/dev/zero bs=1M count=1 2>/dev/null; i=$((i+1)); done | tee /tmp/bulk; sha256sum < /tmp/bulk >&2',
+    );
+    const { createHash } = await import('node:crypto');
+    expect(sum).toBe(createHash('sha256').update(bytes).digest('hex'));
+    expect(back.length).toBe(32 * 1024 * 1024);
+  });
+
+  test('files belong to the host user on both sides', async () => {
+    await inside(p.dir, 'mkdir -p made && echo inside > made/file && chmod 755 made/file');
+    const { uid, mode } = statSync(join(p.dir, 'made', 'file'));
+    expect([uid, (mode & 0o777).toString(8)]).toEqual([process.getuid?.(), '755']);
+    writeFileSync(join(p.dir, 'from-host'), 'host\n');
+    expect(await inside(p.dir, 'stat -c %U from-host && cat from-host && sudo sh -c "echo root > as-root"')).toBe(
+      'agent\nhost',
+    );
+    expect(statSync(join(p.dir, 'as-root')).uid).toBe(process.getuid?.());
+  });
+
+  test.each([
+    ['.git/hooks/pre-commit', 'echo x > .git/hooks/pre-commit'],
+    ['.git/config', 'git config core.fsmonitor ./evil'],
+    ['.git/commondir', 'echo ../evil > .git/commondir'],
+    ['.git moved aside', 'mv .git elsewhere'],
+    ['.git removed', 'rm -rf .git/hooks'],
+    ['sandbox.toml', 'echo x >> sandbox.toml'],
+    ['.claude/settings.json', 'echo {} > .claude/settings.json'],
+    ['.vscode/tasks.json', 'echo {} > .vscode/tasks.json'],
+    ['.envrc', 'echo x > .envrc'],
+    ['readonly entry', 'touch docs/x'],
+  ])('%s cannot be written, not even by root', async (_name, script) => {
+    const result = await sbx(['exec', '-u', 'root', '--', 'sh', '-c', script], { cwd: p.dir });
+    expect(result.code).not.toBe(0);
+    expect(existsSync(join(p.dir, 'elsewhere'))).toBe(false);
+  });
+
+  test('work with git goes on', async () => {
+    await inside(
+      p.dir,
+      'git -c user.name=a -c user.email=a@b add from-host && git -c user.name=a -c user.email=a@b commit -qm one',
+    );
+    expect(execFileSync('git', ['log', '--oneline'], { cwd: p.dir, encoding: 'utf8' })).toContain('one');
+  });
+
+  test('hidden files are empty inside, whole outside', async () => {
+    expect(await inside(p.dir, 'cat .env deep.secret | wc -c')).toBe('0');
+    expect(readFileSync(join(p.dir, '.env'), 'utf8')).toBe('TOKEN=host-only\n');
+  });
+
+  test('nothing else of the host is visible', async () => {
+    const canary = join(HOME, 'canary');
+    writeFileSync(canary, 'host');
+    const result = await sbx(
+      [
+        'exec',
+        '-u',
+        'root',
+        '--',
+        'sh',
+        '-c',
+        `ls ${HOME} ${canary} /run/sbx/export/../../..${canary}; ls /run/sbx/export`,
+      ],
+      { cwd: p.dir },
+    );
+    expect(result.stdout.split('\n').filter(Boolean)).toEqual(['ws']);
+  });
+
+  test('an environment change goes live, a network change goes live, both without a restart', async () => {
+    const before = await statusOf(p.dir);
+    p.write(`${base.replace('hello', 'changed')}\n[network]\nallow = ["example.com", "preset:apt"]\n`);
+    const plan = await json<Plan>(['plan'], { cwd: p.dir });
+    const widening = plan.changes.find(({ path }) => path === 'network.allow');
+    expect(widening).toMatchObject({ effect: 'live', widens: true, source: { file: join(p.dir, 'sandbox.toml') } });
+    const lines = readFileSync(join(p.dir, 'sandbox.toml'), 'utf8').split('\n');
+    const source = widening?.source;
+    expect(source === undefined || source === 'default' ? '' : lines[source.line - 1]).toContain('example.com');
+    expect((await sbx(['apply', '--yes'], { cwd: p.dir })).code).toBe(4);
+    await must(['apply', '--accept-widening'], { cwd: p.dir });
+    expect(await inside(p.dir, 'echo $GREETING')).toBe('changed');
+    expect((await statusOf(p.dir)).pid).toBe(before.pid);
+  });
+
+  test('files are copied in and out', async () => {
+    mkdirSync(join(p.dir, 'tree', 'sub'), { recursive: true });
+    writeFileSync(join(p.dir, 'tree', 'sub', 'x'), 'x', { mode: 0o755 });
+    await must(['cp', 'tree', ':/tmp/tree'], { cwd: p.dir });
+    expect(await inside(p.dir, 'stat -c %a /tmp/tree/sub/x; cat /tmp/tree/sub/x')).toBe('755\nx');
+    await must(['cp', ':/tmp/tree', 'back'], { cwd: p.dir });
+    expect(readFileSync(join(p.dir, 'back', 'sub', 'x'), 'utf8')).toBe('x');
+  });
+
+  test('stop keeps the disk, reset loses it', async () => {
+    await inside(p.dir, 'echo kept > ~/kept');
+    expect(await json(['stop'], { cwd: p.dir })).toMatchObject({ state: 'stopped' });
+    expect((await sbx(['exec', '--', 'true'], { cwd: p.dir })).code).toBe(1);
+    expect(await json(['start'], { cwd: p.dir })).toMatchObject({ state: 'running' });
+    expect(await inside(p.dir, 'cat ~/kept')).toBe('kept');
+    await must(['reset', '--yes'], { cwd: p.dir });
+    expect((await sbx(['exec', '--', 'cat', '/home/agent/kept'], { cwd: p.dir })).code).toBe(1);
+  });
+
+  test('rm leaves nothing: no process, no folder, no placeholder', async () => {
+    const { id } = await statusOf(p.dir);
+    await must(['rm', '--yes'], { cwd: p.dir });
+    expect(processesWith(`sbx-vm:${join(HOME, 'instances', id)}`)).toEqual([]);
+    expect(readdirSync(join(HOME, 'instances'))).not.toContain(id);
+    expect(
+      readdirSync(p.dir)
+        .filter((name) => name.startsWith('.'))
+        .toSorted(),
+    ).toEqual(['.env', '.git']);
+    expect(execFileSync('git', ['status', '--short', '--', '.git'], { cwd: p.dir, encoding: 'utf8' })).toBe('');
+  });
+});
+
+describe('what a file asks for and is not there yet', () => {
+  test('apply refuses it with its line; validate names it', async () => {
+    await using p = project('later', `version = 1\n[docker]\nenabled = true\n`);
+    const result = await sbx(['apply', '--yes', '--json'], { cwd: p.dir });
+    expect(result.code).toBe(2);
+    expect(JSON.parse(result.stdout)).toMatchObject({ error: { code: 'config-unsupported', line: 3 } });
+  });
+});
+
+describe('packages', () => {
+  test('apt, npm and setup lines are baked in; a failing line is named with its output', async () => {
+    const toml = (setup: string) =>
+      `version = 1\n[packages]\napt = ["jq"]\nnpm = ["is-number@7.0.0"]\nsetup = [${JSON.stringify(setup)}]\n${SMALL}`;
+    await using p = project('packages', toml('echo the-last-words; exit 3'));
+    const failed = await sbx(['apply', '--yes'], { cwd: p.dir });
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain('packages.setup[0]');
+    expect(failed.stderr).toContain('the-last-words');
+    expect((await must(['logs', '--bake'], { cwd: p.dir })).stdout).toContain('the-last-words');
+    p.write(toml('echo baked > /etc/baked'));
+    await must(['apply', '--yes'], { cwd: p.dir });
+    expect(await inside(p.dir, 'echo "[1]" | jq -c .; ls /usr/local/lib/node_modules; cat /etc/baked')).toBe(
+      '[1]\nis-number\nbaked',
+    );
+  });
+});

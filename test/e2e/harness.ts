@@ -1,0 +1,144 @@
+/** The real thing from outside: the built command line, real virtual machines, a state folder of the tests' own. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const SBX = fileURLToPath(new URL('../../bin/sbx', import.meta.url));
+
+/** Layers are kept between runs: they are found again by their keys, or built. */
+export const HOME = join(homedir(), '.cache', 'sbx-test');
+
+export interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CallOptions {
+  cwd: string;
+  input?: string | Buffer;
+  env?: Record<string, string>;
+  /** Called once the process runs */
+  onStart?: (child: import('node:child_process').ChildProcess) => void;
+}
+
+export function sbx(args: string[], options: CallOptions): Promise<Result> {
+  mkdirSync(HOME, { recursive: true, mode: 0o700 });
+  const child = spawn(process.execPath, [SBX, ...args], {
+    cwd: options.cwd,
+    env: { ...process.env, SBX_HOME: HOME, ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on('data', (chunk) => out.push(chunk));
+  child.stderr.on('data', (chunk) => err.push(chunk));
+  child.stdin.on('error', () => {});
+  child.stdin.end(options.input ?? '');
+  options.onStart?.(child);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) =>
+      resolve({
+        code: code ?? (signal === 'SIGKILL' ? 137 : 143),
+        stdout: Buffer.concat(out).toString(),
+        stderr: Buffer.concat(err).toString(),
+      }),
+    );
+  });
+}
+
+/** Fails with everything that was said. */
+export async function must(args: string[], options: CallOptions): Promise<Result> {
+  const result = await sbx(args, options);
+  if (result.code !== 0) throw new Error(`sbx ${args.join(' ')} → ${result.code}\n${result.stdout}\n${result.stderr}`);
+  return result;
+}
+
+export async function json<T>(args: string[], options: CallOptions): Promise<T> {
+  return JSON.parse((await must([...args, '--json'], options)).stdout) as T;
+}
+
+/** A command inside; its output without the last line feed. */
+export async function inside(cwd: string, script: string, name: string[] = []): Promise<string> {
+  return (await must(['exec', ...name, '--', 'sh', '-c', script], { cwd })).stdout.replace(/\n$/, '');
+}
+
+export interface Project extends AsyncDisposable {
+  dir: string;
+  /** Replaces sandbox.toml */
+  write(toml: string): void;
+}
+
+/** Small machines: several run at once on two cores. */
+export const SMALL = '[resources]\nmemory = "512MiB"\ncpus = 1\n';
+
+export function project(name: string, toml: string): Project {
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), `sbx-${name}-`)));
+  const write = (text: string) => writeFileSync(join(dir, 'sandbox.toml'), text);
+  write(toml);
+  return {
+    dir,
+    write,
+    async [Symbol.asyncDispose]() {
+      await sbx(['rm', '--all', '--yes'], { cwd: dir });
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Status {
+  id: string;
+  name: string;
+  state: string;
+  pid: number | null;
+  snapshot: string | null;
+  conditions: { type: string; status: boolean }[];
+}
+
+export async function statusOf(dir: string, name?: string): Promise<Status> {
+  const detail = await json<Status>(name === undefined ? ['inspect'] : ['inspect', name], { cwd: dir });
+  return detail;
+}
+
+/** Looks again until it holds; the test's own time limit ends the waiting. */
+export async function until<T>(look: () => Promise<T | undefined | false>, pauseMs = 200): Promise<T> {
+  for (;;) {
+    const found = await look().catch(() => undefined);
+    if (found !== undefined && found !== false) return found;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+export function daemonPid(): number | undefined {
+  try {
+    return (JSON.parse(readFileSync(join(HOME, 'daemon', 'lock'), 'utf8')) as { pid: number }).pid;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes whose command line holds the text. */
+export function processesWith(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** QEMU's own process of a sandbox: the jail's processes share its marker. */
+export function qemuPid(id: string): number {
+  const found = processesWith(`sbx-vm:${join(HOME, 'instances', id)}`).find((pid) =>
+    readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu'),
+  );
+  if (found === undefined) throw new Error(`no QEMU of ${id}`);
+  return found;
+}

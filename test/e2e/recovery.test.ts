@@ -1,0 +1,140 @@
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, utimesSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  daemonPid,
+  HOME,
+  inside,
+  json,
+  must,
+  type Project,
+  processesWith,
+  project,
+  qemuPid,
+  SMALL,
+  sbx,
+  statusOf,
+  until,
+} from './harness.ts';
+
+const toml = `version = 1\nagent = "shell"\n${SMALL}`;
+
+function killDaemon(): void {
+  const pid = daemonPid();
+  if (pid !== undefined) process.kill(pid, 'SIGKILL');
+}
+
+describe('whatever is killed, the next look mends it', () => {
+  let p: Project;
+
+  beforeAll(async () => {
+    p = project('recovery', toml);
+    await must(['apply', '--yes'], { cwd: p.dir });
+  });
+  afterAll(async () => {
+    await p?.[Symbol.asyncDispose]();
+  });
+
+  test('kill -9 of the daemon: the machine goes on and is found again', async () => {
+    await inside(p.dir, 'echo before > /tmp/before');
+    const before = await statusOf(p.dir);
+    killDaemon();
+    expect(await inside(p.dir, 'cat /tmp/before')).toBe('before');
+    expect((await statusOf(p.dir)).pid).toBe(before.pid);
+    expect(await json(['apply'], { cwd: p.dir })).toMatchObject({ steps: [] });
+  });
+
+  test('without the daemon the network is shut, with it open again by its policy', async () => {
+    const socket = join(HOME, 'instances', (await statusOf(p.dir)).id, 'door', 'proxy');
+    await must(['daemon', 'stop'], { cwd: p.dir });
+    expect(existsSync(socket)).toBe(false);
+    expect(await inside(p.dir, 'curl -sS -m 20 http://denied.test/ 2>&1 || true')).toContain('denied');
+  });
+
+  test('kill -9 of QEMU: the machine starts again by its restart policy', async () => {
+    const before = await statusOf(p.dir);
+    process.kill(qemuPid(before.id), 'SIGKILL');
+    const after = await until(async () => {
+      const now = await statusOf(p.dir);
+      return now.state === 'running' && now.pid !== before.pid ? now : undefined;
+    });
+    expect(after.conditions.find(({ type }) => type === 'Ready')?.status).toBe(true);
+    expect(await inside(p.dir, 'echo alive')).toBe('alive');
+  });
+
+  test.each([0, 60, 150, 300, 600, 1200])(
+    'kill -9 of the daemon %i ms into an apply: the next one converges',
+    async (delay) => {
+      await must(['rm', '--yes'], { cwd: p.dir });
+      const applying = sbx(['apply', '--yes'], { cwd: p.dir });
+      await new Promise((resolve) => setTimeout(resolve, 150 + delay));
+      killDaemon();
+      await applying;
+      await must(['apply', '--yes'], { cwd: p.dir });
+      expect(await inside(p.dir, 'echo converged')).toBe('converged');
+      const { id } = await statusOf(p.dir);
+      expect(
+        processesWith(`sbx-vm:${join(HOME, 'instances', id)}`).filter((pid) =>
+          readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu'),
+        ),
+      ).toHaveLength(1);
+    },
+  );
+
+  test('Ctrl-C in an apply leaves a state that the next one finishes', async () => {
+    await must(['rm', '--yes'], { cwd: p.dir });
+    const interrupted = await sbx(['apply', '--yes'], {
+      cwd: p.dir,
+      onStart: (child) => setTimeout(() => child.kill('SIGINT'), 500),
+    });
+    expect([0, 130]).toContain(interrupted.code);
+    await must(['apply', '--yes'], { cwd: p.dir });
+    expect(await inside(p.dir, 'echo finished')).toBe('finished');
+  });
+
+  test('two applies at once both tell the truth', async () => {
+    await must(['rm', '--yes'], { cwd: p.dir });
+    const [one, two] = await Promise.all([
+      json<{ steps: unknown[]; sandboxes: { state: string }[] }>(['apply', '--yes'], { cwd: p.dir }),
+      json<{ steps: unknown[]; sandboxes: { state: string }[] }>(['apply', '--yes'], { cwd: p.dir }),
+    ]);
+    expect([one.steps.length, two.steps.length].toSorted()).toEqual([0, 3]);
+    expect([one, two].map(({ sandboxes }) => sandboxes[0]?.state)).toEqual(['running', 'running']);
+  });
+
+  test('a client that goes away has its command ended', async () => {
+    const running = sbx(['exec', '--', 'sh', '-c', 'echo $$ > /tmp/pid; exec sleep 1000'], {
+      cwd: p.dir,
+      onStart: (child) =>
+        void until(() => inside(p.dir, 'test -s /tmp/pid && echo yes')).then(() => child.kill('SIGKILL')),
+    });
+    expect((await running).code).toBe(137);
+    await until(
+      async () => (await inside(p.dir, 'kill -0 $(cat /tmp/pid) 2>/dev/null && echo there || echo gone')) === 'gone',
+    );
+  });
+
+  test('a damaged layer is found out, built again and said so; a touched one is not', async () => {
+    const { id, snapshot } = await statusOf(p.dir);
+    expect(id).toBeTruthy();
+    await must(['rm', '--yes'], { cwd: p.dir });
+    const device = join(HOME, 'store', `warm-${snapshot}`, 'device');
+    utimesSync(device, new Date(), new Date());
+    expect((await must(['apply', '--yes'], { cwd: p.dir })).stderr).not.toContain('damaged');
+    await must(['rm', '--yes'], { cwd: p.dir });
+    const { size } = statSync(device);
+    const file = openSync(device, 'r+');
+    writeSync(file, 'damage', Math.floor(size / 2));
+    closeSync(file);
+    expect((await must(['apply', '--yes'], { cwd: p.dir })).stderr).toContain('damaged');
+    expect(await inside(p.dir, 'echo sound')).toBe('sound');
+  });
+
+  test('gc frees nothing that is used', async () => {
+    const used = (await json<{ layers: { kind: string; key: string }[] }>(['inspect'], { cwd: p.dir })).layers;
+    const { items } = await json<{ items: { kind: string; key: string }[] }>(['gc', '--dry-run'], { cwd: p.dir });
+    expect(used.length).toBeGreaterThanOrEqual(5);
+    for (const layer of used) expect(items).not.toContainEqual(expect.objectContaining(layer));
+    expect(readdirSync(join(HOME, 'store', 'tmp'))).toEqual([]);
+  });
+});

@@ -1,0 +1,48 @@
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { detectProject, renderInit } from '../../../lib/config/init.ts';
+import { load, makeProject } from './project.ts';
+
+test.each<[string, string[], object]>([
+  ['nothing known', ['README.md'], { languages: [], apt: ['git', 'ripgrep'], npm: [], allow: [] }],
+  ['npm', ['package.json', 'package-lock.json'], { languages: ['JavaScript (npm)'], npm: [], allow: ['preset:npm'] }],
+  ['pnpm', ['package.json', 'pnpm-lock.yaml'], { languages: ['JavaScript (pnpm)'], npm: ['pnpm'] }],
+  ['Yarn', ['package.json', 'yarn.lock'], { languages: ['JavaScript (Yarn)'], npm: ['yarn'] }],
+  [
+    'Python',
+    ['pyproject.toml'],
+    { languages: ['Python'], apt: ['git', 'ripgrep', 'python3', 'python3-pip', 'python3-venv'] },
+  ],
+  [
+    'two languages',
+    ['go.mod', 'Cargo.toml'],
+    { languages: ['Go', 'Rust'], apt: ['git', 'ripgrep', 'golang', 'cargo', 'rustc'] },
+  ],
+  ['Maven', ['pom.xml'], { languages: ['Java (Maven)'] }],
+  [
+    'secrets',
+    ['.env', '.env.example', '.env.production', 'tls.key'],
+    { secrets: ['.env', '.env.production', 'tls.key'] },
+  ],
+])('%s', async (_, files, expected) => {
+  const dir = await makeProject(Object.fromEntries(files.map((name) => [name, ''])));
+  const detected = await detectProject(dir);
+  expect(detected).toMatchObject(expected);
+  const spec = await load(renderInit(detected));
+  expect(spec.unsupported).toEqual([]);
+  expect(spec.sandboxes[0]?.packages).toMatchObject({ apt: detected.apt, npm: detected.npm });
+});
+
+test('names of files can be anything', async () => {
+  const dir = await makeProject({ 'we"ird\\\n\u007f.key': '', '日本.pem': '', '*.key': '' });
+  const detected = await detectProject(dir);
+  const spec = await load(renderInit(detected));
+  expect(spec.sandboxes[0]?.workspace.hide).toEqual(['.env', '.env.local', ...detected.secrets]);
+});
+
+test('nothing is opened: a link that leads nowhere does not matter', async () => {
+  const dir = await makeProject({});
+  symlinkSync('/none', join(dir, 'package.json'));
+  expect((await detectProject(dir)).languages).toEqual(['JavaScript (npm)']);
+});
