@@ -66,7 +66,7 @@ export async function detectProject(dir: string): Promise<DetectedProject> {
 }
 
 /** A commented sandbox.toml that loads. */
-export function renderInit(detected: DetectedProject): string {
+export function renderInit(detected: DetectedProject, agent = 'shell'): string {
   const found = detected.languages.length === 0 ? 'nothing that sbx knows' : detected.languages.join(', ');
   const hide = [...new Set(['.env', '.env.local', ...detected.secrets])];
   return `# What this project wants of its sandbox. \`sbx plan\` shows what would change, \`sbx apply\` makes it so.
@@ -74,8 +74,8 @@ export function renderInit(detected: DetectedProject): string {
 version = 1
 name = ${quote(detected.name)}
 
-# The coding agent, by the name of its template (\`sbx template ls\`). "shell" is a plain machine.
-agent = "shell"
+# The coding agent, by the name of its template. "shell" is a plain machine.
+agent = ${JSON.stringify(agent)}
 
 [packages]
 # Installed once, into the base that all sandboxes share.

@@ -27,7 +27,14 @@ export interface KernelSource {
 
 /** What goes into the layer's key besides the source: a change of the scripts makes a new layer. */
 export function kernelRecipe(): unknown {
-  return { init: initramfsInit(EARLY_MODULES), runtime: runtimeInit(LATE_MODULES), TOOLS, PACKAGES, HARDWARE_ONLY };
+  return {
+    version: 2,
+    init: initramfsInit(EARLY_MODULES),
+    runtime: runtimeInit(LATE_MODULES),
+    TOOLS,
+    PACKAGES,
+    HARDWARE_ONLY,
+  };
 }
 
 /** Fills `dir` with `KERNEL_FILES`. Returns the kernel's version. */
@@ -73,6 +80,7 @@ export async function fillKernel(
       '-cf',
       join(dir, KERNEL_FILES.tree),
       '--sort=name',
+      '--mode=u+rwX,go+rX',
       '--mtime=@0',
       '--owner=0',
       '--group=0',

@@ -44,6 +44,7 @@ export interface Supervisor {
   forget(id: string): void;
   /** Actors end; virtual machines stay */
   stop(): Promise<void>;
+  /** Steps are being run */
   busy(id: string): boolean;
   lastError(id: string): unknown;
 }
@@ -156,7 +157,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     },
     busy: (id) => {
       const entry = entries.get(id);
-      return entry !== undefined && !['settled', 'stuck'].includes(String(entry.actor.getSnapshot().value));
+      return entry?.actor.getSnapshot().matches('working') === true;
     },
     lastError: (id) => entries.get(id)?.actor.getSnapshot().context.error,
   };

@@ -43,16 +43,13 @@ describe('a project, from its file to a running microVM', () => {
     expect(await inside(p.dir, 'echo $GREETING; id -un')).toBe('hello\nagent');
   });
 
-  test('32 MiB pass both ways unchanged', async () => {
-    const bytes = Buffer.alloc(32 * 1024 * 1024, 'sbx-bulk-');
+  test('8 MiB pass both ways unchanged', async () => {
+    const bytes = Buffer.alloc(8 * 1024 * 1024, 'sbx-bulk-');
     const sum = (await sbx(['exec', '--', 'sha256sum'], { cwd: p.dir, input: bytes })).stdout.split(' ')[0];
-    const back = await inside(
-      p.dir,
-      'i=0; while [ $i -lt 32 ]; do dd if=/dev/zero bs=1M count=1 2>/dev/null; i=$((i+1)); done | tee /tmp/bulk; sha256sum < /tmp/bulk >&2',
-    );
+    const back = await inside(p.dir, 'head -c 8388608 /dev/zero');
     const { createHash } = await import('node:crypto');
     expect(sum).toBe(createHash('sha256').update(bytes).digest('hex'));
-    expect(back.length).toBe(32 * 1024 * 1024);
+    expect(back.length).toBe(8 * 1024 * 1024);
   });
 
   test('files belong to the host user on both sides', async () => {
