@@ -53,13 +53,17 @@ module.exports = {
       name: 'guest-agent-stands-alone',
       severity: 'error',
       from: { path: '^lib/guest/agent/' },
-      to: { path: '^lib/', pathNot: ['^lib/guest/'] },
+      to: { path: '^lib/', pathNot: ['^lib/guest/', '^lib/[a-z-]+\\.ts$'] },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+    },
   },
 };

@@ -2,7 +2,8 @@
 import { buildCommand, type Command, type CommandContext } from '@stricli/core';
 import { SbxError, toErrorJson } from '../errors.ts';
 import type { SbxContext } from './context.ts';
-import { createView, type View } from './view/view.ts';
+import type { View } from './view/types.ts';
+import { createView } from './view/view.ts';
 
 export interface CommonFlags {
   json: boolean;

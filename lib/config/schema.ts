@@ -256,6 +256,5 @@ export const fileSchema = z
   })
   .meta({ title: 'sandbox.toml', description: 'What a project wants of its sandboxes' });
 
-export type FileConfig = z.infer<typeof fileSchema>;
 export type SandboxConfig = z.infer<typeof sandbox>;
 export type AgentTable = z.infer<typeof agentTable>;

@@ -11,7 +11,7 @@ import type { Step } from '../plan/types.ts';
 import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
 import type { Guests } from './guests.ts';
-import type { InstanceRecord, Records } from './records.ts';
+import type { Records } from './records.ts';
 import { imageRequestOf, policyOf, type Registries } from './spec-parts.ts';
 import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from './workspaces.ts';
 
@@ -236,5 +236,3 @@ export function placesOf(paths: InstancePaths): VmPlaces {
     monitorLog: paths.monitorLog,
   };
 }
-
-export type { InstanceRecord };

@@ -1,5 +1,4 @@
 /** What is really there, for one sandbox: looked at each time, never remembered. */
-import type { SandboxSpec } from '../config/spec.ts';
 import { instancePaths } from '../paths.ts';
 import { absent } from '../plan/plan.ts';
 import type { ObservedSandbox } from '../plan/types.ts';
@@ -50,5 +49,3 @@ async function isReady(
     return false;
   }
 }
-
-export type { SandboxSpec };

@@ -37,8 +37,6 @@ export function compilePolicy(input: PolicyInput): Policy {
   return { allow: input.allow.map(compileRule), deny: input.deny.map(compileRule), hash: policyHash(input) };
 }
 
-export const DENY_ALL: Policy = { allow: [], deny: [], hash: 'deny-all' };
-
 export function policyHash(input: PolicyInput): string {
   const lines = (rules: PolicyRule[]) => rules.map((rule) => `${rule.pattern} ${rule.trusted === true}`).toSorted();
   return createHash('sha256')

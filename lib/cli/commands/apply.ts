@@ -5,7 +5,7 @@ import { SbxError } from '../../errors.ts';
 import { explainChange } from '../../plan/explain.ts';
 import { command, names } from '../command.ts';
 import { daemonOf, readProject } from '../project.ts';
-import type { Progress, View } from '../view/view.ts';
+import type { Progress, View } from '../view/types.ts';
 
 export const validate = command({
   brief: 'Checks sandbox.toml',

@@ -7,7 +7,7 @@ import { command, one } from '../command.ts';
 import type { SbxContext } from '../context.ts';
 import { readLines } from '../follow-file.ts';
 import { daemonOf, resolveSandbox } from '../project.ts';
-import type { View } from '../view/view.ts';
+import type { View } from '../view/types.ts';
 
 const FOLLOW = {
   follow: { kind: 'boolean', brief: 'Go on as lines come', default: false },

@@ -4,7 +4,7 @@ import { relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
-import type { Progress, View } from './view.ts';
+import type { Progress, View } from './types.ts';
 
 /** Without `spin`, progress is plain lines. */
 export function createHumanView(process: NodeJS.Process, spin?: (text: string) => Ora): View {

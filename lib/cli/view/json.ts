@@ -1,5 +1,5 @@
 /** One JSON document, or a line for each event. Errors are documents as well. */
-import type { View } from './view.ts';
+import type { View } from './types.ts';
 
 export function createJsonView(process: NodeJS.Process): View {
   const silent = { update: () => {}, note: () => {}, done: () => {}, fail: () => {} };
