@@ -56,7 +56,8 @@ function parseMatch(host: string): Pattern['match'] | undefined {
 function parseCidr(text: string): Pattern['match'] | undefined {
   const [address = '', length, ...more] = text.split('/');
   const v4 = ipaddr.IPv4.isValidFourPartDecimal(address);
-  if (more.length > 0 || (!v4 && !(address.includes(':') && ipaddr.IPv6.isValid(address)))) return undefined;
+  if (more.length > 0 || address.includes('%') || (!v4 && !(address.includes(':') && ipaddr.IPv6.isValid(address))))
+    return undefined;
   const range = ipaddr.parse(address);
   const most = range.kind() === 'ipv4' ? 32 : 128;
   if (length !== undefined && !/^(0|[1-9]\d{0,2})$/.test(length)) return undefined;

@@ -1,0 +1,62 @@
+/** The command line itself: start, a no-op apply, a command in a running sandbox. */
+
+import { DaemonClient } from '../lib/daemon/client.ts';
+import { GuestConnection } from '../lib/guest/client.ts';
+import { homeOf } from '../lib/paths.ts';
+import { median, type Row, samples, timed } from './table.ts';
+import { call, type World } from './world.ts';
+
+const ROUNDS = 15;
+
+export async function commands(world: World): Promise<Row[]> {
+  const node = await samples(ROUNDS, () => timed(() => call(process.execPath, ['-e', '0'])));
+  const version = await samples(ROUNDS, () => timed(() => world.sbx(['--version'])));
+  const apply = await samples(ROUNDS, () => timed(() => world.sbx(['apply'])));
+  const exec = await samples(ROUNDS, () => timed(() => world.sbx(['exec', '--', '/bin/true'])));
+  const trip = await roundTrips(world);
+  const [floor, base] = [median(node), median(trip)];
+  return [
+    {
+      what: '`sbx --version`',
+      unit: 'ms',
+      value: median(version),
+      floor: { what: '`node -e 0`', value: floor },
+      heldTo: '≤ floor + 40 ms',
+      met: median(version) <= floor + 40,
+      samples: ROUNDS,
+    },
+    {
+      what: 'no-op `sbx apply`',
+      unit: 'ms',
+      value: median(apply),
+      floor: { what: '`node -e 0`', value: floor },
+      heldTo: '≤ 300 ms',
+      met: median(apply) <= 300,
+      samples: ROUNDS,
+    },
+    {
+      what: '`sbx exec true`, running sandbox',
+      unit: 'ms',
+      value: median(exec),
+      floor: { what: 'bare guest round trip', value: base },
+      heldTo: '≤ floor + 80 ms',
+      met: median(exec) <= base + 80,
+      samples: ROUNDS,
+    },
+  ];
+}
+
+/** The same command over an open connection: no process of ours in between but the daemon's relay. */
+async function roundTrips(world: World): Promise<number[]> {
+  const client = new DaemonClient(homeOf({ SBX_HOME: world.home }).daemon.socket);
+  const [sandbox] = (await client.list()).filter(({ projectDir }) => projectDir === world.dir);
+  await using guest = await GuestConnection.connect(await client.guest(sandbox?.id ?? ''), { fresh: true });
+  return samples(ROUNDS, () =>
+    timed(async () => {
+      const child = guest.exec({ argv: ['/bin/true'], cwd: '/', stdin: false });
+      child.stdout.resume();
+      child.stderr.resume();
+      await child.exit;
+    }),
+  );
+}

@@ -1,0 +1,27 @@
+/** Every row of the speed table of the design that exists yet, each beside its floor of the same run. `--json` for machines. */
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { commands } from './commands.ts';
+import { memory } from './memory.ts';
+import { starts } from './starts.ts';
+import { type Row, table } from './table.ts';
+import { tunnel } from './tunnel.ts';
+import { prepare } from './world.ts';
+
+const world = await prepare();
+const rows: Row[] = [];
+try {
+  for (const part of [commands, starts, memory, tunnel]) {
+    process.stderr.write(`bench: ${part.name}\n`);
+    rows.push(...(await part(world)));
+  }
+} finally {
+  await world[Symbol.asyncDispose]();
+}
+
+const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}, Node ${process.versions.node}`;
+const version = (JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version;
+const out = process.argv.includes('--json')
+  ? JSON.stringify({ version, machine, date: new Date().toISOString().slice(0, 10), rows }, null, 2)
+  : `sbx ${version} on ${machine}\n\n${table(rows)}`;
+process.stdout.write(`${out}\n`);
