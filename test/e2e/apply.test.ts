@@ -169,16 +169,23 @@ describe('what a file asks for and is not there yet', () => {
 });
 
 describe('packages', () => {
-  test('apt, npm and setup lines are baked in; a failing line is named with its output', async () => {
-    const toml = (setup: string) =>
-      `version = 1\n[packages]\napt = ["jq"]\nnpm = ["is-number@7.0.0"]\nsetup = [${JSON.stringify(setup)}]\n${SMALL}`;
-    await using p = project('packages', toml('echo the-last-words; exit 3'));
+  test('a failing setup line is named, with its output, also afterwards', async () => {
+    await using p = project(
+      'failing',
+      `version = 1\n[packages]\nsetup = ["echo first", "echo the-last-words; exit 3"]\n${SMALL}`,
+    );
     const failed = await sbx(['apply', '--yes'], { cwd: p.dir });
     expect(failed.code).toBe(1);
-    expect(failed.stderr).toContain('packages.setup[0]');
+    expect(failed.stderr).toContain('packages.setup[1]');
     expect(failed.stderr).toContain('the-last-words');
     expect((await must(['logs', '--bake'], { cwd: p.dir })).stdout).toContain('the-last-words');
-    p.write(toml('echo baked > /etc/baked'));
+  });
+
+  test('apt, npm and setup lines are baked in', async () => {
+    await using p = project(
+      'packages',
+      `version = 1\n[packages]\napt = ["jq"]\nnpm = ["is-number@7.0.0"]\nsetup = ["echo baked > /etc/baked"]\n${SMALL}`,
+    );
     await must(['apply', '--yes'], { cwd: p.dir });
     expect(await inside(p.dir, 'echo "[1]" | jq -c .; ls /usr/local/lib/node_modules; cat /etc/baked')).toBe(
       '[1]\nis-number\nbaked',
