@@ -18,16 +18,22 @@ const FILE_MAX = 8 * 1024 * 1024;
 export function openAudit(path: string): Audit {
   let fd: number | undefined;
   let size = 0;
-  let broken = false;
+  // Until something has been written it is not known whether anything can be.
+  let broken = true;
+  let closed = false;
   const open = () => {
     fd = openSync(path, 'a', 0o600);
     size = fstatSync(fd).size;
   };
   const append = (line: string): boolean => {
+    if (closed) return false;
     try {
       if (fd === undefined) open();
       if (size + line.length > FILE_MAX) {
-        closeSync(fd as number);
+        const full = fd as number;
+        // Its number may soon be that of another file.
+        fd = undefined;
+        closeSync(full);
         renameSync(path, `${path}.1`);
         open();
       }
@@ -45,6 +51,7 @@ export function openAudit(path: string): Audit {
     ready: () => !broken || append('\n'),
     write: (record) => append(`${lineOf(record)}\n`),
     close() {
+      closed = true;
       if (fd !== undefined) closeSync(fd);
       fd = undefined;
     },
@@ -53,16 +60,17 @@ export function openAudit(path: string): Audit {
 
 /** JSON escapes control characters; what is too long is cut. */
 export function lineOf(record: AuditRecord): string {
-  const capped = Object.fromEntries(
-    Object.entries(record).map(([key, value]) => [key, typeof value === 'string' ? cap(value) : value]),
-  );
-  const line = JSON.stringify(capped).replace(
+  const line = textOf(record);
+  if (line.length <= LINE_MAX) return line;
+  const { time, sandbox, verdict, reason, port } = record;
+  return textOf({ time, sandbox, verdict, reason, host: record.host.slice(0, 100), port });
+}
+
+function textOf(record: AuditRecord): string {
+  return JSON.stringify(record, (_key, value) => (typeof value === 'string' ? cap(value) : value)).replace(
     /[\u007f-\u009f\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-  if (line.length <= LINE_MAX) return line;
-  const { time, sandbox, verdict, reason, port } = record;
-  return JSON.stringify({ time, sandbox, verdict, reason, host: record.host.slice(0, 100), port });
 }
 
 function cap(text: string): string {

@@ -4,11 +4,15 @@ export const HELLO_MAX = 64 * 1024;
 
 export type Hello = { sni: string | undefined } | 'more' | { bad: string };
 
+/** More pieces than this are no ClientHello but work for us */
+const RECORDS_MAX = 1024;
+
 /** Joins handshake records until the ClientHello is whole. */
 export function parseClientHello(buffer: Buffer): Hello {
   const parts: Buffer[] = [];
   let have = 0;
   for (let at = 0; ; ) {
+    if (parts.length > RECORDS_MAX) return { bad: 'the ClientHello is in too many records' };
     if (buffer.length > at && buffer[at] !== 22) return { bad: 'not TLS' };
     if (buffer.length < at + 5)
       return buffer.length > HELLO_MAX ? { bad: 'the ClientHello is larger than 64 KiB' } : 'more';
@@ -18,12 +22,13 @@ export function parseClientHello(buffer: Buffer): Hello {
     const part = buffer.subarray(at + 5, at + 5 + length);
     parts.push(part);
     have += part.length;
-    const message = Buffer.concat(parts);
-    if (message.length > 0 && message[0] !== 1) return { bad: 'not a ClientHello' };
-    const wanted = message.length >= 4 ? message.readUIntBE(1, 3) + 4 : Number.POSITIVE_INFINITY;
+    // The first four bytes: type and length. All is joined once, when it is there.
+    const start = Buffer.concat(parts.slice(0, 4)).subarray(0, 4);
+    if (start.length > 0 && start[0] !== 1) return { bad: 'not a ClientHello' };
+    const wanted = start.length === 4 ? start.readUIntBE(1, 3) + 4 : Number.POSITIVE_INFINITY;
     if (wanted !== Number.POSITIVE_INFINITY && wanted > HELLO_MAX)
       return { bad: 'the ClientHello is larger than 64 KiB' };
-    if (have >= wanted) return readHello(message.subarray(4, wanted));
+    if (have >= wanted) return readHello(Buffer.concat(parts).subarray(4, wanted));
     at += 5 + length;
   }
 }

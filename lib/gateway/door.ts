@@ -44,9 +44,14 @@ export interface Door extends AsyncDisposable {
   setPolicy(policy: Policy): void;
 }
 
+/** One open way out, a tunnel or a forwarded request. */
 interface Tunnel {
   endpoint: RequestHead['endpoint'];
+  /** The checked ones, of which one was dialled */
+  addresses: string[];
   close: () => void;
+  /** Both ends are closed and that is written down */
+  closed: Promise<void>;
 }
 
 export async function openDoor(input: DoorInput): Promise<Door> {
@@ -56,8 +61,10 @@ export async function openDoor(input: DoorInput): Promise<Door> {
     state.sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => state.sockets.delete(socket));
-    if (state.sockets.size > limits.connections)
-      return void socket.end(plainAnswer(503, 'Service Unavailable', 'sbx: too many connections from this sandbox'));
+    if (state.sockets.size > limits.connections) {
+      socket.end(plainAnswer(503, 'Service Unavailable', 'sbx: too many connections from this sandbox'));
+      return socket.destroySoon();
+    }
     serve(socket, { ...input, limits, controls: input.controls ?? ALL_CONTROLS }, state).catch(() => socket.destroy());
   });
   await listen(server, input.socketPath);
@@ -67,10 +74,14 @@ export async function openDoor(input: DoorInput): Promise<Door> {
     },
     setPolicy(policy) {
       state.policy = policy;
-      for (const tunnel of [...state.tunnels]) if (!decide(policy, tunnel.endpoint).allow) tunnel.close();
+      for (const tunnel of [...state.tunnels])
+        if (!stillAllowed(policy, tunnel.endpoint, tunnel.addresses, input)) tunnel.close();
     },
     async [Symbol.asyncDispose]() {
+      const open = [...state.tunnels];
+      for (const tunnel of open) tunnel.close();
       for (const socket of state.sockets) socket.destroy();
+      await Promise.all(open.map(({ closed }) => closed));
       await new Promise<void>((resolve) => server.close(() => resolve()));
       rmSync(input.socketPath, { force: true });
       input.audit.close();
@@ -104,29 +115,32 @@ async function serve(socket: Socket, input: Inputs, state: State): Promise<void>
   };
   if ('bad' in parsed) {
     note({ verdict: 'deny', reason: 'bad-request', host: printable(bytes), port: 0, rule: { text: parsed.bad } });
-    return void socket.end(plainAnswer(400, 'Bad Request', `sbx: ${parsed.bad}`));
+    return answer(socket, plainAnswer(400, 'Bad Request', `sbx: ${parsed.bad}`));
   }
   const { head } = parsed;
-  if (input.controls.audit && !input.audit.ready())
-    return void socket.end(
-      plainAnswer(503, 'Service Unavailable', 'sbx: the audit log cannot be written, so nothing is let out'),
-    );
+  if (input.controls.audit && !input.audit.ready()) return answer(socket, UNRECORDED);
   const about = aboutOf(head);
   const checked = await check(head, input, state.policy);
   if ('failed' in checked) {
     note({ ...about, verdict: 'error', reason: 'upstream-failed', durationMs: Date.now() - began });
-    return void socket.end(plainAnswer(502, 'Bad Gateway', `sbx: ${head.endpoint.host}: ${checked.failed}`));
+    return answer(socket, plainAnswer(502, 'Bad Gateway', `sbx: ${head.endpoint.host}: ${checked.failed}`));
   }
   if (!checked.verdict.allow) {
     note({ ...about, verdict: 'deny', reason: checked.verdict.reason, ...ruleOf(checked.verdict) });
-    return void socket.end(denial(head, checked.verdict));
+    return answer(socket, denial(head, checked.verdict));
   }
   const allowed = (address: string) =>
     note({ ...about, verdict: 'allow', reason: checked.verdict.reason, address, ...ruleOf(checked.verdict) });
   const rest = bytes.subarray(parsed.bytes);
   const context = { head, addresses: checked.addresses, rest, note, allowed, began, about };
-  await (head.method === 'CONNECT' ? tunnel(socket, input, state, context) : forward(socket, input, context));
+  await (head.method === 'CONNECT' ? tunnel(socket, input, state, context) : forward(socket, input, state, context));
 }
+
+const UNRECORDED = plainAnswer(
+  503,
+  'Service Unavailable',
+  'sbx: the audit log cannot be written, so nothing is let out',
+);
 
 interface Context {
   head: RequestHead;
@@ -195,65 +209,85 @@ async function tunnel(socket: Socket, input: Inputs, state: State, context: Cont
     note({ ...about, verdict: 'error', reason: 'upstream-failed', durationMs: Date.now() - context.began });
     return void (tls
       ? socket.destroy()
-      : socket.end(plainAnswer(502, 'Bad Gateway', `sbx: ${head.endpoint.host}: ${upstream.message}`)));
+      : answer(socket, plainAnswer(502, 'Bad Gateway', `sbx: ${head.endpoint.host}: ${upstream.message}`)));
   }
-  // The policy may have become narrower meanwhile; without a record nothing goes out.
-  if (!decide(state.policy, head.endpoint).allow || !context.allowed(upstream.remoteAddress ?? '')) {
-    upstream.destroy();
-    return void socket.destroy();
-  }
+  if (!enter(socket, upstream, input, state, context, tls ? undefined : answer)) return;
   if (!tls) socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+  splice(socket, upstream, early, input.limits.idleMs);
+}
+
+/** The last look before any byte goes out: the client may have left, the policy may have become narrower, and without a record nothing goes. */
+function enter(
+  socket: Socket,
+  upstream: Socket,
+  input: Inputs,
+  state: State,
+  context: Context,
+  say: ((socket: Socket, text: string) => void) | undefined,
+): boolean {
+  const { head, note, about, began } = context;
+  const refuse = (text: string) => {
+    upstream.destroy();
+    if (say === undefined) socket.destroy();
+    else say(socket, text);
+    return false;
+  };
+  if (socket.destroyed || upstream.destroyed) return refuse('');
+  if (!stillAllowed(state.policy, head.endpoint, context.addresses, input)) {
+    const verdict: Verdict = { allow: false, reason: 'deny-rule', detail: 'the policy has just become narrower' };
+    note({ ...about, verdict: 'deny', reason: verdict.reason, rule: { text: verdict.detail } });
+    return refuse(denial(head, verdict));
+  }
+  if (!context.allowed(upstream.remoteAddress ?? '')) return refuse(UNRECORDED);
   const close = () => {
     socket.destroy();
     upstream.destroy();
   };
-  const entry: Tunnel = { endpoint: head.endpoint, close };
+  const closed = new Promise<void>((resolve) =>
+    upstream.once('close', () => {
+      state.tunnels.delete(entry);
+      const [bytesUp, bytesDown] = [upstream.bytesWritten, upstream.bytesRead];
+      note({ ...about, verdict: 'closed', reason: 'rule', bytesUp, bytesDown, durationMs: Date.now() - began });
+      resolve();
+    }),
+  );
+  const entry: Tunnel = { endpoint: head.endpoint, addresses: context.addresses, close, closed };
   state.tunnels.add(entry);
-  splice(socket, upstream, early, input.limits.idleMs);
-  upstream.once('close', () => {
-    state.tunnels.delete(entry);
-    note({
-      ...about,
-      verdict: 'closed',
-      reason: 'rule',
-      bytesUp: upstream.bytesWritten,
-      bytesDown: upstream.bytesRead,
-      durationMs: Date.now() - context.began,
-    });
-  });
+  return true;
 }
 
-async function forward(socket: Socket, input: Inputs, context: Context): Promise<void> {
+/** Asked again, of the policy now in force, about a connection that was allowed before. */
+function stillAllowed(
+  policy: Policy,
+  endpoint: RequestHead['endpoint'],
+  addresses: string[],
+  input: DoorInput,
+): boolean {
+  const verdict = decide(policy, endpoint);
+  if (!verdict.allow || input.controls?.addressCheck === false) return verdict.allow;
+  const own = input.upstream.ownAddresses();
+  return addresses.every((address) => decideAddress(policy, verdict, address, endpoint.port, own).allow);
+}
+
+async function forward(socket: Socket, input: Inputs, state: State, context: Context): Promise<void> {
   const { head, note, about } = context;
   const upstream = await input.upstream.dial(context.addresses, head.endpoint.port).catch((error: Error) => error);
   if (upstream instanceof Error) {
     note({ ...about, verdict: 'error', reason: 'upstream-failed', durationMs: Date.now() - context.began });
-    return void socket.end(plainAnswer(502, 'Bad Gateway', `sbx: ${head.endpoint.host}: ${upstream.message}`));
+    return answer(socket, plainAnswer(502, 'Bad Gateway', `sbx: ${head.endpoint.host}: ${upstream.message}`));
   }
-  if (!context.allowed(upstream.remoteAddress ?? '')) {
-    upstream.destroy();
-    return void socket.destroy();
-  }
+  if (!enter(socket, upstream, input, state, context, answer)) return;
   upstream.on('error', () => socket.destroy());
   socket.on('close', () => upstream.destroy());
+  upstream.on('close', () => finish(socket));
   upstream.setTimeout(input.limits.idleMs, () => upstream.destroy());
-  upstream.write(upstreamHead(head));
+  upstream.write(upstreamHead(head), 'latin1');
   const body = new OneBody(head.body);
   body.on('error', () => socket.destroy());
   body.pipe(upstream, { end: false });
   if (context.rest.length > 0) body.write(context.rest);
   socket.pipe(body);
   upstream.pipe(socket);
-  upstream.once('close', () =>
-    note({
-      ...about,
-      verdict: 'closed',
-      reason: 'rule',
-      bytesUp: upstream.bytesWritten,
-      bytesDown: upstream.bytesRead,
-      durationMs: Date.now() - context.began,
-    }),
-  );
 }
 
 function splice(client: Socket, upstream: Socket, early: Buffer, idleMs: number): void {
@@ -263,7 +297,7 @@ function splice(client: Socket, upstream: Socket, early: Buffer, idleMs: number)
   };
   upstream.on('error', end);
   client.on('close', () => upstream.destroy());
-  upstream.on('close', () => client.end());
+  upstream.on('close', () => finish(client));
   upstream.setTimeout(idleMs, end);
   if (early.length > 0) upstream.write(early);
   client.pipe(upstream);
@@ -336,6 +370,23 @@ function denial(head: RequestHead, verdict: Verdict): string {
     `sbx: ${host}:${port} is denied: ${verdict.detail}.\n${cure}`,
     'x-sbx-denied: 1\r\n',
   );
+}
+
+/** The last words to a client. */
+function answer(socket: Socket, text: string): void {
+  socket.end(text);
+  finish(socket);
+}
+
+const LINGER_MS = 2_000;
+
+/** Lets a client read the end, drops what it still sends, and does not wait for it for long: its place is needed. */
+function finish(socket: Socket): void {
+  if (socket.destroyed) return;
+  socket.end();
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 function plainAnswer(status: number, words: string, text: string, extra = ''): string {

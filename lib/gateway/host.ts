@@ -36,6 +36,8 @@ export function canonicalHost(text: string): { host: string; literal: boolean } 
       ? { host: canonicalAddress(inner), literal: true }
       : undefined;
   }
+  // Some letters of other scripts have a lower case in ASCII.
+  if (!/^[\x21-\x7e]*$/.test(text)) return undefined;
   const lower = text.toLowerCase();
   const name = lower.endsWith('.') ? lower.slice(0, -1) : lower;
   if (name.length === 0 || name.length > NAME_MAX) return undefined;

@@ -62,7 +62,11 @@ function parseCidr(text: string): Pattern['match'] | undefined {
   const most = range.kind() === 'ipv4' ? 32 : 128;
   if (length !== undefined && !/^(0|[1-9]\d{0,2})$/.test(length)) return undefined;
   const bits = length === undefined ? most : Number(length);
-  return bits > most ? undefined : { kind: 'cidr', range, bits };
+  if (bits > most) return undefined;
+  // Addresses are compared in their IPv4 form, so a range of mapped ones is brought to it too.
+  if (range instanceof ipaddr.IPv6 && range.isIPv4MappedAddress() && bits >= 96)
+    return { kind: 'cidr', range: range.toIPv4Address(), bits: bits - 96 };
+  return { kind: 'cidr', range, bits };
 }
 
 /** Whether the pattern covers a canonical name. */

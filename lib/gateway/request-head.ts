@@ -62,6 +62,8 @@ function parseRequest(line: string, headers: [string, string][]): RequestHead | 
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') return 'not HTTP/1.1';
   const all = (name: string) => headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
   if (all('upgrade').some((value) => /h2c/i.test(value))) return 'an upgrade to h2c';
+  // Without them the upstream would take the body for a request of its own.
+  if (nominatedBy(headers).some((name) => FRAMING.includes(name))) return 'Connection names a header of the body';
   const body = bodyOf(all('content-length'), all('transfer-encoding'));
   if (typeof body === 'string') return body;
   const hosts = all('host');
@@ -122,9 +124,11 @@ const HOP_BY_HOP = [
   'upgrade',
 ];
 
-/** The head as it goes to the upstream: origin form, one request a connection, nothing hop-by-hop. */
-export function upstreamHead(head: RequestHead): string {
-  const nominated = head.headers
+const FRAMING = ['content-length', 'transfer-encoding'];
+
+/** The headers that Connection declares to be for this hop alone. */
+function nominatedBy(headers: RequestHead['headers']): string[] {
+  return headers
     .filter(([name]) => name.toLowerCase() === 'connection')
     .flatMap(([, value]) =>
       value
@@ -132,7 +136,11 @@ export function upstreamHead(head: RequestHead): string {
         .split(',')
         .map((part) => part.trim()),
     );
-  const dropped = new Set([...HOP_BY_HOP, ...nominated, 'host']);
+}
+
+/** The head as it goes to the upstream: origin form, one request a connection, nothing hop-by-hop. */
+export function upstreamHead(head: RequestHead): string {
+  const dropped = new Set([...HOP_BY_HOP, ...nominatedBy(head.headers), 'host']);
   const { host, port, literal } = head.endpoint;
   const shown = literal && host.includes(':') ? `[${host}]` : host;
   const fields = head.headers
