@@ -151,7 +151,15 @@ function handshake<T>(
           options.signal?.removeEventListener('abort', onAbort);
           mux = new Mux(pipeOf(duplex), refuse);
           resolve(make(mux, closed));
-        } else mux?.take(frame);
+          continue;
+        }
+        try {
+          mux?.take(frame);
+        } catch {
+          // A guest may send anything: it loses its connection, and nobody else is harmed.
+          duplex.destroy();
+          return;
+        }
       }
     });
     if (options.signal?.aborted) return onAbort();
@@ -202,8 +210,7 @@ function streamEvents<T>(
     onData(channel, data, taken) {
       const output = outputOf(channel);
       if (output.destroyed || output.writableEnded) return taken();
-      if (output.write(data)) taken();
-      else output.once('drain', taken);
+      output.write(data, () => taken());
     },
     onEnd: (channel) => void outputOf(channel).end(),
     onControl: () => {},

@@ -1,6 +1,11 @@
 /** Many streams over one pipe, the same on both sides: credit, order, ends. Knows nothing of what the streams carry. */
 import { encode, encodeData, encodeJson, encodeWindow, type Frame, json, MAX_PAYLOAD, TYPE, WINDOW } from './wire.ts';
 
+/** Highest number of a channel */
+const LAST_CHANNEL = 2;
+/** Longest JSON, in frames: 4 MiB */
+const MOST_PARTS = 128;
+
 /** The bytes' way out. `write` resolves when the pipe takes more. */
 export interface Pipe {
   write(frame: Buffer): Promise<void>;
@@ -30,6 +35,8 @@ export interface MuxStream {
 interface State {
   events: StreamEvents;
   credit: Map<number, { bytes: number; wake: (() => void)[] }>;
+  /** Bytes that came on each channel and were not taken yet */
+  untaken: Map<number, number>;
   gone: boolean;
 }
 
@@ -37,6 +44,7 @@ export class Mux {
   readonly #pipe: Pipe;
   readonly #streams = new Map<number, State>();
   readonly #onOpen: (stream: MuxStream, service: string, body: unknown) => StreamEvents;
+  #parts: Buffer[] = [];
   #next = 1;
 
   /** `onOpen`: the other side opened a stream. */
@@ -57,7 +65,16 @@ export class Mux {
     return this.#end(id);
   }
 
-  take(frame: Frame): void {
+  /** @throws Error when the other side breaks the protocol: this connection is of no more use then. */
+  take(received: Frame): void {
+    if (received.type === TYPE.part) {
+      if (this.#parts.push(Buffer.from(received.payload)) > MOST_PARTS) throw new Error('too long a message');
+      return;
+    }
+    const frame =
+      this.#parts.length === 0
+        ? received
+        : { ...received, payload: Buffer.concat([...this.#parts.splice(0), received.payload]) };
     if (frame.type === TYPE.open) {
       const { service, body } = json<{ service: string; body: unknown }>(frame.payload);
       const state = newState(undefined as never);
@@ -79,7 +96,11 @@ export class Mux {
     const channel = frame.payload[0] ?? 0;
     if (frame.type === TYPE.data) {
       const bytes = frame.payload.length - 1;
+      const untaken = (state.untaken.get(channel) ?? 0) + bytes;
+      if (bytes < 1 || channel > LAST_CHANNEL || untaken > WINDOW) throw new Error('data without credit');
+      state.untaken.set(channel, untaken);
       state.events.onData(channel, frame.payload.subarray(1), () => {
+        state.untaken.set(channel, (state.untaken.get(channel) ?? 0) - bytes);
         if (!state.gone) void this.#pipe.write(encodeWindow(frame.stream, channel, bytes));
       });
     } else if (frame.type === TYPE.end) state.events.onEnd(channel);
@@ -136,7 +157,7 @@ export class Mux {
 }
 
 function newState(events: StreamEvents): State {
-  return { events, credit: new Map(), gone: false };
+  return { events, credit: new Map(), untaken: new Map(), gone: false };
 }
 
 function creditOf(state: State, channel: number): { bytes: number; wake: (() => void)[] } {

@@ -11,7 +11,9 @@ const ALLOWED: ReadonlySet<string> = new Set(['exec', 'connect', 'ping']);
 /** Resolves when the client has gone; what it started in the guest is ended then. */
 export async function relayGuest(client: Duplex, guest: GuestConnection): Promise<void> {
   const session = createSession(pipeOf(client), (down, service, body) => forward(down, guest, service, body));
-  client.on('data', (chunk: Buffer) => session.push(chunk));
+  client.on('data', (chunk: Buffer) => {
+    if (!session.push(chunk)) client.destroy();
+  });
   client.on('error', () => {});
   // An upgraded HTTP socket stays half open when its client goes.
   client.on('end', () => client.destroy());

@@ -3,7 +3,8 @@ import { Mux, type MuxStream, type Pipe, type StreamEvents } from './mux.ts';
 import { Decoder, hello, TYPE } from './wire.ts';
 
 export interface Session {
-  push(chunk: Buffer): void;
+  /** False: what came made no sense, and the session is over; another one may begin */
+  push(chunk: Buffer): boolean;
   /** The other side is gone: every stream of it ends */
   end(): void;
 }
@@ -20,13 +21,24 @@ export function createSession(
   };
   return {
     push(chunk) {
+      let sound = true;
       for (const frame of decoder.push(chunk)) {
         if (frame.type === TYPE.hello) {
           end();
           void pipe.write(hello(Buffer.from(frame.payload)));
           mux = new Mux(pipe, onOpen);
-        } else mux?.take(frame);
+          sound = true;
+          continue;
+        }
+        try {
+          mux?.take(frame);
+        } catch {
+          // The half frame of a dead session, filled up by the next one's padding.
+          end();
+          sound = false;
+        }
       }
+      return sound;
     },
     end() {
       end();

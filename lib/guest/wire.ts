@@ -31,6 +31,8 @@ export const TYPE = {
   close: 7,
   /** The stream is given up; JSON `{message}` */
   reset: 8,
+  /** The beginning of a JSON that is too long for one frame; the next frames carry on */
+  part: 9,
 } as const;
 
 export interface Frame {
@@ -48,8 +50,15 @@ export function encode(type: number, stream: number, payload: Buffer = Buffer.al
   return frame;
 }
 
+/** One frame, or several where it is long: they are written as one, so that nothing comes between. */
 export function encodeJson(type: number, stream: number, value: unknown): Buffer {
-  return encode(type, stream, Buffer.from(JSON.stringify(value)));
+  const bytes = Buffer.from(JSON.stringify(value));
+  const frames: Buffer[] = [];
+  let at = 0;
+  for (; bytes.length - at > MAX_PAYLOAD; at += MAX_PAYLOAD)
+    frames.push(encode(TYPE.part, stream, bytes.subarray(at, at + MAX_PAYLOAD)));
+  const last = encode(type, stream, bytes.subarray(at));
+  return frames.length === 0 ? last : Buffer.concat([...frames, last]);
 }
 
 /** One frame without copying the data twice. */
@@ -118,7 +127,7 @@ export class Decoder {
     }
     const length = buffer.readUInt32BE(0);
     const type = buffer[4] ?? 0;
-    if (type < TYPE.hello || type > TYPE.reset || length > MAX_PAYLOAD + 8) {
+    if (type < TYPE.hello || type > TYPE.part || length > MAX_PAYLOAD + 8) {
       this.#synced = false;
       return 'lost';
     }

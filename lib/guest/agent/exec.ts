@@ -32,7 +32,12 @@ export function exec(stream: MuxStream, request: ExecRequest, base: Record<strin
   const cwd = request.cwd ?? user.home;
   const problem = startProblem(request.argv[0] ?? '', cwd, env['PATH'] ?? '');
   if (problem !== undefined) return refused(stream, problem.code, problem.message);
-  return request.tty === undefined ? plain(stream, request, user, env, cwd) : terminal(stream, request, user, env, cwd);
+  try {
+    return (request.tty === undefined ? plain : terminal)(stream, request, user, env, cwd);
+  } catch (error) {
+    // A command line that is too long, for example.
+    return refused(stream, 126, error instanceof Error ? error.message : String(error));
+  }
 }
 
 function refused(stream: MuxStream, code: number, message: string): StreamEvents {
@@ -79,8 +84,7 @@ function plain(
   return {
     onData: (_channel, data, taken) => {
       if (child.stdin === null || child.stdin.destroyed || child.stdin.writableEnded) return taken();
-      if (child.stdin.write(data)) taken();
-      else child.stdin.once('drain', taken);
+      child.stdin.write(data, () => taken());
     },
     onEnd: () => void child.stdin?.end(),
     onControl: (message) => {
@@ -169,19 +173,28 @@ function terminal(
   });
   return {
     onData: (_channel, data, taken) => {
-      pty.write(data);
+      unlessEnded(() => pty.write(data));
       taken();
     },
     // A terminal's end of input is a character.
-    onEnd: () => pty.write('\x04'),
+    onEnd: () => unlessEnded(() => pty.write('\x04')),
     onControl: (message) => {
       const control = message as ExecControl;
-      if ('resize' in control) pty.resize(control.resize.cols, control.resize.rows);
+      if ('resize' in control) unlessEnded(() => pty.resize(control.resize.cols, control.resize.rows));
       else signalGroup(pty.pid, control.signal as NodeJS.Signals);
     },
     onClose: () => {},
     onReset: () => endGroup(pty.pid),
   };
+}
+
+/** The module throws when the terminal has gone, or when its size cannot be. */
+function unlessEnded(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // Nobody is there any more.
+  }
 }
 
 /** The native module lies on the runtime disk, beside the bundle and not in it. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { GuestConnection } from '../../../lib/guest/client.ts';
-import { encodeData } from '../../../lib/guest/wire.ts';
+import { encodeData, encodeJson, TYPE } from '../../../lib/guest/wire.ts';
 import {
   type Agent,
   ask,
@@ -65,6 +65,12 @@ describe('a command', () => {
     const word = 'x'.repeat(100_000);
     const { code, stdout } = await run(['sh', '-c', 'echo "$#"; printf %s "$1" | wc -c', 'sh', word, word, word]);
     expect({ code, stdout: stdout.trim().split(/\s+/) }).toEqual({ code: 0, stdout: ['3', '100000'] });
+  });
+
+  test('126: a command line that the kernel does not take', async () => {
+    expect(await run(['echo', 'x'.repeat(200_000)])).toMatchObject({ code: 126, stdout: '' });
+    expect(await run(['echo', 'a\0b'])).toMatchObject({ code: 126, stdout: '' });
+    expect(await guest.request('ping', {})).toEqual({ ok: true });
   });
 
   test.each([0, 1, 7, 255])('exit code %i', async (code) => {
@@ -183,6 +189,19 @@ describe('a terminal', () => {
     await readUntil(child.stdout, /ready\r\n/);
     child.resize(70, 20);
     expect(await outcomeOf(child)).toMatchObject({ code: 0, stdout: '20 70\r\n' });
+  });
+
+  test('a size that cannot be, and one that comes too late, harm nobody', async () => {
+    const child = guest.exec(ask(['sh', '-c', 'read x; seq 1 300000'], { tty, stdin: true }));
+    child.resize(0, -1);
+    child.stdin.write('go\n');
+    await sleep(500);
+    for (let index = 1; index < 20; index += 1) child.resize(80 + index, 24);
+    child.stdin.end();
+    child.stdout.resume();
+    expect(await child.exit).toMatchObject({ code: 0 });
+    child.resize(90, 24);
+    expect(await guest.request('ping', {})).toEqual({ ok: true });
   });
 
   test('ctrl-c and ctrl-d are keys', async () => {
@@ -316,24 +335,37 @@ describe('a client that goes away', () => {
 describe('sessions after one another on the same pipe', () => {
   const limit = () => ({ signal: AbortSignal.timeout(20_000) });
 
-  test.each([1, 5, 9, 10, 500])('with %i bytes of a frame left between', async (left) => {
-    const pipe = await sharedPipe(agent.socket);
-    try {
-      const firstEnd = pipe.client();
-      const first = await GuestConnection.connect(firstEnd, limit());
-      const left1 = first.exec(ask(['sh', '-c', 'echo $$; exec sleep 1000']));
-      left1.exit.catch(() => {});
-      const group = Number(await readUntil(left1.stdout, /\d+\n/));
-      firstEnd.write(encodeData(1, 0, Buffer.alloc(1000, 'x')).subarray(0, left));
-      await first[Symbol.asyncDispose]();
-      await using second = await GuestConnection.connect(pipe.client(), limit());
-      expect(await outcomeOf(second.exec(ask(['echo', 'again'])))).toMatchObject({ code: 0, stdout: 'again\n' });
-      // The first session's command is not the second's.
-      expect(await groupGone(group, 5_000)).toBe(true);
-    } finally {
-      pipe.close();
-    }
-  });
+  const frames = {
+    data: encodeData(1, 0, Buffer.alloc(1000, 'x')),
+    open: encodeJson(TYPE.open, 2, { service: 'exec', body: ask(['sleep', '1000']) }),
+    control: encodeJson(TYPE.control, 1, { signal: 'SIGUSR1' }),
+    'long open': encodeJson(TYPE.open, 2, { service: 'exec', body: ask(['echo', 'x'.repeat(70_000)]) }),
+  };
+  const cases = Object.keys(frames).flatMap((kind) =>
+    [1, 5, 9, 10, 25, 500, 40_000].map((left) => ({ kind: kind as keyof typeof frames, left })),
+  );
+
+  test.each(cases.filter(({ kind, left }) => left < frames[kind].length))(
+    'with $left bytes of a frame ($kind) left between',
+    async ({ kind, left }) => {
+      const pipe = await sharedPipe(agent.socket);
+      try {
+        const firstEnd = pipe.client();
+        const first = await GuestConnection.connect(firstEnd, limit());
+        const child = first.exec(ask(['sh', '-c', 'echo $$; exec sleep 1000'], { stdin: true }));
+        child.exit.catch(() => {});
+        const group = Number(await readUntil(child.stdout, /\d+\n/));
+        firstEnd.write(frames[kind].subarray(0, left));
+        await first[Symbol.asyncDispose]();
+        await using second = await GuestConnection.connect(pipe.client(), limit());
+        expect(await outcomeOf(second.exec(ask(['echo', 'again'])))).toMatchObject({ code: 0, stdout: 'again\n' });
+        // The first session's command is not the second's.
+        expect(await groupGone(group, 5_000)).toBe(true);
+      } finally {
+        pipe.close();
+      }
+    },
+  );
 
   test('while the first one was pouring out data', async () => {
     const pipe = await sharedPipe(agent.socket);
