@@ -18,8 +18,9 @@ const FILE_MAX = 8 * 1024 * 1024;
 export function openAudit(path: string): Audit {
   let fd: number | undefined;
   let size = 0;
+  let broken = false;
   // Until something has been written it is not known whether anything can be.
-  let broken = true;
+  let proven = false;
   let closed = false;
   const open = () => {
     fd = openSync(path, 'a', 0o600);
@@ -41,17 +42,19 @@ export function openAudit(path: string): Audit {
       const written = writeSync(fd as number, bytes);
       size += written;
       broken = written !== bytes.length;
+      proven = true;
     } catch {
       broken = true;
     }
     return !broken;
   };
   return {
-    // A line feed alone: the record that was cut short by a full disk ends there.
-    ready: () => !broken || append('\n'),
+    // A line feed: the record that was cut short by a full disk ends there. A blank: JSON allows it before the first record.
+    ready: () => (broken ? append('\n') : proven || append(' ')),
     write: (record) => append(`${lineOf(record)}\n`),
     close() {
       closed = true;
+      broken = true;
       if (fd !== undefined) closeSync(fd);
       fd = undefined;
     },

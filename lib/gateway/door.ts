@@ -211,7 +211,7 @@ async function tunnel(socket: Socket, input: Inputs, state: State, context: Cont
       ? socket.destroy()
       : answer(socket, plainAnswer(502, 'Bad Gateway', `sbx: ${head.endpoint.host}: ${upstream.message}`)));
   }
-  if (!enter(socket, upstream, input, state, context, tls ? undefined : answer)) return;
+  if (!enter(socket, upstream, input, state, context, tls)) return;
   if (!tls) socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
   splice(socket, upstream, early, input.limits.idleMs);
 }
@@ -223,13 +223,14 @@ function enter(
   input: Inputs,
   state: State,
   context: Context,
-  say: ((socket: Socket, text: string) => void) | undefined,
+  /** The client has been told 200 already */
+  greeted: boolean,
 ): boolean {
   const { head, note, about, began } = context;
   const refuse = (text: string) => {
     upstream.destroy();
-    if (say === undefined) socket.destroy();
-    else say(socket, text);
+    if (greeted) socket.destroy();
+    else answer(socket, text);
     return false;
   };
   if (socket.destroyed || upstream.destroyed) return refuse('');
@@ -276,7 +277,7 @@ async function forward(socket: Socket, input: Inputs, state: State, context: Con
     note({ ...about, verdict: 'error', reason: 'upstream-failed', durationMs: Date.now() - context.began });
     return answer(socket, plainAnswer(502, 'Bad Gateway', `sbx: ${head.endpoint.host}: ${upstream.message}`));
   }
-  if (!enter(socket, upstream, input, state, context, answer)) return;
+  if (!enter(socket, upstream, input, state, context, false)) return;
   upstream.on('error', () => socket.destroy());
   socket.on('close', () => upstream.destroy());
   upstream.on('close', () => finish(socket));
@@ -385,8 +386,13 @@ function finish(socket: Socket): void {
   if (socket.destroyed) return;
   socket.end();
   socket.resume();
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once('close', () => clearTimeout(timer));
+  const wait = () => {
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(timer));
+  };
+  // A slow reader is waited for.
+  if (socket.writableFinished) wait();
+  else socket.once('finish', wait);
 }
 
 function plainAnswer(status: number, words: string, text: string, extra = ''): string {

@@ -32,7 +32,7 @@ export function parsePort(text: string): number | undefined {
 export function canonicalHost(text: string): { host: string; literal: boolean } | undefined {
   if (text.startsWith('[')) {
     const inner = text.slice(1, -1);
-    return ipaddr.IPv6.isValid(inner) && !inner.includes('%')
+    return text.endsWith(']') && ipaddr.IPv6.isValid(inner) && !inner.includes('%')
       ? { host: canonicalAddress(inner), literal: true }
       : undefined;
   }
