@@ -22,6 +22,8 @@ export interface SandboxContext {
   failures: number;
   error: unknown;
   drain: AbortController;
+  /** Asked to stop while steps were run: after the one under way it is over */
+  stopping: boolean;
 }
 
 export type SandboxEvent = { type: 'POKE' } | { type: 'RETARGET' } | { type: 'STOP' };
@@ -44,6 +46,7 @@ export const sandboxMachine = setup({
   },
   guards: {
     isConverged: ({ event }) => (event as unknown as { output: Plan }).output.steps.length === 0,
+    isStopping: ({ context }) => context.stopping,
     mayRetry: ({ context }) => context.input.isTransient(context.error) && context.failures < context.input.attempts,
   },
   delays: { pause: ({ context }) => pauseAfter(context.failures) },
@@ -56,10 +59,18 @@ export const sandboxMachine = setup({
     notePlan: assign({ plan: ({ event }) => (event as unknown as { output: Plan }).output }),
     newDrain: assign({ drain: () => new AbortController() }),
     drain: ({ context }) => context.drain.abort(),
+    noteStop: assign({ stopping: true }),
   },
 }).createMachine({
   id: 'sandbox',
-  context: ({ input }) => ({ input, plan: undefined, failures: 0, error: undefined, drain: new AbortController() }),
+  context: ({ input }) => ({
+    input,
+    plan: undefined,
+    failures: 0,
+    error: undefined,
+    drain: new AbortController(),
+    stopping: false,
+  }),
   initial: 'settled',
   states: {
     settled: {
@@ -75,7 +86,12 @@ export const sandboxMachine = setup({
         ],
         onError: { target: 'failed', actions: 'noteFailure' },
       },
-      on: { RETARGET: { target: 'observing', reenter: true }, STOP: 'stopped' },
+      // What changed while we looked may have been overlooked: look again.
+      on: {
+        POKE: { target: 'observing', reenter: true },
+        RETARGET: { target: 'observing', reenter: true },
+        STOP: 'stopped',
+      },
     },
     working: {
       entry: 'newDrain',
@@ -86,15 +102,21 @@ export const sandboxMachine = setup({
           plan: context.plan ?? { changes: [], steps: [] },
           drain: context.drain.signal,
         }),
-        onDone: { target: 'observing', actions: 'forget' },
-        onError: { target: 'failed', actions: 'noteFailure' },
+        onDone: [
+          { guard: 'isStopping', target: 'stopped' },
+          { target: 'observing', actions: 'forget' },
+        ],
+        onError: [
+          { guard: 'isStopping', target: 'stopped' },
+          { target: 'failed', actions: 'noteFailure' },
+        ],
       },
       initial: 'applying',
       states: {
         applying: { on: { RETARGET: 'draining', STOP: 'stopping' } },
         // The step under way ends first: then the world is looked at with the new target.
         draining: { entry: 'drain', on: { STOP: 'stopping' } },
-        stopping: { entry: 'drain' },
+        stopping: { entry: ['noteStop', 'drain'] },
       },
       on: { POKE: {} },
     },

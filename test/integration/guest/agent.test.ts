@@ -1,168 +1,408 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { GuestConnection, type GuestProcess } from '../../../lib/guest/client.ts';
-import type { ExecRequest } from '../../../lib/guest/services.ts';
-import { encodeJson, hello, TYPE } from '../../../lib/guest/wire.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { GuestConnection } from '../../../lib/guest/client.ts';
+import { encodeData, encodeJson, TYPE } from '../../../lib/guest/wire.ts';
+import {
+  type Agent,
+  ask,
+  groupGone,
+  groupMembers,
+  outcomeOf,
+  readUntil,
+  sharedPipe,
+  startAgent,
+  textOf,
+} from './agent-rig.ts';
 
-describe('the agent, as a process of this host', () => {
-  let dir: string;
-  let socket: string;
-  let agent: ChildProcess;
+const MIB = 1024 ** 2;
+const warnings: Error[] = [];
+const onWarning = (warning: Error) => void warnings.push(warning);
 
-  beforeAll(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'sbx-agent-'));
-    socket = join(dir, 's');
-    await build({
-      entryPoints: ['lib/guest/agent/main.ts'],
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
-      outfile: join(dir, 'agent.cjs'),
-      external: ['@lydell/node-pty'],
-      logLevel: 'error',
-    });
-    agent = spawn(process.execPath, [join(dir, 'agent.cjs'), '--socket', socket], {
-      stdio: 'inherit',
-      env: { ...process.env, SBX_PTY_MODULE: resolve('node_modules/@lydell/node-pty') },
-    });
-  });
-  afterAll(() => {
-    agent.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  });
+let agent: Agent;
+let guest: GuestConnection;
 
-  const open = () => GuestConnection.connect(socket, { fresh: true, signal: AbortSignal.timeout(20_000) });
-  const ask = (argv: string[], more: Partial<ExecRequest> = {}): ExecRequest => ({
-    argv,
-    cwd: dir,
-    user: String(userInfo().uid),
-    stdin: false,
-    ...more,
-  });
-  const textOf = async (stream: NodeJS.ReadableStream) => {
-    let text = '';
-    for await (const chunk of stream) text += String(chunk);
-    return text;
-  };
-  const finish = async (child: GuestProcess) => {
-    const [stdout, stderr, exit] = await Promise.all([textOf(child.stdout), textOf(child.stderr), child.exit]);
-    return { stdout, stderr, ...exit };
-  };
+beforeAll(async () => {
+  process.on('warning', onWarning);
+  agent = await startAgent();
+});
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  process.off('warning', onWarning);
+});
+beforeEach(async () => {
+  guest = await agent.connect();
+});
+afterEach(async () => {
+  await guest[Symbol.asyncDispose]();
+  expect(agent.complaints()).toBe('');
+  expect(warnings).toEqual([]);
+});
 
-  test('streams and exit codes', async () => {
-    await using guest = await open();
-    expect(await finish(guest.exec(ask(['sh', '-c', 'echo out; echo err >&2; exit 3'])))).toEqual({
-      stdout: 'out\n',
-      stderr: 'err\n',
-      code: 3,
-    });
-    expect((await finish(guest.exec(ask(['no-such-program'])))).code).toBe(127);
-    expect((await finish(guest.exec(ask([dir])))).code).toBe(127);
-    expect((await finish(guest.exec(ask(['/etc/passwd'])))).code).toBe(126);
-    expect((await finish(guest.exec(ask(['true'], { cwd: '/no/such/folder' })))).code).toBe(126);
-    expect(await finish(guest.exec(ask(['sh', '-c', 'kill -KILL $$'])))).toMatchObject({
-      code: 137,
-      signal: 'SIGKILL',
-    });
-    expect((await finish(guest.exec(ask(['true'], { user: 'nobody-of-that-name' })))).code).toBe(126);
-  });
+const run = (argv: string[], more = {}) => outcomeOf(guest.exec(ask(argv, more)));
+const sh = (script: string, more = {}) => run(['sh', '-c', script], more);
 
-  test('stdin to its end, signals to the group', async () => {
-    await using guest = await open();
-    const cat = guest.exec(ask(['cat'], { stdin: true }));
-    cat.stdin.end('to and fro');
-    expect(await finish(cat)).toMatchObject({ stdout: 'to and fro', code: 0 });
-    const waiting = guest.exec(ask(['sh', '-c', 'trap "echo caught; exit 5" INT; echo ready; sleep 60 & wait']));
-    waiting.stdout.once('data', () => waiting.kill('SIGINT'));
-    expect(await finish(waiting)).toMatchObject({ code: 5 });
-  });
-
-  test('a background process that keeps the output open does not hold the command', async () => {
-    await using guest = await open();
-    expect(await finish(guest.exec(ask(['sh', '-c', 'sleep 30 & echo done'])))).toMatchObject({
-      stdout: 'done\n',
-      code: 0,
-    });
-  });
-
-  test('a terminal has a size that changes', async () => {
-    await using guest = await open();
-    const child = guest.exec(
-      ask(['sh', '-c', 'stty size; read x; stty size'], { stdin: true, tty: { cols: 100, rows: 30, term: 'xterm' } }),
-    );
-    let seen = '';
-    child.stdout.on('data', (data) => {
-      seen += String(data);
-    });
-    while (!seen.includes('30 100')) await sleep(10);
-    child.resize(120, 40);
-    await sleep(50);
-    child.stdin.write('\n');
-    expect((await child.exit).code).toBe(0);
-    expect(seen).toContain('40 120');
-  });
-
-  test('fifty at once', async () => {
-    await using guest = await open();
-    const all = await Promise.all(
-      Array.from({ length: 50 }, (_, index) => finish(guest.exec(ask(['sh', '-c', `echo ${index}; exit ${index}`])))),
-    );
-    expect(all.map(({ stdout, code }) => [stdout, code])).toEqual(
-      Array.from({ length: 50 }, (_, index) => [`${index}\n`, index]),
-    );
-  });
-
-  test('128 MiB each way arrive as they were sent', async () => {
-    await using guest = await open();
-    const block = randomBytes(1024 * 1024);
-    const sent = createHash('sha256');
-    const child = guest.exec(ask(['sha256sum'], { stdin: true }));
-    const answer = finish(child);
-    for (let count = 0; count < 128; count += 1) {
-      sent.update(block);
-      await new Promise((done) => child.stdin.write(block, done));
-    }
-    child.stdin.end();
-    expect((await answer).stdout.split(' ')[0]).toBe(sent.digest('hex'));
-    const back = guest.exec(ask(['sh', '-c', 'head -c 134217728 /dev/zero']));
-    const got = createHash('sha256');
-    back.stderr.resume();
-    for await (const chunk of back.stdout) got.update(chunk as Buffer);
-    expect(got.digest('hex')).toBe(createHash('sha256').update(Buffer.alloc(134_217_728)).digest('hex'));
-  });
-
-  test('a client that goes away has its whole process group ended', async () => {
-    const guest = await open();
-    const child = guest.exec(ask(['sh', '-c', 'sleep 1000 & echo $! $$; wait']));
-    const line = await new Promise<string>((done) => child.stdout.once('data', (data) => done(String(data))));
-    child.exit.catch(() => {});
-    await guest[Symbol.asyncDispose]();
-    const alive = (pid: number) => {
-      try {
-        process.kill(pid, 0);
-        return true;
-      } catch {
-        return false;
-      }
-    };
-    for (const pid of line.trim().split(' ').map(Number)) while (alive(pid)) await sleep(20);
-    expect(line.trim().split(' ')).toHaveLength(2);
-  });
-
-  test('a half-sent frame of a dead client does not disturb the next', async () => {
-    const dead = connect(socket);
-    await new Promise((done) => dead.once('connect', done));
-    const whole = Buffer.concat([hello(randomBytes(16)), encodeJson(TYPE.open, 1, { service: 'ping', body: {} })]);
-    dead.write(whole.subarray(0, whole.length - 4));
-    dead.destroy();
-    await using guest = await GuestConnection.connect(socket, { fresh: false, signal: AbortSignal.timeout(20_000) });
+describe('a command', () => {
+  test('ping', async () => {
     expect(await guest.request('ping', {})).toEqual({ ok: true });
+  });
+
+  test('stdout and stderr stay apart', async () => {
+    expect(await sh('echo out; echo err >&2')).toEqual({ code: 0, stdout: 'out\n', stderr: 'err\n' });
+  });
+
+  test('folder, environment and arguments arrive as they are', async () => {
+    const argv = ['sh', '-c', 'pwd; printf "%s|" "$FOO" "$@"', 'sh', '-n', '', 'a b', "'", '$HOME', 'ü\n'];
+    const { stdout } = await run(argv, { cwd: '/tmp', env: { FOO: 'bar baz' } });
+    expect(stdout).toBe("/tmp\nbar baz|-n||a b|'|$HOME|ü\n|");
+  });
+
+  test('a command line much longer than a frame', async () => {
+    const word = 'x'.repeat(100_000);
+    const { code, stdout } = await run(['sh', '-c', 'echo "$#"; printf %s "$1" | wc -c', 'sh', word, word, word]);
+    expect({ code, stdout: stdout.trim().split(/\s+/) }).toEqual({ code: 0, stdout: ['3', '100000'] });
+  });
+
+  test('126: a command line that the kernel does not take', async () => {
+    expect(await run(['echo', 'x'.repeat(200_000)])).toMatchObject({ code: 126, stdout: '' });
+    expect(await run(['echo', 'a\0b'])).toMatchObject({ code: 126, stdout: '' });
+    expect(await guest.request('ping', {})).toEqual({ ok: true });
+  });
+
+  test.each([0, 1, 7, 255])('exit code %i', async (code) => {
+    expect(await sh(`exit ${code}`)).toMatchObject({ code });
+  });
+
+  test('127: there is no such command', async () => {
+    const found = await run(['no-such-command-here']);
+    expect(found).toMatchObject({ code: 127, stdout: '' });
+    expect(found.stderr).toContain('no-such-command-here');
+    expect(await run(['/no/such/file'])).toMatchObject({ code: 127 });
+    expect(await run([''])).toMatchObject({ code: 127 });
+    expect(await run([])).toMatchObject({ code: 127 });
+  });
+
+  test('126: it cannot be run, in a folder that is not there, or by nobody', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'sbx-exec-'));
+    try {
+      writeFileSync(join(dir, 'plain'), 'echo no\n', { mode: 0o644 });
+      writeFileSync(join(dir, 'wrong'), '#!/no/such/interpreter\n', { mode: 0o755 });
+      expect(await run([join(dir, 'plain')])).toMatchObject({ code: 126, stdout: '' });
+      expect(await run([join(dir, 'wrong')])).toMatchObject({ code: 126, stdout: '' });
+      expect(await run(['true'], { cwd: join(dir, 'none') })).toMatchObject({ code: 126 });
+      expect(await run(['true'], { user: 'no-such-user' })).toMatchObject({ code: 126 });
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  test.each([
+    ['SIGKILL', 137],
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ])('128 + n: ended by %s', async (signal, code) => {
+    expect(await sh(`kill -${signal.slice(3)} $$`)).toMatchObject({ code, signal });
+  });
+
+  test('a background process does not hold up the end, and its output before it is kept', async () => {
+    const from = Date.now();
+    const found = await sh('echo before; sleep 20 & echo $$');
+    const [before, group] = found.stdout.split('\n');
+    expect(before).toBe('before');
+    expect(Date.now() - from).toBeLessThan(5_000);
+    process.kill(-Number(group), 'SIGKILL');
+  });
+});
+
+describe('stdin', () => {
+  test('its end ends the reader', async () => {
+    const child = guest.exec(ask(['cat'], { stdin: true }));
+    child.stdin.write('one ');
+    child.stdin.end('two');
+    expect(await outcomeOf(child)).toEqual({ code: 0, stdout: 'one two', stderr: '' });
+  });
+
+  test('stays open until then', async () => {
+    const child = guest.exec(ask(['sh', '-c', 'read a; echo "got $a"; read b || echo end'], { stdin: true }));
+    child.stdin.write('line\n');
+    await readUntil(child.stdout, /got line\n/);
+    child.stdin.end();
+    expect(await textOf(child.stdout)).toBe('end\n');
+  });
+
+  test('without one the command reads nothing', async () => {
+    expect(await run(['cat'])).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test('a command that does not read it ends all the same', async () => {
+    const child = guest.exec(ask(['sh', '-c', 'exec <&-; sleep 0.1; echo done'], { stdin: true }));
+    child.stdin.on('error', () => {});
+    child.stdin.write(Buffer.alloc(4 * MIB));
+    expect(await outcomeOf(child)).toMatchObject({ code: 0, stdout: 'done\n' });
+  });
+});
+
+describe('signals', () => {
+  test('reach the whole group', async () => {
+    const child = guest.exec(ask(['sh', '-c', 'echo $$; sleep 1000 & sleep 1000']));
+    const group = Number(await readUntil(child.stdout, /\d+\n/));
+    child.kill('SIGTERM');
+    expect(await child.exit).toEqual({ code: 143, signal: 'SIGTERM' });
+    expect(await groupGone(group, 2_000)).toBe(true);
+  });
+
+  test('can be caught', async () => {
+    const child = guest.exec(
+      ask(['sh', '-c', 'trap "echo caught; exit 5" INT; echo ready; while :; do sleep 0.05; done']),
+    );
+    await readUntil(child.stdout, /ready\n/);
+    child.kill('SIGINT');
+    expect(await outcomeOf(child)).toMatchObject({ code: 5, stdout: 'caught\n' });
+  });
+
+  test('one that is unknown does nothing', async () => {
+    const child = guest.exec(ask(['sh', '-c', 'echo ready; read x; echo still'], { stdin: true }));
+    await readUntil(child.stdout, /ready\n/);
+    child.kill('SIGNOTHING');
+    child.kill('constructor');
+    child.stdin.end('x\n');
+    expect(await outcomeOf(child)).toMatchObject({ code: 0, stdout: 'still\n' });
+  });
+});
+
+describe('a terminal', () => {
+  const tty = { cols: 101, rows: 33, term: 'xterm-256color' };
+
+  test('has its size and kind, for all three streams', async () => {
+    const found = await sh('stty size; echo $TERM; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo tty', { tty, stdin: true });
+    expect(found).toMatchObject({ code: 0, stdout: '33 101\r\nxterm-256color\r\ntty\r\n', stderr: '' });
+  });
+
+  test('takes a new size', async () => {
+    const child = guest.exec(
+      ask(['sh', '-c', 'trap "stty size; exit" WINCH; echo ready; while :; do sleep 0.05; done'], { tty, stdin: true }),
+    );
+    await readUntil(child.stdout, /ready\r\n/);
+    child.resize(70, 20);
+    expect(await outcomeOf(child)).toMatchObject({ code: 0, stdout: '20 70\r\n' });
+  });
+
+  test('a size that cannot be, and one that comes too late, harm nobody', async () => {
+    const child = guest.exec(ask(['sh', '-c', 'read x; seq 1 300000'], { tty, stdin: true }));
+    child.resize(0, -1);
+    child.stdin.write('go\n');
+    await sleep(500);
+    for (let index = 1; index < 20; index += 1) child.resize(80 + index, 24);
+    child.stdin.end();
+    child.stdout.resume();
+    expect(await child.exit).toMatchObject({ code: 0 });
+    child.resize(90, 24);
+    expect(await guest.request('ping', {})).toEqual({ ok: true });
+  });
+
+  test('ctrl-c and ctrl-d are keys', async () => {
+    const first = guest.exec(ask(['sh', '-c', 'echo ready; exec sleep 1000'], { tty, stdin: true }));
+    await readUntil(first.stdout, /ready\r\n/);
+    first.stdin.write('\x03');
+    expect(await first.exit).toEqual({ code: 130, signal: 'SIGINT' });
+    const second = guest.exec(ask(['cat'], { tty, stdin: true }));
+    second.stdin.write('typed\n');
+    await readUntil(second.stdout, /typed\r\n/);
+    second.stdin.end();
+    expect(await second.exit).toMatchObject({ code: 0 });
+  });
+
+  test('tells the exit code, and loses no output at the end', async () => {
+    const found = await sh('seq 1 200000; exit 9', { tty, stdin: true });
+    expect(found.code).toBe(9);
+    expect(createHash('sha256').update(found.stdout).digest('hex')).toBe(
+      createHash('sha256')
+        .update(Array.from({ length: 200_000 }, (_, index) => `${index + 1}\r\n`).join(''))
+        .digest('hex'),
+    );
+  });
+
+  test('takes much input', async () => {
+    const size = 2 * MIB;
+    const child = guest.exec(
+      ask(['sh', '-c', `stty raw -echo; echo ready; head -c ${size} | sha256sum`], { tty, stdin: true }),
+    );
+    await readUntil(child.stdout, /ready/);
+    const data = randomBytes(size);
+    child.stdin.write(data);
+    expect((await textOf(child.stdout)).trim()).toContain(createHash('sha256').update(data).digest('hex'));
+  });
+
+  test('127 and 126 as without', async () => {
+    expect(await run(['no-such-command-here'], { tty })).toMatchObject({ code: 127 });
+    expect(await run(['true'], { tty, cwd: '/no/such/folder' })).toMatchObject({ code: 126 });
+  });
+});
+
+describe('much at once', () => {
+  test('50 commands', async () => {
+    const found = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => {
+        const child = guest.exec(ask(['sh', '-c', `cat; echo err${index} >&2; exit ${index}`], { stdin: true }));
+        child.stdin.end(`in${index} `.repeat(20_000));
+        return outcomeOf(child);
+      }),
+    );
+    found.forEach((outcome, index) => {
+      expect(outcome.code).toBe(index);
+      expect(outcome.stderr).toBe(`err${index}\n`);
+      expect(outcome.stdout === `in${index} `.repeat(20_000)).toBe(true);
+    });
+  });
+
+  test('256 MiB each way, byte for byte', async () => {
+    const child = guest.exec(ask(['cat'], { stdin: true }));
+    const sent = createHash('sha256');
+    const got = createHash('sha256');
+    const block = randomBytes(MIB);
+    const writing = (async () => {
+      for (let index = 0; index < 256; index += 1) {
+        const chunk = Buffer.from(block);
+        chunk.writeUInt32BE(index, (index * 4096) % MIB);
+        sent.update(chunk);
+        if (!child.stdin.write(chunk)) await new Promise((resolve) => child.stdin.once('drain', resolve));
+      }
+      child.stdin.end();
+    })();
+    let bytes = 0;
+    for await (const chunk of child.stdout) {
+      got.update(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+    }
+    await writing;
+    expect(await child.exit).toEqual({ code: 0 });
+    expect(bytes).toBe(256 * MIB);
+    expect(got.digest('hex')).toBe(sent.digest('hex'));
+  });
+
+  test('a reader who is slow holds up its own command only', async () => {
+    const slow = guest.exec(ask(['head', '-c', String(32 * MIB), '/dev/zero']));
+    await sleep(200);
+    expect(await run(['echo', 'quick'])).toMatchObject({ code: 0, stdout: 'quick\n' });
+    let bytes = 0;
+    for await (const chunk of slow.stdout) bytes += (chunk as Buffer).length;
+    expect(bytes).toBe(32 * MIB);
+    expect(await slow.exit).toEqual({ code: 0 });
+  });
+});
+
+describe('a client that goes away', () => {
+  // Deaf to everything that can be ignored.
+  const STUBBORN = 'trap "" HUP TERM INT; echo $$; sh -c "sleep 1000" & (sleep 1000) & while :; do sleep 1; done';
+
+  test('takes its whole process group along', async () => {
+    const other = await agent.connect();
+    const child = other.exec(ask(['sh', '-c', STUBBORN]));
+    child.exit.catch(() => {});
+    const group = Number(await readUntil(child.stdout, /\d+\n/));
+    await sleep(100);
+    expect(groupMembers(group).length).toBeGreaterThan(2);
+    await other[Symbol.asyncDispose]();
+    await expect(child.exit).rejects.toMatchObject({ code: 'guest-protocol' });
+    expect(await groupGone(group, 5_000)).toBe(true);
+  });
+
+  test('the same with a terminal', async () => {
+    const other = await agent.connect();
+    const tty = { cols: 80, rows: 24, term: 'xterm' };
+    const child = other.exec(ask(['sh', '-c', STUBBORN], { tty, stdin: true }));
+    child.exit.catch(() => {});
+    const group = Number(await readUntil(child.stdout, /\d+\r\n/));
+    await other[Symbol.asyncDispose]();
+    expect(await groupGone(group, 5_000)).toBe(true);
+  });
+
+  test('disposing one command leaves the others', async () => {
+    const child = guest.exec(ask(['sh', '-c', STUBBORN]));
+    const kept = guest.exec(ask(['sh', '-c', 'read x; echo "kept $x"'], { stdin: true }));
+    const group = Number(await readUntil(child.stdout, /\d+\n/));
+    await child[Symbol.asyncDispose]();
+    expect(await groupGone(group, 5_000)).toBe(true);
+    kept.stdin.end('on\n');
+    expect(await outcomeOf(kept)).toMatchObject({ code: 0, stdout: 'kept on\n' });
+  });
+});
+
+describe('sessions after one another on the same pipe', () => {
+  const limit = () => ({ signal: AbortSignal.timeout(20_000) });
+
+  const frames = {
+    data: encodeData(1, 0, Buffer.alloc(1000, 'x')),
+    open: encodeJson(TYPE.open, 2, { service: 'exec', body: ask(['sleep', '1000']) }),
+    control: encodeJson(TYPE.control, 1, { signal: 'SIGUSR1' }),
+    'long open': encodeJson(TYPE.open, 2, { service: 'exec', body: ask(['echo', 'x'.repeat(70_000)]) }),
+  };
+  const cases = Object.keys(frames).flatMap((kind) =>
+    [1, 5, 9, 10, 25, 500, 40_000].map((left) => ({ kind: kind as keyof typeof frames, left })),
+  );
+
+  test.each(cases.filter(({ kind, left }) => left < frames[kind].length))(
+    'with $left bytes of a frame ($kind) left between',
+    async ({ kind, left }) => {
+      const pipe = await sharedPipe(agent.socket);
+      try {
+        const firstEnd = pipe.client();
+        const first = await GuestConnection.connect(firstEnd, limit());
+        const child = first.exec(ask(['sh', '-c', 'echo $$; exec sleep 1000'], { stdin: true }));
+        child.exit.catch(() => {});
+        const group = Number(await readUntil(child.stdout, /\d+\n/));
+        firstEnd.write(frames[kind].subarray(0, left));
+        await first[Symbol.asyncDispose]();
+        await using second = await GuestConnection.connect(pipe.client(), limit());
+        expect(await outcomeOf(second.exec(ask(['echo', 'again'])))).toMatchObject({ code: 0, stdout: 'again\n' });
+        // The first session's command is not the second's.
+        expect(await groupGone(group, 5_000)).toBe(true);
+      } finally {
+        pipe.close();
+      }
+    },
+  );
+
+  test('while the first one was pouring out data', async () => {
+    const pipe = await sharedPipe(agent.socket);
+    try {
+      const first = await GuestConnection.connect(pipe.client(), limit());
+      const flood = first.exec(ask(['cat', '/dev/zero']));
+      flood.exit.catch(() => {});
+      await readUntil(flood.stdout, /./s);
+      await first[Symbol.asyncDispose]();
+      await using second = await GuestConnection.connect(pipe.client(), limit());
+      expect(await outcomeOf(second.exec(ask(['echo', 'again'])))).toMatchObject({ code: 0, stdout: 'again\n' });
+    } finally {
+      pipe.close();
+    }
+  });
+});
+
+describe('what the agent refuses', () => {
+  test('an unknown service', async () => {
+    await expect(guest.request('no-such-service' as 'ping', {})).rejects.toMatchObject({ code: 'guest-protocol' });
+    expect(await guest.request('ping', {})).toEqual({ ok: true });
+  });
+});
+
+describe('a TCP port', () => {
+  test('both ways and to the end', async () => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {});
+      void textOf(socket).then((text) => socket.end(text.toUpperCase()));
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as { port: number };
+    const { input, output, ended } = guest.connectPort({ host: '127.0.0.1', port });
+    input.end('hello '.repeat(100_000));
+    expect((await textOf(output)) === 'HELLO '.repeat(100_000)).toBe(true);
+    await ended;
+    await new Promise((done) => server.close(done));
+    await expect(guest.connectPort({ host: '127.0.0.1', port }).ended).rejects.toMatchObject({ code: 'guest-failed' });
   });
 });
