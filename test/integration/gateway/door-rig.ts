@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openAudit } from '../../../lib/gateway/audit.ts';
+import { type Audit, openAudit } from '../../../lib/gateway/audit.ts';
 import { type Controls, type Door, type Limits, openDoor } from '../../../lib/gateway/door.ts';
 import { compilePolicy } from '../../../lib/gateway/policy.ts';
 import type { AuditRecord, PolicyInput } from '../../../lib/gateway/types.ts';
@@ -32,6 +32,8 @@ export interface Rig extends AsyncDisposable {
   dialled: string[];
   /** What the upstream was sent */
   upstream: string[];
+  /** Connections that the upstream holds open now */
+  held(): number;
 }
 
 export interface RigOptions {
@@ -40,18 +42,27 @@ export interface RigOptions {
   limits?: Limits;
   policy?: PolicyInput;
   auditPath?: string;
+  log?: Audit;
+  /** Awaited before a dial connects */
+  dialGate?: Promise<void>;
+  resolveGate?: Promise<void>;
   reply?: string;
 }
 
 export async function rig(options: RigOptions = {}): Promise<Rig> {
   const dir = mkdtempSync(join(tmpdir(), 'sbx-door-'));
   const [resolved, dialled, received]: [string[], string[], string[]] = [[], [], []];
-  const server = createServer((socket) => {
+  const live = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    live.add(socket);
+    socket.once('close', () => live.delete(socket));
+    socket.once('end', () => socket.end());
     socket.on('error', () => {});
     const index = received.push('') - 1;
     socket.on('data', (data) => {
       received[index] += data.toString('latin1');
-      socket.end(options.reply ?? 'HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\nContent-Length: 0\r\n\r\n');
+      if (options.reply !== '')
+        socket.end(options.reply ?? 'HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\nContent-Length: 0\r\n\r\n');
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -61,7 +72,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     socketPath: join(dir, 's'),
     sandbox: 'test',
     policy: compilePolicy(options.policy ?? POLICY),
-    audit: openAudit(auditPath),
+    audit: options.log ?? openAudit(auditPath),
     ...(options.controls === undefined ? {} : { controls: options.controls }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     upstream: {
@@ -69,15 +80,18 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
         const answers = options.addresses?.[host] ?? [[PUBLIC]];
         const times = resolved.filter((one) => one === host).length;
         resolved.push(host);
+        await options.resolveGate;
         return answers[Math.min(times, answers.length - 1)] ?? [];
       },
-      dial: (addresses, wanted) =>
-        new Promise((resolve, reject) => {
-          dialled.push(`${addresses[0]}:${wanted}`);
+      dial: async (addresses, wanted) => {
+        dialled.push(`${addresses[0]}:${wanted}`);
+        await options.dialGate;
+        return new Promise((resolve, reject) => {
           const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
           socket.once('connect', () => resolve(socket));
           socket.once('error', reject);
-        }),
+        });
+      },
       ownAddresses: () => ['203.0.113.9'],
     },
   });
@@ -91,6 +105,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     resolved,
     dialled,
     upstream: received,
+    held: () => live.size,
     open,
     send: (bytes, quietMs = 400) => exchange(open(), Array.isArray(bytes) ? bytes : [bytes], quietMs),
     audit: () =>
@@ -100,6 +115,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
         .map((line) => JSON.parse(line) as AuditRecord),
     async [Symbol.asyncDispose]() {
       await door[Symbol.asyncDispose]();
+      for (const socket of live) socket.destroy();
       server.close();
       rmSync(dir, { recursive: true, force: true });
     },
