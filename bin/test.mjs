@@ -22,10 +22,10 @@ say('generated files');
 node(['scripts/generate.mjs', '--check']);
 
 /** One vitest project; its counts are added up whatever it ends with. */
-function suite(project, { as, env = {} } = {}) {
+function suite(project, { as, env = {}, cwd = root } = {}) {
   const report = join(reports, `${project}-${as ?? 'self'}.json`);
   const args = [
-    join(root, 'node_modules/vitest/vitest.mjs'),
+    join(cwd, 'node_modules/vitest/vitest.mjs'),
     'run',
     '--project',
     project,
@@ -37,7 +37,7 @@ function suite(project, { as, env = {} } = {}) {
     as === undefined
       ? [process.execPath, ...args]
       : ['setpriv', `--reuid=${as}`, `--regid=${as}`, '--init-groups', '--', process.execPath, ...args];
-  const status = run(command[0], command.slice(1), { env: { ...process.env, ...env } });
+  const status = run(command[0], command.slice(1), { cwd, env: { ...process.env, ...env } });
   const found = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
   results.passed += found?.numPassedTests ?? 0;
   results.failed += found?.numFailedTests ?? 0;
@@ -92,12 +92,10 @@ function asUser() {
   ]);
   must('cp', ['-a', join(root, 'node_modules'), work]);
   must('chown', ['-R', `${name}:${name}`, work]);
-  const before = process.cwd();
-  process.chdir(work);
   suite('e2e', {
     as: name,
+    cwd: work,
     env: { HOME: join('/home', name), USER: name, LOGNAME: name, SBX_TEST_ROOT: work, TMPDIR: '/tmp' },
   });
-  process.chdir(before);
   rmSync(work, { recursive: true, force: true });
 }
