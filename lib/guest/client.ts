@@ -28,6 +28,8 @@ export interface GuestProcess extends AsyncDisposable {
 
 const NONCE_BYTES = 16;
 const RETRY_MS = 5;
+/** Bytes waiting for a guest that does not read, after which it is given up */
+const MOST_UNREAD = 32 * 1024 ** 2;
 
 export class GuestConnection implements AsyncDisposable {
   /** Resolves when the connection has ended, by whichever side */
@@ -155,6 +157,7 @@ function handshake<T>(
         }
         try {
           mux?.take(frame);
+          if (duplex.writableLength > MOST_UNREAD) throw new Error('it does not read');
         } catch {
           // A guest may send anything: it loses its connection, and nobody else is harmed.
           duplex.destroy();

@@ -106,9 +106,14 @@ export class Mux {
     } else if (frame.type === TYPE.end) state.events.onEnd(channel);
     else if (frame.type === TYPE.window) grant(state, channel, frame.payload.readUInt32BE(1));
     else if (frame.type === TYPE.control) state.events.onControl(json(frame.payload));
-    else if (frame.type === TYPE.close) this.#drop(frame.stream)?.events.onClose(json(frame.payload));
-    else if (frame.type === TYPE.reset)
-      this.#drop(frame.stream)?.events.onReset(json<{ message: string }>(frame.payload).message);
+    else if (frame.type === TYPE.close) {
+      // Dropped last: a result that makes no sense throws, and the stream then hears that the pipe is gone.
+      state.events.onClose(json(frame.payload));
+      this.#drop(frame.stream);
+    } else if (frame.type === TYPE.reset) {
+      const { message } = json<{ message: string }>(frame.payload);
+      this.#drop(frame.stream)?.events.onReset(String(message));
+    }
   }
 
   #end(id: number): MuxStream {
