@@ -16,6 +16,7 @@ interface User {
 
 /** After the command has ended, a background process of its may hold its output open: then this long without a byte ends the stream. */
 const LINGER_MS = 200;
+const LINGER_ROUNDS = 20;
 const KILL_AFTER_MS = 2_000;
 
 export function exec(stream: MuxStream, request: ExecRequest, base: Record<string, string>): StreamEvents {
@@ -102,14 +103,18 @@ function forwardOutput(
   stream: MuxStream,
   activity: { last: number; pending: number },
 ): void {
+  // One after another: Node resumes a paused output by itself when the process ends.
+  let sending = Promise.resolve();
   output?.on('data', (data: Buffer) => {
     output.pause();
     activity.pending += 1;
-    void stream.send(channel, data).then(() => {
-      activity.pending -= 1;
-      activity.last = Date.now();
-      output.resume();
-    });
+    sending = sending
+      .then(() => stream.send(channel, data))
+      .then(() => {
+        activity.pending -= 1;
+        activity.last = Date.now();
+        output.resume();
+      });
   });
 }
 
@@ -120,8 +125,14 @@ async function drained(child: ChildProcess, activity: { last: number; pending: n
   });
   await new Promise((resolve) => setImmediate(resolve));
   const since = Date.now();
-  while (activity.pending > 0 || (!closed && Date.now() - Math.max(activity.last, since) < LINGER_MS))
+  // Rounds count beside the time: when the machine is busy, time passes without a look at the pipes.
+  for (let rounds = 0, seen = activity.last; ; rounds += 1) {
+    if (activity.pending > 0 || activity.last !== seen) rounds = 0;
+    seen = activity.last;
+    const quiet = rounds > LINGER_ROUNDS && Date.now() - Math.max(seen, since) >= LINGER_MS;
+    if (activity.pending === 0 && (closed || quiet)) return;
     await new Promise((resolve) => setTimeout(resolve, 4));
+  }
 }
 
 interface Pty {
