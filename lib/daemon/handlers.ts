@@ -11,6 +11,7 @@ import type { Step } from '../plan/types.ts';
 import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
 import type { Guests } from './guests.ts';
+import type { MountWatches } from './mount-watches.ts';
 import type { Records } from './records.ts';
 import { imageRequestOf, policyOf, type Registries } from './spec-parts.ts';
 import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from './workspaces.ts';
@@ -21,6 +22,7 @@ export interface HandlerDeps {
   driver: VmDriver;
   gateway: Gateway;
   guests: Guests;
+  watches: MountWatches;
   image: ImageDeps;
   registries: () => Promise<Registries>;
 }
@@ -138,6 +140,7 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
 async function stopVm(deps: HandlerDeps, context: StepContext): Promise<void> {
   const paths = instancePaths(deps.home, context.id);
   const places = placesOf(paths);
+  deps.watches.stop(context.id);
   const guest = deps.guests.get(context.id);
   if (deps.driver.find(places) !== undefined && guest !== undefined) await powerOff(deps.driver, places, guest);
   await deps.guests.drop(context.id);
@@ -177,6 +180,7 @@ async function resume(
     env: await environmentOf(deps, spec),
     mounts: workspace.guestMounts,
   });
+  deps.watches.start(context.id, vm.pid, workspace);
   await deps.records.update(context.id, { resumed: { pid: vm.pid, startTime: vm.startTime } });
 }
 
@@ -188,8 +192,13 @@ async function openDoor(deps: HandlerDeps, id: string, spec: SandboxSpec): Promi
   else await deps.gateway.open(id, { socketPath: paths.proxySocket, auditPath: paths.audit, policy });
 }
 
-/** Opens the door of an instance that was running before this daemon. */
-export const reopenDoor = openDoor;
+/** Takes over an instance that was running before this daemon: its door, and the watch over its mounts. */
+export async function takeOver(deps: HandlerDeps, id: string, spec: SandboxSpec, vm: VmProcess): Promise<void> {
+  await openDoor(deps, id, spec);
+  const workspace = await prepareWorkspace(deps.home, id, spec);
+  // What the host has put in place of a covered file meanwhile is the thing to cover now.
+  deps.watches.start(id, vm.pid, { ...workspace, identities: {} });
+}
 
 async function environmentOf(deps: HandlerDeps, spec: SandboxSpec): Promise<Record<string, string>> {
   return { ...guestEnvironment(await deps.registries()), ...spec.env };

@@ -29,7 +29,8 @@ import type {
 } from './api.ts';
 import { API_VERSION } from './api.ts';
 import { createGuests } from './guests.ts';
-import { execute, type HandlerDeps, placesOf, reopenDoor } from './handlers.ts';
+import { execute, type HandlerDeps, placesOf, takeOver } from './handlers.ts';
+import { createMountWatches } from './mount-watches.ts';
 import { observe } from './observe.ts';
 import { type InstanceRecord, Records } from './records.ts';
 import { policyOf, type Registries } from './spec-parts.ts';
@@ -61,6 +62,10 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     driver: createQemuDriver({ probeCache: home.probes }),
     gateway,
     guests: createGuests((id) => supervisor.poke(id)),
+    watches: createMountWatches((id) => {
+      // Its protected paths are open and stay so: it must not run on. The supervisor starts it again with every mount in place.
+      void deps.driver.destroy(placesOf(instancePaths(home, id))).then(() => supervisor.poke(id));
+    }),
     image: {
       store,
       driver: createQemuDriver({ probeCache: home.probes }),
@@ -99,8 +104,9 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
 async function recover(deps: HandlerDeps, supervisor: Supervisor): Promise<void> {
   deps.records.sweep();
   for (const record of deps.records.list()) {
-    const running = deps.driver.find(placesOf(instancePaths(deps.home, record.id))) !== undefined;
-    if (running && record.applied !== null) await reopenDoor(deps, record.id, record.applied).catch(() => {});
+    const vm = deps.driver.find(placesOf(instancePaths(deps.home, record.id)));
+    if (vm !== undefined && record.applied !== null)
+      await takeOver(deps, record.id, record.applied, vm).catch(() => {});
     // What an unfinished apply left is finished by the next one: in the background only what was applied is kept.
     if (record.applied !== null) supervisor.watch(record.id, record.applied);
   }
@@ -328,6 +334,7 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
     },
     async [Symbol.asyncDispose]() {
       clearInterval(inner.timer);
+      deps.watches[Symbol.dispose]();
       await supervisor.stop();
       await deps.guests[Symbol.asyncDispose]();
       await deps.gateway[Symbol.asyncDispose]();

@@ -1,12 +1,18 @@
 /** Everything a VM's workspace needs before it starts: looks, makes placeholders, plans the mounts. */
-import { realpathSync } from 'node:fs';
-import { join } from 'node:path';
-import { SbxError } from '../errors.ts';
+import { lstatSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { JailMount } from '../jail-mount.ts';
+import { below, type Kind, kindBelow, linked, parentsOf } from './folder-paths.ts';
+import { namedByGitConfig } from './git-config.ts';
+import { followGit } from './git-folders.ts';
+import { wouldBeCommitted } from './git-ignore.ts';
+import { isExact } from './glob.ts';
 import { planMounts } from './mounts.ts';
-import { makePlaceholders, type Placeholder, placeholderAt } from './placeholders.ts';
-import { type ProtectedPath, protectedPaths } from './protected.ts';
-import { isExact, kindAt, scanWorkspace } from './scan.ts';
+import { makePlaceholders, type Placeholder } from './placeholders.ts';
+import { isOpened, type ProtectedPath, protectedPaths } from './protected.ts';
+import { checkRoots } from './roots.ts';
+import { type Hidden, scanFolder } from './scan.ts';
 
 export interface WorkspaceRequest {
   /** Real absolute path */
@@ -19,112 +25,136 @@ export interface WorkspaceRequest {
   placeholderRecord: string;
   /** Folders that no mount may show: the state folder of sbx */
   forbidden: string[];
+  /** Files that sandbox.toml is made of, absolute: protected as it is */
+  configFiles?: string[];
 }
 
 export interface PreparedWorkspace {
   jailMounts: JailMount[];
   /** What the guest mounts: below the export, and where to */
   guestMounts: { source: string; target: string }[];
+  /** What each mount shows, by its target: device and inode, when it was looked at. See lib/workspace/check-mounts.ts */
+  identities: Record<string, string>;
 }
 
+/** The one folder of the jail that is exported over 9p */
+const EXPORT = '/export';
+const GITS_AT_ONCE = 8;
+
 export async function prepareWorkspace(request: WorkspaceRequest): Promise<PreparedWorkspace> {
-  const { path: root } = request;
-  checkRoots(request);
-  const scan = await scanWorkspace(root, request.hide);
-  const guarded = protectedPaths(scan.gitDirs, request.unprotect);
-  const wanted = [
-    ...guarded,
-    ...request.readonly.filter(isExact).map((path): ProtectedPath => ({ path, kind: 'file', placeholder: undefined })),
-  ];
-  const { existing, placeholders } = await sortOut(root, wanted);
-  const later = await hiddenLater(root, request.hide);
-  await makePlaceholders(request.placeholderRecord, [...placeholders, ...later]);
-  const made = placeholders.map(({ path }) => path.slice(root.length + 1));
-  const hidden = [
-    ...scan.hidden,
-    ...later.map(({ path }) => ({ path: path.slice(root.length + 1), kind: 'file' as const })),
-  ];
+  const extra = checkRoots({ ...request, userHome: homedir() });
+  const mounts = await guardFolder({ ...request, root: request.path, target: `${EXPORT}/ws`, makeUp: true });
+  for (const [index, { real, readonly, isFolder }] of extra.entries()) {
+    const target = `${EXPORT}/m${index}`;
+    if (readonly || !isFolder) mounts.push({ source: real, target, readonly });
+    else mounts.push(...(await guardFolder({ ...request, hide: [], readonly: [], root: real, target, makeUp: false })));
+  }
   return {
-    jailMounts: planMounts({
-      workspace: root,
-      readonly: [...existing, ...made, ...scan.gitFiles],
-      hidden,
-      extra: request.mounts,
-    }),
+    jailMounts: mounts,
     guestMounts: [
-      { source: 'ws', target: root },
+      { source: 'ws', target: request.path },
       ...request.mounts.map(({ guest }, index) => ({ source: `m${index}`, target: guest })),
     ],
+    identities: Object.fromEntries(mounts.flatMap(({ source, target }) => identityOf(source, target))),
   };
 }
 
-/** Which of the paths are there, and placeholders for those that are not. A link is refused: what it names could be exchanged. */
-async function sortOut(
-  root: string,
-  wanted: ProtectedPath[],
-): Promise<{ existing: string[]; placeholders: Placeholder[] }> {
-  const existing: string[] = [];
-  const placeholders: Placeholder[] = [];
-  for (const { path, placeholder } of wanted) {
-    const kind = await kindAt(join(root, path));
-    if (kind === 'link') throw linked(root, path);
-    if (kind !== undefined) existing.push(path);
-    else if (placeholder !== undefined)
-      placeholders.push(
-        placeholderAt(root, path, placeholder.kind, placeholder.kind === 'file' ? placeholder.content : ''),
-      );
-  }
-  return { existing, placeholders };
+interface Guard {
+  root: string;
+  target: string;
+  hide: string[];
+  readonly: string[];
+  unprotect: string[];
+  placeholderRecord: string;
+  configFiles?: string[];
+  /** Covers also what is not there yet */
+  makeUp: boolean;
 }
 
-function linked(root: string, path: string): SbxError {
-  return new SbxError('workspace', `${join(root, path)} is a symbolic link`, {
-    why: 'a protected path must be a file or a folder of the workspace itself',
-    hint: `replace the link, or name "${path}" in [workspace] unprotect`,
+async function guardFolder(guard: Guard): Promise<JailMount[]> {
+  const { root, target } = guard;
+  const locks = guard.readonly.map((path) => `/${path}`);
+  const scan = await scanFolder(root, { hide: guard.hide, readonly: locks });
+  const git = followGit(root, scan);
+  const isHidden = (path: string) => scan.hidden.some((one) => `${path}/`.startsWith(`${one.path}/`));
+  const locked = [
+    ...protectedPaths({ ...scan, ...git }, guard.unprotect, guard.makeUp),
+    ...(await namedByGit(root, git.gitDirs)).filter(({ path }) => !isOpened(path, guard.unprotect)),
+    ...locks.filter(isExact).map((path): ProtectedPath => ({ path: clean(path), placeholder: { kind: 'dir' } })),
+    ...(guard.configFiles ?? []).flatMap((file) => configFile(root, file)),
+  ].filter(({ path }) => !isHidden(path) && isReal(root, path));
+  const hidden = guard.hide
+    .filter(isExact)
+    .flatMap((glob) => hiddenLater(root, glob))
+    .filter(({ path }) => !parentsOf(path).some(isHidden));
+  makePlaceholders(
+    guard.placeholderRecord,
+    [...locked, ...hidden].flatMap((one) => withParents(root, one)),
+  );
+  return planMounts({
+    root,
+    target,
+    readonly: [...scan.readonly, ...locked.map(({ path }) => path)].filter(
+      (path) => kindBelow(root, path) !== undefined,
+    ),
+    hidden: [...scan.hidden, ...hidden.map(({ path, placeholder: { kind } }): Hidden => ({ path, kind }))],
   });
 }
 
-/** A plain name that is hidden but not there yet: made as an empty file, so that what is written later stays unseen. */
-async function hiddenLater(root: string, hide: string[]): Promise<Placeholder[]> {
-  const names = hide
-    .filter((glob) => isExact(glob) && !glob.replace(/^\//, '').includes('/'))
-    .map((glob) => glob.replace(/^\//, ''));
-  const missing = await Promise.all(
-    names.map(async (name) =>
-      (await kindAt(join(root, name))) === undefined ? [placeholderAt(root, name, 'file')] : [],
-    ),
-  );
-  return missing.flat();
+async function namedByGit(root: string, gitDirs: string[]): Promise<ProtectedPath[]> {
+  const named: ProtectedPath[] = [];
+  for (let at = 0; at < gitDirs.length; at += GITS_AT_ONCE) {
+    const some = gitDirs.slice(at, at + GITS_AT_ONCE).map((dir) => namedByGitConfig(root, dir));
+    named.push(...(await Promise.all(some)).flat());
+  }
+  return named;
 }
 
-function checkRoots(request: WorkspaceRequest): void {
-  const shown = [request.path, ...request.mounts.map(({ host }) => host)];
-  for (const path of shown) {
-    const real = realpathSync(path);
-    for (const forbidden of request.forbidden) {
-      if (isInside(forbidden, real) || isInside(real, forbidden)) {
-        throw new SbxError('workspace', `${path} cannot be shown to a sandbox`, {
-          why: `it holds, or lies in, the state folder of sbx (${forbidden})`,
-          hint: 'choose another folder, or set SBX_HOME',
-        });
-      }
-    }
-  }
-  for (const { host } of request.mounts) {
-    if (isInside(request.path, realpathSync(host)) && realpathSync(host) !== request.path) {
-      throw new SbxError('workspace', `${host} holds the workspace`, {
-        why: 'a mount of it would open the protected and hidden paths',
-        hint: 'mount a smaller folder',
-      });
-    }
-    if (isInside(realpathSync(host), request.path))
-      throw new SbxError('workspace', `${host} lies in the workspace`, {
-        why: 'it is inside already, and a second way would open its protected paths',
-        hint: 'remove the entry from [[mounts]]',
-      });
-  }
+function configFile(root: string, file: string): ProtectedPath[] {
+  const path = below(root, file);
+  return path === undefined ? [] : [{ path, placeholder: undefined }];
 }
 
-function isInside(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
+/** A link is refused: what it names could be exchanged. */
+function isReal(root: string, path: string): boolean {
+  if (kindBelow(root, path) === 'link') throw linked(root, path);
+  return true;
+}
+
+/** A plain name is covered also before it exists, at the top of the workspace; a pattern matches what is there at the start. */
+function hiddenLater(
+  root: string,
+  glob: string,
+): { path: string; placeholder: Exclude<ProtectedPath['placeholder'], undefined> }[] {
+  const path = clean(glob);
+  const kind = kindBelow(root, path);
+  const parent = path.includes('/') ? kindBelow(root, dirname(path)) : 'dir';
+  if (parent === 'link') throw linked(root, path);
+  // What a link itself names was hidden by the scan; in a file nothing can be.
+  if (kind === 'link' || isNoFolder(parent)) return [];
+  const isFolder = kind === undefined ? glob.endsWith('/') || wouldBeCommitted(root, path) : kind === 'dir';
+  return [{ path, placeholder: isFolder ? { kind: 'dir' } : { kind: 'file', content: '' } }];
+}
+
+function isNoFolder(kind: Kind | undefined): boolean {
+  return kind === 'file' || kind === 'other';
+}
+
+function clean(path: string): string {
+  return path.replace(/^(\.?\/)+/, '').replace(/\/+$/, '');
+}
+
+function withParents(root: string, { path, placeholder }: ProtectedPath): Placeholder[] {
+  const parents = parentsOf(path);
+  if (placeholder === undefined || parents.some((parent) => isNoFolder(kindBelow(root, parent)))) return [];
+  const content = placeholder.kind === 'file' ? placeholder.content : '';
+  return [
+    ...parents.map((parent) => ({ path: join(root, parent), kind: 'dir' as const, content: '' })),
+    { path: join(root, path), kind: placeholder.kind, content },
+  ];
+}
+
+function identityOf(source: string, target: string): [string, string][] {
+  const found = source.startsWith('/') ? lstatSync(source, { throwIfNoEntry: false, bigint: true }) : undefined;
+  return found === undefined ? [] : [[target, `${found.dev}:${found.ino}`]];
 }

@@ -1,58 +1,101 @@
-/** Paths of a workspace that programs on the host run or obey without asking: the guest may read them, never write them. */
+/**
+ * Paths of a workspace that programs on the host run or obey without asking: the guest may read them, never write them.
+ * What a person starts by name there (`make`, `npm test`, a program in `.venv`) is not among them: the agent is there to write it.
+ */
+import { joinBelow } from './folder-paths.ts';
 
 export interface ProtectedPath {
   /** Below the workspace */
   path: string;
-  kind: 'dir' | 'file';
   /** What stands there while the VM runs, where nothing is; undefined: such a path is not made up */
   placeholder: { kind: 'dir' } | { kind: 'file'; content: string } | undefined;
 }
 
+/** Git sees no empty folders: a placeholder in the work tree is one, so that nobody commits it. */
 const EMPTY_DIR = { kind: 'dir' } as const;
 const EMPTY_FILE = { kind: 'file', content: '' } as const;
 
-/** Folders whose whole content is settings of agents and editors. */
-const SETTINGS_DIRS = ['.claude', '.codex', '.gemini', '.vscode'];
-
-const SETTINGS_FILES = ['sandbox.toml', '.mcp.json', '.envrc'];
-
-/** Protected where they exist; nothing is put in their place where they do not, so that few placeholders stand in a workspace. */
-const IF_PRESENT = [
+/** Settings of agents, editors and shells that name commands. */
+export const SETTINGS: readonly string[] = [
+  'sandbox.toml',
+  '.claude',
+  '.codex',
+  '.gemini',
   '.copilot',
   '.opencode',
   '.qwen',
   '.kiro',
   '.cursor',
+  '.windsurf',
+  '.zed',
+  '.vscode',
   '.idea',
-  '.husky',
   '.devcontainer',
-  '.npmrc',
+  '.husky',
+  '.mcp.json',
+  '.envrc',
+  '.direnv',
   '.pre-commit-config.yaml',
 ];
 
-/** Inside a git folder. `commondir`: git would take config and hooks from the folder it names; `.` names this one. */
+/**
+ * Inside a git folder. `commondir`: git would take config and hooks from the folder it names; `.` names this one.
+ * `info/attributes` is left out: a `.gitattributes` in the work tree says the same.
+ */
 const GIT: ProtectedPath[] = [
-  { path: 'hooks', kind: 'dir', placeholder: EMPTY_DIR },
-  { path: 'config', kind: 'file', placeholder: EMPTY_FILE },
-  { path: 'config.worktree', kind: 'file', placeholder: EMPTY_FILE },
-  { path: 'commondir', kind: 'file', placeholder: { kind: 'file', content: '.\n' } },
-  { path: 'info', kind: 'dir', placeholder: EMPTY_DIR },
-  { path: 'modules', kind: 'dir', placeholder: EMPTY_DIR },
-  { path: 'worktrees', kind: 'dir', placeholder: EMPTY_DIR },
+  { path: 'hooks', placeholder: EMPTY_DIR },
+  { path: 'config', placeholder: EMPTY_FILE },
+  { path: 'config.worktree', placeholder: EMPTY_FILE },
+  { path: 'commondir', placeholder: { kind: 'file', content: '.\n' } },
+  { path: 'objects/info/alternates', placeholder: EMPTY_FILE },
 ];
 
-/** Everything protected, for a workspace whose git folders are `gitDirs` (paths below it). `opened`: entries that the user opened again. */
-export function protectedPaths(gitDirs: string[], opened: string[]): ProtectedPath[] {
-  const inGit = gitDirs.flatMap((dir) => GIT.map((entry) => ({ ...entry, path: `${dir}/${entry.path}` })));
-  const rootGit: ProtectedPath[] = gitDirs.includes('.git')
-    ? []
-    : [{ path: '.git', kind: 'dir', placeholder: EMPTY_DIR }];
+/** Inside `.git/worktrees/*`: the work tree may lie outside of the workspace, and the host's git with it. */
+const WORKTREE: ProtectedPath[] = [
+  { path: 'commondir', placeholder: undefined },
+  { path: 'gitdir', placeholder: undefined },
+  { path: 'config.worktree', placeholder: EMPTY_FILE },
+];
+
+export interface Findings {
+  gitDirs: string[];
+  worktreeDirs: string[];
+  /** Files named `.git`, and folders of that name that are no repository yet */
+  gitEntries: string[];
+  /** Folders that a `.git` file names, in which no repository is yet */
+  unfinished: string[];
+  /** Entries with a name of `SETTINGS`, at any depth */
+  settings: string[];
+}
+
+/** Everything protected in a folder. `makeUp`: also what is not there yet. */
+export function protectedPaths(found: Findings, opened: string[], makeUp = true): ProtectedPath[] {
+  const exists = (path: string): ProtectedPath => ({ path, placeholder: undefined });
   const all = [
-    ...rootGit,
-    ...inGit,
-    ...SETTINGS_DIRS.map((path): ProtectedPath => ({ path, kind: 'dir', placeholder: EMPTY_DIR })),
-    ...SETTINGS_FILES.map((path): ProtectedPath => ({ path, kind: 'file', placeholder: EMPTY_FILE })),
-    ...IF_PRESENT.map((path): ProtectedPath => ({ path, kind: 'dir', placeholder: undefined })),
+    ...(makeUp ? ['.git', ...SETTINGS].map((path): ProtectedPath => ({ path, placeholder: EMPTY_DIR })) : []),
+    ...[...found.gitEntries, ...found.settings].map(exists),
+    ...found.unfinished.map((path): ProtectedPath => ({ path, placeholder: EMPTY_DIR })),
+    ...found.gitDirs.flatMap((dir) => within(dir, GIT)),
+    ...found.worktreeDirs.flatMap((dir) => within(dir, WORKTREE)),
   ];
-  return all.filter(({ path }) => !opened.some((entry) => path === entry || path.startsWith(`${entry}/`)));
+  // A repository is written to: only its inside is protected.
+  const repositories = new Set(found.gitDirs);
+  // The first of two for one path counts: it may have a placeholder.
+  const unique = new Map(all.toReversed().map((entry) => [entry.path, entry]));
+  return [...unique.values()].filter(({ path }) => !repositories.has(path) && !isOpened(path, opened));
+}
+
+function within(dir: string, entries: ProtectedPath[]): ProtectedPath[] {
+  return entries.map((entry) => ({ ...entry, path: joinBelow(dir, entry.path) }));
+}
+
+/** The name of a settings folder, or `.git`, counts at any depth. */
+export function isOpened(path: string, opened: string[]): boolean {
+  return opened.some((entry) => {
+    const clean = entry.replace(/^\.?\//, '').replace(/\/+$/, '');
+    return (
+      `${path}/`.startsWith(`${clean}/`) ||
+      ((clean === '.git' || SETTINGS.includes(clean)) && path.split('/').includes(clean))
+    );
+  });
 }

@@ -2,7 +2,19 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { HOME, inside, json, must, type Project, processesWith, project, SMALL, sbx, statusOf } from './harness.ts';
+import {
+  HOME,
+  inside,
+  json,
+  must,
+  type Project,
+  processesWith,
+  project,
+  SMALL,
+  sbx,
+  statusOf,
+  until,
+} from './harness.ts';
 
 interface Plan {
   changes: { path: string; effect: string; widens: boolean; source: { file: string; line: number } | 'default' }[];
@@ -78,6 +90,20 @@ describe('a project, from its file to a running microVM', () => {
     const result = await sbx(['exec', '-u', 'root', '--', 'sh', '-c', script], { cwd: p.dir });
     expect(result.code).not.toBe(0);
     expect(existsSync(join(p.dir, 'elsewhere'))).toBe(false);
+  });
+
+  test('a protected file stays so when a program of the host replaces it', async () => {
+    const { renameSync } = await import('node:fs');
+    const file = join(p.dir, 'sandbox.toml');
+    writeFileSync(`${file}.new`, readFileSync(file));
+    renameSync(`${file}.new`, file);
+    const write = () =>
+      sbx(['exec', '-u', 'root', '--', 'sh', '-c', 'echo "# from inside" >> sandbox.toml'], { cwd: p.dir });
+    // The mount is put back at once, not in the same instant.
+    await until(async () => (await write()).code !== 0);
+    writeFileSync(file, base);
+    expect((await write()).code).not.toBe(0);
+    expect(readFileSync(file, 'utf8')).toBe(base);
   });
 
   test('work with git goes on', async () => {

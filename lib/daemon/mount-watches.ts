@@ -1,0 +1,31 @@
+/** Watches the mounts of each running jail: a program of the host that replaces a protected file undoes its mount, and it is put back. */
+import { watchMounts } from '../workspace/watch-mounts.ts';
+import type { PreparedWorkspace } from './workspaces.ts';
+
+export interface MountWatches extends Disposable {
+  /** `pid`: any process of the jail. Replaces an earlier watch of the same sandbox */
+  start(id: string, pid: number, workspace: Pick<PreparedWorkspace, 'jailMounts' | 'identities'>): void;
+  stop(id: string): void;
+}
+
+/** `onFailed`: the mounts could not be put back; the machine must not run on. */
+export function createMountWatches(onFailed: (id: string, why: unknown) => void): MountWatches {
+  const watches = new Map<string, Disposable>();
+  const stop = (id: string) => {
+    watches.get(id)?.[Symbol.dispose]();
+    watches.delete(id);
+  };
+  return {
+    start(id, pid, { jailMounts, identities }) {
+      stop(id);
+      const fail = (why: unknown) => {
+        if (watches.has(id)) onFailed(id, why);
+      };
+      watches.set(id, watchMounts({ pid, mounts: jailMounts, identities, onRestored: () => {}, onFailed: fail }));
+    },
+    stop,
+    [Symbol.dispose]() {
+      for (const id of [...watches.keys()]) stop(id);
+    },
+  };
+}

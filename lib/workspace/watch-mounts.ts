@@ -1,0 +1,66 @@
+/** Keeps a running jail's mounts in place while programs of the host replace files under them. */
+import { type FSWatcher, watch } from 'node:fs';
+import { dirname } from 'node:path';
+import { checkMounts, type MountCheck, type MountFault } from './check-mounts.ts';
+import { restoreMounts } from './restore-mounts.ts';
+
+export interface WatchOptions extends MountCheck {
+  /** Called with what was lost and is back: for a short moment it was open */
+  onRestored: (faults: MountFault[]) => void;
+  /** Called with what stays open, or with the reason: the VM must not run on */
+  onFailed: (why: MountFault[] | Error) => void;
+}
+
+/** Until disposed. The folder above each mount is watched: whatever undoes a mount changes an entry there. */
+export function watchMounts(options: WatchOptions): Disposable {
+  let ended = false;
+  let running = false;
+  let again = false;
+  const check = { ...options, identities: { ...options.identities } };
+  const look = async () => {
+    again = running;
+    if (running || ended) return;
+    running = true;
+    try {
+      const lost = checkMounts(check);
+      const left = lost.length === 0 ? [] : await restoreMounts(check);
+      // The host has put something else there, which is covered now.
+      for (const { mount } of lost) if (mount.source !== '/dev/null') delete check.identities[mount.target];
+      if (!ended && left.length > 0) options.onFailed(left);
+      else if (!ended && lost.length > 0) options.onRestored(lost);
+    } catch (error) {
+      if (!ended) options.onFailed(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      running = false;
+    }
+    if (again) await look();
+  };
+  const hosts = options.mounts.filter(({ target }) => !/^\/export\/[^/]+$/.test(target));
+  const watchers = [...new Set(hosts.map((mount) => dirname(hostPathOf(mount, options.mounts))))].flatMap((dir) =>
+    watchFolder(dir, () => void look()),
+  );
+  void look();
+  return {
+    [Symbol.dispose]: () => {
+      ended = true;
+      for (const watcher of watchers) watcher.close();
+    },
+  };
+}
+
+/** Also of a hidden path, whose source is no path of the workspace. */
+function hostPathOf({ target }: { target: string }, mounts: MountCheck['mounts']): string {
+  const [, exported = ''] = /^(\/export\/[^/]+)/.exec(target) ?? [];
+  const root = mounts.find((mount) => mount.target === exported)?.source ?? '/';
+  return root + target.slice(exported.length);
+}
+
+function watchFolder(dir: string, onChange: () => void): FSWatcher[] {
+  try {
+    const watcher = watch(dir, { persistent: false }, onChange);
+    watcher.on('error', onChange);
+    return [watcher];
+  } catch {
+    return [];
+  }
+}

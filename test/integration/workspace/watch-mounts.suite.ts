@@ -1,0 +1,121 @@
+/** The host replaces files under a running jail. */
+import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { checkMounts, type MountFault } from '../../../lib/workspace/check-mounts.ts';
+import type { PreparedWorkspace } from '../../../lib/workspace/prepare.ts';
+import { watchMounts } from '../../../lib/workspace/watch-mounts.ts';
+import { repository } from './attacks.ts';
+import { inJail, makeWorkspace, type RunningJail, startJail, type Workspace } from './jail.ts';
+
+/** Waits for a line on stdin, then attacks. */
+const WAIT = 'echo ready; cat .env; read line; echo evil >> .git/config; cat .env; echo end';
+
+async function running(): Promise<{ workspace: Workspace; jail: RunningJail; prepared: PreparedWorkspace }> {
+  const workspace = makeWorkspace();
+  repository(workspace);
+  workspace.write({ '.env': 'first' });
+  const prepared = await workspace.prepare({ hide: ['.env'] });
+  const jail = await startJail(workspace, prepared.jailMounts, WAIT);
+  await vi.waitFor(() => expect(jail.output()).toContain('ready'));
+  expect(checkMounts({ pid: jail.pid, mounts: prepared.jailMounts, identities: prepared.identities })).toEqual([]);
+  return { workspace, jail, prepared };
+}
+
+/** As editors and git itself do. */
+function replace(workspace: Workspace, name: string, content: string): void {
+  workspace.write({ [`${name}.new`]: content });
+  renameSync(join(workspace.path, `${name}.new`), join(workspace.path, name));
+}
+
+const targets = (faults: MountFault[]) => faults.map(({ mount, what }) => `${what} ${mount.target}`);
+
+export function describeWatching(): void {
+  describe('a host program replaces covered files', () => {
+    test('the mounts are lost, which is found out', async () => {
+      const { workspace, jail, prepared } = await running();
+      await using _jail = jail;
+      workspace.git('config', 'user.name', 'b');
+      replace(workspace, '.env', 'secret');
+      const check = { pid: jail.pid, mounts: prepared.jailMounts, identities: prepared.identities };
+      expect(targets(checkMounts(check))).toEqual(['missing /export/ws/.env', 'missing /export/ws/.git/config']);
+      // Nobody watched: the attack works.
+      jail.child.stdin?.write('go\n');
+      expect((await jail.ended).output).toContain('secret');
+      expect(workspace.read('.git/config')).toContain('evil');
+    });
+
+    test('watched, they are back before long', async () => {
+      const { workspace, jail, prepared } = await running();
+      await using _jail = jail;
+      const restored: string[] = [];
+      const failed = vi.fn();
+      using _watch = watchMounts({
+        pid: jail.pid,
+        mounts: prepared.jailMounts,
+        identities: prepared.identities,
+        onRestored: (faults) => restored.push(...targets(faults)),
+        onFailed: failed,
+      });
+      for (const round of [1, 2]) {
+        workspace.git('config', 'user.name', `b${round}`);
+        replace(workspace, '.env', 'secret');
+        await vi.waitFor(() => expect(restored).toHaveLength(2 * round), { timeout: 5_000 });
+      }
+      expect(new Set(restored)).toEqual(new Set(['missing /export/ws/.env', 'missing /export/ws/.git/config']));
+      jail.child.stdin?.write('go\n');
+      expect((await jail.ended).output).not.toContain('secret');
+      expect(workspace.read('.git/config')).not.toContain('evil');
+      expect(failed).not.toHaveBeenCalled();
+    });
+
+    test('what cannot be covered again is reported', async () => {
+      const { workspace, jail, prepared } = await running();
+      await using _jail = jail;
+      const failed = vi.fn();
+      using _watch = watchMounts({
+        pid: jail.pid,
+        mounts: prepared.jailMounts,
+        identities: prepared.identities,
+        onRestored: () => {},
+        onFailed: failed,
+      });
+      rmSync(join(workspace.path, '.env'));
+      await vi.waitFor(() => expect(failed).toHaveBeenCalled(), { timeout: 5_000 });
+    });
+  });
+
+  describe('another sandbox of the workspace exchanges a folder between the look and the jail', () => {
+    async function swapped(link: string) {
+      const workspace = makeWorkspace();
+      workspace.write({ 'conf/.env': 'x' });
+      const prepared = await workspace.prepare({ hide: ['.env'] });
+      mkdirSync(join(workspace.home, 'ws'));
+      rmSync(join(workspace.path, 'conf'), { recursive: true });
+      symlinkSync(link, join(workspace.path, 'conf'));
+      return { workspace, prepared };
+    }
+
+    // The second names a neighbour of the workspace for the host, the exported workspace for the jail.
+    test.each(['/', '../ws'])('for a link to %s: no jail', async (link) => {
+      const { workspace, prepared } = await swapped(link);
+      const { code, output } = await inJail(workspace, prepared.jailMounts, 'echo open');
+      expect(code).not.toBe(0);
+      expect(output).toMatch(/^bwrap: /);
+    });
+
+    test('and back: what is shown is not what was looked at, which is found out', async () => {
+      const workspace = makeWorkspace();
+      workspace.write({ 'conf/.env': 'x' });
+      const prepared = await workspace.prepare({ hide: ['.env'] });
+      const mounts = prepared.jailMounts.map((mount) =>
+        mount.target === '/export/ws/conf' ? { ...mount, source: workspace.home } : mount,
+      );
+      workspace.write({ '../.env': '' });
+      await using jail = await startJail(workspace, mounts, 'echo ready; read line');
+      await vi.waitFor(() => expect(jail.output()).toContain('ready'));
+      const faults = checkMounts({ pid: jail.pid, mounts, identities: prepared.identities });
+      expect(targets(faults)).toEqual(['shows-something-else /export/ws/conf']);
+    });
+  });
+}
