@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGateway } from '../lib/gateway/gateway.ts';
-import { createUpstream } from '../lib/gateway/upstream.ts';
 import { median, type Row } from './table.ts';
 
 const BYTES = 512 * 1024 * 1024;
@@ -19,7 +18,7 @@ export async function tunnel(): Promise<Row[]> {
   const port = portOf(server);
   const door = join(dir, 'door');
   const plain = join(dir, 'socat');
-  await using gateway = createGateway({ ...createUpstream(), resolve: async () => ['127.0.0.1'] });
+  await using gateway = createGateway({ resolver: { resolve: async () => ['127.0.0.1'], ownAddresses: () => [] } });
   await gateway.open('bench', {
     socketPath: door,
     auditPath: join(dir, 'audit'),

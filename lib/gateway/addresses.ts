@@ -1,38 +1,68 @@
-/** Which addresses no name may lead to: everything that is not plainly a public unicast address. Pure. */
+/** Which addresses no name may lead to by itself: all that is not plainly a public unicast address. Pure. */
 import ipaddr from 'ipaddr.js';
+import { isAddress, parseAddress } from './canonical-host.ts';
 
-/** Cloud metadata and platform services off the link-local range */
-const METADATA = ['168.63.129.16', '100.100.100.200', '192.0.0.192', 'fd00:ec2::254'];
+/** Cloud metadata and platform services, on and off the link-local range */
+const METADATA = new Set([
+  '169.254.169.254',
+  '169.254.170.2',
+  '168.63.129.16',
+  '100.100.100.200',
+  '192.0.0.192',
+  'fd00:ec2::254',
+  'fd20:ce::254',
+]);
 
-/** The reason word of a refused address, or undefined for a public one. `own`: addresses of this host. */
-export function refusedAddress(address: string, own: readonly string[]): string | undefined {
-  if (!ipaddr.isValid(address)) return 'not an address';
-  const parsed = ipaddr.process(address);
+/** Of 2000::/3, what is no public unicast: protocol assignments with Teredo, 6to4, documentation */
+const NOT_GLOBAL_V6 = (['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'] as const).map((text) =>
+  ipaddr.IPv6.parseCIDR(text),
+);
+
+export interface Refusal {
+  /** `metadata` and `own` are opened by an allow rule for exactly this address, a range by one inside that range */
+  kind: 'metadata' | 'own' | 'range';
+  /** Name of the range */
+  range: string;
+  /** Noun phrase for people */
+  what: string;
+}
+
+/** Undefined for a public address. `own`: canonical addresses of this host. */
+export function refusedAddress(address: string, own: readonly string[]): Refusal | undefined {
+  if (!isAddress(address)) return { kind: 'range', range: 'invalid', what: 'not an address' };
+  const parsed = parseAddress(address);
   const text = parsed.toString();
-  if (METADATA.includes(text)) return 'a cloud metadata address';
-  if (own.includes(text)) return "one of the host's own addresses";
+  if (METADATA.has(text)) return { kind: 'metadata', range: 'metadata', what: 'a cloud metadata address' };
+  if (own.includes(text)) return { kind: 'own', range: 'own', what: "one of the host's own addresses" };
+  const range = rangeOf(parsed);
+  return range === undefined ? undefined : { kind: 'range', range, what: `in the ${range} range` };
+}
+
+function rangeOf(parsed: ipaddr.IPv4 | ipaddr.IPv6): string | undefined {
   const range = parsed.range();
-  if (range !== 'unicast') return `a ${range} address`;
-  if (parsed.kind() === 'ipv6') return refusedIpv6(parsed as ipaddr.IPv6, own);
-  return undefined;
+  if (range !== 'unicast') return range;
+  if (parsed instanceof ipaddr.IPv4) return undefined;
+  const bytes = parsed.toByteArray();
+  if (bytes.slice(0, 12).every((byte) => byte === 0)) return 'IPv4-compatible';
+  if (((bytes[0] ?? 0) & 0xe0) !== 0x20) return 'not global';
+  if (NOT_GLOBAL_V6.some(([net, bits]) => parsed.match(net, bits))) return 'not global';
+  return isIsatap(bytes) ? 'ISATAP' : undefined;
 }
 
-/** IPv6 forms that carry an IPv4 address are judged by that one; only 2000::/3 is global at all. */
-function refusedIpv6(address: ipaddr.IPv6, own: readonly string[]): string | undefined {
-  const bytes = address.toByteArray();
-  if (bytes.slice(0, 12).every((byte) => byte === 0)) return 'an IPv4-compatible address';
-  const carried = embeddedIpv4(bytes);
-  if (carried !== undefined)
-    return refusedAddress(carried, own) === undefined ? undefined : `an address that carries ${carried}`;
-  return ((bytes[0] ?? 0) & 0xe0) === 0x20 ? undefined : 'not a global address';
+/** `…:0:5efe:a.b.c.d`: a tunnel to an IPv4 address, whatever the prefix. */
+function isIsatap(bytes: number[]): boolean {
+  return (bytes[8] === 0 || bytes[8] === 2) && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe;
 }
 
-function embeddedIpv4(bytes: number[]): string | undefined {
-  const prefix = bytes
-    .slice(0, 2)
-    .map((byte) => byte.toString(16).padStart(2, '0'))
-    .join('');
-  if (prefix === '2002') return bytes.slice(2, 6).join('.');
-  if (prefix === '0064' && bytes[2] === 0xff && bytes[3] === 0x9b) return bytes.slice(12).join('.');
-  return undefined;
+/** The address and every IPv4 address that it carries: a deny rule binds all of them. */
+export function viewsOf(address: string): (ipaddr.IPv4 | ipaddr.IPv6)[] {
+  const parsed = parseAddress(address);
+  if (parsed instanceof ipaddr.IPv4) return [parsed];
+  const bytes = parsed.toByteArray();
+  const at = (from: number, flip = 0) => new ipaddr.IPv4(bytes.slice(from, from + 4).map((byte) => byte ^ flip));
+  const starts = (...prefix: number[]) => prefix.every((byte, index) => bytes[index] === byte);
+  if (starts(0x20, 0x02)) return [parsed, at(2)];
+  if (starts(0x20, 0x01, 0, 0)) return [parsed, at(4), at(12, 0xff)];
+  const last = starts(0x00, 0x64, 0xff, 0x9b) || bytes.slice(0, 8).every((byte) => byte === 0) || isIsatap(bytes);
+  return last ? [parsed, at(12)] : [parsed];
 }

@@ -1,5 +1,5 @@
-/** One JSON line for each verdict. A log that cannot be written shuts the door: `ready` then says no. */
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+/** One JSON line for each verdict. What cannot be written down is not let out: `write` then says no. */
+import { closeSync, constants, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import type { AuditRecord } from './types.ts';
 
 export interface Audit {
@@ -13,69 +13,79 @@ export interface Audit {
 const LINE_MAX = 4_096;
 const FIELD_MAX = 512;
 const FILE_MAX = 8 * 1024 * 1024;
+/** How often it is looked whether the file is still in its place */
+const LOOK_MS = 1_000;
+const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** Appends to `path`; the file before is kept as `path.1`. */
-export function openAudit(path: string): Audit {
-  let fd: number | undefined;
-  let size = 0;
-  let broken = false;
-  // Until something has been written it is not known whether anything can be.
-  let proven = false;
-  let closed = false;
-  const open = () => {
-    fd = openSync(path, 'a', 0o600);
-    size = fstatSync(fd).size;
+/** Appends to `path`, at most `fileMax` bytes; the file before is kept as `path.1`. Nothing is buffered. */
+export function openAudit(path: string, fileMax = FILE_MAX): Audit {
+  let file: { fd: number; size: number; looked: number } | undefined;
+  let state: 'good' | 'broken' | 'closed' = 'good';
+  const shut = () => {
+    if (file !== undefined) closeSync(file.fd);
+    file = undefined;
   };
   const append = (line: string): boolean => {
-    if (closed) return false;
+    if (state === 'closed') return false;
     try {
-      if (fd === undefined) open();
-      if (size + line.length > FILE_MAX) {
-        const full = fd as number;
-        // Its number may soon be that of another file.
-        fd = undefined;
-        closeSync(full);
+      if (file !== undefined && isMoved(path, file)) shut();
+      file ??= openLog(path);
+      if (file.size > 0 && file.size + line.length > fileMax) {
+        shut();
         renameSync(path, `${path}.1`);
-        open();
+        file = openLog(path);
       }
-      const bytes = Buffer.from(line);
-      const written = writeSync(fd as number, bytes);
-      size += written;
-      broken = written !== bytes.length;
-      proven = true;
+      const written = writeSync(file.fd, line);
+      file.size += written;
+      state = written === line.length ? 'good' : 'broken';
     } catch {
-      broken = true;
+      state = 'broken';
     }
-    return !broken;
+    return state === 'good';
   };
   return {
-    // A line feed: the record that was cut short by a full disk ends there. A blank: JSON allows it before the first record.
-    ready: () => (broken ? append('\n') : proven || append(' ')),
+    // A line feed alone: a record that a full disk cut short ends there.
+    ready: () => state === 'good' || append('\n'),
     write: (record) => append(`${lineOf(record)}\n`),
     close() {
-      closed = true;
-      broken = true;
-      if (fd !== undefined) closeSync(fd);
-      fd = undefined;
+      state = 'closed';
+      shut();
     },
   };
 }
 
-/** JSON escapes control characters; what is too long is cut. */
-export function lineOf(record: AuditRecord): string {
-  const line = textOf(record);
-  if (line.length <= LINE_MAX) return line;
-  const { time, sandbox, verdict, reason, port } = record;
-  return textOf({ time, sandbox, verdict, reason, host: record.host.slice(0, 100), port });
+function openLog(path: string): { fd: number; size: number; looked: number } {
+  const fd = openSync(path, FLAGS, 0o600);
+  return { fd, size: fstatSync(fd).size, looked: Date.now() };
 }
 
-function textOf(record: AuditRecord): string {
-  return JSON.stringify(record, (_key, value) => (typeof value === 'string' ? cap(value) : value)).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
+/** Records must not go on into a file that was deleted or moved away. */
+function isMoved(path: string, file: { fd: number; looked: number }): boolean {
+  const now = Date.now();
+  if (now - file.looked < LOOK_MS) return false;
+  file.looked = now;
+  const there = statSync(path, { throwIfNoEntry: false });
+  const here = fstatSync(file.fd);
+  return there?.ino !== here.ino || there.dev !== here.dev;
+}
+
+/** One line of ASCII, at most 4 KiB: control and foreign characters are escaped, what is too long is cut. */
+export function lineOf(record: AuditRecord): string {
+  const line = ascii(Object.fromEntries(Object.entries(record).map(([key, value]) => [key, capped(value)])));
+  if (line.length < LINE_MAX) return line;
+  const { time, sandbox, verdict, reason, port } = record;
+  return ascii({ time, sandbox: sandbox.slice(0, 64), verdict, reason, host: record.host.slice(0, 253), port });
+}
+
+function capped(value: unknown): unknown {
+  if (typeof value === 'string') return value.length <= FIELD_MAX ? value : `${value.slice(0, FIELD_MAX)}…`;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, capped(inner)]));
+}
+
+function ascii(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-}
-
-function cap(text: string): string {
-  return text.length <= FIELD_MAX ? text : `${text.slice(0, FIELD_MAX)}…`;
 }

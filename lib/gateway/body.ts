@@ -1,70 +1,92 @@
-/** Lets exactly one request body through: what follows it never reaches the upstream. */
-import { Transform, type TransformCallback } from 'node:stream';
-import type { RequestHead } from './request-head.ts';
+/** Finds the end of one body: what follows it belongs to the next message. Chunks are read and written anew. Pure. */
+import type { Framing } from './fields.ts';
 
-/** Ends itself after the body's last byte; errors on malformed chunks. */
-export class OneBody extends Transform {
+export interface BodyPart {
+  /** As it goes on: payload in our own framing */
+  out: Buffer[];
+  /** Came after the body's last byte */
+  rest: Buffer;
+}
+
+const LINE_MAX = 1_024;
+const TRAILERS_MAX = 16 * 1024;
+const EMPTY = Buffer.alloc(0);
+
+export class BodyReader {
+  #state: 'data' | 'size' | 'data-end' | 'trailer' | 'until-end' | 'done';
   #left: number;
-  readonly #chunked: boolean;
-  #state: 'size' | 'data' | 'data-end' | 'trailer' | 'done';
   #line = '';
+  #trailers = 0;
+  readonly #chunked: boolean;
 
-  constructor(body: RequestHead['body']) {
-    super();
-    this.#chunked = body.kind === 'chunked';
-    this.#left = body.kind === 'length' ? body.bytes : 0;
-    this.#state = body.kind === 'none' ? 'done' : this.#chunked ? 'size' : 'data';
-    if (this.#state === 'done') this.push(null);
+  constructor(framing: Framing) {
+    this.#chunked = framing.kind === 'chunked';
+    this.#left = framing.kind === 'length' ? framing.bytes : 0;
+    this.#state = framing.kind === 'end' ? 'until-end' : this.#chunked ? 'size' : this.#left > 0 ? 'data' : 'done';
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+  get done(): boolean {
+    return this.#state === 'done';
+  }
+
+  /** Complete if the connection ended now */
+  get mayEnd(): boolean {
+    return this.done || this.#state === 'until-end';
+  }
+
+  /** A string says what is wrong with the framing. */
+  read(chunk: Buffer): BodyPart | string {
+    if (this.#state === 'until-end') return { out: [chunk], rest: EMPTY };
+    const out: Buffer[] = [];
     let at = 0;
     while (at < chunk.length && this.#state !== 'done') {
       if (this.#state === 'data') {
         const size = Math.min(this.#left, chunk.length - at);
-        this.push(chunk.subarray(at, at + size));
+        this.#data(chunk.subarray(at, at + size), out);
         at += size;
-        this.#left -= size;
-        if (this.#left === 0) this.#afterData();
       } else {
-        this.#line += String.fromCharCode(chunk[at] ?? 0);
-        this.push(chunk.subarray(at, at + 1));
-        at += 1;
-        if (this.#line.length > 1024 || (this.#line.endsWith('\n') && !this.#takeLine())) {
-          callback(new Error('a malformed chunk'));
-          return;
-        }
+        const end = chunk.indexOf(10, at);
+        const until = end < 0 ? chunk.length : end + 1;
+        this.#line += chunk.toString('latin1', at, until);
+        at = until;
+        if (this.#line.length > LINE_MAX) return 'a chunk line longer than 1 KiB';
+        const bad = end < 0 ? undefined : this.#takeLine(out);
+        if (bad !== undefined) return bad;
       }
     }
-    callback();
+    return { out, rest: chunk.subarray(at) };
   }
 
-  #afterData(): void {
-    if (this.#chunked) this.#state = 'data-end';
-    else this.#finish();
+  #data(bytes: Buffer, out: Buffer[]): void {
+    this.#left -= bytes.length;
+    if (this.#chunked) out.push(Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n'));
+    else out.push(bytes);
+    if (this.#left === 0) this.#state = this.#chunked ? 'data-end' : 'done';
   }
 
-  #takeLine(): boolean {
+  /** Extensions and trailers are dropped. */
+  #takeLine(out: Buffer[]): string | undefined {
     const line = this.#line;
     this.#line = '';
-    if (!line.endsWith('\r\n')) return false;
+    if (!line.endsWith('\r\n')) return 'a bare line feed in the chunks';
     if (this.#state === 'data-end') {
       this.#state = 'size';
-      return line === '\r\n';
+      return line === '\r\n' ? undefined : 'a chunk longer than its size';
     }
-    if (this.#state === 'trailer') {
-      if (line === '\r\n') this.#finish();
-      return true;
-    }
-    const size = /^([0-9a-fA-F]{1,8})\r\n$/.exec(line)?.[1];
-    if (size === undefined) return false;
+    if (this.#state === 'trailer') return this.#takeTrailer(line, out);
+    const size = /^([0-9a-fA-F]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n$/.exec(line)?.[1];
+    if (size === undefined) return 'a malformed chunk size';
     this.#left = Number.parseInt(size, 16);
     this.#state = this.#left === 0 ? 'trailer' : 'data';
-    return true;
+    return undefined;
   }
 
-  #finish(): void {
+  #takeTrailer(line: string, out: Buffer[]): string | undefined {
+    this.#trailers += line.length;
+    if (this.#trailers > TRAILERS_MAX) return 'trailers of more than 16 KiB';
+    if (line !== '\r\n') return undefined;
+    out.push(Buffer.from('0\r\n\r\n'));
     this.#state = 'done';
-    this.push(null);
+    return undefined;
   }
 }

@@ -1,61 +1,89 @@
 /** Reads the server name from a TLS ClientHello, without a TLS library: pure. */
 
 export const HELLO_MAX = 64 * 1024;
+/** A hello in more records or segments than this is not of a client that wants to be understood */
+export const HELLO_PIECES = 64;
 
 export type Hello = { sni: string | undefined } | 'more' | { bad: string };
 
-/** More pieces than this are no ClientHello but work for us */
-const RECORDS_MAX = 1024;
-
-/** Joins handshake records until the ClientHello is whole. */
-export function parseClientHello(buffer: Buffer): Hello {
-  const parts: Buffer[] = [];
-  let have = 0;
-  for (let at = 0; ; ) {
-    if (parts.length > RECORDS_MAX) return { bad: 'the ClientHello is in too many records' };
-    if (buffer.length > at && buffer[at] !== 22) return { bad: 'not TLS' };
-    if (buffer.length < at + 5)
-      return buffer.length > HELLO_MAX ? { bad: 'the ClientHello is larger than 64 KiB' } : 'more';
-    if (buffer[at + 1] !== 3) return { bad: 'not TLS' };
-    const length = buffer.readUInt16BE(at + 3);
-    if (length === 0) return { bad: 'an empty TLS record' };
-    const part = buffer.subarray(at + 5, at + 5 + length);
-    parts.push(part);
-    have += part.length;
-    // The first four bytes: type and length. All is joined once, when it is there.
-    const start = Buffer.concat(parts.slice(0, 4)).subarray(0, 4);
-    if (start.length > 0 && start[0] !== 1) return { bad: 'not a ClientHello' };
-    const wanted = start.length === 4 ? start.readUIntBE(1, 3) + 4 : Number.POSITIVE_INFINITY;
-    if (wanted !== Number.POSITIVE_INFINITY && wanted > HELLO_MAX)
-      return { bad: 'the ClientHello is larger than 64 KiB' };
-    if (have >= wanted) return readHello(Buffer.concat(parts).subarray(4, wanted));
-    at += 5 + length;
-  }
+export interface HelloReader {
+  /** `bytes`: everything since the connection began; each record is read once */
+  read(bytes: Buffer): Hello;
 }
 
-function readHello(body: Buffer): Hello {
+const HANDSHAKE = 22;
+const CLIENT_HELLO = 1;
+const RECORD_HEADER = 5;
+const MESSAGE_HEADER = 4;
+
+export function createHelloReader(): HelloReader {
+  let at = 0;
+  const parts: Buffer[] = [];
+  let have = 0;
+  return {
+    read(bytes) {
+      for (;;) {
+        if (bytes.length > at && bytes[at] !== HANDSHAKE) return { bad: 'not TLS' };
+        if (bytes.length > at + 1 && bytes[at + 1] !== 3) return { bad: 'not TLS' };
+        if (at > HELLO_MAX || bytes.length > HELLO_MAX + RECORD_HEADER) return tooLarge();
+        if (bytes.length < at + RECORD_HEADER) return 'more';
+        const length = bytes.readUInt16BE(at + 3);
+        if (length === 0) return { bad: 'an empty TLS record' };
+        if (bytes.length < at + RECORD_HEADER + length) return 'more';
+        parts.push(bytes.subarray(at + RECORD_HEADER, at + RECORD_HEADER + length));
+        if (parts.length > HELLO_PIECES) return { bad: 'a ClientHello in too many records' };
+        have += length;
+        at += RECORD_HEADER + length;
+        const hello = readMessage(parts, have);
+        if (hello !== 'more') return hello;
+      }
+    },
+  };
+}
+
+function readMessage(parts: Buffer[], have: number): Hello {
+  if (parts[0]?.[0] !== CLIENT_HELLO) return { bad: 'not a ClientHello' };
+  if (have < MESSAGE_HEADER) return 'more';
+  const message = Buffer.concat(parts);
+  const wanted = message.readUIntBE(1, 3) + MESSAGE_HEADER;
+  if (wanted > HELLO_MAX) return tooLarge();
+  return have < wanted ? 'more' : readBody(message.subarray(MESSAGE_HEADER, wanted));
+}
+
+function tooLarge(): Hello {
+  return { bad: 'the ClientHello is larger than 64 KiB' };
+}
+
+function readBody(body: Buffer): Hello {
   try {
     let at = 2 + 32;
     at += 1 + body.readUInt8(at);
     at += 2 + body.readUInt16BE(at);
     at += 1 + body.readUInt8(at);
     if (at === body.length) return { sni: undefined };
-    const end = at + 2 + body.readUInt16BE(at);
-    if (end > body.length) return { bad: 'a malformed ClientHello' };
-    let sni: string | undefined;
-    for (at += 2; at < end; ) {
-      const type = body.readUInt16BE(at);
-      const length = body.readUInt16BE(at + 2);
-      if (type === 0) {
-        if (sni !== undefined) return { bad: 'two server names' };
-        const size = body.readUInt16BE(at + 7);
-        if (body.readUInt8(at + 6) !== 0 || size + 5 !== length) return { bad: 'a malformed server name' };
-        sni = body.toString('latin1', at + 9, at + 9 + size);
-      }
-      at += 4 + length;
-    }
-    return { sni };
+    if (at + 2 + body.readUInt16BE(at) !== body.length) return { bad: 'a malformed ClientHello' };
+    return readExtensions(body.subarray(at + 2));
   } catch {
     return { bad: 'a malformed ClientHello' };
   }
+}
+
+function readExtensions(bytes: Buffer): Hello {
+  let sni: string | undefined;
+  for (let at = 0; at < bytes.length; ) {
+    const type = bytes.readUInt16BE(at);
+    const length = bytes.readUInt16BE(at + 2);
+    const content = bytes.subarray(at + 4, at + 4 + length);
+    if (content.length !== length) return { bad: 'a malformed ClientHello' };
+    if (type === 0) {
+      if (sni !== undefined) return { bad: 'two server names' };
+      const size = content.readUInt16BE(3);
+      // Exactly one entry, of type host_name.
+      if (content.readUInt8(2) !== 0 || content.readUInt16BE(0) !== size + 3 || length !== size + 5)
+        return { bad: 'a malformed server name' };
+      sni = content.toString('latin1', 5);
+    }
+    at += 4 + length;
+  }
+  return { sni };
 }

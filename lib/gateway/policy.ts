@@ -1,9 +1,9 @@
 /** The verdict on a request: pure, the same code for the proxy and for `sbx net check`. Deny wins; order never matters. */
 import { createHash } from 'node:crypto';
 import { SbxError } from '../errors.ts';
-import { refusedAddress } from './addresses.ts';
-import type { Endpoint } from './host.ts';
-import { coversAddress, coversName, type Pattern, parsePattern } from './pattern.ts';
+import { type Refusal, refusedAddress } from './addresses.ts';
+import type { Endpoint } from './canonical-host.ts';
+import { coversAddress, coversName, endsOf, isSingle, type Pattern, parsePattern, touchesAddress } from './pattern.ts';
 import type { PolicyInput, PolicyRule } from './types.ts';
 
 interface Rule {
@@ -18,7 +18,7 @@ export interface Policy {
   hash: string;
 }
 
-export type Reason = 'rule' | 'default-deny' | 'deny-rule' | 'private-address' | 'not-supported';
+export type Reason = 'rule' | 'default-deny' | 'deny-rule' | 'private-address' | 'odd-address' | 'not-tls';
 
 export interface Verdict {
   allow: boolean;
@@ -27,6 +27,11 @@ export interface Verdict {
   detail: string;
   rule?: PolicyRule;
 }
+
+/** An allow rule without a port means this one; a deny rule without a port means all. */
+const DEFAULT_PORT = 443;
+
+export const DENY_ALL: Policy = { allow: [], deny: [], hash: 'deny-all' };
 
 /** @throws SbxError `gateway`: a pattern is malformed. The caller must then deny everything or keep the last policy. */
 export function compilePolicy(input: PolicyInput): Policy {
@@ -39,63 +44,89 @@ export function compilePolicy(input: PolicyInput): Policy {
 
 export function policyHash(input: PolicyInput): string {
   const lines = (rules: PolicyRule[]) => rules.map((rule) => `${rule.pattern} ${rule.trusted === true}`).toSorted();
+  const http = (input.http ?? []).map(({ host, methods, paths }) => JSON.stringify([host, methods, paths])).toSorted();
   return createHash('sha256')
-    .update(JSON.stringify([lines(input.allow), lines(input.deny)]))
+    .update(JSON.stringify([lines(input.allow), lines(input.deny), http]))
     .digest('hex')
     .slice(0, 16);
 }
 
 function compileRule(rule: PolicyRule): Rule {
   const pattern = parsePattern(rule.pattern);
-  if (pattern === undefined) throw new SbxError('gateway', `not a network pattern: ${rule.pattern}`);
-  return { rule, pattern };
+  if (pattern !== undefined) return { rule, pattern };
+  throw new SbxError('gateway', `not a network pattern: ${rule.pattern}`, {
+    hint: 'write a host, *.host, **.host, an address or a CIDR, then :port or :from-to',
+    ...(rule.file === undefined ? {} : { place: { file: rule.file, line: rule.line ?? 1, column: 1 } }),
+  });
 }
 
-/** Decided by name, before anything is resolved. */
-export function decide(policy: Policy, { host, port, literal }: Endpoint): Verdict {
-  const covers = ({ pattern }: Rule) =>
-    literal ? coversAddress(pattern, host, port) : coversName(pattern, host, port);
-  const denied = policy.deny.find(covers);
-  if (denied !== undefined)
-    return {
-      allow: false,
-      reason: 'deny-rule',
-      detail: `denied by the rule ${textOf(denied.rule)}`,
-      rule: denied.rule,
-    };
-  const allowed = policy.allow.filter(covers);
+/** Decided by name, before anything is resolved. `http`: a plain request, not a tunnel. */
+export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | 'http' = 'tunnel'): Verdict {
+  const { host, port, kind } = endpoint;
+  if (kind === 'odd-number')
+    return { allow: false, reason: 'odd-address', detail: 'an IPv4 address is written as four decimal numbers' };
+  const denied = policy.deny.find(
+    ({ pattern }) =>
+      onPort(pattern, port, 'deny') && (kind === 'name' ? coversName(pattern, host) : touchesAddress(pattern, host)),
+  );
+  if (denied !== undefined) return denial(denied.rule, `denied by the rule ${textOf(denied.rule)}`);
+  const allowed = policy.allow.filter(
+    ({ pattern }) =>
+      onPort(pattern, port, 'allow') && (kind === 'name' ? coversName(pattern, host) : coversAddress(pattern, host)),
+  );
   // A rule of the host's own configuration may lead to a private address, so it is preferred among those that cover.
   const chosen = allowed.find(({ rule }) => rule.trusted === true) ?? allowed[0];
   if (chosen === undefined) return { allow: false, reason: 'default-deny', detail: 'no allow rule covers it' };
+  if (purpose === 'http' && port === DEFAULT_PORT)
+    return { allow: false, reason: 'not-tls', detail: 'plain HTTP to port 443', rule: chosen.rule };
   return { allow: true, reason: 'rule', detail: `allowed by the rule ${textOf(chosen.rule)}`, rule: chosen.rule };
 }
 
-/** Decided again by address, for each one that the name led to. `own`: addresses of this host. */
-export function decideAddress(
-  policy: Policy,
-  verdict: Verdict,
-  address: string,
-  port: number,
-  own: readonly string[],
-): Verdict {
-  const denied = policy.deny.find(({ pattern }) => coversAddress(pattern, address, port));
+export interface AddressQuestion {
+  /** The verdict on the name */
+  verdict: Verdict;
+  /** What the name led to, or the literal that was asked for */
+  address: string;
+  port: number;
+  /** Canonical addresses of this host */
+  own: readonly string[];
+}
+
+/** Decided again by address, for each one that an allowed name led to. */
+export function decideAddress(policy: Policy, { verdict, address, port, own }: AddressQuestion): Verdict {
+  const denied = policy.deny.find(({ pattern }) => onPort(pattern, port, 'deny') && touchesAddress(pattern, address));
   if (denied !== undefined)
-    return {
-      allow: false,
-      reason: 'deny-rule',
-      detail: `its address ${address} is denied by the rule ${textOf(denied.rule)}`,
-      rule: denied.rule,
-    };
+    return denial(denied.rule, `its address ${address} is denied by the rule ${textOf(denied.rule)}`);
   if (verdict.rule?.trusted === true) return verdict;
-  const refused = refusedAddress(address, own);
-  if (refused === undefined) return verdict;
-  if (policy.allow.some(({ pattern }) => coversAddress(pattern, address, port))) return verdict;
+  const refusal = refusedAddress(address, own);
+  if (refusal === undefined) return verdict;
+  const opened = policy.allow.some(
+    ({ pattern }) => onPort(pattern, port, 'allow') && coversAddress(pattern, address) && means(pattern, refusal),
+  );
+  if (opened) return verdict;
   return {
     allow: false,
     reason: 'private-address',
-    detail: `its address ${address} is ${refused}`,
+    detail: `its address ${address} is ${refusal.what}`,
     ...(verdict.rule === undefined ? {} : { rule: verdict.rule }),
   };
+}
+
+/** `0.0.0.0/0` does not mean the host's loopback: the rule must name the address, or a block inside its range. */
+function means({ match }: Pattern, refusal: Refusal): boolean {
+  if (match.kind !== 'cidr') return false;
+  if (isSingle(match)) return true;
+  if (refusal.kind !== 'range') return false;
+  return endsOf(match).every((end) => refusedAddress(end, [])?.range === refusal.range);
+}
+
+function onPort({ ports }: Pattern, port: number, list: 'allow' | 'deny'): boolean {
+  if (ports === undefined) return list === 'deny' || port === DEFAULT_PORT;
+  return port >= ports.from && port <= ports.to;
+}
+
+function denial(rule: PolicyRule, detail: string): Verdict {
+  return { allow: false, reason: 'deny-rule', detail, rule };
 }
 
 function textOf(rule: PolicyRule): string {

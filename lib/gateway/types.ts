@@ -1,6 +1,6 @@
 /** What the gateway is told and what it tells. */
 export interface PolicyRule {
-  /** `host`, `*.host`, `**.host`, IPv4/IPv6 literal or CIDR, each with an optional `:port` or `:from-to`; default port 443 */
+  /** `host`, `*.host`, `**.host`, IPv4/IPv6 literal or CIDR, each with an optional `:port` or `:from-to`; without one an allow rule means port 443, a deny rule every port */
   pattern: string;
   /** May resolve to private addresses: named by the host's own configuration */
   trusted?: boolean;
@@ -22,17 +22,47 @@ export interface AuditRecord {
   time: string;
   sandbox: string;
   verdict: 'allow' | 'deny' | 'error' | 'closed';
-  /** Stable reason word: `rule`, `default-deny`, `private-address`, `bad-request`, `upstream-failed`, … */
-  reason: string;
+  /** Stable reason word, one of `AuditReason` */
+  reason: AuditReason;
+  /** Sentence for people, where the reason word is not all */
+  detail?: string;
   /** Canonical host as asked for; capped and escaped when it is not canonical */
   host: string;
   port: number;
   method?: string;
   path?: string;
-  /** The checked address that was dialled */
+  /** The checked address that is dialled (`allow`: the first one, `closed`: the one that answered) */
   address?: string;
   rule?: { text: string; file?: string; line?: number };
   bytesUp?: number;
   bytesDown?: number;
   durationMs?: number;
+  /** Of refusals that one line stands for, when there were too many for a line each */
+  count?: number;
 }
+
+export type AuditReason =
+  /** Allowed by `rule`; also the end of such a connection */
+  | 'rule'
+  | 'default-deny'
+  | 'deny-rule'
+  | 'private-address'
+  | 'odd-address'
+  /** TLS was expected, for the very host that was asked for */
+  | 'server-name'
+  /** Plain HTTP to port 443 */
+  | 'not-tls'
+  | 'bad-request'
+  /** Too many bytes before the verdict */
+  | 'early-data'
+  | 'head-timeout'
+  | 'too-many-connections'
+  /** The policy became narrower while the connection was open */
+  | 'policy-changed'
+  /** The gateway shut the sandbox's door */
+  | 'door-closed'
+  | 'idle'
+  | 'unresolved'
+  | 'upstream-failed'
+  /** The log could not be written: seen by the client only */
+  | 'audit-unavailable';

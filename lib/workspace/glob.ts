@@ -15,10 +15,21 @@ export function compileGlob(glob: string): Matcher {
   const segments: Segment[] = names.map((name) => (name === '**' ? 'any' : tokensOf(name)));
   // `a/**` means what is in the folder, not the folder.
   if (segments.at(-1) === 'any') segments.push(['any']);
-  if (!anchored) segments.unshift('any');
-  return (path, isFolder) =>
-    (isFolder || !foldersOnly) &&
-    matches(segments, path.split('/'), (tokens, name) => matches(tokens, [...name], (test, one) => test(one)));
+  const isKind = (isFolder: boolean) => isFolder || !foldersOnly;
+  if (anchored)
+    return (path, isFolder) =>
+      isKind(isFolder) && matches(segments, path.split('/'), (tokens, name) => isName(tokens, name));
+  // Most patterns, run on every file of the workspace: the last name decides.
+  const tokens = segments[0] === 'any' ? ['any' as const] : (segments[0] ?? []);
+  const literal = isExact(clean) ? clean : undefined;
+  return (path, isFolder) => {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    return isKind(isFolder) && (literal === undefined ? isName(tokens, name) : name === literal);
+  };
+}
+
+function isName(tokens: Token[], name: string): boolean {
+  return matches(tokens, [...name], (test, one) => test(one));
 }
 
 /** True when a pattern names one path and nothing else. */

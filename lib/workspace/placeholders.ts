@@ -9,6 +9,7 @@ import {
   readFileSync,
   realpathSync,
   rmdirSync,
+  type Stats,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -43,7 +44,7 @@ export function makePlaceholders(recordFile: string, wanted: Placeholder[]): voi
   const entries: Entry[] = [...mine];
   for (const one of wanted) {
     const known = [...mine, ...others].find(({ path }) => path === one.path);
-    const isThere = lstatSync(one.path, { throwIfNoEntry: false }) !== undefined;
+    const isThere = lookAt(one.path) !== undefined;
     if (isThere && (known === undefined || !isUntouched(known))) continue;
     if (!mine.some(({ path }) => path === one.path))
       entries.push(isThere && known !== undefined ? known : { ...one, plannedAt: Date.now() });
@@ -74,7 +75,7 @@ export function removePlaceholders(recordFile: string, otherRecords: string[]): 
   }
 }
 
-export function readPlaceholders(recordFile: string): Placeholder[] {
+function readPlaceholders(recordFile: string): Placeholder[] {
   return readEntries(recordFile).map(({ path, kind, content }) => ({ path, kind, content }));
 }
 
@@ -99,7 +100,7 @@ function make({ path, kind, content }: Entry): boolean {
 
 /** Ours and empty as on the first day: an inode's number alone may have been given to another file since. */
 function isUntouched(entry: Entry): boolean {
-  const found = lstatSync(entry.path, { throwIfNoEntry: false });
+  const found = lookAt(entry.path);
   if (found === undefined) return false;
   const isOurs =
     entry.identity === undefined
@@ -108,6 +109,15 @@ function isUntouched(entry: Entry): boolean {
   if (!isOurs) return false;
   if (entry.kind === 'dir') return found.isDirectory() && readdirSync(entry.path).length === 0;
   return found.isFile() && found.size === entry.content.length && readFileSync(entry.path, 'utf8') === entry.content;
+}
+
+/** Also where a folder on the way has become a file. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function identityOf(path: string): string {

@@ -33,6 +33,7 @@ export interface ScanRequest {
 }
 
 const MOST_ENTRIES = 400_000;
+const SETTINGS_NAMES = new Set(SETTINGS);
 /** Folders read at once */
 const BATCH = 32;
 
@@ -95,14 +96,14 @@ function look(scan: Scan, path: string, entry: Dirent): void {
     return;
   }
   if (!entry.isSymbolicLink() && scan.locks.some((matches) => matches(path, isFolder))) scan.readonly.push(path);
-  const inPackages = `/${path}/`.includes('/node_modules/');
+  const inPackages = path.includes('node_modules') && `/${path}/`.includes('/node_modules/');
   if (entry.name === '.git' && !inPackages && !entry.isSymbolicLink()) {
     if (!isFolder || !isThere(join(scan.root, path, 'HEAD'))) scan.gitEntries.push(path);
     else scan.gitDirs.push(path);
     return;
   }
   // Installed packages bring settings of their own, which no tool reads and every reinstallation removes.
-  if (SETTINGS.includes(entry.name) && !inPackages && !entry.isSymbolicLink()) scan.settings.push(path);
+  if (SETTINGS_NAMES.has(entry.name) && !inPackages && !entry.isSymbolicLink()) scan.settings.push(path);
   const hasPatterns = scan.hides.length + scan.locks.length > 0;
   if (isFolder && (!inPackages || hasPatterns) && !isInsideRepository(path, scan.gitDirs)) scan.queue.push(path);
 }

@@ -51,36 +51,26 @@ export const check = command<{ sandbox?: string; method?: string }, [string]>({
     },
   },
   async run({ context, cwd, view, flags, args }) {
-    const { decide, compilePolicy } = await import('../../gateway/policy.ts');
+    const { compilePolicy } = await import('../../gateway/policy.ts');
+    const { checkUrl } = await import('../../gateway/explain.ts');
     const { policyOf } = await import('../../daemon/spec-parts.ts');
     const project = await readProject(context, cwd);
     const spec =
       flags.sandbox === undefined ? project.sandboxes[0] : project.sandboxes.find(({ name }) => name === flags.sandbox);
     if (spec === undefined) throw new SbxError('not-found', `sandbox.toml names no sandbox "${flags.sandbox}"`);
-    const endpoint = await endpointOf(args[0]);
-    const verdict = decide(compilePolicy(policyOf(spec)), endpoint);
+    const verdict = checkUrl(compilePolicy(policyOf(spec)), args[0]);
+    if (verdict === undefined)
+      throw new SbxError('usage', `${args[0]} is no host that a request could name`, {
+        hint: 'write host, host:port, or an http(s) address',
+      });
     const word = verdict.allow ? 'allowed' : 'denied';
     view.result(
-      { sandbox: spec.name, host: endpoint.host, port: endpoint.port, ...verdict },
-      `${endpoint.host}:${endpoint.port} is ${word}: ${verdict.detail}${verdict.allow ? ' (its address is checked when it is dialled)' : ''}`,
+      { sandbox: spec.name, ...verdict },
+      `${verdict.host}:${verdict.port} is ${word}: ${verdict.detail}\n${verdict.hint}`,
     );
     return verdict.allow ? 0 : 4;
   },
 });
-
-async function endpointOf(where: string): Promise<{ host: string; port: number; literal: boolean }> {
-  const { parseAuthority } = await import('../../gateway/host.ts');
-  const url = /^(https?):\/\/([^/?#]+)/i.exec(where);
-  const endpoint =
-    url === null
-      ? parseAuthority(where, 443)
-      : parseAuthority(url[2] ?? '', url[1]?.toLowerCase() === 'http' ? 80 : 443);
-  if (endpoint === undefined)
-    throw new SbxError('usage', `${where} is no host that a request could name`, {
-      hint: 'write host, host:port, or an http(s) address',
-    });
-  return endpoint;
-}
 
 function parseRecord(line: string): AuditRecord | undefined {
   try {

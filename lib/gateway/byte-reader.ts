@@ -1,0 +1,96 @@
+/** Reads a socket at the pace of its consumer, until it is handed on as a whole. */
+import type { Socket } from 'node:net';
+
+export interface ByteReader {
+  /** What came and was not consumed */
+  readonly held: Buffer;
+  /** Nothing more will come */
+  readonly ended: boolean;
+  /** Waits for more bytes. False: none will come. */
+  more(): Promise<boolean>;
+  consume(bytes: number): void;
+  /** Consumes everything held, or waits for something. Undefined: the end. */
+  chunk(): Promise<Buffer | undefined>;
+  /** Puts bytes of the last chunk back */
+  giveBack(bytes: Buffer): void;
+  /** Goes on reading up to `most` bytes while the consumer is busy; `overrun` is called once when more came */
+  readAhead(most: number, overrun: () => void): () => void;
+  /** Stops reading and returns what is held; the socket is paused */
+  release(): Buffer;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+export function readBytes(socket: Socket): ByteReader {
+  const state = { parts: [] as Buffer[], size: 0, ended: false, ahead: 0, overrun: () => {}, wake: () => {} };
+  const onData = (part: Buffer) => {
+    state.parts.push(part);
+    state.size += part.length;
+    if (state.size > state.ahead) {
+      socket.pause();
+      if (state.ahead > 0) state.overrun();
+    }
+    state.wake();
+  };
+  const onEnd = () => {
+    state.ended = true;
+    state.wake();
+  };
+  socket.on('data', onData).on('end', onEnd).on('close', onEnd);
+  socket.pause();
+  const held = () => {
+    if (state.parts.length > 1) state.parts = [Buffer.concat(state.parts)];
+    return state.parts[0] ?? EMPTY;
+  };
+  const more = async () => {
+    const before = state.size;
+    while (state.size === before && !state.ended)
+      await new Promise<void>((resolve) => {
+        state.wake = resolve;
+        socket.resume();
+      });
+    return state.size > before;
+  };
+  const consume = (bytes: number) => {
+    const rest = held().subarray(bytes);
+    state.parts = rest.length > 0 ? [rest] : [];
+    state.size = rest.length;
+  };
+  return {
+    get held() {
+      return held();
+    },
+    get ended() {
+      return state.ended;
+    },
+    more,
+    consume,
+    async chunk() {
+      if (state.size === 0 && !(await more())) return undefined;
+      const all = held();
+      consume(all.length);
+      return all;
+    },
+    giveBack(bytes) {
+      if (bytes.length === 0) return;
+      state.parts.unshift(bytes);
+      state.size += bytes.length;
+    },
+    readAhead(most, overrun) {
+      Object.assign(state, { ahead: most, overrun });
+      if (state.size > most) overrun();
+      else socket.resume();
+      return () => {
+        Object.assign(state, { ahead: 0, overrun: () => {} });
+        socket.pause();
+      };
+    },
+    release() {
+      socket.off('data', onData).off('end', onEnd).off('close', onEnd);
+      socket.pause();
+      const all = held();
+      consume(all.length);
+      return all;
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** What the connections of one door share. */
+import type { Audit } from './audit.ts';
+import type { Endpoint } from './canonical-host.ts';
+import type { Controls } from './controls.ts';
+import type { Dialer } from './dial.ts';
+import type { Limits, Pace } from './limits.ts';
+import type { Policy } from './policy.ts';
+import type { Resolver } from './resolver.ts';
+import type { AuditReason, AuditRecord } from './types.ts';
+
+/** A request that was admitted and is under way. */
+export interface Flight {
+  endpoint: Endpoint;
+  purpose: 'tunnel' | 'http';
+  addresses: string[];
+  /** MUST end it at once */
+  cut(reason: AuditReason): void;
+}
+
+export interface DoorStats {
+  /** Open now */
+  connections: number;
+  /** Requests and tunnels under way */
+  flights: number;
+  allowed: number;
+  denied: number;
+  failed: number;
+  bytesUp: number;
+  bytesDown: number;
+}
+
+export interface DoorState {
+  sandbox: string;
+  policy: Policy;
+  resolver: Resolver;
+  dialer: Dialer;
+  audit: Audit;
+  limits: Limits;
+  controls: Controls;
+  pace: Pace;
+  flights: Set<Flight>;
+  stats: DoorStats;
+}
+
+/** Writes one record. False: it could not be written, and nothing may leave. */
+export function note(state: DoorState, record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean {
+  if (record.verdict === 'deny') state.stats.denied += record.count ?? 1;
+  if (record.verdict === 'error') state.stats.failed += 1;
+  const written = state.audit.write({ time: new Date().toISOString(), sandbox: state.sandbox, ...record });
+  return written || !state.controls.audit;
+}
+
+export function mayNote(state: DoorState): boolean {
+  return !state.controls.audit || state.audit.ready();
+}

@@ -1,0 +1,104 @@
+/** The parts that heads of requests and responses share: fields and framing, read strictly. Pure. */
+
+export const HEAD_MAX = 64 * 1024;
+
+export type Field = [name: string, value: string];
+
+/** How many bytes of body follow a head. `end`: until the connection ends, of a response only */
+export type Framing = { kind: 'none' } | { kind: 'length'; bytes: number } | { kind: 'chunked' } | { kind: 'end' };
+
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/**
+ * The lines of the first head in `buffer` and its length with the empty line; `more` when it is not whole yet.
+ * `seen`: bytes that were looked at before, so that a head that comes in drops costs no more than one in a piece.
+ */
+export function splitHead(buffer: Buffer, seen = 0): { lines: string[]; bytes: number } | { bad: string } | 'more' {
+  const end = buffer.indexOf('\r\n\r\n', Math.max(0, seen - 3));
+  // A head of bare line feeds never ends, so it is refused as soon as one is seen.
+  const from = Math.max(0, seen - 1);
+  const bad = badBytes(buffer.subarray(from, end < 0 ? Math.min(buffer.length, HEAD_MAX + 1) : end + 4), from === 0);
+  if (bad !== undefined) return { bad };
+  if (end > HEAD_MAX || (end < 0 && buffer.length > HEAD_MAX)) return { bad: 'the head is larger than 64 KiB' };
+  return end < 0 ? 'more' : { lines: buffer.toString('latin1', 0, end).split('\r\n'), bytes: end + 4 };
+}
+
+/** The first byte of a later region was looked at before: it is there for the second one's sake. */
+function badBytes(region: Buffer, isStart: boolean): string | undefined {
+  if (region.includes(0)) return 'a NUL byte in the head';
+  for (let at = region.indexOf(10, isStart ? 0 : 1); at >= 0; at = region.indexOf(10, at + 1))
+    if (region[at - 1] !== 13) return 'a bare line feed in the head';
+  for (let at = region.indexOf(13); at >= 0 && at + 1 < region.length; at = region.indexOf(13, at + 1))
+    if (region[at + 1] !== 10) return 'a bare carriage return in the head';
+  return undefined;
+}
+
+/** A string says what is wrong. Folded lines and a space before the colon are malformed. */
+export function parseFields(lines: string[]): Field[] | string {
+  const fields: Field[] = [];
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(colon, 0));
+    if (!TOKEN.test(name)) return 'a malformed header field';
+    const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 'a control character in a header field';
+    fields.push([name, value]);
+  }
+  return fields;
+}
+
+export function valuesOf(fields: Field[], name: string): string[] {
+  return fields.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
+}
+
+/** The members of a comma-separated field, in lower case. */
+export function listOf(fields: Field[], name: string): string[] {
+  return valuesOf(fields, name)
+    .flatMap((value) => value.toLowerCase().split(','))
+    .map((member) => member.trim());
+}
+
+/** Undefined: neither Content-Length nor Transfer-Encoding. A string says what is wrong. */
+export function framingOf(fields: Field[]): Framing | undefined | string {
+  const encodings = valuesOf(fields, 'transfer-encoding');
+  const lengths = valuesOf(fields, 'content-length');
+  if (encodings.length > 0 && lengths.length > 0) return 'both Content-Length and Transfer-Encoding';
+  if (encodings.length > 0)
+    return encodings.length === 1 && encodings[0]?.toLowerCase() === 'chunked'
+      ? { kind: 'chunked' }
+      : 'a Transfer-Encoding other than chunked';
+  if (lengths.length > 1) return 'more than one Content-Length';
+  const [length] = lengths;
+  if (length === undefined) return undefined;
+  return /^(0|[1-9]\d{0,14})$/.test(length) ? { kind: 'length', bytes: Number(length) } : 'a malformed Content-Length';
+}
+
+const HOP_BY_HOP = [
+  'connection',
+  'proxy-connection',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'upgrade',
+  'http2-settings',
+];
+
+/** Without what belongs to one connection: the usual fields, those that Connection nominates, and the framing. */
+export function endToEnd(fields: Field[]): Field[] {
+  const dropped = new Set([...HOP_BY_HOP, ...listOf(fields, 'connection'), 'content-length', 'transfer-encoding']);
+  return fields.filter(([name]) => !dropped.has(name.toLowerCase()));
+}
+
+/** Our own words for the framing of what we send. */
+export function framingField(framing: Framing): Field[] {
+  if (framing.kind === 'chunked') return [['Transfer-Encoding', 'chunked']];
+  return framing.kind === 'length' ? [['Content-Length', String(framing.bytes)]] : [];
+}
+
+/** Latin-1, as it was read, so that every byte stays the same. */
+export function headBytes(line: string, fields: Field[]): Buffer {
+  return Buffer.from(`${line}\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`, 'latin1');
+}

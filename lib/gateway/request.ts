@@ -1,0 +1,176 @@
+/** One request of a client, from its head to its end: admitted, recorded, dialled, carried. */
+import type { Socket } from 'node:net';
+import { type Admission, admit, stillAdmitted } from './admit.ts';
+import { answer, denialText } from './answers.ts';
+import type { ByteReader } from './byte-reader.ts';
+import type { Connection } from './dial.ts';
+import { type DoorState, type Flight, mayNote, note } from './door-state.ts';
+import type { Verdict } from './policy.ts';
+import type { RequestHead } from './request-head.ts';
+import type { AuditReason, AuditRecord } from './types.ts';
+
+export interface Request {
+  state: DoorState;
+  client: Socket;
+  /** Right behind the head */
+  reader: ByteReader;
+  head: RequestHead;
+  purpose: 'tunnel' | 'http';
+  /** Aborted when the request is cut or its client is gone */
+  abort: AbortController;
+  began: number;
+}
+
+/** What the client is told instead of being served. */
+export interface Refusal {
+  status: 403 | 502;
+  text: string;
+}
+
+export type Admitted = { admission: Admission } | { refusal: Refusal };
+
+/** Every refusal is recorded here. */
+export async function admitRequest(request: Request): Promise<Admitted> {
+  const { state, head, purpose, abort } = request;
+  await state.pace.turn(abort.signal);
+  if (!mayNote(state)) return { refusal: UNRECORDED };
+  const { endpoint } = head;
+  let admission: Admission;
+  try {
+    admission = await admit({ ...state, endpoint, purpose, policy: () => state.policy }, abort.signal);
+  } catch (error) {
+    return { refusal: failed(request, 'unresolved', messageOf(error)) };
+  }
+  return admission.verdict.allow ? { admission } : { refusal: denied(request, admission.verdict) };
+}
+
+const UNRECORDED: Refusal = {
+  status: 403,
+  text: 'sbx: the audit log cannot be written, so nothing is let out. Free space on the host, then try again.',
+};
+
+/** A request that is on its way, in the books until it is closed. */
+export interface Travel {
+  connection: Connection;
+  /** Takes it off the books and records its end. Safe to call again. */
+  close(reason?: AuditReason, detail?: string): void;
+}
+
+/** Records the permission, then dials: without the record no packet leaves. */
+export async function travel(
+  request: Request,
+  admission: Admission,
+): Promise<{ travel: Travel } | { refusal: Refusal }> {
+  const { state, head, purpose, abort } = request;
+  const { addresses, verdict } = admission;
+  const { endpoint } = head;
+  if (!isCurrent(request, admission))
+    return { refusal: denied(request, { ...verdict, allow: false, detail: CHANGED }) };
+  const first = addresses[0];
+  const record = { ...aboutOf(request), verdict: 'allow', reason: 'rule', ...ruleOf(verdict) } as const;
+  if (!note(state, first === undefined ? record : { ...record, address: first })) return { refusal: UNRECORDED };
+  state.stats.allowed += 1;
+  const cut: { reason: AuditReason | undefined } = { reason: undefined };
+  const flight: Flight = {
+    endpoint,
+    purpose,
+    addresses,
+    cut(reason) {
+      cut.reason = reason;
+      abort.abort();
+      request.client.destroy();
+    },
+  };
+  state.flights.add(flight);
+  try {
+    const target = { host: endpoint.host, port: endpoint.port, purpose, addresses };
+    const connection = await state.dialer.dial(target, abort.signal);
+    return { travel: underWay(request, { connection, flight, cut }) };
+  } catch (error) {
+    state.flights.delete(flight);
+    return { refusal: failed(request, cut.reason ?? 'upstream-failed', messageOf(error)) };
+  }
+}
+
+const CHANGED = 'the policy has become narrower meanwhile';
+
+/** The policy may have changed between the admission and now. */
+function isCurrent({ state, head, purpose }: Request, { policy, addresses }: Admission): boolean {
+  if (policy === state.policy || !state.controls.recheck) return true;
+  return stillAdmitted(state.policy, { endpoint: head.endpoint, purpose, addresses }, state.resolver.ownAddresses());
+}
+
+interface Way {
+  connection: Connection;
+  flight: Flight;
+  cut: { reason: AuditReason | undefined };
+}
+
+function underWay(request: Request, { connection, flight, cut }: Way): Travel {
+  const { state, abort } = request;
+  const { socket, address } = connection;
+  // From now on only the dialled address counts: another one may become denied without harm.
+  if (address !== undefined) flight.addresses = [address];
+  let open = true;
+  const close: Travel['close'] = (reason = 'rule', detail) => {
+    if (!open) return;
+    open = false;
+    abort.signal.removeEventListener('abort', onAbort);
+    socket.destroy();
+    state.flights.delete(flight);
+    state.stats.bytesUp += socket.bytesWritten;
+    state.stats.bytesDown += socket.bytesRead;
+    note(state, {
+      ...aboutOf(request),
+      verdict: 'closed',
+      reason: cut.reason ?? reason,
+      ...(detail === undefined ? {} : { detail }),
+      ...(address === undefined ? {} : { address }),
+      bytesUp: socket.bytesWritten,
+      bytesDown: socket.bytesRead,
+      durationMs: Date.now() - request.began,
+    });
+  };
+  const onAbort = () => close();
+  if (abort.signal.aborted) close();
+  else abort.signal.addEventListener('abort', onAbort, { once: true });
+  return { connection, close };
+}
+
+/** Records a denial and says what the client is told. */
+function denied(request: Request, verdict: Verdict): Refusal {
+  const { reason, detail } = verdict;
+  note(request.state, { ...aboutOf(request), verdict: 'deny', reason, detail, ...ruleOf(verdict) });
+  return { status: 403, text: denialText(request.head.endpoint, verdict) };
+}
+
+/** Why a request was aborted, when that has its record already */
+export const RECORDED = 'recorded';
+
+function failed(request: Request, reason: AuditReason, detail: string): Refusal {
+  const durationMs = Date.now() - request.began;
+  if (request.abort.signal.reason !== RECORDED)
+    note(request.state, { ...aboutOf(request), verdict: 'error', reason, detail, durationMs });
+  return { status: 502, text: `sbx: ${request.head.endpoint.host} was not reached: ${detail}` };
+}
+
+export function refusalBytes(refusal: Refusal, head: RequestHead, keepAlive: boolean): Buffer {
+  return answer({ ...refusal, keepAlive, bodiless: head.method === 'HEAD' });
+}
+
+export function aboutOf({ head }: Request): Pick<AuditRecord, 'host' | 'port' | 'method' | 'path'> {
+  const { host, port } = head.endpoint;
+  return { host, port, method: head.method, ...(head.method === 'CONNECT' ? {} : { path: head.target }) };
+}
+
+function ruleOf(verdict: Verdict): Pick<AuditRecord, 'rule'> {
+  if (verdict.rule === undefined) return {};
+  const { text, pattern, file, line } = verdict.rule;
+  return {
+    rule: { text: text ?? pattern, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) },
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,107 @@
+/** CONNECT. On port 443 nothing is dialled before the ClientHello has named the very host that was asked for. */
+import type { Socket } from 'node:net';
+import type { Admission } from './admit.ts';
+import { note } from './door-state.ts';
+import {
+  aboutOf,
+  admitRequest,
+  RECORDED,
+  type Refusal,
+  type Request,
+  refusalBytes,
+  type Travel,
+  travel,
+} from './request.ts';
+import { checkServerName, UNRECOGNIZED_NAME } from './server-name.ts';
+import { endWith } from './socket-write.ts';
+
+const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
+const HTTPS = 443;
+const NOTHING = Buffer.alloc(0);
+
+export async function serveTunnel(request: Request): Promise<void> {
+  const { client, head, state } = request;
+  const admitted = await withinEarlyBytes(request, admitRequest(request));
+  if (client.destroyed) return;
+  if ('refusal' in admitted) return refuse(request, admitted.refusal);
+  const inspected = state.controls.serverName && head.endpoint.kind === 'name';
+  if (inspected && head.endpoint.port === HTTPS) await tlsTunnel(request, admitted.admission);
+  else await openTunnel(request, admitted.admission, inspected);
+}
+
+async function tlsTunnel(request: Request, admission: Admission): Promise<void> {
+  const { client, state, reader, head } = request;
+  client.write(ESTABLISHED);
+  const { host } = head.endpoint;
+  const check = await checkServerName(reader, { host, required: true, ms: state.limits.headMs });
+  if (client.destroyed) return;
+  if (!check.ok) {
+    note(state, { ...aboutOf(request), verdict: 'deny', reason: 'server-name', detail: check.why });
+    return endWith(client, check.tls ? UNRECOGNIZED_NAME : NOTHING);
+  }
+  const going = await withinEarlyBytes(request, travel(request, admission));
+  // It was answered already, so there is no other word left than the end.
+  if ('refusal' in going) return void client.destroy();
+  splice(request, going.travel);
+}
+
+async function openTunnel(request: Request, admission: Admission, inspected: boolean): Promise<void> {
+  const { client, reader, head, state } = request;
+  const going = await withinEarlyBytes(request, travel(request, admission));
+  if ('refusal' in going) return refuse(request, going.refusal);
+  client.write(ESTABLISHED);
+  if (!inspected) return splice(request, going.travel);
+  const upstream = going.travel.connection.socket;
+  downstream(client, upstream, going.travel, state.limits.idleMs);
+  if (reader.held.length === 0) await reader.more();
+  const { host } = head.endpoint;
+  const check = await checkServerName(reader, { host, required: false, ms: state.limits.headMs });
+  if (check.ok || reader.held.length === 0) return upstreamOf(request, going.travel);
+  going.travel.close('server-name', check.why);
+}
+
+/** What the client sends before its turn is held, up to the limit; meanwhile its going away ends the work. */
+async function withinEarlyBytes<T>(request: Request, work: Promise<T>): Promise<T> {
+  const { client, reader, state, abort } = request;
+  const stop = reader.readAhead(state.limits.earlyBytes, () => {
+    const most = state.limits.earlyBytes;
+    const detail = `more than ${most} bytes before the verdict`;
+    note(state, { ...aboutOf(request), verdict: 'deny', reason: 'early-data', detail });
+    abort.abort(RECORDED);
+    client.destroy();
+  });
+  return work.finally(stop);
+}
+
+function refuse({ client, head }: Request, refusal: Refusal): void {
+  if (!client.destroyed) endWith(client, refusalBytes(refusal, head, false));
+}
+
+function splice(request: Request, going: Travel): void {
+  downstream(request.client, going.connection.socket, going, request.state.limits.idleMs);
+  upstreamOf(request, going);
+}
+
+/** The sockets' own pipes: no work of ours for a chunk. What one side said before it left still reaches the other. */
+function downstream(client: Socket, upstream: Socket, going: Travel, idleMs: number): void {
+  upstream.setTimeout(idleMs, () => going.close('idle'));
+  upstream.on('close', () => {
+    going.close();
+    if (upstream.errored) client.destroy();
+    else endWith(client, NOTHING);
+  });
+  const onGone = () => {
+    if (client.readableEnded) upstream.destroySoon();
+    else going.close();
+  };
+  client.on('close', onGone);
+  if (client.destroyed) onGone();
+  upstream.pipe(client);
+}
+
+function upstreamOf({ client, reader }: Request, going: Travel): void {
+  const upstream = going.connection.socket;
+  const early = reader.release();
+  if (early.length > 0) upstream.write(early);
+  client.pipe(upstream);
+}

@@ -1,0 +1,6 @@
+import { describe, test } from 'vitest';
+import { HOSTILE, runHostile } from './cases.ts';
+
+describe('a request of a hostile guest', () => {
+  test.each(HOSTILE.map((one) => [one.name, one] as const))('%s', async (_name, one) => runHostile(one));
+});

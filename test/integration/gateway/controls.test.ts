@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { canonicalHost } from '../../../lib/gateway/canonical-host.ts';
+import { ALL_CONTROLS, type Controls } from '../../../lib/gateway/controls.ts';
+import type { ParsedHead } from '../../../lib/gateway/request-head.ts';
+import { HOSTILE, runHostile } from './cases.ts';
+
+const OFF: { [K in 'parseHead' | 'policy' | 'addressCheck' | 'serverName']: Controls[K] } = {
+  parseHead: lenientHead,
+  policy: false,
+  addressCheck: false,
+  serverName: false,
+};
+
+describe('each control is what its cases rest on: switched off, they fail', () => {
+  for (const control of Object.keys(OFF) as (keyof typeof OFF)[]) {
+    const cases = HOSTILE.filter((one) => one.control === control);
+    test(`${control}: ${cases.length} cases`, async () => {
+      expect(cases.length).toBeGreaterThan(0);
+      for (const one of cases) await expect(runHostile(one, { [control]: OFF[control] }), one.name).rejects.toThrow();
+    });
+  }
+
+  test('audit and recheck have tests of their own, and there is no other control', () => {
+    expect(Object.keys(ALL_CONTROLS).toSorted()).toEqual([...Object.keys(OFF), 'audit', 'recheck'].toSorted());
+  });
+});
+
+/** As a careless proxy reads: every case that must be refused comes through. */
+function lenientHead(buffer: Buffer): ParsedHead {
+  const text = buffer.toString('latin1');
+  const end = /\r?\n\r?\n/.exec(text);
+  if (end === null) return 'more';
+  const [line = '', ...lines] = text.slice(0, end.index).split(/\r?\n/);
+  const [method = '', target = ''] = line.split(' ');
+  const authority = target.replace(/^http:\/\//, '').replace(/\/.*$/, '');
+  const [name = '', port] = authority.split(':');
+  const fields = lines.map((field): [string, string] => [field.split(':')[0] ?? '', field.split(':')[1] ?? '']);
+  return {
+    head: {
+      method,
+      target: method === 'CONNECT' ? target : '/',
+      endpoint: {
+        host: canonicalHost(name)?.host ?? name,
+        kind: 'name',
+        port: Number(port) || (method === 'CONNECT' ? 443 : 80),
+      },
+      version: '1.1',
+      fields,
+      body: { kind: 'none' },
+      keepAlive: false,
+    },
+    bytes: end.index + end[0].length,
+  };
+}
