@@ -3,24 +3,36 @@ import { constants } from 'node:fs';
 import { lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
 import { SbxError } from '../errors.ts';
 
 /** Entries land below `into`; the archive's top name becomes `rename` where given. Returns how many there were. */
 export async function extractSafely(archive: Readable, into: string, rename?: string): Promise<number> {
   const extract = tar.extract();
-  const reading = pipeline(archive, extract);
-  reading.catch(() => {});
+  // Not `pipeline`: it throws past its caller when the reader gives up, and waits for ever when the archive breaks off.
+  extract.on('error', () => {});
+  archive.once('error', (error) => extract.destroy(error));
+  archive.once('close', () => {
+    if (!archive.readableEnded) extract.destroy(new Error('the archive broke off'));
+  });
+  archive.pipe(extract);
+  try {
+    return await extractAll(extract, into, rename);
+  } finally {
+    archive.destroy();
+  }
+}
+
+async function extractAll(extract: tar.Extract, into: string, rename: string | undefined): Promise<number> {
   const seen = new Map<string, string>();
   let count = 0;
   for await (const entry of extract) {
     const { header } = entry;
     const parts = partsOf(header.name, rename);
-    const folded = parts.join('/').toLowerCase();
+    const folded = parts.join('/').normalize('NFC').toLowerCase();
     const twin = seen.get(folded);
     if (twin !== undefined && twin !== parts.join('/'))
-      throw hostile(header.name, `it differs from ${twin} by case only`);
+      throw hostile(header.name, `it differs from ${twin} by case or accents only`);
     seen.set(folded, parts.join('/'));
     await checkParents(into, parts);
     const path = join(into, ...parts);
@@ -31,7 +43,6 @@ export async function extractSafely(archive: Readable, into: string, rename?: st
     if (header.type !== 'file') entry.resume();
     count += 1;
   }
-  await reading;
   return count;
 }
 
@@ -67,7 +78,11 @@ async function writeEntry(content: Readable, path: string, mode: number): Promis
     constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW,
     mode & 0o777,
   );
-  await pipeline(content, file.createWriteStream());
+  try {
+    for await (const chunk of content) await file.writeFile(chunk as Buffer);
+  } finally {
+    await file.close();
+  }
 }
 
 async function makeLink(path: string, target: string): Promise<void> {
