@@ -8,15 +8,16 @@ export interface Garbage {
   reason: string;
 }
 
-/** `used`: the layers of every instance's chain. Parents of used layers are in those chains. */
+/** `used`: layers of every instance's chain. What they, and builds under way, are made from is used with them. */
 export async function collectGarbage(
   store: Store,
   used: { kind: string; key: string }[],
   dryRun: boolean,
 ): Promise<Garbage[]> {
-  const kept = new Set(used.map(({ kind, key }) => `${kind}-${key}`));
   const layers = await store.list();
-  const unused = layers.filter((layer) => !kept.has(`${layer.kind}-${layer.key}`));
+  const building = await store.building();
+  const kept = withParents(layers, [...used, ...building.flatMap(({ layer, parents }) => [layer, ...parents])]);
+  const unused = layers.filter((layer) => !kept.has(nameOf(layer)));
   if (!dryRun) for (const layer of unused) await store.remove(layer.kind, layer.key);
   const leftovers = await store.sweep(dryRun);
   return [
@@ -28,4 +29,20 @@ export async function collectGarbage(
     })),
     ...leftovers.map(({ name, bytes }) => ({ kind: 'leftover', key: name, bytes, reason: 'its builder was ended' })),
   ];
+}
+
+function withParents(layers: Layer[], used: { kind: string; key: string }[]): Set<string> {
+  const byName = new Map(layers.map((layer) => [nameOf(layer), layer]));
+  const kept = new Set<string>();
+  const queue = used.map(nameOf);
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (kept.has(name)) continue;
+    kept.add(name);
+    queue.push(...(byName.get(name)?.parents ?? []).map(nameOf));
+  }
+  return kept;
+}
+
+function nameOf({ kind, key }: { kind: string; key: string }): string {
+  return `${kind}-${key}`;
 }

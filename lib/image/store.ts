@@ -1,36 +1,12 @@
 /** Content-addressed layers: written under a temporary name, synced, renamed; verified when they are used. */
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, mkdirSync, statSync } from 'node:fs';
-import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdirSync, statfsSync, statSync } from 'node:fs';
+import { readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { errnoOf, SbxError } from '../errors.ts';
 import { takeLock } from '../lock.ts';
-import { isAlive, startTimeOf } from '../process.ts';
-
-export interface LayerMeta {
-  parents: { kind: string; key: string }[];
-  /** For people */
-  description: string;
-}
-
-interface FileSeal {
-  name: string;
-  size: number;
-  sha256: string;
-  /** A process in a jail can forge a time of change, but not this one */
-  dev: number;
-  ino: number;
-  ctimeMs: number;
-}
-
-interface LayerRecord extends LayerMeta {
-  version: 1;
-  kind: string;
-  key: string;
-  createdAt: string;
-  files: FileSeal[];
-}
+import { startTimeOf } from '../process.ts';
+import { BUILDING, type Building, bytesIn, discard, readBuilding, sweep } from './leftovers.ts';
+import { damageOf, isUntouched, type LayerMeta, type LayerRecord, RECORD, readRecord, seal, syncPath } from './seal.ts';
 
 export interface Layer extends LayerMeta {
   kind: string;
@@ -62,67 +38,49 @@ export interface Store {
   pathOf(kind: string, key: string): string;
   list(): Promise<Layer[]>;
   remove(kind: string, key: string): Promise<void>;
+  /** Layers that living processes build at this moment, with the parents they need for it */
+  building(): Promise<Building[]>;
   /** Folders of builders that died; removed, with the bytes they held */
   sweep(dryRun: boolean): Promise<{ name: string; bytes: number }[]>;
 }
-
-const RECORD = 'layer.json';
 
 export function openStore(root: string): Store {
   const temporary = join(root, 'tmp');
   const locks = join(root, 'locks');
   for (const dir of [root, temporary, locks]) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const pathOf = (kind: string, key: string) => join(root, `${kind}-${key}`);
-
-  const get: Store['get'] = async (kind, key, options) => {
-    const dir = pathOf(kind, key);
-    const record = await readRecord(dir);
-    if (record === undefined) {
-      // A folder without a record was not sealed by us.
-      if (statSync(dir, { throwIfNoEntry: false }) !== undefined) await discard(dir, temporary);
-      return undefined;
-    }
-    const why = await damage(dir, record);
-    if (why !== undefined) {
-      options?.onDamaged?.(why);
-      await discard(dir, temporary);
-      return undefined;
-    }
-    const now = new Date();
-    await utimes(join(dir, RECORD), now, now);
-    return layerOf(dir, record);
-  };
+  const lockOf = (kind: string, key: string) => join(locks, `${kind}-${key}`);
 
   return {
-    get,
+    async get(kind, key, options) {
+      const dir = pathOf(kind, key);
+      const record = await readRecord(dir);
+      if (record !== undefined && (await isUntouched(dir, record))) return use(dir, record);
+      if (statSync(dir, { throwIfNoEntry: false }) === undefined) return undefined;
+      // What one process has found damaged, another one may have built again since: the lock, and look anew.
+      using _lock = await takeLock(lockOf(kind, key));
+      return findOrDiscard(dir, temporary, options?.onDamaged);
+    },
     pathOf,
     async build(kind, key, meta, fill, options = {}) {
-      using _lock = await takeLock(join(locks, `${kind}-${key}`), {
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-        onWait: () => options.onWait?.(),
-      });
-      const done = await get(kind, key);
-      if (done !== undefined) return done;
-      const dir = join(temporary, `${kind}-${key}.${process.pid}.${startTimeOf(process.pid)}`);
-      await rm(dir, { recursive: true, force: true });
-      mkdirSync(dir, { mode: 0o700 });
       try {
-        await fill(dir, options.signal);
-        options.signal?.throwIfAborted();
-        await seal(dir, kind, key, meta);
-        await rename(dir, pathOf(kind, key));
-        await syncPath(root);
+        using _lock = await takeLock(lockOf(kind, key), options);
+        const done = await findOrDiscard(pathOf(kind, key), temporary);
+        if (done !== undefined) return done;
+        const name = `${kind}-${key}.${process.pid}.${startTimeOf(process.pid)}`;
+        return await buildLayer({
+          root,
+          temporary,
+          dir: join(temporary, name),
+          kind,
+          key,
+          meta,
+          fill,
+          signal: options.signal,
+        });
       } catch (error) {
         throw explain(error, root);
-      } finally {
-        await rm(dir, { recursive: true, force: true });
       }
-      const built = await get(kind, key);
-      if (built === undefined)
-        throw new SbxError('layer-damaged', `the ${kind} layer was damaged while it was written`, {
-          hint: 'check the disk of the host',
-        });
-      return built;
     },
     async list() {
       const names = await readdir(root);
@@ -131,89 +89,77 @@ export function openStore(root: string): Store {
       );
       return Promise.all(layers.flatMap(({ dir, record }) => (record === undefined ? [] : [layerOf(dir, record)])));
     },
-    remove: async (kind, key) => {
-      using _lock = await takeLock(join(locks, `${kind}-${key}`));
+    async remove(kind, key) {
+      using _lock = await takeLock(lockOf(kind, key));
       await discard(pathOf(kind, key), temporary);
     },
-    async sweep(dryRun) {
-      const dead = (await readdir(temporary)).filter((name) => !builderLives(name));
-      const found = await Promise.all(
-        dead.map(async (name) => ({ name, bytes: await bytesIn(join(temporary, name)) })),
-      );
-      if (!dryRun) for (const { name } of found) await rm(join(temporary, name), { recursive: true, force: true });
-      return found;
-    },
+    building: () => readBuilding(temporary),
+    sweep: (dryRun) => sweep(temporary, dryRun),
   };
 }
 
-async function readRecord(dir: string): Promise<LayerRecord | undefined> {
-  try {
-    const record = JSON.parse(await readFile(join(dir, RECORD), 'utf8')) as LayerRecord;
-    return record.version === 1 ? record : undefined;
-  } catch {
-    return undefined;
-  }
+interface BuildJob {
+  root: string;
+  temporary: string;
+  dir: string;
+  kind: string;
+  key: string;
+  meta: LayerMeta;
+  fill: (dir: string, signal?: AbortSignal) => Promise<void>;
+  signal: AbortSignal | undefined;
 }
 
-/** Why the layer is not what was sealed. The full hash is computed only where a file's identity has changed. */
-async function damage(dir: string, record: LayerRecord): Promise<string | undefined> {
-  let resealed = false;
-  for (const file of record.files) {
-    const found = await stat(join(dir, file.name)).catch(() => undefined);
-    if (found === undefined) return `${file.name} is missing`;
-    if (found.size !== file.size) return `${file.name} has ${found.size} bytes instead of ${file.size}`;
-    if (found.dev === file.dev && found.ino === file.ino && found.ctimeMs === file.ctimeMs) continue;
-    if ((await hashOf(join(dir, file.name))) !== file.sha256) return `the content of ${file.name} has changed`;
-    Object.assign(file, { dev: found.dev, ino: found.ino, ctimeMs: found.ctimeMs });
-    resealed = true;
+/** Under the lock of the layer. */
+async function buildLayer(job: BuildJob): Promise<Layer> {
+  const { root, temporary, dir, kind, key, meta, fill, signal } = job;
+  const target = join(root, `${kind}-${key}`);
+  await sweep(temporary, false);
+  try {
+    const building: Building = { layer: { kind, key }, parents: meta.parents };
+    await writeFile(dir + BUILDING, JSON.stringify(building), { mode: 0o600 });
+    await rm(dir, { recursive: true, force: true });
+    mkdirSync(dir, { mode: 0o700 });
+    await fill(dir, signal);
+    signal?.throwIfAborted();
+    await seal(dir, kind, key, meta);
+    signal?.throwIfAborted();
+    await rename(dir, target);
+    await syncPath(root);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+    await rm(dir + BUILDING, { force: true });
   }
-  if (resealed) await writeFile(join(dir, RECORD), JSON.stringify(record), { mode: 0o600 });
+  let why = 'it is gone';
+  const built = await findOrDiscard(target, temporary, (damage) => {
+    why = damage;
+  });
+  if (built !== undefined) return built;
+  throw new SbxError('layer-damaged', `the ${kind} layer was damaged while it was written`, {
+    why,
+    hint: 'check the disk of the host',
+  });
+}
+
+/** Under the lock of the layer. Reads all of what is not as it was sealed. */
+async function findOrDiscard(
+  dir: string,
+  temporary: string,
+  onDamaged?: (why: string) => void,
+): Promise<Layer | undefined> {
+  if (statSync(dir, { throwIfNoEntry: false }) === undefined) return undefined;
+  const record = await readRecord(dir);
+  const damage = record === undefined ? `${RECORD} cannot be read` : await damageOf(dir, record);
+  if (record !== undefined && damage === undefined) return use(dir, record);
+  onDamaged?.(damage ?? '');
+  await discard(dir, temporary);
   return undefined;
 }
 
-async function seal(dir: string, kind: string, key: string, meta: LayerMeta): Promise<void> {
-  const names = (await readdir(dir, { recursive: true }))
-    .filter((name) => statSync(join(dir, name)).isFile())
-    .toSorted();
-  const files: FileSeal[] = [];
-  for (const name of names) {
-    const path = join(dir, name);
-    const sha256 = await hashOf(path);
-    await syncPath(path);
-    const { size, dev, ino, ctimeMs } = await stat(path);
-    files.push({ name, size, sha256, dev, ino, ctimeMs });
-  }
-  const record: LayerRecord = { version: 1, kind, key, ...meta, createdAt: new Date().toISOString(), files };
-  await writeFile(join(dir, RECORD), JSON.stringify(record), { mode: 0o600 });
-  await syncPath(join(dir, RECORD));
-  await syncPath(dir);
-}
-
-async function hashOf(path: string): Promise<string> {
-  const hash: Hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash);
-  return hash.digest('hex');
-}
-
-async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Out of sight in one step, then gone. */
-async function discard(dir: string, temporary: string): Promise<void> {
-  const trash = join(temporary, `discarded.${process.pid}.${startTimeOf(process.pid)}.${Date.now()}`);
-  try {
-    await rename(dir, trash);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  await rm(trash, { recursive: true, force: true });
+async function use(dir: string, record: LayerRecord): Promise<Layer> {
+  const now = new Date();
+  // When it was last used. A layer that is removed at this very moment is found missing by its user.
+  await utimes(join(dir, RECORD), now, now).catch(() => {});
+  return layerOf(dir, record);
 }
 
 async function layerOf(dir: string, record: LayerRecord): Promise<Layer> {
@@ -221,31 +167,18 @@ async function layerOf(dir: string, record: LayerRecord): Promise<Layer> {
   return { kind, key, parents, description, createdAt, dir, bytes: await bytesIn(dir) };
 }
 
-async function bytesIn(dir: string): Promise<number> {
-  const names = await readdir(dir, { recursive: true }).catch(() => []);
-  const sizes = await Promise.all(
-    names.map((name) =>
-      stat(join(dir, name)).then(
-        (found) => (found.isFile() ? found.blocks * 512 : 0),
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-/** `<what>.<pid>.<start time>…` */
-function builderLives(name: string): boolean {
-  const [, pid, startTime] = /\.(\d+)\.(\d+)/.exec(name) ?? [];
-  return pid !== undefined && startTime !== undefined && isAlive({ pid: Number(pid), startTime });
-}
-
 function explain(error: unknown, root: string): unknown {
+  if (error instanceof SbxError) return error;
   const full = errnoOf(error) === 'ENOSPC' || (error instanceof Error && /no space left|ENOSPC/i.test(error.message));
   if (!full) return error;
+  const { bavail, blocks, bsize } = statfsSync(root);
   return new SbxError('no-space', 'no space left to build a layer', {
-    why: `the disk of ${root} is full`,
+    why: `the disk of ${root} has ${mebibytes(bavail * bsize)} free of ${mebibytes(blocks * bsize)}; what was written of the layer is removed again`,
     hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
     cause: error,
   });
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.floor(bytes / 1024 ** 2)} MiB`;
 }

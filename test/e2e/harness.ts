@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readHolder } from '../../lib/lock.ts';
 
 export const SBX = fileURLToPath(new URL('../../bin/sbx', import.meta.url));
 
@@ -113,11 +114,7 @@ export async function until<T>(look: () => Promise<T | undefined | false>, pause
 }
 
 export function daemonPid(): number | undefined {
-  try {
-    return (JSON.parse(readFileSync(join(HOME, 'daemon', 'lock'), 'utf8')) as { pid: number }).pid;
-  } catch {
-    return undefined;
-  }
+  return readHolder(join(HOME, 'daemon', 'lock'))?.pid;
 }
 
 /** Processes whose command line holds the text. */
