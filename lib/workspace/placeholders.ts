@@ -75,10 +75,6 @@ export function removePlaceholders(recordFile: string, otherRecords: string[]): 
   }
 }
 
-function readPlaceholders(recordFile: string): Placeholder[] {
-  return readEntries(recordFile).map(({ path, kind, content }) => ({ path, kind, content }));
-}
-
 /** True when it was made now. */
 function make({ path, kind, content }: Entry): boolean {
   try {

@@ -213,7 +213,7 @@ describe('a terminal', () => {
     const second = guest.exec(ask(['sh', '-c', 'trap "" HUP; cat'], { tty, stdin: true }));
     second.stdin.write('typed\n');
     // Its echo, then what cat says.
-    await readUntil(second.stdout, /typed\r\n[^]*typed\r\n/);
+    await readUntil(second.stdout, /typed\r\n[\s\S]*typed\r\n/);
     second.stdin.end();
     expect(await second.exit).toMatchObject({ code: 0 });
   });
