@@ -62,7 +62,10 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     driver: createQemuDriver({ probeCache: home.probes }),
     gateway,
     guests: createGuests((id) => supervisor.poke(id)),
-    watches: createMountWatches((id) => {
+    watches: createMountWatches((id, why) => {
+      process.stderr.write(
+        `${id}: its mounts could not be put back, it is restarted: ${why instanceof Error ? `${why.message} ${why instanceof SbxError ? why.why : ''}` : JSON.stringify(why)}\n`,
+      );
       // Its protected paths are open and stay so: it must not run on. The supervisor starts it again with every mount in place.
       void deps.driver.destroy(placesOf(instancePaths(home, id))).then(() => supervisor.poke(id));
     }),
@@ -322,9 +325,15 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
     async guest(id) {
       const record = deps.records.require(id);
       const paths = instancePaths(deps.home, id);
-      if (deps.driver.find(placesOf(paths)) === undefined)
+      const vm = deps.driver.find(placesOf(paths));
+      if (vm === undefined)
         throw new SbxError('not-running', `${record.name} is not running`, {
           hint: `run \`sbx start ${record.name}\``,
+        });
+      // Before the resume sequence is through, there is no workspace and no identity: nothing else runs.
+      if (record.resumed?.pid !== vm.pid || record.resumed.startTime !== vm.startTime)
+        throw new SbxError('not-running', `${record.name} is still starting`, {
+          hint: 'try again in a moment; `sbx ls` shows its state',
         });
       const guest = await deps.guests.connect(id, paths.agent, { fresh: false, timeoutMs: 10_000 });
       return (socket) => relayGuest(socket, guest);

@@ -101,6 +101,8 @@ describe('a project, from its file to a running microVM', () => {
       sbx(['exec', '-u', 'root', '--', 'sh', '-c', 'echo "# from inside" >> sandbox.toml'], { cwd: p.dir });
     // The mount is put back at once, not in the same instant.
     await until(async () => (await write()).code !== 0);
+    // A machine whose mount could not be put back is restarted: either way it ends up running, with the file protected.
+    await until(async () => (await statusOf(p.dir)).state === 'running');
     writeFileSync(file, base);
     expect((await write()).code).not.toBe(0);
     expect(readFileSync(file, 'utf8')).toBe(base);
