@@ -22,6 +22,8 @@ export class Qmp implements AsyncDisposable {
     this.#socket = socket;
     this.#lines = createInterface({ input: socket });
     this.#lines.on('line', (line) => this.#take(line));
+    // The reader of lines passes its input's errors on.
+    this.#lines.on('error', () => {});
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#closed = true;

@@ -18,6 +18,7 @@ export function useBuilders(): void {
       entryPoints: [join(import.meta.dirname, 'builder.ts')],
       outfile: bundle,
       bundle: true,
+      target: 'node20.19',
       platform: 'node',
       format: 'esm',
       banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },

@@ -76,7 +76,14 @@ test('processes that take, give back and die never hold it two at once', async (
   mkdirSync(join(dir, 'in'));
   writeFileSync(join(dir, 'worker.ts'), WORKER);
   const outfile = join(dir, 'worker.mjs');
-  await build({ entryPoints: [join(dir, 'worker.ts')], outfile, bundle: true, platform: 'node', format: 'esm' });
+  await build({
+    entryPoints: [join(dir, 'worker.ts')],
+    outfile,
+    bundle: true,
+    target: 'node20.19',
+    platform: 'node',
+    format: 'esm',
+  });
   const children: ChildProcess[] = [];
   onTestFinished(() => {
     for (const child of children) child.kill('SIGKILL');
