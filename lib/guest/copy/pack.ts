@@ -1,0 +1,138 @@
+/** A file or a whole folder as a tar stream, depth first, each name below `./`. Symbolic links go as links and are never followed. */
+import { constants, type Stats } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import tar from 'tar-stream';
+import { Failure } from '../failure.ts';
+import type { Folder } from './folder.ts';
+import { type CopyResult, emptyResult, type Header, skip } from './types.ts';
+
+/** Up to this size a file is read at once */
+const SMALL_FILE = 256 * 1024;
+const READ_BYTES = 64 * 1024;
+/** A tar header's seconds, as the writer keeps them */
+const LATEST_SECOND = 2 ** 31 - 1;
+
+/**
+ * Packs the entry `name` of `folder`. Pieces come gathered to about `READ_BYTES`; nothing is read ahead of the reader.
+ * The generator's end returns what was packed; stopping it early ends the reading.
+ */
+export async function* pack(folder: Folder, name: string): AsyncGenerator<Buffer, CopyResult> {
+  const archive = tar.pack();
+  const result = emptyResult();
+  const work = addEntry({ archive, result, folder, name, path: '.' }).then(
+    () => archive.finalize(),
+    (error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))),
+  );
+  try {
+    let pieces: Buffer[] = [];
+    let size = 0;
+    for await (const piece of archive as AsyncIterable<Buffer>) {
+      pieces.push(piece);
+      size += piece.length;
+      if (size < READ_BYTES) continue;
+      yield Buffer.concat(pieces);
+      pieces = [];
+      size = 0;
+    }
+    yield Buffer.concat(pieces);
+    return result;
+  } finally {
+    archive.destroy();
+    await work;
+  }
+}
+
+interface Item {
+  archive: tar.Pack;
+  result: CopyResult;
+  folder: Folder;
+  /** In `folder` */
+  name: string;
+  /** In the archive */
+  path: string;
+}
+
+async function addEntry(item: Item): Promise<void> {
+  const found = await item.folder.look(item.name);
+  if (found === undefined) {
+    if (item.path === '.') throw new Failure('not-found', `there is no ${item.name}`);
+    return skip(item.result, item.path, 'it was gone when its turn came');
+  }
+  if (found.isDirectory()) await addFolder(item, found);
+  else if (found.isFile()) await addFile(item, found);
+  else if (found.isSymbolicLink()) {
+    const linkname = await item.folder.linkTarget(item.name);
+    await write(item, { ...headerOf(item, found), type: 'symlink', linkname });
+  } else if (item.path === '.') throw new Failure('usage', `${item.name} is neither a file, a folder nor a link`);
+  else skip(item.result, item.path, 'it is neither a file, a folder nor a link');
+}
+
+async function addFolder(item: Item, found: Stats): Promise<void> {
+  await using folder = await item.folder.enter(item.name);
+  await write(item, { ...headerOf(item, found), name: `${item.path}/`, type: 'directory' });
+  const names = (await folder.list()).toSorted(Buffer.compare);
+  for (const bytes of names) {
+    const name = bytes.toString();
+    if (Buffer.from(name).equals(bytes)) await addEntry({ ...item, folder, name, path: `${item.path}/${name}` });
+    else skip(item.result, `${item.path}/${bytes.toString('latin1')}`, 'its name is not UTF-8');
+  }
+}
+
+async function addFile(item: Item, found: Stats): Promise<void> {
+  await using file = await item.folder.openFile(item.name);
+  const now = await file.stat();
+  if ((now.mode & constants.S_IFMT) !== constants.S_IFREG || now.ino !== found.ino)
+    throw new Failure('guest-failed', `${item.path} changed while it was copied`);
+  const header: Header = { ...headerOf(item, now), type: 'file', size: now.size };
+  if (now.size <= SMALL_FILE) await write(item, header, await readUpTo(file, now.size));
+  else await writeLarge(item, header, file, now.size);
+  item.result.bytes += now.size;
+}
+
+function headerOf(item: Item, found: Stats): Header {
+  const seconds = Math.min(Math.max(Math.floor(found.mtimeMs / 1000), 0), LATEST_SECOND);
+  return { name: item.path, mode: found.mode & 0o777, mtime: new Date(seconds * 1000), uid: 0, gid: 0 };
+}
+
+/** Resolves when the archive's reader took it. */
+function write(item: Item, header: Header, content?: Buffer): Promise<void> {
+  item.result.entries += 1;
+  return new Promise((resolve, reject) => {
+    const done = (error?: Error | null) => (error ? reject(error) : resolve());
+    if (content === undefined) item.archive.entry(header, done);
+    else item.archive.entry(header, content, done);
+  });
+}
+
+function writeLarge(item: Item, header: Header, file: FileHandle, size: number): Promise<void> {
+  item.result.entries += 1;
+  return new Promise((resolve, reject) => {
+    const sink = item.archive.entry(header, (error) => (error ? reject(error) : resolve()));
+    const pump = async () => {
+      for (let left = size; left > 0; ) {
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(Math.min(left, READ_BYTES)), 0);
+        if (bytesRead === 0) throw new Failure('guest-failed', `${item.path} became shorter while it was copied`);
+        left -= bytesRead;
+        if (!sink.write(buffer.subarray(0, bytesRead)))
+          await new Promise<void>((drained) => sink.once('drain', () => drained()));
+      }
+      sink.end(undefined);
+    };
+    sink.on('error', reject);
+    pump().catch((error: Error) => {
+      sink.destroy(error);
+      reject(error);
+    });
+  });
+}
+
+/** Exactly `size` bytes: a file that grows meanwhile is cut, one that shrank fails. */
+async function readUpTo(file: FileHandle, size: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(size);
+  for (let at = 0; at < size; ) {
+    const { bytesRead } = await file.read(buffer, at, size - at);
+    if (bytesRead === 0) return buffer.subarray(0, at);
+    at += bytesRead;
+  }
+  return buffer;
+}
