@@ -4,8 +4,10 @@ import { connect as netConnect } from 'node:net';
 import { type Duplex, PassThrough, type Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorJson, errnoOf, fromErrorJson, SbxError } from '../errors.ts';
+import type { CopyResult } from './copy/types.ts';
 import { Mux, type MuxStream, type StreamEvents } from './mux.ts';
 import { type Calls, CHANNEL, type ConnectRequest, type ExecRequest, type ExecResult } from './services.ts';
+import { type CopyOptions, get, put } from './transfer.ts';
 import { Decoder, hello, resyncPadding, TYPE } from './wire.ts';
 
 export interface ConnectOptions {
@@ -102,6 +104,16 @@ export class GuestConnection implements AsyncDisposable {
     const { events, result } = streamEvents<unknown>(() => output, [output]);
     const stream = this.#mux.open('connect', request, events);
     return { input: inputOf(stream), output, ended: result };
+  }
+
+  /** Copies a file or folder of the host into the guest. */
+  put(options: CopyOptions): Promise<CopyResult> {
+    return put(this, options);
+  }
+
+  /** Copies a file or folder of the guest to the host: what comes is not trusted. */
+  get(options: CopyOptions): Promise<CopyResult> {
+    return get(this, options);
   }
 
   /** For the relay: a stream with its raw events. */

@@ -24,6 +24,22 @@ export interface ExecResult {
   signal?: string;
 }
 
+/** A tree of the host as tar on stdin; the result is a `CopyResult`. */
+export interface PutRequest {
+  /** Absolute or below the user's home. A folder that exists takes the tree in, as `name` */
+  target: string;
+  name: string;
+  /** Owner of what is written; default `agent` */
+  user?: string;
+}
+
+/** A tree of the guest as tar on stdout; the result is a `CopyResult`. */
+export interface GetRequest {
+  /** Absolute or below the user's home */
+  path: string;
+  user?: string;
+}
+
 export interface ConnectRequest {
   host: string;
   port: number;

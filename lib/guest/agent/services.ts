@@ -1,9 +1,10 @@
 /** Which service answers which stream. */
 import { connect } from 'node:net';
-import { toErrorJson } from '../../errors.ts';
+import { failureJson } from '../failure.ts';
 import type { MuxStream, StreamEvents } from '../mux.ts';
-import type { Calls, ConnectRequest, ExecRequest } from '../services.ts';
+import type { Calls, ConnectRequest, ExecRequest, GetRequest, PutRequest } from '../services.ts';
 import { CHANNEL } from '../services.ts';
+import { get, put } from './copy.ts';
 import { exec } from './exec.ts';
 import { createSyscalls } from './syscalls.ts';
 import { createSystem } from './system.ts';
@@ -24,13 +25,15 @@ export function createServices(): Services {
   return {
     open(stream, service, body) {
       if (service === 'exec') return exec(stream, body as ExecRequest, system.environment());
+      if (service === 'put') return put(stream, body as PutRequest);
+      if (service === 'get') return get(stream, body as GetRequest);
       if (service === 'connect') return tcp(stream, body as ConnectRequest);
       const call = calls[service as keyof Calls] as ((ask: unknown) => Promise<unknown>) | undefined;
       if (call === undefined) stream.reset(`no such service: ${service}`);
       else
         call(body).then(
           (answer) => stream.close(answer),
-          (error: unknown) => stream.close({ error: toErrorJson(error) }),
+          (error: unknown) => stream.close({ error: failureJson(error) }),
         );
       return IGNORE;
     },

@@ -1,7 +1,7 @@
 /** The guest as a whole: becoming a sandbox of its own after a clone, getting ready for a snapshot, ending. */
 import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { SbxError } from '../../errors.ts';
+import { Failure } from '../failure.ts';
 import type { Calls, GuestMount, ResumeRequest } from '../services.ts';
 import { MS_BIND, type Syscalls } from './syscalls.ts';
 
@@ -96,7 +96,7 @@ async function mountAll(mounts: GuestMount[], syscalls: Syscalls): Promise<void>
 function makeMountPoint(target: string, directory: boolean): void {
   if (existsSync(target)) {
     if (lstatSync(target).isSymbolicLink())
-      throw new SbxError('workspace', `${target} is a symbolic link in the sandbox`, {
+      throw new Failure('workspace', `${target} is a symbolic link in the sandbox`, {
         hint: 'mount it somewhere else',
       });
     return;

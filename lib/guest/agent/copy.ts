@@ -1,0 +1,95 @@
+/** Copies in and out, the guest's side. */
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { extract } from '../copy/extract.ts';
+import { Folder } from '../copy/folder.ts';
+import { pack } from '../copy/pack.ts';
+import type { CopyResult } from '../copy/types.ts';
+import { Failure, failureJson } from '../failure.ts';
+import type { MuxStream, StreamEvents } from '../mux.ts';
+import { CHANNEL, type GetRequest, type PutRequest } from '../services.ts';
+import { findUser, type User } from './users.ts';
+
+export function put(stream: MuxStream, request: PutRequest): StreamEvents {
+  const archive = new PassThrough();
+  archive.on('error', () => {});
+  receive(archive, request).then(
+    (result) => stream.close(result),
+    (error: unknown) => stream.close({ error: failureJson(error) }),
+  );
+  return {
+    onData: (_channel, data, taken) => void archive.write(data, () => taken()),
+    onEnd: () => void archive.end(),
+    onControl: () => {},
+    onClose: () => {},
+    onReset: (reason) => void archive.destroy(new Error(reason)),
+  };
+}
+
+export function get(stream: MuxStream, request: GetRequest): StreamEvents {
+  let wanted = true;
+  send(stream, request, () => wanted).then(
+    (result) => stream.close(result),
+    (error: unknown) => stream.close({ error: failureJson(error) }),
+  );
+  return {
+    onData: (_channel, _data, taken) => taken(),
+    onEnd: () => {},
+    onControl: () => {},
+    onClose: () => {},
+    onReset: () => {
+      wanted = false;
+    },
+  };
+}
+
+/** Links on the way to the target are followed here: inside, they lead to nothing that is not the guest's own. */
+async function receive(archive: PassThrough, request: PutRequest): Promise<CopyResult> {
+  const user = userOf(request.user);
+  const target = resolve(user.home, request.target);
+  const isFolder = (await stat(target).catch(() => undefined))?.isDirectory() === true;
+  if (!isFolder && request.target.endsWith('/')) throw noFolder(target);
+  const parent = isFolder ? target : dirname(target);
+  const real = await realpath(parent).catch(() => {
+    throw noFolder(parent);
+  });
+  await using into = await Folder.open(real);
+  return await extract(archive, {
+    into,
+    name: isFolder ? request.name : basename(target),
+    trusted: true,
+    owner: { uid: user.uid, gid: user.gid },
+  });
+}
+
+async function send(stream: MuxStream, request: GetRequest, wanted: () => boolean): Promise<CopyResult> {
+  const path = resolve(userOf(request.user).home, request.path);
+  const real = await realpath(path).catch(() => {
+    throw new Failure('not-found', `there is no ${path} in the sandbox`);
+  });
+  if (real === '/')
+    throw new Failure('usage', 'the whole of a sandbox cannot be copied', { hint: 'name a folder in it' });
+  await using folder = await Folder.open(dirname(real));
+  const packing = pack(folder, basename(real));
+  try {
+    for (;;) {
+      const next = await packing.next();
+      if (next.done === true) return next.value;
+      await stream.send(CHANNEL.stdout, next.value);
+      if (!wanted()) throw new Failure('guest-failed', 'the copy was given up');
+    }
+  } finally {
+    await packing.return(undefined as never);
+  }
+}
+
+function userOf(name: string | undefined): User {
+  const user = findUser(name ?? 'agent');
+  if (user === undefined) throw new Failure('not-found', `no such user in the sandbox: ${name ?? 'agent'}`);
+  return user;
+}
+
+function noFolder(path: string): Failure {
+  return new Failure('not-found', `there is no folder ${path} in the sandbox`);
+}

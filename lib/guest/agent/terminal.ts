@@ -1,0 +1,74 @@
+/** A command on a terminal of its own. The native part of node-pty is used alone: its JavaScript drops unread output 200 ms after the end. */
+import { createRequire } from 'node:module';
+import { ReadStream } from 'node:tty';
+import type { Command } from './command.ts';
+
+export interface Terminal {
+  pid: number;
+  /** Both ways; reading fails when the last process that has the terminal open is gone */
+  stream: ReadStream;
+  exit: Promise<{ code: number; signal: number }>;
+  /** Sizes that cannot be are ignored */
+  resize(size: { cols: number; rows: number }): void;
+}
+
+export interface Size {
+  cols: number;
+  rows: number;
+  term: string;
+}
+
+interface Native {
+  fork(
+    file: string,
+    args: string[],
+    env: string[],
+    cwd: string,
+    cols: number,
+    rows: number,
+    uid: number,
+    gid: number,
+    utf8: boolean,
+    helper: string,
+    onExit: (code: number, signal: number) => void,
+  ): { fd: number; pid: number };
+  resize(fd: number, cols: number, rows: number): void;
+}
+
+const MOST_CELLS = 10_000;
+
+export function openTerminal(command: Command, size: Size): Terminal {
+  const native = loadNative();
+  const { file, args, cwd, uid = -1, gid = -1 } = command;
+  const env = Object.entries({ ...command.env, TERM: size.term, PWD: cwd }).map(([name, value]) => `${name}=${value}`);
+  let ended = (_: { code: number; signal: number }) => {};
+  const exit = new Promise<{ code: number; signal: number }>((resolve) => {
+    ended = resolve;
+  });
+  const { cols, rows } = isSize(size) ? size : { cols: 80, rows: 24 };
+  const { fd, pid } = native.fork(file, args, env, cwd, cols, rows, uid, gid, true, '', (code, signal) =>
+    ended({ code, signal }),
+  );
+  const stream = new ReadStream(fd);
+  return {
+    pid,
+    stream,
+    exit,
+    resize(next) {
+      if (isSize(next) && !stream.destroyed) native.resize(fd, next.cols, next.rows);
+    },
+  };
+}
+
+function isSize({ cols, rows }: { cols: number; rows: number }): boolean {
+  return [cols, rows].every((cells) => Number.isInteger(cells) && cells > 0 && cells < MOST_CELLS);
+}
+
+/** The module lies on the runtime disk, beside the bundle and not in it. */
+function loadNative(): Native {
+  const require = createRequire(`${process.cwd()}/`);
+  const { requireBinary } = require(`${process.env['SBX_PTY_MODULE'] ?? '@lydell/node-pty'}/requireBinary.js`) as {
+    requireBinary(file: string): Native;
+  };
+  return requireBinary('pty.node');
+}

@@ -1,0 +1,39 @@
+/** Users of the guest, as its own files tell. The agent's Node cannot be asked: it uses a C library that is not the image's. */
+import { readFileSync } from 'node:fs';
+
+export interface User {
+  name: string;
+  uid: number;
+  gid: number;
+  home: string;
+  shell: string;
+}
+
+/** By name or number, from /etc/passwd; a number needs no entry there, and neither does root. */
+export function findUser(wanted: string, passwd: string = read('/etc/passwd')): User | undefined {
+  for (const line of passwd.split('\n')) {
+    const [name = '', , uid = '', gid = '', , home, shell] = line.split(':');
+    if (name !== '' && (name === wanted || uid === wanted))
+      return { name, uid: Number(uid), gid: Number(gid), home: home || '/', shell: shell || '/bin/sh' };
+  }
+  if (/^\d{1,10}$/.test(wanted))
+    return { name: wanted, uid: Number(wanted), gid: Number(wanted), home: '/', shell: '/bin/sh' };
+  return wanted === 'root' ? { name: 'root', uid: 0, gid: 0, home: '/root', shell: '/bin/sh' } : undefined;
+}
+
+/** Groups besides the user's own, from /etc/group. */
+export function groupsOf(user: User, group: string = read('/etc/group')): number[] {
+  return group
+    .split('\n')
+    .map((line) => line.split(':'))
+    .filter(([, , gid, members]) => members?.split(',').includes(user.name) && Number(gid) !== user.gid)
+    .map(([, , gid]) => Number(gid));
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
