@@ -10,11 +10,13 @@ import * as lifecycle from './commands/lifecycle.ts';
 import * as logs from './commands/logs.ts';
 import * as look from './commands/look.ts';
 import * as net from './commands/net.ts';
+import * as plan from './commands/plan.ts';
+import * as validate from './commands/validate.ts';
 
 const routes: Record<string, Command<CommandContext>> = {
   init: init.init,
-  validate: apply.validate,
-  plan: apply.plan,
+  validate: validate.validate,
+  plan: plan.plan,
   apply: apply.apply,
   ls: look.ls,
   inspect: look.inspect,

@@ -4,9 +4,9 @@ import type { SandboxStatus } from '../../daemon/api.ts';
 import type { DaemonClient } from '../../daemon/client.ts';
 import { SbxError } from '../../errors.ts';
 import type { ExecRequest } from '../../guest/services.ts';
+import { applyProject } from '../apply-project.ts';
 import { command } from '../command.ts';
-import type { SbxContext } from '../context.ts';
-import { daemonOf, readProject, resolveSandbox } from '../project.ts';
+import { daemonOf, resolveSandbox } from '../project.ts';
 
 interface ExecFlags {
   interactive: boolean;
@@ -37,12 +37,12 @@ export const exec = command<ExecFlags, string[]>({
       parameter: { parse: String, brief: 'The sandbox, then -- and the command', placeholder: 'arg' },
     },
   },
-  async run({ context, cwd, flags, args }) {
+  async run({ context, cwd, view, flags, args }) {
     const { name, argv } = splitArgs(context.process.argv, [...args]);
     if (argv.length === 0)
       throw new SbxError('usage', 'no command is given', { hint: 'write: sbx exec [NAME] -- CMD…' });
     const client = await daemonOf(context);
-    if (flags.apply) await applyFirst(context, client, cwd);
+    if (flags.apply) await applyProject({ context, client, view, cwd, only: [], yes: false, acceptWidening: false });
     return runIn(client, await resolveSandbox(client, cwd, name), {
       argv,
       flags,
@@ -61,9 +61,9 @@ export const shell = command<{ user?: string; apply: boolean }, [string?]>({
       parameters: [{ parse: String, brief: 'The sandbox', placeholder: 'name', optional: true }],
     },
   },
-  async run({ context, cwd, flags, args }) {
+  async run({ context, cwd, view, flags, args }) {
     const client = await daemonOf(context);
-    if (flags.apply) await applyFirst(context, client, cwd);
+    if (flags.apply) await applyProject({ context, client, view, cwd, only: [], yes: false, acceptWidening: false });
     const tty = context.process.stdin.isTTY === true;
     return runIn(client, await resolveSandbox(client, cwd, args[0]), {
       argv: ['/bin/sh', '-c', 'command -v bash >/dev/null && exec bash -l || exec sh -l'],
@@ -82,10 +82,6 @@ function splitArgs(argv: string[], args: string[]): { name: string | undefined; 
   if (before.length > 1)
     throw new SbxError('usage', `too many names: ${before.join(' ')}`, { hint: 'write: sbx exec [NAME] -- CMD…' });
   return { name: before[0], argv: command };
-}
-
-async function applyFirst(context: SbxContext, client: DaemonClient, cwd: string): Promise<void> {
-  await client.apply({ project: await readProject(context, cwd) }, {});
 }
 
 interface RunRequest {

@@ -4,8 +4,8 @@ import type { SandboxStatus } from '../../daemon/api.ts';
 import type { DaemonClient, StreamOptions } from '../../daemon/client.ts';
 import { SbxError } from '../../errors.ts';
 import { command, names, one, type Run } from '../command.ts';
-import { daemonOf, resolveSandbox } from '../project.ts';
-import { follow } from './apply.ts';
+import { follow } from '../follow.ts';
+import { daemonOf, ownSandboxes, resolveSandbox } from '../project.ts';
 
 const verb = (
   brief: string,
@@ -74,11 +74,7 @@ export const rm = command<{ yes: boolean; all: boolean }, string[]>({
 async function targetsOf(client: DaemonClient, cwd: string, wanted: string[], all: boolean): Promise<SandboxStatus[]> {
   if (!all)
     return Promise.all((wanted.length === 0 ? [undefined] : wanted).map((name) => resolveSandbox(client, cwd, name)));
-  const { realpath } = await import('node:fs/promises');
-  const here = await realpath(cwd);
-  const found = (await client.list()).filter(
-    ({ projectDir }) => here === projectDir || here.startsWith(`${projectDir}/`),
-  );
+  const found = await ownSandboxes(client, cwd);
   if (found.length === 0)
     throw new SbxError('not-found', 'there is no sandbox of this folder', { hint: 'see `sbx ls`' });
   return found;

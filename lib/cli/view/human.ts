@@ -1,33 +1,46 @@
 /** For people: a spinner and colours on a terminal, plain lines elsewhere. */
-
 import { relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
+import { inOneLine, printable } from './printable.ts';
 import type { Progress, View } from './types.ts';
 
 /** Without `spin`, progress is plain lines. */
 export function createHumanView(process: NodeJS.Process, spin?: (text: string) => Ora): View {
   const { stdout, stderr, stdin } = process;
   const colour = stderr.isTTY === true && !process.env['NO_COLOR'];
-  const red = (text: string) => (colour ? `\x1b[31m${text}\x1b[0m` : text);
+  // A file or another program gets every byte; a terminal would obey some of them.
+  const show = (text: string) =>
+    stdout.isTTY ? printable(text.replaceAll('\r\n', '\n'), { colours: !process.env['NO_COLOR'] }) : text;
   return {
     json: false,
-    result: (_value, text) => void (text !== '' && stdout.write(`${text}\n`)),
-    line: (_value, text) => void stdout.write(`${text}\n`),
-    progress: (text) => (spin === undefined ? plainProgress(text, stderr) : spinner(spin(text), stderr)),
-    error: (error) =>
-      void stderr.write(
-        `${red(titleOf(error))}\n${error.why === undefined ? '' : `why: ${error.why}\n`}${error.hint === undefined ? '' : `what to do: ${error.hint}\n`}`,
-      ),
+    result: (_value, text) => void (text !== '' && stdout.write(`${show(text)}\n`)),
+    line: (_value, text) => void stdout.write(`${show(text)}\n`),
+    progress: (text) => (spin === undefined ? plainProgress(text, stderr) : spinner(spin(inOneLine(text)), stderr)),
+    error: (error) => void stderr.write(describe(error, colour)),
     async confirm(question) {
       if (!stdin.isTTY || !stderr.isTTY) return undefined;
       const ask = createInterface({ input: stdin, output: stderr });
-      const answer = await ask.question(`${question} [y/N] `);
+      const answer = await new Promise<string>((resolve) => {
+        // Ctrl-C and the end of the input are no approval.
+        ask.once('close', () => resolve(''));
+        ask.question(`${printable(question)} [y/N] `).then(resolve, () => resolve(''));
+      });
       ask.close();
       return /^y(es)?$/i.test(answer.trim());
     },
   };
+}
+
+function describe(error: ErrorJson, colour: boolean): string {
+  const title = inOneLine(titleOf(error));
+  return [
+    colour ? `\x1b[31m${title}\x1b[0m` : title,
+    ...(error.why === undefined ? [] : [`why: ${printable(error.why)}`]),
+    ...(error.hint === undefined ? [] : [`what to do: ${printable(error.hint)}`]),
+    '',
+  ].join('\n');
 }
 
 function titleOf(error: ErrorJson): string {
@@ -39,14 +52,14 @@ function titleOf(error: ErrorJson): string {
 function spinner(spin: Ora, stream: NodeJS.WriteStream): Progress {
   return {
     update: (next) => {
-      spin.text = next;
+      spin.text = inOneLine(next);
     },
     note: (line) => {
       spin.clear();
-      stream.write(`${line}\n`);
+      stream.write(`${inOneLine(line)}\n`);
       spin.render();
     },
-    done: (last) => void (last === undefined ? spin.stop() : spin.succeed(last)),
+    done: (last) => void (last === undefined ? spin.stop() : spin.succeed(inOneLine(last))),
     fail: () => void spin.stop(),
   };
 }
@@ -54,7 +67,7 @@ function spinner(spin: Ora, stream: NodeJS.WriteStream): Progress {
 function plainProgress(text: string, stream: NodeJS.WriteStream): Progress {
   let last = '';
   const write = (line: string) => {
-    if (line !== last) stream.write(`${line}\n`);
+    if (line !== last) stream.write(`${inOneLine(line)}\n`);
     last = line;
   };
   write(text);

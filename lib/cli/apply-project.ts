@@ -1,0 +1,45 @@
+/** What `apply` and `exec --apply` do: plan, ask for what widens, apply. */
+import { relative } from 'node:path';
+import type { ApplyResult, PlanResponse } from '../daemon/api.ts';
+import type { DaemonClient } from '../daemon/client.ts';
+import { explainChange } from '../plan/explain.ts';
+import type { SbxContext } from './context.ts';
+import { follow } from './follow.ts';
+import { readProject } from './project.ts';
+import { inOneLine } from './view/printable.ts';
+import type { View } from './view/types.ts';
+
+export interface ApplyOptions {
+  context: SbxContext;
+  client: DaemonClient;
+  view: View;
+  cwd: string;
+  /** Sandboxes to restrict to */
+  only: readonly string[];
+  /** Ask nothing: what widens is refused */
+  yes: boolean;
+  acceptWidening: boolean;
+}
+
+/** @throws SbxError `refused-widening` by the daemon, when nobody accepted. */
+export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
+  const { client, view, cwd, only } = options;
+  const project = await readProject(options.context, cwd);
+  const request = { project, ...(only.length === 0 ? {} : { only: [...only] }) };
+  const found = await client.plan(request);
+  const accepted = found.approved || options.acceptWidening || (!options.yes && (await askWidening(found, view, cwd)));
+  return follow(view, `applying ${project.name}`, (signal, onEvent) =>
+    client.apply({ ...request, ...(accepted ? { acceptWidening: found.wideningHash } : {}) }, { signal, onEvent }),
+  );
+}
+
+async function askWidening(found: PlanResponse, view: View, cwd: string): Promise<boolean> {
+  if (view.json) return false;
+  const lines = linesOf(found.widening, cwd).map((line) => `  ${line}`);
+  return (await view.confirm(`sandbox.toml asks for more than was approved:\n${lines.join('\n')}\nAllow it?`)) === true;
+}
+
+/** One line each, whatever the file says: a value with line feeds could pretend to be another line. */
+export function linesOf(changes: PlanResponse['changes'], cwd: string): string[] {
+  return changes.map((change) => inOneLine(explainChange(change, (file) => relative(cwd, file))));
+}

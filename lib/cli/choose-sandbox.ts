@@ -1,0 +1,71 @@
+/** Which sandbox a name on the command line means. Pure. */
+import { dirname } from 'node:path';
+import { SbxError } from '../errors.ts';
+
+export interface Known {
+  name: string;
+  project: string;
+  projectDir: string;
+}
+
+/** The folder's own project: the nearest folder upwards that has a sandbox.toml, or had one when it was applied. */
+export function projectDirOf(
+  cwd: string,
+  all: readonly Known[],
+  hasFile: (dir: string) => boolean,
+): string | undefined {
+  const applied = new Set(all.map(({ projectDir }) => projectDir));
+  for (let dir = cwd; ; dir = dirname(dir)) {
+    if (applied.has(dir) || hasFile(dir)) return dir;
+    if (dir === dirname(dir)) return undefined;
+  }
+}
+
+/**
+ * A bare name means this project's sandbox; elsewhere it must be the only one of its name, or be written PROJECT/NAME. Without a name: the
+ * project's only one.
+ * @throws SbxError `not-found`, `ambiguous-name`
+ */
+export function chooseSandbox<T extends Known>(
+  all: readonly T[],
+  projectDir: string | undefined,
+  name: string | undefined,
+): T {
+  const own = all.filter((one) => one.projectDir === projectDir);
+  if (name === undefined) return onlyOne(own);
+  const slash = name.indexOf('/');
+  const [project, bare] = slash < 0 ? [undefined, name] : [name.slice(0, slash), name.slice(slash + 1)];
+  const matching = (list: readonly T[]) =>
+    list.filter((one) => one.name === bare && (project === undefined || one.project === project));
+  const found = matching(own).length > 0 ? matching(own) : matching(all);
+  const [only, ...more] = found;
+  if (only === undefined) throw unknown(name, all);
+  if (more.length > 0)
+    throw new SbxError('ambiguous-name', `more than one sandbox is named "${name}"`, {
+      why: found.map((one) => `${one.project}/${one.name} of ${one.projectDir}`).join(', '),
+      hint: 'write PROJECT/NAME, or say --project with the folder',
+    });
+  return only;
+}
+
+function onlyOne<T extends Known>(own: readonly T[]): T {
+  const [only, ...more] = own;
+  if (only === undefined)
+    throw new SbxError('not-found', 'there is no sandbox of this folder', {
+      hint: 'run `sbx apply` first, or name one of `sbx ls`',
+    });
+  if (more.length > 0)
+    throw new SbxError('ambiguous-name', 'this project has more than one sandbox', {
+      hint: `name one: ${own.map((one) => one.name).join(', ')}`,
+    });
+  return only;
+}
+
+function unknown(name: string, all: readonly Known[]): SbxError {
+  return new SbxError('not-found', `there is no sandbox "${name}"`, {
+    hint:
+      all.length === 0
+        ? 'run `sbx apply` in a project'
+        : `there are: ${all.map((one) => `${one.project}/${one.name}`).join(', ')}`,
+  });
+}

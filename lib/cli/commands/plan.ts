@@ -1,0 +1,34 @@
+/** plan: what apply would do, and why. */
+import type { PlanResponse } from '../../daemon/api.ts';
+import { linesOf } from '../apply-project.ts';
+import { command, names } from '../command.ts';
+import { daemonOf, readProject } from '../project.ts';
+
+/** Of `--exit-code` */
+const CHANGES_FOUND = 3;
+
+export const plan = command<{ exitCode: boolean }, string[]>({
+  brief: 'Shows what apply would do, and why',
+  parameters: {
+    flags: { exitCode: { kind: 'boolean', brief: 'Exit with 3 when there are changes', default: false } },
+    positional: names('Sandboxes; default: all of the project'),
+  },
+  async run({ context, cwd, view, flags, args }) {
+    const project = await readProject(context, cwd);
+    const client = await daemonOf(context);
+    const found = await client.plan({ project, ...(args.length === 0 ? {} : { only: [...args] }) });
+    view.result(found, describe(found, cwd));
+    return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;
+  },
+});
+
+function describe(found: PlanResponse, cwd: string): string {
+  if (found.steps.length === 0) return 'nothing to do';
+  return [
+    ...linesOf(found.changes, cwd),
+    `steps: ${found.steps.map(({ sandbox, action }) => `${action} ${sandbox}`).join(', ')}`,
+    ...(found.approved
+      ? []
+      : ['some changes WIDEN what a sandbox may do: `sbx apply` will ask, or takes --accept-widening']),
+  ].join('\n');
+}
