@@ -9,7 +9,7 @@ import { readHolder } from '../../lib/lock.ts';
 export const SBX = fileURLToPath(new URL('../../bin/sbx', import.meta.url));
 
 /** Layers are kept between runs: they are found again by their keys, or built. */
-export const HOME = join(homedir(), '.cache', 'sbx-test');
+export const HOME = process.env['SBX_TEST_HOME'] ?? join(homedir(), '.cache', 'sbx-test');
 
 export interface Result {
   code: number;
