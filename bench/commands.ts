@@ -51,7 +51,7 @@ async function roundTrips(world: World): Promise<number[]> {
   const client = new DaemonClient(homeOf({ SBX_HOME: world.home }).daemon.socket);
   const [sandbox] = (await client.list()).filter(({ projectDir }) => projectDir === world.dir);
   await using guest = await GuestConnection.connect(await client.guest(sandbox?.id ?? ''), { fresh: true });
-  return samples(ROUNDS, () =>
+  return await samples(ROUNDS, () =>
     timed(async () => {
       const child = guest.exec({ argv: ['/bin/true'], cwd: '/', stdin: false });
       child.stdout.resume();

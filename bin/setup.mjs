@@ -1,7 +1,7 @@
 /** What both set-up scripts share: installs what is missing, then builds. Runs on a bare Node: nothing but its own modules. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -77,7 +77,8 @@ export function installPackages() {
   // Not `npm ci`: it refuses a lockfile from which a registry without some other platform's optional binaries had to leave them out.
   // This installs what the lockfile pins, with its integrity, and writes nothing.
   must('npm', ['install', '--no-save', '--no-audit', '--no-fund']);
-  mkdirSync(join(root, 'node_modules'), { recursive: true });
+  // The guest's Node is a package, and npm links it in front of the host's own for every script.
+  rmSync(join(root, 'node_modules', '.bin', 'node'), { force: true });
   writeFileSync(stamp, want);
 }
 
