@@ -66,7 +66,7 @@ export interface ResumeRequest {
 /** A request without a stream of data: the stream's `close` carries the answer. */
 export interface Calls {
   ping: { ask: Record<string, never>; answer: { ok: true } };
-  resume: { ask: ResumeRequest; answer: { stepsMs: Record<string, number> } };
+  resume: { ask: ResumeRequest; answer: { durationMs: number } };
   configure: { ask: { env: Record<string, string> }; answer: { ok: true } };
   'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };
   shutdown: { ask: Record<string, never>; answer: { ok: true } };

@@ -57,7 +57,7 @@ port() { for p in /sys/class/virtio-ports/*; do [ "$($bb cat $p/name 2>/dev/null
 n=0; while [ -z "$(port)" ] && [ $n -lt 100 ]; do n=$((n+1)); $bb sleep 0.1; done
 echo "sbx-init: starting the agent"
 while :; do
-  /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/node --expose-gc --max-old-space-size=128 /opt/sbx/agent/agent.cjs --port $(port)
+  /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/node --jitless --expose-gc --max-old-space-size=128 /opt/sbx/agent/agent.cjs --port $(port)
   echo "sbx-init: the agent ended with $?"
   $bb sleep 0.2
 done

@@ -1,44 +1,74 @@
-/** System calls that Node has not: a resident perl, started once so that a clone pays no process start. Line in, line out. */
+/**
+ * What Node cannot do, and what must be quick in a clone: a resident perl, started before the snapshot. After a restore every piece of code
+ * that runs is translated anew by an emulating host, and perl's is a fraction of Node's; so a clone becomes itself in one batch of operations.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-export interface Syscalls {
+export type Operation =
   /** Mixes the bytes in, credits them, and makes the kernel's generator start anew */
-  entropy(bytes: Buffer): Promise<void>;
-  setClock(seconds: bigint, nanoseconds: bigint): Promise<void>;
-  setHostname(name: string): Promise<void>;
-  mount(source: string, target: string, type: string, flags: number, data: string): Promise<void>;
-  unmount(target: string): Promise<void>;
-  sync(): Promise<void>;
-  reboot(): Promise<void>;
-}
+  | { op: 'entropy'; bytes: Buffer }
+  | { op: 'clock'; seconds: bigint; nanoseconds: bigint }
+  | { op: 'host'; name: string }
+  | { op: 'write'; path: string; text: string }
+  /** Also the folders above; one that stands there already is kept */
+  | { op: 'folder'; path: string; mode: number }
+  /** Nothing when something is mounted there already */
+  | { op: 'mount'; source: string; target: string; type: string; data: string }
+  /** Makes the mount point, a folder or a file like the source; nothing when something is mounted there already. A symbolic link is refused */
+  | { op: 'bind'; source: string; target: string }
+  | { op: 'sync' }
+  | { op: 'reboot' };
 
-export const MS_BIND = 4096;
+/** Carries the operations out one after the other. @throws Error, the failed operation and the system's reason: what comes after it was not done. */
+export type Syscalls = (operations: Operation[]) => Promise<void>;
 
 // Arguments come hex-encoded, so that no path can break a line. Only built-in functions: no module needs to be found.
 const SCRIPT = `
 $| = 1;
 my %n = $ARGV[0] eq 'arm64'
-  ? (clock => 112, host => 161, mount => 40, umount => 39, sync => 81, reboot => 142)
-  : (clock => 227, host => 170, mount => 165, umount => 166, sync => 162, reboot => 169);
-while (<STDIN>) {
-  chomp; my ($op, @a) = split / /; @a = map { pack('H*', $_) } @a; my $ok;
+  ? (clock => 112, host => 161, mount => 40, sync => 81, reboot => 142)
+  : (clock => 227, host => 170, mount => 165, sync => 162, reboot => 169);
+my %mounted;
+sub look { %mounted = (); open(my $m, '<', '/proc/mounts') or return; while (<$m>) { my $t = (split / /)[1]; $t =~ s/\\\\([0-7]{3})/chr oct $1/ge; $mounted{$t} = 1; } }
+sub folder { my ($p, $mode) = @_; return 1 if -d $p; my $up = $p; $up =~ s{/+[^/]*$}{}; ($up eq '' || folder($up, 0755)) && mkdir($p, $mode); }
+sub mnt { my ($s, $t, $y, $f, $d) = @_; return 1 if $mounted{$t}; syscall($n{mount}, $s, $t, $y, $f + 0, $d) == 0 && ($mounted{$t} = 1); }
+sub put { my ($p, $text, $how) = @_; open(my $f, $how, $p) or return 0; print($f $text) && close($f); }
+sub act {
+  my ($op, @a) = @_;
   if ($op eq 'entropy') {
-    open(my $r, '+<', '/dev/random'); my $b = pack('ii', 8 * length($a[0]), length($a[0])) . $a[0];
-    $ok = ioctl($r, 0x40085203, $b) && ioctl($r, 0x5207, 0); close $r;
+    open(my $r, '+<', '/dev/random') or return 0; my $b = pack('ii', 8 * length($a[0]), length($a[0])) . $a[0];
+    return ioctl($r, 0x40085203, $b) && ioctl($r, 0x5207, 0);
   }
-  elsif ($op eq 'clock') { my $t = pack('qq', $a[0], $a[1]); $ok = syscall($n{clock}, 0, $t) == 0; }
-  elsif ($op eq 'host') { my $h = $a[0]; $ok = syscall($n{host}, $h, length $h) == 0; }
-  elsif ($op eq 'mount') { my ($s, $t, $y, $d) = @a[0, 1, 2, 4]; $ok = syscall($n{mount}, $s, $t, $y, $a[3] + 0, $d) == 0; }
-  elsif ($op eq 'umount') { my $t = $a[0]; $ok = syscall($n{umount}, $t, 2) == 0; }
-  elsif ($op eq 'sync') { syscall($n{sync}); $ok = 1; }
-  elsif ($op eq 'reboot') { $ok = syscall($n{reboot}, 0xfee1dead, 672274793, 0x01234567, 0) == 0; }
-  print $ok ? "ok\\n" : "$op: $!\\n";
+  if ($op eq 'clock') { my $t = pack('qq', $a[0], $a[1]); return syscall($n{clock}, 0, $t) == 0; }
+  if ($op eq 'host') { my $h = $a[0]; return syscall($n{host}, $h, length $h) == 0; }
+  if ($op eq 'write') { return put($a[0], $a[1], '>'); }
+  if ($op eq 'folder') { return folder($a[0], $a[1]); }
+  if ($op eq 'mount') { return mnt(@a[0, 1, 2], 0, $a[3]); }
+  if ($op eq 'bind') {
+    my ($s, $t) = @a; return 1 if $mounted{$t};
+    if (-l $t) { $! = 40; return 0; }
+    if (-d $s) { folder($t, 0755) or return 0; }
+    elsif (!-e $t) { my $up = $t; $up =~ s{/+[^/]*$}{}; ($up eq '' || folder($up, 0755)) && put($t, '', '>>') or return 0; }
+    return mnt($s, $t, 'none', 4096, '');
+  }
+  if ($op eq 'sync') { syscall($n{sync}); return 1; }
+  if ($op eq 'reboot') { return syscall($n{reboot}, 0xfee1dead, 672274793, 0x01234567, 0) == 0; }
+}
+while (<STDIN>) {
+  chomp; my $failed = ''; look() if /\bmount |\bbind /;
+  for (split /;/) {
+    my ($op, @a) = split / /; @a = map { pack('H*', $_) } @a;
+    $! = 0; act($op, @a) or ($failed = "$op " . substr(join(' ', map { /^[\x20-\x7e]*$/ ? $_ : '…' } @a[0, 1]), 0, 300) . ": $!"), last;
+  }
+  $failed =~ tr/\n/ /; print $failed eq '' ? "ok\n" : "$failed\n";
 }
 `;
 
-export function createSyscalls(): Syscalls {
-  const helper = startHelper();
+/** `command`: perl, with arguments before its own. Empty, on a host: every operation fails. */
+export function createSyscalls(command: string[]): Syscalls & AsyncDisposable {
+  const helper = startHelper(command);
+  let ended = helper === undefined;
   const waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   if (helper?.stdout) {
     createInterface({ input: helper.stdout }).on('line', (line) => {
@@ -46,28 +76,54 @@ export function createSyscalls(): Syscalls {
       if (line === 'ok') next?.resolve();
       else next?.reject(new Error(line));
     });
-  }
-  const call = (op: string, ...args: (string | Buffer)[]) =>
-    new Promise<void>((resolve, reject) => {
-      if (!helper?.stdin) return reject(new Error(`${op}: no helper for system calls`));
-      waiting.push({ resolve, reject });
-      helper.stdin.write(`${[op, ...args.map((arg) => Buffer.from(arg).toString('hex') || '00')].join(' ')}\n`);
+    helper.once('close', () => {
+      ended = true;
+      for (const { reject } of waiting.splice(0)) reject(new Error('the helper for system calls ended'));
     });
-  return {
-    entropy: (bytes) => call('entropy', bytes),
-    setClock: (seconds, nanoseconds) => call('clock', String(seconds), String(nanoseconds)),
-    setHostname: (name) => call('host', name),
-    mount: (source, target, type, flags, data) => call('mount', source, target, type, String(flags), data),
-    unmount: (target) => call('umount', target),
-    sync: () => call('sync'),
-    reboot: () => call('reboot'),
-  };
+  }
+  const call: Syscalls = (operations) =>
+    new Promise<void>((resolve, reject) => {
+      if (ended || !helper?.stdin) return reject(new Error('no helper for system calls'));
+      waiting.push({ resolve, reject });
+      helper.stdin.write(`${operations.map(lineOf).join(';')}\n`);
+    });
+  return Object.assign(call, {
+    [Symbol.asyncDispose]: async () => {
+      if (helper === undefined || helper.exitCode !== null) return;
+      const ended = new Promise((resolve) => helper.once('exit', resolve));
+      helper.stdin?.end();
+      await ended;
+    },
+  });
 }
 
-function startHelper(): ChildProcess | undefined {
-  const command = process.env['SBX_PERL'];
-  if (command === undefined) return undefined;
-  const [file = '', ...args] = JSON.parse(command) as string[];
+function lineOf(operation: Operation): string {
+  return [operation.op, ...argumentsOf(operation).map((arg) => Buffer.from(arg).toString('hex'))].join(' ');
+}
+
+function argumentsOf(operation: Operation): (string | Buffer)[] {
+  switch (operation.op) {
+    case 'entropy':
+      return [operation.bytes];
+    case 'clock':
+      return [String(operation.seconds), String(operation.nanoseconds)];
+    case 'host':
+      return [operation.name];
+    case 'write':
+      return [operation.path, operation.text];
+    case 'folder':
+      return [operation.path, String(operation.mode)];
+    case 'mount':
+      return [operation.source, operation.target, operation.type, operation.data];
+    case 'bind':
+      return [operation.source, operation.target];
+    default:
+      return [];
+  }
+}
+
+function startHelper([file, ...args]: string[]): ChildProcess | undefined {
+  if (file === undefined) return undefined;
   const helper = spawn(file, [...args, '-e', SCRIPT, process.arch], { stdio: ['pipe', 'pipe', 'inherit'] });
   helper.on('error', () => {});
   helper.stdin?.on('error', () => {});

@@ -1,9 +1,8 @@
 /** The guest as a whole: becoming a sandbox of its own after a clone, getting ready for a snapshot, ending. */
-import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { Calls, GuestMount, ResumeRequest } from '../services.ts';
-import { MS_BIND, type Syscalls } from './syscalls.ts';
+import type { Operation, Syscalls } from './syscalls.ts';
 
 type Call<K extends keyof Calls> = (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']>;
 
@@ -36,71 +35,51 @@ export function createSystem(syscalls: Syscalls): System {
     environment: () => env,
     configure,
     async resume(ask) {
-      const stepsMs: Record<string, number> = {};
-      const step = async (name: string, work: () => Promise<unknown> | unknown) => {
-        const from = performance.now();
-        await work();
-        stepsMs[name] = Math.round((performance.now() - from) * 10) / 10;
-      };
-      await step('entropy', () => syscalls.entropy(Buffer.from(ask.entropy, 'base64')));
-      await step('clock', () =>
-        syscalls.setClock(BigInt(ask.timeNs) / 1_000_000_000n, BigInt(ask.timeNs) % 1_000_000_000n),
-      );
-      await step('identity', () => takeIdentity(ask, syscalls));
-      await step('mounts', () => mountAll(ask.mounts, syscalls));
-      await step('environment', () => configure({ env: ask.env }));
-      return { stepsMs };
+      const from = performance.now();
+      await syscalls(becoming(ask)).catch((error: Error) => {
+        throw new Failure('workspace', 'the sandbox could not be set up', { why: error.message, cause: error });
+      });
+      await configure({ env: ask.env });
+      return { durationMs: Math.round((performance.now() - from) * 10) / 10 };
     },
     async prepareSnapshot(ask) {
-      await syscalls.sync();
+      await syscalls([{ op: 'sync' }]);
       if (ask.dropCaches === true) writeFileSync('/proc/sys/vm/drop_caches', '3');
       (globalThis as { gc?: () => void }).gc?.();
       return { ok: true };
     },
     async shutdown() {
-      await syscalls.sync();
+      await syscalls([{ op: 'sync' }]);
       setTimeout(() => {
         // Everything still mounted is made read-only first, so that the disk is clean.
         writeFileSync('/proc/sysrq-trigger', 'u');
-        setTimeout(() => void syscalls.reboot().catch(() => {}), 100);
+        setTimeout(() => void syscalls([{ op: 'reboot' }]).catch(() => {}), 100);
       }, 20);
       return { ok: true };
     },
   };
 }
 
-async function takeIdentity(ask: ResumeRequest, syscalls: Syscalls): Promise<void> {
-  await syscalls.setHostname(ask.hostname);
-  writeFileSync('/etc/machine-id', `${ask.machineId}\n`);
-  writeFileSync('/etc/hostname', `${ask.hostname}\n`);
-  writeFileSync('/etc/hosts', `127.0.0.1 localhost\n127.0.1.1 ${ask.hostname}\n`);
+/** Entropy and clock come first: whatever is random or dated after them is the clone's own. */
+function becoming(ask: ResumeRequest): Operation[] {
+  const time = BigInt(ask.timeNs);
+  const { hostname } = ask;
+  return [
+    { op: 'entropy', bytes: Buffer.from(ask.entropy, 'base64') },
+    { op: 'clock', seconds: time / 1_000_000_000n, nanoseconds: time % 1_000_000_000n },
+    { op: 'host', name: hostname },
+    { op: 'write', path: '/etc/machine-id', text: `${ask.machineId}\n` },
+    { op: 'write', path: '/etc/hostname', text: `${hostname}\n` },
+    { op: 'write', path: '/etc/hosts', text: `127.0.0.1 localhost\n127.0.1.1 ${hostname}\n` },
+    ...mounting(ask.mounts),
+  ];
 }
 
-async function mountAll(mounts: GuestMount[], syscalls: Syscalls): Promise<void> {
-  if (mounts.length === 0) return;
-  mkdirSync(EXPORT, { recursive: true, mode: 0o700 });
-  const mounted = new Set(
-    readFileSync('/proc/mounts', 'utf8')
-      .split('\n')
-      .map((line) => line.split(' ')[1]?.replaceAll('\\040', ' ')),
-  );
-  if (!mounted.has(EXPORT)) await syscalls.mount('export', EXPORT, '9p', 0, EXPORT_OPTIONS);
-  for (const { source, target } of mounts) {
-    if (mounted.has(target)) continue;
-    const from = `${EXPORT}/${source}`;
-    makeMountPoint(target, statSync(from).isDirectory());
-    await syscalls.mount(from, target, 'none', MS_BIND, '');
-  }
-}
-
-function makeMountPoint(target: string, directory: boolean): void {
-  if (existsSync(target)) {
-    if (lstatSync(target).isSymbolicLink())
-      throw new Failure('workspace', `${target} is a symbolic link in the sandbox`, {
-        hint: 'mount it somewhere else',
-      });
-    return;
-  }
-  mkdirSync(directory ? target : dirname(target), { recursive: true });
-  if (!directory) writeFileSync(target, '');
+function mounting(mounts: GuestMount[]): Operation[] {
+  if (mounts.length === 0) return [];
+  return [
+    { op: 'folder', path: EXPORT, mode: 0o700 },
+    { op: 'mount', source: 'export', target: EXPORT, type: '9p', data: EXPORT_OPTIONS },
+    ...mounts.map(({ source, target }): Operation => ({ op: 'bind', source: `${EXPORT}/${source}`, target })),
+  ];
 }

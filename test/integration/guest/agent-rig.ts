@@ -26,6 +26,7 @@ export async function startAgent(): Promise<Agent> {
     platform: 'node',
     format: 'cjs',
     external: ['@lydell/node-pty'],
+    target: 'node20.19',
     logLevel: 'error',
     outfile,
   });

@@ -1,0 +1,71 @@
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSyscalls, type Syscalls } from '../../../lib/guest/agent/syscalls.ts';
+
+let dir: string;
+let syscalls: Syscalls & AsyncDisposable;
+
+beforeAll(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-syscalls-')));
+  syscalls = createSyscalls(['perl']);
+});
+
+afterAll(async () => {
+  await syscalls[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe('the resident helper', () => {
+  it('makes folders with those above, and keeps what stands there', async () => {
+    const path = join(dir, 'a b/c;d/é');
+    await syscalls([{ op: 'folder', path, mode: 0o700 }]);
+    await syscalls([{ op: 'folder', path, mode: 0o755 }]);
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+  });
+
+  it('writes any text whole, over what was there', async () => {
+    const path = join(dir, 'text');
+    const text = 'line\nline; two \' " \\ $HOME ; host 00\n\u{1f600}\n';
+    await syscalls([
+      { op: 'write', path, text: 'much longer than what comes after it, by far and then some' },
+      { op: 'write', path, text },
+    ]);
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
+  it('stops at the first failure and says what failed and why', async () => {
+    const later = join(dir, 'later');
+    const work = syscalls([
+      { op: 'write', path: join(dir, 'missing/file'), text: 'x' },
+      { op: 'write', path: later, text: 'x' },
+    ]);
+    await expect(work).rejects.toThrow(/^write .*missing\/file.*No such file/);
+    expect(existsSync(later)).toBe(false);
+  });
+
+  it('goes on after a failure', async () => {
+    const path = join(dir, 'after');
+    await expect(syscalls([{ op: 'write', path: dir, text: 'x' }])).rejects.toThrow(/directory/);
+    await syscalls([{ op: 'write', path, text: 'x' }]);
+    expect(readFileSync(path, 'utf8')).toBe('x');
+  });
+
+  it('does not mount over a symbolic link', async () => {
+    const target = join(dir, 'link');
+    symlinkSync('/etc', target);
+    await expect(syscalls([{ op: 'bind', source: dir, target }])).rejects.toThrow(/^bind .*symbolic links/);
+  });
+
+  it('makes a mount point like its source before it mounts', async () => {
+    // An ordinary user may not mount, and root mounts: the mount point is there either way.
+    const file = join(dir, 'points/file');
+    const source = join(dir, 'source');
+    await syscalls([{ op: 'write', path: source, text: 'x' }]);
+    const outcome = await syscalls([{ op: 'bind', source, target: file }]).catch((error: Error) => error);
+    expect(statSync(file).isFile()).toBe(true);
+    if (outcome instanceof Error) expect(outcome.message).toMatch(/^bind .*(not permitted|denied)/);
+    else (await import('node:child_process')).execFileSync('umount', [file]);
+  });
+});
