@@ -14,7 +14,8 @@ export interface Services {
 }
 
 export function createServices(): Services {
-  const system = createSystem(createSyscalls(JSON.parse(process.env['SBX_PERL'] ?? '[]') as string[]));
+  const helper = JSON.parse(process.env['SBX_PERL'] ?? '[]') as string[];
+  const system = createSystem(createSyscalls(helper), createSyscalls(helper));
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
     ping: async () => ({ ok: true }),
     resume: system.resume,

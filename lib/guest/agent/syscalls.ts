@@ -29,10 +29,10 @@ $| = 1;
 my %n = $ARGV[0] eq 'arm64'
   ? (clock => 112, host => 161, mount => 40, sync => 81, reboot => 142)
   : (clock => 227, host => 170, mount => 165, sync => 162, reboot => 169);
-my %mounted;
-sub look { %mounted = (); open(my $m, '<', '/proc/mounts') or return; while (<$m>) { my $t = (split / /)[1]; $t =~ s/\\\\([0-7]{3})/chr oct $1/ge; $mounted{$t} = 1; } }
-sub folder { my ($p, $mode) = @_; return 1 if -d $p; my $up = $p; $up =~ s{/+[^/]*$}{}; ($up eq '' || folder($up, 0755)) && mkdir($p, $mode); }
-sub mnt { my ($s, $t, $y, $f, $d) = @_; return 1 if $mounted{$t}; syscall($n{mount}, $s, $t, $y, $f + 0, $d) == 0 && ($mounted{$t} = 1); }
+sub at { join ':', (stat $_[0])[0, 1]; }
+sub up { my $p = $_[0]; $p =~ s{/+[^/]*$}{}; $p eq '' ? '/' : $p; }
+sub folder { my ($p, $mode) = @_; -d $p || folder(up($p), 0755) && mkdir($p, $mode); }
+sub mnt { my ($s, $t, $y, $f, $d) = @_; syscall($n{mount}, $s, $t, $y, $f + 0, $d) == 0; }
 sub put { my ($p, $text, $how) = @_; open(my $f, $how, $p) or return 0; print($f $text) && close($f); }
 sub act {
   my ($op, @a) = @_;
@@ -44,12 +44,14 @@ sub act {
   if ($op eq 'host') { my $h = $a[0]; return syscall($n{host}, $h, length $h) == 0; }
   if ($op eq 'write') { return put($a[0], $a[1], '>'); }
   if ($op eq 'folder') { return folder($a[0], $a[1]); }
-  if ($op eq 'mount') { return mnt(@a[0, 1, 2], 0, $a[3]); }
+  if ($op eq 'mount') { my $t = $a[1]; return (stat $t)[0] != (stat up($t))[0] || mnt(@a[0, 1, 2], 0, $a[3]); }
   if ($op eq 'bind') {
-    my ($s, $t) = @a; return 1 if $mounted{$t};
+    my ($s, $t) = @a;
     if (-l $t) { $! = 40; return 0; }
     if (-d $s) { folder($t, 0755) or return 0; }
-    elsif (!-e $t) { my $up = $t; $up =~ s{/+[^/]*$}{}; ($up eq '' || folder($up, 0755)) && put($t, '', '>>') or return 0; }
+    elsif (!-e $s) { return 0; }
+    elsif (!-e $t) { folder(up($t), 0755) && put($t, '', '>>') or return 0; }
+    return 1 if at($s) eq at($t);
     return mnt($s, $t, 'none', 4096, '');
   }
   if ($op eq 'sync') { syscall($n{sync}); return 1; }
