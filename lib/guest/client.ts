@@ -7,7 +7,7 @@ import { type ErrorJson, errnoOf, fromErrorJson, SbxError } from '../errors.ts';
 import type { CopyResult } from './copy/types.ts';
 import { Mux, type MuxStream, type StreamEvents } from './mux.ts';
 import { type Calls, CHANNEL, type ConnectRequest, type ExecRequest, type ExecResult } from './services.ts';
-import { type CopyOptions, get, put } from './transfer.ts';
+import type { CopyOptions } from './transfer.ts';
 import { Decoder, hello, resyncPadding, TYPE } from './wire.ts';
 
 export interface ConnectOptions {
@@ -107,13 +107,13 @@ export class GuestConnection implements AsyncDisposable {
   }
 
   /** Copies a file or folder of the host into the guest. */
-  put(options: CopyOptions): Promise<CopyResult> {
-    return put(this, options);
+  async put(options: CopyOptions): Promise<CopyResult> {
+    return (await import('./transfer.ts')).put(this, options);
   }
 
   /** Copies a file or folder of the guest to the host: what comes is not trusted. */
-  get(options: CopyOptions): Promise<CopyResult> {
-    return get(this, options);
+  async get(options: CopyOptions): Promise<CopyResult> {
+    return (await import('./transfer.ts')).get(this, options);
   }
 
   /** For the relay: a stream with its raw events. */

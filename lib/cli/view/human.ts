@@ -1,6 +1,5 @@
 /** For people: a spinner and colours on a terminal, plain lines elsewhere. */
 import { relative } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
 import { inOneLine, printable } from './printable.ts';
@@ -21,6 +20,7 @@ export function createHumanView(process: NodeJS.Process, spin?: (text: string) =
     error: (error) => void stderr.write(describe(error, colour)),
     async confirm(question) {
       if (!stdin.isTTY || !stderr.isTTY) return undefined;
+      const { createInterface } = await import('node:readline/promises');
       const ask = createInterface({ input: stdin, output: stderr });
       const answer = await new Promise<string>((resolve) => {
         // Ctrl-C and the end of the input are no approval.
