@@ -70,7 +70,8 @@ export function toolMissing(command: string, cause?: unknown): SbxError {
 
 function toolFailed(command: string, code: number, tail: string[]): SbxError {
   const text = tail.join('\n');
-  if (/no space left on device/i.test(text)) {
+  // The second is how apt says it.
+  if (/no space left on device|enough free space/i.test(text)) {
     return new SbxError('no-space', `${command} found no space left on the disk`, {
       why: tail.at(-1) ?? '',
       hint: 'free some space, for example by `sbx gc`',

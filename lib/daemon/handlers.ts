@@ -5,7 +5,14 @@ import type { SandboxSpec } from '../config/spec.ts';
 import { SbxError } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { guestEnvironment } from '../image/bake-script.ts';
-import { cloneDisk, ensureWarm, type ImageDeps, type ImageRequest, type WarmImage } from '../image/layers.ts';
+import {
+  cloneDisk,
+  ensureWarm,
+  type ImageDeps,
+  type ImageRequest,
+  verifyImage,
+  type WarmImage,
+} from '../image/layers.ts';
 import { type Home, type InstancePaths, instancePaths } from '../paths.ts';
 import type { Step } from '../plan/types.ts';
 import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';
@@ -119,10 +126,9 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
   if (record.image === null || !existsSync(paths.disk)) return create(deps, { ...step, action: 'create' }, context);
   await deps.guests.drop(id);
   await deps.driver.destroy(placesOf(paths));
-  // The layers under the disk may have been freed or damaged since.
-  const image = await warmImage(deps, spec, context);
-  if (image.key !== record.image.key)
-    throw new SbxError('internal', 'the layers under this sandbox have changed', { hint: 'run `sbx apply`' });
+  const { image } = record;
+  context.onProgress('checking the layers under its disk');
+  await verifyImage(deps.image, image);
   const workspace = await prepareWorkspace(deps.home, id, spec);
   await openDoor(deps, id, spec);
   await deps.records.update(id, { stoppedByUser: false, resumed: null });

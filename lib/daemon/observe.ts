@@ -46,6 +46,7 @@ async function isReady(
     await deps.guests.connect(record.id, agentSocket, { fresh: false, timeoutMs: ANSWER_MS, signal });
     return true;
   } catch {
-    return false;
+    // It waits for space on the host's disk and then goes on: ending it would lose what it is writing.
+    return (await deps.driver.health(placesOf(instancePaths(deps.home, record.id)))) === 'disk-full';
   }
 }

@@ -28,6 +28,7 @@ import type {
   SandboxStatus,
 } from './api.ts';
 import { API_VERSION } from './api.ts';
+import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
 import { createGuests } from './guests.ts';
 import { execute, type HandlerDeps, placesOf, takeOver } from './handlers.ts';
 import { createMountWatches } from './mount-watches.ts';
@@ -96,11 +97,13 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     attempts: BACKGROUND_ATTEMPTS,
   });
   await recover(deps, supervisor);
+  const disks = createDiskWatch(deps.driver);
   const timer = setInterval(() => {
+    void disks.look(deps.records.list().map(({ id }) => ({ id, places: placesOf(instancePaths(home, id)) })));
     for (const record of deps.records.list()) if (!supervisor.busy(record.id)) supervisor.poke(record.id);
   }, LOOK_EVERY_MS);
   timer.unref();
-  return serviceOf({ options, deps, supervisor, store, networkHash, outputs, timer });
+  return serviceOf({ options, deps, supervisor, store, networkHash, outputs, timer, disks });
 }
 
 /** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
@@ -138,6 +141,7 @@ interface Inner {
   networkHash: (spec: SandboxSpec) => string;
   outputs: Map<string, Set<(event: DaemonEvent) => void>>;
   timer: NodeJS.Timeout;
+  disks: DiskWatch;
 }
 
 function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
@@ -152,6 +156,7 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
       connected: deps.guests.get(record.id) !== undefined,
       busy: supervisor.busy(record.id),
       doorOpen: deps.gateway.hashOf(record.id) !== undefined,
+      diskFull: inner.disks.isWaiting(record.id),
       error: supervisor.lastError(record.id),
       now: new Date().toISOString(),
     });

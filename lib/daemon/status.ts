@@ -11,6 +11,8 @@ export interface StatusFacts {
   connected: boolean;
   busy: boolean;
   doorOpen: boolean;
+  /** The host has no space for what it writes */
+  diskFull: boolean;
   error: unknown;
   now: string;
 }
@@ -38,14 +40,15 @@ export function statusOf(facts: StatusFacts): SandboxStatus {
   };
 }
 
-function stateOf({ record, vm, busy, error }: StatusFacts): SandboxState {
+function stateOf({ record, vm, busy, diskFull, error }: StatusFacts): SandboxState {
+  if (diskFull) return 'failed';
   if (busy && vm === undefined && record.image === null) return 'building';
   if (busy) return 'starting';
   if (vm !== undefined) return record.resumed?.pid === vm.pid ? 'running' : 'failed';
   return record.stoppedByUser && error === undefined ? 'stopped' : record.stoppedByUser ? 'stopped' : 'failed';
 }
 
-function conditionsOf({ record, vm, connected, doorOpen, error, now }: StatusFacts): Condition[] {
+function conditionsOf({ record, vm, connected, doorOpen, diskFull, error, now }: StatusFacts): Condition[] {
   const since = vm?.startedAt ?? record.createdAt;
   const make = (type: string, status: boolean, reason: string, message: string): Condition => ({
     type,
@@ -74,6 +77,16 @@ function conditionsOf({ record, vm, connected, doorOpen, error, now }: StatusFac
       doorOpen ? 'Open' : 'Shut',
       doorOpen ? 'the gateway serves its policy' : 'nothing leaves the sandbox',
     ),
+    ...(diskFull
+      ? [
+          make(
+            'DiskSpace',
+            false,
+            'HostDiskFull',
+            'it waits: the disk of the host is full. Free some space, and it goes on by itself',
+          ),
+        ]
+      : []),
     ...(failure === undefined ? [] : [make('Healthy', false, failure.code, failure.message)]),
   ];
 }

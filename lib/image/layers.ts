@@ -1,13 +1,14 @@
 /** The chain of layers that a sandbox is cloned from: kernel and runtime; base → packages → agent → warm. */
 
 import { createHash } from 'node:crypto';
+import { statfsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, SbxError } from '../errors.ts';
 import type { GuestConnection } from '../guest/client.ts';
 import { run } from '../process.ts';
 import type { Disk, VmDriver, VmPlaces, VmShape, WarmFiles } from '../vm/driver.ts';
-import { bootSupervised } from '../vm/supervise.ts';
+import { bootSupervised, noSpace } from '../vm/supervise.ts';
 import { aptSourcesFor } from './apt-sources.ts';
 import { bake } from './bake.ts';
 import { type BakeStep, foundationSteps, type PackageLists, packageSteps } from './bake-script.ts';
@@ -81,6 +82,8 @@ const knownTrust = memoByFiles([...BUNDLES, '/usr/share/ca-certificates/mozilla'
 
 /** Bakes what is missing, reuses what is there. Several callers of one key share one build. */
 export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<WarmImage> {
+  // A host that cannot run a machine is told so before minutes of building.
+  await deps.driver.identity();
   const platform = await ensurePlatform(deps, request, events);
   const base = await ensureBase(deps, request, events);
   const trust = await knownTrust();
@@ -117,6 +120,20 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
     overlay: join(warm.dir, OVERLAY),
     warm: { ram: join(warm.dir, WARM.ram), device: join(warm.dir, WARM.device) },
   };
+}
+
+/**
+ * Checks the layers that a sandbox's own disk stands on. They stay usable whatever a new image would be made of: another QEMU, another sbx.
+ * @throws SbxError `layer-damaged` when one is gone or damaged: the disk on it cannot be read any more.
+ */
+export async function verifyImage(deps: ImageDeps, image: WarmImage): Promise<void> {
+  for (const { kind, key } of image.chain) {
+    if ((await deps.store.get(kind, key)) !== undefined) continue;
+    throw new SbxError('layer-damaged', 'a layer under the disk of this sandbox is gone or damaged', {
+      why: `${kind}-${key} in the store`,
+      hint: '`sbx reset` makes the sandbox anew; what its own disk holds outside of the workspace is lost',
+    });
+  }
 }
 
 interface RootDisk {
@@ -209,14 +226,16 @@ async function ensureBaked(
         const { guest } = await bootSupervised(deps.driver, shape, places, signal === undefined ? {} : { signal });
         await using connection = guest;
         if (job.trust !== '') await addTrust(connection, job.trust);
-        await bake(connection, {
-          steps: job.steps,
-          env: request.env,
-          log: join(deps.logs, `${job.kind}-${key}.log`),
-          onProgress: events.onProgress,
-          onLine: events.onLine,
-          signal,
-        });
+        await whileSpace(deps.driver, places, (full) =>
+          bake(connection, {
+            steps: job.steps,
+            env: request.env,
+            log: join(deps.logs, `${job.kind}-${key}.log`),
+            onProgress: events.onProgress,
+            onLine: events.onLine,
+            signal: signal === undefined ? full : AbortSignal.any([signal, full]),
+          }),
+        );
         await connection.request('shutdown', {}).catch(() => {});
         await ended(deps.driver, places);
       } finally {
@@ -227,6 +246,32 @@ async function ensureBaked(
     },
   );
   return { layer, backing: [join(layer.dir, ROOT), ...job.parent.backing], format: 'qcow2' };
+}
+
+const LOOK_MS = 2_000;
+
+/** A machine whose disk finds no space on the host waits for ever. @throws SbxError `no-space` instead. */
+async function whileSpace(
+  driver: VmDriver,
+  places: VmPlaces,
+  work: (full: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const full = new AbortController();
+  let rejectFull = (_: unknown) => {};
+  const waits = new Promise<never>((_, reject) => {
+    rejectFull = reject;
+  });
+  const timer = setInterval(async () => {
+    if ((await driver.health(places)) !== 'disk-full') return;
+    const error = noSpace();
+    rejectFull(error);
+    full.abort(error);
+  }, LOOK_MS);
+  try {
+    await Promise.race([work(full.signal), waits]);
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** Before anything is fetched: `update-ca-certificates` of the foundation puts it into the bundle. */
@@ -260,6 +305,7 @@ async function ensureWarmLayer(
     [parent.layer, platform.runtime, platform.kernel],
     'warm snapshot',
     async (dir, { signal }) => {
+      requireSpace(dir, Math.min(request.memoryBytes, WARM_SPACE_BYTES));
       await makeOverlay(parent.backing[0] ?? '', parent.format, join(dir, ROOT), request.diskBytes, signal);
       const places = await bakePlaces(dir);
       try {
@@ -285,6 +331,19 @@ async function ensureWarmLayer(
       );
     },
   );
+}
+
+/** A booted guest's memory before holes are dug */
+const WARM_SPACE_BYTES = 1024 ** 3;
+
+/** Memory in a file ends its machine where the disk is full, without a word: so it is not begun. */
+function requireSpace(dir: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(dir);
+  if (bavail * bsize >= bytes) return;
+  throw new SbxError('no-space', 'no space left for a warm snapshot', {
+    why: `${Math.floor((bavail * bsize) / 1024 ** 2)} MiB are free, ${Math.floor(bytes / 1024 ** 2)} MiB are needed for a moment`,
+    hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
+  });
 }
 
 /** A new instance's disk: a copy of the empty overlay. */

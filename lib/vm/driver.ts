@@ -60,6 +60,9 @@ export interface WarmFiles {
   device: string;
 }
 
+/** `disk-full`: the host had no space for what the guest wrote; the VM waits and loses nothing. `unknown`: its monitor does not answer */
+export type VmHealth = 'running' | 'disk-full' | 'paused' | 'unknown';
+
 /**
  * Create, find and end VMs. Every method MUST be safe to call again: `destroy` of a VM that is gone is no error.
  * No VM ends because its creator does.
@@ -75,6 +78,10 @@ export interface VmDriver {
   find(places: VmPlaces): VmProcess | undefined;
   /** How the last process of these places ended; undefined when none was started since `destroy`. */
   lastExit(places: VmPlaces): VmExit | undefined;
+  /** Asked of the monitor. MUST NOT throw. */
+  health(places: VmPlaces): Promise<VmHealth>;
+  /** Lets a VM that waits go on: the write that failed is tried again. */
+  goOn(places: VmPlaces): Promise<void>;
   /** Ends the VM at once and waits until its processes are gone. */
   destroy(places: VmPlaces): Promise<void>;
   /** Part of a warm snapshot's key: monitor build, machine, CPU model, accelerator. */

@@ -18,6 +18,10 @@ export interface SupervisedBootOptions extends BootOptions {
   attempts?: number;
 }
 
+const LOOK_MS = 100;
+/** Looks at the process for one question to the monitor */
+const HEALTH_LOOKS = 30;
+
 /** A boot takes 5–10 s under emulation; a loaded host takes several times as long. */
 const BOOT_DEADLINE_MS = 90_000;
 
@@ -55,9 +59,10 @@ async function bootOnce(
   const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
   const process = await driver.boot(shape, places, { ...options, signal });
   try {
-    return { process, guest: await connectGuest(places, process, signal) };
+    return { process, guest: await connectGuest(driver, places, process, signal) };
   } catch (error) {
     options.signal?.throwIfAborted();
+    if (error instanceof SbxError && error.code === 'no-space') throw error;
     const died = !isAlive(process);
     throw new SbxError(
       'vm-boot-failed',
@@ -74,11 +79,18 @@ async function bootOnce(
 }
 
 /** Waits until the agent of a new VM answers. Also fails as soon as the VM's process has ended. */
-async function connectGuest(places: VmPlaces, process: VmProcess, signal: AbortSignal): Promise<GuestConnection> {
+async function connectGuest(
+  driver: VmDriver,
+  places: VmPlaces,
+  process: VmProcess,
+  signal: AbortSignal,
+): Promise<GuestConnection> {
   const ended = new AbortController();
   const watching = (async () => {
-    while (!ended.signal.aborted && isAlive(process))
-      await sleep(100, undefined, { signal: ended.signal }).catch(() => {});
+    for (let looks = 1; !ended.signal.aborted && isAlive(process); looks += 1) {
+      await sleep(LOOK_MS, undefined, { signal: ended.signal }).catch(() => {});
+      if (looks % HEALTH_LOOKS === 0 && (await driver.health(places)) === 'disk-full') ended.abort(noSpace());
+    }
     ended.abort(new SbxError('vm-died', 'the virtual machine ended'));
   })();
   try {
@@ -90,6 +102,13 @@ async function connectGuest(places: VmPlaces, process: VmProcess, signal: AbortS
     ended.abort();
     await watching;
   }
+}
+
+/** Of a machine that waits for space which may never come. */
+export function noSpace(): SbxError {
+  return new SbxError('no-space', 'the disk of the virtual machine could not grow: no space is left on the host', {
+    hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
+  });
 }
 
 /** The last lines that the guest's kernel and start-up wrote. */

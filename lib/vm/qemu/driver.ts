@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -12,11 +13,11 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SbxError } from '../../errors.ts';
 import { isAlive, run, startTimeOf, toolMissing } from '../../process.ts';
-import type { BootOptions, VmDriver, VmExit, VmPlaces, VmProcess, VmShape, WarmFiles } from '../driver.ts';
+import type { BootOptions, VmDriver, VmExit, VmHealth, VmPlaces, VmProcess, VmShape, WarmFiles } from '../driver.ts';
 import { probeQemu } from './accel.ts';
 import { buildQemuArgs, JAIL, type QemuFacts, type Ram, versionAtLeast } from './args.ts';
 import { buildJailArgs } from './jail.ts';
@@ -31,6 +32,7 @@ export interface QemuDriverOptions {
 }
 
 const INFO_FD = 3;
+const HEALTH_DEADLINE_MS = 2_000;
 const MONITOR_DEADLINE_MS = 20_000;
 const MIGRATION_DEADLINE_MS = 120_000;
 
@@ -61,7 +63,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
         });
         return vm;
       } catch (error) {
-        const explained = isAlive(vm) ? error : notStarted(places);
+        const explained = (await endsSoon(vm)) ? notStarted(places) : error;
         await destroyVm(places);
         throw explained;
       }
@@ -84,6 +86,8 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     snapshot: (places, into, signal) => takeSnapshot(places, into, signal),
     find: findVm,
     lastExit,
+    health,
+    goOn,
     destroy: destroyVm,
     async identity() {
       const { accel, version, translationCacheMib } = await getFacts();
@@ -117,6 +121,7 @@ async function launch(input: Launch): Promise<VmProcess> {
   const readFiles = [
     shape.kernel,
     shape.initrd,
+    ...ownQemu(input.binary),
     ...shape.disks.flatMap((disk) => [...disk.backing, ...(disk.readonly ? [disk.path] : [])]),
   ];
   const writeFiles = shape.disks.filter((disk) => !disk.readonly).map((disk) => disk.path);
@@ -156,6 +161,14 @@ async function launch(input: Launch): Promise<VmProcess> {
   }
 }
 
+/** A QEMU beside the system's, with the firmware and the modules of its own installation. */
+function ownQemu(binary: string): string[] {
+  if (binary.startsWith('/usr/')) return [];
+  const bin = dirname(binary);
+  const beside = basename(bin) === 'bin' ? ['share', 'lib'].map((name) => join(dirname(bin), name)) : [];
+  return [binary, ...beside.filter((path) => existsSync(path))];
+}
+
 async function untilStarted(
   places: VmPlaces,
   ended: Promise<'ended'>,
@@ -169,6 +182,12 @@ async function untilStarted(
     if (event === 'ended') throw notStarted(places);
     if (event instanceof Error) throw errnoOf(event) === 'ENOENT' ? toolMissing(input.bwrap, event) : event;
   }
+}
+
+/** Its monitor closes a moment before the process is gone. */
+async function endsSoon(vm: VmProcess): Promise<boolean> {
+  for (let tries = 0; tries < 50 && isAlive(vm); tries += 1) await sleep(10);
+  return !isAlive(vm);
 }
 
 function notStarted(places: VmPlaces): SbxError {
@@ -223,6 +242,26 @@ async function takeSnapshot(places: VmPlaces, into: WarmFiles, signal: AbortSign
   // Pages of zeros become holes. Pages the guest never touched are holes already: a fresh boot is captured, so little is freed memory.
   await run('fallocate', ['--dig-holes', into.ram], signal === undefined ? {} : { signal });
   renameSync(`${into.ram}.device`, into.device);
+}
+
+async function health(places: VmPlaces): Promise<VmHealth> {
+  const vm = findVm(places);
+  if (vm === undefined) return 'unknown';
+  try {
+    await using qmp = await Qmp.open(places.qmp, { deadlineMs: HEALTH_DEADLINE_MS, alive: () => isAlive(vm) });
+    const { status } = (await qmp.execute('query-status')) as { status: string };
+    if (status === 'io-error') return 'disk-full';
+    return status === 'running' ? 'running' : 'paused';
+  } catch {
+    return 'unknown';
+  }
+}
+
+async function goOn(places: VmPlaces): Promise<void> {
+  const vm = findVm(places);
+  if (vm === undefined) return;
+  await using qmp = await Qmp.open(places.qmp, { deadlineMs: MONITOR_DEADLINE_MS, alive: () => isAlive(vm) });
+  await qmp.execute('cont');
 }
 
 /** Stands in the command line of every process of the VM: no other process has it. */
