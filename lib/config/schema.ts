@@ -110,7 +110,11 @@ const networkTable = z
   .strictObject({
     mode: z
       .enum(['enforce', 'observe'])
-      .meta({ description: '`observe`: let everything out and write it down. A widening', default: 'enforce' })
+      .meta({
+        description:
+          '`observe`: let out all that is public and not denied, and write down what `enforce` would have denied. A widening',
+        default: 'enforce',
+      })
       .optional(),
     allow: list(network, 10_000)
       .meta({

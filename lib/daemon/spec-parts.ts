@@ -11,6 +11,7 @@ export interface Registries {
 
 export function policyOf(spec: SandboxSpec): PolicyInput {
   return {
+    mode: spec.network.mode,
     allow: spec.network.allow.map(ruleOf),
     deny: spec.network.deny.map(ruleOf),
     ...(spec.network.http.length === 0

@@ -11,6 +11,8 @@ export interface PolicyRule {
 }
 
 export interface PolicyInput {
+  /** `observe`: what no rule covers is let out and recorded; deny rules and private addresses stay shut */
+  mode?: 'enforce' | 'observe';
   allow: PolicyRule[];
   deny: PolicyRule[];
   /** Narrower than a host; enforced by interception */
@@ -21,7 +23,8 @@ export interface PolicyInput {
 export interface AuditRecord {
   time: string;
   sandbox: string;
-  verdict: 'allow' | 'deny' | 'error' | 'closed';
+  /** `observe`: let out, although `enforce` would have denied it. `closed`: the end of what was let out */
+  verdict: 'allow' | 'observe' | 'deny' | 'error' | 'closed';
   /** Stable reason word, one of `AuditReason` */
   reason: AuditReason;
   /** Sentence for people, where the reason word is not all */
@@ -31,7 +34,7 @@ export interface AuditRecord {
   port: number;
   method?: string;
   path?: string;
-  /** The checked address that is dialled (`allow`: the first one, `closed`: the one that answered) */
+  /** The checked address (`allow`: the first one, `closed`: the one that answered, `deny`: the one that was refused) */
   address?: string;
   rule?: { text: string; file?: string; line?: number };
   bytesUp?: number;
@@ -44,6 +47,7 @@ export interface AuditRecord {
 export type AuditReason =
   /** Allowed by `rule`; also the end of such a connection */
   | 'rule'
+  /** No rule covers it: denied, or let out by mode `observe` */
   | 'default-deny'
   | 'deny-rule'
   | 'private-address'

@@ -122,6 +122,16 @@ describe('widening', () => {
     expect(widens(spec(), network([rule('mirror.test:80', 1, 'preset:apt')]))).toBe(false);
   });
 
+  test('mode "observe" widens, live and at birth; back to "enforce" does not', () => {
+    const { network: enforce } = spec();
+    const observing = spec({ network: { ...enforce, mode: 'observe' } });
+    expect([widens(spec(), observing), widens(observing, spec())]).toEqual([true, false]);
+    const found = planSandbox(observing, running(spec()), apply).changes;
+    expect(found).toMatchObject([{ path: 'network.mode', from: 'enforce', to: 'observe', effect: 'live' }]);
+    const birth = planSandbox(observing, absent('shop'), apply).changes;
+    expect(birth.filter((change) => change.widens)).toMatchObject([{ path: 'network.mode', to: 'observe' }]);
+  });
+
   test('at birth everything of these kinds counts, and the hash knows it', () => {
     const wide = network([rule('a.test', 4)]);
     expect(
