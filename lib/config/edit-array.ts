@@ -1,5 +1,5 @@
 /** Where a new last element of an array goes, so that the array keeps its shape. Pure. */
-import type { Insertion, Scanned } from './edit.ts';
+import type { Insertion, Scanned } from './edit-text.ts';
 
 export function insertIntoArray(scanned: Scanned, path: string, entry: string): Insertion {
   const { text, scanner } = scanned;
@@ -34,7 +34,7 @@ function insertFirst({ text, scanner, eol }: Scanned, path: string, entry: strin
   const close = end - 1;
   if (!text.slice(open, end).includes('\n')) return { at: open + 1, text: element };
   const start = lineStart(text, close);
-  const comment = /^[ \t]*(?=#)/m.exec(text.slice(start === 0 ? 0 : open + 1, close))?.[0];
+  const comment = /^[ \t]*(?=#)/m.exec(text.slice(open + 1, close))?.[0];
   const indent = comment ?? `${indentAt(text, key)}  `;
   return { at: start, text: `${indent}${element},${eol}` };
 }

@@ -1,6 +1,7 @@
 /** Where a list goes that is not there yet: into its table as that is written, else into a table of its own. Pure. */
-import type { Insertion, Scanned } from './edit.ts';
+
 import { indentAt, lineStart, quoted } from './edit-array.ts';
+import type { Insertion, Scanned } from './edit-text.ts';
 import { pathOf } from './path-of.ts';
 
 export function insertNewList(scanned: Scanned, path: readonly string[], entry: string): Insertion {

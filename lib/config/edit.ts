@@ -15,19 +15,6 @@ export interface ListEntry {
   entry: string;
 }
 
-/** A text with what was found in it */
-export interface Scanned {
-  text: string;
-  scanner: Scanner;
-  /** How its lines end */
-  eol: string;
-}
-
-export interface Insertion {
-  at: number;
-  text: string;
-}
-
 const DEPTH_MAX = 64;
 
 /** Undefined: the text is no TOML, or written in a way that cannot be extended. A list that has the entry stays as it is. */
