@@ -1,5 +1,6 @@
 /** net check. */
 import { SbxError } from '../../errors.ts';
+import { instanceId } from '../../paths.ts';
 import { command } from '../command.ts';
 import { readProject } from '../project.ts';
 
@@ -18,12 +19,13 @@ export const check = command<{ sandbox?: string; method?: string }, [string]>({
   async run({ context, cwd, view, flags, args }) {
     const { compilePolicy } = await import('../../gateway/policy.ts');
     const { checkUrl } = await import('../../gateway/explain.ts');
-    const { policyOf } = await import('../../daemon/spec-parts.ts');
+    const { livePolicy, readGrants } = await import('../../daemon/grants.ts');
     const project = await readProject(context, cwd);
     const spec =
       flags.sandbox === undefined ? project.sandboxes[0] : project.sandboxes.find(({ name }) => name === flags.sandbox);
     if (spec === undefined) throw new SbxError('not-found', `sandbox.toml names no sandbox "${flags.sandbox}"`);
-    const verdict = checkUrl(compilePolicy(policyOf(spec)), args[0]);
+    const grants = readGrants(context.home, instanceId(project.dir, spec.name));
+    const verdict = checkUrl(compilePolicy(livePolicy(spec, grants)), args[0]);
     if (verdict === undefined)
       throw new SbxError('usage', `${args[0]} is no host that a request could name`, {
         hint: 'write host, host:port, or an http(s) address',
