@@ -9,6 +9,7 @@ import { ALL_CONTROLS, type Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
 import { type DoorState, type DoorStats, note } from './door-state.ts';
 import { createPace, LIMITS, type Limits } from './limits.ts';
+import { withLogRate } from './log-rate.ts';
 import type { Policy } from './policy.ts';
 import type { Resolver } from './resolver.ts';
 import { endWith } from './socket-write.ts';
@@ -55,7 +56,7 @@ export async function openDoor(input: DoorInput): Promise<Door> {
     for (const socket of sockets) socket.destroy();
     await new Promise<void>((resolve) => server.close(() => resolve()));
     rmSync(input.socketPath, { force: true });
-    input.audit.close();
+    state.audit.close();
   };
   return {
     get policy() {
@@ -72,12 +73,13 @@ export async function openDoor(input: DoorInput): Promise<Door> {
 
 function stateOf(input: DoorInput): DoorState {
   const limits = { ...LIMITS, ...input.limits };
+  const audit = withLogRate(input.audit, limits.denialsPerSecond);
   return {
     sandbox: input.sandbox,
     policy: input.policy,
     resolver: input.resolver,
     dialer: input.dialer,
-    audit: input.audit,
+    audit,
     limits,
     controls: { ...ALL_CONTROLS, ...input.controls },
     pace: createPace(limits.requestsPerSecond),

@@ -12,6 +12,8 @@ export interface Limits {
   earlyBytes: number;
   /** Requests a second, each a line of the log; what is above waits */
   requestsPerSecond: number;
+  /** Denials a second with a record each; what is above is counted, and one record a second stands for it */
+  denialsPerSecond: number;
 }
 
 export const LIMITS: Limits = {
@@ -21,6 +23,7 @@ export const LIMITS: Limits = {
   idleMs: 3_600_000,
   earlyBytes: 64 * 1024,
   requestsPerSecond: 200,
+  denialsPerSecond: 100,
 };
 
 export interface Pace {

@@ -61,6 +61,8 @@ export type AuditReason =
   | 'early-data'
   | 'head-timeout'
   | 'too-many-connections'
+  /** One record for many denials of a second, of the reasons in `detail` */
+  | 'log-rate'
   /** The policy became narrower while the connection was open */
   | 'policy-changed'
   /** The gateway shut the sandbox's door */
