@@ -124,6 +124,9 @@ const networkTable = z
       })
       .optional(),
     deny: list(network, 10_000).meta({ description: 'What may not, whatever `allow` says', default: [] }).optional(),
+    bandwidth: size
+      .meta({ description: 'Bytes a second each way, of all connections together. Default: no limit' })
+      .optional(),
     http: list(
       z.strictObject({
         host: host.meta({ description: 'The host that is narrowed down' }),

@@ -28,7 +28,7 @@ export const LIMITS: Limits = {
 
 export interface Pace {
   /** Undefined: at once */
-  turn(signal: AbortSignal): Promise<void> | undefined;
+  turn(signal?: AbortSignal): Promise<void> | undefined;
 }
 
 /** A bucket that holds the turns of two seconds and fills evenly. */
@@ -46,15 +46,15 @@ export function createPace(perSecond: number, now: () => number = Date.now): Pac
   };
 }
 
-function wait(ms: number, signal: AbortSignal): Promise<void> {
+function wait(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);
     function done() {
       clearTimeout(timer);
-      signal.removeEventListener('abort', done);
+      signal?.removeEventListener('abort', done);
       resolve();
     }
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', done, { once: true });
+    if (signal?.aborted) done();
+    else signal?.addEventListener('abort', done, { once: true });
   });
 }

@@ -13,6 +13,8 @@ interface Rule {
 
 export interface Policy {
   mode: 'enforce' | 'observe';
+  /** Bytes a second each way */
+  bandwidth?: number;
   allow: Rule[];
   deny: Rule[];
   /** Equal policies have equal hashes */
@@ -44,6 +46,7 @@ export function compilePolicy(input: PolicyInput): Policy {
     });
   return {
     mode: input.mode ?? 'enforce',
+    ...(input.bandwidth === undefined ? {} : { bandwidth: input.bandwidth }),
     allow: input.allow.map(compileRule),
     deny: input.deny.map(compileRule),
     hash: policyHash(input),
@@ -54,7 +57,7 @@ export function policyHash(input: PolicyInput): string {
   const lines = (rules: PolicyRule[]) => rules.map((rule) => `${rule.pattern} ${rule.trusted === true}`).toSorted();
   const http = (input.http ?? []).map(({ host, methods, paths }) => JSON.stringify([host, methods, paths])).toSorted();
   return createHash('sha256')
-    .update(JSON.stringify([lines(input.allow), lines(input.deny), http, input.mode ?? 'enforce']))
+    .update(JSON.stringify([lines(input.allow), lines(input.deny), http, input.mode ?? 'enforce', input.bandwidth]))
     .digest('hex')
     .slice(0, 16);
 }

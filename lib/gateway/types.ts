@@ -15,6 +15,8 @@ export interface PolicyInput {
   mode?: 'enforce' | 'observe';
   allow: PolicyRule[];
   deny: PolicyRule[];
+  /** Bytes a second each way, of all connections together; undefined: no limit */
+  bandwidth?: number;
   /** Narrower than a host; enforced by interception */
   http?: { host: string; methods: string[]; paths: string[]; file?: string; line?: number }[];
 }

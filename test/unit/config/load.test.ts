@@ -359,3 +359,15 @@ describe('templates', () => {
     expect(spec.sandboxes.map(({ name }) => name)).toEqual(['own']);
   });
 });
+
+describe('bandwidth', () => {
+  test('is bytes a second, or no limit', async () => {
+    expect((await load('[network]\nbandwidth = "10MiB"')).sandboxes[0]?.network.bandwidth).toBe(10 * 1024 ** 2);
+    expect((await load('[network]\n')).sandboxes[0]?.network).not.toHaveProperty('bandwidth');
+  });
+
+  test('that could carry nothing is refused with its place', async () => {
+    const error = await failure(load('[network]\nbandwidth = "1KiB"'));
+    expect(error).toMatchObject({ code: 'config-invalid', place: { line: 2, column: 13 } });
+  });
+});

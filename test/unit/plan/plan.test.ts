@@ -122,6 +122,18 @@ describe('widening', () => {
     expect(widens(spec(), network([rule('mirror.test:80', 1, 'preset:apt')]))).toBe(false);
   });
 
+  test('a limit on bandwidth that is raised or dropped widens; one that is set or lowered does not', () => {
+    const limited = (bandwidth: number) => spec({ network: { ...spec().network, bandwidth } });
+    expect([widens(limited(1_000), limited(2_000)), widens(limited(1_000), spec())]).toEqual([true, true]);
+    expect([widens(limited(2_000), limited(1_000)), widens(spec(), limited(1_000))]).toEqual([false, false]);
+    const hashOf = (one: SandboxSpec) =>
+      wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one], unsupported: [] });
+    expect(hashOf(limited(1_000))).not.toBe(hashOf(limited(2_000)));
+    expect(planSandbox(limited(1_000), running(spec()), apply).changes).toMatchObject([
+      { path: 'network.bandwidth', effect: 'live' },
+    ]);
+  });
+
   test('mode "observe" widens, live and at birth; back to "enforce" does not', () => {
     const { network: enforce } = spec();
     const observing = spec({ network: { ...enforce, mode: 'observe' } });
