@@ -1,6 +1,5 @@
 /** How fast bytes may pass, for all connections of a VM together. The limit may change while they wait. */
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Meter {
   /** For bytes that passed: resolves when the next ones may. Undefined: at once. */
@@ -22,7 +21,7 @@ export function createMeter(bytesPerSecond?: number): Meter {
     for (;;) {
       const wait = Math.min(mine, paid) - performance.now();
       if (wait <= 0) return;
-      await sleep(Math.min(wait, LOOK_MS));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(wait, LOOK_MS)));
     }
   };
   return {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openAudit } from '../../../lib/gateway/audit.ts';
 import { answering, GET, openClient, type Rig, startRig } from './rig.ts';
@@ -54,12 +55,12 @@ describe('a flood of one VM', () => {
     const quiet = median(await latencies(victim));
     const abort = new AbortController();
     const flooding = flood(attacker, bytes, abort.signal);
+    await sleep(500);
     const loud = median(await latencies(victim));
     abort.abort();
     await flooding;
-    require('node:fs').appendFileSync('/tmp/h3-ratio', `${_name} ${quiet} ${loud}\n`);
     // Generous: client, flood and gateway share one event loop here, which they do not in life.
-    expect(loud / quiet).toBeLessThan(40);
+    expect(loud / quiet).toBeLessThan(20);
     const denials = attacker.records().filter(({ verdict }) => verdict === 'deny');
     await attacker.door.close();
     const known = attacker.records().reduce((sum, { verdict, count = 1 }) => sum + (verdict === 'deny' ? count : 0), 0);
