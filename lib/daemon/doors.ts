@@ -18,8 +18,8 @@ export interface Doors extends Disposable {
   grant(id: string, spec: SandboxSpec, grants: Grant[]): Grant[];
 }
 
-/** Longest wait of a timer */
-const WAIT_MAX_MS = 2 ** 31 - 1;
+/** A host that sleeps stops its timers, not its clock: it is looked again at least this often */
+const WAIT_MAX_MS = 10_000;
 
 export function createDoors(home: Home, gateway: Gateway): Doors {
   const served = new Map<string, SandboxSpec>();
@@ -32,7 +32,8 @@ export function createDoors(home: Home, gateway: Gateway): Doors {
   const refresh = (id: string) => {
     const spec = served.get(id);
     if (spec === undefined) return;
-    gateway.update(id, policyFor(id, spec));
+    const policy = policyFor(id, spec);
+    if (gateway.hashOf(id) !== policyHash(policy)) gateway.update(id, policy);
     arm(id);
   };
   const arm = (id: string) => {

@@ -14,6 +14,12 @@ interface Flags {
   lines?: number;
 }
 
+/** @throws for the command line's own message. */
+function countOf(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new TypeError(`${text} is no count`);
+  return Number(text);
+}
+
 export const log = command<Flags, [string?]>({
   brief: 'Shows what a sandbox tried to reach, and the verdicts',
   parameters: {
@@ -25,7 +31,7 @@ export const log = command<Flags, [string?]>({
         default: false,
       },
       host: { kind: 'parsed', parse: String, brief: 'Only this host, *.host or CIDR', optional: true },
-      lines: { kind: 'parsed', parse: Number, brief: 'Only the last records', optional: true },
+      lines: { kind: 'parsed', parse: countOf, brief: 'Only the last records', optional: true },
     },
     aliases: { f: 'follow', n: 'lines' },
     positional: one('The sandbox', 'name', true),
