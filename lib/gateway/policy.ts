@@ -87,13 +87,17 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
   );
   // A rule of the host's own configuration may lead to a private address, so it is preferred among those that cover.
   const chosen = allowed.find(({ rule }) => rule.trusted === true) ?? allowed[0];
-  if (chosen === undefined) return { allow: policy.mode === 'observe', reason: 'default-deny', detail: UNCOVERED };
+  if (chosen === undefined) return uncovered(policy.mode);
   if (purpose === 'http' && port === DEFAULT_PORT)
     return { allow: false, reason: 'not-tls', detail: 'plain HTTP to port 443', rule: chosen.rule };
   return { allow: true, reason: 'rule', detail: `allowed by the rule ${textOf(chosen.rule)}`, rule: chosen.rule };
 }
 
-const UNCOVERED = 'no allow rule covers it';
+function uncovered(mode: Policy['mode']): Verdict {
+  const allow = mode === 'observe';
+  const detail = `no allow rule covers it${allow ? ', but mode "observe" lets it out' : ''}`;
+  return { allow, reason: 'default-deny', detail };
+}
 
 export interface AddressQuestion {
   /** The verdict on the name */
