@@ -1,7 +1,5 @@
 /** net log: what a sandbox tried to reach, and the verdicts. */
 import { SbxError } from '../../errors.ts';
-import { auditFilter } from '../../gateway/audit-filter.ts';
-import { readAudit } from '../../gateway/audit-reader.ts';
 import { instancePaths } from '../../paths.ts';
 import { command, one } from '../command.ts';
 import { daemonOf, resolveSandbox } from '../project.ts';
@@ -37,6 +35,8 @@ export const log = command<Flags, [string?]>({
     positional: one('The sandbox', 'name', true),
   },
   async run({ context, cwd, view, flags, args }) {
+    const { auditFilter } = await import('../../gateway/audit-filter.ts');
+    const { readAudit } = await import('../../gateway/audit-reader.ts');
     const { denied, host, follow, lines } = flags;
     const wanted = auditFilter({ denied, host });
     if (wanted === undefined)
