@@ -1,5 +1,7 @@
 /** From a denial to a rule, on a real machine: log, suggest, allow for a while, allow for good. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Suggestions } from '../../lib/gateway/suggest.ts';
@@ -13,6 +15,31 @@ allow = [
   "docs.allowed.test", # the manual
 ]
 `;
+
+interface Service extends AsyncDisposable {
+  port: number;
+}
+
+async function service(serve: (response: ServerResponse) => void): Promise<Service> {
+  const server = createServer((_request, response) => serve(response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Never comes to its end. */
+const dribble = () =>
+  service((response) => {
+    const timer = setInterval(() => response.write('more\n'), 100);
+    response.on('close', () => clearInterval(timer));
+  });
+
+const bulk = (bytes: number) => service((response) => void response.end(Buffer.alloc(bytes, 'x')));
 
 describe('denials that lead on', () => {
   let p: Project;
@@ -74,6 +101,44 @@ describe('denials that lead on', () => {
     await must(['net', 'allow', 'long.test'], { cwd: p.dir });
     await must(['daemon', 'stop'], { cwd: p.dir });
     expect(await until(async () => (await connect('long.test')) || undefined)).toBe('502');
+  });
+
+  test('a download of a host service that was let out for a while is cut when the time is over, with its bytes in the log', async () => {
+    await using service = await dribble();
+    const where = `127.0.0.1:${service.port}`;
+    await must(['net', 'allow', where, '--for', '15s'], { cwd: p.dir });
+    const code = await inside(
+      p.dir,
+      `curl -sS -N -m 120 --noproxy '' http://${where}/ > /tmp/got 2>/dev/null; echo $?`,
+    );
+    // Cut in the middle: neither a whole answer nor the end of curl's own patience.
+    expect(['0', '28']).not.toContain(code);
+    expect(Number(await inside(p.dir, 'wc -c < /tmp/got'))).toBeGreaterThan(0);
+    const [allowed, closed] = await records('--host', where);
+    expect(allowed).toMatchObject({ verdict: 'allow', address: '127.0.0.1', method: 'GET', path: '/' });
+    expect(allowed?.rule?.text).toContain('sbx net allow, until');
+    expect(closed).toMatchObject({ verdict: 'closed', reason: 'policy-changed' });
+    expect(closed?.bytesDown).toBeGreaterThan(0);
+    expect(await inside(p.dir, `curl -sS -m 60 --noproxy '' http://${where}/`)).toContain('is denied');
+  });
+
+  test('bandwidth goes live: the same download takes longer, and is whole', async () => {
+    await using service = await bulk(2 * 1024 * 1024);
+    const where = `127.0.0.1:${service.port}`;
+    await must(['net', 'allow', where], { cwd: p.dir });
+    const download = () => inside(p.dir, `curl -sS -m 120 --noproxy '' http://${where}/ | wc -c`);
+    expect(await download()).toBe(String(2 * 1024 * 1024));
+    p.write(TOML.replace('[network]', '[network]\nbandwidth = "512KiB"'));
+    await must(['apply', '--yes'], { cwd: p.dir });
+    expect(await download()).toBe(String(2 * 1024 * 1024));
+    p.write(TOML);
+    await must(['apply', '--accept-widening'], { cwd: p.dir });
+    const [free, limited] = (await records('--host', where))
+      .filter(({ verdict }) => verdict === 'closed')
+      .map(({ durationMs }) => durationMs ?? 0);
+    // Four seconds' worth.
+    expect(limited).toBeGreaterThan(3_000);
+    expect(limited).toBeGreaterThan(free ?? Number.POSITIVE_INFINITY);
   });
 
   test('--save keeps the comments, and the next apply has nothing to ask', async () => {
