@@ -55,6 +55,8 @@ export interface InstancePaths {
   monitorLog: string;
   /** One JSON line a verdict of the gateway */
   audit: string;
+  /** What `sbx net allow` let out (JSON) */
+  grants: string;
   /** Mount points and placeholders made in the workspace (JSON) */
   placeholders: string;
 }
@@ -85,6 +87,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     console: join(dir, 'console.log'),
     monitorLog: join(dir, 'monitor.log'),
     audit: join(dir, 'audit.jsonl'),
+    grants: join(dir, 'grants.json'),
     placeholders: join(dir, 'placeholders.json'),
   };
 }

@@ -10,6 +10,9 @@ import * as lifecycle from './commands/lifecycle.ts';
 import * as logs from './commands/logs.ts';
 import * as look from './commands/look.ts';
 import * as net from './commands/net.ts';
+import { allow } from './commands/net-allow.ts';
+import { log as netLog } from './commands/net-log.ts';
+import { suggest } from './commands/net-suggest.ts';
 import * as plan from './commands/plan.ts';
 import * as validate from './commands/validate.ts';
 
@@ -38,7 +41,7 @@ export const app = buildApplication(
     routes: {
       ...routes,
       net: buildRouteMap({
-        routes: { log: net.log, check: net.check },
+        routes: { log: netLog, check: net.check, allow, suggest },
         docs: { brief: 'What the sandboxes reach, and why' },
       }),
       daemon: buildRouteMap({

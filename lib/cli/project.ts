@@ -4,6 +4,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import { cpus, homedir } from 'node:os';
 import { join } from 'node:path';
 import type { HostFacts } from '../config/load.ts';
+import type { HostRegistries } from '../config/presets.ts';
 import type { ProjectSpec } from '../config/spec.ts';
 import type { SandboxStatus } from '../daemon/api.ts';
 import type { DaemonClient } from '../daemon/client.ts';
@@ -11,21 +12,26 @@ import type { Home } from '../paths.ts';
 import { chooseSandbox, projectDirOf } from './choose-sandbox.ts';
 import type { SbxContext } from './context.ts';
 
-export async function readProject(context: SbxContext, cwd: string): Promise<ProjectSpec> {
+export async function readProject(context: Pick<SbxContext, 'home'>, cwd: string): Promise<ProjectSpec> {
   const { loadProject } = await import('../config/load.ts');
   return loadProject({ cwd, host: await hostFacts(context.home) });
 }
 
 async function hostFacts(home: Home): Promise<HostFacts> {
-  const { readRegistries } = await import('../config/presets.ts');
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?`, 'm').exec(text)?.[1] ?? '';
   return {
     cpus: cpus().length,
     home: homedir(),
     os: { id: field('ID'), codename: field('VERSION_CODENAME') },
-    registries: () => readRegistries(`${home.root}/registries.json`),
+    registries: () => registriesOf(home),
   };
+}
+
+/** What this host's own npm, APT and pip configuration names. */
+export async function registriesOf(home: Home): Promise<HostRegistries> {
+  const { readRegistries } = await import('../config/presets.ts');
+  return readRegistries(`${home.root}/registries.json`);
 }
 
 export async function daemonOf(context: SbxContext): Promise<DaemonClient> {

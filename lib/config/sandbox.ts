@@ -17,6 +17,8 @@ const LIMITS = {
   disk: { least: 10 * GIB, most: 64 * 1024 * GIB, words: 'between 10GiB and 64TiB' },
 };
 
+const BANDWIDTH_LEAST = 16 * 1024;
+
 /** @throws SbxError `config-invalid`, with the place. */
 export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpec, 'name'>> {
   const { config, sources, host } = input;
@@ -41,6 +43,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       mode: network.mode ?? 'enforce',
       allow: await rulesOf(input, 'allow'),
       deny: await rulesOf(input, 'deny'),
+      ...(network.bandwidth === undefined ? {} : { bandwidth: bandwidthOf(input, network.bandwidth) }),
       http: (network.http ?? []).map(({ host: name, methods = [], paths = [] }, index) => ({
         host: name,
         methods,
@@ -76,6 +79,15 @@ function sizeOf({ sources }: SandboxInput, field: 'memory' | 'disk', text: strin
       },
     );
   return Math.ceil(bytes / MIB) * MIB;
+}
+
+/** Slower than this, what comes with every connection would stall. */
+function bandwidthOf({ sources }: SandboxInput, text: string): number {
+  const bytes = parseSize(text) ?? 0;
+  if (bytes >= BANDWIDTH_LEAST) return bytes;
+  throw problem(sources['network.bandwidth'], `network.bandwidth: ${text} is too small`, {
+    hint: 'write at least "16KiB", or leave it out for no limit',
+  });
 }
 
 function agentOf(table: AgentTable): { name: string | undefined } & AgentSpec {

@@ -5,8 +5,10 @@ type Path = (string | number)[];
 
 /** `run` never throws, never recurses deeper than `maxDepth`, and takes time in proportion to the text. */
 export class Scanner {
-  /** Offsets by path */
-  readonly entries = new Map<string, { key: number; value: number }>();
+  /** Offsets by path; `end`: behind the value, where there is one */
+  readonly entries = new Map<string, { key: number; value: number; end?: number }>();
+  /** `[table]` and `[[table]]`, in order; `end`: behind the brackets */
+  readonly headers: { path: string; isArray: boolean; start: number; end: number }[] = [];
   /** What stands without quotes */
   readonly bare: [from: number, to: number][] = [];
   tooDeep: number | undefined;
@@ -35,6 +37,7 @@ export class Scanner {
 
   #header(): void {
     const isArray = this.#text.startsWith('[[', this.#at);
+    const begin = this.#at;
     this.#at += isArray ? 2 : 1;
     const path: Path = [];
     const keys = this.#keys(path.length);
@@ -49,6 +52,7 @@ export class Scanner {
       this.#note(path, start, start);
     });
     while (this.#peek() === ']') this.#at += 1;
+    this.headers.push({ path: pathOf(path), isArray, start: begin, end: this.#at });
     this.#table = path;
   }
 
@@ -62,7 +66,13 @@ export class Scanner {
       path.push(key);
       this.#note(path, start, index === keys.length - 1 ? this.#at : start);
     });
+    this.#valueOf(path);
+  }
+
+  #valueOf(path: Path): void {
     this.#value(path);
+    const entry = this.entries.get(pathOf(path));
+    if (entry !== undefined) entry.end ??= this.#at;
   }
 
   #keys(depth: number): { key: string; start: number }[] {
@@ -105,7 +115,7 @@ export class Scanner {
       if (this.#peek() === ']') break;
       const element = [...path, index];
       this.#note(element, this.#at, this.#at);
-      this.#value(element);
+      this.#valueOf(element);
       this.#skipBlank();
       if (this.#peek() === ',') this.#at += 1;
       else if (this.#peek() !== ']') return;

@@ -110,7 +110,11 @@ const networkTable = z
   .strictObject({
     mode: z
       .enum(['enforce', 'observe'])
-      .meta({ description: '`observe`: let everything out and write it down. A widening', default: 'enforce' })
+      .meta({
+        description:
+          '`observe`: let out all that is public and not denied, and write down what `enforce` would have denied. A widening',
+        default: 'enforce',
+      })
       .optional(),
     allow: list(network, 10_000)
       .meta({
@@ -120,6 +124,9 @@ const networkTable = z
       })
       .optional(),
     deny: list(network, 10_000).meta({ description: 'What may not, whatever `allow` says', default: [] }).optional(),
+    bandwidth: size
+      .meta({ description: 'Bytes a second each way, of all connections together. Default: no limit' })
+      .optional(),
     http: list(
       z.strictObject({
         host: host.meta({ description: 'The host that is narrowed down' }),

@@ -74,6 +74,15 @@ export interface AgentSpec {
   mcpFormat: 'json' | 'toml' | undefined;
 }
 
+export interface NetworkSpec {
+  mode: 'enforce' | 'observe';
+  allow: NetworkRule[];
+  deny: NetworkRule[];
+  http: HttpRule[];
+  /** Bytes a second each way; undefined: no limit */
+  bandwidth?: number;
+}
+
 /** One sandbox as it should be. */
 export interface SandboxSpec {
   /** The project's name, or `<key>` or `<key>-<n>` of `[sandboxes.<key>]` */
@@ -82,7 +91,7 @@ export interface SandboxSpec {
   packages: PackagesSpec;
   workspace: WorkspaceSpec;
   mounts: MountSpec[];
-  network: { mode: 'enforce' | 'observe'; allow: NetworkRule[]; deny: NetworkRule[]; http: HttpRule[] };
+  network: NetworkSpec;
   resources: ResourcesSpec;
   env: Record<string, string>;
   lifecycle: LifecycleSpec;

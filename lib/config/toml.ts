@@ -63,7 +63,7 @@ function firstBadByte(bytes: Buffer): { line: number; column: number } {
 
 function parse(text: string, file: string): unknown {
   try {
-    return toml.parse(text);
+    return parseText(text);
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
     throw new SbxError('config-syntax', `not valid TOML: ${wordsOf(message)}`, {
@@ -72,6 +72,11 @@ function parse(text: string, file: string): unknown {
       cause: error,
     });
   }
+}
+
+/** @throws the parser's own error. It takes no CRLF behind a comment, so lines end as it likes them: nothing else moves. */
+export function parseText(text: string): unknown {
+  return toml.parse(text.replaceAll('\r\n', '\n'));
 }
 
 /** The parser counts from 0, but columns of the first line from 1, and beyond the end when something is missing there. */
@@ -96,7 +101,7 @@ function wrongDate(text: string, file: string): Place {
 
 function canParse(text: string): boolean {
   try {
-    toml.parse(text);
+    parseText(text);
     return true;
   } catch {
     return false;

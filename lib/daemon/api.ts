@@ -2,6 +2,7 @@
 import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
 import type { ErrorJson } from '../errors.ts';
 import type { Change, Plan } from '../plan/types.ts';
+import type { Grant } from './grants.ts';
 
 /** Sent by the client as `x-sbx-build`; a daemon of another build is replaced when it is idle */
 export const API_VERSION = 1;
@@ -96,8 +97,29 @@ export interface SandboxStatus {
 export interface SandboxDetail extends SandboxStatus {
   spec: SandboxSpec;
   instanceDir: string;
+  /** What `sbx net allow` let out beyond the spec, and how long */
+  grants: Grant[];
   layers: { kind: string; key: string; bytes: number }[];
   diskBytes: number;
+}
+
+export interface AllowRequest {
+  rules: Pick<Grant, 'pattern' | 'text' | 'trusted'>[];
+  /** How long; undefined: as long as the sandbox exists */
+  seconds?: number;
+}
+
+export interface AllowResult {
+  /** All in force, the new ones last */
+  grants: Grant[];
+  /** The door is open, so that they hold from now on */
+  live: boolean;
+}
+
+export interface ApproveRequest {
+  /** The project before a person's own command changed its file */
+  before: ProjectSpec;
+  after: ProjectSpec;
 }
 
 export interface GcRequest {
@@ -133,6 +155,10 @@ export interface DaemonService {
   /** Back to the warm base: the disk's changes are lost */
   reset(id: string, context: RequestContext): Promise<SandboxStatus>;
   remove(id: string, context: RequestContext): Promise<void>;
+  /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */
+  allow(id: string, request: AllowRequest): Promise<AllowResult>;
+  /** POST /v1/approve: `after` counts as approved if `before` did, so that what somebody else wrote is still asked for */
+  approve(request: ApproveRequest): Promise<{ approved: boolean }>;
   /** POST /v1/gc */
   gc(request: GcRequest): Promise<GcResult>;
   /** GET /v1/sandboxes/:id/guest with `Upgrade: sbx-guest`. Throws while an HTTP answer is still possible; the returned function serves the upgraded socket, which speaks lib/guest/wire.ts, to its end. */

@@ -4,8 +4,11 @@ import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { type ErrorJson, fromErrorJson, SbxError } from '../errors.ts';
 import type {
+  AllowRequest,
+  AllowResult,
   ApplyRequest,
   ApplyResult,
+  ApproveRequest,
   DaemonEvent,
   DaemonStatus,
   GcRequest,
@@ -35,6 +38,8 @@ export class DaemonClient {
   list = () => this.#call<SandboxStatus[]>('GET', '/v1/sandboxes');
   inspect = (id: string) => this.#call<SandboxDetail>('GET', `/v1/sandboxes/${id}`);
   plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
+  allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
+  approve = (body: ApproveRequest) => this.#call<{ approved: boolean }>('POST', '/v1/approve', body);
   gc = (body: GcRequest) => this.#call<GcResult>('POST', '/v1/gc', body);
   shutdown = () => this.#call<unknown>('POST', '/v1/shutdown', {});
   apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);

@@ -17,10 +17,11 @@ import { type Home, type InstancePaths, instancePaths } from '../paths.ts';
 import type { Step } from '../plan/types.ts';
 import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
+import type { Doors } from './doors.ts';
 import type { Guests } from './guests.ts';
 import type { MountWatches } from './mount-watches.ts';
 import type { Records } from './records.ts';
-import { imageRequestOf, policyOf, type Registries } from './spec-parts.ts';
+import { imageRequestOf, type Registries } from './spec-parts.ts';
 import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from './workspaces.ts';
 
 export interface HandlerDeps {
@@ -28,6 +29,7 @@ export interface HandlerDeps {
   records: Records;
   driver: VmDriver;
   gateway: Gateway;
+  doors: Doors;
   guests: Guests;
   watches: MountWatches;
   image: ImageDeps;
@@ -61,7 +63,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   start,
   stop: async (deps, _step, context) => stopVm(deps, context),
   network: async (deps, step, context) => {
-    await openDoor(deps, context.id, step.spec);
+    await deps.doors.open(context.id, step.spec);
   },
   record: async (deps, step, context) => {
     const record = deps.records.require(context.id);
@@ -75,7 +77,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   },
   destroy: async (deps, _step, context) => {
     await stopVm(deps, context);
-    await deps.gateway.close(context.id);
+    await deps.doors.close(context.id);
     await releaseWorkspace(deps.home, context.id);
     deps.records.remove(context.id);
   },
@@ -106,7 +108,7 @@ async function create(
   rmSync(paths.disk, { force: true });
   await cloneDisk(image, paths.disk);
   const workspace = await prepareWorkspace(deps.home, id, spec);
-  await openDoor(deps, id, spec);
+  await deps.doors.open(id, spec);
   const vm = await deps.driver.restore(
     shapeOfInstance(image, paths, spec, workspace),
     image.warm,
@@ -130,7 +132,7 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
   context.onProgress('checking the layers under its disk');
   await verifyImage(deps.image, image);
   const workspace = await prepareWorkspace(deps.home, id, spec);
-  await openDoor(deps, id, spec);
+  await deps.doors.open(id, spec);
   await deps.records.update(id, { stoppedByUser: false, resumed: null });
   const { process: vm, guest } = await bootSupervised(
     deps.driver,
@@ -190,17 +192,9 @@ async function resume(
   await deps.records.update(context.id, { resumed: { pid: vm.pid, startTime: vm.startTime } });
 }
 
-async function openDoor(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
-  const paths = instancePaths(deps.home, id);
-  const policy = policyOf(spec);
-  mkdirSync(paths.door, { recursive: true, mode: 0o700 });
-  if (deps.gateway.list().includes(id)) await deps.gateway.update(id, policy);
-  else await deps.gateway.open(id, { socketPath: paths.proxySocket, auditPath: paths.audit, policy });
-}
-
 /** Takes over an instance that was running before this daemon: its door, and the watch over its mounts. */
 export async function takeOver(deps: HandlerDeps, id: string, spec: SandboxSpec, vm: VmProcess): Promise<void> {
-  await openDoor(deps, id, spec);
+  await deps.doors.open(id, spec);
   const workspace = await prepareWorkspace(deps.home, id, spec);
   // What the host has put in place of a covered file meanwhile is the thing to cover now.
   deps.watches.start(id, vm.pid, { ...workspace, identities: {} });

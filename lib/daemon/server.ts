@@ -4,7 +4,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { SbxError, toErrorJson } from '../errors.ts';
 import { ensurePrivateDir, type Home, socketPath } from '../paths.ts';
-import type { ApplyRequest, DaemonEvent, DaemonService, GcRequest, PlanRequest, RequestContext } from './api.ts';
+import type {
+  AllowRequest,
+  ApplyRequest,
+  ApproveRequest,
+  DaemonEvent,
+  DaemonService,
+  GcRequest,
+  PlanRequest,
+  RequestContext,
+} from './api.ts';
 
 const BODY_MAX = 16 * 1024 * 1024;
 
@@ -82,6 +91,10 @@ async function route(
       return stream((context) => service.reset(id, context));
     case 'POST sandboxes/:id/remove':
       return stream((context) => service.remove(id, context));
+    case 'POST sandboxes/:id/allow':
+      return answer(response, 200, await service.allow(id, (await bodyOf(request)) as AllowRequest));
+    case 'POST approve':
+      return answer(response, 200, await service.approve((await bodyOf(request)) as ApproveRequest));
     case 'POST gc':
       return answer(response, 200, await service.gc((await bodyOf(request)) as GcRequest));
     case 'POST shutdown':

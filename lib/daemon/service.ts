@@ -6,7 +6,6 @@ import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
 import { SbxError, toErrorJson } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { createGateway } from '../gateway/gateway.ts';
-import { policyHash } from '../gateway/policy.ts';
 import { relayGuest } from '../guest/relay.ts';
 import { collectGarbage } from '../image/gc.ts';
 import { findRuntimeParts } from '../image/runtime.ts';
@@ -29,12 +28,14 @@ import type {
 } from './api.ts';
 import { API_VERSION } from './api.ts';
 import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
+import { createDoors } from './doors.ts';
+import { grantsOf, readGrants } from './grants.ts';
 import { createGuests } from './guests.ts';
 import { execute, type HandlerDeps, placesOf, takeOver } from './handlers.ts';
 import { createMountWatches } from './mount-watches.ts';
 import { observe } from './observe.ts';
 import { type InstanceRecord, Records } from './records.ts';
-import { policyOf, type Registries } from './spec-parts.ts';
+import type { Registries } from './spec-parts.ts';
 import { statusOf } from './status.ts';
 
 export interface ServiceOptions {
@@ -62,6 +63,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     records: new Records(home),
     driver: createQemuDriver({ probeCache: home.probes }),
     gateway,
+    doors: createDoors(home, gateway),
     guests: createGuests((id) => supervisor.poke(id)),
     watches: createMountWatches((id, why) => {
       process.stderr.write(
@@ -79,13 +81,15 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     },
     registries: options.registries,
   };
-  const networkHash = (spec: SandboxSpec) => policyHash(policyOf(spec));
   const tell = (id: string, event: DaemonEvent) => {
     for (const listener of outputs.get(id) ?? []) listener(event);
   };
   supervisor = createSupervisor({
     plan: async (id, target, mode, signal) =>
-      planSandbox(target, await observe(deps, id, target?.name ?? '', signal), { mode, networkHash }),
+      planSandbox(target, await observe(deps, id, target?.name ?? '', signal), {
+        mode,
+        networkHash: (spec) => deps.doors.hashFor(id, spec),
+      }),
     execute: (id, step, signal) =>
       execute(deps, step, {
         id,
@@ -103,7 +107,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     for (const record of deps.records.list()) if (!supervisor.busy(record.id)) supervisor.poke(record.id);
   }, LOOK_EVERY_MS);
   timer.unref();
-  return serviceOf({ options, deps, supervisor, store, networkHash, outputs, timer, disks });
+  return serviceOf({ options, deps, supervisor, store, outputs, timer, disks });
 }
 
 /** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
@@ -138,7 +142,6 @@ interface Inner {
   deps: HandlerDeps;
   supervisor: Supervisor;
   store: Store;
-  networkHash: (spec: SandboxSpec) => string;
   outputs: Map<string, Set<(event: DaemonEvent) => void>>;
   timer: NodeJS.Timeout;
   disks: DiskWatch;
@@ -201,7 +204,8 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
   const plan = async ({ project, only }: PlanRequest): Promise<PlanResponse> => {
     checkNames(project, only);
     const observed = await observeProject(project);
-    const found = planProject(project, observed, { mode: 'apply', networkHash: inner.networkHash, only });
+    const networkHash = (spec: SandboxSpec) => deps.doors.hashFor(deps.records.idOf(project.dir, spec.name), spec);
+    const found = planProject(project, observed, { mode: 'apply', networkHash, only });
     const widening = found.changes.filter(({ widens }) => widens);
     const hash = wideningHash(project);
     return {
@@ -281,6 +285,7 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
         ...status(record),
         spec: record.applied ?? record.target,
         instanceDir: dir,
+        grants: readGrants(deps.home, id),
         layers: (record.image?.chain ?? []).map(({ kind, key }) => ({
           kind,
           key,
@@ -322,6 +327,17 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
       }),
     remove: (id, context) =>
       withRecord(id, (record) => runSteps(id, [{ action: 'destroy', sandbox: record.name }], context)),
+    async allow(id, { rules, seconds }) {
+      const record = deps.records.require(id);
+      const grants = deps.doors.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));
+      return { grants, live: deps.gateway.hashOf(id) !== undefined };
+    },
+    approve: ({ before, after }) =>
+      inTurn(before.dir, async () => {
+        const { approved } = await plan({ project: before });
+        if (approved) await deps.records.putProject({ version: 1, dir: after.dir, approvedHash: wideningHash(after) });
+        return { approved };
+      }),
     async gc({ dryRun }) {
       const used = deps.records.list().flatMap((record) => record.image?.chain ?? []);
       const items = await collectGarbage(store, used, dryRun);
@@ -348,6 +364,7 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
     },
     async [Symbol.asyncDispose]() {
       clearInterval(inner.timer);
+      deps.doors[Symbol.dispose]();
       deps.watches[Symbol.dispose]();
       await supervisor.stop();
       await deps.guests[Symbol.asyncDispose]();

@@ -11,6 +11,8 @@ export interface Registries {
 
 export function policyOf(spec: SandboxSpec): PolicyInput {
   return {
+    mode: spec.network.mode,
+    ...(spec.network.bandwidth === undefined ? {} : { bandwidth: spec.network.bandwidth }),
     allow: spec.network.allow.map(ruleOf),
     deny: spec.network.deny.map(ruleOf),
     ...(spec.network.http.length === 0

@@ -29,7 +29,9 @@ export async function admit(question: AdmissionQuestion, signal: AbortSignal): P
   const first = byName(question);
   const none = { addresses: [], policy: question.policy() };
   if (!first.allow) return { verdict: first, ...none };
-  if (endpoint.kind !== 'address' && dialer.resolves({ ...endpoint, purpose })) return { verdict: first, ...none };
+  // Without a rule on the name (mode `observe`) nothing but its checked address speaks for it.
+  const named = endpoint.kind !== 'address' && first.rule !== undefined;
+  if (named && dialer.resolves({ ...endpoint, purpose })) return { verdict: first, ...none };
   const found = endpoint.kind === 'address' ? [endpoint.host] : await resolver.resolve(endpoint.host, signal);
   // What is checked is the very text that is dialled.
   const addresses = found.map(canonicalAddress);

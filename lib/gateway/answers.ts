@@ -42,7 +42,7 @@ export function cureFor(endpoint: Endpoint, verdict: Verdict): string {
   const { rule } = verdict;
   const place = rule?.file === undefined ? '[network] of sandbox.toml' : `${rule.file}:${rule.line ?? 1}`;
   if (verdict.reason === 'default-deny')
-    return `To allow it, add "${entry}" to [network] allow in sandbox.toml and run: sbx apply`;
+    return `To allow it, run on the host: sbx net allow ${entry} (with --for 1h, or --save for good), or add "${entry}" to [network] allow in sandbox.toml and run: sbx apply`;
   if (verdict.reason === 'deny-rule')
     return `A deny rule always wins. To allow it, remove it at ${place} and run: sbx apply`;
   if (verdict.reason === 'private-address')

@@ -10,6 +10,9 @@ export interface Audit {
   close(): void;
 }
 
+/** Ending of the file before the current one */
+export const ROTATED = '.1';
+
 const LINE_MAX = 4_096;
 const FIELD_MAX = 512;
 const FILE_MAX = 8 * 1024 * 1024;
@@ -32,7 +35,7 @@ export function openAudit(path: string, fileMax = FILE_MAX): Audit {
       file ??= openLog(path);
       if (file.size > 0 && file.size + line.length > fileMax) {
         shut();
-        renameSync(path, `${path}.1`);
+        renameSync(path, `${path}${ROTATED}`);
         file = openLog(path);
       }
       const written = writeSync(file.fd, line);

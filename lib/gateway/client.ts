@@ -14,6 +14,8 @@ export async function serveClient(client: Socket, state: DoorState): Promise<voi
     const parsed = await nextHead(reader, state);
     if (client.destroyed) return;
     if (parsed === 'gone') return endWith(client, Buffer.alloc(0));
+    // What is no request costs a turn as well.
+    if (parsed === 'late' || 'bad' in parsed) await state.pace.turn();
     if (parsed === 'late') return refuseHead({ client, reader, state }, 408, 'the request was not complete in time');
     if ('bad' in parsed) return refuseHead({ client, reader, state }, 400, parsed.bad);
     reader.consume(parsed.bytes);

@@ -4,6 +4,7 @@ import type { Endpoint } from './canonical-host.ts';
 import type { Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
 import type { Limits, Pace } from './limits.ts';
+import type { Meters } from './meter.ts';
 import type { Policy } from './policy.ts';
 import type { Resolver } from './resolver.ts';
 import type { AuditReason, AuditRecord } from './types.ts';
@@ -38,6 +39,7 @@ export interface DoorState {
   limits: Limits;
   controls: Controls;
   pace: Pace;
+  meters: Meters;
   flights: Set<Flight>;
   stats: DoorStats;
 }

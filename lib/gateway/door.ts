@@ -9,6 +9,8 @@ import { ALL_CONTROLS, type Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
 import { type DoorState, type DoorStats, note } from './door-state.ts';
 import { createPace, LIMITS, type Limits } from './limits.ts';
+import { withLogRate } from './log-rate.ts';
+import { createMeter } from './meter.ts';
 import type { Policy } from './policy.ts';
 import type { Resolver } from './resolver.ts';
 import { endWith } from './socket-write.ts';
@@ -46,7 +48,8 @@ export async function openDoor(input: DoorInput): Promise<Door> {
       sockets.delete(socket);
       state.stats.connections = sockets.size;
     });
-    if (sockets.size > state.limits.connections) return tooMany(socket);
+    if (sockets.size > state.limits.connections)
+      return tooMany(socket, sockets.size > state.limits.connections + ANSWERED_MAX);
     serveClient(socket, state).catch(() => socket.destroy());
   });
   await listen(server, input.socketPath);
@@ -55,7 +58,7 @@ export async function openDoor(input: DoorInput): Promise<Door> {
     for (const socket of sockets) socket.destroy();
     await new Promise<void>((resolve) => server.close(() => resolve()));
     rmSync(input.socketPath, { force: true });
-    input.audit.close();
+    state.audit.close();
   };
   return {
     get policy() {
@@ -72,15 +75,17 @@ export async function openDoor(input: DoorInput): Promise<Door> {
 
 function stateOf(input: DoorInput): DoorState {
   const limits = { ...LIMITS, ...input.limits };
+  const audit = withLogRate(input.audit, limits.denialsPerSecond);
   return {
     sandbox: input.sandbox,
     policy: input.policy,
     resolver: input.resolver,
     dialer: input.dialer,
-    audit: input.audit,
+    audit,
     limits,
     controls: { ...ALL_CONTROLS, ...input.controls },
     pace: createPace(limits.requestsPerSecond),
+    meters: { up: createMeter(input.policy.bandwidth), down: createMeter(input.policy.bandwidth) },
     flights: new Set(),
     stats: { connections: 0, flights: 0, allowed: 0, denied: 0, failed: 0, bytesUp: 0, bytesDown: 0 },
   };
@@ -97,25 +102,30 @@ async function listen(server: Server, path: string): Promise<void> {
 
 function changePolicy(state: DoorState, policy: Policy): void {
   state.policy = policy;
+  state.meters.up.limit(policy.bandwidth);
+  state.meters.down.limit(policy.bandwidth);
   if (!state.controls.recheck) return;
   const own = state.resolver.ownAddresses();
   for (const flight of [...state.flights]) if (!stillAdmitted(policy, flight, own)) flight.cut('policy-changed');
 }
 
 const REPORT_MS = 1_000;
+/** Refused connections that are told so at the same time; any more are just closed */
+const ANSWERED_MAX = 256;
 
 /** One record a second stands for all refusals of that second. */
-function countedRefusals(state: DoorState): (socket: Socket) => void {
+function countedRefusals(state: DoorState): (socket: Socket, silently: boolean) => void {
   let waiting = 0;
   let reported = 0;
   const text = `sbx: more than ${state.limits.connections} connections from this sandbox. Close some, then try again.`;
-  return (socket) => {
+  return (socket, silently) => {
     waiting += 1;
     if (Date.now() - reported >= REPORT_MS) {
       reported = Date.now();
       note(state, { verdict: 'deny', reason: 'too-many-connections', host: '', port: 0, count: waiting });
       waiting = 0;
     }
-    endWith(socket, answer({ status: 503, text }));
+    if (silently) socket.destroy();
+    else endWith(socket, answer({ status: 503, text }));
   };
 }

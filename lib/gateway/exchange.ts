@@ -4,6 +4,7 @@ import { BodyReader } from './body.ts';
 import { type ByteReader, readBytes } from './byte-reader.ts';
 import type { Connection } from './dial.ts';
 import type { Framing } from './fields.ts';
+import type { Meter, Meters } from './meter.ts';
 import { type RequestHead, upstreamHead } from './request-head.ts';
 import { clientHead, parseResponseHead, type ResponseHead } from './response-head.ts';
 import { writeAll } from './socket-write.ts';
@@ -14,6 +15,7 @@ export interface ExchangeInput {
   reader: ByteReader;
   head: RequestHead;
   connection: Connection;
+  meters: Meters;
 }
 
 export type ExchangeEnd =
@@ -22,18 +24,18 @@ export type ExchangeEnd =
   /** `answered`: part of an answer went out already, so the connection must be cut */
   | { done: false; fault: 'client' | 'upstream'; why: string; answered: boolean };
 
-export async function exchange({ client, reader, head, connection }: ExchangeInput): Promise<ExchangeEnd> {
+export async function exchange({ client, reader, head, connection, meters }: ExchangeInput): Promise<ExchangeEnd> {
   const upstream = connection.socket;
   const sent = { complete: false, bad: undefined as string | undefined };
   await writeAll(upstream, [upstreamHead(head, connection.proxy)]);
-  const sending = sendBody(reader, head.body, upstream).then((end) => {
+  const sending = sendBody(reader, head.body, { upstream, meter: meters.up }).then((end) => {
     if (end === 'complete') sent.complete = true;
     else if (end !== 'gone') {
       sent.bad = end;
       upstream.destroy();
     }
   });
-  const received = await receive(upstream, head, client);
+  const received = await receive(upstream, head, { client, meter: meters.down });
   upstream.destroy();
   if (sent.bad !== undefined) return { done: false, fault: 'client', why: sent.bad, answered: received.answered };
   if (client.destroyed) return { done: true, keepAlive: false };
@@ -45,7 +47,11 @@ export async function exchange({ client, reader, head, connection }: ExchangeInp
   return { done: true, keepAlive: received.keepAlive };
 }
 
-async function sendBody(reader: ByteReader, framing: Framing, upstream: Socket): Promise<'complete' | 'gone' | string> {
+async function sendBody(
+  reader: ByteReader,
+  framing: Framing,
+  { upstream, meter }: { upstream: Socket; meter: Meter },
+): Promise<'complete' | 'gone' | string> {
   const body = new BodyReader(framing);
   while (!body.done) {
     const chunk = await reader.chunk();
@@ -57,6 +63,7 @@ async function sendBody(reader: ByteReader, framing: Framing, upstream: Socket):
     if (typeof part === 'string') return part;
     reader.giveBack(part.rest);
     await writeAll(upstream, part.out);
+    await meter.spend(chunk.length);
     if (upstream.destroyed) return 'gone';
   }
   return 'complete';
@@ -68,7 +75,11 @@ interface Received {
   why?: string;
 }
 
-async function receive(upstream: Socket, request: RequestHead, client: Socket): Promise<Received> {
+async function receive(
+  upstream: Socket,
+  request: RequestHead,
+  { client, meter }: { client: Socket; meter: Meter },
+): Promise<Received> {
   const reader = readBytes(upstream);
   const head = await receiveHead(reader, request, client);
   if (typeof head === 'string') return { answered: false, keepAlive: false, why: head };
@@ -85,6 +96,7 @@ async function receive(upstream: Socket, request: RequestHead, client: Socket): 
     const part = body.read(chunk);
     if (typeof part === 'string') return { answered: true, keepAlive: false, why: part };
     await writeAll(client, part.out);
+    await meter.spend(chunk.length);
   }
   return { answered: true, keepAlive };
 }

@@ -37,6 +37,7 @@ function parseAddress(text: string): { endpoint: Endpoint; purpose: 'tunnel' | '
 }
 
 function allowedHint(endpoint: Endpoint, verdict: Verdict): string {
+  if (verdict.reason !== 'rule') return '`sbx net suggest` names the rule to add before the mode is "enforce" again.';
   if (endpoint.kind === 'address') return 'Whether it is an address of this host is checked when it is used.';
   return verdict.rule?.trusted === true
     ? 'Named by the configuration of this host: it may lead to a private address.'

@@ -12,6 +12,8 @@ export interface Limits {
   earlyBytes: number;
   /** Requests a second, each a line of the log; what is above waits */
   requestsPerSecond: number;
+  /** Denials a second with a record each; what is above is counted, and one record a second stands for it */
+  denialsPerSecond: number;
 }
 
 export const LIMITS: Limits = {
@@ -21,11 +23,12 @@ export const LIMITS: Limits = {
   idleMs: 3_600_000,
   earlyBytes: 64 * 1024,
   requestsPerSecond: 200,
+  denialsPerSecond: 100,
 };
 
 export interface Pace {
   /** Undefined: at once */
-  turn(signal: AbortSignal): Promise<void> | undefined;
+  turn(signal?: AbortSignal): Promise<void> | undefined;
 }
 
 /** A bucket that holds the turns of two seconds and fills evenly. */
@@ -43,15 +46,15 @@ export function createPace(perSecond: number, now: () => number = Date.now): Pac
   };
 }
 
-function wait(ms: number, signal: AbortSignal): Promise<void> {
+function wait(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);
     function done() {
       clearTimeout(timer);
-      signal.removeEventListener('abort', done);
+      signal?.removeEventListener('abort', done);
       resolve();
     }
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', done, { once: true });
+    if (signal?.aborted) done();
+    else signal?.addEventListener('abort', done, { once: true });
   });
 }

@@ -17,7 +17,7 @@ export async function servePlain(request: Request): Promise<boolean> {
   const onGone = () => close();
   client.once('close', onGone);
   if (client.destroyed) close();
-  const end = await exchange({ client, reader, head, connection });
+  const end = await exchange({ client, reader, head, connection, meters: state.meters });
   client.off('close', onGone);
   if (end.done) {
     close();

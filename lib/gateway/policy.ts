@@ -12,6 +12,9 @@ interface Rule {
 }
 
 export interface Policy {
+  mode: 'enforce' | 'observe';
+  /** Bytes a second each way */
+  bandwidth?: number;
   allow: Rule[];
   deny: Rule[];
   /** Equal policies have equal hashes */
@@ -26,12 +29,14 @@ export interface Verdict {
   /** Sentence for people */
   detail: string;
   rule?: PolicyRule;
+  /** Refused by address: which one */
+  address?: string;
 }
 
 /** An allow rule without a port means this one; a deny rule without a port means all. */
 const DEFAULT_PORT = 443;
 
-export const DENY_ALL: Policy = { allow: [], deny: [], hash: 'deny-all' };
+export const DENY_ALL: Policy = { mode: 'enforce', allow: [], deny: [], hash: 'deny-all' };
 
 /** @throws SbxError `gateway`: a pattern is malformed. The caller must then deny everything or keep the last policy. */
 export function compilePolicy(input: PolicyInput): Policy {
@@ -39,14 +44,20 @@ export function compilePolicy(input: PolicyInput): Policy {
     throw new SbxError('gateway', 'rules by method and path are not supported yet', {
       hint: 'remove [[network.http]]',
     });
-  return { allow: input.allow.map(compileRule), deny: input.deny.map(compileRule), hash: policyHash(input) };
+  return {
+    mode: input.mode ?? 'enforce',
+    ...(input.bandwidth === undefined ? {} : { bandwidth: input.bandwidth }),
+    allow: input.allow.map(compileRule),
+    deny: input.deny.map(compileRule),
+    hash: policyHash(input),
+  };
 }
 
 export function policyHash(input: PolicyInput): string {
   const lines = (rules: PolicyRule[]) => rules.map((rule) => `${rule.pattern} ${rule.trusted === true}`).toSorted();
   const http = (input.http ?? []).map(({ host, methods, paths }) => JSON.stringify([host, methods, paths])).toSorted();
   return createHash('sha256')
-    .update(JSON.stringify([lines(input.allow), lines(input.deny), http]))
+    .update(JSON.stringify([lines(input.allow), lines(input.deny), http, input.mode ?? 'enforce', input.bandwidth]))
     .digest('hex')
     .slice(0, 16);
 }
@@ -76,10 +87,16 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
   );
   // A rule of the host's own configuration may lead to a private address, so it is preferred among those that cover.
   const chosen = allowed.find(({ rule }) => rule.trusted === true) ?? allowed[0];
-  if (chosen === undefined) return { allow: false, reason: 'default-deny', detail: 'no allow rule covers it' };
+  if (chosen === undefined) return uncovered(policy.mode);
   if (purpose === 'http' && port === DEFAULT_PORT)
     return { allow: false, reason: 'not-tls', detail: 'plain HTTP to port 443', rule: chosen.rule };
   return { allow: true, reason: 'rule', detail: `allowed by the rule ${textOf(chosen.rule)}`, rule: chosen.rule };
+}
+
+function uncovered(mode: Policy['mode']): Verdict {
+  const allow = mode === 'observe';
+  const detail = `no allow rule covers it${allow ? ', but mode "observe" lets it out' : ''}`;
+  return { allow, reason: 'default-deny', detail };
 }
 
 export interface AddressQuestion {
@@ -96,7 +113,7 @@ export interface AddressQuestion {
 export function decideAddress(policy: Policy, { verdict, address, port, own }: AddressQuestion): Verdict {
   const denied = policy.deny.find(({ pattern }) => onPort(pattern, port, 'deny') && touchesAddress(pattern, address));
   if (denied !== undefined)
-    return denial(denied.rule, `its address ${address} is denied by the rule ${textOf(denied.rule)}`);
+    return { ...denial(denied.rule, `its address ${address} is denied by the rule ${textOf(denied.rule)}`), address };
   if (verdict.rule?.trusted === true) return verdict;
   const refusal = refusedAddress(address, own);
   if (refusal === undefined) return verdict;
@@ -108,6 +125,7 @@ export function decideAddress(policy: Policy, { verdict, address, port, own }: A
     allow: false,
     reason: 'private-address',
     detail: `its address ${address} is ${refusal.what}`,
+    address,
     ...(verdict.rule === undefined ? {} : { rule: verdict.rule }),
   };
 }

@@ -67,7 +67,8 @@ export async function travel(
   if (!isCurrent(request, admission))
     return { refusal: denied(request, { ...verdict, allow: false, detail: CHANGED }) };
   const first = addresses[0];
-  const record = { ...aboutOf(request), verdict: 'allow', reason: 'rule', ...ruleOf(verdict) } as const;
+  const letOut = verdict.reason === 'rule' ? 'allow' : 'observe';
+  const record = { ...aboutOf(request), verdict: letOut, reason: verdict.reason, ...ruleOf(verdict) } as const;
   if (!note(state, first === undefined ? record : { ...record, address: first })) return { refusal: UNRECORDED };
   state.stats.allowed += 1;
   const cut: { reason: AuditReason | undefined } = { reason: undefined };
@@ -85,7 +86,7 @@ export async function travel(
   try {
     const target = { host: endpoint.host, port: endpoint.port, purpose, addresses };
     const connection = await state.dialer.dial(target, abort.signal);
-    return { travel: underWay(request, { connection, flight, cut }) };
+    return { travel: underWay(request, { connection, verdict, flight, cut }) };
   } catch (error) {
     state.flights.delete(flight);
     return { refusal: failed(request, cut.reason ?? 'upstream-failed', messageOf(error)) };
@@ -102,11 +103,12 @@ function isCurrent({ state, head, purpose }: Request, { policy, addresses }: Adm
 
 interface Way {
   connection: Connection;
+  verdict: Verdict;
   flight: Flight;
   cut: { reason: AuditReason | undefined };
 }
 
-function underWay(request: Request, { connection, flight, cut }: Way): Travel {
+function underWay(request: Request, { connection, verdict, flight, cut }: Way): Travel {
   const { state, abort } = request;
   const { socket, address } = connection;
   // From now on only the dialled address counts: another one may become denied without harm.
@@ -125,6 +127,7 @@ function underWay(request: Request, { connection, flight, cut }: Way): Travel {
       verdict: 'closed',
       reason: cut.reason ?? reason,
       ...(detail === undefined ? {} : { detail }),
+      ...ruleOf(verdict),
       ...(address === undefined ? {} : { address }),
       bytesUp: socket.bytesWritten,
       bytesDown: socket.bytesRead,
@@ -139,8 +142,9 @@ function underWay(request: Request, { connection, flight, cut }: Way): Travel {
 
 /** Records a denial and says what the client is told. */
 function denied(request: Request, verdict: Verdict): Refusal {
-  const { reason, detail } = verdict;
-  note(request.state, { ...aboutOf(request), verdict: 'deny', reason, detail, ...ruleOf(verdict) });
+  const { reason, detail, address } = verdict;
+  const checked = address === undefined ? {} : { address };
+  note(request.state, { ...aboutOf(request), verdict: 'deny', reason, detail, ...checked, ...ruleOf(verdict) });
   return { status: 403, text: denialText(request.head.endpoint, verdict) };
 }
 

@@ -1,7 +1,7 @@
 /** CONNECT. On port 443 nothing is dialled before the ClientHello has named the very host that was asked for. */
-import type { Socket } from 'node:net';
 import type { Admission } from './admit.ts';
 import { note } from './door-state.ts';
+import { carry } from './meter.ts';
 import {
   aboutOf,
   admitRequest,
@@ -51,8 +51,7 @@ async function openTunnel(request: Request, admission: Admission, inspected: boo
   if ('refusal' in going) return refuse(request, going.refusal);
   client.write(ESTABLISHED);
   if (!inspected) return splice(request, going.travel);
-  const upstream = going.travel.connection.socket;
-  downstream(client, upstream, going.travel, state.limits.idleMs);
+  downstream(request, going.travel);
   if (reader.held.length === 0) await reader.more();
   const { host } = head.endpoint;
   const check = await checkServerName(reader, { host, required: false, ms: state.limits.headMs });
@@ -78,13 +77,14 @@ function refuse({ client, head }: Request, refusal: Refusal): void {
 }
 
 function splice(request: Request, going: Travel): void {
-  downstream(request.client, going.connection.socket, going, request.state.limits.idleMs);
+  downstream(request, going);
   upstreamOf(request, going);
 }
 
-/** The sockets' own pipes: no work of ours for a chunk. What one side said before it left still reaches the other. */
-function downstream(client: Socket, upstream: Socket, going: Travel, idleMs: number): void {
-  upstream.setTimeout(idleMs, () => going.close('idle'));
+/** What one side said before it left still reaches the other. */
+function downstream({ client, state }: Request, going: Travel): void {
+  const upstream = going.connection.socket;
+  upstream.setTimeout(state.limits.idleMs, () => going.close('idle'));
   upstream.on('close', () => {
     going.close();
     if (upstream.errored) client.destroy();
@@ -96,12 +96,12 @@ function downstream(client: Socket, upstream: Socket, going: Travel, idleMs: num
   };
   client.on('close', onGone);
   if (client.destroyed) onGone();
-  upstream.pipe(client);
+  carry(upstream, client, state.meters.down);
 }
 
-function upstreamOf({ client, reader }: Request, going: Travel): void {
+function upstreamOf({ client, reader, state }: Request, going: Travel): void {
   const upstream = going.connection.socket;
   const early = reader.release();
   if (early.length > 0) upstream.write(early);
-  client.pipe(upstream);
+  carry(client, upstream, state.meters.up);
 }

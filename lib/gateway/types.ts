@@ -11,8 +11,12 @@ export interface PolicyRule {
 }
 
 export interface PolicyInput {
+  /** `observe`: what no rule covers is let out and recorded; deny rules and private addresses stay shut */
+  mode?: 'enforce' | 'observe';
   allow: PolicyRule[];
   deny: PolicyRule[];
+  /** Bytes a second each way, of all connections together; undefined: no limit */
+  bandwidth?: number;
   /** Narrower than a host; enforced by interception */
   http?: { host: string; methods: string[]; paths: string[]; file?: string; line?: number }[];
 }
@@ -21,7 +25,8 @@ export interface PolicyInput {
 export interface AuditRecord {
   time: string;
   sandbox: string;
-  verdict: 'allow' | 'deny' | 'error' | 'closed';
+  /** `observe`: let out, although `enforce` would have denied it. `closed`: the end of what was let out */
+  verdict: 'allow' | 'observe' | 'deny' | 'error' | 'closed';
   /** Stable reason word, one of `AuditReason` */
   reason: AuditReason;
   /** Sentence for people, where the reason word is not all */
@@ -31,7 +36,7 @@ export interface AuditRecord {
   port: number;
   method?: string;
   path?: string;
-  /** The checked address that is dialled (`allow`: the first one, `closed`: the one that answered) */
+  /** The checked address (`allow`: the first one, `closed`: the one that answered, `deny`: the one that was refused) */
   address?: string;
   rule?: { text: string; file?: string; line?: number };
   bytesUp?: number;
@@ -44,6 +49,7 @@ export interface AuditRecord {
 export type AuditReason =
   /** Allowed by `rule`; also the end of such a connection */
   | 'rule'
+  /** No rule covers it: denied, or let out by mode `observe` */
   | 'default-deny'
   | 'deny-rule'
   | 'private-address'
@@ -57,6 +63,8 @@ export type AuditReason =
   | 'early-data'
   | 'head-timeout'
   | 'too-many-connections'
+  /** One record for many denials of a second, of the reasons in `detail` */
+  | 'log-rate'
   /** The policy became narrower while the connection was open */
   | 'policy-changed'
   /** The gateway shut the sandbox's door */

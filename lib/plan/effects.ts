@@ -12,7 +12,7 @@ export const EFFECTS: Record<Field, Record<string, Effect> | Effect | undefined>
   packages: { apt: 'rebuild', npm: 'rebuild', pip: 'rebuild', setup: 'rebuild' },
   workspace: { path: 'restart', mode: 'restart', hide: 'restart', readonly: 'restart', unprotect: 'restart' },
   mounts: 'restart',
-  network: { mode: 'live', allow: 'live', deny: 'live', http: 'live' },
+  network: { mode: 'live', allow: 'live', deny: 'live', http: 'live', bandwidth: 'live' },
   resources: { cpus: 'rebuild', memoryBytes: 'rebuild', diskBytes: 'rebuild' },
   env: 'live',
   lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },

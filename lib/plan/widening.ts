@@ -15,6 +15,8 @@ export function widensField(path: string, from: unknown, to: unknown): boolean {
   if (path === 'mounts') return added(from, to).length > 0;
   if (path === 'workspace.path') return true;
   if (path === 'network.mode') return to === 'observe';
+  // A limit that the person set, raised or dropped
+  if (path === 'network.bandwidth') return from !== undefined && Number(to ?? Number.POSITIVE_INFINITY) > Number(from);
   return false;
 }
 
@@ -54,6 +56,8 @@ export function wideningHash(project: ProjectSpec): string {
     comparable(spec.workspace.hide),
     comparable(spec.workspace.readonly),
     comparable(spec.workspace.unprotect),
+    // Left out where it is not set, so that earlier approvals hold.
+    ...(spec.network.bandwidth === undefined ? [] : [spec.network.bandwidth]),
   ]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -25,7 +25,7 @@ const COMMANDS = [
 ];
 const NAMED = ['inspect', 'exec', 'shell', 'logs', 'stop', 'start', 'reset', 'rm'];
 const NESTED: Record<string, string[]> = {
-  net: ['log', 'check'],
+  net: ['log', 'check', 'allow', 'suggest'],
   daemon: ['status', 'stop', 'logs'],
   completion: ['bash', 'zsh', 'fish'],
 };

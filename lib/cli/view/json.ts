@@ -3,12 +3,23 @@ import type { View } from './types.ts';
 
 export function createJsonView(process: NodeJS.Process): View {
   const silent = { update: () => {}, note: () => {}, done: () => {}, fail: () => {} };
+  const write = (value: unknown) => void process.stdout.write(`${jsonLine(value)}\n`);
   return {
     json: true,
-    result: (value) => void process.stdout.write(`${JSON.stringify(value)}\n`),
-    line: (value) => void process.stdout.write(`${JSON.stringify(value)}\n`),
+    result: write,
+    line: write,
     progress: () => silent,
-    error: (error) => void process.stdout.write(`${JSON.stringify({ error })}\n`),
+    error: (error) => write({ error }),
     confirm: async () => undefined,
   };
+}
+
+/** The same value, but what would steer a terminal is escaped: JSON itself escapes only some of it. */
+function jsonLine(value: unknown): string {
+  return (JSON.stringify(value) ?? 'null').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) =>
+    found
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }

@@ -85,8 +85,9 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     '-device',
     'virtio-9p-device,fsdev=export,mount_tag=export',
     // No address but the proxy's, no IPv6 (libslirp forwards a crafted source), no DNS, no DHCP name.
+    // `shut-down`: what the gateway ends or cuts ends for the guest at once, and not only after socat's patience with the other direction.
     '-netdev',
-    `user,id=net,restrict=on,ipv6=off,guestfwd=tcp:${PROXY_ADDRESS.host}:${PROXY_ADDRESS.port}-cmd:socat -t 60 - UNIX-CONNECT:${JAIL.proxy}`,
+    `user,id=net,restrict=on,ipv6=off,guestfwd=tcp:${PROXY_ADDRESS.host}:${PROXY_ADDRESS.port}-cmd:socat -t 60 STDIO,,shut-down UNIX-CONNECT:${JAIL.proxy}`,
     '-device',
     'virtio-net-device,netdev=net,mac=52:54:00:5b:78:01',
     '-device',

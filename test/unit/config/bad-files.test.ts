@@ -241,3 +241,8 @@ test('an empty file, a byte order mark and DOS line ends are right', async () =>
     env: { A: expect.stringMatching(/^x$/) },
   });
 });
+
+test('comments on lines that end as in DOS are read', async () => {
+  const text = '# top\r\n[network] # the net\r\nallow = [ # all\r\n  "a.test", # one\r\n]\r\n';
+  expect((await load(text)).sandboxes[0]?.network.allow).toMatchObject([{ pattern: 'a.test', source: { line: 4 } }]);
+});

@@ -206,7 +206,6 @@ describe('what is still to come', () => {
     ['mcp.servers', '[mcp.servers.github]\ncommand = ["x"]', 1, 6],
     ['workspace.mode', '[workspace]\nmode = "clone"', 2, 8],
     ['network.http', '[[network.http]]\nhost = "a.test"', 1, 11],
-    ['network.mode', '[network]\nmode = "observe"', 2, 8],
     ['lifecycle.pool', '[lifecycle]\npool = 1', 2, 8],
     ['lifecycle.idle', '[lifecycle]\nidle = "2h"', 2, 8],
     ['image.base', '[image]\nbase = "oci:registry.test/a:1"', 2, 8],
@@ -358,5 +357,17 @@ describe('templates', () => {
     });
     const spec = await loadProject({ cwd: dir, host: hostFacts() });
     expect(spec.sandboxes.map(({ name }) => name)).toEqual(['own']);
+  });
+});
+
+describe('bandwidth', () => {
+  test('is bytes a second, or no limit', async () => {
+    expect((await load('[network]\nbandwidth = "10MiB"')).sandboxes[0]?.network.bandwidth).toBe(10 * 1024 ** 2);
+    expect((await load('[network]\n')).sandboxes[0]?.network).not.toHaveProperty('bandwidth');
+  });
+
+  test('that could carry nothing is refused with its place', async () => {
+    const error = await failure(load('[network]\nbandwidth = "1KiB"'));
+    expect(error).toMatchObject({ code: 'config-invalid', place: { line: 2, column: 13 } });
   });
 });

@@ -35,3 +35,14 @@ describe('net check', () => {
     expect(checkUrl(policy, text)).toBeUndefined(),
   );
 });
+
+test('in mode observe it says that only the mode lets it out, and what stays shut', () => {
+  const observing = compilePolicy({ mode: 'observe', allow: [], deny: [] });
+  expect(checkUrl(observing, 'new.test')).toMatchObject({
+    allow: true,
+    reason: 'default-deny',
+    detail: 'no allow rule covers it, but mode "observe" lets it out',
+    hint: expect.stringContaining('sbx net suggest'),
+  });
+  expect(checkUrl(observing, '10.0.0.5:80')).toMatchObject({ allow: false, reason: 'private-address' });
+});

@@ -122,6 +122,28 @@ describe('widening', () => {
     expect(widens(spec(), network([rule('mirror.test:80', 1, 'preset:apt')]))).toBe(false);
   });
 
+  test('a limit on bandwidth that is raised or dropped widens; one that is set or lowered does not', () => {
+    const limited = (bandwidth: number) => spec({ network: { ...spec().network, bandwidth } });
+    expect([widens(limited(1_000), limited(2_000)), widens(limited(1_000), spec())]).toEqual([true, true]);
+    expect([widens(limited(2_000), limited(1_000)), widens(spec(), limited(1_000))]).toEqual([false, false]);
+    const hashOf = (one: SandboxSpec) =>
+      wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one], unsupported: [] });
+    expect(hashOf(limited(1_000))).not.toBe(hashOf(limited(2_000)));
+    expect(planSandbox(limited(1_000), running(spec()), apply).changes).toMatchObject([
+      { path: 'network.bandwidth', effect: 'live' },
+    ]);
+  });
+
+  test('mode "observe" widens, live and at birth; back to "enforce" does not', () => {
+    const { network: enforce } = spec();
+    const observing = spec({ network: { ...enforce, mode: 'observe' } });
+    expect([widens(spec(), observing), widens(observing, spec())]).toEqual([true, false]);
+    const found = planSandbox(observing, running(spec()), apply).changes;
+    expect(found).toMatchObject([{ path: 'network.mode', from: 'enforce', to: 'observe', effect: 'live' }]);
+    const birth = planSandbox(observing, absent('shop'), apply).changes;
+    expect(birth.filter((change) => change.widens)).toMatchObject([{ path: 'network.mode', to: 'observe' }]);
+  });
+
   test('at birth everything of these kinds counts, and the hash knows it', () => {
     const wide = network([rule('a.test', 4)]);
     expect(
@@ -143,10 +165,12 @@ describe('widening', () => {
 
 describe('every field of a spec', () => {
   test('has its effect in the table', () => {
-    expect(Object.keys(EFFECTS).toSorted()).toEqual(Object.keys(spec()).toSorted());
+    // With the fields that may be missing.
+    const full = spec({ network: { ...spec().network, bandwidth: 1 } });
+    expect(Object.keys(EFFECTS).toSorted()).toEqual(Object.keys(full).toSorted());
     for (const [field, effect] of Object.entries(EFFECTS)) {
       if (typeof effect === 'object')
-        expect(Object.keys(effect).toSorted()).toEqual(Object.keys(spec()[field as 'image']).toSorted());
+        expect(Object.keys(effect).toSorted()).toEqual(Object.keys(full[field as 'image']).toSorted());
     }
   });
 });

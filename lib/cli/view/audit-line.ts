@@ -1,0 +1,60 @@
+/** One record of the audit log as a line of columns. What a guest wrote in it cannot steer the terminal. Pure. */
+import type { AuditRecord } from '../../gateway/types.ts';
+import { inOneLine } from './printable.ts';
+
+const VERDICT_WIDTH = 'observe'.length;
+const HOST_WIDTH = 36;
+const REQUEST_WIDTH = 7;
+
+export function auditLine(record: AuditRecord): string {
+  const columns = [
+    record.time,
+    record.verdict.padEnd(VERDICT_WIDTH),
+    whereOf(record).padEnd(HOST_WIDTH),
+    requestOf(record).padEnd(REQUEST_WIDTH),
+    [reasonOf(record), addressOf(record), trafficOf(record)].filter((part) => part !== '').join(' · '),
+  ];
+  return inOneLine(columns.join('  '));
+}
+
+function whereOf({ host, port }: AuditRecord): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return host === '' ? '-' : port === 0 ? name : `${name}:${port}`;
+}
+
+function requestOf({ method, path }: AuditRecord): string {
+  return `${method ?? '-'}${path === undefined ? '' : ` ${path}`}`;
+}
+
+function reasonOf({ reason, rule, detail, count }: AuditRecord): string {
+  const place = rule?.file === undefined ? '' : ` (${rule.file}:${rule.line ?? 1})`;
+  const times = count === undefined ? '' : ` × ${count}`;
+  // An allow rule says it all; elsewhere the word stands before its rule or its sentence.
+  if (rule !== undefined) return `${reason === 'rule' ? '' : `${reason}: `}${rule.text}${place}${times}`;
+  return `${reason}${detail === undefined ? '' : `: ${detail}`}${times}`;
+}
+
+function addressOf({ address }: AuditRecord): string {
+  return address === undefined ? '' : `→ ${address}`;
+}
+
+function trafficOf({ bytesUp, bytesDown, durationMs }: AuditRecord): string {
+  const bytes = bytesUp === undefined ? [] : [`${size(bytesUp)} up`, `${size(bytesDown ?? 0)} down`];
+  return [...bytes, ...(durationMs === undefined ? [] : [time(durationMs)])].join(', ');
+}
+
+function size(bytes: number): string {
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 'B';
+  for (const next of units) {
+    if (value < 1024) break;
+    value /= 1024;
+    unit = next;
+  }
+  return unit === 'B' ? `${bytes} B` : `${value.toFixed(1)} ${unit}`;
+}
+
+function time(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
