@@ -24,6 +24,8 @@ export async function findFile(cwd: string, owners = trustedUsers()): Promise<st
 async function isThere(file: string, owners: number[] | undefined): Promise<boolean> {
   const found = await lstat(file).catch(() => undefined);
   if (found === undefined) return false;
+  // Above the working directory, a folder of that name is some folder.
+  if (found.isDirectory() && owners !== undefined) return false;
   const place = { file, line: 1, column: 1 };
   if (found.isSymbolicLink())
     throw new SbxError('config-invalid', `${file} is a symbolic link`, {

@@ -17,6 +17,7 @@ import { type Home, type InstancePaths, instancePaths } from '../paths.ts';
 import type { Step } from '../plan/types.ts';
 import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
+import { checkMounts } from '../workspace/check-mounts.ts';
 import type { Doors } from './doors.ts';
 import type { Guests } from './guests.ts';
 import type { MountWatches } from './mount-watches.ts';
@@ -109,12 +110,10 @@ async function create(
   await cloneDisk(image, paths.disk);
   const workspace = await prepareWorkspace(deps.home, id, spec);
   await deps.doors.open(id, spec);
-  const vm = await deps.driver.restore(
-    shapeOfInstance(image, paths, spec, workspace),
-    image.warm,
-    placesOf(paths),
+  const vm = await deps.driver.restore(shapeOfInstance(image, paths, spec, workspace), image.warm, placesOf(paths), {
     signal,
-  );
+    beforeRun: (started) => mustShow(started, workspace),
+  });
   await deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal });
   await resume(deps, context, spec, vm, workspace);
 }
@@ -138,11 +137,22 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
     deps.driver,
     shapeOfInstance(image, paths, spec, workspace),
     placesOf(paths),
-    { signal },
+    { signal, beforeRun: (started) => mustShow(started, workspace) },
   );
   await guest[Symbol.asyncDispose]();
   await deps.guests.connect(id, paths.agent, { fresh: false, timeoutMs: ANSWER_MS, signal });
   await resume(deps, context, spec, vm, workspace);
+}
+
+/** Between planning the mounts and making them, another sandbox of the same workspace may have put a link where a folder was. */
+async function mustShow(vm: VmProcess, workspace: PreparedWorkspace): Promise<void> {
+  const faults = checkMounts({ pid: vm.pid, mounts: workspace.jailMounts, identities: workspace.identities });
+  const [first] = faults;
+  if (first === undefined) return;
+  throw new SbxError('workspace', 'the workspace changed while the sandbox was made', {
+    why: faults.map(({ mount, what }) => `${mount.source} → ${mount.target}: ${what}`).join(', '),
+    hint: 'try again; if it stays so, another program or sandbox exchanges files there',
+  });
 }
 
 async function stopVm(deps: HandlerDeps, context: StepContext): Promise<void> {

@@ -31,6 +31,11 @@ export function imageRequestOf(spec: SandboxSpec, env: Record<string, string>): 
   return { base: spec.image.base, packages, agentPackages, ...spec.resources, env };
 }
 
+/** Every file that the spec was read from: sandbox.toml and the templates of the project. */
+export function configFilesOf(spec: SandboxSpec): string[] {
+  return [...new Set(Object.values(spec.sources).flatMap((source) => (source === 'default' ? [] : [source.file])))];
+}
+
 /** What an agent's template asks for is a layer of its own, above the project's. */
 function splitPackages(spec: SandboxSpec): [PackageLists, PackageLists] {
   const project: PackageLists = { apt: [], npm: [], pip: [], setup: [] };

@@ -4,6 +4,7 @@ import type { SandboxSpec } from '../config/spec.ts';
 import { type Home, instancePaths } from '../paths.ts';
 import { removePlaceholders } from '../workspace/placeholders.ts';
 import { type PreparedWorkspace, prepareWorkspace as prepare } from '../workspace/prepare.ts';
+import { configFilesOf } from './spec-parts.ts';
 
 export type { PreparedWorkspace };
 
@@ -17,6 +18,7 @@ export async function prepareWorkspace(home: Home, id: string, spec: SandboxSpec
     mounts: spec.mounts,
     placeholderRecord: instancePaths(home, id).placeholders,
     forbidden: [home.root],
+    configFiles: configFilesOf(spec),
   });
 }
 

@@ -71,7 +71,7 @@ export interface VmDriver {
   /** Starts from the kernel. MUST NOT return before the guest agent's port exists; throws `vm-boot-failed`, `no-jail`, `tool-missing`. */
   boot(shape: VmShape, places: VmPlaces, options: BootOptions): Promise<VmProcess>;
   /** Clones a warm snapshot of the same shape. Throws `vm-restore-failed`. */
-  restore(shape: VmShape, warm: WarmFiles, places: VmPlaces, signal?: AbortSignal): Promise<VmProcess>;
+  restore(shape: VmShape, warm: WarmFiles, places: VmPlaces, options?: StartOptions): Promise<VmProcess>;
   /** Writes RAM and device state of a VM that was booted with `ramFile`, then ends it. */
   snapshot(places: VmPlaces, into: WarmFiles, signal?: AbortSignal): Promise<void>;
   /** The running VM of these places, or undefined. MUST read the process file only and check the start time. */
@@ -88,8 +88,13 @@ export interface VmDriver {
   identity(): Promise<string>;
 }
 
-export interface BootOptions {
+export interface StartOptions {
+  signal?: AbortSignal | undefined;
+  /** Called when the jail stands and before the guest's first instruction. What it throws ends the VM */
+  beforeRun?: ((vm: VmProcess) => Promise<void>) | undefined;
+}
+
+export interface BootOptions extends StartOptions {
   /** RAM is kept in this file, for a snapshot */
   ramFile?: string;
-  signal?: AbortSignal;
 }

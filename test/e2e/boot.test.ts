@@ -1,15 +1,34 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { placesOf } from '../../lib/daemon/handlers.ts';
 import { Records } from '../../lib/daemon/records.ts';
+import { cpio } from '../../lib/image/cpio.ts';
 import type { WarmImage } from '../../lib/image/layers.ts';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
+import type { BootOptions, VmPlaces, VmShape } from '../../lib/vm/driver.ts';
 import { probeGuestRuns } from '../../lib/vm/qemu/accel.ts';
 import { createQemuDriver } from '../../lib/vm/qemu/driver.ts';
 import { bootSupervised } from '../../lib/vm/supervise.ts';
 import { HOME, must, type Project, processesWith, project, SMALL, statusOf } from './harness.ts';
+
+/** Answers HELLO by sending back what comes; or hangs, as a kernel does that fails to calibrate its clock. */
+const ECHO_INIT = `#!/bin/busybox sh
+bb=/bin/busybox
+$bb mkdir -p /proc /sys /dev /mnt
+$bb mount -t proc proc /proc
+$bb grep -q sbx.hang /proc/cmdline && while :; do $bb sleep 1000; done
+$bb mount -t sysfs sysfs /sys
+$bb mount -t devtmpfs dev /dev
+for pass in 1 2 3 4; do for m in /modules/*; do $bb insmod $m 2>/dev/null; done; done
+while ! $bb mount -t ext4 -o ro,noload /dev/vda /mnt 2>/dev/null; do $bb sleep 0.1; done
+$bb insmod $($bb find /mnt/modules -name virtio_console.ko)
+port() { for p in /sys/class/virtio-ports/*; do [ "$($bb cat $p/name 2>/dev/null)" = sbx.agent ] && echo /dev/$($bb basename $p); done; }
+while [ -z "$(port)" ]; do $bb sleep 0.1; done
+exec 3<>$(port)
+while :; do $bb cat <&3 >&3; $bb sleep 0.1; done
+`;
 
 describe('boots that fail', () => {
   let p: Project;
@@ -58,6 +77,57 @@ describe('boots that fail', () => {
     await expect(failing).rejects.toMatchObject({ code: 'vm-boot-failed', why: expect.stringContaining('virtio') });
     expect(boots).toBe(2);
     expect(processesWith(`sbx-vm:${paths.dir}`)).toEqual([]);
+  });
+
+  test('of a hundred boots on a busy host every tenth hangs at first: all come up, and nobody waits for ever', async () => {
+    const initrd = join(dir, 'initrd');
+    const init = { path: 'init', mode: 0o755, type: 'file' as const, content: Buffer.from(ECHO_INIT) };
+    // A later archive's files replace those of an earlier one.
+    writeFileSync(initrd, Buffer.concat([readFileSync(image.initrd), cpio([init])]));
+    const driver = createQemuDriver({ probeCache: join(dir, 'probes.json') });
+    let boots = 0;
+    const bootOne = async (index: number) => {
+      const paths = instancePaths(homeOf({ SBX_HOME: dir }), `tiny${index}`);
+      const places = placesOf(paths);
+      mkdirSync(paths.dir, { recursive: true });
+      const hanging = index % 10 === 9;
+      let tries = 0;
+      const sometimes = {
+        ...driver,
+        boot: (shape: VmShape, ...rest: [VmPlaces, BootOptions]) => {
+          boots += 1;
+          tries += 1;
+          return driver.boot({ ...shape, cmdline: hanging && tries === 1 ? 'sbx.hang' : '' }, ...rest);
+        },
+      };
+      const shape = {
+        cpus: 1,
+        memoryBytes: 256 * 1024 ** 2,
+        kernel: image.kernel,
+        initrd,
+        cmdline: '',
+        disks: [image.runtimeDisk],
+        mounts: [],
+      };
+      const deadlineMs = hanging ? 30_000 : 90_000;
+      const { guest } = await bootSupervised(sometimes, shape, places, { deadlineMs, attempts: 3 });
+      await guest[Symbol.asyncDispose]();
+      await driver.destroy(places);
+      rmSync(paths.dir, { recursive: true });
+    };
+    const waiting = Array.from({ length: 100 }, (_, index) => index);
+    let came = 0;
+    // Four at a time on two cores: every boot is one on a busy host.
+    const worker = async () => {
+      for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
+        await bootOne(index);
+        came += 1;
+      }
+    };
+    await Promise.all([worker(), worker(), worker(), worker()]);
+    expect(came).toBe(100);
+    expect(boots).toBeGreaterThanOrEqual(110);
+    expect(processesWith(`sbx-vm:${dir}`)).toEqual([]);
   });
 
   test('a missing QEMU, a missing jail and a snapshot of another shape are clear errors', async () => {

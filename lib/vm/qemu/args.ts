@@ -98,7 +98,9 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     // elevate to: no capabilities, one user id, no_new_privs. What can be started is what the jail holds.
     '-sandbox',
     'on,obsolete=deny,resourcecontrol=deny',
-    ...(ram.kind === 'clone' ? ['-S', '-incoming', 'defer'] : []),
+    // Nothing runs before the jail was looked at.
+    '-S',
+    ...(ram.kind === 'clone' ? ['-incoming', 'defer'] : []),
   ];
 }
 

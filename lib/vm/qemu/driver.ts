@@ -17,7 +17,17 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SbxError } from '../../errors.ts';
 import { isAlive, run, startTimeOf, toolMissing } from '../../process.ts';
-import type { BootOptions, VmDriver, VmExit, VmHealth, VmPlaces, VmProcess, VmShape, WarmFiles } from '../driver.ts';
+import type {
+  BootOptions,
+  StartOptions,
+  VmDriver,
+  VmExit,
+  VmHealth,
+  VmPlaces,
+  VmProcess,
+  VmShape,
+  WarmFiles,
+} from '../driver.ts';
 import { probeQemu } from './accel.ts';
 import { buildQemuArgs, JAIL, type QemuFacts, type Ram, versionAtLeast } from './args.ts';
 import { buildJailArgs } from './jail.ts';
@@ -56,11 +66,13 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       const ram: Ram = boot.ramFile === undefined ? { kind: 'private' } : { kind: 'capture', file: boot.ramFile };
       const vm = await start(shape, places, ram, boot.ramFile === undefined ? undefined : `${boot.ramFile}.device`);
       try {
-        await using _ = await Qmp.open(places.qmp, {
+        await using qmp = await Qmp.open(places.qmp, {
           deadlineMs: MONITOR_DEADLINE_MS,
           alive: () => isAlive(vm),
           signal: boot.signal,
         });
+        await boot.beforeRun?.(vm);
+        await qmp.execute('cont');
         return vm;
       } catch (error) {
         const explained = (await endsSoon(vm)) ? notStarted(places) : error;
@@ -68,15 +80,16 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
         throw explained;
       }
     },
-    async restore(shape, warm, places, signal) {
+    async restore(shape, warm, places, options: StartOptions = {}) {
+      const { signal } = options;
       signal?.throwIfAborted();
       const vm = await start(shape, places, { kind: 'clone', file: warm.ram }, warm.device);
       try {
-        await resume(places, vm, signal);
+        await resume(places, vm, options);
         return vm;
       } catch (error) {
         await destroyVm(places);
-        if (signal?.aborted) throw error;
+        if (signal?.aborted || (error instanceof SbxError && error.code === 'workspace')) throw error;
         throw new SbxError('vm-restore-failed', 'the warm snapshot could not be resumed', {
           why: `${error instanceof Error ? error.message : error}; ${tailOf(places.monitorLog)}`,
           cause: error,
@@ -207,7 +220,7 @@ function notStarted(places: VmPlaces): SbxError {
   return new SbxError('vm-boot-failed', 'the virtual machine did not start', { why, hint: 'run `sbx doctor`' });
 }
 
-async function resume(places: VmPlaces, vm: VmProcess, signal: AbortSignal | undefined): Promise<void> {
+async function resume(places: VmPlaces, vm: VmProcess, { signal, beforeRun }: StartOptions): Promise<void> {
   await using qmp = await Qmp.open(places.qmp, { deadlineMs: MONITOR_DEADLINE_MS, alive: () => isAlive(vm), signal });
   await qmp.execute('migrate-set-capabilities', { capabilities: [{ capability: 'x-ignore-shared', state: true }] });
   await qmp.execute('migrate-incoming', { uri: `exec:cat ${JAIL.state}` });
@@ -218,6 +231,7 @@ async function resume(places: VmPlaces, vm: VmProcess, signal: AbortSignal | und
   );
   if (loaded.status !== 'paused' && loaded.status !== 'prelaunch')
     throw new SbxError('qmp', `QEMU is ${loaded.status} after loading the device state`);
+  await beforeRun?.(vm);
   await qmp.execute('cont');
 }
 

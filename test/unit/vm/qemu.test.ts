@@ -59,6 +59,7 @@ describe('QEMU arguments', () => {
   });
 
   test('only a clone waits for its device state; a comma in a path is no option', () => {
+    expect(args().slice(-1)).toEqual(['-S']);
     expect(args().includes('-incoming')).toBe(false);
     expect(args({}, { kind: 'clone', file: '/r' }).slice(-3)).toEqual(['-S', '-incoming', 'defer']);
     expect(argOf(args(), '-drive')).toContain('file=/i/disk,,1.qcow2,');
