@@ -85,7 +85,8 @@ describe('the disk of the host is full', () => {
     mkdirSync(join(dir, 'vm'));
     try {
       const result = await inNamespace('exec "$@"', [process.execPath, script, facts, join(dir, 'vm')]);
-      const seen = JSON.parse(result.stdout || `"${result.stderr}"`);
+      expect(result).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\{/) });
+      const seen = JSON.parse(result.stdout);
       expect(seen).toMatchObject({ waited: true, code: 0, health: 'running' });
       expect(seen.sums).toHaveLength(2);
       expect(seen.sums[0]).toBe(seen.sums[1]);
