@@ -15,6 +15,7 @@ import { ensurePrivateDir, type Home, instancePaths } from '../paths.ts';
 import { planProject, planSandbox } from '../plan/plan.ts';
 import type { Step } from '../plan/types.ts';
 import { wideningHash } from '../plan/widening.ts';
+import { boundConsole } from '../vm/bound-console.ts';
 import { createQemuDriver } from '../vm/qemu/driver.ts';
 import type {
   ApplyRequest,
@@ -105,6 +106,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const timer = setInterval(() => {
     void disks.look(deps.records.list().map(({ id }) => ({ id, places: placesOf(instancePaths(home, id)) })));
     for (const record of deps.records.list()) if (!supervisor.busy(record.id)) supervisor.poke(record.id);
+    for (const { id } of deps.records.list()) boundConsole(instancePaths(home, id).console);
   }, LOOK_EVERY_MS);
   timer.unref();
   return serviceOf({ options, deps, supervisor, store, outputs, timer, disks });
