@@ -3,6 +3,7 @@ import type { Audit } from './audit.ts';
 import type { Endpoint } from './canonical-host.ts';
 import type { Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
+import type { Inspector } from './inspector.ts';
 import type { Limits, Pace } from './limits.ts';
 import type { Meters } from './meter.ts';
 import type { Policy } from './policy.ts';
@@ -36,6 +37,7 @@ export interface DoorState {
   resolver: Resolver;
   dialer: Dialer;
   audit: Audit;
+  inspector: Inspector | undefined;
   limits: Limits;
   controls: Controls;
   pace: Pace;

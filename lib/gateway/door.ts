@@ -8,6 +8,7 @@ import { serveClient } from './client.ts';
 import { ALL_CONTROLS, type Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
 import { type DoorState, type DoorStats, note } from './door-state.ts';
+import type { Inspector } from './inspector.ts';
 import { createPace, LIMITS, type Limits } from './limits.ts';
 import { withLogRate } from './log-rate.ts';
 import { createMeter } from './meter.ts';
@@ -21,6 +22,8 @@ export interface DoorInput {
   policy: Policy;
   resolver: Resolver;
   dialer: Dialer;
+  /** For requests inside TLS. Kept but not asked yet: tunnels still pass through unread */
+  inspector?: Inspector;
   /** Closed with the door */
   audit: Audit;
   limits?: Partial<Limits>;
@@ -82,6 +85,7 @@ function stateOf(input: DoorInput): DoorState {
     resolver: input.resolver,
     dialer: input.dialer,
     audit,
+    inspector: input.inspector,
     limits,
     controls: { ...ALL_CONTROLS, ...input.controls },
     pace: createPace(limits.requestsPerSecond),

@@ -3,6 +3,7 @@ import { openAudit } from './audit.ts';
 import { createDialer, type Dialer } from './dial.ts';
 import { type Door, openDoor } from './door.ts';
 import type { DoorStats } from './door-state.ts';
+import type { Inspector } from './inspector.ts';
 import { compilePolicy, DENY_ALL, type Policy } from './policy.ts';
 import { proxySettings } from './proxy-settings.ts';
 import { type Resolver, systemResolver } from './resolver.ts';
@@ -12,6 +13,7 @@ export interface DoorRequest {
   socketPath: string;
   auditPath: string;
   policy: PolicyInput;
+  inspector?: Inspector;
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -45,11 +47,12 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     await door?.close();
   };
   return {
-    async open(sandbox, { socketPath, auditPath, policy }) {
+    async open(sandbox, { socketPath, auditPath, policy, inspector }) {
       const compiled = compiledOr(policy, doors.get(sandbox)?.policy ?? DENY_ALL);
       await close(sandbox);
       const audit = openAudit(auditPath);
-      doors.set(sandbox, await openDoor({ socketPath, sandbox, policy: compiled.policy, resolver, dialer, audit }));
+      const input = { socketPath, sandbox, policy: compiled.policy, resolver, dialer, audit };
+      doors.set(sandbox, await openDoor(inspector === undefined ? input : { ...input, inspector }));
       if ('error' in compiled) throw compiled.error;
     },
     update(sandbox, policy) {
