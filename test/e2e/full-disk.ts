@@ -44,7 +44,7 @@ try {
   });
   while (!ended && (await driver.health(places)) !== 'disk-full') await sleep(100);
   const waited = !ended;
-  execFileSync('mount', ['-o', 'remount,size=400m', paths.dir]);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'remount,size=400m', 'tmpfs', paths.dir]);
   await driver.goOn(places);
   const { code } = await exit;
   const sums = Buffer.concat(lines).toString().trim().split('\n');
