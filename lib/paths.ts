@@ -57,6 +57,8 @@ export interface InstancePaths {
   audit: string;
   /** What `sbx net allow` let out (JSON) */
   grants: string;
+  /** Certificate and key of the sandbox's own certificate authority */
+  authority: string;
   /** Mount points and placeholders made in the workspace (JSON) */
   placeholders: string;
 }
@@ -88,6 +90,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     monitorLog: join(dir, 'monitor.log'),
     audit: join(dir, 'audit.jsonl'),
     grants: join(dir, 'grants.json'),
+    authority: join(dir, 'authority.json'),
     placeholders: join(dir, 'placeholders.json'),
   };
 }

@@ -43,11 +43,11 @@ export function createDoors(home: Home, gateway: Gateway): Doors {
   };
   return {
     async open(id, spec) {
-      const { door, proxySocket: socketPath, audit: auditPath } = instancePaths(home, id);
+      const { door, proxySocket: socketPath, audit: auditPath, authority: authorityPath } = instancePaths(home, id);
       mkdirSync(door, { recursive: true, mode: 0o700 });
       const policy = policyFor(id, spec);
       if (gateway.list().includes(id)) gateway.update(id, policy);
-      else await gateway.open(id, { socketPath, auditPath, policy });
+      else await gateway.open(id, { socketPath, auditPath, authorityPath, policy });
       served.set(id, spec);
       arm(id);
     },

@@ -1,5 +1,5 @@
 /** Parts of a spec in the words of the layers below: pure. */
-import type { NetworkRule, SandboxSpec } from '../config/spec.ts';
+import type { NetworkRule, SandboxSpec, Source } from '../config/spec.ts';
 import type { PolicyInput, PolicyRule } from '../gateway/types.ts';
 import type { PackageLists } from '../image/bake-script.ts';
 import type { ImageRequest } from '../image/layers.ts';
@@ -17,13 +17,23 @@ export function policyOf(spec: SandboxSpec): PolicyInput {
     deny: spec.network.deny.map(ruleOf),
     ...(spec.network.http.length === 0
       ? {}
-      : { http: spec.network.http.map(({ host, methods, paths }) => ({ host, methods, paths })) }),
+      : {
+          http: spec.network.http.map(({ host, methods, paths, source }) => ({
+            host,
+            methods,
+            paths,
+            ...placeOf(source),
+          })),
+        }),
   };
 }
 
 function ruleOf(rule: NetworkRule): PolicyRule {
-  const place = rule.source === 'default' ? {} : { file: rule.source.file, line: rule.source.line };
-  return { pattern: rule.pattern, text: rule.text, trusted: rule.trusted, ...place };
+  return { pattern: rule.pattern, text: rule.text, trusted: rule.trusted, ...placeOf(rule.source) };
+}
+
+function placeOf(source: Source): { file?: string; line?: number } {
+  return source === 'default' ? {} : { file: source.file, line: source.line };
 }
 
 export function imageRequestOf(spec: SandboxSpec, env: Record<string, string>): ImageRequest {

@@ -8,6 +8,7 @@ const WORDS: Record<number, string> = {
   400: 'Bad Request',
   403: 'Forbidden',
   408: 'Request Timeout',
+  421: 'Misdirected Request',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
 };
@@ -47,6 +48,9 @@ export function cureFor(endpoint: Endpoint, verdict: Verdict): string {
     return `A deny rule always wins. To allow it, remove it at ${place} and run: sbx apply`;
   if (verdict.reason === 'private-address')
     return 'A name alone opens no private address. To allow it, add the address with its port to [network] allow in sandbox.toml and run: sbx apply';
+  if (verdict.reason === 'http-rule')
+    return `To allow it, add the method and path to [[network.http]] at ${place} and run: sbx apply`;
+  if (verdict.reason === 'bad-request') return 'Write the path in its plain form.';
   if (verdict.reason === 'not-tls') return 'Use https://, or another port.';
   return 'Write the host as a name or an address in its usual form.';
 }

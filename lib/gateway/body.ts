@@ -2,7 +2,7 @@
 import type { Framing } from './fields.ts';
 
 export interface BodyPart {
-  /** As it goes on: payload in our own framing */
+  /** As it goes on: in our own framing, or the payload alone */
   out: Buffer[];
   /** Came after the body's last byte */
   rest: Buffer;
@@ -18,8 +18,11 @@ export class BodyReader {
   #line = '';
   #trailers = 0;
   readonly #chunked: boolean;
+  readonly #payload: boolean;
 
-  constructor(framing: Framing) {
+  /** `payload`: without the framing of chunks */
+  constructor(framing: Framing, { payload = false } = {}) {
+    this.#payload = payload;
     this.#chunked = framing.kind === 'chunked';
     this.#left = framing.kind === 'length' ? framing.bytes : 0;
     this.#state = framing.kind === 'end' ? 'until-end' : this.#chunked ? 'size' : this.#left > 0 ? 'data' : 'done';
@@ -59,7 +62,8 @@ export class BodyReader {
 
   #data(bytes: Buffer, out: Buffer[]): void {
     this.#left -= bytes.length;
-    if (this.#chunked) out.push(Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n'));
+    if (this.#chunked && !this.#payload)
+      out.push(Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n'));
     else out.push(bytes);
     if (this.#left === 0) this.#state = this.#chunked ? 'data-end' : 'done';
   }
@@ -85,7 +89,7 @@ export class BodyReader {
     this.#trailers += line.length;
     if (this.#trailers > TRAILERS_MAX) return 'trailers of more than 16 KiB';
     if (line !== '\r\n') return undefined;
-    out.push(Buffer.from('0\r\n\r\n'));
+    if (!this.#payload) out.push(Buffer.from('0\r\n\r\n'));
     this.#state = 'done';
     return undefined;
   }

@@ -10,6 +10,14 @@ export interface Controls {
   addressCheck: boolean;
   /** A tunnel carries TLS to the host that it was asked for */
   serverName: boolean;
+  /** A request is allowed by method and path where rules speak of them */
+  httpRules: boolean;
+  /** Inside a tunnel nothing but the tunnel's own host is asked for */
+  innerHost: boolean;
+  /** The upstream's certificate is the host's, and trusted */
+  upstreamCertificate: boolean;
+  /** What is no answer to an upgrade opens no tunnel */
+  websocket: boolean;
   /** Nothing leaves without a record */
   audit: boolean;
   /** A changed policy binds open connections */
@@ -21,6 +29,10 @@ export const ALL_CONTROLS: Controls = {
   policy: true,
   addressCheck: true,
   serverName: true,
+  httpRules: true,
+  innerHost: true,
+  upstreamCertificate: true,
+  websocket: true,
   audit: true,
   recheck: true,
 };

@@ -1,8 +1,11 @@
 /** What the connections of one door share. */
+import type { SecureContext } from 'node:tls';
 import type { Audit } from './audit.ts';
+import type { Authority } from './authority.ts';
 import type { Endpoint } from './canonical-host.ts';
 import type { Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
+import type { RequestLine } from './http-rules.ts';
 import type { Inspector } from './inspector.ts';
 import type { Limits, Pace } from './limits.ts';
 import type { Meters } from './meter.ts';
@@ -15,6 +18,8 @@ export interface Flight {
   endpoint: Endpoint;
   purpose: 'tunnel' | 'http';
   addresses: string[];
+  /** Where it is read */
+  line?: RequestLine;
   /** MUST end it at once */
   cut(reason: AuditReason): void;
 }
@@ -38,6 +43,8 @@ export interface DoorState {
   dialer: Dialer;
   audit: Audit;
   inspector: Inspector | undefined;
+  authority: Authority;
+  trust: () => SecureContext;
   limits: Limits;
   controls: Controls;
   pace: Pace;

@@ -1,9 +1,11 @@
 /** One VM's only way out: a Unix socket that speaks the HTTP proxy protocol. Which VM asks is known from the socket. */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { stillAdmitted } from './admit.ts';
 import { answer } from './answers.ts';
 import type { Audit } from './audit.ts';
+import type { Authority } from './authority.ts';
 import { serveClient } from './client.ts';
 import { ALL_CONTROLS, type Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
@@ -22,8 +24,12 @@ export interface DoorInput {
   policy: Policy;
   resolver: Resolver;
   dialer: Dialer;
-  /** For requests inside TLS. Kept but not asked yet: tunnels still pass through unread */
+  /** For requests that are read */
   inspector?: Inspector;
+  /** To be the intercepted hosts towards the guest */
+  authority: Authority;
+  /** What upstream certificates are verified against */
+  trust: () => SecureContext;
   /** Closed with the door */
   audit: Audit;
   limits?: Partial<Limits>;
@@ -86,6 +92,8 @@ function stateOf(input: DoorInput): DoorState {
     dialer: input.dialer,
     audit,
     inspector: input.inspector,
+    authority: input.authority,
+    trust: input.trust,
     limits,
     controls: { ...ALL_CONTROLS, ...input.controls },
     pace: createPace(limits.requestsPerSecond),

@@ -1,11 +1,12 @@
 /** One plain HTTP request and its answer, streamed both ways; every message is framed anew in our own bytes. */
 import type { Socket } from 'node:net';
+import type { Transform } from 'node:stream';
 import { BodyReader } from './body.ts';
-import { type ByteReader, readBytes } from './byte-reader.ts';
-import type { Connection } from './dial.ts';
-import type { Framing } from './fields.ts';
+import { type BodySink, changedSink, framingAnew, plainSink } from './body-sink.ts';
+import type { ByteReader } from './byte-reader.ts';
+import type { Field, Framing } from './fields.ts';
 import type { Meter, Meters } from './meter.ts';
-import { type RequestHead, upstreamHead } from './request-head.ts';
+import type { RequestHead } from './request-head.ts';
 import { clientHead, parseResponseHead, type ResponseHead } from './response-head.ts';
 import { writeAll } from './socket-write.ts';
 
@@ -14,20 +15,42 @@ export interface ExchangeInput {
   /** Of the client, right behind the head */
   reader: ByteReader;
   head: RequestHead;
-  connection: Connection;
+  upstream: Socket;
+  /** Of the upstream, at the beginning of the answer */
+  answers: ByteReader;
+  /** The head as it goes to the upstream */
+  sent: Buffer;
   meters: Meters;
+  /** A switch of protocols was asked for */
+  upgrade?: Upgrade | undefined;
+  /** May change what the upstream answered */
+  change?: (head: ResponseHead) => Change;
+}
+
+export interface Upgrade {
+  /** Whether these fields of a 101 answer it */
+  accepts(fields: Field[]): boolean;
+  /** No other success opens a tunnel */
+  only: boolean;
+}
+
+export interface Change {
+  fields: Field[];
+  /** The body passes through it, and is framed anew */
+  body?: Transform;
 }
 
 export type ExchangeEnd =
-  /** `keepAlive`: the client's next request may follow */
-  | { done: true; keepAlive: boolean }
+  /** `keepAlive`: the client's next request may follow; `reusable`: the upstream takes another one; `switched`: to the other protocol, both sides are open */
+  | { done: true; keepAlive: boolean; reusable: boolean; switched?: true }
   /** `answered`: part of an answer went out already, so the connection must be cut */
   | { done: false; fault: 'client' | 'upstream'; why: string; answered: boolean };
 
-export async function exchange({ client, reader, head, connection, meters }: ExchangeInput): Promise<ExchangeEnd> {
-  const upstream = connection.socket;
+/** The upstream is destroyed unless it is reusable. */
+export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
+  const { client, reader, head, upstream, meters } = input;
   const sent = { complete: false, bad: undefined as string | undefined };
-  await writeAll(upstream, [upstreamHead(head, connection.proxy)]);
+  await writeAll(upstream, [input.sent]);
   const sending = sendBody(reader, head.body, { upstream, meter: meters.up }).then((end) => {
     if (end === 'complete') sent.complete = true;
     else if (end !== 'gone') {
@@ -35,16 +58,18 @@ export async function exchange({ client, reader, head, connection, meters }: Exc
       upstream.destroy();
     }
   });
-  const received = await receive(upstream, head, { client, meter: meters.down });
-  upstream.destroy();
+  const received = await receive(input);
+  if (received.switched === true) return { done: true, keepAlive: false, reusable: false, switched: true };
+  const reusable = received.reusable && sent.complete && received.why === undefined && !client.destroyed;
+  if (!reusable) upstream.destroy();
   if (sent.bad !== undefined) return { done: false, fault: 'client', why: sent.bad, answered: received.answered };
-  if (client.destroyed) return { done: true, keepAlive: false };
+  if (client.destroyed) return { done: true, keepAlive: false, reusable };
   if (received.why !== undefined)
     return { done: false, fault: 'upstream', why: received.why, answered: received.answered };
   // An answer before the end of the request's body: nobody knows where the next request begins.
-  if (!sent.complete) return { done: true, keepAlive: false };
+  if (!sent.complete) return { done: true, keepAlive: false, reusable };
   await sending;
-  return { done: true, keepAlive: received.keepAlive };
+  return { done: true, keepAlive: received.keepAlive, reusable };
 }
 
 async function sendBody(
@@ -69,51 +94,72 @@ async function sendBody(
   return 'complete';
 }
 
+const FAILED = { answered: false, keepAlive: false, reusable: false };
+
+/** Of an upstream that ended before the head of its answer */
+export const CLOSED = 'closed without an answer';
+
 interface Received {
   answered: boolean;
   keepAlive: boolean;
+  /** The upstream said nothing against another request */
+  reusable: boolean;
+  switched?: true;
   why?: string;
 }
 
-async function receive(
-  upstream: Socket,
-  request: RequestHead,
-  { client, meter }: { client: Socket; meter: Meter },
-): Promise<Received> {
-  const reader = readBytes(upstream);
-  const head = await receiveHead(reader, request, client);
-  if (typeof head === 'string') return { answered: false, keepAlive: false, why: head };
-  const keepAlive = request.keepAlive && head.body.kind !== 'end';
-  await writeAll(client, [clientHead(head, keepAlive)]);
-  const body = new BodyReader(head.body);
-  while (!body.done) {
-    const chunk = await reader.chunk();
-    if (client.destroyed) return { answered: true, keepAlive: false };
-    if (chunk === undefined)
-      return body.mayEnd && !upstream.errored
-        ? { answered: true, keepAlive: false }
-        : { answered: true, keepAlive: false, why: 'the answer was cut short' };
-    const part = body.read(chunk);
-    if (typeof part === 'string') return { answered: true, keepAlive: false, why: part };
-    await writeAll(client, part.out);
-    await meter.spend(chunk.length);
+async function receive(input: ExchangeInput): Promise<Received> {
+  const { client, head: request, answers } = input;
+  const head = await receiveHead(input);
+  if (typeof head === 'string') return { ...FAILED, why: head };
+  if (input.upgrade !== undefined && head.status < 300) {
+    if (head.status !== 101 && input.upgrade.only)
+      return { ...FAILED, why: `the upgrade was answered with ${head.status}` };
+    await writeAll(client, [clientHead(head, false)]);
+    return { answered: true, keepAlive: false, reusable: false, switched: true };
   }
-  return { answered: true, keepAlive };
+  const change = input.change?.(head) ?? { fields: head.fields };
+  const frame = change.body === undefined ? head.body : framingAnew(head.body, request);
+  const keepAlive = request.keepAlive && frame.kind !== 'end';
+  await writeAll(client, [clientHead({ ...head, fields: change.fields, body: frame }, keepAlive)]);
+  const sink = change.body === undefined ? plainSink(client) : changedSink(client, change.body, frame);
+  const body = new BodyReader(head.body, { payload: change.body !== undefined });
+  const why = await receiveBody(input, body, sink);
+  if (why === undefined) await sink.end();
+  // What came behind the answer answers nothing that was asked.
+  const reusable = head.reusable && head.body.kind !== 'end' && answers.held.length === 0;
+  return { answered: true, keepAlive, reusable, ...(why === undefined ? {} : { why }) };
+}
+
+/** A string says what is wrong. */
+async function receiveBody(input: ExchangeInput, body: BodyReader, sink: BodySink): Promise<string | undefined> {
+  const { client, upstream, answers, meters } = input;
+  while (!body.done) {
+    const chunk = await answers.chunk();
+    if (client.destroyed) return undefined;
+    if (chunk === undefined) return body.mayEnd && !upstream.errored ? undefined : 'the answer was cut short';
+    const part = body.read(chunk);
+    if (typeof part === 'string') return part;
+    answers.giveBack(part.rest);
+    await sink.write(part.out);
+    await meters.down.spend(chunk.length);
+  }
+  return undefined;
 }
 
 /** The final head; interim ones are passed on. A string says what is wrong. */
-async function receiveHead(reader: ByteReader, request: RequestHead, client: Socket): Promise<ResponseHead | string> {
+async function receiveHead({ answers, head, client, upgrade }: ExchangeInput): Promise<ResponseHead | string> {
   for (let seen = 0; ; ) {
-    const parsed = parseResponseHead(reader.held, request, seen);
+    const parsed = parseResponseHead(answers.held, head, { seen, upgrade: upgrade?.accepts });
     if (parsed === 'more') {
-      seen = reader.held.length;
-      if (!(await reader.more())) return 'closed without an answer';
+      seen = answers.held.length;
+      if (!(await answers.more())) return CLOSED;
     } else {
       if ('bad' in parsed) return parsed.bad;
-      reader.consume(parsed.bytes);
+      answers.consume(parsed.bytes);
       seen = 0;
       if (!parsed.head.interim) return parsed.head;
-      if (request.version === '1.1') await writeAll(client, [clientHead(parsed.head, true)]);
+      if (head.version === '1.1') await writeAll(client, [clientHead(parsed.head, true)]);
     }
   }
 }

@@ -1,5 +1,7 @@
 /** All doors of a process, by sandbox. A policy that does not compile never opens anything. */
+import type { SecureContext } from 'node:tls';
 import { openAudit } from './audit.ts';
+import { type Authority, loadAuthority, NO_AUTHORITY } from './authority.ts';
 import { createDialer, type Dialer } from './dial.ts';
 import { type Door, openDoor } from './door.ts';
 import type { DoorStats } from './door-state.ts';
@@ -7,11 +9,14 @@ import type { Inspector } from './inspector.ts';
 import { compilePolicy, DENY_ALL, type Policy } from './policy.ts';
 import { proxySettings } from './proxy-settings.ts';
 import { type Resolver, systemResolver } from './resolver.ts';
+import { hostTrust } from './trust.ts';
 import type { PolicyInput } from './types.ts';
 
 export interface DoorRequest {
   socketPath: string;
   auditPath: string;
+  /** Of the sandbox's own certificate authority, made where there is none. Undefined: a door that cannot read requests */
+  authorityPath?: string;
   policy: PolicyInput;
   inspector?: Inspector;
 }
@@ -30,29 +35,37 @@ export interface Gateway extends AsyncDisposable {
   /** Hash of the policy in force; undefined: the door is shut */
   hashOf(sandbox: string): string | undefined;
   statsOf(sandbox: string): DoorStats | undefined;
+  /** The certificate that the sandbox is to trust, PEM; undefined: the door is shut */
+  caOf(sandbox: string): string | undefined;
 }
 
 export interface GatewayOptions {
   resolver?: Resolver;
   dialer?: Dialer;
+  trust?: () => SecureContext;
 }
 
 export function createGateway(options: GatewayOptions = {}): Gateway {
   const resolver = options.resolver ?? systemResolver();
   const dialer = options.dialer ?? createDialer(proxySettings(process.env));
+  const trust = options.trust ?? hostTrust(process.env);
   const doors = new Map<string, Door>();
+  const authorities = new Map<string, Authority>();
   const close = async (sandbox: string) => {
     const door = doors.get(sandbox);
     doors.delete(sandbox);
+    authorities.delete(sandbox);
     await door?.close();
   };
   return {
-    async open(sandbox, { socketPath, auditPath, policy, inspector }) {
+    async open(sandbox, { socketPath, auditPath, authorityPath, policy, inspector }) {
       const compiled = compiledOr(policy, doors.get(sandbox)?.policy ?? DENY_ALL);
       await close(sandbox);
       const audit = openAudit(auditPath);
-      const input = { socketPath, sandbox, policy: compiled.policy, resolver, dialer, audit };
+      const authority = authorityPath === undefined ? NO_AUTHORITY : await loadAuthority(authorityPath);
+      const input = { socketPath, sandbox, policy: compiled.policy, resolver, dialer, audit, authority, trust };
       doors.set(sandbox, await openDoor(inspector === undefined ? input : { ...input, inspector }));
+      authorities.set(sandbox, authority);
       if ('error' in compiled) throw compiled.error;
     },
     update(sandbox, policy) {
@@ -62,6 +75,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     list: () => [...doors.keys()],
     hashOf: (sandbox) => doors.get(sandbox)?.policy.hash,
     statsOf: (sandbox) => doors.get(sandbox)?.stats,
+    caOf: (sandbox) => authorities.get(sandbox)?.pem,
     async [Symbol.asyncDispose]() {
       await Promise.all([...doors.keys()].map(close));
     },

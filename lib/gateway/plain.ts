@@ -1,8 +1,10 @@
 /** Plain HTTP in the absolute form. */
-
 import { answer } from './answers.ts';
+import { readBytes } from './byte-reader.ts';
 import { exchange } from './exchange.ts';
+import { inspect } from './inspect.ts';
 import { admitRequest, type Refusal, type Request, refusalBytes, travel } from './request.ts';
+import { upstreamHead } from './request-head.ts';
 import { endWith, writeAll } from './socket-write.ts';
 
 /** True: the client's next request may follow. */
@@ -10,6 +12,8 @@ export async function servePlain(request: Request): Promise<boolean> {
   const { client, reader, head, state } = request;
   const admitted = await admitRequest(request);
   if ('refusal' in admitted) return refuse(request, admitted.refusal);
+  const inspected = await inspect(request, false);
+  if ('refusal' in inspected) return refuse(request, inspected.refusal);
   const going = await travel(request, admitted.admission);
   if ('refusal' in going) return refuse(request, going.refusal);
   const { connection, close } = going.travel;
@@ -17,7 +21,17 @@ export async function servePlain(request: Request): Promise<boolean> {
   const onGone = () => close();
   client.once('close', onGone);
   if (client.destroyed) close();
-  const end = await exchange({ client, reader, head, connection, meters: state.meters });
+  const upstream = connection.socket;
+  const sent = upstreamHead(head, { proxy: connection.proxy, ...inspected });
+  const end = await exchange({
+    client,
+    reader,
+    head,
+    upstream,
+    answers: readBytes(upstream),
+    sent,
+    meters: state.meters,
+  });
   client.off('close', onGone);
   if (end.done) {
     close();
@@ -30,7 +44,7 @@ export async function servePlain(request: Request): Promise<boolean> {
   return false;
 }
 
-async function refuse({ client, head }: Request, refusal: Refusal): Promise<boolean> {
+export async function refuse({ client, head }: Request, refusal: Refusal): Promise<boolean> {
   if (client.destroyed) return false;
   const empty = head.body.kind === 'none' || (head.body.kind === 'length' && head.body.bytes === 0);
   const keepAlive = head.keepAlive && empty;

@@ -3,6 +3,14 @@ import { createHash } from 'node:crypto';
 import { SbxError } from '../errors.ts';
 import { type Refusal, refusedAddress } from './addresses.ts';
 import type { Endpoint } from './canonical-host.ts';
+import {
+  compileHttpRule,
+  decideLine,
+  type HttpRule,
+  httpRulesFor,
+  type RequestLine,
+  textOfHttpRule,
+} from './http-rules.ts';
 import { coversAddress, coversName, endsOf, isSingle, type Pattern, parsePattern, touchesAddress } from './pattern.ts';
 import type { PolicyInput, PolicyRule } from './types.ts';
 
@@ -17,11 +25,20 @@ export interface Policy {
   bandwidth?: number;
   allow: Rule[];
   deny: Rule[];
+  http: HttpRule[];
   /** Equal policies have equal hashes */
   hash: string;
 }
 
-export type Reason = 'rule' | 'default-deny' | 'deny-rule' | 'private-address' | 'odd-address' | 'not-tls';
+export type Reason =
+  | 'rule'
+  | 'default-deny'
+  | 'deny-rule'
+  | 'private-address'
+  | 'odd-address'
+  | 'not-tls'
+  | 'http-rule'
+  | 'bad-request';
 
 export interface Verdict {
   allow: boolean;
@@ -36,19 +53,16 @@ export interface Verdict {
 /** An allow rule without a port means this one; a deny rule without a port means all. */
 const DEFAULT_PORT = 443;
 
-export const DENY_ALL: Policy = { mode: 'enforce', allow: [], deny: [], hash: 'deny-all' };
+export const DENY_ALL: Policy = { mode: 'enforce', allow: [], deny: [], http: [], hash: 'deny-all' };
 
 /** @throws SbxError `gateway`: a pattern is malformed. The caller must then deny everything or keep the last policy. */
 export function compilePolicy(input: PolicyInput): Policy {
-  if ((input.http ?? []).length > 0)
-    throw new SbxError('gateway', 'rules by method and path are not supported yet', {
-      hint: 'remove [[network.http]]',
-    });
   return {
     mode: input.mode ?? 'enforce',
     ...(input.bandwidth === undefined ? {} : { bandwidth: input.bandwidth }),
     allow: input.allow.map(compileRule),
     deny: input.deny.map(compileRule),
+    http: (input.http ?? []).map(compileHttpRule),
     hash: policyHash(input),
   };
 }
@@ -91,6 +105,24 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
   if (purpose === 'http' && port === DEFAULT_PORT)
     return { allow: false, reason: 'not-tls', detail: 'plain HTTP to port 443', rule: chosen.rule };
   return { allow: true, reason: 'rule', detail: `allowed by the rule ${textOf(chosen.rule)}`, rule: chosen.rule };
+}
+
+/** Decided again for each request whose method and path are read. `verdict`: the one by name, an allowance. */
+export function decideRequest(policy: Policy, endpoint: Endpoint, request: RequestLine, verdict: Verdict): Verdict {
+  const line = decideLine(httpRulesFor(policy.http, endpoint), request);
+  if (line === undefined) return verdict;
+  const { file, line: at } = line.rule;
+  const place = file === undefined ? {} : { file, line: at ?? 1 };
+  const rule: PolicyRule = { pattern: line.rule.host, text: textOfHttpRule(line.rule), ...place };
+  if (line.kind === 'allowed') return { ...verdict, detail: `allowed by the rule ${textOf(rule)}`, rule };
+  if (line.kind === 'ambiguous') return { allow: false, reason: 'bad-request', detail: line.detail, rule };
+  // Nobody observes his way around a rule that he wrote himself.
+  return { allow: false, reason: 'http-rule', detail: `${line.detail} (first of them: ${textOf(rule)})`, rule };
+}
+
+/** Whether method and path matter: then a tunnel to it cannot be left unread. */
+export function readsRequests(policy: Policy, endpoint: Endpoint): boolean {
+  return httpRulesFor(policy.http, endpoint).length > 0;
 }
 
 function uncovered(mode: Policy['mode']): Verdict {

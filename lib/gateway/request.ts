@@ -1,11 +1,11 @@
 /** One request of a client, from its head to its end: admitted, recorded, dialled, carried. */
 import type { Socket } from 'node:net';
-import { type Admission, admit, stillAdmitted } from './admit.ts';
+import { type Admission, type AdmissionQuestion, admit, admitKnown, stillAdmitted } from './admit.ts';
 import { answer, denialText } from './answers.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { Connection } from './dial.ts';
 import { type DoorState, type Flight, mayNote, note } from './door-state.ts';
-import type { Verdict } from './policy.ts';
+import { decide, type Verdict } from './policy.ts';
 import type { RequestHead } from './request-head.ts';
 import type { AuditReason, AuditRecord } from './types.ts';
 
@@ -16,6 +16,8 @@ export interface Request {
   reader: ByteReader;
   head: RequestHead;
   purpose: 'tunnel' | 'http';
+  /** Method and path are read: of each request, never of a tunnel */
+  read: boolean;
   /** Aborted when the request is cut or its client is gone */
   abort: AbortController;
   began: number;
@@ -23,7 +25,7 @@ export interface Request {
 
 /** What the client is told instead of being served. */
 export interface Refusal {
-  status: 403 | 502;
+  status: number;
   text: string;
 }
 
@@ -31,17 +33,39 @@ export type Admitted = { admission: Admission } | { refusal: Refusal };
 
 /** Every refusal is recorded here. */
 export async function admitRequest(request: Request): Promise<Admitted> {
-  const { state, head, purpose, abort } = request;
+  const { state, abort } = request;
   await state.pace.turn(abort.signal);
   if (!mayNote(state)) return { refusal: UNRECORDED };
-  const { endpoint } = head;
   let admission: Admission;
   try {
-    admission = await admit({ ...state, endpoint, purpose, policy: () => state.policy }, abort.signal);
+    admission = await admit(questionOf(request), abort.signal);
   } catch (error) {
     return { refusal: failed(request, 'unresolved', messageOf(error)) };
   }
   return admission.verdict.allow ? { admission } : { refusal: denied(request, admission.verdict) };
+}
+
+/** For a connection that leads to `addresses` already. */
+export async function admitAgain(request: Request, addresses: string[]): Promise<Admitted> {
+  const { state, abort } = request;
+  await state.pace.turn(abort.signal);
+  if (!mayNote(state)) return { refusal: UNRECORDED };
+  const admission = admitKnown(questionOf(request), addresses);
+  return admission.verdict.allow ? { admission } : { refusal: denied(request, admission.verdict) };
+}
+
+/** By name alone, for a tunnel whose requests are admitted one by one. Undefined: allowed. */
+export async function refusedByName(request: Request): Promise<Refusal | undefined> {
+  const { state, abort, head, purpose } = request;
+  await state.pace.turn(abort.signal);
+  if (!mayNote(state)) return UNRECORDED;
+  if (!state.controls.policy) return undefined;
+  const verdict = decide(state.policy, head.endpoint, purpose);
+  return verdict.allow ? undefined : denied(request, verdict);
+}
+
+function questionOf({ state, head, purpose, read }: Request): AdmissionQuestion {
+  return { ...state, endpoint: head.endpoint, purpose, line: read ? head : undefined, policy: () => state.policy };
 }
 
 const UNRECORDED: Refusal = {
@@ -54,12 +78,18 @@ export interface Travel {
   connection: Connection;
   /** Takes it off the books and records its end. Safe to call again. */
   close(reason?: AuditReason, detail?: string): void;
+  /** The same, and the connection stays open for the next request */
+  release(): void;
 }
+
+/** Opens the way to where a request goes. */
+export type Open = (addresses: string[], signal: AbortSignal) => Promise<Connection>;
 
 /** Records the permission, then dials: without the record no packet leaves. */
 export async function travel(
   request: Request,
   admission: Admission,
+  open: Open = dialing(request),
 ): Promise<{ travel: Travel } | { refusal: Refusal }> {
   const { state, head, purpose, abort } = request;
   const { addresses, verdict } = admission;
@@ -76,6 +106,7 @@ export async function travel(
     endpoint,
     purpose,
     addresses,
+    ...(request.read ? { line: head } : {}),
     cut(reason) {
       cut.reason = reason;
       abort.abort();
@@ -84,8 +115,7 @@ export async function travel(
   };
   state.flights.add(flight);
   try {
-    const target = { host: endpoint.host, port: endpoint.port, purpose, addresses };
-    const connection = await state.dialer.dial(target, abort.signal);
+    const connection = await open(addresses, abort.signal);
     return { travel: underWay(request, { connection, verdict, flight, cut }) };
   } catch (error) {
     state.flights.delete(flight);
@@ -93,12 +123,19 @@ export async function travel(
   }
 }
 
+/** A connection of its own. */
+export function dialing({ state, head, purpose }: Request): Open {
+  const { host, port } = head.endpoint;
+  return (addresses, signal) => state.dialer.dial({ host, port, purpose, addresses }, signal);
+}
+
 const CHANGED = 'the policy has become narrower meanwhile';
 
 /** The policy may have changed between the admission and now. */
-function isCurrent({ state, head, purpose }: Request, { policy, addresses }: Admission): boolean {
+function isCurrent({ state, head, purpose, read }: Request, { policy, addresses }: Admission): boolean {
   if (policy === state.policy || !state.controls.recheck) return true;
-  return stillAdmitted(state.policy, { endpoint: head.endpoint, purpose, addresses }, state.resolver.ownAddresses());
+  const admitted = { endpoint: head.endpoint, purpose, addresses, line: read ? head : undefined };
+  return stillAdmitted(state.policy, admitted, state.resolver.ownAddresses());
 }
 
 interface Way {
@@ -109,19 +146,21 @@ interface Way {
 }
 
 function underWay(request: Request, { connection, verdict, flight, cut }: Way): Travel {
-  const { state, abort } = request;
+  const { state, abort, read } = request;
   const { socket, address } = connection;
   // From now on only the dialled address counts: another one may become denied without harm.
   if (address !== undefined) flight.addresses = [address];
+  const before = { up: read ? socket.bytesWritten : 0, down: read ? socket.bytesRead : 0 };
   let open = true;
-  const close: Travel['close'] = (reason = 'rule', detail) => {
+  const leave = (reason: AuditReason, detail?: string) => {
     if (!open) return;
     open = false;
     abort.signal.removeEventListener('abort', onAbort);
-    socket.destroy();
     state.flights.delete(flight);
-    state.stats.bytesUp += socket.bytesWritten;
-    state.stats.bytesDown += socket.bytesRead;
+    const bytesUp = socket.bytesWritten - before.up;
+    const bytesDown = socket.bytesRead - before.down;
+    state.stats.bytesUp += bytesUp;
+    state.stats.bytesDown += bytesDown;
     note(state, {
       ...aboutOf(request),
       verdict: 'closed',
@@ -129,15 +168,19 @@ function underWay(request: Request, { connection, verdict, flight, cut }: Way): 
       ...(detail === undefined ? {} : { detail }),
       ...ruleOf(verdict),
       ...(address === undefined ? {} : { address }),
-      bytesUp: socket.bytesWritten,
-      bytesDown: socket.bytesRead,
+      bytesUp,
+      bytesDown,
       durationMs: Date.now() - request.began,
     });
+  };
+  const close: Travel['close'] = (reason = 'rule', detail) => {
+    if (open) socket.destroy();
+    leave(reason, detail);
   };
   const onAbort = () => close();
   if (abort.signal.aborted) close();
   else abort.signal.addEventListener('abort', onAbort, { once: true });
-  return { connection, close };
+  return { connection, close, release: () => leave('rule') };
 }
 
 /** Records a denial and says what the client is told. */
@@ -145,7 +188,10 @@ function denied(request: Request, verdict: Verdict): Refusal {
   const { reason, detail, address } = verdict;
   const checked = address === undefined ? {} : { address };
   note(request.state, { ...aboutOf(request), verdict: 'deny', reason, detail, ...checked, ...ruleOf(verdict) });
-  return { status: 403, text: denialText(request.head.endpoint, verdict) };
+  return {
+    status: verdict.reason === 'bad-request' ? 400 : 403,
+    text: denialText(request.head.endpoint, verdict),
+  };
 }
 
 /** Why a request was aborted, when that has its record already */

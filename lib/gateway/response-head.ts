@@ -6,6 +6,7 @@ import {
   framingField,
   framingOf,
   headBytes,
+  listOf,
   parseFields,
   splitHead,
 } from './fields.ts';
@@ -18,27 +19,35 @@ export interface ResponseHead {
   body: Framing;
   /** 1xx: another head follows */
   interim: boolean;
+  /** The upstream takes another request on this connection, once the body is read */
+  reusable: boolean;
 }
 
 export type ParsedResponse = { head: ResponseHead; bytes: number } | { bad: string } | 'more';
 
-export function parseResponseHead(buffer: Buffer, request: RequestHead, seen = 0): ParsedResponse {
+/** `upgrade`: whether a switch of protocols was asked for, and this answers it. */
+export function parseResponseHead(
+  buffer: Buffer,
+  request: RequestHead,
+  { seen = 0, upgrade }: { seen?: number; upgrade?: ((fields: Field[]) => boolean) | undefined } = {},
+): ParsedResponse {
   const split = splitHead(buffer, seen);
   if (split === 'more' || 'bad' in split) return split;
   const [line = '', ...lines] = split.lines;
-  const match = /^HTTP\/1\.[01] ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/.exec(line);
+  const match = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/.exec(line);
   if (match === null) return { bad: 'not an answer of HTTP/1.1' };
-  const status = Number(match[1]);
+  const status = Number(match[2]);
   const fields = parseFields(lines);
   if (typeof fields === 'string') return { bad: fields };
-  if (status === 101) return { bad: 'a switch of protocols that nobody asked for' };
+  if (status === 101 && upgrade?.(fields) !== true) return { bad: 'a switch of protocols that nobody asked for' };
   const framing = framingOf(fields);
   if (typeof framing === 'string') return { bad: framing };
   if (framing?.kind === 'chunked' && request.version === '1.0') return { bad: 'chunked to HTTP/1.0' };
-  const interim = status < 200;
-  const bodiless = interim || status === 204 || status === 304 || request.method === 'HEAD';
+  const interim = status < 200 && status !== 101;
+  const bodiless = status < 200 || status === 204 || status === 304 || request.method === 'HEAD';
   const body: Framing = bodiless ? { kind: 'none' } : (framing ?? { kind: 'end' });
-  return { head: { status, words: match[2] ?? '', fields, body, interim }, bytes: split.bytes };
+  const reusable = match[1] === '1' && !listOf(fields, 'connection').includes('close');
+  return { head: { status, words: match[3] ?? '', fields, body, interim, reusable }, bytes: split.bytes };
 }
 
 /** The head as it goes to the client, with our own framing. */
@@ -46,7 +55,10 @@ export function clientHead(head: ResponseHead, keepAlive: boolean): Buffer {
   // An answer to HEAD, and 304, tell the length of a body that does not follow.
   const telling = head.body.kind === 'none' && !head.interim && head.status !== 204;
   const told = head.fields.filter(([name]) => telling && name.toLowerCase() === 'content-length');
-  return headBytes(`HTTP/1.1 ${head.status} ${head.words}`, [
+  const line = `HTTP/1.1 ${head.status} ${head.words}`;
+  if (head.status === 101)
+    return headBytes(line, [...endToEnd(head.fields), ['Upgrade', 'websocket'], ['Connection', 'upgrade']]);
+  return headBytes(line, [
     ...endToEnd(head.fields),
     ...told,
     ...framingField(head.body),

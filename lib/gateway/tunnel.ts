@@ -1,19 +1,11 @@
 /** CONNECT. On port 443 nothing is dialled before the ClientHello has named the very host that was asked for. */
 import type { Admission } from './admit.ts';
 import { note } from './door-state.ts';
-import { carry } from './meter.ts';
-import {
-  aboutOf,
-  admitRequest,
-  RECORDED,
-  type Refusal,
-  type Request,
-  refusalBytes,
-  type Travel,
-  travel,
-} from './request.ts';
+import { isIntercepted, serveIntercepted } from './intercept.ts';
+import { aboutOf, admitRequest, RECORDED, type Refusal, type Request, refusalBytes, travel } from './request.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from './server-name.ts';
 import { endWith } from './socket-write.ts';
+import { downstream, splice, upstreamOf } from './splice.ts';
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 const HTTPS = 443;
@@ -21,6 +13,7 @@ const NOTHING = Buffer.alloc(0);
 
 export async function serveTunnel(request: Request): Promise<void> {
   const { client, head, state } = request;
+  if (isIntercepted(state, head.endpoint)) return serveIntercepted(request);
   const admitted = await withinEarlyBytes(request, admitRequest(request));
   if (client.destroyed) return;
   if ('refusal' in admitted) return refuse(request, admitted.refusal);
@@ -74,34 +67,4 @@ async function withinEarlyBytes<T>(request: Request, work: Promise<T>): Promise<
 
 function refuse({ client, head }: Request, refusal: Refusal): void {
   if (!client.destroyed) endWith(client, refusalBytes(refusal, head, false));
-}
-
-function splice(request: Request, going: Travel): void {
-  downstream(request, going);
-  upstreamOf(request, going);
-}
-
-/** What one side said before it left still reaches the other. */
-function downstream({ client, state }: Request, going: Travel): void {
-  const upstream = going.connection.socket;
-  upstream.setTimeout(state.limits.idleMs, () => going.close('idle'));
-  upstream.on('close', () => {
-    going.close();
-    if (upstream.errored) client.destroy();
-    else endWith(client, NOTHING);
-  });
-  const onGone = () => {
-    if (client.readableEnded) upstream.destroySoon();
-    else going.close();
-  };
-  client.on('close', onGone);
-  if (client.destroyed) onGone();
-  carry(upstream, client, state.meters.down);
-}
-
-function upstreamOf({ client, reader, state }: Request, going: Travel): void {
-  const upstream = going.connection.socket;
-  const early = reader.release();
-  if (early.length > 0) upstream.write(early);
-  carry(client, upstream, state.meters.up);
 }

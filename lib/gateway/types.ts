@@ -17,8 +17,20 @@ export interface PolicyInput {
   deny: PolicyRule[];
   /** Bytes a second each way, of all connections together; undefined: no limit */
   bandwidth?: number;
-  /** Narrower than a host; enforced by interception */
-  http?: { host: string; methods: string[]; paths: string[]; file?: string; line?: number }[];
+  /** They narrow hosts that `allow` covers; enforced by interception */
+  http?: HttpPolicyRule[];
+}
+
+/** One must match where any covers the host. */
+export interface HttpPolicyRule {
+  /** One host, optionally with a port; without one it means all */
+  host: string;
+  /** Empty: all */
+  methods: string[];
+  /** `*` within a segment, `**` anything; empty: all */
+  paths: string[];
+  file?: string;
+  line?: number;
 }
 
 /** One line of audit.jsonl. */
@@ -56,9 +68,17 @@ export type AuditReason =
   | 'odd-address'
   /** TLS was expected, for the very host that was asked for */
   | 'server-name'
+  /** No rule by method and path covers it */
+  | 'http-rule'
   /** Plain HTTP to port 443 */
   | 'not-tls'
   | 'bad-request'
+  /** Inside a tunnel: a request for another host than the tunnel's */
+  | 'misdirected'
+  /** Inside a tunnel: the client ended the TLS handshake, or does not trust the sandbox's CA */
+  | 'client-tls'
+  /** The inspector of requests refused it; `detail` has its own reason */
+  | 'refused'
   /** Too many bytes before the verdict */
   | 'early-data'
   | 'head-timeout'

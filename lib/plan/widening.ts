@@ -4,7 +4,7 @@ import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
 import { comparable } from './compare.ts';
 
 /** More of these is more */
-const GIVES = new Set(['network.allow', 'workspace.unprotect', 'network.http']);
+const GIVES = new Set(['network.allow', 'workspace.unprotect']);
 /** Less of these is more */
 const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly']);
 
@@ -12,12 +12,25 @@ const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly']);
 export function widensField(path: string, from: unknown, to: unknown): boolean {
   if (GIVES.has(path)) return added(from, to).some((item) => !isTrusted(item));
   if (TAKES.has(path)) return added(to, from).length > 0;
+  if (path === 'network.http') return widensHttp(from as Narrowing[], to as Narrowing[]);
   if (path === 'mounts') return added(from, to).length > 0;
   if (path === 'workspace.path') return true;
   if (path === 'network.mode') return to === 'observe';
   // A limit that the person set, raised or dropped
   if (path === 'network.bandwidth') return from !== undefined && Number(to ?? Number.POSITIVE_INFINITY) > Number(from);
   return false;
+}
+
+interface Narrowing {
+  host: string;
+}
+
+/** The first rule of a host narrows it, each further one gives more; without any the whole host is open. */
+function widensHttp(from: Narrowing[], to: Narrowing[]): boolean {
+  const hosts = (rules: Narrowing[]) => new Set(rules.map(({ host }) => host));
+  const [before, after] = [hosts(from), hosts(to)];
+  if ([...before].some((host) => !after.has(host))) return true;
+  return (added(from, to) as Narrowing[]).some(({ host }) => before.has(host));
 }
 
 /** What a new sandbox has beyond the least: everything of these kinds except the host's own registries. */

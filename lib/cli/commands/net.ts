@@ -9,7 +9,7 @@ export const check = command<{ sandbox?: string; method?: string }, [string]>({
   parameters: {
     flags: {
       sandbox: { kind: 'parsed', parse: String, brief: 'The sandbox; default: the only one', optional: true },
-      method: { kind: 'parsed', parse: String, brief: 'HTTP method', optional: true },
+      method: { kind: 'parsed', parse: String, brief: 'HTTP method; default: GET', optional: true },
     },
     positional: {
       kind: 'tuple',
@@ -25,7 +25,7 @@ export const check = command<{ sandbox?: string; method?: string }, [string]>({
       flags.sandbox === undefined ? project.sandboxes[0] : project.sandboxes.find(({ name }) => name === flags.sandbox);
     if (spec === undefined) throw new SbxError('not-found', `sandbox.toml names no sandbox "${flags.sandbox}"`);
     const grants = readGrants(context.home, instanceId(project.dir, spec.name));
-    const verdict = checkUrl(compilePolicy(livePolicy(spec, grants)), args[0]);
+    const verdict = checkUrl(compilePolicy(livePolicy(spec, grants)), args[0], flags.method);
     if (verdict === undefined)
       throw new SbxError('usage', `${args[0]} is no host that a request could name`, {
         hint: 'write host, host:port, or an http(s) address',

@@ -20,8 +20,9 @@ describe('each control is what its cases rest on: switched off, they fail', () =
     });
   }
 
-  test('audit and recheck have tests of their own, and there is no other control', () => {
-    expect(Object.keys(ALL_CONTROLS).toSorted()).toEqual([...Object.keys(OFF), 'audit', 'recheck'].toSorted());
+  test('the others have tests of their own with the control off, and there are no more', () => {
+    const others = ['audit', 'recheck', 'httpRules', 'innerHost', 'upstreamCertificate', 'websocket'];
+    expect(Object.keys(ALL_CONTROLS).toSorted()).toEqual([...Object.keys(OFF), ...others].toSorted());
   });
 });
 

@@ -3,10 +3,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { type Audit, openAudit } from '../../../lib/gateway/audit.ts';
+import { type Authority, NO_AUTHORITY } from '../../../lib/gateway/authority.ts';
 import type { Controls } from '../../../lib/gateway/controls.ts';
 import type { Dialer } from '../../../lib/gateway/dial.ts';
 import { type Door, openDoor } from '../../../lib/gateway/door.ts';
+import type { Inspector } from '../../../lib/gateway/inspector.ts';
 import type { Limits } from '../../../lib/gateway/limits.ts';
 import { compilePolicy } from '../../../lib/gateway/policy.ts';
 import type { Resolver } from '../../../lib/gateway/resolver.ts';
@@ -42,7 +45,12 @@ export interface RigOptions {
   limits?: Partial<Limits>;
   controls?: Partial<Controls>;
   audit?: Audit;
+  authority?: Authority;
+  trust?: SecureContext;
+  inspector?: Inspector;
   dialer?: (port: number) => Dialer;
+  /** Where a dialer of its own keeps its book */
+  dials?: string[];
 }
 
 export interface Rig extends AsyncDisposable {
@@ -63,7 +71,7 @@ export interface Rig extends AsyncDisposable {
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const dir = mkdtempSync(join(tmpdir(), 'sbx-door-'));
   const lookups: string[] = [];
-  const dials: string[] = [];
+  const dials = options.dials ?? [];
   const upstream = await startUpstream(options.upstream ?? echo);
   const clients = new Set<Client>();
   const auditPath = join(dir, 'audit.jsonl');
@@ -75,6 +83,9 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     resolver: fakeResolver(options, lookups),
     dialer: options.dialer?.(upstream.port) ?? fakeDialer(upstream.port, dials),
     audit: options.audit ?? openAudit(auditPath),
+    authority: options.authority ?? NO_AUTHORITY,
+    trust: () => options.trust ?? createSecureContext(),
+    ...(options.inspector === undefined ? {} : { inspector: options.inspector }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.controls === undefined ? {} : { controls: options.controls }),
   });
@@ -121,7 +132,7 @@ function fakeResolver(options: RigOptions, lookups: string[]): Resolver {
 }
 
 /** Whatever address it is: the fake upstream answers. */
-function fakeDialer(upstreamPort: number, dials: string[]): Dialer {
+export function fakeDialer(upstreamPort: number, dials: string[]): Dialer {
   return {
     resolves: () => false,
     dial: ({ addresses, port }) =>
@@ -181,41 +192,48 @@ export interface Client {
 export function openClient(path: string): Promise<Client> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path, allowHalfOpen: true });
-    const state = { text: '', ended: false, wake: () => {} };
-    const note = (ended: boolean) => {
-      state.ended ||= ended;
-      state.wake();
-    };
-    socket.on('data', (bytes: Buffer) => {
-      state.text += bytes.toString('latin1');
-      note(false);
-    });
-    socket.on('end', () => note(true)).on('close', () => note(true));
     socket.once('error', reject);
-    const until = async (done: () => boolean) => {
-      while (!done() && !state.ended)
-        await new Promise<void>((wake) => {
-          state.wake = wake;
-        });
-    };
     socket.once('connect', () => {
-      socket.off('error', reject).on('error', () => note(true));
-      resolve({
-        socket,
-        send: (bytes) => void socket.write(bytes, 'latin1'),
-        text: () => state.text,
-        async until(text) {
-          await until(() => state.text.includes(text));
-          if (!state.text.includes(text)) throw new Error(`ended with ${JSON.stringify(state.text)}`);
-          return state.text;
-        },
-        async end() {
-          await until(() => false);
-          return state.text;
-        },
-      });
+      socket.off('error', reject);
+      resolve(clientOf(socket));
     });
   });
+}
+
+export function clientOf(socket: Socket): Client {
+  const state = { text: '', ended: false, wake: () => {} };
+  const note = (ended: boolean) => {
+    state.ended ||= ended;
+    state.wake();
+  };
+  socket.on('data', (bytes: Buffer) => {
+    state.text += bytes.toString('latin1');
+    note(false);
+  });
+  socket
+    .on('error', () => note(true))
+    .on('end', () => note(true))
+    .on('close', () => note(true));
+  const until = async (done: () => boolean) => {
+    while (!done() && !state.ended)
+      await new Promise<void>((wake) => {
+        state.wake = wake;
+      });
+  };
+  return {
+    socket,
+    send: (bytes) => void socket.write(bytes, 'latin1'),
+    text: () => state.text,
+    async until(text) {
+      await until(() => state.text.includes(text));
+      if (!state.text.includes(text)) throw new Error(`ended with ${JSON.stringify(state.text)}`);
+      return state.text;
+    },
+    async end() {
+      await until(() => false);
+      return state.text;
+    },
+  };
 }
 
 export const CONNECT = (authority: string, more = '') => `CONNECT ${authority} HTTP/1.1\r\nHost: x.test\r\n${more}\r\n`;

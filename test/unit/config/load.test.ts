@@ -205,7 +205,6 @@ describe('what is still to come', () => {
     ['credentials', '[[credentials]]\nsecret = "a"\nenv = "A"\nhost = "a.test"', 1, 3],
     ['mcp.servers', '[mcp.servers.github]\ncommand = ["x"]', 1, 6],
     ['workspace.mode', '[workspace]\nmode = "clone"', 2, 8],
-    ['network.http', '[[network.http]]\nhost = "a.test"', 1, 11],
     ['lifecycle.pool', '[lifecycle]\npool = 1', 2, 8],
     ['lifecycle.idle', '[lifecycle]\nidle = "2h"', 2, 8],
     ['image.base', '[image]\nbase = "oci:registry.test/a:1"', 2, 8],

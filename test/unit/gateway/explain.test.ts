@@ -46,3 +46,27 @@ test('in mode observe it says that only the mode lets it out, and what stays shu
   });
   expect(checkUrl(observing, '10.0.0.5:80')).toMatchObject({ allow: false, reason: 'private-address' });
 });
+
+describe('a host with rules by method and path', () => {
+  const narrowed = compilePolicy({
+    allow: [{ pattern: 'api.ok.test' }],
+    deny: [],
+    http: [{ host: 'api.ok.test', methods: ['GET'], paths: ['/v1/**'], file: '/p/sandbox.toml', line: 12 }],
+  });
+  test.each([
+    ['https://api.ok.test/v1/a?b', undefined, 'rule'],
+    ['api.ok.test/v1/a', 'GET', 'rule'],
+    ['https://api.ok.test/v1/a', 'POST', 'http-rule'],
+    ['https://api.ok.test/v2', 'GET', 'http-rule'],
+    ['https://api.ok.test?v1', 'GET', 'http-rule'],
+    ['https://api.ok.test/v1/%2e%2e/v2', 'GET', 'bad-request'],
+  ])('%s %s: %s', (text, method, reason) => expect(checkUrl(narrowed, text, method)?.reason).toBe(reason));
+
+  test('is explained with the rule, and without a path it is said that one matters', () => {
+    expect(checkUrl(narrowed, 'https://api.ok.test/v1/a')?.detail).toContain(
+      'GET api.ok.test /v1/** (/p/sandbox.toml:12)',
+    );
+    expect(checkUrl(narrowed, 'https://api.ok.test/v2')?.hint).toContain('/p/sandbox.toml:12');
+    expect(checkUrl(narrowed, 'api.ok.test')).toMatchObject({ allow: true, hint: expect.stringContaining('--method') });
+  });
+});

@@ -110,12 +110,6 @@ describe('the verdict by name', () => {
       }),
     );
   });
-
-  test('rules by method and path are refused as long as nothing enforces them', () => {
-    expect(() =>
-      compilePolicy({ allow: [], deny: [], http: [{ host: 'h.test', methods: ['GET'], paths: ['/**'] }] }),
-    ).toThrow('not supported yet');
-  });
 });
 
 describe('the verdict by address', () => {

@@ -60,7 +60,7 @@ describe('the head of a request', () => {
   test('to a proxy of the host goes in the absolute form with its login', () => {
     const parsed = head('GET http://h.test:8080?x HTTP/1.1\r\nHost: h.test:8080\r\nProxy-Authorization: guest\r\n\r\n');
     if (typeof parsed === 'string') throw new Error(parsed);
-    expect(upstreamHead(parsed, { authorization: 'Basic host' }).toString()).toBe(
+    expect(upstreamHead(parsed, { proxy: { authorization: 'Basic host' } }).toString()).toBe(
       'GET http://h.test:8080/?x HTTP/1.1\r\nHost: h.test:8080\r\nProxy-Authorization: Basic host\r\nConnection: close\r\n\r\n',
     );
   });

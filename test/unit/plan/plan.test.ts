@@ -122,6 +122,21 @@ describe('widening', () => {
     expect(widens(spec(), network([rule('mirror.test:80', 1, 'preset:apt')]))).toBe(false);
   });
 
+  test('the first rule by method and path narrows a host; a further one, or none any more, widens', () => {
+    const http = (...paths: string[]) =>
+      spec({
+        network: {
+          mode: 'enforce',
+          allow: [],
+          deny: [],
+          http: paths.map((path) => ({ host: 'a.test', methods: [], paths: [path], source: 'default' as const })),
+        },
+      });
+    expect([widens(http(), http('/a')), widens(http('/a'), http())]).toEqual([false, true]);
+    expect([widens(http('/a'), http('/a', '/b')), widens(http('/a', '/b'), http('/a'))]).toEqual([true, false]);
+    expect(widens(http('/a'), http('/b'))).toBe(true);
+  });
+
   test('a limit on bandwidth that is raised or dropped widens; one that is set or lowered does not', () => {
     const limited = (bandwidth: number) => spec({ network: { ...spec().network, bandwidth } });
     expect([widens(limited(1_000), limited(2_000)), widens(limited(1_000), spec())]).toEqual([true, true]);

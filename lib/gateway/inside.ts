@@ -1,0 +1,165 @@
+/** One request inside an intercepted tunnel, and the upstream's connection that its requests share. */
+import { answer } from './answers.ts';
+import { type ByteReader, readBytes } from './byte-reader.ts';
+import type { Endpoint } from './canonical-host.ts';
+import type { Connection } from './dial.ts';
+import type { DoorState } from './door-state.ts';
+import { type Change, CLOSED, type ExchangeEnd, exchange } from './exchange.ts';
+import { endToEnd, type Field } from './fields.ts';
+import { inspect } from './inspect.ts';
+import { refuse } from './plain.ts';
+import { admitAgain, admitRequest, dialing, type Open, type Request, type Travel, travel } from './request.ts';
+import { type RequestHead, upstreamHead } from './request-head.ts';
+import type { ResponseHead } from './response-head.ts';
+import { endWith } from './socket-write.ts';
+import { splice } from './splice.ts';
+import { secureUpstream } from './tls.ts';
+import { websocketOf } from './websocket.ts';
+
+export interface Inside {
+  client: Connection['socket'];
+  reader: ByteReader;
+  state: DoorState;
+  endpoint: Endpoint;
+  secure: boolean;
+  /** Open between two requests, or of the one under way */
+  upstream: Upstream | undefined;
+}
+
+interface Upstream {
+  connection: Connection;
+  answers: ByteReader;
+  /** All that were checked when it was dialled */
+  addresses: string[];
+  /** Ends the watch over an idle one */
+  wake: () => void;
+}
+
+/** True: the client's next request may follow. */
+export async function serveInside(inside: Inside, head: RequestHead, abort: AbortController): Promise<boolean> {
+  const { client, reader, state, secure } = inside;
+  const purpose = secure ? 'tunnel' : 'http';
+  const request: Request = { state, client, reader, head, purpose, read: true, abort, began: Date.now() };
+  const kept = takeUpstream(inside);
+  const admitted = kept === undefined ? await admitRequest(request) : await admitAgain(request, kept.addresses);
+  if ('refusal' in admitted) return turnAway(inside, request, admitted.refusal);
+  const inspected = await inspect(request, secure);
+  if ('refusal' in inspected) return turnAway(inside, request, inspected.refusal);
+  const open: Open = kept === undefined ? opening(inside, request) : async () => kept.connection;
+  const going = await travel(request, admitted.admission, open);
+  if ('refusal' in going) return turnAway(inside, request, going.refusal);
+  const end = await carryOver(inside, request, { going: going.travel, fields: inspected.fields });
+  if (end.done) return end.keepAlive;
+  const stale = kept !== undefined && !end.answered && end.why === CLOSED && isRepeatable(head);
+  // A server may end an idle connection at the very moment that it is used again.
+  if (stale && !client.destroyed && !abort.signal.aborted) return serveInside(inside, head, abort);
+  if (end.answered || client.destroyed) client.destroy();
+  else endWith(client, answer({ status: end.fault === 'client' ? 400 : 502, text: `sbx: ${end.why}` }));
+  return false;
+}
+
+export function leaveUpstream(inside: Inside): void {
+  inside.upstream?.connection.socket.destroy();
+  inside.upstream = undefined;
+}
+
+interface Way {
+  going: Travel;
+  fields: Field[];
+}
+
+async function carryOver(inside: Inside, request: Request, { going, fields }: Way): Promise<ExchangeEnd> {
+  const { client, reader, state, secure } = inside;
+  const { head, abort } = request;
+  const { socket, proxy } = going.connection;
+  const upstream = inside.upstream?.connection === going.connection ? inside.upstream : keep(inside, going);
+  socket.setTimeout(state.limits.idleMs, () => going.close('idle'));
+  const upgrade = websocketOf(head);
+  const form = { proxy, fields, usualPort: secure ? 443 : 80, keepAlive: true };
+  const sent = upstreamHead(head, upgrade === undefined ? form : { ...form, upgrade: 'websocket' });
+  const end = await exchange({
+    client,
+    reader,
+    head,
+    upstream: socket,
+    answers: upstream.answers,
+    sent,
+    meters: state.meters,
+    ...(upgrade === undefined ? {} : { upgrade: { ...upgrade, only: state.controls.websocket } }),
+    change: (answered) => changeOf(inside, answered),
+  });
+  if (end.done && end.switched === true) {
+    inside.upstream = undefined;
+    splice(inside, going, upstream.answers.release());
+    await new Promise((resolve) => client.once('close', resolve));
+    return { ...end, keepAlive: false };
+  }
+  if (end.done && end.reusable && !abort.signal.aborted) {
+    going.release();
+    watch(upstream);
+  } else {
+    inside.upstream = undefined;
+    if (end.done) going.close();
+    else going.close(end.fault === 'client' ? 'bad-request' : 'upstream-failed', end.why);
+  }
+  if (end.done && !end.keepAlive) endWith(client, Buffer.alloc(0));
+  return end;
+}
+
+function changeOf({ state, endpoint }: Inside, { status, fields }: ResponseHead): Change {
+  if (state.inspector === undefined) return { fields };
+  const change = state.inspector.response({ host: endpoint.host, status, fields: endToEnd(fields) });
+  // Of an answer without a body it still tells the length.
+  return {
+    ...change,
+    fields: [...change.fields, ...fields.filter(([name]) => name.toLowerCase() === 'content-length')],
+  };
+}
+
+function turnAway(inside: Inside, request: Request, refusal: { status: number; text: string }): Promise<boolean> {
+  if (inside.upstream !== undefined) watch(inside.upstream);
+  return refuse(request, refusal);
+}
+
+/** Safe to send twice. */
+function isRepeatable({ method, body }: RequestHead): boolean {
+  return body.kind === 'none' && ['GET', 'HEAD', 'OPTIONS'].includes(method);
+}
+
+function opening(inside: Inside, request: Request): Open {
+  const { state, endpoint, secure } = inside;
+  const dial = dialing(request);
+  return async (addresses, signal) => {
+    const connection = await dial(addresses, signal);
+    if (!secure) return connection;
+    const verify = state.controls.upstreamCertificate;
+    const { headMs: ms } = state.limits;
+    const socket = await secureUpstream(connection.socket, { host: endpoint, trust: state.trust(), verify, ms });
+    return { ...connection, socket };
+  };
+}
+
+function keep(inside: Inside, { connection }: Travel): Upstream {
+  const addresses = connection.address === undefined ? [] : [connection.address];
+  const upstream = { connection, answers: readBytes(connection.socket), addresses, wake: () => {} };
+  inside.upstream = upstream;
+  return upstream;
+}
+
+/** Nothing may come while nothing was asked; the end of it is seen. */
+function watch(upstream: Upstream): void {
+  const { socket } = upstream.connection;
+  upstream.wake = upstream.answers.readAhead(1, () => socket.destroy());
+}
+
+/** The idle one, if it is as it was left. */
+function takeUpstream(inside: Inside): Upstream | undefined {
+  const { upstream } = inside;
+  if (upstream === undefined) return undefined;
+  upstream.wake();
+  upstream.wake = () => {};
+  if (!upstream.connection.socket.destroyed && !upstream.answers.ended && upstream.answers.held.length === 0)
+    return upstream;
+  leaveUpstream(inside);
+  return undefined;
+}
