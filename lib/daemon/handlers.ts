@@ -109,6 +109,9 @@ async function create(
   rmSync(paths.disk, { force: true });
   await cloneDisk(image, paths.disk);
   const workspace = await prepareWorkspace(deps.home, id, spec);
+  // A fresh machine trusts a fresh authority.
+  await deps.doors.close(id);
+  rmSync(paths.authority, { force: true });
   await deps.doors.open(id, spec);
   const vm = await deps.driver.restore(shapeOfInstance(image, paths, spec, workspace), image.warm, placesOf(paths), {
     signal,
@@ -197,6 +200,7 @@ async function resume(
     hostname: spec.name,
     env: await environmentOf(deps, spec),
     mounts: workspace.guestMounts,
+    ca: deps.gateway.caOf(context.id) ?? '',
   });
   deps.watches.start(context.id, vm.pid, workspace);
   await deps.records.update(context.id, { resumed: { pid: vm.pid, startTime: vm.startTime } });

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { readRegistries } from '../config/presets.ts';
+import { prepareAuthority } from '../gateway/authority.ts';
 import { tryLock } from '../lock.ts';
 import { ensurePrivateDir, homeOf } from '../paths.ts';
 import { readBuild } from './launch.ts';
@@ -12,6 +13,8 @@ import { createService } from './service.ts';
 
 /** How long an ending daemon waits for the step under way */
 const END_MS = 5_000;
+/** Whoever called the daemon up is served first */
+const AUTHORITY_AFTER_MS = 1_000;
 const LOG_MAX = 4 * 1024 * 1024;
 
 async function main(): Promise<void> {
@@ -49,6 +52,7 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'a failure that nobody waited for'));
   process.on('uncaughtException', (error) => log.error({ err: error }, 'an unexpected failure'));
   log.info('ready');
+  setTimeout(prepareAuthority, AUTHORITY_AFTER_MS).unref();
   await ended;
   // Whatever still hangs is not waited for: the truth is on disk.
   setTimeout(() => {

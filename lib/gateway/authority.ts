@@ -29,7 +29,7 @@ interface AuthorityFile {
 export async function loadAuthority(path: string): Promise<Authority> {
   const found = readFile(path);
   if (found !== undefined) return openAuthority(found);
-  const made = await makeAuthority();
+  const made = await takeAuthority();
   writeFileAtomic.sync(path, JSON.stringify(made), { mode: 0o600 });
   return openAuthority(made);
 }
@@ -58,23 +58,36 @@ const LEAF_DAYS = 90;
 const RENEW_DAYS = 30;
 const KEPT_MAX = 256;
 
-/** Not loaded before the first authority is made: it is large. */
-async function x509() {
-  await import('reflect-metadata');
-  return import('@peculiar/x509');
+/** Not loaded before the first authority is made. */
+const x509 = () => import('./x509.ts');
+
+let spare: Promise<AuthorityFile> | undefined;
+
+/** Makes the next one before it is needed, so that nobody waits for it. */
+export function prepareAuthority(): void {
+  spare ??= makeAuthority();
+  spare.catch(() => {});
 }
 
-/** Before it is needed, so that nobody waits for it. */
-export async function preloadAuthority(): Promise<void> {
-  await x509();
+async function takeAuthority(): Promise<AuthorityFile> {
+  const made = spare ?? makeAuthority();
+  spare = undefined;
+  setTimeout(prepareAuthority, SPARE_AFTER_MS).unref();
+  return made;
 }
+
+/** By then whoever waits for a sandbox has it */
+const SPARE_AFTER_MS = 2_000;
+
+/** The same for all, so that the guest knows beforehand where its libraries look for it; the keys differ. */
+const NAME = 'CN=sbx sandbox';
 
 async function makeAuthority(): Promise<AuthorityFile> {
   const lib = await x509();
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const certificate = await lib.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
-    name: `CN=sbx sandbox CA ${randomBytes(4).toString('hex')}`,
+    name: NAME,
     notBefore: new Date(Date.now() - DAY_MS),
     notAfter: new Date(Date.now() + CA_DAYS * DAY_MS),
     signingAlgorithm: ALGORITHM,

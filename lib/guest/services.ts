@@ -61,6 +61,8 @@ export interface ResumeRequest {
   hostname: string;
   env: Record<string, string>;
   mounts: GuestMount[];
+  /** The certificate authority of the sandbox's own door, PEM; empty: none */
+  ca: string;
 }
 
 /** A request without a stream of data: the stream's `close` carries the answer. */

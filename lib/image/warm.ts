@@ -42,5 +42,6 @@ function rehearsal(): ResumeRequest {
     hostname: 'sbx',
     env: {},
     mounts: [],
+    ca: '',
   };
 }

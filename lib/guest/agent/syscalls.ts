@@ -11,6 +11,8 @@ export type Operation =
   | { op: 'clock'; seconds: bigint; nanoseconds: bigint }
   | { op: 'host'; name: string }
   | { op: 'write'; path: string; text: string }
+  /** Adds it to what the system trusts, once */
+  | { op: 'trust'; certificate: string }
   /** Also the folders above; one that stands there already is kept */
   | { op: 'folder'; path: string; mode: number }
   /** Nothing when something is mounted there already */
@@ -22,6 +24,12 @@ export type Operation =
 
 /** Carries the operations out one after the other. @throws Error, the failed operation and the system's reason: what comes after it was not done. */
 export type Syscalls = (operations: Operation[]) => Promise<void>;
+
+/** Where the system's own tools keep what was added to the bundle */
+const OWN_CERTIFICATE = '/usr/local/share/ca-certificates/sbx.crt';
+const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
+/** OpenSSL looks for an issuer under the hash of its name, which is the same for the authorities of all sandboxes */
+export const AUTHORITY_HASH = 'b0679d8b';
 
 // Arguments come hex-encoded, so that no path can break a line. Only built-in functions: no module needs to be found.
 const SCRIPT = `
@@ -43,6 +51,15 @@ sub act {
   if ($op eq 'clock') { my $t = pack('qq', $a[0], $a[1]); return syscall($n{clock}, 0, $t) == 0; }
   if ($op eq 'host') { my $h = $a[0]; return syscall($n{host}, $h, length $h) == 0; }
   if ($op eq 'write') { return put($a[0], $a[1], '>'); }
+  if ($op eq 'trust') {
+    my ($pem, $own, $bundle) = @a; my $text = '';
+    if (open(my $f, '<', $own)) { local $/; $text = <$f> // ''; }
+    return 1 if $text eq $pem;
+    return 0 if -e $bundle && !put($bundle, $pem, '>>');
+    my $link = up($bundle) . '/${AUTHORITY_HASH}.0';
+    -l $link || !-d up($bundle) || symlink($own, $link) or return 0;
+    return folder(up($own), 0755) && put($own, $pem, '>');
+  }
   if ($op eq 'folder') { return folder($a[0], $a[1]); }
   if ($op eq 'mount') { my $t = $a[1]; return (stat $t)[0] != (stat up($t))[0] || mnt(@a[0, 1, 2], 0, $a[3]); }
   if ($op eq 'bind') {
@@ -67,8 +84,17 @@ while (<STDIN>) {
 }
 `;
 
+/** Files that a certificate is added to; others in tests. */
+interface TrustPlaces {
+  own: string;
+  bundle: string;
+}
+
 /** `command`: perl, with arguments before its own. Empty, on a host: every operation fails. */
-export function createSyscalls(command: string[]): Syscalls & AsyncDisposable {
+export function createSyscalls(
+  command: string[],
+  trust: TrustPlaces = { own: OWN_CERTIFICATE, bundle: SYSTEM_BUNDLE },
+): Syscalls & AsyncDisposable {
   const helper = startHelper(command);
   let ended = helper === undefined;
   const waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
@@ -87,7 +113,7 @@ export function createSyscalls(command: string[]): Syscalls & AsyncDisposable {
     new Promise<void>((resolve, reject) => {
       if (ended || !helper?.stdin) return reject(new Error('no helper for system calls'));
       waiting.push({ resolve, reject });
-      helper.stdin.write(`${operations.map(lineOf).join(';')}\n`);
+      helper.stdin.write(`${operations.map((operation) => lineOf(operation, trust)).join(';')}\n`);
     });
   return Object.assign(call, {
     [Symbol.asyncDispose]: async () => {
@@ -99,11 +125,11 @@ export function createSyscalls(command: string[]): Syscalls & AsyncDisposable {
   });
 }
 
-function lineOf(operation: Operation): string {
-  return [operation.op, ...argumentsOf(operation).map((arg) => Buffer.from(arg).toString('hex'))].join(' ');
+function lineOf(operation: Operation, trust: TrustPlaces): string {
+  return [operation.op, ...argumentsOf(operation, trust).map((arg) => Buffer.from(arg).toString('hex'))].join(' ');
 }
 
-function argumentsOf(operation: Operation): (string | Buffer)[] {
+function argumentsOf(operation: Operation, trust: TrustPlaces): (string | Buffer)[] {
   switch (operation.op) {
     case 'entropy':
       return [operation.bytes];
@@ -113,6 +139,8 @@ function argumentsOf(operation: Operation): (string | Buffer)[] {
       return [operation.name];
     case 'write':
       return [operation.path, operation.text];
+    case 'trust':
+      return [operation.certificate, trust.own, trust.bundle];
     case 'folder':
       return [operation.path, String(operation.mode)];
     case 'mount':

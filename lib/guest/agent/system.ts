@@ -72,6 +72,7 @@ function becoming(ask: ResumeRequest): Operation[] {
     { op: 'host', name: hostname },
     { op: 'write', path: '/etc/machine-id', text: `${ask.machineId}\n` },
     { op: 'write', path: '/etc/hostname', text: `${hostname}\n` },
+    ...(ask.ca === '' ? [] : [{ op: 'trust', certificate: ask.ca } satisfies Operation]),
     { op: 'write', path: '/etc/hosts', text: `127.0.0.1 localhost\n127.0.1.1 ${hostname}\n` },
   ];
 }

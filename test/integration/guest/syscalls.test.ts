@@ -1,8 +1,18 @@
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSyscalls, type Syscalls } from '../../../lib/guest/agent/syscalls.ts';
+import { AUTHORITY_HASH, createSyscalls, type Syscalls } from '../../../lib/guest/agent/syscalls.ts';
 
 let dir: string;
 let syscalls: Syscalls & AsyncDisposable;
@@ -50,6 +60,21 @@ describe('the resident helper', () => {
     await expect(syscalls([{ op: 'write', path: dir, text: 'x' }])).rejects.toThrow(/directory/);
     await syscalls([{ op: 'write', path, text: 'x' }]);
     expect(readFileSync(path, 'utf8')).toBe('x');
+  });
+
+  it('adds a certificate to what is trusted, once, and keeps the rest', async () => {
+    const [own, bundle] = [join(dir, 'local/share/sbx.crt'), join(dir, 'bundle.crt')];
+    await using trusting = createSyscalls(['perl'], { own, bundle });
+    writeFileSync(bundle, 'others\n');
+    await trusting([{ op: 'trust', certificate: 'first\n' }]);
+    await trusting([{ op: 'trust', certificate: 'first\n' }]);
+    expect([readFileSync(own, 'utf8'), readFileSync(bundle, 'utf8')]).toEqual(['first\n', 'others\nfirst\n']);
+    await trusting([{ op: 'trust', certificate: 'second\n' }]);
+    expect([readFileSync(own, 'utf8'), readFileSync(bundle, 'utf8')]).toEqual(['second\n', 'others\nfirst\nsecond\n']);
+    expect(readlinkSync(join(dir, `${AUTHORITY_HASH}.0`))).toBe(own);
+    rmSync(bundle);
+    await trusting([{ op: 'trust', certificate: 'third\n' }]);
+    expect(existsSync(bundle)).toBe(false);
   });
 
   it('does not mount over a symbolic link', async () => {
