@@ -7,7 +7,7 @@ import type { Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
 import type { RequestLine } from './http-rules.ts';
 import type { Inspector } from './inspector.ts';
-import type { Limits, Pace } from './limits.ts';
+import type { Allowance, Limits, Pace } from './limits.ts';
 import type { Meters } from './meter.ts';
 import type { Policy } from './policy.ts';
 import type { Resolver } from './resolver.ts';
@@ -48,6 +48,7 @@ export interface DoorState {
   limits: Limits;
   controls: Controls;
   pace: Pace;
+  explanations: Allowance;
   meters: Meters;
   flights: Set<Flight>;
   stats: DoorStats;

@@ -11,7 +11,7 @@ import { ALL_CONTROLS, type Controls } from './controls.ts';
 import type { Dialer } from './dial.ts';
 import { type DoorState, type DoorStats, note } from './door-state.ts';
 import type { Inspector } from './inspector.ts';
-import { createPace, LIMITS, type Limits } from './limits.ts';
+import { createAllowance, createPace, LIMITS, type Limits } from './limits.ts';
 import { withLogRate } from './log-rate.ts';
 import { createMeter } from './meter.ts';
 import type { Policy } from './policy.ts';
@@ -97,6 +97,7 @@ function stateOf(input: DoorInput): DoorState {
     limits,
     controls: { ...ALL_CONTROLS, ...input.controls },
     pace: createPace(limits.requestsPerSecond),
+    explanations: createAllowance(limits.explanationsPerSecond),
     meters: { up: createMeter(input.policy.bandwidth), down: createMeter(input.policy.bandwidth) },
     flights: new Set(),
     stats: { connections: 0, flights: 0, allowed: 0, denied: 0, failed: 0, bytesUp: 0, bytesDown: 0 },

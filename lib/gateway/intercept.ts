@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { type ByteReader, readBytes } from './byte-reader.ts';
 import type { Endpoint } from './canonical-host.ts';
 import { type DoorState, note } from './door-state.ts';
+import { refuseInside, wantsInside } from './explain-inside.ts';
 import { type Inside, leaveUpstream, serveInside } from './inside.ts';
 import { readsRequests } from './policy.ts';
 import { aboutOf, type Request, refusalBytes, refusedByName } from './request.ts';
@@ -27,7 +28,10 @@ export async function serveIntercepted(request: Request): Promise<void> {
   const { client, head, state } = request;
   const refusal = await refusedByName(request);
   if (client.destroyed) return;
-  if (refusal !== undefined) return endWith(client, refusalBytes(refusal, head, false));
+  if (refusal !== undefined) {
+    if (wantsInside(head)) return refuseInside(request, refusal);
+    return endWith(client, refusalBytes(refusal, head, false));
+  }
   client.write(ESTABLISHED);
   const opened = await openInside(request);
   if (opened === undefined) return;

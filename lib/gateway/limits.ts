@@ -14,6 +14,8 @@ export interface Limits {
   requestsPerSecond: number;
   /** Denials a second with a record each; what is above is counted, and one record a second stands for it */
   denialsPerSecond: number;
+  /** Denials a second that are explained inside TLS; above, the connection ends without a word */
+  explanationsPerSecond: number;
 }
 
 export const LIMITS: Limits = {
@@ -24,6 +26,7 @@ export const LIMITS: Limits = {
   earlyBytes: 64 * 1024,
   requestsPerSecond: 200,
   denialsPerSecond: 100,
+  explanationsPerSecond: 5,
 };
 
 export interface Pace {
@@ -42,6 +45,27 @@ export function createPace(perSecond: number, now: () => number = Date.now): Pac
       turns = Math.min(most, turns + ((time - filled) / 1_000) * perSecond) - 1;
       filled = time;
       return turns >= 0 ? undefined : wait((-turns / perSecond) * 1_000, signal);
+    },
+  };
+}
+
+export interface Allowance {
+  /** False: there is none left now */
+  take(): boolean;
+}
+
+/** As a pace, for what may as well be left undone. */
+export function createAllowance(perSecond: number, now: () => number = Date.now): Allowance {
+  let left = perSecond * 2;
+  let filled = now();
+  return {
+    take() {
+      const time = now();
+      left = Math.min(perSecond * 2, left + ((time - filled) / 1_000) * perSecond);
+      filled = time;
+      if (left < 1) return false;
+      left -= 1;
+      return true;
     },
   };
 }

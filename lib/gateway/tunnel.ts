@@ -1,6 +1,7 @@
 /** CONNECT. On port 443 nothing is dialled before the ClientHello has named the very host that was asked for. */
 import type { Admission } from './admit.ts';
 import { note } from './door-state.ts';
+import { refuseInside, wantsInside } from './explain-inside.ts';
 import { isIntercepted, serveIntercepted } from './intercept.ts';
 import { aboutOf, admitRequest, RECORDED, type Refusal, type Request, refusalBytes, travel } from './request.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from './server-name.ts';
@@ -65,6 +66,9 @@ async function withinEarlyBytes<T>(request: Request, work: Promise<T>): Promise<
   return work.finally(stop);
 }
 
-function refuse({ client, head }: Request, refusal: Refusal): void {
-  if (!client.destroyed) endWith(client, refusalBytes(refusal, head, false));
+async function refuse(request: Request, refusal: Refusal): Promise<void> {
+  const { client, head } = request;
+  if (client.destroyed) return;
+  if (wantsInside(head)) await refuseInside(request, refusal);
+  else endWith(client, refusalBytes(refusal, head, false));
 }

@@ -36,7 +36,7 @@ export function foundationSteps(): BakeStep[] {
     'printf \'PATH="$PATH:/opt/sbx/bin"\\n\' > /etc/profile.d/sbx.sh',
     'if command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null 2>&1; fi',
     ': > /etc/machine-id',
-    'rm -f /etc/resolv.conf && printf "" > /etc/resolv.conf',
+    "rm -f /etc/resolv.conf && printf 'nameserver 127.0.0.1\\n' > /etc/resolv.conf",
   ].join('\n');
   return [{ title: 'prepare the system', argv: ['/bin/sh', '-c', script], path: undefined }];
 }

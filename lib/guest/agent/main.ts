@@ -3,15 +3,19 @@ import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { pipeOf } from '../client.ts';
 import { createSession } from '../session.ts';
+import { startNetwork } from './net/network.ts';
 import { openPort } from './port.ts';
 import { createServices } from './services.ts';
 
 const { values } = parseArgs({ options: { port: { type: 'string' }, socket: { type: 'string' } } });
-const services = createServices();
+const perl = JSON.parse(process.env['SBX_PERL'] ?? '[]') as string[];
+const services = createServices(perl);
 
 if (values.port !== undefined) {
   const port = openPort(values.port);
   const session = createSession(port, services.open);
+  // What it cannot set up is said on the console; the proxy variables work without it.
+  startNetwork(perl).catch((error: Error) => process.stderr.write(`sbx-agent: ${error.message}\n`));
   port.run({ onData: (chunk) => session.push(chunk), onHostGone: () => session.end() });
 } else if (values.socket !== undefined) {
   createServer((socket) => {

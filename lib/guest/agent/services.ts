@@ -13,8 +13,8 @@ export interface Services {
   open(stream: MuxStream, service: string, body: unknown): StreamEvents;
 }
 
-export function createServices(): Services {
-  const helper = JSON.parse(process.env['SBX_PERL'] ?? '[]') as string[];
+/** `helper`: perl, with arguments before its own; empty on a host. */
+export function createServices(helper: string[]): Services {
   const system = createSystem(createSyscalls(helper), createSyscalls(helper));
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
     ping: async () => ({ ok: true }),

@@ -1,0 +1,58 @@
+/** Takes every TCP connection that leaves the guest, whatever program makes it, and carries it to the gateway. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer, type Server } from 'node:net';
+import { createInterface } from 'node:readline';
+import { carry, type Gateway } from './carry.ts';
+import { isSynthetic, type Names } from './names.ts';
+import { REDIRECT_SCRIPT } from './redirect-script.ts';
+
+export interface RedirectOptions {
+  names: Names;
+  gateway: Gateway;
+  /** perl, with arguments before its own */
+  perl: string[];
+}
+
+/** Resolves once connections are taken. @throws Error, the step that the kernel refused. */
+export async function startRedirect({ names, gateway, perl }: RedirectOptions): Promise<void> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+    // A connection that was taken keeps the address that its program asked for.
+    const { localAddress = '', localPort = 0 } = client;
+    client.on('error', () => {});
+    const host = isSynthetic(localAddress) ? names.nameOf(localAddress) : localAddress;
+    // To the listener itself, or to an address that no name has: nothing to carry.
+    if (host === undefined || host.startsWith('127.')) return void client.resetAndDestroy();
+    carry(client, `${host}:${localPort}`, gateway);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', 1024, resolve);
+  });
+  await attach(server, perl);
+}
+
+/** The helper lives as long as the agent: the kernel forgets the redirect when the last descriptor of it is closed. */
+async function attach(server: Server, [file = 'perl', ...args]: string[]): Promise<void> {
+  const listening = descriptorOf(server);
+  const helper = spawn(file, [...args, '-e', REDIRECT_SCRIPT, process.arch], {
+    stdio: ['pipe', 'pipe', 'inherit', listening],
+  });
+  helper.stdin?.on('error', () => {});
+  const line = await firstLine(helper);
+  if (line !== 'ok') throw new Error(`the redirect could not be set up: ${line}`);
+}
+
+/** Node has no public name for it. */
+function descriptorOf(server: Server): number {
+  const handle = (server as Server & { _handle?: { fd?: number } })._handle;
+  if (handle?.fd === undefined || handle.fd < 0) throw new Error('the listening socket has no descriptor');
+  return handle.fd;
+}
+
+function firstLine(helper: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    helper.once('error', reject);
+    helper.once('close', (code) => resolve(`the helper ended with ${code}`));
+    if (helper.stdout) createInterface({ input: helper.stdout }).once('line', resolve);
+  });
+}

@@ -1,0 +1,125 @@
+/** Programs that know no proxy, from inside a real machine; and a guest's root that breaks what was made for them. */
+import { execFileSync } from 'node:child_process';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AuditRecord } from '../../lib/gateway/types.ts';
+import { inside, must, type Project, project, SMALL } from './harness.ts';
+
+const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim().replace(/\/$/, '');
+/** Without any of the variables that tell of a proxy */
+const BARE = 'env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u NODE_USE_ENV_PROXY';
+
+let p: Project;
+let echo: Server;
+let port: number;
+let hits = 0;
+const sockets = new Set<Socket>();
+beforeAll(async () => {
+  // A service of the host that nobody has allowed.
+  echo = createServer({ allowHalfOpen: true }, (socket) => {
+    hits += 1;
+    sockets.add(socket.on('error', () => {}));
+    socket.write('hello ');
+    socket.pipe(socket);
+  });
+  await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
+  port = (echo.address() as AddressInfo).port;
+  p = project('network', `version = 1\n${SMALL}\n[network]\nallow = ["preset:npm"]\n`);
+  await must(['apply', '--yes'], { cwd: p.dir });
+});
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => echo.close(resolve));
+  await p?.[Symbol.asyncDispose]();
+});
+
+const run = (script: string) => inside(p.dir, script);
+
+async function records(): Promise<AuditRecord[]> {
+  const { stdout } = await must(['net', 'log', '--json'], { cwd: p.dir });
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as AuditRecord);
+}
+
+describe('a program that knows no proxy', () => {
+  test('reaches what is allowed by name: curl, Node, perl', async () => {
+    expect(await run(`${BARE} curl -sS -o /dev/null -w '%{http_code}' ${registry}/is-number`)).toBe('200');
+    const script = `fetch('${registry}/is-number').then((answer) => process.stdout.write(String(answer.status)))`;
+    expect(await run(`${BARE} node -e "${script}"`)).toBe('200');
+    const { hostname } = new URL(registry);
+    const perl = `use Socket; socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, pack_sockaddr_in(443, inet_aton("${hostname}"))) or die; print "connected"`;
+    expect(await run(`perl -e '${perl}'`)).toBe('connected');
+    expect((await records()).filter(({ verdict }) => verdict === 'allow').map(({ host }) => host)).toContain(hostname);
+  });
+
+  test('npm installs without knowing of a proxy', async () => {
+    const script = `${BARE} -u npm_config_proxy npm_config_noproxy='*' npm install --no-audit --no-fund is-number@7.0.0`;
+    await run(
+      `mkdir -p /tmp/n && cd /tmp/n && npm init -y >/dev/null && ${script} >/dev/null && test -f node_modules/is-number/index.js`,
+    );
+    expect(await run('cat /tmp/n/node_modules/is-number/package.json | grep -c 7.0.0')).not.toBe('0');
+  });
+
+  test('hears why it is denied, inside TLS and in plain HTTP', async () => {
+    const tls = await run(`${BARE} curl -sS -m 60 https://denied.test/x`);
+    expect(tls).toMatch(/denied\.test:443 is denied[\s\S]*sbx net allow denied\.test/);
+    expect(await run(`${BARE} curl -sS -m 60 http://denied.test/x`)).toContain('denied.test:80 is denied');
+    expect((await records()).filter(({ host }) => host === 'denied.test').map(({ verdict }) => verdict)).toEqual([
+      'deny',
+      'deny',
+    ]);
+  });
+
+  test('is ended soon when it speaks another protocol to a host that is denied', async () => {
+    expect(await run(`timeout 60 bash -c 'exec 3<>/dev/tcp/denied.test/22; cat <&3'; echo "ended $?"`)).toMatch(
+      /ended [01]$/,
+    );
+  });
+
+  test('asks the door about literal addresses, too', async () => {
+    await run(`timeout 60 bash -c 'exec 3<>/dev/tcp/8.8.8.8/443; cat <&3' || true`);
+    const seen = (await records()).filter(({ host }) => host === '8.8.8.8');
+    expect(seen).toMatchObject([{ verdict: 'deny', reason: 'default-deny', port: 443 }]);
+  });
+
+  test('is told at once that there is nothing else: UDP, ICMP, IPv6', async () => {
+    const udp = await run(`bash -c 'echo x >/dev/udp/8.8.8.8/53' 2>&1 || true`);
+    expect(udp).toContain('unreachable');
+    const perl = `use Socket; socket(my $s, AF_INET, SOCK_RAW, 1) or die "no socket"; print send($s, "x" x 8, 0, pack_sockaddr_in(0, inet_aton("8.8.8.8"))) ? "sent" : "$!"`;
+    expect(await run(`sudo -n perl -e '${perl}'`)).toContain('unreachable');
+    expect(await run(`bash -c 'echo x >/dev/tcp/2001:db8::1/443' 2>&1 || true`)).toMatch(
+      /unreachable|not supported|Cannot assign/,
+    );
+  });
+
+  test('resolves nothing outside: no name is looked up before it is allowed', async () => {
+    expect(await run('getent ahostsv4 secret-data.denied.test | head -1')).toMatch(/^198\.1[89]\./);
+    expect(await run('getent ahostsv4 localhost | head -1')).toMatch(/^127\.0\.0\.1/);
+    expect(await run('getent ahostsv4 $(hostname) | head -1')).toMatch(/^127\./);
+    expect((await records()).filter(({ host }) => host === 'secret-data.denied.test')).toEqual([]);
+  });
+});
+
+describe("the guest's root", () => {
+  test('gains nothing by breaking it: what is allowed still passes the door, nothing else passes', async () => {
+    const before = hits;
+    const script = [
+      'ip rule del prio 32800; ip route flush table 100',
+      'ip route add default via 10.0.2.2 dev eth0 2>/dev/null; ip addr add 10.0.2.99/24 dev eth0 2>/dev/null',
+      'echo nameserver 10.0.2.3 > /etc/resolv.conf',
+      ...['8.8.8.8/443', '10.0.2.2/80', `10.0.2.2/${port}`, '10.0.2.3/53', '169.254.169.254/80'].map(
+        (target) => `timeout 3 bash -c 'echo x >/dev/tcp/${target}' 2>/dev/null && echo "open ${target}"`,
+      ),
+      "timeout 3 getent ahostsv4 example.test >/dev/null && echo 'resolved'",
+      'echo done',
+    ];
+    expect(
+      await run(`sudo -n sh -c "${script.join('; ').replaceAll('"', '\\"').replaceAll('$', '\\$')}" 2>/dev/null`),
+    ).toBe('done');
+    expect(hits).toBe(before);
+    expect(await run(`curl -sS -o /dev/null -w '%{http_code}' ${registry}/is-number`)).toBe('200');
+    expect(await run("curl -sS -o /dev/null -w '%{http_connect}' https://denied.test/ || true")).toContain('403');
+  });
+});
