@@ -1,7 +1,8 @@
 /** The guest as a whole: becoming a sandbox of its own after a clone, getting ready for a snapshot, ending. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { Calls, GuestMount, ResumeRequest } from '../services.ts';
+import { keyStoreOf } from './key-store.ts';
 import type { Operation, Syscalls } from './syscalls.ts';
 
 type Call<K extends keyof Calls> = (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']>;
@@ -41,6 +42,7 @@ export function createSystem(syscalls: Syscalls, mounts: Syscalls): System {
       await Promise.all([syscalls(becoming(ask)), mounts(mounting(ask.mounts))]).catch((error: Error) => {
         throw new Failure('workspace', 'the sandbox could not be set up', { why: error.message, cause: error });
       });
+      if (ask.ca !== '') trustInJava();
       await configure({ env: ask.env });
       return { durationMs: Math.round((performance.now() - from) * 10) / 10 };
     },
@@ -60,6 +62,19 @@ export function createSystem(syscalls: Syscalls, mounts: Syscalls): System {
       return { ok: true };
     },
   };
+}
+
+const BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
+const JAVA_STORE = '/etc/ssl/certs/java/cacerts';
+
+/** Only where there is a Java: its store is made anew from the bundle. A failure costs Java the intercepted hosts, nothing else. */
+function trustInJava(): void {
+  if (!existsSync(JAVA_STORE)) return;
+  try {
+    writeFileSync(JAVA_STORE, keyStoreOf(readFileSync(BUNDLE, 'latin1')));
+  } catch (error) {
+    process.stderr.write(`sbx-agent: ${JAVA_STORE}: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
 
 /** Entropy and clock come first: whatever is random or dated after them is the clone's own. */
