@@ -2,16 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { commands } from './commands.ts';
+import { interception } from './interception.ts';
 import { memory } from './memory.ts';
 import { starts } from './starts.ts';
 import { type Row, table } from './table.ts';
-import { tunnel } from './tunnel.ts';
+import { tunnels } from './tunnels.ts';
 import { prepare } from './world.ts';
 
 const world = await prepare();
 const rows: Row[] = [];
 try {
-  for (const part of [commands, starts, memory, tunnel]) {
+  for (const part of [commands, starts, memory, tunnels, interception]) {
     process.stderr.write(`bench: ${part.name}\n`);
     rows.push(...(await part(world)));
   }

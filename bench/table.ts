@@ -6,9 +6,9 @@ export interface Row {
   value: number;
   /** What could not be beaten, measured in the same run */
   floor: { what: string; value: number } | undefined;
-  /** As design.md holds it */
-  heldTo: string;
-  met: boolean;
+  /** As design.md holds it; undefined: it stands for itself */
+  heldTo?: string;
+  met?: boolean;
   samples: number;
 }
 
@@ -37,8 +37,8 @@ export function table(rows: Row[]): string {
     row.what,
     show(row.value, row.unit),
     row.floor === undefined ? '–' : `${show(row.floor.value, row.unit)} (${row.floor.what})`,
-    row.heldTo,
-    row.met ? 'yes' : 'NO',
+    row.heldTo ?? '–',
+    row.met === undefined ? '–' : row.met ? 'yes' : 'NO',
     String(row.samples),
   ]);
   return [['what', 'median', 'floor', 'held to', 'met', 'n'], ['---', '---', '---', '---', '---', '---'], ...cells]

@@ -38,7 +38,8 @@ export function changedSink(client: Socket, change: Transform, framing: Framing)
   });
   // What breaks the change breaks the answer: unchanged bytes never go out.
   change.on('error', () => client.destroy());
-  client.once('close', () => change.destroy());
+  const onClose = () => void change.destroy();
+  client.once('close', onClose);
   return {
     async write(parts) {
       for (const part of parts) {
@@ -49,6 +50,7 @@ export function changedSink(client: Socket, change: Transform, framing: Framing)
     async end() {
       change.end();
       await finished(change).catch(() => {});
+      client.off('close', onClose);
       await going;
       if (framing.kind === 'chunked' && !change.errored) await writeAll(client, [Buffer.from('0\r\n\r\n')]);
     },

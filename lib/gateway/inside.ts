@@ -73,10 +73,11 @@ async function carryOver(inside: Inside, request: Request, { going, fields }: Wa
   const { head, abort } = request;
   const { socket, proxy } = going.connection;
   const upstream = inside.upstream?.connection === going.connection ? inside.upstream : keep(inside, going);
-  socket.setTimeout(state.limits.idleMs, () => going.close('idle'));
   const upgrade = websocketOf(head);
   const form = { proxy, fields, usualPort: secure ? 443 : 80, keepAlive: true };
   const sent = upstreamHead(head, upgrade === undefined ? form : { ...form, upgrade: 'websocket' });
+  const onIdle = () => going.close('idle');
+  socket.setTimeout(state.limits.idleMs).on('timeout', onIdle);
   const end = await exchange({
     client,
     reader,
@@ -87,7 +88,7 @@ async function carryOver(inside: Inside, request: Request, { going, fields }: Wa
     meters: state.meters,
     ...(upgrade === undefined ? {} : { upgrade: { ...upgrade, only: state.controls.websocket } }),
     change: (answered) => changeOf(inside, answered),
-  });
+  }).finally(() => socket.off('timeout', onIdle));
   if (end.done && end.switched === true) {
     inside.upstream = undefined;
     splice(inside, going, upstream.answers.release());

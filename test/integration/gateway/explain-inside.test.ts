@@ -45,7 +45,7 @@ describe('a denial, for a program that knows no proxy', () => {
     client.send(bytes);
     const text = await client.end();
     // To TLS the end is an alert.
-    expect(text.replace(/\x15\x03.*$/s, '')).toBe(OK);
+    expect(text.split('\x15\x03')[0]).toBe(OK);
     expect([one.rig.dials, one.rig.lookups]).toEqual([[], []]);
   });
 

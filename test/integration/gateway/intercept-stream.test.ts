@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { Transform } from 'node:stream';
+import { PassThrough, Transform } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { Inspector } from '../../../lib/gateway/inspector.ts';
 import { type InterceptOptions, mirror, request, startIntercept } from './intercept-rig.ts';
@@ -104,6 +104,27 @@ describe('answers inside a tunnel', () => {
     }
     expect(count).toBe(3);
     expect(one.connections()).toBe(3);
+  });
+
+  test('many requests of one connection leave nothing behind on it', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const inspector = {
+      wants: () => true,
+      request: async ({ fields }: { fields: [string, string][] }) => ({ fields }),
+      response: ({ fields }: { fields: [string, string][] }) => ({ fields, body: new PassThrough() }),
+    };
+    await using one = await startIntercept({ inspector });
+    const client = await one.inside();
+    for (let index = 0; index < 30; index += 1) {
+      client.send(request(`/v1/${index}`));
+      await client.until(`GET /v1/${index} HTTP/1.1`);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    expect(one.connections()).toBe(1);
   });
 
   test('what comes behind an answer answers nothing', async () => {
