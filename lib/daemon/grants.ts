@@ -56,7 +56,8 @@ export function livePolicy(spec: SandboxSpec, grants: readonly Grant[]): PolicyI
 }
 
 function ruleOf({ pattern, text, trusted, until }: Grant): PolicyRule {
-  return { pattern, trusted, text: `${text} (sbx net allow${until === undefined ? '' : `, until ${until}`})` };
+  const said = `${text} (sbx net allow${until === undefined ? '' : `, until ${until}`})`;
+  return { pattern, trusted, text: said, ...(until === undefined ? {} : { until: Date.parse(until) }) };
 }
 
 function readAll(home: Home, id: string): Grant[] {

@@ -68,7 +68,8 @@ export function compilePolicy(input: PolicyInput): Policy {
 }
 
 export function policyHash(input: PolicyInput): string {
-  const lines = (rules: PolicyRule[]) => rules.map((rule) => `${rule.pattern} ${rule.trusted === true}`).toSorted();
+  const lines = (rules: PolicyRule[]) =>
+    rules.map((rule) => `${rule.pattern} ${rule.trusted === true} ${rule.until}`).toSorted();
   const http = (input.http ?? []).map(({ host, methods, paths }) => JSON.stringify([host, methods, paths])).toSorted();
   return createHash('sha256')
     .update(JSON.stringify([lines(input.allow), lines(input.deny), http, input.mode ?? 'enforce', input.bandwidth]))
@@ -95,7 +96,7 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
       onPort(pattern, port, 'deny') && (kind === 'name' ? coversName(pattern, host) : touchesAddress(pattern, host)),
   );
   if (denied !== undefined) return denial(denied.rule, `denied by the rule ${textOf(denied.rule)}`);
-  const allowed = policy.allow.filter(
+  const allowed = inForce(policy).filter(
     ({ pattern }) =>
       onPort(pattern, port, 'allow') && (kind === 'name' ? coversName(pattern, host) : coversAddress(pattern, host)),
   );
@@ -105,6 +106,12 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
   if (purpose === 'http' && port === DEFAULT_PORT)
     return { allow: false, reason: 'not-tls', detail: 'plain HTTP to port 443', rule: chosen.rule };
   return { allow: true, reason: 'rule', detail: `allowed by the rule ${textOf(chosen.rule)}`, rule: chosen.rule };
+}
+
+/** Whoever serves the policy takes an expired rule out of it a moment later, or much later on a host that slept: the clock decides. */
+function inForce({ allow }: Policy): Rule[] {
+  const now = Date.now();
+  return allow.filter(({ rule: { until } }) => until === undefined || now < until);
 }
 
 /** Decided again for each request whose method and path are read. `verdict`: the one by name, an allowance. */
@@ -149,7 +156,7 @@ export function decideAddress(policy: Policy, { verdict, address, port, own }: A
   if (verdict.rule?.trusted === true) return verdict;
   const refusal = refusedAddress(address, own);
   if (refusal === undefined) return verdict;
-  const opened = policy.allow.some(
+  const opened = inForce(policy).some(
     ({ pattern }) => onPort(pattern, port, 'allow') && coversAddress(pattern, address) && means(pattern, refusal),
   );
   if (opened) return verdict;

@@ -4,6 +4,8 @@ export interface PolicyRule {
   pattern: string;
   /** May resolve to private addresses: named by the host's own configuration */
   trusted?: boolean;
+  /** An allow rule covers nothing from then on: ms since 1970, on the host's clock */
+  until?: number;
   /** As the user wrote it, for messages */
   text?: string;
   file?: string;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { parseAuthority } from '../../../lib/gateway/canonical-host.ts';
 import { compilePolicy, decide, decideAddress, policyHash } from '../../../lib/gateway/policy.ts';
 import type { PolicyRule } from '../../../lib/gateway/types.ts';
@@ -146,5 +146,29 @@ describe('the verdict by address', () => {
     const at = (address: string) => decideAddress(policy, { verdict, address, port: 443, own }).reason;
     expect(at('192.168.1.1')).toBe('rule');
     expect(at('10.0.0.1')).toBe('deny-rule');
+  });
+});
+
+describe('a rule that ends', () => {
+  test('covers nothing from its end on, by name and by address, though the policy still holds it', () => {
+    vi.useFakeTimers({ now: 1_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    const allow = ['h.test', '10.0.0.1'].map((pattern) => ({ pattern, until: 2_000 }));
+    const policy = compilePolicy({ allow, deny: [] });
+    const name = { host: 'h.test', kind: 'name', port: 443 } as const;
+    const verdict = decide(policy, name);
+    const led = () => decideAddress(policy, { verdict, address: '10.0.0.1', port: 443, own: [] }).reason;
+    const seen = () => [decide(policy, name).reason, led()];
+    expect(seen()).toEqual(['rule', 'rule']);
+    vi.setSystemTime(1_999);
+    expect(seen()).toEqual(['rule', 'rule']);
+    vi.setSystemTime(2_000);
+    expect(seen()).toEqual(['default-deny', 'private-address']);
+  });
+
+  test('with another end it is another policy', () => {
+    const hash = (until?: number) =>
+      policyHash({ allow: [{ pattern: 'h.test', ...(until === undefined ? {} : { until }) }], deny: [] });
+    expect(new Set([hash(), hash(1), hash(2)]).size).toBe(3);
   });
 });

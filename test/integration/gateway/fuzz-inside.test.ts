@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { request, startIntercept } from './intercept-rig.ts';
+
+/** Longer by hand: SBX_FUZZ_RUNS=100000 */
+const RUNS = Math.ceil(Number(process.env['SBX_FUZZ_RUNS'] ?? 1_500) / 3);
+const SEED = Number(process.env['SBX_FUZZ_SEED'] ?? 20_260_102);
+
+const SEEDS = [
+  request('/v1/a'),
+  request('/v1/a') + request('/v1/b'),
+  request('/v2/a'),
+  `${request('/v1/a', 'Content-Length: 4\r\n', 'api.ok.test', 'POST')}abcd`,
+  `${request('/v1/a', 'Transfer-Encoding: chunked\r\n', 'api.ok.test', 'POST')}4\r\nabcd\r\n0\r\n\r\n`,
+  request('https://api.ok.test/v1/a'),
+  request('/v1/ws', 'Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'),
+];
+const TOKENS = [
+  '\r\n',
+  '\n',
+  '\0',
+  ' ',
+  '..',
+  '%2e',
+  '%2f',
+  '//',
+  ';',
+  '\\',
+  '/v2/',
+  '/v1/',
+  'evil.test',
+  'Host: evil.test\r\n',
+  'Content-Length: 9\r\n',
+  'Transfer-Encoding: chunked\r\n',
+  'DELETE ',
+  'GET /v2/x HTTP/1.1\r\nHost: api.ok.test\r\n\r\n',
+  'GET https://evil.test/v1/a HTTP/1.1\r\n',
+];
+const change = fc.record({
+  at: fc.nat(400),
+  cut: fc.nat({ max: 12 }),
+  put: fc.oneof(fc.constantFrom(...TOKENS), fc.string({ maxLength: 4, unit: 'binary-ascii' })),
+});
+const message = fc.tuple(fc.constantFrom(...SEEDS), fc.array(change, { maxLength: 4 })).map(([seed, changes]) =>
+  changes.reduce((text, { at, cut, put }) => {
+    const from = at % (text.length + 1);
+    return text.slice(0, from) + put + text.slice(from + cut);
+  }, seed),
+);
+
+test('whatever bytes come inside a tunnel, the upstream sees requests that a rule covers, for its own host', async () => {
+  // As the upstream's own parser reads them: what it takes for a request is one.
+  const seen: { method: string; url: string; host: string | undefined }[] = [];
+  const { createServer } = await import('node:http');
+  const reader = createServer((message, response) => {
+    seen.push({ method: message.method ?? '', url: message.url ?? '', host: message.headers.host });
+    message.resume().on('end', () => response.end('ok'));
+  });
+  await using one = await startIntercept({
+    serve: (socket) => void reader.emit('connection', socket),
+    limits: { headMs: 100, keepAliveMs: 100, idleMs: 100, requestsPerSecond: 1_000_000, connections: 10_000 },
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 6 }), async (messages) => {
+      await Promise.all(
+        messages.map(async (bytes) => {
+          const client = await one.inside();
+          client.send(bytes);
+          client.socket.end();
+          await client.end();
+          client.socket.destroy();
+        }),
+      );
+      for (const { method, url, host } of seen.splice(0)) {
+        expect(['GET', 'POST']).toContain(method);
+        expect(url).toMatch(/^\/v1\//);
+        expect(url.split('?')[0]).not.toMatch(/\.\.(\/|$)|\/\/|;|\\|%2[ef]/i);
+        expect(host).toBe('api.ok.test');
+      }
+      expect(one.rig.lookups.every((name) => name === 'api.ok.test')).toBe(true);
+    }),
+    { numRuns: Math.ceil(RUNS / 6), seed: SEED, endOnFailure: true },
+  );
+  const records = one.rig.records();
+  expect(records.filter(({ verdict }) => verdict === 'allow').length).toBeGreaterThan(RUNS / 10);
+  expect(records.filter(({ verdict }) => verdict === 'deny').length).toBeGreaterThan(RUNS / 10);
+  reader.close();
+});
