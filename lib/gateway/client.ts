@@ -23,7 +23,7 @@ export function serveClient(client: Socket, state: DoorState): Promise<void> {
         purpose,
         read: purpose === 'http',
         abort,
-        began: Date.now(),
+        began: performance.now(),
       } as const;
       if (purpose === 'http') return servePlain(request);
       await serveTunnel(request);

@@ -39,7 +39,7 @@ interface Upstream {
 export async function serveInside(inside: Inside, head: RequestHead, abort: AbortController): Promise<boolean> {
   const { client, reader, state, secure } = inside;
   const purpose = secure ? 'tunnel' : 'http';
-  const request: Request = { state, client, reader, head, purpose, read: true, abort, began: Date.now() };
+  const request: Request = { state, client, reader, head, purpose, read: true, abort, began: performance.now() };
   const kept = takeUpstream(inside);
   const admitted = kept === undefined ? await admitRequest(request) : await admitAgain(request, kept.addresses);
   if ('refusal' in admitted) return turnAway(inside, request, admitted.refusal);

@@ -170,7 +170,7 @@ function underWay(request: Request, { connection, verdict, flight, cut }: Way): 
       ...(address === undefined ? {} : { address }),
       bytesUp,
       bytesDown,
-      durationMs: Date.now() - request.began,
+      durationMs: Math.round(performance.now() - request.began),
     });
   };
   const close: Travel['close'] = (reason = 'rule', detail) => {
@@ -198,7 +198,7 @@ function denied(request: Request, verdict: Verdict): Refusal {
 export const RECORDED = 'recorded';
 
 function failed(request: Request, reason: AuditReason, detail: string): Refusal {
-  const durationMs = Date.now() - request.began;
+  const durationMs = Math.round(performance.now() - request.began);
   if (request.abort.signal.reason !== RECORDED)
     note(request.state, { ...aboutOf(request), verdict: 'error', reason, detail, durationMs });
   return { status: 502, text: `sbx: ${request.head.endpoint.host} was not reached: ${detail}` };
