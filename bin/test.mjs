@@ -15,7 +15,7 @@ tool('biome', ['ci', '.']);
 say('types');
 tool('tsc', ['-p', '.']);
 say('layers');
-tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'lib']);
+tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'lib', 'bench']);
 say('unused code');
 tool('knip', []);
 say('generated files');

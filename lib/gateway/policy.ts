@@ -96,9 +96,11 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
       onPort(pattern, port, 'deny') && (kind === 'name' ? coversName(pattern, host) : touchesAddress(pattern, host)),
   );
   if (denied !== undefined) return denial(denied.rule, `denied by the rule ${textOf(denied.rule)}`);
-  const allowed = inForce(policy).filter(
-    ({ pattern }) =>
-      onPort(pattern, port, 'allow') && (kind === 'name' ? coversName(pattern, host) : coversAddress(pattern, host)),
+  const allowed = policy.allow.filter(
+    ({ rule, pattern }) =>
+      onPort(pattern, port, 'allow') &&
+      (kind === 'name' ? coversName(pattern, host) : coversAddress(pattern, host)) &&
+      holds(rule),
   );
   // A rule of the host's own configuration may lead to a private address, so it is preferred among those that cover.
   const chosen = allowed.find(({ rule }) => rule.trusted === true) ?? allowed[0];
@@ -109,9 +111,8 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
 }
 
 /** Whoever serves the policy takes an expired rule out of it a moment later, or much later on a host that slept: the clock decides. */
-function inForce({ allow }: Policy): Rule[] {
-  const now = Date.now();
-  return allow.filter(({ rule: { until } }) => until === undefined || now < until);
+function holds({ until }: PolicyRule): boolean {
+  return until === undefined || Date.now() < until;
 }
 
 /** Decided again for each request whose method and path are read. `verdict`: the one by name, an allowance. */
@@ -156,8 +157,9 @@ export function decideAddress(policy: Policy, { verdict, address, port, own }: A
   if (verdict.rule?.trusted === true) return verdict;
   const refusal = refusedAddress(address, own);
   if (refusal === undefined) return verdict;
-  const opened = inForce(policy).some(
-    ({ pattern }) => onPort(pattern, port, 'allow') && coversAddress(pattern, address) && means(pattern, refusal),
+  const opened = policy.allow.some(
+    ({ rule, pattern }) =>
+      onPort(pattern, port, 'allow') && coversAddress(pattern, address) && means(pattern, refusal) && holds(rule),
   );
   if (opened) return verdict;
   return {

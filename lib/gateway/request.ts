@@ -20,6 +20,7 @@ export interface Request {
   read: boolean;
   /** Aborted when the request is cut or its client is gone */
   abort: AbortController;
+  /** By `performance.now()`: the host's clock may be set meanwhile */
   began: number;
 }
 
@@ -170,7 +171,7 @@ function underWay(request: Request, { connection, verdict, flight, cut }: Way): 
       ...(address === undefined ? {} : { address }),
       bytesUp,
       bytesDown,
-      durationMs: Math.round(performance.now() - request.began),
+      durationMs: durationOf(request),
     });
   };
   const close: Travel['close'] = (reason = 'rule', detail) => {
@@ -198,10 +199,14 @@ function denied(request: Request, verdict: Verdict): Refusal {
 export const RECORDED = 'recorded';
 
 function failed(request: Request, reason: AuditReason, detail: string): Refusal {
-  const durationMs = Math.round(performance.now() - request.began);
+  const durationMs = durationOf(request);
   if (request.abort.signal.reason !== RECORDED)
     note(request.state, { ...aboutOf(request), verdict: 'error', reason, detail, durationMs });
   return { status: 502, text: `sbx: ${request.head.endpoint.host} was not reached: ${detail}` };
+}
+
+function durationOf({ began }: Request): number {
+  return Math.round(performance.now() - began);
 }
 
 export function refusalBytes(refusal: Refusal, head: RequestHead, keepAlive: boolean): Buffer {
