@@ -1,6 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
-const vm = { pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 1_800_000 } as const;
+const vm = {
+  pool: 'forks',
+  fileParallelism: false,
+  testTimeout: 600_000,
+  hookTimeout: 1_800_000,
+  globalSetup: 'test/e2e/own-daemon.ts',
+} as const;
 
 export default defineConfig({
   test: {

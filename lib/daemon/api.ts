@@ -10,7 +10,7 @@ export const API_VERSION = 1;
 export interface DaemonStatus {
   pid: number;
   apiVersion: number;
-  /** Hash of the daemon's bundle: a client of another build asks it to hand over */
+  /** Hash and folder of the daemon's bundle: a client of another build asks it to hand over */
   build: string;
   startedAt: string;
   sandboxes: number;

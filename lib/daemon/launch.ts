@@ -35,8 +35,10 @@ export async function findDaemon(home: Home): Promise<DaemonClient | undefined> 
   return (await statusOf(client)) === undefined ? undefined : client;
 }
 
+/** The same bundles in another folder are another build: a daemon loads parts of its own when it needs them, and its folder may be gone by then. */
 export function readBuild(distDir: string): string {
-  return (JSON.parse(readFileSync(join(distDir, 'build.json'), 'utf8')) as { build: string }).build;
+  const { build } = JSON.parse(readFileSync(join(distDir, 'build.json'), 'utf8')) as { build: string };
+  return `${build} in ${distDir}`;
 }
 
 async function statusOf(client: DaemonClient): Promise<DaemonStatus | undefined> {

@@ -1,5 +1,19 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, utimesSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   daemonPid,
@@ -11,6 +25,7 @@ import {
   processesWith,
   project,
   qemuPid,
+  SBX,
   SMALL,
   sbx,
   statusOf,
@@ -42,6 +57,21 @@ describe('whatever is killed, the next look mends it', () => {
     expect(await inside(p.dir, 'cat /tmp/before')).toBe('before');
     expect((await statusOf(p.dir)).pid).toBe(before.pid);
     expect(await json(['apply'], { cwd: p.dir })).toMatchObject({ steps: [] });
+  });
+
+  test('the folder that the daemon runs from is gone: a daemon of the same build takes over', async () => {
+    const before = await statusOf(p.dir);
+    await must(['daemon', 'stop'], { cwd: p.dir });
+    const copy = mkdtempSync(join(tmpdir(), 'sbx-copy-'));
+    for (const part of ['bin', 'dist', 'templates', 'package.json'])
+      cpSync(join(dirname(SBX), '..', part), join(copy, part), { recursive: true });
+    execFileSync(process.execPath, [join(copy, 'bin/sbx'), 'ls'], { env: { ...process.env, SBX_HOME: HOME } });
+    const other = daemonPid();
+    rmSync(copy, { recursive: true, force: true });
+    await must(['reset', '--yes'], { cwd: p.dir });
+    expect(daemonPid()).not.toBe(other);
+    expect((await statusOf(p.dir)).id).toBe(before.id);
+    expect(await inside(p.dir, 'echo here')).toBe('here');
   });
 
   test('without the daemon the network is shut, with it open again by its policy', async () => {
