@@ -47,6 +47,7 @@ export interface InstancePaths {
   run: string;
   qmp: string;
   agent: string;
+  setup: string;
   /** Bound into the jail: the gateway's socket, made by the host */
   door: string;
   proxySocket: string;
@@ -84,6 +85,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     run,
     qmp: socketPath(join(run, 'qmp')),
     agent: socketPath(join(run, 'agent')),
+    setup: socketPath(join(run, 'setup')),
     door,
     proxySocket: socketPath(join(door, 'proxy')),
     console: join(dir, 'console.log'),

@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { SandboxSpec } from '../config/spec.ts';
 import { SbxError } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import { becoming } from '../guest/setup/becoming.ts';
+import { carryOut } from '../guest/setup/client.ts';
 import { guestEnvironment } from '../image/bake-script.ts';
 import {
   cloneDisk,
@@ -117,8 +119,7 @@ async function create(
     signal,
     beforeRun: (started) => mustShow(started, workspace),
   });
-  await deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal });
-  await resume(deps, context, spec, vm, workspace);
+  await settle(deps, context, { spec, vm, workspace, fresh: true });
 }
 
 /** A cold boot on the instance's own disk; a running VM whose guest was never resumed goes on from there. */
@@ -143,8 +144,7 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
     { signal, beforeRun: (started) => mustShow(started, workspace) },
   );
   await guest[Symbol.asyncDispose]();
-  await deps.guests.connect(id, paths.agent, { fresh: false, timeoutMs: ANSWER_MS, signal });
-  await resume(deps, context, spec, vm, workspace);
+  await settle(deps, context, { spec, vm, workspace, fresh: false });
 }
 
 /** Between planning the mounts and making them, another sandbox of the same workspace may have put a link where a folder was. */
@@ -183,27 +183,38 @@ async function powerOff(
     await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/** Makes a clone itself: entropy, clock, identity, workspace, environment — before anything else runs. */
-async function resume(
-  deps: HandlerDeps,
-  context: StepContext,
-  spec: SandboxSpec,
-  vm: VmProcess,
-  workspace: PreparedWorkspace,
-): Promise<void> {
-  const guest = deps.guests.get(context.id);
-  if (guest === undefined) throw new SbxError('guest-failed', 'the sandbox closed its connection while it started');
-  await guest.request('resume', {
-    entropy: randomBytes(64).toString('base64'),
-    timeNs: String(BigInt(Date.now()) * 1_000_000n),
+interface Started {
+  spec: SandboxSpec;
+  vm: VmProcess;
+  workspace: PreparedWorkspace;
+  /** Nobody has spoken to its agent yet */
+  fresh: boolean;
+}
+
+/** Makes a guest a sandbox of its own: entropy, clock, identity, workspace, environment. Only then commands run; its agent begins to answer meanwhile. */
+async function settle(deps: HandlerDeps, context: StepContext, started: Started): Promise<void> {
+  const { spec, vm, workspace, fresh } = started;
+  const { id } = context;
+  const paths = instancePaths(deps.home, id);
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ANSWER_MS)]);
+  const identity = {
+    entropy: randomBytes(64),
+    timeNs: BigInt(Date.now()) * 1_000_000n,
     machineId: randomUUID().replaceAll('-', ''),
     hostname: spec.name,
-    env: await environmentOf(deps, spec),
     mounts: workspace.guestMounts,
-    ca: deps.gateway.caOf(context.id) ?? '',
-  });
-  deps.watches.start(context.id, vm.pid, workspace);
-  await deps.records.update(context.id, { resumed: { pid: vm.pid, startTime: vm.startTime } });
+    ca: deps.gateway.caOf(id) ?? '',
+  };
+  const answering = async () => {
+    const guest = await deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal: context.signal });
+    await guest.request('configure', { env: await environmentOf(deps, spec) });
+    return guest;
+  };
+  const [guest] = await Promise.all([answering(), carryOut(paths.setup, becoming(identity), { last: true, signal })]);
+  // Not waited for: what the guest hears later, it does later.
+  guest.request('trusted', {}).catch(() => {});
+  deps.watches.start(id, vm.pid, workspace);
+  await deps.records.update(id, { resumed: { pid: vm.pid, startTime: vm.startTime } });
 }
 
 /** Takes over an instance that was running before this daemon: its door, and the watch over its mounts. */
@@ -253,6 +264,7 @@ export function placesOf(paths: InstancePaths): VmPlaces {
     run: paths.run,
     qmp: paths.qmp,
     agent: paths.agent,
+    setup: paths.setup,
     door: paths.door,
     process: paths.process,
     console: paths.console,

@@ -45,31 +45,13 @@ export interface ConnectRequest {
   port: number;
 }
 
-/** One mount of the exported folder: `source` below the export, `target` absolute. */
-export interface GuestMount {
-  source: string;
-  target: string;
-}
-
-export interface ResumeRequest {
-  /** 64 random bytes of the host, base64 */
-  entropy: string;
-  /** Host time, nanoseconds since the epoch, decimal */
-  timeNs: string;
-  /** 32 hex digits */
-  machineId: string;
-  hostname: string;
-  env: Record<string, string>;
-  mounts: GuestMount[];
-  /** The certificate authority of the sandbox's own door, PEM; empty: none */
-  ca: string;
-}
-
 /** A request without a stream of data: the stream's `close` carries the answer. */
 export interface Calls {
   ping: { ask: Record<string, never>; answer: { ok: true } };
-  resume: { ask: ResumeRequest; answer: { durationMs: number } };
+  /** The environment of every command that begins after it */
   configure: { ask: { env: Record<string, string> }; answer: { ok: true } };
+  /** What the system trusts has changed */
+  trusted: { ask: Record<string, never>; answer: { ok: true } };
   'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };
   shutdown: { ask: Record<string, never>; answer: { ok: true } };
 }

@@ -51,13 +51,15 @@ root=$($bb awk '$2=="/"{print $1}' /proc/mounts | $bb tail -n 1)
 $bb ifconfig lo 127.0.0.1 up
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null
 $bb ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
+port() { for p in /sys/class/virtio-ports/*; do [ "$($bb cat $p/name 2>/dev/null)" = $1 ] && { echo /dev/$($bb basename $p); return; }; done; }
+n=0; while [ -z "$(port sbx.setup)" -o -z "$(port sbx.agent)" ] && [ $n -lt 100 ]; do n=$((n+1)); $bb sleep 0.1; done
+case $($bb uname -m) in aarch64) arch=arm64;; *) arch=x64;; esac
+/opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/perl /opt/sbx/agent/setup.pl $arch $(port sbx.setup) </dev/null &
 export SBX_PTY_MODULE=/opt/sbx/agent/node_modules/@lydell/node-pty
 export SBX_PERL='["/opt/sbx/lib/ld.so","--library-path","/opt/sbx/lib","/opt/sbx/libexec/perl"]'
-port() { for p in /sys/class/virtio-ports/*; do [ "$($bb cat $p/name 2>/dev/null)" = sbx.agent ] && { echo /dev/$($bb basename $p); return; }; done; }
-n=0; while [ -z "$(port)" ] && [ $n -lt 100 ]; do n=$((n+1)); $bb sleep 0.1; done
 echo "sbx-init: starting the agent"
 while :; do
-  /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/node --jitless --expose-gc --max-old-space-size=128 /opt/sbx/agent/agent.cjs --port $(port)
+  /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/node --jitless --expose-gc --max-old-space-size=128 /opt/sbx/agent/agent.cjs --port $(port sbx.agent)
   echo "sbx-init: the agent ended with $?"
   $bb sleep 0.2
 done

@@ -6,6 +6,7 @@ import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, SbxError } from '../errors.ts';
 import type { GuestConnection } from '../guest/client.ts';
+import { SETUP_SCRIPT } from '../guest/setup/script.ts';
 import { run } from '../process.ts';
 import type { Disk, VmDriver, VmPlaces, VmShape, WarmFiles } from '../vm/driver.ts';
 import { bootSupervised, noSpace } from '../vm/supervise.ts';
@@ -163,6 +164,7 @@ async function ensurePlatform(deps: ImageDeps, request: ImageRequest, events: Im
   const runtimeKey = keyOf({
     kernel: kernel.key,
     agent,
+    setup: SETUP_SCRIPT,
     versions: await Promise.all([parts.node, parts.npm, ...parts.pty].map(versionOf)),
   });
   const runtime = await build(deps, events, 'runtime', runtimeKey, [kernel], 'guest runtime', (dir, options) =>
@@ -315,7 +317,7 @@ async function ensureWarmLayer(
           ramFile: files.ram,
           ...(signal === undefined ? {} : { signal }),
         });
-        await warmUp(guest);
+        await warmUp(guest, places.setup);
         await deps.driver.snapshot(places, files, signal);
       } finally {
         await deps.driver.destroy(places);
@@ -423,6 +425,7 @@ async function bakePlaces(dir: string): Promise<VmPlaces> {
     run: join(vm, 'run'),
     qmp: join(vm, 'run', 'qmp'),
     agent: join(vm, 'run', 'agent'),
+    setup: join(vm, 'run', 'setup'),
     door: join(vm, 'door'),
     process: join(vm, 'process'),
     console: join(vm, 'console.log'),

@@ -2,6 +2,7 @@
 import { cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { SETUP_SCRIPT } from '../guest/setup/script.ts';
 import { run } from '../process.ts';
 import { makeExt4 } from './filesystem.ts';
 import { KERNEL_FILES } from './kernel.ts';
@@ -54,6 +55,7 @@ export async function fillRuntime(
     });
   }
   await cp(parts.agent, join(tree, 'agent/agent.cjs'));
+  await writeFile(join(tree, 'agent/setup.pl'), SETUP_SCRIPT);
   for (const from of parts.pty)
     await cp(from, join(tree, 'agent/node_modules/@lydell', from.split('/').at(-1) ?? ''), {
       recursive: true,

@@ -1,7 +1,8 @@
 /** Makes a freshly booted guest ready to be cloned: what every first command touches is in its memory. */
 import { randomBytes } from 'node:crypto';
 import type { GuestConnection } from '../guest/client.ts';
-import type { ResumeRequest } from '../guest/services.ts';
+import { becoming, type Identity } from '../guest/setup/becoming.ts';
+import { carryOut } from '../guest/setup/client.ts';
 import { AGENT_USER } from './bake-script.ts';
 
 /** Run as root and as the agent's user; their code and libraries stay in the page cache of each clone. */
@@ -13,9 +14,11 @@ const WARM_COMMANDS = [
 ];
 
 const ROUNDS = 3;
+/** A busy host */
+const ANSWER_MS = 60_000;
 
-/** Leaves the guest disconnected, with nothing of this boot that clones must not share. */
-export async function warmUp(guest: GuestConnection): Promise<void> {
+/** `setup`: the socket of its set-up helper. Leaves the guest disconnected, with nothing of this boot that clones must not share. */
+export async function warmUp(guest: GuestConnection, setup: string): Promise<void> {
   await using connection = guest;
   await connection.request('prepare-snapshot', { dropCaches: true });
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -29,18 +32,19 @@ export async function warmUp(guest: GuestConnection): Promise<void> {
     }
   }
   // A rehearsal: the code that makes a clone itself is compiled and its files are in memory.
-  for (let round = 0; round < ROUNDS; round += 1) await connection.request('resume', rehearsal());
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await carryOut(setup, becoming(rehearsal()), { last: false, signal: AbortSignal.timeout(ANSWER_MS) });
+    await connection.request('configure', { env: {} });
+  }
   await connection.request('prepare-snapshot', {});
 }
 
-function rehearsal(): ResumeRequest {
-  const now = BigInt(Date.now()) * 1_000_000n;
+function rehearsal(): Identity {
   return {
-    entropy: randomBytes(64).toString('base64'),
-    timeNs: String(now),
+    entropy: randomBytes(64),
+    timeNs: BigInt(Date.now()) * 1_000_000n,
     machineId: '0'.repeat(32),
     hostname: 'sbx',
-    env: {},
     mounts: [],
     ca: '',
   };

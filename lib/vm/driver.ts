@@ -11,7 +11,7 @@ export interface Disk {
   path: string;
   format: 'qcow2' | 'raw';
   readonly: boolean;
-  /** Backing files, nearest first: bound read-only into the jail at the same path */
+  /** Backing files, nearest first, the last one raw and the others qcow2: bound read-only into the jail at the same path */
   backing: string[];
 }
 
@@ -33,6 +33,7 @@ export interface VmPlaces {
   run: string;
   qmp: string;
   agent: string;
+  setup: string;
   door: string;
   process: string;
   console: string;

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -44,6 +44,10 @@ describe('boots that fail', () => {
     dir = mkdtempSync(join(tmpdir(), 'sbx-b-'));
   });
   afterAll(async () => {
+    const home = homeOf({ SBX_HOME: dir });
+    const driver = createQemuDriver({ probeCache: join(dir, 'probes.json') });
+    // What a failed test left running.
+    for (const name of readdirSync(home.instances)) await driver.destroy(placesOf(instancePaths(home, name)));
     await p?.[Symbol.asyncDispose]();
     rmSync(dir, { recursive: true, force: true });
   });
@@ -73,7 +77,7 @@ describe('boots that fail', () => {
       disks: [{ serial: 'none', path: paths.disk, format: 'raw' as const, readonly: false, backing: [] }],
       mounts: [],
     };
-    const failing = bootSupervised(counted, shape, places, { deadlineMs: 9_000, attempts: 2 });
+    const failing = bootSupervised(counted, shape, places, { deadlineMs: 20_000, attempts: 2 });
     await expect(failing).rejects.toMatchObject({ code: 'vm-boot-failed', why: expect.stringContaining('virtio') });
     expect(boots).toBe(2);
     expect(processesWith(`sbx-vm:${paths.dir}`)).toEqual([]);
@@ -109,7 +113,7 @@ describe('boots that fail', () => {
         disks: [image.runtimeDisk],
         mounts: [],
       };
-      const deadlineMs = hanging ? 30_000 : 90_000;
+      const deadlineMs = hanging ? 45_000 : 120_000;
       const { guest } = await bootSupervised(sometimes, shape, places, { deadlineMs, attempts: 3 });
       await guest[Symbol.asyncDispose]();
       await driver.destroy(places);

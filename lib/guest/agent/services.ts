@@ -15,11 +15,11 @@ export interface Services {
 
 /** `helper`: perl, with arguments before its own; empty on a host. */
 export function createServices(helper: string[]): Services {
-  const system = createSystem(createSyscalls(helper), createSyscalls(helper));
+  const system = createSystem(createSyscalls(helper));
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
     ping: async () => ({ ok: true }),
-    resume: system.resume,
     configure: system.configure,
+    trusted: system.trusted,
     'prepare-snapshot': system.prepareSnapshot,
     shutdown: system.shutdown,
   };

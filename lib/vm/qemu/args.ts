@@ -74,11 +74,15 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     '-serial',
     'chardev:console',
     '-device',
-    'virtio-serial-device,max_ports=2',
+    'virtio-serial-device,max_ports=3',
     '-chardev',
     `socket,id=agent,path=${JAIL.run}/agent,server=on,wait=off`,
     '-device',
     'virtserialport,chardev=agent,name=sbx.agent',
+    '-chardev',
+    `socket,id=setup,path=${JAIL.run}/setup,server=on,wait=off`,
+    '-device',
+    'virtserialport,chardev=setup,name=sbx.setup',
     ...shape.disks.flatMap(diskArgs),
     '-fsdev',
     `local,id=export,path=${JAIL.export},security_model=none,multidevs=remap`,
@@ -155,8 +159,21 @@ function diskArgs(disk: Disk, index: number): string[] {
     'discard=unmap',
     'cache=writeback',
     'aio=threads',
+    ...backingOptions(disk.backing),
   ];
   return ['-drive', options.join(','), '-device', `virtio-blk-device,drive=${id},serial=${disk.serial}`];
+}
+
+/** Named here, too: what stands in the images is where the store was when they were made. */
+function backingOptions(backing: string[]): string[] {
+  return backing.flatMap((path, index) => {
+    const at = 'backing.'.repeat(index + 1);
+    return [
+      `${at}driver=${index === backing.length - 1 ? 'raw' : 'qcow2'}`,
+      `${at}file.driver=file`,
+      `${at}file.filename=${path.replaceAll(',', ',,')}`,
+    ];
+  });
 }
 
 export function versionAtLeast(version: string, major: number, minor: number): boolean {

@@ -129,7 +129,7 @@ async function launch(input: Launch): Promise<VmProcess> {
   const { places, shape, ram, facts } = input;
   for (const path of [places.run, places.door, join(places.dir, 'empty')])
     mkdirSync(path, { recursive: true, mode: 0o700 });
-  for (const path of [places.qmp, places.agent, places.process]) rmSync(path, { force: true });
+  for (const path of [places.qmp, places.agent, places.setup, places.process]) rmSync(path, { force: true });
   writeFileSync(places.console, '', { mode: 0o600, flag: 'a' });
   const readFiles = [
     shape.kernel,
@@ -324,7 +324,7 @@ async function destroyVm(places: VmPlaces): Promise<void> {
     }
     await sleep(3);
   }
-  for (const path of [places.process, places.qmp, places.agent]) rmSync(path, { force: true });
+  for (const path of [places.process, places.qmp, places.agent, places.setup]) rmSync(path, { force: true });
 }
 
 /** Every process with the VM's marker, also one whose pid was never written down. */

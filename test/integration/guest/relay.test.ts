@@ -187,7 +187,7 @@ describe('a stream through the relay', () => {
 });
 
 describe('what a client may ask', () => {
-  test.each(['resume', 'configure', 'prepare-snapshot', 'shutdown', 'no-such', 'constructor'])(
+  test.each(['configure', 'trusted', 'prepare-snapshot', 'shutdown', 'no-such', 'constructor'])(
     '%s is not its to ask',
     async (service) => {
       const rig = await fakeGuest(() => ({}));

@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AUTHORITY_HASH, createSyscalls, type Syscalls } from '../../../lib/guest/agent/syscalls.ts';
+import { createSyscalls, type Syscalls } from '../../../lib/guest/agent/syscalls.ts';
+import { AUTHORITY_HASH } from '../../../lib/guest/setup/operations.ts';
 
 let dir: string;
 let syscalls: Syscalls & AsyncDisposable;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadAuthority } from '../../../lib/gateway/authority.ts';
-import { AUTHORITY_HASH } from '../../../lib/guest/agent/syscalls.ts';
+import { AUTHORITY_HASH } from '../../../lib/guest/setup/operations.ts';
 
 let dir: string;
 beforeAll(() => {

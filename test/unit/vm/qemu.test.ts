@@ -34,6 +34,20 @@ describe('QEMU arguments', () => {
     expect(args().join(' ')).not.toMatch(/hostfwd|tftp|smb/);
   });
 
+  test('backing files are named by where they are now, not by what the images say', () => {
+    const backing = ['/s/warm/a,b.qcow2', '/s/base/root.ext4'];
+    const [disk] = SHAPE.disks.map((one) => ({ ...one, backing }));
+    const list = buildQemuArgs({
+      shape: { ...SHAPE, disks: disk === undefined ? [] : [disk] },
+      facts: FACTS,
+      ram: { kind: 'private' },
+      marker: 'm',
+    });
+    expect(argOf(list, '-drive')).toContain(
+      'backing.driver=qcow2,backing.file.driver=file,backing.file.filename=/s/warm/a,,b.qcow2,backing.backing.driver=raw,backing.backing.file.driver=file,backing.backing.file.filename=/s/base/root.ext4',
+    );
+  });
+
   test('seccomp is on', () => {
     expect(argOf(args(), '-sandbox')).toBe('on,obsolete=deny,resourcecontrol=deny');
   });

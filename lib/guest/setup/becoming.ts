@@ -1,0 +1,50 @@
+/** How a guest becomes a sandbox of its own after a clone or a boot: pure. */
+import type { Operation } from './operations.ts';
+
+/** One mount of the exported folder: `source` below the export, `target` absolute. */
+export interface GuestMount {
+  source: string;
+  target: string;
+}
+
+export interface Identity {
+  /** 64 random bytes of the host */
+  entropy: Buffer;
+  /** Host time, nanoseconds since the epoch */
+  timeNs: bigint;
+  /** 32 hex digits */
+  machineId: string;
+  hostname: string;
+  mounts: GuestMount[];
+  /** The certificate authority of the sandbox's own door, PEM; empty: none */
+  ca: string;
+}
+
+/** The exported folder of the host, for root only; its parts are bound to where they belong */
+const EXPORT = '/run/sbx/export';
+
+// Writable maps need `mmap`; `any`: the host's user owns everything, whoever asks.
+const EXPORT_OPTIONS = 'trans=virtio,version=9p2000.L,msize=524288,cache=mmap,access=any';
+
+/** Entropy and clock come first: whatever is random or dated after them is the clone's own. */
+export function becoming({ entropy, timeNs, machineId, hostname, mounts, ca }: Identity): Operation[] {
+  return [
+    { op: 'entropy', bytes: entropy },
+    { op: 'clock', seconds: timeNs / 1_000_000_000n, nanoseconds: timeNs % 1_000_000_000n },
+    { op: 'host', name: hostname },
+    { op: 'write', path: '/etc/machine-id', text: `${machineId}\n` },
+    { op: 'write', path: '/etc/hostname', text: `${hostname}\n` },
+    ...(ca === '' ? [] : [{ op: 'trust', certificate: ca } satisfies Operation]),
+    { op: 'write', path: '/etc/hosts', text: `127.0.0.1 localhost\n127.0.1.1 ${hostname}\n` },
+    ...mounting(mounts),
+  ];
+}
+
+function mounting(mounts: GuestMount[]): Operation[] {
+  if (mounts.length === 0) return [];
+  return [
+    { op: 'folder', path: EXPORT, mode: 0o700 },
+    { op: 'mount', source: 'export', target: EXPORT, type: '9p', data: EXPORT_OPTIONS },
+    ...mounts.map(({ source, target }): Operation => ({ op: 'bind', source: `${EXPORT}/${source}`, target })),
+  ];
+}

@@ -1,0 +1,52 @@
+/** The host's side of the helper that sets a guest up: one line of operations, one line of answer. */
+import { connect, type Socket } from 'node:net';
+import { SbxError } from '../../errors.ts';
+import { lineOf, type Operation } from './operations.ts';
+
+export interface CarryOutOptions {
+  /** Nothing more is to be done: the helper ends when all of it succeeded */
+  last: boolean;
+  /** A guest may never answer */
+  signal: AbortSignal;
+}
+
+/** No answer is longer: it names one operation and a reason */
+const MOST_ANSWER = 4096;
+
+/** In order. @throws SbxError `workspace`, what the guest refused; `guest-failed` when it does not answer. */
+export async function carryOut(socketPath: string, operations: Operation[], options: CarryOutOptions): Promise<void> {
+  const { last, signal } = options;
+  const socket = connect(socketPath);
+  try {
+    const answer = await answerOf(socket, `${last ? 'last;' : ''}${lineOf(operations)}`, signal);
+    if (answer !== 'ok') throw new SbxError('workspace', 'the sandbox could not be set up', { why: answer });
+  } finally {
+    socket.destroy();
+  }
+}
+
+function answerOf(socket: Socket, line: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string, cause?: unknown) =>
+      reject(
+        new SbxError('guest-failed', 'the sandbox could not be set up', {
+          why,
+          hint: 'see `sbx logs`; `sbx stop` and `sbx start` restart it',
+          cause,
+        }),
+      );
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end >= 0) resolve(text.slice(0, end));
+      else if (text.length > MOST_ANSWER) fail('its answer makes no sense');
+    });
+    socket.once('error', (error) => fail(error.message, error));
+    socket.once('close', () => fail('it closed the connection'));
+    if (signal.aborted) fail('it gave no answer in time', signal.reason);
+    signal.addEventListener('abort', () => fail('it gave no answer in time', signal.reason), { once: true });
+    socket.write(line);
+  });
+}
