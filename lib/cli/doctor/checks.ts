@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Home } from '../../paths.ts';
 import { instancePaths } from '../../paths.ts';
+import { pathWithTools } from '../../process.ts';
 
 export interface CheckResult {
   name: string;
@@ -62,9 +63,9 @@ function nodeCheck(): CheckResult {
 }
 
 function toolCheck([program, pkg, why]: (typeof TOOLS)[number]): CheckResult {
-  const found = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'].some((dir) =>
-    existsSync(join(dir, program)),
-  );
+  const found = pathWithTools(process.env['PATH'])
+    .split(delimiter)
+    .some((dir) => existsSync(join(dir, program)));
   return {
     name: program,
     status: found ? 'ok' : 'failed',
