@@ -34,6 +34,7 @@ const TOOLS: [program: string, pkg: string, why: string][] = [
   ['fallocate', 'util-linux', 'keeps snapshots small'],
   ['xz', 'xz-utils', 'unpacks modules'],
   ['zstd', 'zstd', 'unpacks modules'],
+  ['git', 'git', 'tells what of a workspace it would run'],
 ];
 
 const DISK_MIN_GIB = 5;
@@ -186,6 +187,10 @@ async function accelerator(): Promise<CheckResult> {
     name,
     status: 'warning',
     message: `${why}: machines are emulated, which works but is slower`,
-    ...(usable ? {} : { cure: 'join the group kvm, if this machine has it' }),
+    ...(usable
+      ? {}
+      : {
+          cure: `usermod --append --groups kvm ${userInfo().username}, if this machine has a /dev/kvm; then log in again`,
+        }),
   };
 }
