@@ -1,7 +1,7 @@
 /** `npm test`: installs what is missing; lint, types, layers, unused code, unit, integration, end-to-end on real virtual machines. */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { must, root, run, say, setUp } from './setup.mjs';
 
 setUp();
@@ -95,7 +95,20 @@ function asUser() {
   suite('e2e', {
     as: name,
     cwd: work,
-    env: { HOME: join('/home', name), USER: name, LOGNAME: name, SBX_TEST_ROOT: work, TMPDIR: '/tmp' },
+    env: {
+      HOME: join('/home', name),
+      USER: name,
+      LOGNAME: name,
+      SBX_TEST_ROOT: work,
+      TMPDIR: '/tmp',
+      PATH: userPath(),
+    },
   });
   rmSync(work, { recursive: true, force: true });
+}
+
+/** As an ordinary user has it: without the folders of the system's own tools. */
+function userPath() {
+  const dirs = process.env.PATH.split(delimiter);
+  return dirs.filter((dir) => !dir.endsWith('/sbin')).join(delimiter);
 }

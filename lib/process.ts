@@ -1,6 +1,7 @@
 /** Child processes of the host: argument arrays only, output by lines, errors that say which tool failed and how. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { delimiter } from 'node:path';
 import { createInterface } from 'node:readline';
 import { errnoOf, SbxError } from './errors.ts';
 
@@ -16,6 +17,12 @@ export interface RunOptions {
 
 /** Lines kept for the error message of a failed tool */
 const TAIL_LINES = 20;
+
+/** The PATH of an ordinary user often lacks the folders of `depmod` and `mke2fs`, which need no root. */
+export function pathWithTools(path: string | undefined): string {
+  const dirs = (path ?? '').split(delimiter).filter((dir) => dir !== '');
+  return [...new Set([...dirs, '/usr/sbin', '/sbin'])].join(delimiter);
+}
 
 /**
  * Runs a tool to its end and returns its stdout.

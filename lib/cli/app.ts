@@ -1,4 +1,6 @@
 /** All commands, loaded when called. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { buildApplication, buildRouteMap, type Command, type CommandContext } from '@stricli/core';
 import * as apply from './commands/apply.ts';
 import { completion } from './commands/completion.ts';
@@ -15,8 +17,12 @@ import { log as netLog } from './commands/net-log.ts';
 import { suggest } from './commands/net-suggest.ts';
 import * as plan from './commands/plan.ts';
 import * as validate from './commands/validate.ts';
+import type { SbxContext } from './context.ts';
+import { usageText } from './usage-text.ts';
 
-const routes: Record<string, Command<CommandContext>> = {
+type Routes = Record<string, Command<CommandContext>>;
+
+const ROUTES: Routes = {
   init: init.init,
   validate: validate.validate,
   plan: plan.plan,
@@ -36,24 +42,56 @@ const routes: Record<string, Command<CommandContext>> = {
   completion,
 };
 
+const NESTED: Record<string, { brief: string; routes: Routes }> = {
+  net: {
+    brief: 'What the sandboxes reach, and why',
+    routes: { log: netLog, check: net.check, allow, suggest },
+  },
+  daemon: {
+    brief: 'The background process',
+    routes: { status: host.daemonStatus, stop: host.daemonStop, logs: logs.daemonLogs },
+  },
+};
+
+/** A word is taken for a misspelt one after two or three slips of the finger, not more. */
+const CLOSE = { threshold: 4, weights: { insertion: 1, deletion: 1, substitution: 2, transposition: 1 } };
+
 export const app = buildApplication(
   buildRouteMap({
     routes: {
-      ...routes,
-      net: buildRouteMap({
-        routes: { log: netLog, check: net.check, allow, suggest },
-        docs: { brief: 'What the sandboxes reach, and why' },
-      }),
-      daemon: buildRouteMap({
-        routes: { status: host.daemonStatus, stop: host.daemonStop, logs: logs.daemonLogs },
-        docs: { brief: 'The background process' },
-      }),
+      ...ROUTES,
+      ...Object.fromEntries(
+        Object.entries(NESTED).map(([name, { brief, routes }]) => [name, buildRouteMap({ routes, docs: { brief } })]),
+      ),
     },
     docs: { brief: 'Runs coding agents unattended and safely, each in its own microVM' },
   }),
   {
     name: 'sbx',
-    versionInfo: { currentVersion: '0.1.0' },
-    scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
+    versionInfo: { getCurrentVersion: versionOf as () => Promise<string> },
+    scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true, distanceOptions: CLOSE },
+    localization: { text: usageText },
   },
 );
+
+/** The words of a command line that name a command: `net`, `log`. */
+export function wordsOf(inputs: readonly string[]): string[] {
+  const [first = '', second = ''] = inputs;
+  if (Object.hasOwn(ROUTES, first)) return [first];
+  const nested = Object.hasOwn(NESTED, first) ? NESTED[first] : undefined;
+  if (nested === undefined) return [];
+  return Object.hasOwn(nested.routes, second) ? [first, second] : [first];
+}
+
+/** Every command, as its words. */
+export function allCommands(): string[][] {
+  const nested = Object.entries(NESTED).flatMap(([name, { routes }]) =>
+    Object.keys(routes).map((word) => [name, word]),
+  );
+  return [...Object.keys(ROUTES).map((word) => [word]), ...nested];
+}
+
+async function versionOf(this: SbxContext): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(this.distDir, 'build.json'), 'utf8')) as { version: string };
+  return version;
+}

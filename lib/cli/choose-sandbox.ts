@@ -32,7 +32,7 @@ export function chooseSandbox<T extends Known>(
   name: string | undefined,
 ): T {
   const own = all.filter((one) => one.projectDir === projectDir);
-  if (name === undefined) return onlyOne(own);
+  if (name === undefined) return onlyOne(own, projectDir);
   const slash = name.indexOf('/');
   const [project, bare] = slash < 0 ? [undefined, name] : [name.slice(0, slash), name.slice(slash + 1)];
   const matching = (list: readonly T[]) =>
@@ -48,24 +48,32 @@ export function chooseSandbox<T extends Known>(
   return only;
 }
 
-function onlyOne<T extends Known>(own: readonly T[]): T {
+function onlyOne<T extends Known>(own: readonly T[], projectDir: string | undefined): T {
   const [only, ...more] = own;
   if (only === undefined)
     throw new SbxError('not-found', 'there is no sandbox of this folder', {
-      hint: 'run `sbx apply` first, or name one of `sbx ls`',
+      why: projectDir === undefined ? 'no sandbox.toml is here or above' : `${projectDir} was not applied`,
+      hint:
+        projectDir === undefined
+          ? 'run `sbx init`, then `sbx apply`; or name one of `sbx ls`'
+          : 'run `sbx apply` first, or name one of `sbx ls`',
     });
   if (more.length > 0)
     throw new SbxError('ambiguous-name', 'this project has more than one sandbox', {
+      why: `there are ${own.length}, and none is named`,
       hint: `name one: ${own.map((one) => one.name).join(', ')}`,
     });
   return only;
 }
 
 function unknown(name: string, all: readonly Known[]): SbxError {
+  const [first] = all;
   return new SbxError('not-found', `there is no sandbox "${name}"`, {
-    hint:
-      all.length === 0
-        ? 'run `sbx apply` in a project'
+    why:
+      first === undefined
+        ? 'there is none at all'
         : `there are: ${all.map((one) => `${one.project}/${one.name}`).join(', ')}`,
+    hint:
+      first === undefined ? 'run `sbx apply` in a project' : `name one of them, such as ${first.project}/${first.name}`,
   });
 }

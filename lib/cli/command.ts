@@ -1,7 +1,10 @@
 /** The frame of every command: common flags, errors in three lines or as JSON, exit codes. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { buildCommand, type Command, type CommandContext } from '@stricli/core';
-import { SbxError, toErrorJson } from '../errors.ts';
+import { SbxError } from '../errors.ts';
 import type { SbxContext } from './context.ts';
+import { describeError } from './error-hints.ts';
 import type { View } from './view/types.ts';
 import { createView } from './view/view.ts';
 
@@ -50,10 +53,10 @@ export function command<F = object, A extends readonly unknown[] = []>(
             flags,
             args: args as unknown as A,
             view,
-            cwd: flags.project ?? this.process.cwd(),
+            cwd: folderOf(this.process.cwd(), flags.project),
           })) ?? 0;
       } catch (error) {
-        view.error(toErrorJson(error));
+        view.error(describeError(error));
         this.process.exitCode = error instanceof SbxError ? (error.code === 'cancelled' ? 130 : error.exitCode) : 1;
         if (!(error instanceof SbxError) && this.process.env['SBX_DEBUG'])
           this.process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
@@ -63,10 +66,34 @@ export function command<F = object, A extends readonly unknown[] = []>(
   return buildCommand(builder as never) as unknown as Command<CommandContext>;
 }
 
-/** Many names after the flags. */
-export const names = (brief: string) => ({ kind: 'array', parameter: { parse: String, brief, placeholder: 'name' } });
+function folderOf(cwd: string, project: string | undefined): string {
+  if (project === undefined) return cwd;
+  const dir = resolve(cwd, project);
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return dir;
+  throw new SbxError('usage', '--project names no folder', {
+    why: `${dir} is ${statSync(dir, { throwIfNoEntry: false }) === undefined ? 'not there' : 'a file'}`,
+    hint: 'name the folder that sandbox.toml stands in',
+  });
+}
 
-export const one = (brief: string, placeholder: string, optional = false) => ({
-  kind: 'tuple',
-  parameters: [{ parse: String, brief, placeholder, ...(optional ? { optional: true } : {}) }],
+/** Many sandboxes after the flags. */
+export const names = (brief: string) => ({ kind: 'array', parameter: sandbox(brief) });
+
+/** At most one sandbox. */
+export const maybeName = () => ({ kind: 'tuple', parameters: [{ ...sandbox('The sandbox'), optional: true }] });
+
+/** A parameter that names a sandbox; shells complete it. */
+export const sandbox = (brief: string, placeholder = 'name') => ({
+  parse: String,
+  brief,
+  placeholder,
+  proposeCompletions(this: SbxContext, partial: string) {
+    return import('./sandbox-names.ts').then(({ sandboxNames }) => sandboxNames(this, partial));
+  },
 });
+
+/** @throws for the command line's own message. */
+export function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new TypeError('it must be a count, such as 20');
+  return Number(text);
+}

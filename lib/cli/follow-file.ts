@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 200;
 
-/** Ends at the end of the file, or with the signal when following. Survives truncation and replacement. */
+/** Lines without their ends, also those of a console (CR LF). Ends at the end of the file, or with the signal when following. Survives truncation and replacement. */
 export async function* readLines(
   path: string,
   options: { last: number | undefined; follow: boolean; signal: AbortSignal },
@@ -20,7 +20,7 @@ export async function* readLines(
     if (found !== undefined && found.size > position) {
       const text = rest + (await readFrom(path, position, found.size));
       position = found.size;
-      const lines = text.split('\n');
+      const lines = text.split(/\r?\n/);
       rest = lines.pop() ?? '';
       yield* first && options.last !== undefined ? lines.slice(-options.last) : lines;
     }

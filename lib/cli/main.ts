@@ -3,13 +3,36 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CommandContext, run } from '@stricli/core';
-import { app } from './app.ts';
+import { SbxError } from '../errors.ts';
+import { app, wordsOf } from './app.ts';
+import { COMPLETE } from './commands/completion.ts';
 import { createContext } from './context.ts';
+import { describeError } from './error-hints.ts';
+import { withHelp } from './usage-text.ts';
+import { createView } from './view/view.ts';
 
 const context = createContext(dirname(fileURLToPath(import.meta.url)));
 // A reader that closes its end (`sbx ls | head -1`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-await run(app, process.argv.slice(2), context as unknown as CommandContext);
-// Stricli's own codes for wrong usage are negative.
-if (typeof process.exitCode === 'number' && process.exitCode < 0) process.exitCode = 2;
+const inputs = process.argv.slice(2);
+try {
+  if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
+  else await run(app, inputs, context as unknown as CommandContext);
+} catch (error) {
+  const wrong = error instanceof SbxError ? withHelp(error, wordsOf(inputs)) : error;
+  (await createView(asksForJson(inputs), process)).error(describeError(wrong));
+  process.exitCode = wrong instanceof SbxError ? wrong.exitCode : 1;
+}
+
+/** Of a command line that could not be understood. What stands behind `--` is not ours. */
+function asksForJson(words: string[]): boolean {
+  const end = words.indexOf('--');
+  return words.slice(0, end < 0 ? undefined : end).includes('--json');
+}
+
+async function printCompletions(words: string[]): Promise<void> {
+  const { complete } = await import('./complete.ts');
+  const found = await complete(context, words).catch(() => []);
+  if (found.length > 0) process.stdout.write(`${found.join('\n')}\n`);
+}

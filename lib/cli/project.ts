@@ -56,6 +56,6 @@ export async function ownSandboxes(client: DaemonClient, cwd: string): Promise<S
   return all.filter(({ projectDir }) => projectDir === dir);
 }
 
-async function ownProject(cwd: string, all: SandboxStatus[]): Promise<string | undefined> {
+export async function ownProject(cwd: string, all: SandboxStatus[]): Promise<string | undefined> {
   return projectDirOf(await realpath(cwd), all, (dir) => existsSync(join(dir, 'sandbox.toml')));
 }

@@ -26,21 +26,45 @@ interface Sign {
 }
 
 const SIGNS: Sign[] = [
-  { group: 'js', files: /^pnpm-lock\.yaml$/, language: 'JavaScript (pnpm)', npm: ['pnpm'], allow: ['preset:npm'] },
+  { group: 'js', files: /^bun\.lockb?$/, language: 'JavaScript (Bun)', npm: ['bun'], allow: ['preset:npm'] },
+  { group: 'js', files: /^deno\.(jsonc?|lock)$/, language: 'JavaScript (Deno)', npm: ['deno'], allow: ['preset:npm'] },
+  {
+    group: 'js',
+    files: /^pnpm-(lock|workspace)\.yaml$/,
+    language: 'JavaScript (pnpm)',
+    npm: ['pnpm'],
+    allow: ['preset:npm'],
+  },
   { group: 'js', files: /^yarn\.lock$/, language: 'JavaScript (Yarn)', npm: ['yarn'], allow: ['preset:npm'] },
   { group: 'js', files: /^package(-lock)?\.json$/, language: 'JavaScript (npm)', allow: ['preset:npm'] },
   {
     group: 'py',
-    files: /^(pyproject\.toml|requirements.*\.txt|setup\.py|Pipfile)$/,
+    files: /^poetry\.lock$/,
+    language: 'Python (Poetry)',
+    apt: ['python3', 'python3-pip', 'python3-venv', 'python3-poetry'],
+  },
+  {
+    group: 'py',
+    files: /^Pipfile(\.lock)?$/,
+    language: 'Python (Pipenv)',
+    apt: ['python3', 'python3-pip', 'python3-venv', 'pipenv'],
+  },
+  {
+    group: 'py',
+    files: /^(pyproject\.toml|requirements.*\.txt|setup\.(py|cfg))$/,
     language: 'Python',
     apt: ['python3', 'python3-pip', 'python3-venv'],
   },
-  { group: 'go', files: /^go\.mod$/, language: 'Go', apt: ['golang'] },
+  { group: 'go', files: /^go\.(mod|work)$/, language: 'Go', apt: ['golang'] },
   { group: 'rust', files: /^Cargo\.toml$/, language: 'Rust', apt: ['cargo', 'rustc'] },
   { group: 'jvm', files: /^pom\.xml$/, language: 'Java (Maven)', apt: ['default-jdk-headless', 'maven'] },
   { group: 'jvm', files: /^build\.gradle(\.kts)?$/, language: 'Java (Gradle)', apt: ['default-jdk-headless'] },
   { group: 'ruby', files: /^Gemfile$/, language: 'Ruby', apt: ['ruby', 'ruby-dev', 'bundler'] },
   { group: 'php', files: /^composer\.json$/, language: 'PHP (Composer)', apt: ['php-cli', 'composer'] },
+  { group: 'elixir', files: /^mix\.exs$/, language: 'Elixir', apt: ['elixir'] },
+  { group: 'haskell', files: /^(cabal\.project|.+\.cabal)$/, language: 'Haskell', apt: ['ghc', 'cabal-install'] },
+  { group: 'ocaml', files: /^(dune-project|.+\.opam)$/, language: 'OCaml', apt: ['ocaml', 'ocaml-dune', 'opam'] },
+  { group: 'c', files: /^meson\.build$/, language: 'C and C++ (Meson)', apt: ['build-essential', 'meson'] },
   { group: 'c', files: /^CMakeLists\.txt$/, language: 'C and C++ (CMake)', apt: ['build-essential', 'cmake'] },
   { group: 'c', files: /^(Makefile|configure)$/, language: 'Make', apt: ['build-essential'] },
 ];
@@ -70,7 +94,7 @@ export function renderInit(detected: DetectedProject, agent = 'shell'): string {
   const found = detected.languages.length === 0 ? 'nothing that sbx knows' : detected.languages.join(', ');
   const hide = [...new Set(['.env', '.env.local', ...detected.secrets])];
   return `# What this project wants of its sandbox. \`sbx plan\` shows what would change, \`sbx apply\` makes it so.
-# Found here: ${found}. Every field: docs/reference.md, and sandbox.toml.example beside it.
+# Found here: ${found}. Every field: docs/reference.md of sbx, and its sandbox.toml.example.
 version = 1
 name = ${quote(detected.name)}
 

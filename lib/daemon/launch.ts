@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
 import { readHolder } from '../lock.ts';
 import { ensurePrivateDir, type Home, socketPath } from '../paths.ts';
-import { isAlive } from '../process.ts';
+import { isAlive, pathWithTools } from '../process.ts';
 import type { DaemonStatus } from './api.ts';
 import { DaemonClient } from './client.ts';
 
@@ -64,7 +64,7 @@ async function start(client: DaemonClient, options: LaunchOptions, build: string
     detached: true,
     stdio: ['ignore', log, log],
     cwd: '/',
-    env: { ...process.env, SBX_HOME: home.root },
+    env: { ...process.env, SBX_HOME: home.root, PATH: pathWithTools(process.env['PATH']) },
   });
   closeSync(log);
   let ended = false;

@@ -1,7 +1,7 @@
 /** Turns a tar into an ext4 image, without root and with the tar's owners. */
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { run } from '../process.ts';
+import { pathWithTools, run } from '../process.ts';
 
 export interface FilesystemRequest {
   /** Unpacked one over the other */
@@ -45,7 +45,7 @@ export async function makeExt4(request: FilesystemRequest): Promise<void> {
       'root=$1; shift; while [ "$1" != -- ]; do tar -xf "$1" -C "$root" --numeric-owner || exit 1; shift; done; shift; exec "$@"';
     await run('fakeroot', ['--', 'sh', '-c', script, 'sh', root, ...request.tars, '--', ...mke2fs], {
       ...(request.signal === undefined ? {} : { signal: request.signal }),
-      env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
+      env: { ...process.env, PATH: pathWithTools(process.env['PATH']) },
     });
   } finally {
     await run('chmod', ['-R', 'u+rwX', work]).catch(() => {});

@@ -1,83 +1,53 @@
-/** completion: scripts for the shells; the words come from the commands themselves. */
+/** completion: scripts for the shells. They ask `sbx` itself for the words, so that they know every command, flag and sandbox. */
 import { SbxError } from '../../errors.ts';
 import { command } from '../command.ts';
 
-const COMMANDS = [
-  'init',
-  'validate',
-  'plan',
-  'apply',
-  'ls',
-  'inspect',
-  'exec',
-  'shell',
-  'cp',
-  'logs',
-  'stop',
-  'start',
-  'reset',
-  'rm',
-  'net',
-  'doctor',
-  'gc',
-  'daemon',
-  'completion',
-];
-const NAMED = ['inspect', 'exec', 'shell', 'logs', 'stop', 'start', 'reset', 'rm'];
-const NESTED: Record<string, string[]> = {
-  net: ['log', 'check', 'allow', 'suggest'],
-  daemon: ['status', 'stop', 'logs'],
-  completion: ['bash', 'zsh', 'fish'],
-};
+/** Words that `main` answers before anything else: what was typed stands behind it. */
+export const COMPLETE = '__complete';
 
-/** Names of sandboxes, asked for at completion time; plain text, one a line. */
-const LIST = `sbx ls --json 2>/dev/null | tr ',' '\\n' | sed -n 's/.*"name":"\\([a-z0-9-]*\\)".*/\\1/p'`;
-
-const SCRIPTS: Record<string, () => string> = {
-  bash: () => `_sbx() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" verb="\${COMP_WORDS[1]}"
-  if [ "$COMP_CWORD" -eq 1 ]; then COMPREPLY=($(compgen -W "${COMMANDS.join(' ')}" -- "$cur")); return; fi
-  case "$verb" in
-${Object.entries(NESTED)
-  .map(([verb, words]) => `    ${verb}) COMPREPLY=($(compgen -W "${words.join(' ')}" -- "$cur"));;`)
-  .join('\n')}
-    ${NAMED.join('|')}) COMPREPLY=($(compgen -W "$(${LIST})" -- "$cur"));;
-    cp) COMPREPLY=($(compgen -f -- "$cur"));;
-  esac
+const SCRIPTS: Record<string, string> = {
+  bash: `_sbx() {
+  local cur="\${COMP_WORDS[COMP_CWORD]}" IFS=$'\\n'
+  COMPREPLY=($(sbx ${COMPLETE} "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+  if [ \${#COMPREPLY[@]} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$cur")); fi
 }
-complete -F _sbx sbx`,
-  zsh: () => `#compdef sbx
+complete -o filenames -F _sbx sbx`,
+  zsh: `#compdef sbx
 _sbx() {
-  if (( CURRENT == 2 )); then compadd ${COMMANDS.join(' ')}; return; fi
-  case "$words[2]" in
-${Object.entries(NESTED)
-  .map(([verb, words]) => `    ${verb}) compadd ${words.join(' ')};;`)
-  .join('\n')}
-    ${NAMED.join('|')}) compadd $(${LIST});;
-    cp) _files;;
-  esac
+  local -a found
+  found=(\${(f)"$(sbx ${COMPLETE} "\${(@)words[2,CURRENT]}" 2>/dev/null)"})
+  if (( \${#found} )); then compadd -- $found; else _files; fi
 }
 compdef _sbx sbx`,
-  fish: () =>
-    [
-      'complete -c sbx -f',
-      `complete -c sbx -n __fish_use_subcommand -a "${COMMANDS.join(' ')}"`,
-      ...Object.entries(NESTED).map(
-        ([verb, words]) => `complete -c sbx -n "__fish_seen_subcommand_from ${verb}" -a "${words.join(' ')}"`,
-      ),
-      `complete -c sbx -n "__fish_seen_subcommand_from ${NAMED.join(' ')}" -a "(${LIST.replaceAll('\\n', '\\\\n')})"`,
-    ].join('\n'),
+  fish: `function __sbx_complete
+  set -l words (commandline -opc) (commandline -ct)
+  sbx ${COMPLETE} $words[2..-1] 2>/dev/null
+end
+complete -c sbx -f -n 'test -n "$(__sbx_complete)"' -a '(__sbx_complete)'`,
 };
 
 export const completion = command<object, [string]>({
   brief: 'Prints a completion script: bash, zsh or fish',
   parameters: {
-    positional: { kind: 'tuple', parameters: [{ parse: String, brief: 'bash, zsh or fish', placeholder: 'shell' }] },
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        {
+          parse: String,
+          brief: 'bash, zsh or fish',
+          placeholder: 'shell',
+          proposeCompletions: (partial: string) => Object.keys(SCRIPTS).filter((name) => name.startsWith(partial)),
+        },
+      ],
+    },
   },
   async run({ args, view }) {
-    const script = SCRIPTS[args[0]]?.();
+    const script = Object.hasOwn(SCRIPTS, args[0]) ? SCRIPTS[args[0]] : undefined;
     if (script === undefined)
-      throw new SbxError('usage', `no completion for ${args[0]}`, { hint: 'there is bash, zsh and fish' });
+      throw new SbxError('usage', `no completion for ${args[0]}`, {
+        why: `there is one for ${Object.keys(SCRIPTS).join(', ')}`,
+        hint: 'for example, in ~/.bashrc: source <(sbx completion bash)',
+      });
     view.result({ shell: args[0], script }, script);
     return 0;
   },

@@ -5,8 +5,10 @@ import type { DaemonClient } from '../../daemon/client.ts';
 import { SbxError } from '../../errors.ts';
 import type { ExecRequest } from '../../guest/services.ts';
 import { applyProject } from '../apply-project.ts';
-import { command } from '../command.ts';
+import { command, sandbox } from '../command.ts';
 import { daemonOf, resolveSandbox } from '../project.ts';
+import { showOutput } from '../show-output.ts';
+import type { View } from '../view/types.ts';
 
 interface ExecFlags {
   interactive: boolean;
@@ -34,7 +36,7 @@ export const exec = command<ExecFlags, string[]>({
     aliases: ALIASES,
     positional: {
       kind: 'array',
-      parameter: { parse: String, brief: 'The sandbox, then -- and the command', placeholder: 'arg' },
+      parameter: sandbox('The sandbox, then -- and the command', 'arg'),
     },
   },
   async run({ context, cwd, view, flags, args }) {
@@ -44,6 +46,7 @@ export const exec = command<ExecFlags, string[]>({
     const client = await daemonOf(context);
     if (flags.apply) await applyProject({ context, client, view, cwd, only: [], yes: false, acceptWidening: false });
     return runIn(client, await resolveSandbox(client, cwd, name), {
+      view,
       argv,
       flags,
       stdin: flags.interactive || flags.tty || !context.process.stdin.isTTY,
@@ -58,7 +61,7 @@ export const shell = command<{ user?: string; apply: boolean }, [string?]>({
     aliases: { u: 'user' },
     positional: {
       kind: 'tuple',
-      parameters: [{ parse: String, brief: 'The sandbox', placeholder: 'name', optional: true }],
+      parameters: [{ ...sandbox('The sandbox'), optional: true }],
     },
   },
   async run({ context, cwd, view, flags, args }) {
@@ -66,6 +69,7 @@ export const shell = command<{ user?: string; apply: boolean }, [string?]>({
     if (flags.apply) await applyProject({ context, client, view, cwd, only: [], yes: false, acceptWidening: false });
     const tty = context.process.stdin.isTTY === true;
     return runIn(client, await resolveSandbox(client, cwd, args[0]), {
+      view,
       argv: ['/bin/sh', '-c', 'command -v bash >/dev/null && exec bash -l || exec sh -l'],
       flags: { ...flags, tty, interactive: true },
       stdin: true,
@@ -85,6 +89,7 @@ function splitArgs(argv: string[], args: string[]): { name: string | undefined; 
 }
 
 interface RunRequest {
+  view: View;
   argv: string[];
   flags: Partial<ExecFlags>;
   stdin: boolean;
@@ -94,6 +99,7 @@ async function runIn(client: DaemonClient, sandbox: SandboxStatus, request: RunR
   const { GuestConnection } = await import('../../guest/client.ts');
   await using guest = await GuestConnection.connect(await client.guest(sandbox.id), { fresh: true });
   const { stdin, stdout, stderr } = process;
+  const { view } = request;
   const tty = request.flags.tty === true;
   const ask: ExecRequest = {
     argv: request.argv,
@@ -106,14 +112,17 @@ async function runIn(client: DaemonClient, sandbox: SandboxStatus, request: RunR
       : {}),
   };
   const child = guest.exec(ask);
-  child.stdout.pipe(stdout, { end: false });
-  child.stderr.pipe(stderr, { end: false });
+  const shown = Promise.all([
+    showOutput({ from: child.stdout, to: stdout, name: 'stdout', view }),
+    showOutput({ from: child.stderr, to: stderr, name: 'stderr', view }),
+  ]);
   const restore = tty && stdin.isTTY ? rawTerminal(child.resize) : forwardSignals(child.kill);
   if (request.stdin) stdin.pipe(child.stdin);
   child.stdin.on('error', () => {});
   try {
-    const { code } = await child.exit;
-    await Promise.all([flushed(child.stdout), flushed(child.stderr)]);
+    const { code, signal } = await child.exit;
+    await shown;
+    if (view.json) view.line({ exit: { code, ...(signal === undefined ? {} : { signal }) } }, '');
     return code;
   } finally {
     restore();
@@ -148,11 +157,6 @@ function forwardSignals(kill: (signal: string) => void): () => void {
   return () => {
     for (const off of handlers) off();
   };
-}
-
-async function flushed(stream: NodeJS.ReadableStream): Promise<void> {
-  if ((stream as { readableEnded?: boolean }).readableEnded) return;
-  await new Promise((resolve) => stream.once('end', resolve));
 }
 
 function parseEnv(entries: readonly string[]): Record<string, string> {

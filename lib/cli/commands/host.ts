@@ -14,7 +14,7 @@ export const doctor = command<{ fix: boolean }>({
   async run({ context, view, flags }) {
     const { runChecks } = await import('../doctor/checks.ts');
     let checks = await runChecks(context.home);
-    const packages = checks.flatMap((check) => check.packages ?? []);
+    const packages = [...new Set(checks.flatMap((check) => check.packages ?? []))];
     if (flags.fix && packages.length > 0) {
       await install(packages);
       checks = await runChecks(context.home);
@@ -29,20 +29,26 @@ export const doctor = command<{ fix: boolean }>({
   },
 });
 
-/** Its output goes to stderr: stdout is for the result. */
 async function install(packages: string[]): Promise<void> {
-  const apt = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
-  const argv = process.getuid?.() === 0 ? apt : ['sudo', ...apt];
-  const code = await new Promise<number>((resolve) => {
-    const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['inherit', 2, 2] });
-    child.once('error', () => resolve(127));
+  // Lists that cannot be fetched anew may still do: installing shows it.
+  await aptGet(['update', '-q']);
+  const { code, command } = await aptGet(['install', '-y', '--no-install-recommends', ...packages]);
+  if (code === 0) return;
+  throw new SbxError('tool-missing', 'the missing packages could not be installed', {
+    why: code === undefined ? 'there is neither root nor sudo' : `${command} ended with ${code}`,
+    hint: `install them by hand: ${packages.join(' ')}`,
+  });
+}
+
+/** Its output goes to stderr: stdout is for the result. */
+async function aptGet(args: string[]): Promise<{ code: number | undefined; command: string }> {
+  const [command = '', ...rest] = [...(process.getuid?.() === 0 ? [] : ['sudo']), 'apt-get', ...args];
+  const code = await new Promise<number | undefined>((resolve) => {
+    const child = spawn(command, rest, { stdio: ['inherit', 2, 2] });
+    child.once('error', () => resolve(undefined));
     child.once('exit', (status) => resolve(status ?? 1));
   });
-  if (code !== 0)
-    throw new SbxError('tool-missing', 'the missing packages could not be installed', {
-      why: `${argv.join(' ')} ended with ${code}`,
-      hint: 'run `apt-get update`, then try again',
-    });
+  return { code, command: [command, ...rest].join(' ') };
 }
 
 export const gc = command<{ dryRun: boolean }>({

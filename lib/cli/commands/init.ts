@@ -7,7 +7,18 @@ import { command } from '../command.ts';
 export const init = command<{ agent?: string }>({
   brief: 'Writes a sandbox.toml that fits this project',
   parameters: {
-    flags: { agent: { kind: 'parsed', parse: String, brief: 'An agent template; default: shell', optional: true } },
+    flags: {
+      agent: {
+        kind: 'parsed',
+        parse: String,
+        brief: 'An agent template; default: shell',
+        optional: true,
+        proposeCompletions: async (partial: string) =>
+          (await (await import('../../config/templates.ts')).builtinTemplates()).filter((one) =>
+            one.startsWith(partial),
+          ),
+      },
+    },
   },
   async run({ cwd, view, flags }) {
     const { detectProject, renderInit } = await import('../../config/init.ts');

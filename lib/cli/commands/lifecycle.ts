@@ -3,7 +3,7 @@
 import type { SandboxStatus } from '../../daemon/api.ts';
 import type { DaemonClient, StreamOptions } from '../../daemon/client.ts';
 import { SbxError } from '../../errors.ts';
-import { command, names, one, type Run } from '../command.ts';
+import { command, maybeName, names, type Run } from '../command.ts';
 import { follow } from '../follow.ts';
 import { daemonOf, ownSandboxes, resolveSandbox } from '../project.ts';
 
@@ -18,7 +18,7 @@ const verb = (
     parameters: {
       flags: { yes: { kind: 'boolean', brief: 'Ask nothing', default: false } },
       aliases: { y: 'yes' },
-      positional: one('The sandbox', 'name', true),
+      positional: maybeName(),
     },
     async run(input) {
       const client = await daemonOf(input.context);
@@ -76,7 +76,10 @@ async function targetsOf(client: DaemonClient, cwd: string, wanted: string[], al
     return Promise.all((wanted.length === 0 ? [undefined] : wanted).map((name) => resolveSandbox(client, cwd, name)));
   const found = await ownSandboxes(client, cwd);
   if (found.length === 0)
-    throw new SbxError('not-found', 'there is no sandbox of this folder', { hint: 'see `sbx ls`' });
+    throw new SbxError('not-found', 'there is no sandbox of this folder', {
+      why: 'nothing was applied here',
+      hint: '`sbx ls` shows all there are, with their projects',
+    });
   return found;
 }
 

@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxDetail } from '../../daemon/api.ts';
 import { SbxError } from '../../errors.ts';
-import { command, one } from '../command.ts';
+import { command, maybeName, parseCount } from '../command.ts';
 import type { SbxContext } from '../context.ts';
 import { readLines } from '../follow-file.ts';
 import { daemonOf, resolveSandbox } from '../project.ts';
@@ -11,7 +11,7 @@ import type { View } from '../view/types.ts';
 
 const FOLLOW = {
   follow: { kind: 'boolean', brief: 'Go on as lines come', default: false },
-  lines: { kind: 'parsed', parse: Number, brief: 'Only the last lines', optional: true },
+  lines: { kind: 'parsed', parse: parseCount, brief: 'Only the last lines', optional: true },
 };
 
 export const logs = command<
@@ -27,7 +27,7 @@ export const logs = command<
       daemon: { kind: 'boolean', brief: 'The daemon', default: false },
     },
     aliases: { f: 'follow', n: 'lines' },
-    positional: one('The sandbox', 'name', true),
+    positional: maybeName(),
   },
   async run({ context, cwd, view, flags, args }) {
     if (flags.daemon) return show(context.home.daemon.log, flags, view);
@@ -46,7 +46,10 @@ export const daemonLogs = command<{ follow: boolean; lines?: number }>({
 
 async function show(path: string, flags: { follow: boolean; lines?: number }, view: View): Promise<number> {
   if (statSync(path, { throwIfNoEntry: false }) === undefined && !flags.follow)
-    throw new SbxError('not-found', 'there is no such log yet', { why: `${path} does not exist` });
+    throw new SbxError('not-found', 'there is no such log yet', {
+      why: `${path} does not exist`,
+      hint: 'it is written by the first `sbx apply`',
+    });
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());
   for await (const line of readLines(path, { last: flags.lines, follow: flags.follow, signal: abort.signal }))
@@ -66,6 +69,10 @@ function newestBake(context: SbxContext): string {
     join(dir, name),
   );
   const newest = files.toSorted((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
-  if (newest === undefined) throw new SbxError('not-found', 'nothing was baked yet');
+  if (newest === undefined)
+    throw new SbxError('not-found', 'nothing was baked yet', {
+      why: `${dir} holds no log`,
+      hint: 'run `sbx apply`: it bakes what sandbox.toml asks for',
+    });
   return newest;
 }

@@ -1,6 +1,6 @@
 /** ls and inspect. */
 import type { SandboxStatus } from '../../daemon/api.ts';
-import { command, one } from '../command.ts';
+import { command, maybeName } from '../command.ts';
 import { daemonOf, resolveSandbox } from '../project.ts';
 
 export const ls = command({
@@ -15,7 +15,7 @@ export const ls = command({
 
 export const inspect = command<object, [string?]>({
   brief: 'Shows everything about one sandbox',
-  parameters: { positional: one('The sandbox', 'name', true) },
+  parameters: { positional: maybeName() },
   async run({ context, cwd, view, args }) {
     const client = await daemonOf(context);
     const detail = await client.inspect((await resolveSandbox(client, cwd, args[0])).id);

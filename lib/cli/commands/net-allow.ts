@@ -1,5 +1,5 @@
 /** net allow: lets a host out of a running sandbox, for a while or for good. */
-import { command } from '../command.ts';
+import { command, sandbox } from '../command.ts';
 
 export const allow = command<{ for?: string; save: boolean }, [string, string?]>({
   brief: 'Lets a host out: of one sandbox at once, or written into sandbox.toml',
@@ -21,7 +21,7 @@ export const allow = command<{ for?: string; save: boolean }, [string, string?]>
           brief: 'As an entry of [network] allow: host, host:port, *.host, CIDR, preset:npm',
           placeholder: 'host',
         },
-        { parse: String, brief: 'The sandbox', placeholder: 'name', optional: true },
+        { ...sandbox('The sandbox'), optional: true },
       ],
     },
   },

@@ -1,7 +1,7 @@
 /** net log: what a sandbox tried to reach, and the verdicts. */
 import { SbxError } from '../../errors.ts';
 import { instancePaths } from '../../paths.ts';
-import { command, one } from '../command.ts';
+import { command, maybeName, parseCount } from '../command.ts';
 import { daemonOf, resolveSandbox } from '../project.ts';
 import { auditLine } from '../view/audit-line.ts';
 
@@ -10,12 +10,6 @@ interface Flags {
   denied: boolean;
   host?: string;
   lines?: number;
-}
-
-/** @throws for the command line's own message. */
-function countOf(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new TypeError(`${text} is no count`);
-  return Number(text);
 }
 
 export const log = command<Flags, [string?]>({
@@ -29,10 +23,10 @@ export const log = command<Flags, [string?]>({
         default: false,
       },
       host: { kind: 'parsed', parse: String, brief: 'Only this host, *.host or CIDR', optional: true },
-      lines: { kind: 'parsed', parse: countOf, brief: 'Only the last records', optional: true },
+      lines: { kind: 'parsed', parse: parseCount, brief: 'Only the last records', optional: true },
     },
     aliases: { f: 'follow', n: 'lines' },
-    positional: one('The sandbox', 'name', true),
+    positional: maybeName(),
   },
   async run({ context, cwd, view, flags, args }) {
     const { auditFilter } = await import('../../gateway/audit-filter.ts');

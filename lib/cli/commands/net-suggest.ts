@@ -1,5 +1,5 @@
 /** net suggest: makes allow entries of what a sandbox asked for and did not get, or got in mode "observe" only. */
-import { command, one } from '../command.ts';
+import { command, maybeName } from '../command.ts';
 
 export const suggest = command<{ save: boolean }, [string?]>({
   brief: 'Suggests allow entries for what was denied or only observed',
@@ -7,7 +7,7 @@ export const suggest = command<{ save: boolean }, [string?]>({
     flags: {
       save: { kind: 'boolean', brief: 'Write them into sandbox.toml; the next apply asks for them', default: false },
     },
-    positional: one('The sandbox', 'name', true),
+    positional: maybeName(),
   },
   run: async (input) => (await import('../suggest-entries.ts')).suggestEntries(input),
 });

@@ -23,7 +23,11 @@ export const check = command<{ sandbox?: string; method?: string }, [string]>({
     const project = await readProject(context, cwd);
     const spec =
       flags.sandbox === undefined ? project.sandboxes[0] : project.sandboxes.find(({ name }) => name === flags.sandbox);
-    if (spec === undefined) throw new SbxError('not-found', `sandbox.toml names no sandbox "${flags.sandbox}"`);
+    if (spec === undefined)
+      throw new SbxError('not-found', `sandbox.toml names no sandbox "${flags.sandbox}"`, {
+        why: `it names ${project.sandboxes.map(({ name }) => name).join(', ')}`,
+        hint: 'name one of them',
+      });
     const grants = readGrants(context.home, instanceId(project.dir, spec.name));
     const verdict = checkUrl(compilePolicy(livePolicy(spec, grants)), args[0], flags.method);
     if (verdict === undefined)

@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Home } from '../../paths.ts';
 import { instancePaths } from '../../paths.ts';
+import { pathWithTools } from '../../process.ts';
 
 export interface CheckResult {
   name: string;
@@ -33,6 +34,7 @@ const TOOLS: [program: string, pkg: string, why: string][] = [
   ['fallocate', 'util-linux', 'keeps snapshots small'],
   ['xz', 'xz-utils', 'unpacks modules'],
   ['zstd', 'zstd', 'unpacks modules'],
+  ['git', 'git', 'tells what of a workspace it would run'],
 ];
 
 const DISK_MIN_GIB = 5;
@@ -62,9 +64,9 @@ function nodeCheck(): CheckResult {
 }
 
 function toolCheck([program, pkg, why]: (typeof TOOLS)[number]): CheckResult {
-  const found = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'].some((dir) =>
-    existsSync(join(dir, program)),
-  );
+  const found = pathWithTools(process.env['PATH'])
+    .split(delimiter)
+    .some((dir) => existsSync(join(dir, program)));
   return {
     name: program,
     status: found ? 'ok' : 'failed',
@@ -185,6 +187,10 @@ async function accelerator(): Promise<CheckResult> {
     name,
     status: 'warning',
     message: `${why}: machines are emulated, which works but is slower`,
-    ...(usable ? {} : { cure: 'join the group kvm, if this machine has it' }),
+    ...(usable
+      ? {}
+      : {
+          cure: `usermod --append --groups kvm ${userInfo().username}, if this machine has a /dev/kvm; then log in again`,
+        }),
   };
 }

@@ -39,7 +39,7 @@ describe('a sandbox by its name', () => {
 
   it('that is unknown: the error says which there are', () => {
     expect(() => chooseSandbox(all, '/tmp', 'shob')).toThrow(
-      expect.objectContaining({ code: 'not-found', hint: 'there are: shop/shop, blog/review, blog/draft' }),
+      expect.objectContaining({ code: 'not-found', why: 'there are: shop/shop, blog/review, blog/draft' }),
     );
   });
 });

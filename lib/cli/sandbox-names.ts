@@ -1,0 +1,17 @@
+/** The names of sandboxes, for completion. */
+import type { SandboxStatus } from '../daemon/api.ts';
+import type { SbxContext } from './context.ts';
+
+/** Bare names where they are enough, PROJECT/NAME elsewhere. */
+export async function sandboxNames(context: SbxContext, partial: string): Promise<string[]> {
+  const { findDaemon } = await import('../daemon/launch.ts');
+  const { ownProject } = await import('./project.ts');
+  const all = (await (await findDaemon(context.home))?.list()) ?? [];
+  const own = await ownProject(context.process.cwd(), all);
+  return all.map((one) => nameOf(one, all, own)).filter((name) => name.startsWith(partial));
+}
+
+function nameOf(one: SandboxStatus, all: SandboxStatus[], own: string | undefined): string {
+  const alone = all.filter(({ name }) => name === one.name).length === 1;
+  return alone || one.projectDir === own ? one.name : `${one.project}/${one.name}`;
+}

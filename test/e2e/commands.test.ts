@@ -1,0 +1,215 @@
+/** The commands on a real machine: what they say as JSON, many at once, terminals, copies, logs. */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn as spawnPty } from '@lydell/node-pty';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { allCommands } from '../../lib/cli/app.ts';
+import { DaemonClient } from '../../lib/daemon/client.ts';
+import { GuestConnection } from '../../lib/guest/client.ts';
+import { homeOf } from '../../lib/paths.ts';
+import { HOME, inside, json, must, type Project, project, SBX, SMALL, sbx, statusOf, until } from './harness.ts';
+
+const toml = `version = 1\nagent = "shell"\n${SMALL}`;
+let p: Project;
+
+beforeAll(async () => {
+  p = project('commands', toml);
+  await must(['apply', '--yes'], { cwd: p.dir });
+});
+afterAll(async () => {
+  await p?.[Symbol.asyncDispose]();
+});
+
+test('fifty commands at once: all run before the first one ends, each has its own streams and code', async () => {
+  const client = new DaemonClient(homeOf({ SBX_HOME: HOME }).daemon.socket);
+  await using guest = await GuestConnection.connect(await client.guest((await statusOf(p.dir)).id), { fresh: true });
+  const argv = ['sh', '-c', 'echo ready; read -r line; echo "$line"; exit 3'];
+  const children = Array.from({ length: 50 }, () => guest.exec({ argv, stdin: true }));
+  const outputs = children.map(({ stdout }) => {
+    const seen = { text: '' };
+    stdout.on('data', (chunk) => {
+      seen.text += chunk;
+    });
+    return seen;
+  });
+  await until(async () => outputs.every(({ text }) => text === 'ready\n'));
+  for (const [index, { stdin }] of children.entries()) stdin.end(`${index}\n`);
+  expect(await Promise.all(children.map(({ exit }) => exit))).toEqual(children.map(() => ({ code: 3 })));
+  expect(outputs.map(({ text }) => text)).toEqual(children.map((_, index) => `ready\n${index}\n`));
+});
+
+/** `sbx` on a terminal of its own. */
+function onTerminal(args: string[]) {
+  const pty = spawnPty(process.execPath, [SBX, ...args], {
+    cols: 100,
+    rows: 30,
+    cwd: p.dir,
+    env: { ...process.env, SBX_HOME: HOME, TERM: 'xterm' },
+  });
+  let text = '';
+  pty.onData((data) => {
+    text += data;
+  });
+  const code = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+  /** Waits for it, then forgets what came until then. */
+  const see = async (wanted: RegExp) => {
+    await until(async () => wanted.test(text), 50);
+    text = '';
+  };
+  return { pty, code, see };
+}
+
+describe('on a terminal', () => {
+  test('a shell knows its size, also after it changed; ctrl-c reaches the command; its code is passed on', async () => {
+    const { pty, code, see } = onTerminal(['shell']);
+    await see(/[$#] $/);
+    pty.write('stty size\r');
+    await see(/30 100/);
+    pty.resize(120, 40);
+    // The new size travels beside the keys.
+    pty.write('until [ "$(stty size)" = "40 120" ]; do sleep 0.2; done; echo si""zed\r');
+    await see(/sized/);
+    pty.write('sleep 1000; echo code $?\r');
+    await see(/sleep 1000/);
+    await until(() => inside(p.dir, 'pgrep -x sleep'));
+    pty.write('\x03');
+    pty.write('echo go""es on\r');
+    await see(/goes on/);
+    pty.write('exit 7\r');
+    expect(await code).toBe(7);
+  });
+
+  test('what widens is asked for with its line: a no changes nothing, a yes is kept', async () => {
+    p.write(`${toml}[network]\nallow = ["example.com"]\n`);
+    const no = onTerminal(['apply']);
+    await no.see(/network\.allow[\s\S]*sandbox\.toml:7[\s\S]*Allow it\? \[y\/N\]/);
+    no.pty.write('n\r');
+    expect(await no.code).toBe(4);
+    const yes = onTerminal(['apply']);
+    await yes.see(/Allow it\?/);
+    yes.pty.write('y\r');
+    expect(await yes.code).toBe(0);
+    expect((await sbx(['plan', '--exit-code'], { cwd: p.dir })).code).toBe(0);
+    p.write(toml);
+    await must(['apply'], { cwd: p.dir });
+  });
+});
+
+test('copies keep modes, links and odd names, and a large file every byte', async () => {
+  const tree = join(p.dir, 'a tree');
+  mkdirSync(join(tree, 'ünter'), { recursive: true });
+  const large = randomBytes(16 * 1024 ** 2);
+  writeFileSync(join(tree, 'large'), large);
+  writeFileSync(join(tree, 'ünter', 'o\'dd "name"'), 'x');
+  const modes: [string, number][] = [
+    ['large', 0o640],
+    ['ünter/o\'dd "name"', 0o755],
+    ['ünter', 0o700],
+  ];
+  for (const [name, mode] of modes) chmodSync(join(tree, name), mode);
+  symlinkSync('large', join(tree, 'link'));
+  await must(['cp', 'a tree', ':/tmp/copied'], { cwd: p.dir });
+  expect(
+    await inside(p.dir, 'cd /tmp/copied && sha256sum <large && stat -c %a large ünter ünter/* && readlink link'),
+  ).toBe(`${createHash('sha256').update(large).digest('hex')}  -\n640\n700\n755\nlarge`);
+  await must(['cp', ':/tmp/copied', 'back again'], { cwd: p.dir });
+  const back = join(p.dir, 'back again');
+  expect(readFileSync(join(back, 'large')).equals(large)).toBe(true);
+  for (const [name, mode] of modes) expect(statSync(join(back, name)).mode & 0o777).toBe(mode);
+  expect(readlinkSync(join(back, 'link'))).toBe('large');
+});
+
+test('logs -f shows lines as they come, until ctrl-c', async () => {
+  let seen = '';
+  const following = sbx(['logs', '-f', '-n', '0'], {
+    cwd: p.dir,
+    onStart: (child) => {
+      child.stdout?.on('data', (chunk) => {
+        seen += chunk;
+      });
+      void until(async () => {
+        await inside(p.dir, 'echo said-to-the-console | sudo tee /dev/console');
+        return seen.includes('said-to-the-console');
+      }).then(() => child.kill('SIGINT'));
+    },
+  });
+  expect((await following).code).toBe(0);
+});
+
+test('gc --dry-run only looks', async () => {
+  const before = readdirSync(join(HOME, 'store')).toSorted();
+  const first = await json<{ items: unknown[]; freedBytes: number }>(['gc', '--dry-run'], { cwd: p.dir });
+  expect(await json(['gc', '--dry-run'], { cwd: p.dir })).toEqual(first);
+  expect(readdirSync(join(HOME, 'store')).toSorted()).toEqual(before);
+});
+
+test('every command says with --json JSON and nothing else', async () => {
+  const empty = mkdtempSync(join(tmpdir(), 'sbx-init-'));
+  const calls: [words: string, args?: string[], answer?: object, cwd?: string][] = [
+    ['init', [], { agent: 'shell' }, empty],
+    ['validate', [], { valid: true }],
+    ['plan', [], { changes: [], steps: [] }],
+    ['apply', [], { steps: [] }],
+    ['ls'],
+    ['inspect', [], { state: 'running' }],
+    ['exec', ['--', 'sh', '-c', 'echo out']],
+    ['shell'],
+    ['cp', ['sandbox.toml', ':/tmp/x'], { entries: 1 }],
+    ['logs', ['-n', '1']],
+    ['net allow', ['example.com', '--for', '1h']],
+    ['net check', ['example.com'], { allow: true }],
+    ['net log'],
+    ['net suggest'],
+    ['doctor', [], { ok: true }],
+    ['gc', ['--dry-run']],
+    ['completion', ['fish'], { shell: 'fish' }],
+    ['stop', [], { state: 'stopped' }],
+    ['start', [], { state: 'running' }],
+    ['reset', ['--yes'], { state: 'running' }],
+    ['rm', ['--yes'], { removed: [expect.anything()] }],
+    ['daemon status', [], { running: true }],
+    ['daemon logs', ['-n', '2']],
+    ['daemon stop', [], { stopped: true }],
+  ];
+  for (const [words, args = [], answer = {}, cwd = p.dir] of calls) {
+    const { code, stdout, stderr } = await sbx([...words.split(' '), '--json', ...args], { cwd });
+    expect({ words, code, stderr }).toEqual({ words, code: 0, stderr: '' });
+    const documents = stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+    if (words in LINES) expect(documents).toEqual(LINES[words]);
+    else expect({ words, documents }).toEqual({ words, documents: [expect.objectContaining(answer)] });
+  }
+  rmSync(empty, { recursive: true });
+  expect(calls.map(([words]) => words).toSorted()).toEqual(
+    allCommands()
+      .map((words) => words.join(' '))
+      .toSorted(),
+  );
+  await must(['apply', '--yes'], { cwd: p.dir });
+});
+
+/** Commands that tell what happens: a document a line */
+const LINES: Record<string, unknown> = {
+  ls: [expect.arrayContaining([expect.objectContaining({ name: expect.any(String), state: 'running' })])],
+  exec: [{ stream: 'stdout', data: 'out\n' }, { exit: { code: 0 } }],
+  shell: [{ exit: { code: 0 } }],
+  // The test before has made it say something.
+  logs: [{ line: expect.stringMatching(/^[^\r]+$/) }],
+  'daemon logs': Array(2).fill({ line: expect.any(String) }),
+  'net log': expect.any(Array),
+};

@@ -1,0 +1,214 @@
+/** What every command keeps to: one JSON document with --json, three lines in an error, its exit code, never a stack trace. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { allCommands } from '../../../lib/cli/app.ts';
+import { readHolder } from '../../../lib/lock.ts';
+import { homeOf } from '../../../lib/paths.ts';
+
+const SBX = fileURLToPath(new URL('../../../bin/sbx', import.meta.url));
+
+/** What a command needs to be understood */
+const ARGS: Record<string, string[]> = {
+  exec: ['--', 'true'],
+  cp: ['a', ':b'],
+  completion: ['bash'],
+  'net check': ['example.com'],
+  'net allow': ['example.com'],
+};
+/** Commands that have something to say where there is neither a file nor a sandbox */
+const WORK_ANYWHERE = ['init', 'ls', 'doctor', 'gc', 'completion', 'daemon status', 'daemon stop', 'daemon logs'];
+
+let dir: string;
+let home: string;
+beforeAll(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-c-')));
+  home = join(dir, 'h');
+});
+afterAll(async () => {
+  await call(['daemon', 'stop']);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Call {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+}
+
+const call = (words: string[], { cwd = mkdtempSync(join(dir, 'empty-')), env = {} }: Call = {}) =>
+  program(process.execPath, [SBX, ...words], { cwd, env });
+
+function program(file: string, args: string[], options: Call) {
+  const env = { ...process.env, SBX_HOME: home, ...options.env };
+  return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+    execFile(file, args, { ...options, env }, (error, stdout, stderr) =>
+      resolve({ status: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, stdout, stderr }),
+    ).stdin?.end();
+  });
+}
+
+const argsOf = (words: string[]) => ARGS[words.join(' ')] ?? [];
+/** Flags stand before what is behind `--`. */
+const withFlag = (words: string[], flag: string) => [...words, flag, ...argsOf(words)];
+
+function isOneError(stderr: string): void {
+  const lines = stderr.trimEnd().split('\n');
+  expect(lines[0]).toMatch(/^(sbx: .+|.+\.toml:\d+:\d+: .+)/);
+  expect(lines.at(-1)).toMatch(/^what to do: /);
+  expect(lines.length).toBeLessThanOrEqual(3);
+  expect(stderr).not.toMatch(/^\s+at |undefined|\[object/m);
+}
+
+describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), words })))(
+  'sbx $name',
+  ({ name, words }) => {
+    test('with --json: one document and nothing else; an error has its code, its message and a way out', async () => {
+      const { status, stdout, stderr } = await call(withFlag(words, '--json'));
+      expect(stderr).toBe('');
+      if (name === 'daemon logs') {
+        for (const line of stdout.trim().split('\n')) expect(JSON.parse(line)).toEqual({ line: expect.any(String) });
+        return;
+      }
+      expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+      const value = JSON.parse(stdout);
+      if (WORK_ANYWHERE.includes(name)) return expect(value).not.toHaveProperty('error');
+      expect(value).toEqual({
+        error: expect.objectContaining({
+          code: expect.stringMatching(/^[a-z-]+$/),
+          message: expect.stringMatching(/\w/),
+          hint: expect.stringMatching(/\w/),
+        }),
+      });
+      expect(status).toBe(value.error.code === 'not-found' ? 1 : 2);
+    });
+
+    test('without: an error is what happened, why, what to do, on stderr', async () => {
+      const { status, stdout, stderr } = await call([...words, ...argsOf(words)]);
+      if (WORK_ANYWHERE.includes(name)) return expect([0, 1]).toContain(status);
+      expect(stdout).toBe('');
+      isOneError(stderr);
+      expect(stderr).toMatch(/^why: /m);
+    });
+
+    test('a flag that there is not is an error of usage, also as JSON', async () => {
+      const plain = await call(withFlag(words, '--wrong'));
+      expect(plain).toMatchObject({ status: 2, stdout: '' });
+      isOneError(plain.stderr);
+      expect(plain.stderr).toContain(`sbx ${name} --help`);
+      const asJson = await call([...words, '--json', '--wrong', ...argsOf(words)]);
+      expect(asJson).toMatchObject({ status: 2, stderr: '' });
+      expect(JSON.parse(asJson.stdout)).toMatchObject({
+        error: { code: 'usage', message: 'there is no flag --wrong' },
+      });
+    });
+
+    test('--help says what it is for', async () => {
+      const { status, stdout, stderr } = await call([...words, '--help']);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(stdout).toContain(`sbx ${name} [--json] [--project value]`);
+    });
+  },
+);
+
+test.each([
+  [
+    'a command that there is not',
+    ['frobnicate'],
+    'there is no command "frobnicate"',
+    '`sbx --help` lists the commands',
+  ],
+  ['a misspelt command', ['aply'], 'there is no command "aply"', 'did you mean apply?'],
+  ['a misspelt command of a group', ['net', 'chek'], 'there is no command "chek"', 'did you mean check?'],
+  [
+    'a misspelt flag',
+    ['apply', '--acept-widening'],
+    'there is no flag --acept-widening',
+    'did you mean accept-widening?',
+  ],
+  ['a flag without its value', ['ls', '--project'], '--project needs a value', /sbx ls --help/],
+  ['a flag twice', ['ls', '--project', '.', '--project', '.'], '--project is given twice', /--help/],
+  ['a count that is none', ['logs', '--daemon', '-n', 'x'], '--lines cannot be "x"', /--help/],
+  ['too few arguments', ['cp', 'a'], '<to> is missing', /sbx cp --help/],
+  ['too many arguments', ['ls', 'a'], '"a" is one argument too many', /sbx ls --help/],
+  ['exec without a command', ['exec'], 'no command is given', /sbx exec/],
+  ['a copy from host to host', ['cp', 'a', 'b'], 'one side must be in a sandbox, the other on the host', /NAME:PATH/],
+])('%s', async (_, words, message, hint) => {
+  const { status, stdout, stderr } = await call(words);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  isOneError(stderr);
+  const lines = stderr.trimEnd().split('\n');
+  expect(lines[0]).toBe(`sbx: ${message}`);
+  expect(lines.at(-1)?.replace('what to do: ', '')).toMatch(hint);
+});
+
+test('a wrong file is an error with its place, with 2', async () => {
+  const cwd = mkdtempSync(join(dir, 'wrong-'));
+  writeFileSync(join(cwd, 'sandbox.toml'), 'version = 1\nnmae = "x"\n');
+  const { status, stderr } = await call(['apply'], { cwd });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^sandbox\.toml:2:1: unknown key "nmae"\n(why: .*\n)?what to do: did you mean "name"/);
+  expect(JSON.parse((await call(['plan', '--json'], { cwd })).stdout).error).toMatchObject({ line: 2, column: 1 });
+});
+
+test('a plan with changes ends with 3 where it is asked for, and plans every sandbox', async () => {
+  const cwd = mkdtempSync(join(dir, 'plan-'));
+  writeFileSync(join(cwd, 'sandbox.toml'), 'version = 1\nname = "p"\n');
+  expect((await call(['plan'], { cwd })).status).toBe(0);
+  const { status, stdout } = await call(['plan', '--exit-code', '--json'], { cwd });
+  expect(status).toBe(3);
+  expect(JSON.parse(stdout).steps.map(({ action }: { action: string }) => action)).toContain('create');
+});
+
+test('what widens is refused with 4 where nobody can be asked, and nothing is begun', async () => {
+  const cwd = mkdtempSync(join(dir, 'widen-'));
+  writeFileSync(join(cwd, 'sandbox.toml'), 'version = 1\nname = "w"\n[[mounts]]\nhost = "/usr"\nguest = "/data"\n');
+  for (const flags of [[], ['--yes']]) {
+    const { status, stdout } = await call(['apply', '--json', ...flags], { cwd });
+    expect(status).toBe(4);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'refused-widening', hint: /--accept-widening/ } });
+  }
+  expect(JSON.parse((await call(['ls', '--json'], { cwd })).stdout)).toEqual([]);
+});
+
+test('the daemon finds tools of the system whose folder the user does not have on the PATH', async () => {
+  await call(['daemon', 'stop']);
+  expect((await call(['ls'], { env: { PATH: '/usr/local/bin:/usr/bin:/bin' } })).status).toBe(0);
+  const pid = readHolder(homeOf({ SBX_HOME: home }).daemon.lock)?.pid;
+  const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  expect(environment.find((entry) => entry.startsWith('PATH='))).toMatch(/:\/usr\/sbin(:|$)/);
+});
+
+describe('the completion of bash', () => {
+  const proposed = async (...words: string[]) => {
+    const bin = join(dir, 'bin');
+    mkdirSync(bin, { recursive: true });
+    rmSync(join(bin, 'sbx'), { force: true });
+    symlinkSync(SBX, join(bin, 'sbx'));
+    const script = `source <(sbx completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sbx; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const env = { PATH: `${bin}:${process.env['PATH']}` };
+    const { stdout, stderr } = await program('bash', ['-c', script, 'bash', 'sbx', ...words], { cwd: dir, env });
+    expect(stderr).toBe('');
+    return stdout.split('\n').filter(Boolean);
+  };
+
+  test('knows every command and every group', async () => {
+    expect((await proposed('')).toSorted()).toEqual([...new Set(allCommands().map(([first]) => first))].toSorted());
+    expect(await proposed('net', '')).toEqual(['log', 'check', 'allow', 'suggest']);
+    expect(await proposed('va')).toEqual(['validate']);
+  });
+
+  test('knows flags, shells and templates', async () => {
+    expect(await proposed('apply', '--acc')).toEqual(['--accept-widening']);
+    expect(await proposed('completion', '')).toEqual(['bash', 'zsh', 'fish']);
+    expect(await proposed('init', '--agent', 'sh')).toEqual(['shell']);
+  });
+
+  test('offers files where nothing else fits, and nothing of its own behind --', async () => {
+    writeFileSync(join(dir, 'a file'), '');
+    expect(await proposed('cp', 'a f')).toEqual(['a file']);
+    expect(await proposed('exec', '--', 'appl')).toEqual([]);
+  });
+});
