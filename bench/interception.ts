@@ -7,10 +7,13 @@ import { join } from 'node:path';
 import { connect, createSecureContext, type TLSSocket } from 'node:tls';
 import { createAuthority } from '../lib/gateway/authority.ts';
 import { createGateway } from '../lib/gateway/gateway.ts';
+import { systemResolver } from '../lib/gateway/resolver.ts';
 import { median, type Row } from './table.ts';
 import { tunnel } from './ways.ts';
 
 const REQUESTS = 1_000;
+/** Fewer than a door takes at once: beyond that a request waits for its turn */
+const BATCH = 250;
 const BYTES = 128 * 1024 * 1024;
 const ROUNDS = 5;
 
@@ -41,33 +44,34 @@ export async function interception(): Promise<Row[]> {
   server.keepAliveTimeout = 600_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const socketPath = join(dir, 'door');
   await using gateway = createGateway({
-    resolver: { resolve: async () => ['127.0.0.1'], ownAddresses: () => [] },
+    resolver: { ...systemResolver(), resolve: async () => ['127.0.0.1'] },
     trust: () => context,
   });
   const context = createSecureContext({ ca: authority.pem });
   const allow = ['read.test', 'unread.test'].map((host) => ({ pattern: `${host}:${port}`, trusted: true }));
-  await gateway.open('bench', {
-    socketPath,
-    auditPath: join(dir, 'audit'),
-    authorityPath: join(dir, 'authority.json'),
-    policy: { allow, deny: [], http: [{ host: 'read.test', methods: ['GET'], paths: ['/**'] }] },
-  });
-  const inside = async (host: string, ca: string) => {
-    const socket = await tunnel({ path: socketPath }, `${host}:${port}`);
-    return new Promise<TLSSocket>((resolve, reject) => {
-      const secure = connect({ socket, servername: host, ca }, () => resolve(secure));
-      secure.once('error', reject);
+  const open = async (name: string) => {
+    const path = join(dir, name);
+    await gateway.open(name, {
+      socketPath: path,
+      auditPath: `${path}.audit`,
+      authorityPath: `${path}.authority`,
+      policy: { allow, deny: [], http: [{ host: 'read.test', methods: ['GET'], paths: ['/**'] }] },
     });
+    const read = await inside(path, `read.test:${port}`, gateway.caOf(name) ?? '');
+    const unread = await inside(path, `unread.test:${port}`, authority.pem);
+    return { read, unread };
   };
-  const read = await inside('read.test', gateway.caOf('bench') ?? '');
-  const unread = await inside('unread.test', authority.pem);
   const times = { read: [] as number[], unread: [] as number[] };
-  for (let index = 0; index < REQUESTS; index += 1) {
-    times.unread.push(await ask(unread, `unread.test:${port}`, '/', 2));
-    times.read.push(await ask(read, `read.test:${port}`, '/', 2));
+  for (let batch = 0; batch < REQUESTS / BATCH; batch += 1) {
+    const { read, unread } = await open(`door-${batch}`);
+    for (let index = 0; index < BATCH; index += 1) {
+      times.unread.push(await ask(unread, `unread.test:${port}`, '/', 2));
+      times.read.push(await ask(read, `read.test:${port}`, '/', 2));
+    }
+    for (const socket of [read, unread]) socket.destroy();
   }
+  const { read, unread } = await open('door-bulk');
   const bulk = { read: [] as number[], unread: [] as number[] };
   for (let round = 0; round < ROUNDS; round += 1) {
     bulk.unread.push(BYTES / 1e3 / (await ask(unread, `unread.test:${port}`, '/bulk', BYTES)));
@@ -96,6 +100,14 @@ export async function interception(): Promise<Row[]> {
       samples: ROUNDS,
     },
   ];
+}
+
+async function inside(path: string, authority: string, ca: string): Promise<TLSSocket> {
+  const socket = await tunnel({ path }, authority);
+  return new Promise((resolve, reject) => {
+    const secure = connect({ socket, servername: authority.split(':')[0] ?? '', ca }, () => resolve(secure));
+    secure.once('error', reject);
+  });
 }
 
 /** Milliseconds from the request to the last byte of its answer. */

@@ -50,7 +50,8 @@ export function cureFor(endpoint: Endpoint, verdict: Verdict): string {
     return 'A name alone opens no private address. To allow it, add the address with its port to [network] allow in sandbox.toml and run: sbx apply';
   if (verdict.reason === 'http-rule')
     return `To allow it, add the method and path to [[network.http]] at ${place} and run: sbx apply`;
-  if (verdict.reason === 'bad-request') return 'Write the path in its plain form.';
+  if (verdict.reason === 'bad-request')
+    return 'Write the path in its plain form, and send no field that stands for another one.';
   if (verdict.reason === 'not-tls') return 'Use https://, or another port.';
   return 'Write the host as a name or an address in its usual form.';
 }

@@ -15,6 +15,7 @@ export const ROTATED = '.1';
 
 const LINE_MAX = 4_096;
 const FIELD_MAX = 512;
+const FOREIGN = /[\u007f-\uffff]/;
 const FILE_MAX = 8 * 1024 * 1024;
 /** How often it is looked whether the file is still in its place */
 const LOOK_MS = 1_000;
@@ -74,6 +75,9 @@ function isMoved(path: string, file: { fd: number; looked: number }): boolean {
 
 /** One line of ASCII, at most 4 KiB: control and foreign characters are escaped, what is too long is cut. */
 export function lineOf(record: AuditRecord): string {
+  // As nearly all are: nothing in it can be too long or foreign.
+  const plain = JSON.stringify(record);
+  if (plain.length <= FIELD_MAX && !FOREIGN.test(plain)) return plain;
   const line = ascii(Object.fromEntries(Object.entries(record).map(([key, value]) => [key, capped(value)])));
   if (line.length < LINE_MAX) return line;
   const { time, sandbox, verdict, reason, port } = record;
@@ -87,8 +91,8 @@ function capped(value: unknown): unknown {
 }
 
 function ascii(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[\u007f-\uffff]/g,
+  return JSON.stringify(value).replaceAll(
+    new RegExp(FOREIGN, 'g'),
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -7,6 +7,8 @@ import type { RequestHead } from './request-head.ts';
 import { writeAll } from './socket-write.ts';
 
 export interface BodySink {
+  /** The head of the answer is on its way */
+  readonly begun: boolean;
   /** Resolves when more may come */
   write(parts: Buffer[]): Promise<void>;
   /** Resolves when all has gone out */
@@ -19,9 +21,20 @@ export function framingAnew(framing: Framing, request: RequestHead): Framing {
   return request.version === '1.1' ? { kind: 'chunked' } : { kind: 'end' };
 }
 
-/** For bytes that are framed already. */
-export function plainSink(client: Socket): BodySink {
-  return { write: (parts) => writeAll(client, parts), end: async () => {} };
+/** For bytes that are framed already. `head` goes out with the first of them: one write for an answer that came in one piece. */
+export function plainSink(client: Socket, head: Buffer): BodySink {
+  let before = [head];
+  return {
+    get begun() {
+      return before.length === 0;
+    },
+    write(parts) {
+      const all = [...before, ...parts];
+      before = [];
+      return writeAll(client, all);
+    },
+    end: async () => {},
+  };
 }
 
 /** For the payload alone. What comes out goes to the client at once: events are not held back. */
@@ -41,6 +54,7 @@ export function changedSink(client: Socket, change: Transform, framing: Framing)
   const onClose = () => void change.destroy();
   client.once('close', onClose);
   return {
+    begun: true,
     async write(parts) {
       for (const part of parts) {
         if (change.destroyed) return;

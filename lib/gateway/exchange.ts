@@ -121,14 +121,37 @@ async function receive(input: ExchangeInput): Promise<Received> {
   const change = input.change?.(head) ?? { fields: head.fields };
   const frame = change.body === undefined ? head.body : framingAnew(head.body, request);
   const keepAlive = request.keepAlive && frame.kind !== 'end';
-  await writeAll(client, [clientHead({ ...head, fields: change.fields, body: frame }, keepAlive)]);
-  const sink = change.body === undefined ? plainSink(client) : changedSink(client, change.body, frame);
+  const sent = clientHead({ ...head, fields: change.fields, body: frame }, keepAlive);
   const body = new BodyReader(head.body, { payload: change.body !== undefined });
+  const sink = await sinkFor(input, { sent, frame, change: change.body, alone: body.done });
   const why = await receiveBody(input, body, sink);
   if (why === undefined) await sink.end();
   // What came behind the answer answers nothing that was asked.
   const reusable = head.reusable && head.body.kind !== 'end' && answers.held.length === 0;
-  return { answered: true, keepAlive, reusable, ...(why === undefined ? {} : { why }) };
+  return { answered: sink.begun, keepAlive, reusable, ...(why === undefined ? {} : { why }) };
+}
+
+interface Answering {
+  /** The head for the client */
+  sent: Buffer;
+  frame: Framing;
+  change: Transform | undefined;
+  /** No body follows */
+  alone: boolean;
+}
+
+/** The head waits for nothing: it goes out now, or with what is there of the body. */
+async function sinkFor(
+  { client, answers }: ExchangeInput,
+  { sent, frame, change, alone }: Answering,
+): Promise<BodySink> {
+  if (change === undefined) {
+    const sink = plainSink(client, sent);
+    if (alone || answers.held.length === 0) await sink.write([]);
+    return sink;
+  }
+  await writeAll(client, [sent]);
+  return changedSink(client, change, frame);
 }
 
 /** A string says what is wrong. */

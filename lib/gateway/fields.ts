@@ -1,6 +1,8 @@
 /** The parts that heads of requests and responses share: fields and framing, read strictly. Pure. */
 
 export const HEAD_MAX = 64 * 1024;
+/** More are no use to anybody, and each is looked at many times */
+export const FIELDS_MAX = 500;
 
 export type Field = [name: string, value: string];
 
@@ -35,6 +37,7 @@ function badBytes(region: Buffer, isStart: boolean): string | undefined {
 
 /** A string says what is wrong. Folded lines and a space before the colon are malformed. */
 export function parseFields(lines: string[]): Field[] | string {
+  if (lines.length > FIELDS_MAX) return `more than ${FIELDS_MAX} header fields`;
   const fields: Field[] = [];
   for (const line of lines) {
     const colon = line.indexOf(':');
@@ -61,6 +64,9 @@ export function listOf(fields: Field[], name: string): string[] {
 
 /** Undefined: neither Content-Length nor Transfer-Encoding. A string says what is wrong. */
 export function framingOf(fields: Field[]): Framing | undefined | string {
+  // Where fields become variables, an underscore is a hyphen.
+  const twin = fields.find(([name]) => /^(content_length|transfer_encoding)$/i.test(name));
+  if (twin !== undefined) return `${twin[0]}, which may be read as framing`;
   const encodings = valuesOf(fields, 'transfer-encoding');
   const lengths = valuesOf(fields, 'content-length');
   if (encodings.length > 0 && lengths.length > 0) return 'both Content-Length and Transfer-Encoding';

@@ -1,6 +1,7 @@
 /** Rules by method and path: they narrow a host that is allowed already. Pure. */
 import { SbxError } from '../errors.ts';
 import type { Endpoint } from './canonical-host.ts';
+import type { Field } from './fields.ts';
 import { ambiguityOf, coversPath, type PathPattern, parsePathPattern } from './path-pattern.ts';
 import { coversAddress, coversName, type Pattern, parsePattern } from './pattern.ts';
 import type { HttpPolicyRule } from './types.ts';
@@ -18,6 +19,8 @@ export interface RequestLine {
   method: string;
   /** Path and query, exactly as sent */
   target: string;
+  /** Of a real request */
+  fields?: readonly Field[];
 }
 
 export type LineVerdict =
@@ -47,19 +50,39 @@ export function httpRulesFor(rules: readonly HttpRule[], { host, port, kind }: E
 }
 
 /** `rules`: those of the host, at least one. */
-export function decideLine(rules: readonly HttpRule[], { method, target }: RequestLine): LineVerdict | undefined {
+export function decideLine(
+  rules: readonly HttpRule[],
+  { method, target, fields = [] }: RequestLine,
+): LineVerdict | undefined {
   const [first] = rules;
   if (first === undefined) return undefined;
   const path = target.split('?', 1)[0] ?? '';
-  const unclear = ambiguityOf(path);
-  if (unclear !== undefined && rules.some(({ paths }) => paths.length > 0))
-    return { kind: 'ambiguous', detail: unclear, rule: first.rule };
+  const byPath = rules.some(({ paths }) => paths.length > 0);
+  const narrows = byPath || rules.some(({ methods }) => methods.size > 0);
+  const unclear = (byPath ? ambiguityOf(path) : undefined) ?? (narrows ? overrideIn(fields) : undefined);
+  if (unclear !== undefined) return { kind: 'ambiguous', detail: unclear, rule: first.rule };
   const allowed = rules.find(
     ({ methods, paths }) =>
       (methods.size === 0 || methods.has(method)) && (paths.length === 0 || paths.some((one) => coversPath(one, path))),
   );
   if (allowed !== undefined) return { kind: 'allowed', rule: allowed.rule };
   return { kind: 'denied', detail: `no rule by method and path covers ${method} ${path}`, rule: first.rule };
+}
+
+/** By these, servers take a request for one of another method or path than its first line says */
+const OVERRIDES = new Set([
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-url',
+  'x-original-uri',
+  'x-rewrite-url',
+]);
+
+function overrideIn(fields: readonly Field[]): string | undefined {
+  // Where fields become variables, an underscore is a hyphen.
+  const found = fields.find(([name]) => OVERRIDES.has(name.toLowerCase().replaceAll('_', '-')));
+  return found === undefined ? undefined : `${found[0]}, which may stand for another method or path,`;
 }
 
 /** `GET,POST host /a/**`, as messages and the log have it. */

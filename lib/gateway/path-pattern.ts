@@ -1,4 +1,5 @@
 /** Paths of rules: matched on exactly the bytes that were sent. Pure. */
+import { isUtf8 } from 'node:buffer';
 
 export interface PathPattern {
   text: string;
@@ -44,14 +45,47 @@ function advance(from: Uint8Array<ArrayBuffer>, part: Part, path: string): Uint8
   return to;
 }
 
-/** What servers take in more than one way, so that no rule could speak of it: why, or undefined. */
+/** Some servers decode until nothing is left to decode; a path that takes more rounds is meant for them alone */
+const ROUNDS_MAX = 4;
+
+/** What servers take in more than one way, so that no rule could speak of it: why, or undefined. `path`: visible ASCII. */
 export function ambiguityOf(path: string): string | undefined {
-  if (path.includes('\\')) return 'a backslash in the path';
-  if (path.includes('//')) return 'an empty segment in the path';
-  if (path.includes(';')) return 'a semicolon in the path';
-  if (/(^|\/)\.\.?(\/|$)/.test(path)) return 'a dot segment in the path';
   if (/%(?![0-9a-fA-F]{2})/.test(path)) return 'a malformed percent sign in the path';
-  // Also encoded twice: some servers decode until nothing is left to decode.
-  const encoded = /%(?:25)*(?:2e|2f|5c|3b|3f|23|[01][0-9a-f]|7f)/i.exec(path);
-  return encoded === null ? undefined : `${encoded[0]} in the path`;
+  let text = path;
+  for (let round = 0; round <= ROUNDS_MAX; round += 1) {
+    const unclear = unclearIn(text);
+    if (unclear !== undefined) return unclear;
+    if (!ENCODED.test(text)) return undefined;
+    const decoded = decodedOnce(text);
+    if (decoded === undefined) return 'percent signs in the path that are no UTF-8';
+    text = decoded;
+  }
+  return 'a path that is encoded again and again';
+}
+
+const ENCODED = /%[0-9a-fA-F]{2}/;
+
+function unclearIn(text: string): string | undefined {
+  if (text.includes('\\')) return 'a backslash in the path';
+  if (text.includes('//')) return 'an empty segment in the path';
+  if (text.includes(';')) return 'a semicolon in the path';
+  // Some file systems take no notice of spaces behind.
+  if (text.split('/').some((segment) => /^\.\.?$/.test(segment.trim()))) return 'a dot segment in the path';
+  const encoded = /%(?:2e|2f|5c|3b|3f|23|[01][0-9a-f]|7f)/i.exec(text);
+  if (encoded !== null) return `${encoded[0]} in the path`;
+  // A full-width dot or slash is one to those who fold such characters.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what is not ASCII is looked for
+  const foreign = text.replace(/[\x00-\x7f]/g, '');
+  return /[./\\;?#%]/.test(foreign.normalize('NFKC'))
+    ? 'a character in the path that may be read as another'
+    : undefined;
+}
+
+/** Undefined: it is no UTF-8, such as a dot in two bytes. */
+function decodedOnce(text: string): string | undefined {
+  const bytes = Buffer.from(text)
+    .toString('latin1')
+    .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const decoded = Buffer.from(bytes, 'latin1');
+  return isUtf8(decoded) ? decoded.toString() : undefined;
 }

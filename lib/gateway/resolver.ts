@@ -11,6 +11,8 @@ export interface Resolver {
 }
 
 const RESOLVE_MS = 10_000;
+/** A new address of this host is known after so long */
+const OWN_MS = 1_000;
 
 /** As the host resolves: its hosts file, its name servers. */
 export function systemResolver(): Resolver {
@@ -20,10 +22,23 @@ export function systemResolver(): Resolver {
       const found = await Promise.race([lookup(host, { all: true, verbatim: true }), aborted(limit)]);
       return [...new Set(found.map(({ address }) => canonicalAddress(address)))];
     },
-    ownAddresses: () =>
-      Object.values(networkInterfaces())
-        .flatMap((entries) => entries ?? [])
-        .map(({ address }) => canonicalAddress(address.split('%')[0] ?? address)),
+    ownAddresses: kept(hostAddresses, OWN_MS),
+  };
+}
+
+function hostAddresses(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((entries) => entries ?? [])
+    .map(({ address }) => canonicalAddress(address.split('%')[0] ?? address));
+}
+
+/** Asking the system takes as long as all the rest of a request. */
+function kept<T>(read: () => T, ms: number): () => T {
+  let found: { value: T; until: number } | undefined;
+  return () => {
+    if (found === undefined || performance.now() >= found.until)
+      found = { value: read(), until: performance.now() + ms };
+    return found.value;
   };
 }
 

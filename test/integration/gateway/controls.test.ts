@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { canonicalHost } from '../../../lib/gateway/canonical-host.ts';
 import { ALL_CONTROLS, type Controls } from '../../../lib/gateway/controls.ts';
 import type { ParsedHead } from '../../../lib/gateway/request-head.ts';
-import { HOSTILE, runHostile } from './cases.ts';
+import { HOSTILE } from './cases.ts';
+import { runHostile } from './hostile-case.ts';
 
 const OFF: { [K in 'parseHead' | 'policy' | 'addressCheck' | 'serverName']: Controls[K] } = {
   parseHead: lenientHead,

@@ -37,6 +37,8 @@ describe('dialling', () => {
     const resolver = systemResolver();
     expect(await resolver.resolve('localhost', NEVER)).toContain('127.0.0.1');
     expect(resolver.ownAddresses()).toContain('127.0.0.1');
+    // Not asked for again with every request.
+    expect(resolver.ownAddresses()).toBe(resolver.ownAddresses());
     await expect(resolver.resolve('localhost', AbortSignal.abort())).rejects.toThrow();
   });
 });

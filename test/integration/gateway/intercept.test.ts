@@ -76,6 +76,13 @@ describe('a host with rules by method and path', () => {
     '/v1/%00',
     '/v1/a;b',
     '/v1/%zz',
+    '/v1/%c0%ae%c0%ae/x',
+    '/v1/a%c0%afb',
+    '/v1/%ef%bc%8e%ef%bc%8e/x',
+    '/v1/..%20/x',
+    '/v1/%25%32%65%25%32%65/x',
+    '/v1/.',
+    '/v1/a//?x',
   ])('34 %s is refused', async (path) => {
     await using one = await startIntercept();
     const client = await one.inside();
@@ -84,6 +91,53 @@ describe('a host with rules by method and path', () => {
     expect(one.received()).toBe('');
     expect(one.rig.dials).toEqual([]);
     expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'bad-request', path }]);
+  });
+
+  test.each([
+    ['/v1?/../v2', '/v1'],
+    ['/v2?/v1/a', '/v2'],
+    ['/?/v1/a', '/'],
+    ['/V1/a', '/V1/a'],
+    ['/v1', '/v1'],
+  ])('34 %s is matched by its bytes, and the query does not count', async (path, shown) => {
+    await using one = await startIntercept();
+    const client = await one.inside();
+    client.send(request(path, 'Connection: close\r\n'));
+    expect(await client.end()).toMatch(new RegExp(`^HTTP/1\\.1 403 [\\s\\S]*covers GET ${shown} `));
+    expect(one.received()).toBe('');
+    expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'http-rule', path }]);
+  });
+
+  test.each(['/v1/a?b=/../..;//%2e%00', '/v1/%C3%A9', '/v1/a|b"<>', '/v1/a:80/@x'])(
+    '34 %s arrives with exactly its bytes',
+    async (path) => {
+      await using one = await startIntercept();
+      const client = await one.inside();
+      client.send(request(path, 'Connection: close\r\n'));
+      expect(await client.end()).toMatch(/^HTTP\/1\.1 200 /);
+      expect(one.received()).toBe(`GET ${path} HTTP/1.1\r\nHost: api.ok.test\r\nConnection: keep-alive\r\n\r\n`);
+    },
+  );
+
+  test.each([
+    'X-HTTP-Method-Override: DELETE',
+    'x-method-override: DELETE',
+    'X_HTTP_Method: DELETE',
+    'X-Original-URL: /v2/admin',
+    'X-Rewrite-Url: /v2/admin',
+  ])('34 %s, by which a server would take it for another request, is refused', async (field) => {
+    await using one = await startIntercept();
+    const client = await one.inside();
+    client.send(request('/v1/a', `${field}\r\nConnection: close\r\n`));
+    expect(await client.end()).toMatch(/^HTTP\/1\.1 400 [\s\S]*may stand for another method or path/);
+    expect([one.received(), one.rig.dials, one.rig.lookups]).toEqual(['', [], []]);
+    expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'bad-request', path: '/v1/a' }]);
+    // Where no rule speaks of methods and paths it says nothing that matters.
+    const policy = { ...HTTP_POLICY, http: [{ host: 'api.ok.test', methods: [], paths: [] }] };
+    await using open = await startIntercept({ policy });
+    const free = await open.inside();
+    free.send(request('/v1/a', `${field}\r\nConnection: close\r\n`));
+    expect(await free.end()).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   test('switched off, what they do not cover would arrive', async () => {

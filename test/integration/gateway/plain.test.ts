@@ -110,6 +110,31 @@ describe('plain HTTP', () => {
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'upstream-failed' });
   });
 
+  test('an answer that came in one piece goes on in one, its head alone waits for nothing', async () => {
+    const pieces = ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n'];
+    let next = 0;
+    await using rig = await startRig({
+      upstream: (socket) => void socket.once('data', () => socket.write(pieces[next++] ?? '')),
+    });
+    const client = await rig.client();
+    const seen: string[] = [];
+    client.socket.on('data', (bytes: Buffer) => void seen.push(bytes.toString()));
+    client.send(GET(URL_OK));
+    await client.until('ok');
+    expect(seen).toEqual(['HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok']);
+    client.send(GET(URL_OK));
+    await client.until('okHTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n');
+  });
+
+  test('an answer whose first bytes are wrong is a 502, one that becomes wrong is cut', async () => {
+    const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+    await using rig = await startRig({ upstream: answering(`${head}zz\r\n`) });
+    expect(await rig.ask(GET(URL_OK))).toMatch(/^HTTP\/1\.1 502 [\s\S]*a malformed chunk size/);
+    await using later = await startRig({ upstream: answering(`${head}2\r\nok\r\n`.concat('x'.repeat(40))) });
+    expect(await later.ask(GET(URL_OK))).not.toContain('0\r\n\r\n');
+    expect(later.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'upstream-failed' });
+  });
+
   test('an answer that is cut short is cut for the client too', async () => {
     await using rig = await startRig({ upstream: answering('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf') });
     expect(await rig.ask(GET(URL_OK))).toMatch(/half$/);

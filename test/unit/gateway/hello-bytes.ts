@@ -6,12 +6,15 @@ export interface HelloParts {
   padding?: number;
   /** Longest record's payload */
   recordSize?: number;
+  /** Extensions as they are, behind the others */
+  more?: Buffer[];
 }
 
-export function helloBytes({ sni, padding = 0, recordSize = 16_384 }: HelloParts): Buffer {
+export function helloBytes({ sni, padding = 0, recordSize = 16_384, more = [] }: HelloParts): Buffer {
   const extensions = Buffer.concat([
     ...(sni === undefined ? [] : [serverName(sni)]),
     ...(padding > 0 ? [extension(21, Buffer.alloc(padding))] : []),
+    ...more,
   ]);
   const body = Buffer.concat([
     Buffer.from([3, 3]),
@@ -31,7 +34,13 @@ export function serverName(name: string, type = 0): Buffer {
   return extension(0, sized16(Buffer.concat([Buffer.from([type]), sized16(Buffer.from(name, 'latin1'))])));
 }
 
-function extension(type: number, content: Buffer): Buffer {
+/** Two in one list: the first is looked at by some, the last by others. */
+export function serverNames(...names: string[]): Buffer {
+  const entries = names.map((name) => Buffer.concat([Buffer.from([0]), sized16(Buffer.from(name, 'latin1'))]));
+  return extension(0, sized16(Buffer.concat(entries)));
+}
+
+export function extension(type: number, content: Buffer): Buffer {
   return Buffer.concat([Buffer.from([type >> 8, type & 0xff]), sized16(content)]);
 }
 

@@ -74,9 +74,47 @@ test.each([
   '/%4',
   '/%zz',
   '/%3fx',
+  '/..%20/x',
+  '/.%20',
+  '/%20../x',
+  '/..%c2%a0/x',
+  '/%25%32%65%25%32%65/x',
+  '/a%25%32%66b',
+  '/%25252525252e',
+  '/%c0%ae%c0%ae/x',
+  '/a%c0%afb',
+  '/a%c1%9cb',
+  '/%e0%80%ae/x',
+  '/%f0%80%80%ae/x',
+  '/a%25c0%25afb',
+  '/%ff',
+  '/%e9',
+  '/%ef%bc%8e%ef%bc%8e/x',
+  '/a%ef%bc%8fb',
+  '/a%ef%bc%bcb',
+  '/a%ef%bc%9bb',
+  '/%e2%80%a5/x',
+  '/%u002e%u002e/x',
 ])('%s is read in more than one way', (path) => expect(ambiguityOf(path)).toBeTypeOf('string'));
 
-test.each(['/', '/a.b/..c', '/a%20b', '/%61', '/%25', '/a%25b', '/...', '/~a/@b:c,d', '/%e2%82%ac'])(
-  '%s is plain',
-  (path) => expect(ambiguityOf(path)).toBeUndefined(),
-);
+test.each([
+  '/',
+  '/a.b/..c',
+  '/a%20b',
+  '/%61',
+  '/%25',
+  '/a%25b',
+  '/...',
+  '/~a/@b:c,d',
+  '/%e2%82%ac',
+  '/%c3%a9/..a',
+  '/100%25',
+  '/a%2525b',
+  '/%f0%9f%98%80',
+  '/a|b"<c>',
+])('%s is plain', (path) => expect(ambiguityOf(path)).toBeUndefined());
+
+test('a path that is encoded many times over takes no longer than others', () => {
+  expect(ambiguityOf(`/${'%25'.repeat(20_000)}`)).toBeUndefined();
+  expect(ambiguityOf(`/%${'25'.repeat(30_000)}2e`)).toBeTypeOf('string');
+});
