@@ -14,6 +14,7 @@ import { allow } from './commands/net-allow.ts';
 import { log as netLog } from './commands/net-log.ts';
 import { suggest } from './commands/net-suggest.ts';
 import * as plan from './commands/plan.ts';
+import * as secret from './commands/secret.ts';
 import * as validate from './commands/validate.ts';
 
 const routes: Record<string, Command<CommandContext>> = {
@@ -43,6 +44,10 @@ export const app = buildApplication(
       net: buildRouteMap({
         routes: { log: netLog, check: net.check, allow, suggest },
         docs: { brief: 'What the sandboxes reach, and why' },
+      }),
+      secret: buildRouteMap({
+        routes: { set: secret.set, ls: secret.ls, rm: secret.rm },
+        docs: { brief: 'Keys and tokens that stay on the host' },
       }),
       daemon: buildRouteMap({
         routes: { status: host.daemonStatus, stop: host.daemonStop, logs: logs.daemonLogs },

@@ -18,6 +18,7 @@ const COMMANDS = [
   'reset',
   'rm',
   'net',
+  'secret',
   'doctor',
   'gc',
   'daemon',
@@ -26,6 +27,7 @@ const COMMANDS = [
 const NAMED = ['inspect', 'exec', 'shell', 'logs', 'stop', 'start', 'reset', 'rm'];
 const NESTED: Record<string, string[]> = {
   net: ['log', 'check', 'allow', 'suggest'],
+  secret: ['set', 'ls', 'rm'],
   daemon: ['status', 'stop', 'logs'],
   completion: ['bash', 'zsh', 'fish'],
 };
