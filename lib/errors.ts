@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'layer-damaged'
   | 'workspace'
   | 'gateway'
+  | 'secret'
   | 'daemon-unreachable'
   | 'daemon-version'
   | 'internal';
@@ -64,6 +65,7 @@ const USER_CODES: ReadonlySet<ErrorCode> = new Set([
   'needs-confirmation',
   'cancelled',
   'bake-failed',
+  'secret',
 ]);
 
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = {

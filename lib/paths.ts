@@ -17,6 +17,8 @@ export interface Home {
   /** Approvals and applied specs, one folder a project */
   projects: string;
   daemon: { dir: string; socket: string; lock: string; log: string };
+  /** What is known of secrets (JSON), and the values themselves where there is no keyring (JSON) */
+  secrets: { index: string; values: string };
   /** Results of probes, valid for one boot of the host */
   probes: string;
 }
@@ -31,6 +33,7 @@ export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
     instances: join(root, 'instances'),
     projects: join(root, 'projects'),
     daemon: { dir: daemon, socket: join(daemon, 'sock'), lock: join(daemon, 'lock'), log: join(daemon, 'log') },
+    secrets: { index: join(root, 'secrets', 'index.json'), values: join(root, 'secrets', 'values.json') },
     probes: join(root, 'probes.json'),
   };
 }
@@ -60,6 +63,8 @@ export interface InstancePaths {
   grants: string;
   /** Certificate and key of the sandbox's own certificate authority */
   authority: string;
+  /** What stands inside for the secrets of the host (JSON) */
+  standIns: string;
   /** Mount points and placeholders made in the workspace (JSON) */
   placeholders: string;
 }
@@ -93,6 +98,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     audit: join(dir, 'audit.jsonl'),
     grants: join(dir, 'grants.json'),
     authority: join(dir, 'authority.json'),
+    standIns: join(dir, 'stand-ins.json'),
     placeholders: join(dir, 'placeholders.json'),
   };
 }

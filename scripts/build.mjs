@@ -10,8 +10,9 @@ const common = {
   logLevel: 'warning',
   minifySyntax: true,
   legalComments: 'none',
+  // The keyring is a native module.
   // cosmiconfig would load it for TypeScript files, which are refused: it has no place in the bundle.
-  external: ['typescript'],
+  external: ['typescript', '@napi-rs/keyring'],
 };
 // CommonJS dependencies in an ES module bundle look for these names.
 const banner = {

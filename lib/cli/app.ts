@@ -16,6 +16,7 @@ import { allow } from './commands/net-allow.ts';
 import { log as netLog } from './commands/net-log.ts';
 import { suggest } from './commands/net-suggest.ts';
 import * as plan from './commands/plan.ts';
+import * as secret from './commands/secret.ts';
 import * as validate from './commands/validate.ts';
 import type { SbxContext } from './context.ts';
 import { usageText } from './usage-text.ts';
@@ -46,6 +47,10 @@ const NESTED: Record<string, { brief: string; routes: Routes }> = {
   net: {
     brief: 'What the sandboxes reach, and why',
     routes: { log: netLog, check: net.check, allow, suggest },
+  },
+  secret: {
+    brief: 'Keys and tokens that stay on the host',
+    routes: { set: secret.set, ls: secret.ls, rm: secret.rm },
   },
   daemon: {
     brief: 'The background process',

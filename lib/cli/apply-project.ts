@@ -43,3 +43,7 @@ async function askWidening(found: PlanResponse, view: View, cwd: string): Promis
 export function linesOf(changes: PlanResponse['changes'], cwd: string): string[] {
   return changes.map((change) => inOneLine(explainChange(change, (file) => relative(cwd, file))));
 }
+
+export function noticeLines(notices: PlanResponse['notices']): string[] {
+  return notices.map(({ message }) => inOneLine(`note: ${message}`));
+}

@@ -1,6 +1,7 @@
 /** Merged values → one sandbox as it should be: defaults, sizes, absolute paths. */
 
 import { baseOf } from './base-image.ts';
+import { credentialsOf } from './credentials.ts';
 import { mountsOf, workspaceOf } from './folders.ts';
 import { problem } from './problem.ts';
 import { rulesOf } from './rules.ts';
@@ -51,6 +52,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
         source: sources[`network.http[${index}]`] ?? 'default',
       })),
     },
+    credentials: credentialsOf(input),
     resources: {
       cpus: resources.cpus ?? Math.max(1, Math.min(2, host.cpus)),
       memoryBytes: sizeOf(input, 'memory', resources.memory ?? '2GiB'),

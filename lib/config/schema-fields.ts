@@ -54,6 +54,19 @@ export const host = checked(
   'write a host such as "api.github.com", without a scheme, wildcard or path',
 );
 
+export const oneHost = checked(
+  (value) => parsePattern(value) && !/^preset:|\*|\/|:\d+-/.test(value),
+  'must be one host',
+  'write a host such as "api.github.com" or "git.example.com:8443", without a scheme, wildcard or path',
+);
+
+export const secretName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'must be 1–64 letters, digits, dots, hyphens and underscores, and begin with a letter or digit',
+  );
+
 export const hostAndPort = checked(
   (value) => parsePattern(value) && /:\d+$/.test(value) && !/^preset:|\*|\//.test(value),
   'must be a host with a port',
@@ -97,9 +110,9 @@ export const headerName = z
   .regex(/^[A-Za-z0-9-]{1,100}$/, 'must be the name of a header, such as "x-api-key"');
 
 export const headerFormat = checked(
-  (value) => value.split('{}').length === 2,
-  'must hold {} once, where the secret goes',
-  'write "Bearer {}" or "{}"',
+  (value) => value.split('{}').length === 2 && /^[\x20-\x7e]+$/.test(value),
+  'must be one line that holds {} once, where the secret goes',
+  'write "Bearer {}", "{}", or "Basic x-access-token:{}"',
 );
 
 export const list = <T extends z.ZodType>(entry: T, most = 1000) => z.array(entry).max(most);

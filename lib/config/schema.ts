@@ -15,9 +15,11 @@ import {
   NAME,
   name,
   network,
+  oneHost,
   packageName,
   pathBelow,
   port,
+  secretName,
   size,
   text,
   urlPath,
@@ -141,15 +143,25 @@ const networkTable = z
 
 const credentials = list(
   z.strictObject({
-    secret: text.meta({ description: 'Name of the secret on the host (`sbx secret set`)' }),
+    secret: secretName.meta({ description: 'Name of the secret on the host (`sbx secret set`)' }),
     env: envName.meta({ description: 'Variable that holds the placeholder inside' }),
-    host: host.meta({ description: 'The only host that it is sent to' }),
+    host: oneHost.meta({
+      description:
+        'The host that it is sent to, with an optional `:port` (443 otherwise). `[network]` must allow it as well',
+    }),
     header: headerName.meta({ description: 'Header that carries it', default: 'authorization' }).optional(),
     format: headerFormat
-      .meta({ description: 'Value of the header; `{}` is the secret', default: 'Bearer {}' })
+      .meta({
+        description:
+          'Value of the header; `{}` is the secret. Behind `Basic ` stands `user:password` in plain text, for git over https: `Basic x-access-token:{}`',
+        default: 'Bearer {}',
+      })
       .optional(),
   }),
-).meta({ description: 'The value stays on the host; the guest sees a placeholder' });
+).meta({
+  description:
+    'A secret of the host for one host outside: the value never enters the sandbox, which sees a placeholder. Each is a widening',
+});
 
 const resources = z
   .strictObject({

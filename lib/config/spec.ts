@@ -30,6 +30,21 @@ export interface MountSpec {
   source: Source;
 }
 
+/** A secret of the host, bound to the one host and header that it is for. */
+export interface CredentialSpec {
+  /** Name of the secret on the host */
+  secret: string;
+  /** Variable inside that holds the placeholder */
+  env: string;
+  /** Lower case, with an optional `:port`; without one it means 443 */
+  host: string;
+  /** Lower case */
+  header: string;
+  /** `{}` is the secret; behind `Basic ` stands `user:password`, encoded when it is sent */
+  format: string;
+  source: Source;
+}
+
 export interface ImageSpec {
   /** `debian:<suite>`, `ubuntu:<suite>`, or the absolute path of a root-filesystem tar */
   base: string;
@@ -92,6 +107,7 @@ export interface SandboxSpec {
   workspace: WorkspaceSpec;
   mounts: MountSpec[];
   network: NetworkSpec;
+  credentials: CredentialSpec[];
   resources: ResourcesSpec;
   env: Record<string, string>;
   lifecycle: LifecycleSpec;

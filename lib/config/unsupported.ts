@@ -10,7 +10,6 @@ const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['docker.enabled', (config) => config.docker?.enabled === true],
   ['ports', (config) => isFilled(config.ports)],
   ['services', (config) => isFilled(config.services)],
-  ['credentials', (config) => isFilled(config.credentials)],
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['workspace.mode', (config) => config.workspace?.mode === 'clone'],
   ['lifecycle.pool', (config) => (config.lifecycle?.pool ?? 0) > 0],

@@ -1,7 +1,9 @@
 /** The daemon's HTTP API on its Unix socket: types only, shared by server and client. */
-import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
+import type { ProjectSpec, SandboxSpec, Source } from '../config/spec.ts';
 import type { ErrorJson } from '../errors.ts';
 import type { Change, Plan } from '../plan/types.ts';
+import type { NewSecret } from '../secrets/secrets.ts';
+import type { SecretInfo, SecretScope } from '../secrets/types.ts';
 import type { Grant } from './grants.ts';
 
 /** Sent by the client as `x-sbx-build`; a daemon of another build is replaced when it is idle */
@@ -23,7 +25,14 @@ export interface PlanRequest {
   only?: string[];
 }
 
+/** Nothing is wrong with the file, and something will not work as it means it to. */
+export interface Notice {
+  message: string;
+  source: Source;
+}
+
 export interface PlanResponse extends Plan {
+  notices: Notice[];
   /** Hash of everything in this spec that widens; what `acceptWidening` must repeat */
   wideningHash: string;
   /** The approved hash equals `wideningHash`, or nothing widens */
@@ -55,6 +64,7 @@ export type DaemonEvent =
   | { type: 'error'; error: ErrorJson };
 
 export interface ApplyResult {
+  notices: Notice[];
   changes: Change[];
   steps: { sandbox: string; action: string; durationMs: number }[];
   sandboxes: SandboxStatus[];
@@ -122,6 +132,14 @@ export interface ApproveRequest {
   after: ProjectSpec;
 }
 
+export type SecretRequest = NewSecret;
+
+export interface SecretResult {
+  info: SecretInfo;
+  /** Said once */
+  warning?: string;
+}
+
 export interface GcRequest {
   dryRun: boolean;
 }
@@ -159,6 +177,12 @@ export interface DaemonService {
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/approve: `after` counts as approved if `before` did, so that what somebody else wrote is still asked for */
   approve(request: ApproveRequest): Promise<{ approved: boolean }>;
+  /** GET /v1/secrets: without values */
+  secrets(): Promise<SecretInfo[]>;
+  /** POST /v1/secrets: in force at the next request. @throws SbxError `secret`, never with the value */
+  setSecret(secret: SecretRequest): Promise<SecretResult>;
+  /** POST /v1/secret-removal */
+  removeSecret(secret: { name: string; scope: SecretScope }): Promise<{ removed: boolean }>;
   /** POST /v1/gc */
   gc(request: GcRequest): Promise<GcResult>;
   /** GET /v1/sandboxes/:id/guest with `Upgrade: sbx-guest`. Throws while an HTTP answer is still possible; the returned function serves the upgraded socket, which speaks lib/guest/wire.ts, to its end. */

@@ -3,6 +3,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { type ErrorJson, fromErrorJson, SbxError } from '../errors.ts';
+import type { SecretInfo } from '../secrets/types.ts';
 import type {
   AllowRequest,
   AllowResult,
@@ -17,6 +18,8 @@ import type {
   PlanResponse,
   SandboxDetail,
   SandboxStatus,
+  SecretRequest,
+  SecretResult,
 } from './api.ts';
 
 export interface StreamOptions {
@@ -40,6 +43,10 @@ export class DaemonClient {
   plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
   allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
   approve = (body: ApproveRequest) => this.#call<{ approved: boolean }>('POST', '/v1/approve', body);
+  secrets = () => this.#call<SecretInfo[]>('GET', '/v1/secrets');
+  setSecret = (body: SecretRequest) => this.#call<SecretResult>('POST', '/v1/secrets', body);
+  removeSecret = (body: Pick<SecretRequest, 'name' | 'scope'>) =>
+    this.#call<{ removed: boolean }>('POST', '/v1/secret-removal', body);
   gc = (body: GcRequest) => this.#call<GcResult>('POST', '/v1/gc', body);
   shutdown = () => this.#call<unknown>('POST', '/v1/shutdown', {});
   apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);

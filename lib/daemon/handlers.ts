@@ -20,6 +20,7 @@ import type { Step } from '../plan/types.ts';
 import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
 import { checkMounts } from '../workspace/check-mounts.ts';
+import type { Credentials } from './credentials.ts';
 import type { Doors } from './doors.ts';
 import type { Guests } from './guests.ts';
 import type { MountWatches } from './mount-watches.ts';
@@ -33,6 +34,7 @@ export interface HandlerDeps {
   driver: VmDriver;
   gateway: Gateway;
   doors: Doors;
+  credentials: Credentials;
   guests: Guests;
   watches: MountWatches;
   image: ImageDeps;
@@ -70,8 +72,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   },
   record: async (deps, step, context) => {
     const record = deps.records.require(context.id);
-    const guest = deps.guests.get(context.id);
-    await guest?.request('configure', { env: await environmentOf(deps, step.spec) });
+    await configureGuest(deps, context.id, step.spec);
     await deps.records.update(context.id, {
       applied: step.spec,
       target: step.spec,
@@ -114,6 +115,7 @@ async function create(
   // A fresh machine trusts a fresh authority.
   await deps.doors.close(id);
   rmSync(paths.authority, { force: true });
+  deps.credentials.renew(id);
   await deps.doors.open(id, spec);
   const vm = await deps.driver.restore(shapeOfInstance(image, paths, spec, workspace), image.warm, placesOf(paths), {
     signal,
@@ -207,7 +209,7 @@ async function settle(deps: HandlerDeps, context: StepContext, started: Started)
   };
   const answering = async () => {
     const guest = await deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal: context.signal });
-    await guest.request('configure', { env: await environmentOf(deps, spec) });
+    await guest.request('configure', { env: await environmentOf(deps, id, spec) });
     return guest;
   };
   const [guest] = await Promise.all([answering(), carryOut(paths.setup, becoming(identity), { last: true, signal })]);
@@ -225,8 +227,14 @@ export async function takeOver(deps: HandlerDeps, id: string, spec: SandboxSpec,
   deps.watches.start(id, vm.pid, { ...workspace, identities: {} });
 }
 
-async function environmentOf(deps: HandlerDeps, spec: SandboxSpec): Promise<Record<string, string>> {
-  return { ...guestEnvironment(await deps.registries()), ...spec.env };
+/** For the commands that begin from now on; nothing where no guest is connected. */
+export async function configureGuest(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
+  await deps.guests.get(id)?.request('configure', { env: await environmentOf(deps, id, spec) });
+}
+
+async function environmentOf(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<Record<string, string>> {
+  const standIns = await deps.credentials.environment(id, spec);
+  return { ...guestEnvironment(await deps.registries()), ...spec.env, ...standIns };
 }
 
 async function warmImage(deps: HandlerDeps, spec: SandboxSpec, context: StepContext): Promise<WarmImage> {

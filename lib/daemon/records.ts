@@ -53,7 +53,9 @@ export class Records {
   }
 
   get(id: string): InstanceRecord | undefined {
-    return readJson<InstanceRecord>(instancePaths(this.#home, id).record);
+    const record = readJson<InstanceRecord>(instancePaths(this.#home, id).record);
+    for (const spec of [record?.target, record?.applied]) if (spec) complete(spec);
+    return record;
   }
 
   /** @throws SbxError `not-found` */
@@ -109,6 +111,11 @@ export class Records {
   #projectFile(dir: string): string {
     return join(this.#home.projects, projectId(dir), 'project.json');
   }
+}
+
+/** A record of an earlier build lacks what came later. */
+function complete(spec: Partial<SandboxSpec>): void {
+  spec.credentials ??= [];
 }
 
 function readJson<T extends { version: number }>(file: string): T | undefined {

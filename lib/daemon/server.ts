@@ -13,6 +13,7 @@ import type {
   GcRequest,
   PlanRequest,
   RequestContext,
+  SecretRequest,
 } from './api.ts';
 
 const BODY_MAX = 16 * 1024 * 1024;
@@ -95,6 +96,16 @@ async function route(
       return answer(response, 200, await service.allow(id, (await bodyOf(request)) as AllowRequest));
     case 'POST approve':
       return answer(response, 200, await service.approve((await bodyOf(request)) as ApproveRequest));
+    case 'GET secrets':
+      return answer(response, 200, await service.secrets());
+    case 'POST secrets':
+      return answer(response, 200, await service.setSecret((await bodyOf(request)) as SecretRequest));
+    case 'POST secret-removal':
+      return answer(
+        response,
+        200,
+        await service.removeSecret((await bodyOf(request)) as Pick<SecretRequest, 'name' | 'scope'>),
+      );
     case 'POST gc':
       return answer(response, 200, await service.gc((await bodyOf(request)) as GcRequest));
     case 'POST shutdown':

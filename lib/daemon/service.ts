@@ -15,6 +15,7 @@ import { ensurePrivateDir, type Home, instancePaths } from '../paths.ts';
 import { planProject, planSandbox } from '../plan/plan.ts';
 import type { Step } from '../plan/types.ts';
 import { wideningHash } from '../plan/widening.ts';
+import { openSecrets, type Secrets } from '../secrets/secrets.ts';
 import { boundConsole } from '../vm/bound-console.ts';
 import { createQemuDriver } from '../vm/qemu/driver.ts';
 import type {
@@ -28,12 +29,14 @@ import type {
   SandboxStatus,
 } from './api.ts';
 import { API_VERSION } from './api.ts';
+import { createCredentials } from './credentials.ts';
 import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
 import { createDoors } from './doors.ts';
 import { grantsOf, readGrants } from './grants.ts';
 import { createGuests } from './guests.ts';
-import { execute, type HandlerDeps, placesOf, takeOver } from './handlers.ts';
+import { configureGuest, execute, type HandlerDeps, placesOf, takeOver } from './handlers.ts';
 import { createMountWatches } from './mount-watches.ts';
+import { noticesOf } from './notices.ts';
 import { observe } from './observe.ts';
 import { type InstanceRecord, Records } from './records.ts';
 import type { Registries } from './spec-parts.ts';
@@ -58,13 +61,16 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const gateway = createGateway();
   const store = openStore(ensurePrivateDir(home.store));
   const outputs = new Map<string, Set<(event: DaemonEvent) => void>>();
+  const secrets = openSecrets(home);
+  const records = new Records(home);
   let supervisor: Supervisor;
   const deps: HandlerDeps = {
     home,
-    records: new Records(home),
+    records,
     driver: createQemuDriver({ probeCache: home.probes }),
     gateway,
     doors: createDoors(home, gateway),
+    credentials: createCredentials({ home, secrets, askerOf: (id) => askerOf(records.require(id)) }),
     guests: createGuests((id) => supervisor.poke(id)),
     watches: createMountWatches((id, why) => {
       process.stderr.write(
@@ -109,7 +115,11 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     for (const { id } of deps.records.list()) boundConsole(instancePaths(home, id).console);
   }, LOOK_EVERY_MS);
   timer.unref();
-  return serviceOf({ options, deps, supervisor, store, outputs, timer, disks });
+  return serviceOf({ options, deps, supervisor, store, secrets, outputs, timer, disks });
+}
+
+function askerOf({ projectDir, name }: InstanceRecord): { dir: string; name: string } {
+  return { dir: projectDir, name };
 }
 
 /** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
@@ -144,13 +154,14 @@ interface Inner {
   deps: HandlerDeps;
   supervisor: Supervisor;
   store: Store;
+  secrets: Secrets;
   outputs: Map<string, Set<(event: DaemonEvent) => void>>;
   timer: NodeJS.Timeout;
   disks: DiskWatch;
 }
 
 function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
-  const { options, deps, supervisor, store } = inner;
+  const { options, deps, supervisor, store, secrets } = inner;
   const startedAt = new Date().toISOString();
   const applies = new Map<string, Promise<unknown>>();
 
@@ -210,8 +221,13 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
     const found = planProject(project, observed, { mode: 'apply', networkHash, only });
     const widening = found.changes.filter(({ widens }) => widens);
     const hash = wideningHash(project);
+    const isSet = (name: string) => (secret: string) => secrets.find(secret, { dir: project.dir, name }) !== undefined;
+    const meant = project.sandboxes.filter(
+      ({ name }) => only === undefined || only.length === 0 || only.includes(name),
+    );
     return {
       ...found,
+      notices: noticesOf(meant.map((spec) => ({ spec, isSet: isSet(spec.name) }))),
       wideningHash: hash,
       widening,
       approved: widening.length === 0 || deps.records.project(project.dir).approvedHash === hash,
@@ -247,7 +263,7 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
       .list()
       .filter((record) => record.projectDir === project.dir)
       .map(status);
-    return { changes: found.changes, steps, sandboxes };
+    return { changes: found.changes, notices: found.notices, steps, sandboxes };
   };
 
   const withRecord = async <T>(id: string, work: (record: InstanceRecord) => Promise<T>): Promise<T> => {
@@ -340,6 +356,17 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
         if (approved) await deps.records.putProject({ version: 1, dir: after.dir, approvedHash: wideningHash(after) });
         return { approved };
       }),
+    secrets: async () => secrets.list(),
+    async setSecret(secret) {
+      const result = await secrets.set(secret);
+      await refreshGuests(deps, secret.name);
+      return result;
+    },
+    async removeSecret({ name, scope }) {
+      const removed = await secrets.remove(name, scope);
+      if (removed) await refreshGuests(deps, name);
+      return { removed };
+    },
     async gc({ dryRun }) {
       const used = deps.records.list().flatMap((record) => record.image?.chain ?? []);
       const items = await collectGarbage(store, used, dryRun);
@@ -373,6 +400,16 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
       await deps.gateway[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A variable whose secret was set or removed comes and goes for the next command inside. */
+async function refreshGuests(deps: HandlerDeps, secret: string): Promise<void> {
+  const users = deps.records.list().flatMap(({ id, applied }) => {
+    const uses = applied?.credentials.some((one) => one.secret === secret) === true;
+    return uses && applied !== null ? [{ id, spec: applied }] : [];
+  });
+  // A guest that does not answer gets it when it is resumed.
+  await Promise.allSettled(users.map(({ id, spec }) => configureGuest(deps, id, spec)));
 }
 
 function report(event: StepEvent, context: RequestContext, steps: ApplyResult['steps']): void {

@@ -44,13 +44,8 @@ function sourceOf(spec: SandboxSpec, path: string, from: unknown, to: unknown): 
   if (Array.isArray(to) && Array.isArray(from)) {
     const known = new Set(from.map((item) => JSON.stringify(item)));
     const fresh = to.findIndex((item) => !known.has(JSON.stringify(item)));
-    const text = fresh < 0 ? undefined : String(to[fresh]);
-    const index =
-      text === undefined
-        ? -1
-        : listAt(spec, path).findIndex(
-            (item) => item === text || JSON.stringify(item) === JSON.stringify(to[fresh]) || String(item) === text,
-          );
+    const text = fresh < 0 ? undefined : JSON.stringify(to[fresh]);
+    const index = text === undefined ? -1 : listAt(spec, path).findIndex((item) => JSON.stringify(item) === text);
     const found = spec.sources[`${schemaPath(path)}[${Math.max(index, 0)}]`];
     if (found !== undefined) return found;
   }
@@ -67,9 +62,7 @@ function listAt(spec: SandboxSpec, path: string): unknown[] {
     .reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], spec);
   return Array.isArray(value)
     ? value.map((item) =>
-        typeof item === 'object' && item !== null && 'pattern' in item
-          ? describe(item as Record<string, unknown>)
-          : item,
+        typeof item === 'object' && item !== null ? describe(item as Record<string, unknown>) : item,
       )
     : [];
 }

@@ -14,6 +14,7 @@ export const EFFECTS: Record<Field, Record<string, Effect> | Effect | undefined>
   mounts: 'restart',
   network: { mode: 'live', allow: 'live', deny: 'live', http: 'live', bandwidth: 'live' },
   resources: { cpus: 'rebuild', memoryBytes: 'rebuild', diskBytes: 'rebuild' },
+  credentials: 'live',
   env: 'live',
   lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
   agent: { name: 'live', command: 'live', headless: 'live', mcpFile: 'live', mcpFormat: 'live' },

@@ -4,7 +4,7 @@ import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
 import { comparable } from './compare.ts';
 
 /** More of these is more */
-const GIVES = new Set(['network.allow', 'workspace.unprotect']);
+const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials']);
 /** Less of these is more */
 const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly']);
 
@@ -43,6 +43,7 @@ export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[
   note('network.allow', spec.network.allow);
   note('workspace.unprotect', spec.workspace.unprotect);
   note('mounts', spec.mounts);
+  note('credentials', spec.credentials);
   if (spec.network.mode === 'observe') found.push({ path: 'network.mode', to: 'observe' });
   if (!isInside(spec)) found.push({ path: 'workspace.path', to: spec.workspace.path });
   return found;
@@ -71,6 +72,7 @@ export function wideningHash(project: ProjectSpec): string {
     comparable(spec.workspace.unprotect),
     // Left out where it is not set, so that earlier approvals hold.
     ...(spec.network.bandwidth === undefined ? [] : [spec.network.bandwidth]),
+    ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
   ]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -1,6 +1,6 @@
 /** apply: from the file to the machines. */
 import type { ApplyResult } from '../../daemon/api.ts';
-import { applyProject } from '../apply-project.ts';
+import { applyProject, noticeLines } from '../apply-project.ts';
 import { command, names } from '../command.ts';
 import { daemonOf } from '../project.ts';
 
@@ -24,6 +24,7 @@ export const apply = command<{ yes: boolean; acceptWidening: boolean }, string[]
 });
 
 function describe(result: ApplyResult): string {
-  if (result.steps.length === 0) return 'nothing to do';
-  return result.sandboxes.map((one) => `${one.name}: ${one.state}`).join('\n');
+  const done =
+    result.steps.length === 0 ? ['nothing to do'] : result.sandboxes.map((one) => `${one.name}: ${one.state}`);
+  return [...done, ...noticeLines(result.notices)].join('\n');
 }

@@ -1,6 +1,6 @@
 /** plan: what apply would do, and why. */
 import type { PlanResponse } from '../../daemon/api.ts';
-import { linesOf } from '../apply-project.ts';
+import { linesOf, noticeLines } from '../apply-project.ts';
 import { command, names } from '../command.ts';
 import { daemonOf, readProject } from '../project.ts';
 
@@ -23,12 +23,14 @@ export const plan = command<{ exitCode: boolean }, string[]>({
 });
 
 function describe(found: PlanResponse, cwd: string): string {
-  if (found.steps.length === 0) return 'nothing to do';
+  const notices = noticeLines(found.notices);
+  if (found.steps.length === 0) return ['nothing to do', ...notices].join('\n');
   return [
     ...linesOf(found.changes, cwd),
     `steps: ${found.steps.map(({ sandbox, action }) => `${action} ${sandbox}`).join(', ')}`,
     ...(found.approved
       ? []
       : ['some changes WIDEN what a sandbox may do: `sbx apply` will ask, or takes --accept-widening']),
+    ...notices,
   ].join('\n');
 }

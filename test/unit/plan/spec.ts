@@ -15,6 +15,7 @@ export function spec(change: Partial<SandboxSpec> = {}): SandboxSpec {
     workspace: { path: '/project', mode: 'mount', hide: [], readonly: [], unprotect: [] },
     mounts: [],
     network: { mode: 'enforce', allow: [], deny: [], http: [] },
+    credentials: [],
     resources: { cpus: 2, memoryBytes: 2 ** 31, diskBytes: 20 * 2 ** 30 },
     env: {},
     lifecycle: { restart: 'on-failure', idleSeconds: 0, pool: 0 },

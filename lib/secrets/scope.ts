@@ -1,0 +1,24 @@
+/** Which of several secrets of one name is meant. Pure. */
+import { createHash } from 'node:crypto';
+import type { Asker, SecretInfo, SecretScope } from './types.ts';
+
+/** The narrowest that covers the sandbox. */
+export function narrowest(secrets: readonly SecretInfo[], name: string, asker: Asker): SecretInfo | undefined {
+  return secrets
+    .filter((one) => one.name === name && covers(one.scope, asker))
+    .toSorted((a, b) => WIDTH[a.scope.kind] - WIDTH[b.scope.kind])[0];
+}
+
+const WIDTH = { sandbox: 0, project: 1, all: 2 };
+
+function covers(scope: SecretScope, { dir, name }: Asker): boolean {
+  if (scope.kind === 'all') return true;
+  return scope.dir === dir && (scope.kind === 'project' || scope.name === name);
+}
+
+/** Of one name and scope: the key of its value in a store. */
+export function keyOf(name: string, scope: SecretScope): string {
+  if (scope.kind === 'all') return `${name}@all`;
+  const place = scope.kind === 'project' ? scope.dir : `${scope.dir}\0${scope.name}`;
+  return `${name}@${scope.kind}:${createHash('sha256').update(place).digest('hex').slice(0, 16)}`;
+}

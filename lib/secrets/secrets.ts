@@ -1,0 +1,133 @@
+/** The secrets of this user: what they are in a file, their values in a store, or made by a command when they are needed. */
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { errnoOf, SbxError } from '../errors.ts';
+import { ensurePrivateDir, type Home } from '../paths.ts';
+import { checkValue } from './check-value.ts';
+import { createStores } from './choose-store.ts';
+import { runForValue } from './command-value.ts';
+import { keyOf, narrowest } from './scope.ts';
+import type { Asker, SecretInfo, SecretScope, SecretSource, ValueStore } from './types.ts';
+
+export interface NewSecret {
+  name: string;
+  scope: SecretScope;
+  source: SecretSource;
+  /** Of a source `value` */
+  value?: string;
+  /** `keyring` or `file`; default: the keyring where there is one */
+  store?: string;
+}
+
+export interface Secrets {
+  /** Replaces one of the same name and scope. `warning`: said once, that there is no keyring. @throws SbxError `secret` */
+  set(secret: NewSecret): Promise<{ info: SecretInfo; warning?: string }>;
+  list(): SecretInfo[];
+  /** False: there was none */
+  remove(name: string, scope: SecretScope): Promise<boolean>;
+  /** The one that the sandbox gets */
+  find(name: string, asker: Asker): SecretInfo | undefined;
+  /** Undefined: it is not set. @throws SbxError `secret`, never with the value */
+  read(name: string, asker: Asker): Promise<string | undefined>;
+}
+
+interface Index {
+  version: 1;
+  /** The person was told that values lie in a file */
+  warned?: boolean;
+  secrets: SecretInfo[];
+}
+
+/** A command that failed is not run again at once, however often it is asked for */
+const FAILED_MS = 5_000;
+
+interface Known {
+  setAt: string;
+  until: number;
+  value: Promise<string>;
+}
+
+export function openSecrets(home: Home): Secrets {
+  const { index } = home.secrets;
+  const stores = createStores(home);
+  const known = new Map<string, Known>();
+  const save = (next: Index) => {
+    ensurePrivateDir(dirname(index));
+    writeFileAtomic.sync(index, JSON.stringify(next), { mode: 0o600 });
+  };
+  const fetchValue = async (info: SecretInfo): Promise<string> => {
+    if (info.source.kind === 'command') return checkValue(info.name, await runForValue(info.name, info.source.argv));
+    const value = await (await stores.named(info.store as ValueStore['kind'])).get(keyOf(info.name, info.scope));
+    if (value !== undefined) return value;
+    throw new SbxError('secret', `the value of the secret "${info.name}" is gone`, {
+      why: `the ${info.store} does not have it any more`,
+      hint: `run \`sbx secret set ${info.name}\` again`,
+    });
+  };
+  return {
+    async set({ name, scope, source, value = '', store: wish }) {
+      const before = readIndex(index);
+      const key = keyOf(name, scope);
+      const store = source.kind === 'command' ? undefined : await stores.chosen(wish);
+      await store?.set(key, checkValue(name, value));
+      const others = before.secrets.filter((one) => keyOf(one.name, one.scope) !== key);
+      const old = before.secrets.find((one) => keyOf(one.name, one.scope) === key);
+      const info: SecretInfo = { name, scope, source, store: store?.kind ?? 'none', setAt: new Date().toISOString() };
+      const warn = store?.kind === 'file' && before.warned !== true;
+      save({ version: 1, warned: before.warned === true || warn, secrets: [...others, info] });
+      known.delete(key);
+      // An earlier value that lies elsewhere is of no use any more.
+      if (old !== undefined && old.store !== 'none' && old.store !== info.store)
+        await (await stores.named(old.store)).remove(key);
+      return { info, ...(warn ? { warning: warningOf(home.secrets.values) } : {}) };
+    },
+    list: () => readIndex(index).secrets,
+    async remove(name, scope) {
+      const before = readIndex(index);
+      const key = keyOf(name, scope);
+      const found = before.secrets.find((one) => keyOf(one.name, one.scope) === key);
+      if (found === undefined) return false;
+      if (found.store !== 'none') await (await stores.named(found.store)).remove(key);
+      save({ ...before, secrets: before.secrets.filter((one) => one !== found) });
+      known.delete(key);
+      return true;
+    },
+    find: (name, asker) => narrowest(readIndex(index).secrets, name, asker),
+    async read(name, asker) {
+      const info = narrowest(readIndex(index).secrets, name, asker);
+      if (info === undefined) return undefined;
+      const key = keyOf(info.name, info.scope);
+      const held = known.get(key);
+      if (held !== undefined && held.setAt === info.setAt && Date.now() < held.until) return held.value;
+      const fresh: Known = { setAt: info.setAt, until: Number.POSITIVE_INFINITY, value: fetchValue(info) };
+      known.set(key, fresh);
+      fresh.value.then(
+        () => {
+          if (info.source.kind === 'command') fresh.until = Date.now() + info.source.cacheSeconds * 1_000;
+        },
+        () => {
+          fresh.until = Date.now() + FAILED_MS;
+        },
+      );
+      return fresh.value;
+    },
+  };
+}
+
+function readIndex(path: string): Index {
+  try {
+    const index = JSON.parse(readFileSync(path, 'utf8')) as Index;
+    if (index.version === 1 && Array.isArray(index.secrets)) return index;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return { version: 1, secrets: [] };
+  }
+  throw new SbxError('secret', `the list of secrets cannot be read: ${path}`, {
+    why: 'it is damaged, or not readable for you',
+    hint: 'remove it, then set the secrets again',
+  });
+}
+
+function warningOf(path: string): string {
+  return `there is no keyring on this host: values are kept in ${path}, which only you can read, in plain text`;
+}
