@@ -12,7 +12,7 @@ import type { Disk, VmDriver, VmPlaces, VmShape, WarmFiles } from '../vm/driver.
 import { bootSupervised, noSpace } from '../vm/supervise.ts';
 import { aptSourcesFor } from './apt-sources.ts';
 import { bake } from './bake.ts';
-import { type BakeStep, foundationSteps, type PackageLists, packageSteps } from './bake-script.ts';
+import { type BakeStep, fileSteps, foundationSteps, type PackageLists, packageSteps } from './bake-script.ts';
 import { BASE_DISK_BYTES, BASE_FILES, BASE_PACKAGES, fillDistributionBase, fillTarBase } from './base.ts';
 import { BUNDLES, hostExtraCas } from './host-trust.ts';
 import { fillKernel, KERNEL_FILES, kernelRecipe } from './kernel.ts';
@@ -27,6 +27,8 @@ export interface ImageRequest {
   packages: PackageLists;
   /** What the agent's template adds: a layer of its own */
   agentPackages: PackageLists;
+  /** Path → content, in that layer */
+  agentFiles: Record<string, string>;
   cpus: number;
   memoryBytes: number;
   diskBytes: number;
@@ -96,7 +98,7 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
     steps: [...foundationSteps(), ...packageSteps(request.packages)],
     trust,
   });
-  const agentSteps = packageSteps(request.agentPackages);
+  const agentSteps = [...packageSteps(request.agentPackages), ...fileSteps(request.agentFiles)];
   const agent =
     agentSteps.length === 0
       ? packages
@@ -204,7 +206,7 @@ async function ensureBaked(
   const key = keyOf({
     parent: job.parent.layer.key,
     runtime: job.platform.runtime.key,
-    steps: job.steps.map((step) => step.argv),
+    steps: job.steps.map(({ argv, user, input }) => (input === undefined ? argv : [argv, user, input])),
     trust: job.trust,
     env: request.env,
     disk: request.diskBytes,
