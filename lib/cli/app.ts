@@ -16,6 +16,7 @@ import { allow } from './commands/net-allow.ts';
 import { log as netLog } from './commands/net-log.ts';
 import { suggest } from './commands/net-suggest.ts';
 import * as plan from './commands/plan.ts';
+import * as template from './commands/template.ts';
 import * as validate from './commands/validate.ts';
 import type { SbxContext } from './context.ts';
 import { usageText } from './usage-text.ts';
@@ -46,6 +47,10 @@ const NESTED: Record<string, { brief: string; routes: Routes }> = {
   net: {
     brief: 'What the sandboxes reach, and why',
     routes: { log: netLog, check: net.check, allow, suggest },
+  },
+  template: {
+    brief: 'Agents that sbx knows, each a file',
+    routes: { ls: template.ls, show: template.show },
   },
   daemon: {
     brief: 'The background process',
