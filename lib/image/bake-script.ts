@@ -10,6 +10,8 @@ export interface BakeStep {
   user?: string;
   /** Its standard input */
   input?: string;
+  /** The npm packages that it installs */
+  npm?: string[];
 }
 
 export interface PackageLists {
@@ -74,6 +76,7 @@ export function packageSteps(lists: PackageLists): BakeStep[] {
               ...lists.npm,
             ],
             path: 'packages.npm',
+            npm: lists.npm,
           },
         ]
       : []),
