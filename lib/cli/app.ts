@@ -17,6 +17,7 @@ import { log as netLog } from './commands/net-log.ts';
 import { suggest } from './commands/net-suggest.ts';
 import * as plan from './commands/plan.ts';
 import * as secret from './commands/secret.ts';
+import * as template from './commands/template.ts';
 import * as validate from './commands/validate.ts';
 import type { SbxContext } from './context.ts';
 import { usageText } from './usage-text.ts';
@@ -51,6 +52,10 @@ const NESTED: Record<string, { brief: string; routes: Routes }> = {
   secret: {
     brief: 'Keys and tokens that stay on the host',
     routes: { set: secret.set, ls: secret.ls, rm: secret.rm },
+  },
+  template: {
+    brief: 'Agents that sbx knows, each a file',
+    routes: { ls: template.ls, show: template.show },
   },
   daemon: {
     brief: 'The background process',

@@ -82,6 +82,12 @@ export const names = (brief: string) => ({ kind: 'array', parameter: sandbox(bri
 /** At most one sandbox. */
 export const maybeName = () => ({ kind: 'tuple', parameters: [{ ...sandbox('The sandbox'), optional: true }] });
 
+/** Exactly one word that is no sandbox's name. */
+export const word = (brief: string, placeholder: string) => ({
+  kind: 'tuple',
+  parameters: [{ parse: String, brief, placeholder }],
+});
+
 /** A parameter that names a sandbox; shells complete it. */
 export const sandbox = (brief: string, placeholder = 'name') => ({
   parse: String,

@@ -44,7 +44,7 @@ function referenceOf(node: Annotated): Reference[] {
   return node.kind === 'leaf' ? [{ text: String(node.value), place: node.place }] : [];
 }
 
-/** `agent = "claude"` names the agent whose table came with the template. */
+/** `agent = "<name>"` names the agent whose table came with the template. */
 function named(table: Table, name: Annotated): Table {
   const agent = table.entries.get('agent');
   const parts = agent?.kind === 'table' ? agent.entries : [];

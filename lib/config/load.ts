@@ -35,7 +35,7 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
     const config = plain(merged) as SandboxConfig;
     const sources = sourcesOf(merged);
     unsupported.push(...listUnsupported(config, sources));
-    const spec = await buildSandbox({ config, sources, dir, host: options.host });
+    const spec = await buildSandbox({ config, sources, file, dir, host: options.host });
     for (const one of namesOf(stem, config.count, table.place)) {
       if (sandboxes.some((other) => other.name === one)) throw sameName(one, table.place);
       sandboxes.push({ name: one, ...spec });

@@ -7,7 +7,9 @@ export interface SandboxInput {
   /** Templates, project and sandbox, merged */
   config: SandboxConfig;
   sources: Record<string, Source>;
-  /** The project's folder */
+  /** The project's own file */
+  file: string;
+  /** Its folder */
   dir: string;
   host: HostFacts;
 }

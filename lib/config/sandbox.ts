@@ -1,5 +1,7 @@
 /** Merged values → one sandbox as it should be: defaults, sizes, absolute paths. */
 
+import type { Place } from '../errors.ts';
+import { agentFilesOf } from './agent-files.ts';
 import { baseOf } from './base-image.ts';
 import { credentialsOf } from './credentials.ts';
 import { mountsOf, workspaceOf } from './folders.ts';
@@ -7,7 +9,7 @@ import { problem } from './problem.ts';
 import { rulesOf } from './rules.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 import type { AgentTable } from './schema.ts';
-import type { AgentSpec, SandboxSpec } from './spec.ts';
+import type { SandboxSpec } from './spec.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 const MIB = 1024 ** 2;
@@ -64,7 +66,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       idleSeconds: parseDuration(lifecycle.idle ?? '0') ?? 0,
       pool: lifecycle.pool ?? 0,
     },
-    agent: agentOf(typeof config.agent === 'object' ? config.agent : {}),
+    agent: agentOf(input),
     sources,
   };
 }
@@ -92,15 +94,27 @@ function bandwidthOf({ sources }: SandboxInput, text: string): number {
   });
 }
 
-function agentOf(table: AgentTable): { name: string | undefined } & AgentSpec {
+function agentOf(input: SandboxInput): SandboxSpec['agent'] {
+  const table: AgentTable = typeof input.config.agent === 'object' ? input.config.agent : {};
   const { args = [] } = table;
+  const files = agentFilesOf(input);
+  const template = agentTemplateOf(input);
   return {
     name: table.name,
     command: [...(table.command ?? []), ...(table.command === undefined ? [] : args)],
     headless: withArgs(table.headless ?? [], args),
     mcpFile: table.mcp_file,
     mcpFormat: table.mcp_format,
+    ...(Object.keys(files).length === 0 ? {} : { files }),
+    ...(template === undefined ? {} : { template }),
   };
+}
+
+/** The first that is not the project's own word counts: a project may change a command, and keeps the agent. */
+function agentTemplateOf({ sources, file }: SandboxInput): string | undefined {
+  return ['agent.command', 'agent.headless', 'agent.name', 'agent.mcp_file']
+    .map((path) => sources[path])
+    .find((source): source is Place => source !== undefined && source !== 'default' && source.file !== file)?.file;
 }
 
 /** Before the prompt, which ends the options. */

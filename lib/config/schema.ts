@@ -42,7 +42,10 @@ const agentTable = z
     mcp_format: z.enum(['json', 'toml']).meta({ description: 'Format of that file' }).optional(),
     files: z
       .record(text, envValue)
-      .meta({ description: 'Files inside, path → content; `~` is the home folder of the user `agent`' })
+      .meta({
+        description:
+          'Files inside, path → content, baked with the packages; `~` is the home folder of the user `agent`. One that begins with `#!` may be run',
+      })
       .optional(),
   })
   .meta({

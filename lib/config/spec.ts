@@ -87,6 +87,10 @@ export interface AgentSpec {
   headless: string[];
   mcpFile: string | undefined;
   mcpFormat: 'json' | 'toml' | undefined;
+  /** Path inside → content; `~/…` is the home folder of the user `agent` */
+  files?: Record<string, string>;
+  /** File of the template that the agent came with: its packages are a layer of their own. Absent: the project's own file */
+  template?: string;
 }
 
 export interface NetworkSpec {

@@ -15,7 +15,6 @@ const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['lifecycle.pool', (config) => (config.lifecycle?.pool ?? 0) > 0],
   ['lifecycle.idle', (config) => (parseDuration(config.lifecycle?.idle ?? '0') ?? 0) > 0],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
-  ['agent.files', (config) => typeof config.agent === 'object' && isFilled(config.agent.files)],
 ];
 
 export const UNSUPPORTED: string[] = CHECKS.map(([path]) => path);

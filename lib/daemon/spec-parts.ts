@@ -38,7 +38,14 @@ function placeOf(source: Source): { file?: string; line?: number } {
 
 export function imageRequestOf(spec: SandboxSpec, env: Record<string, string>): ImageRequest {
   const [packages, agentPackages] = splitPackages(spec);
-  return { base: spec.image.base, packages, agentPackages, ...spec.resources, env };
+  return {
+    base: spec.image.base,
+    packages,
+    agentPackages,
+    agentFiles: spec.agent.files ?? {},
+    ...spec.resources,
+    env,
+  };
 }
 
 /** Every file that the spec was read from: sandbox.toml and the templates of the project. */
@@ -46,19 +53,15 @@ export function configFilesOf(spec: SandboxSpec): string[] {
   return [...new Set(Object.values(spec.sources).flatMap((source) => (source === 'default' ? [] : [source.file])))];
 }
 
-/** What an agent's template asks for is a layer of its own, above the project's. */
+/** What the agent's template asks for is a layer of its own, above the project's: known by where each entry stands. */
 function splitPackages(spec: SandboxSpec): [PackageLists, PackageLists] {
   const project: PackageLists = { apt: [], npm: [], pip: [], setup: [] };
   const agent: PackageLists = { apt: [], npm: [], pip: [], setup: [] };
-  const templateFile = spec.agent.name === undefined ? undefined : `/${spec.agent.name}.toml`;
+  const { template } = spec.agent;
   for (const kind of ['apt', 'npm', 'pip', 'setup'] as const) {
     spec.packages[kind].forEach((entry, index) => {
       const source = spec.sources[`packages.${kind}[${index}]`];
-      const fromAgent =
-        templateFile !== undefined &&
-        source !== undefined &&
-        source !== 'default' &&
-        source.file.endsWith(templateFile);
+      const fromAgent = source !== undefined && source !== 'default' && source.file === template;
       (fromAgent ? agent : project)[kind].push(entry);
     });
   }

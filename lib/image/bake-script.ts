@@ -6,6 +6,12 @@ export interface BakeStep {
   argv: string[];
   /** Dotted path in sandbox.toml of what asked for it */
   path: string | undefined;
+  /** Default: root */
+  user?: string;
+  /** Its standard input */
+  input?: string;
+  /** The npm packages that it installs */
+  npm?: string[];
 }
 
 export interface PackageLists {
@@ -70,6 +76,7 @@ export function packageSteps(lists: PackageLists): BakeStep[] {
               ...lists.npm,
             ],
             path: 'packages.npm',
+            npm: lists.npm,
           },
         ]
       : []),
@@ -99,6 +106,32 @@ export function packageSteps(lists: PackageLists): BakeStep[] {
     })),
   ];
 }
+
+/** Files of the agent, written by the user that they belong to: what a package left in their way leads nowhere else. */
+export function fileSteps(files: Record<string, string>): BakeStep[] {
+  return Object.entries(files).map(([path, content]) => {
+    const own = path.startsWith('~/');
+    const runs = content.startsWith('#!');
+    const mode = own ? (runs ? '0700' : '0600') : runs ? '0755' : '0644';
+    return {
+      title: `write ${path}`,
+      argv: ['/bin/sh', '-euc', WRITE_FILE, 'sh', own ? path.slice(2) : path, mode, own ? '077' : '022'],
+      path: 'agent.files',
+      user: own ? AGENT_USER : 'root',
+      input: content,
+    };
+  });
+}
+
+/** A link of that name is replaced, not followed. */
+const WRITE_FILE = [
+  'case "$1" in /*) ;; *) cd ;; esac',
+  'umask "$3"',
+  'mkdir -p -- "$(dirname -- "$1")"',
+  'rm -f -- "$1"',
+  'cat > "$1"',
+  'chmod "$2" -- "$1"',
+].join('\n');
 
 /** Environment of every command, in a bake and in a sandbox: the proxy, trust, and the registries that the host's own tools use. */
 export function guestEnvironment(registries: {

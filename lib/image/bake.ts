@@ -43,8 +43,10 @@ async function runStep(
   options: BakeOptions,
   keep: (line: string) => void,
 ): Promise<void> {
-  const env = { ...options.env, DEBIAN_FRONTEND: 'noninteractive', HOME: '/root' };
-  const child = guest.exec({ argv: step.argv, cwd: '/', env, user: 'root', stdin: false });
+  const { user = 'root', input } = step;
+  const env = { ...options.env, DEBIAN_FRONTEND: 'noninteractive', ...(user === 'root' ? { HOME: '/root' } : {}) };
+  const child = guest.exec({ argv: step.argv, cwd: '/', env, user, stdin: input !== undefined });
+  if (input !== undefined) child.stdin.end(input);
   const onAbort = () => void child[Symbol.asyncDispose]();
   options.signal?.addEventListener('abort', onAbort, { once: true });
   const tail: string[] = [];

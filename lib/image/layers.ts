@@ -12,11 +12,13 @@ import type { Disk, VmDriver, VmPlaces, VmShape, WarmFiles } from '../vm/driver.
 import { bootSupervised, noSpace } from '../vm/supervise.ts';
 import { aptSourcesFor } from './apt-sources.ts';
 import { bake } from './bake.ts';
-import { type BakeStep, foundationSteps, type PackageLists, packageSteps } from './bake-script.ts';
+import { type BakeStep, fileSteps, foundationSteps, type PackageLists, packageSteps } from './bake-script.ts';
 import { BASE_DISK_BYTES, BASE_FILES, BASE_PACKAGES, fillDistributionBase, fillTarBase } from './base.ts';
 import { BUNDLES, hostExtraCas } from './host-trust.ts';
 import { fillKernel, KERNEL_FILES, kernelRecipe } from './kernel.ts';
 import { memoByFiles } from './memo.ts';
+import { canStage, stageNpm } from './npm-stage.ts';
+import { NPM_DISK, stagedSteps } from './npm-steps.ts';
 import { fillRuntime, RUNTIME_FILES, type RuntimeParts } from './runtime.ts';
 import type { Layer, Store } from './store.ts';
 import { warmUp } from './warm.ts';
@@ -27,6 +29,8 @@ export interface ImageRequest {
   packages: PackageLists;
   /** What the agent's template adds: a layer of its own */
   agentPackages: PackageLists;
+  /** Path → content, in that layer */
+  agentFiles: Record<string, string>;
   cpus: number;
   memoryBytes: number;
   diskBytes: number;
@@ -96,7 +100,7 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
     steps: [...foundationSteps(), ...packageSteps(request.packages)],
     trust,
   });
-  const agentSteps = packageSteps(request.agentPackages);
+  const agentSteps = [...packageSteps(request.agentPackages), ...fileSteps(request.agentFiles)];
   const agent =
     agentSteps.length === 0
       ? packages
@@ -204,7 +208,7 @@ async function ensureBaked(
   const key = keyOf({
     parent: job.parent.layer.key,
     runtime: job.platform.runtime.key,
-    steps: job.steps.map((step) => step.argv),
+    steps: job.steps.map(({ argv, user, input }) => (input === undefined ? argv : [argv, user, input])),
     trust: job.trust,
     env: request.env,
     disk: request.diskBytes,
@@ -221,16 +225,18 @@ async function ensureBaked(
       const places = await bakePlaces(dir);
       const shut = await deps.openDoor(places, `bake ${job.kind}`);
       try {
+        const { steps, disks } = await fetchNpm(deps, request, events, { job, places, signal });
         const shape = shapeOf(request, job.platform, join(dir, ROOT), job.parent.backing, {
           cpus: request.cpus,
           memoryBytes: Math.max(request.memoryBytes, 2 * 1024 ** 3),
         });
+        shape.disks.push(...disks);
         const { guest } = await bootSupervised(deps.driver, shape, places, signal === undefined ? {} : { signal });
         await using connection = guest;
         if (job.trust !== '') await addTrust(connection, job.trust);
         await whileSpace(deps.driver, places, (full) =>
           bake(connection, {
-            steps: job.steps,
+            steps,
             env: request.env,
             log: join(deps.logs, `${job.kind}-${key}.log`),
             onProgress: events.onProgress,
@@ -248,6 +254,39 @@ async function ensureBaked(
     },
   );
   return { layer, backing: [join(layer.dir, ROOT), ...job.parent.backing], format: 'qcow2' };
+}
+
+/** npm's packages are fetched on the host where that gives the same: on a base whose C library is known. Otherwise the guest's npm does it. */
+async function fetchNpm(
+  deps: ImageDeps,
+  request: ImageRequest,
+  events: ImageEvents,
+  { job, places, signal }: { job: BakeJob; places: VmPlaces; signal: AbortSignal | undefined },
+): Promise<{ steps: BakeStep[]; disks: Disk[] }> {
+  const packages = job.steps.flatMap((step) => step.npm ?? []);
+  if (!canStage(packages) || distributionOf(request.base) === undefined) return { steps: job.steps, disks: [] };
+  const { node, npm } = await deps.runtimeParts();
+  events.onProgress(`fetching ${packages.join(' ')}`);
+  try {
+    const path = await stageNpm({
+      packages,
+      // Removed with the rest of the machine.
+      dir: places.dir,
+      door: places.door,
+      node,
+      npm,
+      env: request.env,
+      trust: await knownTrust(),
+      signal,
+    });
+    const steps = job.steps.flatMap((step) => (step.npm === undefined ? [step] : stagedSteps(step.npm)));
+    return { steps, disks: [{ serial: NPM_DISK, path, format: 'raw', readonly: true, backing: [] }] };
+  } catch (error) {
+    signal?.throwIfAborted();
+    const why = error instanceof SbxError ? (error.why ?? error.message) : String(error);
+    events.onLine(`npm on the host: ${why}`);
+    return { steps: job.steps, disks: [] };
+  }
 }
 
 const LOOK_MS = 2_000;

@@ -12,13 +12,15 @@ export function diffSpecs(from: SandboxSpec, to: SandboxSpec): Change[] {
     const [before, after] = [from[field as keyof SandboxSpec], to[field as keyof SandboxSpec]];
     if (typeof effects === 'string') return change(to, field, before, after, effects);
     return Object.entries(effects).flatMap(([key, effect]) =>
-      change(
-        to,
-        `${field}.${key}`,
-        (before as Record<string, unknown>)[key],
-        (after as Record<string, unknown>)[key],
-        effect,
-      ),
+      effect === undefined
+        ? []
+        : change(
+            to,
+            `${field}.${key}`,
+            (before as Record<string, unknown>)[key],
+            (after as Record<string, unknown>)[key],
+            effect,
+          ),
     );
   });
 }

@@ -5,7 +5,7 @@ import type { Effect } from './types.ts';
 type Field<K extends keyof SandboxSpec = keyof SandboxSpec> = K;
 
 /** `undefined`: not part of the wanted state */
-export const EFFECTS: Record<Field, Record<string, Effect> | Effect | undefined> = {
+export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect | undefined> = {
   name: undefined,
   sources: undefined,
   image: { base: 'rebuild' },
@@ -17,7 +17,15 @@ export const EFFECTS: Record<Field, Record<string, Effect> | Effect | undefined>
   credentials: 'live',
   env: 'live',
   lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
-  agent: { name: 'live', command: 'live', headless: 'live', mcpFile: 'live', mcpFormat: 'live' },
+  agent: {
+    name: 'live',
+    command: 'live',
+    headless: 'live',
+    mcpFile: 'live',
+    mcpFormat: 'live',
+    files: 'rebuild',
+    template: undefined,
+  },
 };
 
 const ORDER: Effect[] = ['none', 'live', 'restart', 'rebuild', 'create', 'destroy'];

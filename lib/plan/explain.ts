@@ -17,7 +17,7 @@ export function explainChange(change: Change, shorten: (file: string) => string 
       ? change.effect === 'destroy'
         ? 'no longer in sandbox.toml'
         : `from ${show(change.to)}`
-      : `${change.path}: ${difference(change.from, change.to)}`;
+      : `${change.path}: ${change.path === 'agent.files' ? filesThatDiffer(change.from, change.to) : difference(change.from, change.to)}`;
   const place = placeOf(change.source, shorten);
   return `${change.sandbox}: ${what} → ${EFFECT_WORDS[change.effect]}${change.widens ? ' · WIDENS' : ''}${place === '' ? '' : ` (${place})`}`;
 }
@@ -30,6 +30,17 @@ function difference(from: unknown, to: unknown): string {
     return [...fresh.map((item) => `+ ${show(item)}`), ...gone.map((item) => `- ${show(item)}`)].join(', ');
   }
   return `${show(from)} → ${show(to)}`;
+}
+
+/** By name: what is in them may be long. */
+function filesThatDiffer(from: unknown, to: unknown): string {
+  const [before, after] = [from ?? {}, to ?? {}] as [Record<string, string>, Record<string, string>];
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const sign = (name: string) => (before[name] === undefined ? '+' : after[name] === undefined ? '-' : '~');
+  return names
+    .filter((name) => before[name] !== after[name])
+    .map((name) => `${sign(name)} ${name}`)
+    .join(', ');
 }
 
 function show(value: unknown): string {

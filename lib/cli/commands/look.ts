@@ -2,6 +2,7 @@
 import type { SandboxStatus } from '../../daemon/api.ts';
 import { command, maybeName } from '../command.ts';
 import { daemonOf, resolveSandbox } from '../project.ts';
+import { columns } from '../view/columns.ts';
 
 export const ls = command({
   brief: 'Lists the sandboxes',
@@ -25,7 +26,7 @@ export const inspect = command<object, [string?]>({
 });
 
 function table(list: SandboxStatus[]): string {
-  const rows = [
+  return columns([
     ['NAME', 'PROJECT', 'STATE', 'AGENT', 'IMAGE', 'CPUS', 'MEMORY'],
     ...list.map((one) => [
       one.name,
@@ -36,14 +37,5 @@ function table(list: SandboxStatus[]): string {
       String(one.cpus),
       `${Math.round(one.memoryBytes / 1024 ** 2)} MiB`,
     ]),
-  ];
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  ]);
 }

@@ -1,10 +1,5 @@
 /** secret: values that stay on the host. */
-import { command } from '../command.ts';
-
-const secret = (brief: string) => ({
-  kind: 'tuple',
-  parameters: [{ parse: String, brief, placeholder: 'secret' }],
-});
+import { command, word } from '../command.ts';
 
 const SANDBOX = {
   kind: 'parsed',
@@ -27,7 +22,7 @@ export const set = command<{ fromEnv?: string; command?: string; cache: string; 
       cache: { kind: 'parsed', parse: String, brief: 'How long a value of --command is kept in memory', default: '5m' },
       sandbox: SANDBOX,
     },
-    positional: secret('Name, as `secret` in [[credentials]]'),
+    positional: word('Name, as `secret` in [[credentials]]', 'secret'),
   },
   run: async (input) => (await import('../set-secret.ts')).setSecret(input),
 });
@@ -40,6 +35,6 @@ export const ls = command({
 
 export const rm = command<{ sandbox?: string }, [string]>({
   brief: 'Removes a secret from the host',
-  parameters: { flags: { sandbox: SANDBOX }, positional: secret('Name of the secret') },
+  parameters: { flags: { sandbox: SANDBOX }, positional: word('Name of the secret', 'secret') },
   run: async (input) => (await import('../remove-secret.ts')).removeSecret(input),
 });

@@ -49,7 +49,7 @@ test.each(await builtinTemplates())('the template %s loads, and describes its ag
   const agent = spec.sandboxes[0]?.agent;
   expect(agent?.name).toBe(name);
   expect(agent?.command).not.toEqual([]);
-  expect(agent?.headless).toContain('{prompt}');
+  expect(agent?.headless.join(' ')).toContain('{prompt}');
 });
 
 test('every template pins what it installs', async () => {

@@ -208,7 +208,6 @@ describe('what is still to come', () => {
     ['lifecycle.pool', '[lifecycle]\npool = 1', 2, 8],
     ['lifecycle.idle', '[lifecycle]\nidle = "2h"', 2, 8],
     ['image.base', '[image]\nbase = "oci:registry.test/a:1"', 2, 8],
-    ['agent.files', '[agent.files]\n"~/.a" = "x"', 1, 8],
   ])('%s is told with its place', async (path, text, line, column) => {
     const { unsupported } = await load(text);
     expect(unsupported).toEqual([{ path, source: { file: expect.any(String), line, column } }]);

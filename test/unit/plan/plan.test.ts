@@ -181,7 +181,10 @@ describe('widening', () => {
 describe('every field of a spec', () => {
   test('has its effect in the table', () => {
     // With the fields that may be missing.
-    const full = spec({ network: { ...spec().network, bandwidth: 1 } });
+    const full = spec({
+      network: { ...spec().network, bandwidth: 1 },
+      agent: { ...spec().agent, files: {}, template: '' },
+    });
     expect(Object.keys(EFFECTS).toSorted()).toEqual(Object.keys(full).toSorted());
     for (const [field, effect] of Object.entries(EFFECTS)) {
       if (typeof effect === 'object')

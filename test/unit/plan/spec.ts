@@ -19,7 +19,13 @@ export function spec(change: Partial<SandboxSpec> = {}): SandboxSpec {
     resources: { cpus: 2, memoryBytes: 2 ** 31, diskBytes: 20 * 2 ** 30 },
     env: {},
     lifecycle: { restart: 'on-failure', idleSeconds: 0, pool: 0 },
-    agent: { name: undefined, command: [], headless: [], mcpFile: undefined, mcpFormat: undefined },
+    agent: {
+      name: undefined,
+      command: [],
+      headless: [],
+      mcpFile: undefined,
+      mcpFormat: undefined,
+    },
     sources: {},
     ...change,
   };
