@@ -21,6 +21,8 @@ export interface WorldOptions {
 export interface World extends AsyncDisposable {
   /** For a process that is to live in this world */
   environment: Record<string, string>;
+  /** Certificate of the test authority, PEM */
+  authority: string;
   /** Every request to a double */
   seen: SeenRequest[];
   /** Every `host:port` that was asked for */
@@ -44,6 +46,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       NODE_EXTRA_CA_CERTS: bundle,
       SSL_CERT_FILE: bundle,
     },
+    authority: authority.pem,
     seen: server.seen,
     asked: proxy.asked,
     async [Symbol.asyncDispose]() {
