@@ -1,7 +1,7 @@
 /** What a test double of a model's API is: from one request to its answer, pure; `world.ts` gives it a name, TLS and a wire. */
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** The scripted turn: one call of the agent's own tool that writes the file, then a final answer. */
+/** The scripted turn: one call of the agent's own tool that writes the file, then a final answer. Read anew for each request. */
 export interface Script {
   /** Absolute, where the agent runs */
   path: string;

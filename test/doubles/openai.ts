@@ -15,6 +15,15 @@ export const openai: Double = {
   socket: ({ path }, script) => (path === '/v1/responses' ? responsesSocket(script) : undefined),
 };
 
+/** Another company's service that speaks Chat Completions, as Qwen Code's own does. */
+export const compatible: Double = {
+  name: 'compatible',
+  hosts: ['dashscope-intl.aliyuncs.com'],
+  answer: ({ method, path, body }, script) =>
+    method === 'POST' && path === '/compatible-mode/v1/chat/completions' ? chatTurn(body, script) : undefined,
+  unknown: openaiUnknown,
+};
+
 export function openaiUnknown({ method, path }: DoubleRequest): DoubleAnswer {
   const message = `${method} ${path} is not of this double`;
   return { status: 404, json: { error: { message, type: 'invalid_request_error', param: null, code: null } } };
