@@ -7,6 +7,8 @@ export interface Script {
   path: string;
   content: string;
   answer: string;
+  /** False: none is opened, as behind a proxy that knows none */
+  websocket?: boolean;
 }
 
 export interface DoubleRequest {

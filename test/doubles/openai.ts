@@ -12,7 +12,8 @@ export const openai: Double = {
     return undefined;
   },
   unknown: openaiUnknown,
-  socket: ({ path }, script) => (path === '/v1/responses' ? responsesSocket(script) : undefined),
+  socket: ({ path }, script) =>
+    path === '/v1/responses' && script.websocket !== false ? responsesSocket(script) : undefined,
 };
 
 /** Another company's service that speaks Chat Completions, as Qwen Code's own does. */

@@ -7,6 +7,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALL_DOUBLES } from '../doubles/all.ts';
+import type { Script } from '../doubles/double.ts';
 import type { SeenRequest } from '../doubles/model-server.ts';
 import { startWorld, type World } from '../doubles/world.ts';
 import { HOME, must, type Project, project, type Result, sbx } from './harness.ts';
@@ -66,7 +67,7 @@ const AGENTS: Record<string, Agent> = {
 };
 
 const RESOURCES = '[resources]\ncpus = 2\nmemory = "2GiB"\n';
-const script = { path: '', content: '', answer: '' };
+const script: Script = { path: '', content: '', answer: '' };
 let world: World;
 
 /** The daemon of these tests lives in the world of the doubles: whichever command starts it. */
@@ -89,6 +90,22 @@ async function ready(name: string, { secret, key }: Agent): Promise<Project> {
   return p;
 }
 
+/** One whole turn: what the doubles were asked meanwhile. */
+async function turn(name: string, dir: string, websocket = true): Promise<SeenRequest[]> {
+  const before = world.seen.length;
+  Object.assign(script, {
+    path: join(dir, 'made.txt'),
+    content: `made by ${name}: it's "${mark()}"\n`,
+    answer: `The file of ${name} is there.`,
+    websocket,
+  });
+  const result = await sbx(['run', '--headless', 'Write the file made.txt.'], inWorld(dir));
+  const seen = world.seen.slice(before);
+  expect(result.code, bookOf(seen, result)).toBe(0);
+  expect(result.stdout, bookOf(seen, result)).toContain(script.answer);
+  return seen;
+}
+
 /** What the doubles were asked, for a failure that explains itself. */
 function bookOf(seen: SeenRequest[], { code, stdout, stderr }: Result): string {
   const lines = seen.map(
@@ -102,16 +119,7 @@ describe.each(Object.entries(AGENTS))('%s', (name, agent) => {
   let seen: SeenRequest[];
   beforeAll(async () => {
     p = await ready(name, agent);
-    const before = world.seen.length;
-    Object.assign(script, {
-      path: join(p.dir, 'made.txt'),
-      content: `made by ${name}: it's "${mark()}"\n`,
-      answer: `The file of ${name} is there.`,
-    });
-    const result = await sbx(['run', '--headless', 'Write the file made.txt.'], inWorld(p.dir));
-    seen = world.seen.slice(before);
-    expect(result.code, bookOf(seen, result)).toBe(0);
-    expect(result.stdout, bookOf(seen, result)).toContain(script.answer);
+    seen = await turn(name, p.dir);
   });
   afterAll(async () => {
     await p?.[Symbol.asyncDispose]();
@@ -136,7 +144,13 @@ describe.each(Object.entries(AGENTS))('%s', (name, agent) => {
   });
 });
 
-test('Codex spoke WebSocket, the others streams', () => {
-  const sockets = new Set(world.seen.filter(({ websocket }) => websocket).map(({ host }) => host));
-  expect([...sockets]).toEqual(['api.openai.com']);
+describe('Codex', () => {
+  const ways = (seen: SeenRequest[]) => [...new Set(seen.map(({ websocket, status }) => `${websocket} ${status}`))];
+
+  test('speaks WebSocket, and HTTP where none is opened', async () => {
+    await using p = await ready('codex', AGENTS['codex'] as Agent);
+    expect(ways(await turn('codex', p.dir))).toEqual(['true 101', 'true 200']);
+    expect(ways(await turn('codex', p.dir, false))).toEqual(['true 404', 'false 200']);
+    expect(readFileSync(script.path, 'utf8')).toBe(script.content);
+  });
 });
