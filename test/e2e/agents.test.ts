@@ -1,0 +1,156 @@
+/**
+ * The real command lines of six agents, each in a real machine, each through a whole turn: it asks its model, calls a tool that writes a
+ * file in the workspace, answers. The models are test doubles (test/doubles), under the real host names of their APIs.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ALL_DOUBLES } from '../doubles/all.ts';
+import type { Script } from '../doubles/double.ts';
+import type { SeenRequest } from '../doubles/model-server.ts';
+import { startWorld, type World } from '../doubles/world.ts';
+import { HOME, must, type Project, project, type Result, sbx } from './harness.ts';
+
+interface Agent {
+  /** Name of the secret in its template */
+  secret: string;
+  /** Marked, and of the shape that real ones have */
+  key: string;
+  /** Where the placeholder is, inside */
+  env: string;
+  header: string;
+  /** What the header's value begins with */
+  scheme: RegExp;
+  /** Names of the doubles that its turn goes through */
+  doubles: string[];
+}
+
+const mark = () => randomBytes(24).toString('hex');
+const bearer = { header: 'authorization', scheme: /^bearer /i };
+
+const AGENTS: Record<string, Agent> = {
+  claude: {
+    secret: 'anthropic',
+    key: `sk-ant-api03-${mark()}`,
+    env: 'ANTHROPIC_API_KEY',
+    header: 'x-api-key',
+    scheme: /^/,
+    doubles: ['anthropic'],
+  },
+  codex: { secret: 'openai', key: `sk-proj-${mark()}`, env: 'CODEX_API_KEY', ...bearer, doubles: ['openai'] },
+  gemini: {
+    secret: 'gemini',
+    key: `AIzaSy${mark()}`,
+    env: 'GEMINI_API_KEY',
+    header: 'x-goog-api-key',
+    scheme: /^/,
+    doubles: ['gemini'],
+  },
+  copilot: {
+    secret: 'copilot',
+    key: `github_pat_${mark()}`,
+    env: 'COPILOT_GITHUB_TOKEN',
+    ...bearer,
+    scheme: /^(bearer|token) /i,
+    doubles: ['github', 'copilot'],
+  },
+  opencode: {
+    secret: 'anthropic',
+    key: `sk-ant-api03-${mark()}`,
+    env: 'ANTHROPIC_API_KEY',
+    header: 'x-api-key',
+    scheme: /^/,
+    doubles: ['anthropic'],
+  },
+  qwen: { secret: 'qwen', key: `sk-${mark()}`, env: 'OPENAI_API_KEY', ...bearer, doubles: ['compatible'] },
+};
+
+const RESOURCES = '[resources]\ncpus = 2\nmemory = "2GiB"\n';
+const script: Script = { path: '', content: '', answer: '' };
+let world: World;
+
+/** The daemon of these tests lives in the world of the doubles: whichever command starts it. */
+const inWorld = (cwd: string) => ({ cwd, env: world.environment });
+
+beforeAll(async () => {
+  world = await startWorld({ script, doubles: ALL_DOUBLES, folder: join(HOME, 'doubles') });
+  await must(['daemon', 'stop'], { cwd: '/' });
+});
+afterAll(async () => {
+  await must(['daemon', 'stop'], { cwd: '/' });
+  await world?.[Symbol.asyncDispose]();
+});
+
+/** The secret on the host, the project of one line, and its machine. */
+async function ready(name: string, { secret, key }: Agent): Promise<Project> {
+  const p = project(`agent-${name}`, `version = 1\nagent = "${name}"\n${RESOURCES}`);
+  await must(['secret', 'set', secret], { ...inWorld(p.dir), input: key });
+  await must(['apply', '--yes', '--accept-widening'], inWorld(p.dir));
+  return p;
+}
+
+/** One whole turn: what the doubles were asked meanwhile. */
+async function turn(name: string, dir: string, websocket = true): Promise<SeenRequest[]> {
+  const before = world.seen.length;
+  Object.assign(script, {
+    path: join(dir, 'made.txt'),
+    content: `made by ${name}: it's "${mark()}"\n`,
+    answer: `The file of ${name} is there.`,
+    websocket,
+  });
+  const result = await sbx(['run', '--headless', 'Write the file made.txt.'], inWorld(dir));
+  const seen = world.seen.slice(before);
+  expect(result.code, bookOf(seen, result)).toBe(0);
+  expect(result.stdout, bookOf(seen, result)).toContain(script.answer);
+  return seen;
+}
+
+/** What the doubles were asked, for a failure that explains itself. */
+function bookOf(seen: SeenRequest[], { code, stdout, stderr }: Result): string {
+  const lines = seen.map(
+    ({ status, websocket, method, host, path }) => `${status} ${websocket ? 'ws ' : ''}${method} ${host}${path}`,
+  );
+  return `exit ${code}\n${stdout}\n${stderr}\n${lines.join('\n')}\nasked for: ${[...new Set(world.asked)].join(' ')}`;
+}
+
+describe.each(Object.entries(AGENTS))('%s', (name, agent) => {
+  let p: Project;
+  let seen: SeenRequest[];
+  beforeAll(async () => {
+    p = await ready(name, agent);
+    seen = await turn(name, p.dir);
+  });
+  afterAll(async () => {
+    await p?.[Symbol.asyncDispose]();
+  });
+
+  test('wrote the file into the workspace of the host, as the host’s user', () => {
+    expect(readFileSync(script.path, 'utf8')).toBe(script.content);
+    expect(statSync(script.path).uid).toBe(process.getuid?.());
+  });
+
+  test('sent the real key to its API, in its header, and the placeholder to nobody', async () => {
+    const inside = (await must(['exec', '--', 'printenv', agent.env], inWorld(p.dir))).stdout.trim();
+    expect(inside).not.toContain(agent.key.slice(-16));
+    expect(inside).toHaveLength(agent.key.length);
+    expect(JSON.stringify(seen.map(({ headers, body }) => [headers, body]))).not.toContain(inside);
+    for (const double of agent.doubles) {
+      const sent = seen.filter((one) => one.double === double && one.headers[agent.header] !== undefined);
+      expect(sent.length, double).toBeGreaterThan(0);
+      const values = sent.map(({ headers }) => String(headers[agent.header]).replace(agent.scheme, ''));
+      expect([...new Set(values)]).toEqual([agent.key]);
+    }
+  });
+});
+
+describe('Codex', () => {
+  const ways = (seen: SeenRequest[]) => [...new Set(seen.map(({ websocket, status }) => `${websocket} ${status}`))];
+
+  test('speaks WebSocket, and HTTP where none is opened', async () => {
+    await using p = await ready('codex', AGENTS['codex'] as Agent);
+    expect(ways(await turn('codex', p.dir))).toEqual(['true 101', 'true 200']);
+    expect(ways(await turn('codex', p.dir, false))).toEqual(['true 404', 'false 200']);
+    expect(readFileSync(script.path, 'utf8')).toBe(script.content);
+  });
+});
