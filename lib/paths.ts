@@ -1,5 +1,4 @@
 /** The one owner of every name on disk, with the limit on socket paths. All state is below one home: folders 0700, files 0600. */
-import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
@@ -67,15 +66,6 @@ export interface InstancePaths {
   standIns: string;
   /** Mount points and placeholders made in the workspace (JSON) */
   placeholders: string;
-}
-
-/** Stable short id of a sandbox: the project's real path and the sandbox's name. */
-export function instanceId(projectDir: string, name: string): string {
-  return createHash('sha256').update(`${projectDir}\0${name}`).digest('hex').slice(0, 12);
-}
-
-export function projectId(projectDir: string): string {
-  return createHash('sha256').update(projectDir).digest('hex').slice(0, 16);
 }
 
 export function instancePaths(home: Home, id: string): InstancePaths {

@@ -1,6 +1,10 @@
 /** Bundles the command line, the daemon and the guest's agent into dist/. */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const common = {
@@ -21,16 +25,23 @@ const banner = {
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist', { recursive: true });
-const entries = Object.fromEntries(
-  [
-    ['cli', 'lib/cli/main.ts'],
-    ['daemon', 'lib/daemon/main.ts'],
-  ].filter(([, file]) => existsSync(file)),
-);
+// One script, so that the machine code of all of it can be kept beside it.
 await build({
   ...common,
-  entryPoints: entries,
+  entryPoints: ['lib/cli/main.ts'],
+  outfile: 'dist/cli.cjs',
+  format: 'cjs',
+  minifyWhitespace: true,
+  // A script that is run from kept code cannot import.
+  supported: { 'dynamic-import': false },
+  define: { 'import.meta.url': '__sbxUrl' },
+  banner: { js: "const __sbxUrl = require('node:url').pathToFileURL(__filename).href;" },
+});
+await build({
+  ...common,
+  entryPoints: ['lib/daemon/main.ts'],
   outdir: 'dist',
+  entryNames: 'daemon',
   format: 'esm',
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
@@ -54,3 +65,18 @@ writeFileSync(
     version: JSON.parse(readFileSync('package.json', 'utf8')).version,
   }),
 );
+await keepCode();
+
+/** A command runs once, against a daemon that knows no sandbox: V8 keeps the code that commands share. */
+async function keepCode() {
+  const home = mkdtempSync(join(tmpdir(), 'sbx-k-'));
+  mkdirSync(join(home, 'daemon'));
+  const server = createServer((_request, response) => response.end('[]'));
+  await new Promise((resolve) => server.listen(join(home, 'daemon', 'sock'), resolve));
+  const env = { ...process.env, SBX_HOME: home, SBX_KEEP_CODE: '1' };
+  const child = spawn(process.execPath, ['bin/sbx', 'exec', '--', 'true'], { env, stdio: 'ignore' });
+  await new Promise((resolve) => child.once('close', resolve));
+  server.close();
+  server.closeAllConnections();
+  rmSync(home, { recursive: true });
+}

@@ -1,5 +1,5 @@
 /** All commands, loaded when called. */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildApplication, buildRouteMap, type Command, type CommandContext } from '@stricli/core';
 import * as apply from './commands/apply.ts';
@@ -102,6 +102,6 @@ export function allCommands(): string[][] {
 }
 
 async function versionOf(this: SbxContext): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(this.distDir, 'build.json'), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(join(this.distDir, 'build.json'), 'utf8')) as { version: string };
   return version;
 }

@@ -15,14 +15,17 @@ const context = createContext(dirname(fileURLToPath(import.meta.url)));
 // A reader that closes its end (`sbx ls | head -1`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-const inputs = process.argv.slice(2);
-try {
-  if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
-  else await run(app, inputs, context as unknown as CommandContext);
-} catch (error) {
-  const wrong = error instanceof SbxError ? withHelp(error, wordsOf(inputs)) : error;
-  (await createView(asksForJson(inputs), process)).error(describeError(wrong));
-  process.exitCode = wrong instanceof SbxError ? wrong.exitCode : 1;
+void main(process.argv.slice(2));
+
+async function main(inputs: string[]): Promise<void> {
+  try {
+    if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
+    else await run(app, inputs, context as unknown as CommandContext);
+  } catch (error) {
+    const wrong = error instanceof SbxError ? withHelp(error, wordsOf(inputs)) : error;
+    (await createView(asksForJson(inputs), process)).error(describeError(wrong));
+    process.exitCode = wrong instanceof SbxError ? wrong.exitCode : 1;
+  }
 }
 
 /** Of a command line that could not be understood. What stands behind `--` is not ours. */

@@ -1,6 +1,5 @@
 /** From the command line to a project and its sandboxes. */
-import { existsSync } from 'node:fs';
-import { readFile, realpath } from 'node:fs/promises';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { cpus, homedir } from 'node:os';
 import { join } from 'node:path';
 import type { HostFacts } from '../config/load.ts';
@@ -18,7 +17,7 @@ export async function readProject(context: Pick<SbxContext, 'home'>, cwd: string
 }
 
 async function hostFacts(home: Home): Promise<HostFacts> {
-  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const text = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?`, 'm').exec(text)?.[1] ?? '';
   return {
     cpus: cpus().length,
@@ -57,5 +56,5 @@ export async function ownSandboxes(client: DaemonClient, cwd: string): Promise<S
 }
 
 export async function ownProject(cwd: string, all: SandboxStatus[]): Promise<string | undefined> {
-  return projectDirOf(await realpath(cwd), all, (dir) => existsSync(join(dir, 'sandbox.toml')));
+  return projectDirOf(realpathSync.native(cwd), all, (dir) => existsSync(join(dir, 'sandbox.toml')));
 }

@@ -158,6 +158,8 @@ export interface RequestContext {
 
 /** What the HTTP server calls. Every method may throw SbxError. Sandboxes are named by instance id (`lib/paths.ts`). */
 export interface DaemonService {
+  /** As in `DaemonStatus` */
+  readonly build: string;
   status(): DaemonStatus;
   /** GET /v1/sandboxes */
   list(): Promise<SandboxStatus[]>;

@@ -1,8 +1,7 @@
 /** The daemon as an object: each method is one request on its socket. */
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
-import { type ErrorJson, fromErrorJson, SbxError } from '../errors.ts';
+import { type ErrorJson, errnoOf, fromErrorJson, SbxError } from '../errors.ts';
 import type { SecretInfo } from '../secrets/types.ts';
 import type {
   AllowRequest,
@@ -30,11 +29,22 @@ export interface StreamOptions {
 /** Node would work out the name for TLS, which takes it 3 ms. */
 const NO_SERVER_NAME = { servername: '' };
 
+/** Names the build that a client needs: a daemon of another one does nothing, and answers 409 */
+export const BUILD_HEADER = 'sbx-build';
+
+export interface Revival {
+  build: string;
+  /** Called when no daemon listens or one of another build does: afterwards one of this build MUST answer. What was asked is then asked again */
+  revive: () => Promise<void>;
+}
+
 export class DaemonClient {
   readonly #socketPath: string;
+  readonly #revival: Revival | undefined;
 
-  constructor(socketPath: string) {
+  constructor(socketPath: string, revival?: Revival) {
     this.#socketPath = socketPath;
+    this.#revival = revival;
   }
 
   status = () => this.#call<DaemonStatus>('GET', '/v1/status');
@@ -61,19 +71,7 @@ export class DaemonClient {
 
   /** A socket that speaks the guest's protocol. */
   guest(id: string): Promise<Duplex> {
-    return new Promise((resolve, reject) => {
-      const request = this.#request('GET', `/v1/sandboxes/${id}/guest`, {
-        connection: 'Upgrade',
-        upgrade: 'sbx-guest',
-      });
-      request.once('upgrade', (_response, socket, head) => {
-        if (head.length > 0) socket.unshift(head);
-        resolve(socket);
-      });
-      request.once('response', (response) => void readJson(response).then((body) => reject(errorOf(body)), reject));
-      request.once('error', (error) => reject(unreachable(error)));
-      request.end();
-    });
+    return this.#alive(() => this.#upgrade(`/v1/sandboxes/${id}/guest`));
   }
 
   async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -87,6 +85,7 @@ export class DaemonClient {
     const response = await this.#send(method, path, body, options.signal);
     if ((response.statusCode ?? 500) >= 400) throw errorOf(await readJson(response));
     try {
+      const { createInterface } = await import('node:readline');
       for await (const line of createInterface({ input: response })) {
         const event = JSON.parse(line) as DaemonEvent;
         if (event.type === 'done') return event.result as T;
@@ -103,6 +102,21 @@ export class DaemonClient {
   }
 
   #send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
+    return this.#alive(() => this.#sendOnce(method, path, body, signal));
+  }
+
+  /** Nothing was done where nobody listens, or a daemon of another build does. */
+  async #alive<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (this.#revival === undefined || !wantsRevival(error)) throw error;
+      await this.#revival.revive();
+      return ask();
+    }
+  }
+
+  #sendOnce(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const request = this.#request(
         method,
@@ -110,9 +124,25 @@ export class DaemonClient {
         body === undefined ? {} : { 'content-type': 'application/json' },
         signal,
       );
-      request.once('response', resolve);
+      request.once('response', (response) => {
+        if (response.statusCode !== CONFLICT) return resolve(response);
+        readJson(response).then((value) => reject(errorOf(value)), reject);
+      });
       request.once('error', (error) => reject(signal?.aborted ? cancelled(error) : unreachable(error)));
       request.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+
+  #upgrade(path: string): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const request = this.#request('GET', path, { connection: 'Upgrade', upgrade: 'sbx-guest' });
+      request.once('upgrade', (_response, socket, head) => {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      request.once('response', (response) => void readJson(response).then((body) => reject(errorOf(body)), reject));
+      request.once('error', (error) => reject(unreachable(error)));
+      request.end();
     });
   }
 
@@ -121,12 +151,24 @@ export class DaemonClient {
       socketPath: this.#socketPath,
       method,
       path,
-      headers: { host: 'sbx', ...headers },
+      headers: {
+        host: 'sbx',
+        ...(this.#revival === undefined ? {} : { [BUILD_HEADER]: encodeURIComponent(this.#revival.build) }),
+        ...headers,
+      },
       agent: false,
       ...NO_SERVER_NAME,
       ...(signal === undefined ? {} : { signal }),
     });
   }
+}
+
+const CONFLICT = 409;
+
+function wantsRevival(error: unknown): boolean {
+  if (!(error instanceof SbxError)) return false;
+  if (error.code === 'daemon-version') return true;
+  return error.code === 'daemon-unreachable' && ['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error.cause) ?? '');
 }
 
 async function readJson(response: IncomingMessage): Promise<unknown> {

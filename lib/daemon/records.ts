@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type { SandboxSpec } from '../config/spec.ts';
 import { errnoOf, SbxError } from '../errors.ts';
+import { instanceId, projectId } from '../ids.ts';
 import type { WarmImage } from '../image/layers.ts';
-import { type Home, instanceId, instancePaths, projectId } from '../paths.ts';
+import { type Home, instancePaths } from '../paths.ts';
 
 export interface InstanceRecord {
   version: 1;

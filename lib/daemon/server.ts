@@ -15,6 +15,7 @@ import type {
   RequestContext,
   SecretRequest,
 } from './api.ts';
+import { BUILD_HEADER } from './client.ts';
 
 const BODY_MAX = 16 * 1024 * 1024;
 
@@ -50,6 +51,7 @@ async function handle(service: DaemonService, request: IncomingMessage, response
   try {
     const [, version, area = '', id = '', action = ''] = (request.url ?? '').split('/');
     if (version !== 'v1') throw new SbxError('not-found', 'no such address');
+    refuseOtherBuild(service, request);
     await route(
       service,
       request,
@@ -143,6 +145,7 @@ async function upgrade(service: DaemonService, request: IncomingMessage, socket:
   try {
     if (id === undefined || request.headers.upgrade !== GUEST_PROTOCOL)
       throw new SbxError('not-found', 'no such address');
+    refuseOtherBuild(service, request);
     const serveGuest = await service.guest(decodeURIComponent(id));
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${GUEST_PROTOCOL}\r\n\r\n`);
     if (head.length > 0) socket.unshift(head);
@@ -153,6 +156,15 @@ async function upgrade(service: DaemonService, request: IncomingMessage, socket:
       `HTTP/1.1 ${statusOf(error)} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
   }
+}
+
+/** Before anything is done: its client starts one of its own build, and asks that one. */
+function refuseOtherBuild(service: DaemonService, request: IncomingMessage): void {
+  const wanted = request.headers[BUILD_HEADER];
+  if (wanted === undefined || decodeURIComponent(String(wanted)) === service.build) return;
+  throw new SbxError('daemon-version', 'the sbx daemon is of another build', {
+    hint: 'run the command again: the daemon is replaced on demand',
+  });
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
@@ -178,5 +190,6 @@ function answer(response: ServerResponse, status: number, value: unknown): void 
 function statusOf(error: unknown): number {
   if (!(error instanceof SbxError)) return 500;
   if (error.code === 'not-found') return 404;
+  if (error.code === 'daemon-version') return 409;
   return error.kind === 'user' ? 400 : 500;
 }

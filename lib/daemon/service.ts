@@ -286,6 +286,7 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
   };
 
   return {
+    build: options.build,
     status: () => ({
       pid: process.pid,
       apiVersion: API_VERSION,

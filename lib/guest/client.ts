@@ -1,5 +1,4 @@
 /** The asking side: a connection to a guest's agent, through QEMU's socket or through the daemon's relay. */
-import { randomBytes } from 'node:crypto';
 import { connect as netConnect } from 'node:net';
 import { type Duplex, PassThrough, type Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -148,7 +147,7 @@ function handshake<T>(
   make: (mux: Mux, closed: Promise<void>) => T,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const nonce = randomBytes(NONCE_BYTES);
+    const nonce = newNonce();
     const decoder = new Decoder();
     let mux: Mux | undefined;
     const closed = new Promise<void>((done) => duplex.once('close', done));
@@ -181,6 +180,15 @@ function handshake<T>(
     if (options.fresh !== true) duplex.write(resyncPadding());
     duplex.write(hello(nonce));
   });
+}
+
+/** Unlike that of any session before, which is all it is for: loading a generator takes every command some milliseconds. */
+function newNonce(): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES);
+  nonce.writeBigUInt64LE(process.hrtime.bigint(), 0);
+  nonce.writeUInt32LE(process.pid, 8);
+  nonce.writeUInt32LE(Math.floor(Math.random() * 2 ** 32), 12);
+  return nonce;
 }
 
 /** A guest opens no streams to the host. */

@@ -1,5 +1,4 @@
 /** doctor, gc, daemon: the host's side. */
-import { spawn } from 'node:child_process';
 import { SbxError } from '../../errors.ts';
 import { command } from '../command.ts';
 import { daemonOf } from '../project.ts';
@@ -43,6 +42,7 @@ async function install(packages: string[]): Promise<void> {
 /** Its output goes to stderr: stdout is for the result. */
 async function aptGet(args: string[]): Promise<{ code: number | undefined; command: string }> {
   const [command = '', ...rest] = [...(process.getuid?.() === 0 ? [] : ['sudo']), 'apt-get', ...args];
+  const { spawn } = await import('node:child_process');
   const code = await new Promise<number | undefined>((resolve) => {
     const child = spawn(command, rest, { stdio: ['inherit', 2, 2] });
     child.once('error', () => resolve(undefined));

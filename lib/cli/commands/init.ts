@@ -1,5 +1,5 @@
 /** init: writes a commented sandbox.toml for the project that stands here. */
-import { writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, SbxError } from '../../errors.ts';
 import { command } from '../command.ts';
@@ -32,7 +32,7 @@ export const init = command<{ agent?: string }>({
     const detected = await detectProject(cwd);
     const path = join(cwd, 'sandbox.toml');
     try {
-      await writeFile(path, renderInit(detected, agent), { flag: 'wx' });
+      writeFileSync(path, renderInit(detected, agent), { flag: 'wx' });
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
       throw new SbxError('usage', 'there is a sandbox.toml already', {

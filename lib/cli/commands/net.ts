@@ -1,6 +1,5 @@
 /** net check. */
 import { SbxError } from '../../errors.ts';
-import { instanceId } from '../../paths.ts';
 import { command } from '../command.ts';
 import { readProject } from '../project.ts';
 
@@ -20,6 +19,7 @@ export const check = command<{ sandbox?: string; method?: string }, [string]>({
     const { compilePolicy } = await import('../../gateway/policy.ts');
     const { checkUrl } = await import('../../gateway/explain.ts');
     const { livePolicy, readGrants } = await import('../../daemon/grants.ts');
+    const { instanceId } = await import('../../ids.ts');
     const project = await readProject(context, cwd);
     const spec =
       flags.sandbox === undefined ? project.sandboxes[0] : project.sandboxes.find(({ name }) => name === flags.sandbox);

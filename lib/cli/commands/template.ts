@@ -1,5 +1,5 @@
 /** template ls and show. */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TemplateInfo } from '../../config/template-info.ts';
 import { SbxError } from '../../errors.ts';
@@ -26,7 +26,8 @@ export const show = command<object, [string]>({
     const { templateInfo } = await import('../../config/template-info.ts');
     const file = await fileOf(args[0], cwd);
     const info = await templateInfo(file);
-    view.result({ ...info, text: await readFile(file, 'utf8') }, describe(info, await readFile(file, 'utf8')));
+    const text = readFileSync(file, 'utf8');
+    view.result({ ...info, text }, describe(info, text));
     return 0;
   },
 });

@@ -1,0 +1,77 @@
+/** Starts the user's daemon. One of another build is replaced: it owns nothing, the virtual machines go on. */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SbxError } from '../errors.ts';
+import { readHolder } from '../lock.ts';
+import { ensurePrivateDir, type Home } from '../paths.ts';
+import { isAlive, pathWithTools } from '../process.ts';
+import type { DaemonClient } from './client.ts';
+
+export interface StartDaemonOptions {
+  home: Home;
+  /** Folder of the bundles */
+  distDir: string;
+  build: string;
+}
+
+const READY_MS = 15_000;
+
+/** `client`: one that starts nothing itself. Resolves when a daemon of this build answers. */
+export async function startDaemon(client: DaemonClient, options: StartDaemonOptions): Promise<void> {
+  const { home, build } = options;
+  const running = await client.status().catch(() => undefined);
+  if (running?.build === build) return;
+  if (running !== undefined) await replace(client, home);
+  ensurePrivateDir(home.root);
+  ensurePrivateDir(home.daemon.dir);
+  const until = Date.now() + READY_MS;
+  let child: { ended: boolean } | undefined;
+  for (let wait = 5; Date.now() < until; wait = Math.min(wait * 1.5, 50)) {
+    // Two commands may start one at the same time: the lock lets one live, both find it. One that was ending may have held the lock.
+    if (child === undefined || (child.ended && !isHeld(home))) child = launch(options);
+    await sleep(wait);
+    if ((await client.status().catch(() => undefined))?.build === build) return;
+  }
+  throw new SbxError('daemon-unreachable', 'the sbx daemon did not start', {
+    why: tailOf(home.daemon.log),
+    hint: 'see `sbx daemon logs`',
+  });
+}
+
+async function replace(client: DaemonClient, home: Home): Promise<void> {
+  await client.shutdown().catch(() => {});
+  for (let tries = 0; tries < 400 && isHeld(home); tries += 1) await sleep(25);
+}
+
+function isHeld(home: Home): boolean {
+  const holder = readHolder(home.daemon.lock);
+  return holder !== undefined && isAlive(holder);
+}
+
+function launch({ home, distDir }: StartDaemonOptions): { ended: boolean } {
+  const log = openSync(home.daemon.log, 'a', 0o600);
+  const child = spawn(process.execPath, [join(distDir, 'daemon.js')], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    cwd: '/',
+    env: { ...process.env, PATH: pathWithTools(process.env['PATH']), SBX_HOME: home.root },
+  });
+  closeSync(log);
+  const state = { ended: false };
+  const end = () => {
+    state.ended = true;
+  };
+  child.once('exit', end).once('error', end);
+  child.unref();
+  return state;
+}
+
+function tailOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-3).join('\n');
+  } catch {
+    return 'its log cannot be read';
+  }
+}
