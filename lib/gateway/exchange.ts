@@ -4,7 +4,7 @@ import type { Transform } from 'node:stream';
 import { BodyReader } from './body.ts';
 import { type BodySink, changedSink, framingAnew, plainSink } from './body-sink.ts';
 import type { ByteReader } from './byte-reader.ts';
-import type { Field } from './fields.ts';
+import type { Field, Framing } from './fields.ts';
 import type { Passing, Refusal } from './inspector.ts';
 import type { Meters } from './meter.ts';
 import type { RequestHead } from './request-head.ts';
