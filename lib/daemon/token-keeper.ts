@@ -16,8 +16,7 @@ export function createTokenKeeper(book: StandInBook, vault: Vault): TokenKeeper 
   let saving: Promise<unknown> = Promise.resolve();
   const keyOf = (id: string) => `tokens@${id}`;
   const load = async (id: string) => {
-    const text = await vault.get(keyOf(id)).catch(() => undefined);
-    for (const one of text === undefined ? [] : (JSON.parse(text) as Kept[])) book.put({ ...one, sandbox: id });
+    for (const one of parse(await vault.get(keyOf(id)).catch(() => undefined))) book.put({ ...one, sandbox: id });
   };
   return {
     load(id) {
@@ -37,4 +36,13 @@ export function createTokenKeeper(book: StandInBook, vault: Vault): TokenKeeper 
       await vault.remove(keyOf(id)).catch(() => {});
     },
   };
+}
+
+/** What cannot be read is a login that is asked for again. */
+function parse(text: string | undefined): Kept[] {
+  try {
+    return text === undefined ? [] : (JSON.parse(text) as Kept[]);
+  } catch {
+    return [];
+  }
 }

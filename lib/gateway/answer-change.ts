@@ -1,13 +1,13 @@
 /** What becomes of the body of an answer: tokens stay on the host, repeated secrets are masked, the rest streams on. */
 import { Transform } from 'node:stream';
-import type { Mask } from './mask.ts';
+import type { MaskedStream } from './mask.ts';
 import { namesTokens } from './tokens.ts';
 
 /** An answer that may hand out tokens is held up to this many bytes; a longer one that does is cut */
 const HELD_MAX = 256 * 1024;
 
 export interface AnswerChange {
-  mask: Mask;
+  mask: MaskedStream;
   /** Takes the tokens out of a whole body. Undefined: none are expected in this answer */
   keepTokens?: (text: string) => string;
 }

@@ -2,10 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Transform } from 'node:stream';
 import { answerChange } from './answer-change.ts';
-import { bound, type CredentialState, formsFor, hostsSharing } from './credential-state.ts';
+import { bound, type CredentialState, hostsSharing, maskFor } from './credential-state.ts';
 import { type Field, valuesOf } from './fields.ts';
 import type { InspectedResponse, Inspector } from './inspector.ts';
-import { createMask, replacer } from './mask.ts';
 import { makeStandIn } from './stand-in.ts';
 import { kindOf, namesTokens, tokensIn, written } from './tokens.ts';
 
@@ -20,17 +19,16 @@ export function changeAnswer(state: CredentialState, message: InspectedResponse)
   const encoding = valuesOf(fields, 'content-encoding').join().trim().toLowerCase();
   if (hasBody && controls.encoding && !['', 'identity'].includes(encoding))
     return { fields, refusal: `the answer is encoded (${encoding.slice(0, 20)}), although it was asked not to be` };
-  const forms = controls.mask ? formsFor(state) : [];
-  const masked = replacer(forms);
+  const mask = maskFor(state);
   // A session of the real account is as good as its key.
   const kept = fields.filter(([name]) => !controls.strip || !/^set-cookie2?$/i.test(name));
-  const shown = kept.map(([name, value]): Field => [name, masked(value)]);
+  const shown = kept.map(([name, value]): Field => [name, mask.replace(value)]);
   const kind =
     status >= 200 && status < 300 && controls.tokens ? kindOf(valuesOf(fields, 'content-type')[0]) : undefined;
-  const head = { fields: shown, words: masked(words) };
-  if (!hasBody || (forms.length === 0 && kind === undefined)) return head;
+  const head = { fields: shown, words: mask.replace(words) };
+  if (!hasBody) return head;
   const keepTokens = kind === undefined ? {} : { keepTokens: (text: string) => keep(state, message, text, kind) };
-  return { ...head, body: answerChange({ mask: createMask(forms), ...keepTokens }) };
+  return { ...head, body: answerChange({ mask: mask.stream(), ...keepTokens }) };
 }
 
 /** Tokens in the body go into the book, their stand-ins go on. */
@@ -69,6 +67,6 @@ function replaced(text: string, standIns: ReadonlyMap<string, string>, kind: 'js
 
 /** A frame keeps its length, since every form is shown as long as it is. */
 export function maskedStream(state: CredentialState, host: string, port: number): Transform | undefined {
-  const forms = state.controls.mask && bound(state, host, port).length > 0 ? formsFor(state) : [];
-  return forms.length === 0 ? undefined : answerChange({ mask: createMask(forms, LEAST_IN_STREAM) });
+  if (bound(state, host, port).length === 0) return undefined;
+  return answerChange({ mask: maskFor(state).stream(LEAST_IN_STREAM) });
 }

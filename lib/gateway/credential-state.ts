@@ -1,7 +1,8 @@
 /** What the parts of a door's credentials share: what is bound where, and which values went out. */
 import type { Binding } from './bindings.ts';
 import type { InjectionControls } from './controls.ts';
-import { type Form, formsOf } from './forms.ts';
+import { formsOf } from './forms.ts';
+import { createMask, type Mask } from './mask.ts';
 import type { StandIn, StandInBook } from './stand-in-book.ts';
 
 export interface CredentialsInput {
@@ -30,6 +31,8 @@ export interface CredentialState extends Omit<CredentialsInput, 'controls'> {
   controls: InjectionControls;
   /** Values that went out, for the mask; by value */
   sent: Map<string, Sent>;
+  /** The mask of what is known now */
+  made?: { key: string; mask: Mask };
 }
 
 /** Those for this very place. */
@@ -64,10 +67,14 @@ export function remember({ sent }: CredentialState, value: string, standIn: stri
   for (const oldest of [...sent.keys()].slice(0, -REMEMBERED)) sent.delete(oldest);
 }
 
-/** Everything that went out, and the tokens that came in. */
-export function formsFor({ sent, book, sandbox }: CredentialState): Form[] {
-  const tokens = book
-    .of(sandbox)
+/** Of everything that went out, and of the tokens that came in. */
+export function maskFor(state: CredentialState): Mask {
+  const tokens = state.book
+    .of(state.sandbox)
     .flatMap(({ text, token }) => (token === undefined ? [] : [{ value: token.value, standIn: text }]));
-  return [...sent.values(), ...tokens].flatMap(({ value, standIn }) => formsOf(value, standIn));
+  const all = state.controls.mask ? [...state.sent.values(), ...tokens] : [];
+  const key = all.map(({ value, standIn = '' }) => `${value} ${standIn}`).join('\n');
+  if (state.made?.key !== key)
+    state.made = { key, mask: createMask(all.flatMap(({ value, standIn }) => formsOf(value, standIn))) };
+  return state.made.mask;
 }

@@ -1,39 +1,50 @@
-/** Replaces forms of secrets in a stream, also where a chunk ends in the middle of one. Pure but for its own state. */
+/** Replaces forms of secrets in texts and streams, also where a chunk ends in the middle of one. Pure but for its own state. */
 import type { Form } from './forms.ts';
 
 export interface Mask {
+  /** In a whole text */
+  replace(text: string): string;
+  /**
+   * `least`: so many characters must speak for a form before they are held back. With 1 nothing slips through; a stream in which somebody
+   * waits for the last character needs more.
+   */
+  stream(least?: number): MaskedStream;
+}
+
+export interface MaskedStream {
   /** What may go on now: all but an end that could be the beginning of a form */
   take(text: string): string;
   /** What was held back */
   rest(): string;
 }
 
-/**
- * `least`: so many characters must speak for a form before they are held back. With 1 nothing slips through; a stream in which somebody waits
- * for the last character needs more.
- */
-export function createMask(forms: readonly Form[], least = 1): Mask {
-  if (forms.length === 0) return { take: (text) => text, rest: () => '' };
-  const longest = Math.max(...forms.map(({ text }) => text.length));
+/** Made once for many answers: it takes a third of a millisecond. */
+export function createMask(forms: readonly Form[]): Mask {
+  if (forms.length === 0) return { replace: (text) => text, stream: () => ({ take: (text) => text, rest: () => '' }) };
   const replace = replacer(forms);
-  let held = '';
+  const longest = Math.max(...forms.map(({ text }) => text.length));
   return {
-    take(text) {
-      const all = replace(held + text);
-      const keep = openEnd(all, { forms, longest, least });
-      held = keep === 0 ? '' : all.slice(-keep);
-      return keep === 0 ? all : all.slice(0, -keep);
-    },
-    rest() {
-      const last = held;
-      held = '';
-      return last;
+    replace,
+    stream(least = 1) {
+      let held = '';
+      return {
+        take(text) {
+          const all = replace(held + text);
+          const keep = openEnd(all.slice(1 - longest), forms, least);
+          held = keep === 0 ? '' : all.slice(-keep);
+          return keep === 0 ? all : all.slice(0, -keep);
+        },
+        rest() {
+          const last = held;
+          held = '';
+          return last;
+        },
+      };
     },
   };
 }
 
-export function replacer(forms: readonly Form[]): (text: string) => string {
-  if (forms.length === 0) return (text) => text;
+function replacer(forms: readonly Form[]): (text: string) => string {
   const shown = new Map(forms.map((form) => [form.text, form.shown]));
   // Of two that begin alike the longer one is meant.
   const texts = [...shown.keys()].toSorted((a, b) => b.length - a.length).map(escaped);
@@ -42,11 +53,7 @@ export function replacer(forms: readonly Form[]): (text: string) => string {
 }
 
 /** Length of the longest end that begins a form. */
-function openEnd(
-  text: string,
-  { forms, longest, least }: { forms: readonly Form[]; longest: number; least: number },
-): number {
-  const tail = text.slice(-(longest - 1));
+function openEnd(tail: string, forms: readonly Form[], least: number): number {
   let most = 0;
   for (const form of forms) {
     const first = form.text[0] ?? '';

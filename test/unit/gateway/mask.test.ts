@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formsOf } from '../../../lib/gateway/forms.ts';
-import { createMask, replacer } from '../../../lib/gateway/mask.ts';
+import { createMask } from '../../../lib/gateway/mask.ts';
 
 const SECRET = 'sk-REAL/with+odd"chars-0123456789';
 const STAND_IN = 'sk-sbxplace'.padEnd(SECRET.length, '0');
@@ -9,7 +9,7 @@ const FORMS = formsOf(SECRET, STAND_IN);
 
 /** All of it through a mask, cut at these places. */
 function through(text: string, cuts: readonly number[], least?: number): string {
-  const mask = createMask(FORMS, least);
+  const mask = createMask(FORMS).stream(least);
   const at = [...new Set(cuts.map((cut) => cut % (text.length + 1)))].toSorted((a, b) => a - b);
   const parts = [0, ...at].map((from, index) => text.slice(from, at[index]));
   return parts.map((part) => mask.take(part)).join('') + mask.rest();
@@ -31,14 +31,14 @@ describe('forms of a secret', () => {
         (before, after, url) => {
           const bytes = Buffer.concat([before, Buffer.from(SECRET), after]);
           const text = bytes.toString(url ? 'base64url' : 'base64');
-          return replacer(FORMS)(text) !== text;
+          return createMask(FORMS).replace(text) !== text;
         },
       ),
     );
   });
 
   test('a JSON text, an address, hex', () => {
-    const mask = replacer(FORMS);
+    const mask = createMask(FORMS).replace;
     const writings = [
       JSON.stringify(SECRET),
       JSON.stringify(SECRET).replaceAll('/', '\\/'),
@@ -67,7 +67,7 @@ describe('a mask', () => {
   });
 
   test('holds back no more than what could begin one', () => {
-    const mask = createMask(FORMS);
+    const mask = createMask(FORMS).stream();
     expect(mask.take('data: hello\n\n')).toBe('data: hello\n\n');
     expect(mask.take('to sk-RE')).toBe('to ');
     expect(mask.take('D\n')).toBe('sk-RED\n');
@@ -75,14 +75,14 @@ describe('a mask', () => {
   });
 
   test('where somebody waits for the last character, a short beginning is let go', () => {
-    const mask = createMask(FORMS, 8);
+    const mask = createMask(FORMS).stream(8);
     expect(mask.take('ends with s')).toBe('ends with s');
     expect(mask.take(SECRET.slice(0, 10))).toBe('');
     expect(mask.take(SECRET.slice(10))).toBe(STAND_IN);
   });
 
   test('without a secret it is nothing', () => {
-    const mask = createMask([]);
+    const mask = createMask([]).stream();
     expect(mask.take('sk-')).toBe('sk-');
     expect(mask.rest()).toBe('');
   });
