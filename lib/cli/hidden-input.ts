@@ -10,7 +10,11 @@ export async function readHidden(process: NodeJS.Process, prompt: string): Promi
   let size = 0;
   for await (const part of stdin) {
     size += (part as Buffer).length;
-    if (size > INPUT_MAX) throw new SbxError('usage', 'the standard input is too long for a secret', {});
+    if (size > INPUT_MAX)
+      throw new SbxError('usage', 'the standard input is too long for a secret', {
+        why: 'a secret is one line of at most 16 KiB',
+        hint: 'pipe the secret alone',
+      });
     parts.push(part as Buffer);
   }
   return Buffer.concat(parts)

@@ -16,6 +16,7 @@ export async function removeSecret({
   const { removed } = await (await daemonOf(context)).removeSecret({ name, scope });
   if (!removed)
     throw new SbxError('not-found', `there is no secret "${name}" for ${scopeText(scope)}`, {
+      why: 'it was never set with this scope, or removed before',
       hint: '`sbx secret ls` shows each with its scope: --project and --sandbox name another one',
     });
   view.result({ name, scope, removed }, `${name} is removed (it was for ${scopeText(scope)})`);

@@ -46,19 +46,34 @@ async function sourceOf(
 ): Promise<Pick<SecretRequest, 'source' | 'value'>> {
   const { fromEnv, command } = flags;
   if (fromEnv !== undefined && command !== undefined)
-    throw new SbxError('usage', '--from-env and --command cannot be said together', { hint: 'choose one of them' });
+    throw new SbxError('usage', '--from-env and --command cannot be said together', {
+      why: 'a secret comes from one place',
+      hint: 'choose one of them',
+    });
   if (command !== undefined)
     return { source: { kind: 'command', argv: splitWords(command), cacheSeconds: cacheOf(flags.cache) } };
-  if (fromEnv === undefined)
-    return { source: { kind: 'value' }, value: await readHidden(process, `value of ${name}: `) };
+  if (fromEnv === undefined) {
+    const value = await readHidden(process, `value of ${name}: `);
+    if (value !== '') return { source: { kind: 'value' }, value };
+    throw new SbxError('usage', `no value for ${name}`, {
+      why: 'nothing was typed, or the standard input was empty',
+      hint: 'type it, pipe it in, or name --from-env or --command',
+    });
+  }
   const value = process.env[fromEnv];
   if (value === undefined || value === '')
-    throw new SbxError('usage', `the variable ${fromEnv} is not set here`, { hint: 'export it, then try again' });
+    throw new SbxError('usage', `the variable ${fromEnv} is not set here`, {
+      why: 'this process has none of that name, or an empty one',
+      hint: 'export it, then try again',
+    });
   return { source: { kind: 'value' }, value };
 }
 
 function cacheOf(text: string): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return seconds;
-  throw new SbxError('usage', `--cache is no duration: ${text}`, { hint: 'write "5m", "1h", or "0" for not at all' });
+  throw new SbxError('usage', `--cache is no duration: ${text}`, {
+    why: 'it is a number with s, m, h or d',
+    hint: 'write "5m", "1h", or "0" for not at all',
+  });
 }

@@ -6,6 +6,7 @@ import { parseAuthority } from '../gateway/canonical-host.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { compilePolicy, decide, type Policy, policyHash } from '../gateway/policy.ts';
 import { type Home, instancePaths } from '../paths.ts';
+import type { Credentials } from './credentials.ts';
 import { addGrants, type Grant, livePolicy, readGrants } from './grants.ts';
 
 export interface Doors extends Disposable {
@@ -21,7 +22,13 @@ export interface Doors extends Disposable {
 /** A host that sleeps stops its timers, not its clock: it is looked again at least this often */
 const WAIT_MAX_MS = 10_000;
 
-export function createDoors(home: Home, gateway: Gateway): Doors {
+export interface DoorsDeps {
+  home: Home;
+  gateway: Gateway;
+  credentials: Credentials;
+}
+
+export function createDoors({ home, gateway, credentials }: DoorsDeps): Doors {
   const served = new Map<string, SandboxSpec>();
   const timers = new Map<string, NodeJS.Timeout>();
   const policyFor = (id: string, spec: SandboxSpec) => livePolicy(spec, readGrants(home, id));
@@ -46,8 +53,12 @@ export function createDoors(home: Home, gateway: Gateway): Doors {
       const { door, proxySocket: socketPath, audit: auditPath, authority: authorityPath } = instancePaths(home, id);
       mkdirSync(door, { recursive: true, mode: 0o700 });
       const policy = policyFor(id, spec);
+      credentials.bind(id, spec);
       if (gateway.list().includes(id)) gateway.update(id, policy);
-      else await gateway.open(id, { socketPath, auditPath, authorityPath, policy });
+      else {
+        const inspector = credentials.inspector(id);
+        await gateway.open(id, { socketPath, auditPath, authorityPath, policy, inspector });
+      }
       served.set(id, spec);
       arm(id);
     },

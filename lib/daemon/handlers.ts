@@ -72,6 +72,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   },
   record: async (deps, step, context) => {
     const record = deps.records.require(context.id);
+    deps.credentials.bind(context.id, step.spec);
     await configureGuest(deps, context.id, step.spec);
     await deps.records.update(context.id, {
       applied: step.spec,
@@ -82,6 +83,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   destroy: async (deps, _step, context) => {
     await stopVm(deps, context);
     await deps.doors.close(context.id);
+    await deps.credentials.forget(context.id);
     await releaseWorkspace(deps.home, context.id);
     deps.records.remove(context.id);
   },
@@ -115,7 +117,7 @@ async function create(
   // A fresh machine trusts a fresh authority.
   await deps.doors.close(id);
   rmSync(paths.authority, { force: true });
-  deps.credentials.renew(id);
+  await deps.credentials.renew(id);
   await deps.doors.open(id, spec);
   const vm = await deps.driver.restore(shapeOfInstance(image, paths, spec, workspace), image.warm, placesOf(paths), {
     signal,

@@ -63,14 +63,16 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const outputs = new Map<string, Set<(event: DaemonEvent) => void>>();
   const secrets = openSecrets(home);
   const records = new Records(home);
+  const ids = records.list().map(({ id }) => id);
+  const credentials = createCredentials({ home, secrets, askerOf: (id) => askerOf(records.require(id)), ids });
   let supervisor: Supervisor;
   const deps: HandlerDeps = {
     home,
     records,
     driver: createQemuDriver({ probeCache: home.probes }),
     gateway,
-    doors: createDoors(home, gateway),
-    credentials: createCredentials({ home, secrets, askerOf: (id) => askerOf(records.require(id)) }),
+    doors: createDoors({ home, gateway, credentials }),
+    credentials,
     guests: createGuests((id) => supervisor.poke(id)),
     watches: createMountWatches((id, why) => {
       process.stderr.write(

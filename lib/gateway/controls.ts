@@ -10,6 +10,8 @@ export interface Controls {
   addressCheck: boolean;
   /** A tunnel carries TLS to the host that it was asked for */
   serverName: boolean;
+  /** What Connection nominates belongs to one connection, and goes no further */
+  hopByHop: boolean;
   /** A request is allowed by method and path where rules speak of them */
   httpRules: boolean;
   /** Inside a tunnel nothing but the tunnel's own host is asked for */
@@ -29,10 +31,39 @@ export const ALL_CONTROLS: Controls = {
   policy: true,
   addressCheck: true,
   serverName: true,
+  hopByHop: true,
   httpRules: true,
   innerHost: true,
   upstreamCertificate: true,
   websocket: true,
   audit: true,
   recheck: true,
+};
+
+/** Of the credentials, by the same rule. */
+export interface InjectionControls {
+  /** A stand-in opens nothing where it does not belong */
+  standIns: boolean;
+  /** The guest's own logins are taken away where a secret is put in */
+  strip: boolean;
+  /** What an answer repeats of a secret is not shown */
+  mask: boolean;
+  /** A secret goes inside verified TLS or not at all */
+  secureOnly: boolean;
+  /** A secret goes to its own host only */
+  ownHost: boolean;
+  /** Tokens that an answer hands out stay on the host */
+  tokens: boolean;
+  /** An answer that cannot be read is not passed on */
+  encoding: boolean;
+}
+
+export const ALL_INJECTION_CONTROLS: InjectionControls = {
+  standIns: true,
+  strip: true,
+  mask: true,
+  secureOnly: true,
+  ownHost: true,
+  tokens: true,
+  encoding: true,
 };

@@ -5,9 +5,11 @@ import { BodyReader } from './body.ts';
 import { type BodySink, changedSink, framingAnew, plainSink } from './body-sink.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { Field, Framing } from './fields.ts';
-import type { Meter, Meters } from './meter.ts';
+import type { Passing, Refusal } from './inspector.ts';
+import type { Meters } from './meter.ts';
 import type { RequestHead } from './request-head.ts';
 import { clientHead, parseResponseHead, type ResponseHead } from './response-head.ts';
+import { sendBody } from './send-body.ts';
 import { writeAll } from './socket-write.ts';
 
 export interface ExchangeInput {
@@ -20,6 +22,9 @@ export interface ExchangeInput {
   answers: ByteReader;
   /** The head as it goes to the upstream */
   sent: Buffer;
+  /** The body, where it was read already */
+  held?: Buffer | undefined;
+  watch?: Passing['watch'];
   meters: Meters;
   /** A switch of protocols was asked for */
   upgrade?: Upgrade | undefined;
@@ -36,22 +41,28 @@ export interface Upgrade {
 
 export interface Change {
   fields: Field[];
+  words?: string;
   /** The body passes through it, and is framed anew */
   body?: Transform;
+  /** Why it must not go on */
+  refusal?: string;
 }
 
 export type ExchangeEnd =
   /** `keepAlive`: the client's next request may follow; `reusable`: the upstream takes another one; `switched`: to the other protocol, both sides are open */
   | { done: true; keepAlive: boolean; reusable: boolean; switched?: true }
   /** `answered`: part of an answer went out already, so the connection must be cut */
-  | { done: false; fault: 'client' | 'upstream'; why: string; answered: boolean };
+  | { done: false; fault: 'client' | 'upstream'; why: string; answered: boolean }
+  /** By the inspector, in the middle of the request's body or at the head of the answer */
+  | { done: false; fault: 'refused'; why: string; answered: boolean; refusal?: Refusal };
 
 /** The upstream is destroyed unless it is reusable. */
 export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
   const { client, reader, head, upstream, meters } = input;
-  const sent = { complete: false, bad: undefined as string | undefined };
+  const sent = { complete: false, bad: undefined as string | Refusal | undefined };
   await writeAll(upstream, [input.sent]);
-  const sending = sendBody(reader, head.body, { upstream, meter: meters.up }).then((end) => {
+  const { held, watch } = input;
+  const sending = sendBody({ reader, framing: head.body, upstream, meter: meters.up, held, watch }).then((end) => {
     if (end === 'complete') sent.complete = true;
     else if (end !== 'gone') {
       sent.bad = end;
@@ -62,36 +73,17 @@ export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
   if (received.switched === true) return { done: true, keepAlive: false, reusable: false, switched: true };
   const reusable = received.reusable && sent.complete && received.why === undefined && !client.destroyed;
   if (!reusable) upstream.destroy();
-  if (sent.bad !== undefined) return { done: false, fault: 'client', why: sent.bad, answered: received.answered };
+  const { answered } = received;
+  if (typeof sent.bad === 'string') return { done: false, fault: 'client', why: sent.bad, answered };
+  if (sent.bad !== undefined)
+    return { done: false, fault: 'refused', why: sent.bad.reason, answered, refusal: sent.bad };
   if (client.destroyed) return { done: true, keepAlive: false, reusable };
   if (received.why !== undefined)
-    return { done: false, fault: 'upstream', why: received.why, answered: received.answered };
+    return { done: false, fault: received.refused === true ? 'refused' : 'upstream', why: received.why, answered };
   // An answer before the end of the request's body: nobody knows where the next request begins.
   if (!sent.complete) return { done: true, keepAlive: false, reusable };
   await sending;
   return { done: true, keepAlive: received.keepAlive, reusable };
-}
-
-async function sendBody(
-  reader: ByteReader,
-  framing: Framing,
-  { upstream, meter }: { upstream: Socket; meter: Meter },
-): Promise<'complete' | 'gone' | string> {
-  const body = new BodyReader(framing);
-  while (!body.done) {
-    const chunk = await reader.chunk();
-    if (chunk === undefined) {
-      upstream.destroy();
-      return 'gone';
-    }
-    const part = body.read(chunk);
-    if (typeof part === 'string') return part;
-    reader.giveBack(part.rest);
-    await writeAll(upstream, part.out);
-    await meter.spend(chunk.length);
-    if (upstream.destroyed) return 'gone';
-  }
-  return 'complete';
 }
 
 const FAILED = { answered: false, keepAlive: false, reusable: false };
@@ -105,6 +97,8 @@ interface Received {
   /** The upstream said nothing against another request */
   reusable: boolean;
   switched?: true;
+  /** By the inspector */
+  refused?: true;
   why?: string;
 }
 
@@ -112,16 +106,18 @@ async function receive(input: ExchangeInput): Promise<Received> {
   const { client, head: request, answers } = input;
   const head = await receiveHead(input);
   if (typeof head === 'string') return { ...FAILED, why: head };
+  const change = input.change?.(head) ?? { fields: head.fields };
+  if (change.refusal !== undefined) return { ...FAILED, refused: true, why: change.refusal };
+  const shown = { ...head, words: change.words ?? head.words, fields: change.fields };
   if (input.upgrade !== undefined && head.status < 300) {
     if (head.status !== 101 && input.upgrade.only)
       return { ...FAILED, why: `the upgrade was answered with ${head.status}` };
-    await writeAll(client, [clientHead(head, false)]);
+    await writeAll(client, [clientHead(shown, false)]);
     return { answered: true, keepAlive: false, reusable: false, switched: true };
   }
-  const change = input.change?.(head) ?? { fields: head.fields };
   const frame = change.body === undefined ? head.body : framingAnew(head.body, request);
   const keepAlive = request.keepAlive && frame.kind !== 'end';
-  const sent = clientHead({ ...head, fields: change.fields, body: frame }, keepAlive);
+  const sent = clientHead({ ...shown, body: frame }, keepAlive);
   const body = new BodyReader(head.body, { payload: change.body !== undefined });
   const sink = await sinkFor(input, { sent, frame, change: change.body, alone: body.done });
   const why = await receiveBody(input, body, sink);
@@ -171,7 +167,7 @@ async function receiveBody(input: ExchangeInput, body: BodyReader, sink: BodySin
 }
 
 /** The final head; interim ones are passed on. A string says what is wrong. */
-async function receiveHead({ answers, head, client, upgrade }: ExchangeInput): Promise<ResponseHead | string> {
+async function receiveHead({ answers, head, client, upgrade, change }: ExchangeInput): Promise<ResponseHead | string> {
   for (let seen = 0; ; ) {
     const parsed = parseResponseHead(answers.held, head, { seen, upgrade: upgrade?.accepts });
     if (parsed === 'more') {
@@ -182,7 +178,9 @@ async function receiveHead({ answers, head, client, upgrade }: ExchangeInput): P
       answers.consume(parsed.bytes);
       seen = 0;
       if (!parsed.head.interim) return parsed.head;
-      if (head.version === '1.1') await writeAll(client, [clientHead(parsed.head, true)]);
+      // Nobody looks at what an interim head says.
+      const interim = change === undefined ? parsed.head : { ...parsed.head, words: '', fields: [] };
+      if (head.version === '1.1') await writeAll(client, [clientHead(interim, true)]);
     }
   }
 }

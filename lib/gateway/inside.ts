@@ -1,13 +1,12 @@
 /** One request inside an intercepted tunnel, and the upstream's connection that its requests share. */
-import { answer } from './answers.ts';
 import { type ByteReader, readBytes } from './byte-reader.ts';
 import type { Endpoint } from './canonical-host.ts';
 import type { Connection } from './dial.ts';
 import type { DoorState } from './door-state.ts';
 import { type Change, CLOSED, type ExchangeEnd, exchange } from './exchange.ts';
-import { endToEnd, type Field } from './fields.ts';
-import { inspect } from './inspect.ts';
-import { refuse } from './plain.ts';
+import { endToEnd } from './fields.ts';
+import { headFor, type Inspected, inspect } from './inspect.ts';
+import { endBadly, reasonOf, refuse } from './plain.ts';
 import { admitAgain, admitRequest, dialing, type Open, type Request, type Travel, travel } from './request.ts';
 import { type RequestHead, upstreamHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -48,13 +47,12 @@ export async function serveInside(inside: Inside, head: RequestHead, abort: Abor
   const open: Open = kept === undefined ? opening(inside, request) : async () => kept.connection;
   const going = await travel(request, admitted.admission, open);
   if ('refusal' in going) return turnAway(inside, request, going.refusal);
-  const end = await carryOver(inside, request, { going: going.travel, fields: inspected.fields });
+  const end = await carryOver(inside, request, { going: going.travel, inspected });
   if (end.done) return end.keepAlive;
   const stale = kept !== undefined && !end.answered && end.why === CLOSED && isRepeatable(head);
   // A server may end an idle connection at the very moment that it is used again.
   if (stale && !client.destroyed && !abort.signal.aborted) return serveInside(inside, head, abort);
-  if (end.answered || client.destroyed) client.destroy();
-  else endWith(client, answer({ status: end.fault === 'client' ? 400 : 502, text: `sbx: ${end.why}` }));
+  endBadly(request, end);
   return false;
 }
 
@@ -65,17 +63,18 @@ export function leaveUpstream(inside: Inside): void {
 
 interface Way {
   going: Travel;
-  fields: Field[];
+  inspected: Inspected;
 }
 
-async function carryOver(inside: Inside, request: Request, { going, fields }: Way): Promise<ExchangeEnd> {
+async function carryOver(inside: Inside, request: Request, { going, inspected }: Way): Promise<ExchangeEnd> {
   const { client, reader, state, secure } = inside;
   const { head, abort } = request;
   const { socket, proxy } = going.connection;
   const upstream = inside.upstream?.connection === going.connection ? inside.upstream : keep(inside, going);
   const upgrade = websocketOf(head);
+  const { fields, held } = inspected;
   const form = { proxy, fields, usualPort: secure ? 443 : 80, keepAlive: true };
-  const sent = upstreamHead(head, upgrade === undefined ? form : { ...form, upgrade: 'websocket' });
+  const sent = upstreamHead(headFor(head, inspected), upgrade === undefined ? form : { ...form, upgrade: 'websocket' });
   const onIdle = () => going.close('idle');
   socket.setTimeout(state.limits.idleMs).on('timeout', onIdle);
   const end = await exchange({
@@ -85,13 +84,16 @@ async function carryOver(inside: Inside, request: Request, { going, fields }: Wa
     upstream: socket,
     answers: upstream.answers,
     sent,
+    held,
+    watch: inspected.watch,
     meters: state.meters,
     ...(upgrade === undefined ? {} : { upgrade: { ...upgrade, only: state.controls.websocket } }),
     change: (answered) => changeOf(inside, answered),
   }).finally(() => socket.off('timeout', onIdle));
   if (end.done && end.switched === true) {
     inside.upstream = undefined;
-    splice(inside, going, upstream.answers.release());
+    const { host, port } = inside.endpoint;
+    splice(inside, going, upstream.answers.release(), state.inspector?.switched?.(host, port));
     await new Promise((resolve) => client.once('close', resolve));
     return { ...end, keepAlive: false };
   }
@@ -101,15 +103,17 @@ async function carryOver(inside: Inside, request: Request, { going, fields }: Wa
   } else {
     inside.upstream = undefined;
     if (end.done) going.close();
-    else going.close(end.fault === 'client' ? 'bad-request' : 'upstream-failed', end.why);
+    else going.close(reasonOf(end), end.why);
   }
   if (end.done && !end.keepAlive) endWith(client, Buffer.alloc(0));
   return end;
 }
 
-function changeOf({ state, endpoint }: Inside, { status, fields }: ResponseHead): Change {
+function changeOf({ state, endpoint }: Inside, { status, words, fields, body }: ResponseHead): Change {
   if (state.inspector === undefined) return { fields };
-  const change = state.inspector.response({ host: endpoint.host, status, fields: endToEnd(fields) });
+  const { host, port } = endpoint;
+  const hasBody = body.kind !== 'none';
+  const change = state.inspector.response({ host, port, status, words, fields: endToEnd(fields), hasBody });
   // Of an answer without a body it still tells the length.
   return {
     ...change,

@@ -1,5 +1,7 @@
 /** How fast bytes may pass, for all connections of a VM together. The limit may change while they wait. */
+
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 
 export interface Meter {
   /** For bytes that passed: resolves when the next ones may. Undefined: at once. */
@@ -46,7 +48,7 @@ export interface Meters {
 }
 
 /** The sockets' own pipe, held up where the meter says so: without a limit it costs one call a chunk. */
-export function carry(source: Socket, target: Socket, meter: Meter): void {
+export function carry(source: Socket, target: Writable, meter: Meter): void {
   source.pipe(target);
   source.on('data', (chunk: Buffer) => {
     const wait = meter.spend(chunk.length);

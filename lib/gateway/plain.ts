@@ -1,11 +1,12 @@
 /** Plain HTTP in the absolute form. */
 import { answer } from './answers.ts';
 import { readBytes } from './byte-reader.ts';
-import { exchange } from './exchange.ts';
-import { inspect } from './inspect.ts';
+import { type ExchangeEnd, exchange } from './exchange.ts';
+import { headFor, inspect, refused } from './inspect.ts';
 import { admitRequest, type Refusal, type Request, refusalBytes, travel } from './request.ts';
 import { upstreamHead } from './request-head.ts';
 import { endWith, writeAll } from './socket-write.ts';
+import type { AuditReason } from './types.ts';
 
 /** True: the client's next request may follow. */
 export async function servePlain(request: Request): Promise<boolean> {
@@ -22,7 +23,8 @@ export async function servePlain(request: Request): Promise<boolean> {
   client.once('close', onGone);
   if (client.destroyed) close();
   const upstream = connection.socket;
-  const sent = upstreamHead(head, { proxy: connection.proxy, ...inspected });
+  const { fields, held, watch } = inspected;
+  const sent = upstreamHead(headFor(head, inspected), { proxy: connection.proxy, fields });
   const end = await exchange({
     client,
     reader,
@@ -30,6 +32,8 @@ export async function servePlain(request: Request): Promise<boolean> {
     upstream,
     answers: readBytes(upstream),
     sent,
+    held,
+    watch,
     meters: state.meters,
   });
   client.off('close', onGone);
@@ -38,11 +42,26 @@ export async function servePlain(request: Request): Promise<boolean> {
     if (!end.keepAlive) endWith(client, Buffer.alloc(0));
     return end.keepAlive;
   }
-  close(end.fault === 'client' ? 'bad-request' : 'upstream-failed', end.why);
-  if (end.answered || client.destroyed) client.destroy();
-  else endWith(client, answer({ status: end.fault === 'client' ? 400 : 502, text: `sbx: ${end.why}` }));
+  close(reasonOf(end), end.why);
+  endBadly(request, end);
   return false;
 }
+
+export function reasonOf({ fault }: Failure): AuditReason {
+  if (fault === 'refused') return 'refused';
+  return fault === 'client' ? 'bad-request' : 'upstream-failed';
+}
+
+/** The client learns of it where it still can. */
+export function endBadly(request: Request, end: Failure): void {
+  const { client } = request;
+  const said = { status: end.fault === 'client' ? 400 : 502, text: `sbx: ${end.why}` };
+  const told = end.fault === 'refused' && end.refusal !== undefined ? refused(request, end.refusal) : said;
+  if (end.answered || client.destroyed) client.destroy();
+  else endWith(client, answer(told));
+}
+
+type Failure = Extract<ExchangeEnd, { done: false }>;
 
 export async function refuse({ client, head }: Request, refusal: Refusal): Promise<boolean> {
   if (client.destroyed) return false;

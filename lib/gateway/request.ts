@@ -22,6 +22,8 @@ export interface Request {
   abort: AbortController;
   /** By `performance.now()`: the host's clock may be set meanwhile */
   began: number;
+  /** What the inspector said of it, for its record */
+  detail?: string | undefined;
 }
 
 /** What the client is told instead of being served. */
@@ -99,7 +101,8 @@ export async function travel(
     return { refusal: denied(request, { ...verdict, allow: false, detail: CHANGED }) };
   const first = addresses[0];
   const letOut = verdict.reason === 'rule' ? 'allow' : 'observe';
-  const record = { ...aboutOf(request), verdict: letOut, reason: verdict.reason, ...ruleOf(verdict) } as const;
+  const said = request.detail === undefined ? {} : { detail: request.detail };
+  const record = { ...aboutOf(request), verdict: letOut, reason: verdict.reason, ...said, ...ruleOf(verdict) } as const;
   if (!note(state, first === undefined ? record : { ...record, address: first })) return { refusal: UNRECORDED };
   state.stats.allowed += 1;
   const cut: { reason: AuditReason | undefined } = { reason: undefined };

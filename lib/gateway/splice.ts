@@ -1,5 +1,6 @@
 /** Two sockets joined: what one says reaches the other, also what it said before it left. */
 import type { Socket } from 'node:net';
+import type { Transform } from 'node:stream';
 import type { ByteReader } from './byte-reader.ts';
 import type { DoorState } from './door-state.ts';
 import { carry } from './meter.ts';
@@ -15,14 +16,15 @@ export interface Joint {
 
 const NOTHING = Buffer.alloc(0);
 
-/** `early`: of the upstream, read already. */
-export function splice(joint: Joint, going: Travel, early: Buffer = NOTHING): void {
-  if (early.length > 0) joint.client.write(early);
-  downstream(joint, going);
+/** `early`: of the upstream, read already. `change`: what the upstream says passes through it. */
+export function splice(joint: Joint, going: Travel, early: Buffer = NOTHING, change?: Transform): void {
+  change?.on('error', () => going.close()).pipe(joint.client);
+  if (early.length > 0) (change ?? joint.client).write(early);
+  downstream(joint, going, change);
   upstreamOf(joint, going);
 }
 
-export function downstream({ client, state }: Joint, going: Travel): void {
+export function downstream({ client, state }: Joint, going: Travel, change?: Transform): void {
   const upstream = going.connection.socket;
   upstream.setTimeout(state.limits.idleMs, () => going.close('idle'));
   upstream.on('close', () => {
@@ -36,7 +38,7 @@ export function downstream({ client, state }: Joint, going: Travel): void {
   };
   client.on('close', onGone);
   if (client.destroyed) onGone();
-  carry(upstream, client, state.meters.down);
+  carry(upstream, change ?? client, state.meters.down);
 }
 
 export function upstreamOf({ client, reader, state }: Joint, going: Travel): void {

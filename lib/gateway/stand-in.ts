@@ -89,3 +89,6 @@ export function coresIn(text: string): string[] {
     .map(({ index }) => text.slice(index, index + CORE))
     .filter(({ length }) => length === CORE);
 }
+
+/** So many characters of a stream, less one, must be looked at again with the next ones. */
+export const CORE_LENGTH = CORE;

@@ -20,6 +20,9 @@ export interface NewSecret {
   store?: string;
 }
 
+/** Values that are no secret of the person's own making: kept where those are. */
+export type Vault = Omit<ValueStore, 'kind'>;
+
 export interface Secrets {
   /** Replaces one of the same name and scope. `warning`: said once, that there is no keyring. @throws SbxError `secret` */
   set(secret: NewSecret): Promise<{ info: SecretInfo; warning?: string }>;
@@ -30,6 +33,7 @@ export interface Secrets {
   find(name: string, asker: Asker): SecretInfo | undefined;
   /** Undefined: it is not set. @throws SbxError `secret`, never with the value */
   read(name: string, asker: Asker): Promise<string | undefined>;
+  vault: Vault;
 }
 
 interface Index {
@@ -93,6 +97,11 @@ export function openSecrets(home: Home): Secrets {
       known.delete(key);
       return true;
     },
+    vault: {
+      get: async (key) => (await stores.chosen()).get(key),
+      set: async (key, value) => (await stores.chosen()).set(key, value),
+      remove: async (key) => (await stores.chosen()).remove(key),
+    },
     find: (name, asker) => narrowest(readIndex(index).secrets, name, asker),
     async read(name, asker) {
       const info = narrowest(readIndex(index).secrets, name, asker);
@@ -129,5 +138,5 @@ function readIndex(path: string): Index {
 }
 
 function warningOf(path: string): string {
-  return `there is no keyring on this host: values are kept in ${path}, which only you can read, in plain text`;
+  return `no keyring is used here: values are kept in ${path}, in plain text, readable for you alone`;
 }

@@ -12,7 +12,7 @@ export function auditLine(record: AuditRecord): string {
     record.verdict.padEnd(VERDICT_WIDTH),
     whereOf(record).padEnd(HOST_WIDTH),
     requestOf(record).padEnd(REQUEST_WIDTH),
-    [reasonOf(record), addressOf(record), trafficOf(record)].filter((part) => part !== '').join(' · '),
+    [reasonOf(record), loginOf(record), addressOf(record), trafficOf(record)].filter((part) => part !== '').join(' · '),
   ];
   return inOneLine(columns.join('  '));
 }
@@ -32,6 +32,11 @@ function reasonOf({ reason, rule, detail, count }: AuditRecord): string {
   // An allow rule says it all; elsewhere the word stands before its rule or its sentence.
   if (rule !== undefined) return `${reason === 'rule' ? '' : `${reason}: `}${rule.text}${place}${times}`;
   return `${reason}${detail === undefined ? '' : `: ${detail}`}${times}`;
+}
+
+/** Which secret of the host went with it. */
+function loginOf({ verdict, rule, detail }: AuditRecord): string {
+  return verdict === 'allow' && rule !== undefined ? (detail ?? '') : '';
 }
 
 function addressOf({ address }: AuditRecord): string {

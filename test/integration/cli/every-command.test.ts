@@ -18,9 +18,21 @@ const ARGS: Record<string, string[]> = {
   completion: ['bash'],
   'net check': ['example.com'],
   'net allow': ['example.com'],
+  'secret set': ['x'],
+  'secret rm': ['x'],
 };
 /** Commands that have something to say where there is neither a file nor a sandbox */
-const WORK_ANYWHERE = ['init', 'ls', 'doctor', 'gc', 'completion', 'daemon status', 'daemon stop', 'daemon logs'];
+const WORK_ANYWHERE = [
+  'init',
+  'ls',
+  'doctor',
+  'gc',
+  'completion',
+  'secret ls',
+  'daemon status',
+  'daemon stop',
+  'daemon logs',
+];
 
 let dir: string;
 let home: string;

@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SandboxSpec } from '../../../lib/config/spec.ts';
+import { createCredentials } from '../../../lib/daemon/credentials.ts';
 import { createDoors, type Doors } from '../../../lib/daemon/doors.ts';
 import { grantsOf, readGrants } from '../../../lib/daemon/grants.ts';
 import { SbxError } from '../../../lib/errors.ts';
 import { createGateway, type Gateway } from '../../../lib/gateway/gateway.ts';
 import type { AuditRecord } from '../../../lib/gateway/types.ts';
 import { type Home, homeOf, instancePaths } from '../../../lib/paths.ts';
+import { openSecrets } from '../../../lib/secrets/secrets.ts';
 import { rule, spec } from '../../unit/plan/spec.ts';
 import { CONNECT, openClient, PUBLIC, startUpstream } from '../gateway/rig.ts';
 
@@ -29,7 +31,7 @@ beforeEach(async () => {
   home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-doors-')) });
   upstream = await startUpstream((socket) => void socket.write('hello '));
   gateway = newGateway();
-  doors = createDoors(home, gateway);
+  doors = doorsOf();
   mkdirSync(instancePaths(home, ID).dir, { recursive: true });
 });
 afterEach(async () => {
@@ -38,6 +40,12 @@ afterEach(async () => {
   await upstream.close();
   rmSync(home.root, { recursive: true, force: true });
 });
+
+function doorsOf(): Doors {
+  const askerOf = () => ({ dir: '/project', name: 'shop' });
+  const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
+  return createDoors({ home, gateway, credentials });
+}
 
 function newGateway(): Gateway {
   return createGateway({
@@ -109,7 +117,7 @@ describe('a grant', () => {
     doors[Symbol.dispose]();
     await gateway[Symbol.asyncDispose]();
     gateway = newGateway();
-    doors = createDoors(home, gateway);
+    doors = doorsOf();
     await doors.open(ID, network());
     expect(await statusOf('long.test:22')).toBe('200');
     const short = await ask('short.test:22');

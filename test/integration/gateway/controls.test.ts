@@ -22,7 +22,7 @@ describe('each control is what its cases rest on: switched off, they fail', () =
   }
 
   test('the others have tests of their own with the control off, and there are no more', () => {
-    const others = ['audit', 'recheck', 'httpRules', 'innerHost', 'upstreamCertificate', 'websocket'];
+    const others = ['audit', 'hopByHop', 'recheck', 'httpRules', 'innerHost', 'upstreamCertificate', 'websocket'];
     expect(Object.keys(ALL_CONTROLS).toSorted()).toEqual([...Object.keys(OFF), ...others].toSorted());
   });
 });

@@ -31,7 +31,7 @@ const failure = (work: Promise<unknown>): Promise<SbxError> =>
 
 describe('a value', () => {
   test('lies in a file of its own user alone; that is said once', async () => {
-    expect((await setValue(MARK)).warning).toMatch(/no keyring/);
+    expect((await setValue(MARK)).warning).toMatch(/no keyring is used/);
     expect((await setValue(MARK, 'other')).warning).toBeUndefined();
     const dir = join(root, 'secrets');
     expect(readdirSync(dir).toSorted()).toEqual(['index.json', 'values.json']);

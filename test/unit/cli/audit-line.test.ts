@@ -29,6 +29,11 @@ describe('a record as a line', () => {
     );
   });
 
+  test('a permission names the secret that went with it', () => {
+    const line = auditLine({ ...BASE, rule: RULE, detail: 'with the secret github', address: '93.184.215.14' });
+    expect(line).toContain('*.ok.test (/p/sandbox.toml:7) · with the secret github · → 93.184.215.14');
+  });
+
   test('a denial says why; method and path where they are known', () => {
     const line = auditLine({
       ...BASE,

@@ -1,0 +1,58 @@
+/** Tokens that a login's answer hands out: they stay on the host, and stand-ins go on in their place. Pure. */
+
+/** Fields of OAuth's answers that hold a credential (RFC 6749, OpenID Connect) */
+const FIELDS = new Set(['access_token', 'refresh_token', 'id_token']);
+const LEAST = 16;
+const DEEP = 5;
+
+export interface HandedOut {
+  field: string;
+  value: string;
+}
+
+/** Undefined: neither JSON nor a form. */
+export function tokensIn(text: string, kind: 'json' | 'form'): HandedOut[] {
+  return (kind === 'json' ? inJson(text) : inForm(text)).filter(({ value }) => value.length >= LEAST);
+}
+
+function inJson(text: string): HandedOut[] {
+  let root: unknown;
+  try {
+    root = JSON.parse(text);
+  } catch {
+    return [];
+  }
+  const found: HandedOut[] = [];
+  const visit = (node: unknown, depth: number) => {
+    if (typeof node !== 'object' || node === null || depth > DEEP) return;
+    for (const [field, value] of Object.entries(node)) {
+      if (typeof value === 'string' && FIELDS.has(field)) found.push({ field, value });
+      else visit(value, depth + 1);
+    }
+  };
+  visit(root, 0);
+  return found;
+}
+
+function inForm(text: string): HandedOut[] {
+  return [...new URLSearchParams(text)]
+    .filter(([field]) => FIELDS.has(field))
+    .map(([field, value]) => ({ field, value }));
+}
+
+/** In the writing of a body of this kind. */
+export function written(value: string, kind: 'json' | 'form'): string {
+  return kind === 'json' ? JSON.stringify(value).slice(1, -1) : encodeURIComponent(value);
+}
+
+/** By its Content-Type; undefined: something else. */
+export function kindOf(contentType: string | undefined): 'json' | 'form' | undefined {
+  const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
+  if (type === 'application/x-www-form-urlencoded') return 'form';
+  return type === 'application/json' || /^application\/[\w.-]+\+json$/.test(type) ? 'json' : undefined;
+}
+
+/** Cheap: whether it is worth a look. */
+export function namesTokens(text: string): boolean {
+  return [...FIELDS].some((field) => text.includes(field));
+}
