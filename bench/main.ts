@@ -1,6 +1,7 @@
 /** Every row of the speed table of the design that exists yet, each beside its floor of the same run. `--json` for machines. */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { agent } from './agent.ts';
 import { commands } from './commands.ts';
 import { interception } from './interception.ts';
 import { memory } from './memory.ts';
@@ -12,7 +13,7 @@ import { prepare } from './world.ts';
 const world = await prepare();
 const rows: Row[] = [];
 try {
-  for (const part of [commands, starts, memory, tunnels, interception]) {
+  for (const part of [commands, starts, agent, memory, tunnels, interception]) {
     process.stderr.write(`bench: ${part.name}\n`);
     rows.push(...(await part(world)));
   }
