@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { TemplateInfo } from '../../config/template-info.ts';
 import { SbxError } from '../../errors.ts';
 import { command } from '../command.ts';
+import { templateNames } from '../template-names.ts';
 import { columns } from '../view/columns.ts';
 
 export const ls = command({
@@ -29,10 +30,7 @@ export const show = command<object, [string]>({
           parse: String,
           brief: 'The template',
           placeholder: 'name',
-          proposeCompletions: async (partial: string) => {
-            const { builtinTemplates } = await import('../../config/templates.ts');
-            return (await builtinTemplates()).filter((name) => name.startsWith(partial));
-          },
+          proposeCompletions: templateNames,
         },
       ],
     },
