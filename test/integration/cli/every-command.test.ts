@@ -18,9 +18,21 @@ const ARGS: Record<string, string[]> = {
   completion: ['bash'],
   'net check': ['example.com'],
   'net allow': ['example.com'],
+  'template show': ['shell'],
 };
 /** Commands that have something to say where there is neither a file nor a sandbox */
-const WORK_ANYWHERE = ['init', 'ls', 'doctor', 'gc', 'completion', 'daemon status', 'daemon stop', 'daemon logs'];
+const WORK_ANYWHERE = [
+  'init',
+  'ls',
+  'doctor',
+  'gc',
+  'completion',
+  'template ls',
+  'template show',
+  'daemon status',
+  'daemon stop',
+  'daemon logs',
+];
 
 let dir: string;
 let home: string;
@@ -204,6 +216,7 @@ describe('the completion of bash', () => {
     expect(await proposed('apply', '--acc')).toEqual(['--accept-widening']);
     expect(await proposed('completion', '')).toEqual(['bash', 'zsh', 'fish']);
     expect(await proposed('init', '--agent', 'sh')).toEqual(['shell']);
+    expect(await proposed('template', 'show', 'sh')).toEqual(['shell']);
   });
 
   test('offers files where nothing else fits, and nothing of its own behind --', async () => {
