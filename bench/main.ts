@@ -1,6 +1,7 @@
-/** Every row of the speed table of the design that exists yet, each beside its floor of the same run. `--json` for machines. */
+/** Every row of the speed table of the design that exists yet, each beside its floor of the same run. `--json` for machines; names of parts for these alone. */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { agent } from './agent.ts';
 import { commands } from './commands.ts';
 import { interception } from './interception.ts';
 import { memory } from './memory.ts';
@@ -9,10 +10,12 @@ import { type Row, table } from './table.ts';
 import { tunnels } from './tunnels.ts';
 import { prepare } from './world.ts';
 
+const PARTS = [commands, starts, agent, memory, tunnels, interception];
+const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const world = await prepare();
 const rows: Row[] = [];
 try {
-  for (const part of [commands, starts, memory, tunnels, interception]) {
+  for (const part of PARTS.filter(({ name }) => named.length === 0 || named.includes(name))) {
     process.stderr.write(`bench: ${part.name}\n`);
     rows.push(...(await part(world)));
   }

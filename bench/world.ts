@@ -11,16 +11,17 @@ export interface World extends AsyncDisposable {
   sbx(args: string[]): Promise<string>;
 }
 
-const TOML = 'version = 1\nname = "bench"\nagent = "shell"\n[resources]\nmemory = "1GiB"\ncpus = 2\n';
+const toml = (agent: string) =>
+  `version = 1\nname = "bench-${agent}"\nagent = "${agent}"\n[resources]\nmemory = "1GiB"\ncpus = 2\n`;
 
-export async function prepare(): Promise<World> {
+export async function prepare(agent = 'shell'): Promise<World> {
   const home = process.env['SBX_BENCH_HOME'] ?? join(homedir(), '.cache', 'sbx-test');
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-bench-')));
-  writeFileSync(join(dir, 'sandbox.toml'), TOML);
+  writeFileSync(join(dir, 'sandbox.toml'), toml(agent));
   const sbx = (args: string[]) =>
     call(process.execPath, [resolve('bin/sbx'), ...args], { cwd: dir, env: { ...process.env, SBX_HOME: home } });
-  await sbx(['apply', '--yes']);
+  await sbx(['apply', '--yes', '--accept-widening']);
   return {
     dir,
     home,

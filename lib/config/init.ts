@@ -90,15 +90,19 @@ export async function detectProject(dir: string): Promise<DetectedProject> {
 }
 
 /** A commented sandbox.toml that loads. */
-export function renderInit(detected: DetectedProject, agent = 'shell'): string {
+export function renderInit(
+  detected: DetectedProject,
+  { agent, known }: { agent: string; known: string[] } = { agent: 'shell', known: [] },
+): string {
   const found = detected.languages.length === 0 ? 'nothing that sbx knows' : detected.languages.join(', ');
+  const others = known.filter((name) => name !== agent).join(', ');
   const hide = [...new Set(['.env', '.env.local', ...detected.secrets])];
   return `# What this project wants of its sandbox. \`sbx plan\` shows what would change, \`sbx apply\` makes it so.
 # Found here: ${found}. Every field: docs/reference.md of sbx, and its sandbox.toml.example.
 version = 1
 name = ${quote(detected.name)}
 
-# The coding agent, by the name of its template. "shell" is a plain machine.
+# The coding agent, by the name of its template. "shell" is a plain machine.${others === '' ? '' : `\n# Others: ${others}. \`sbx template show NAME\` tells what each needs.`}
 agent = ${JSON.stringify(agent)}
 
 [packages]

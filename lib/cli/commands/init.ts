@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, SbxError } from '../../errors.ts';
 import { command } from '../command.ts';
+import { templateNames } from '../template-names.ts';
 
 export const init = command<{ agent?: string }>({
   brief: 'Writes a sandbox.toml that fits this project',
@@ -13,16 +14,14 @@ export const init = command<{ agent?: string }>({
         parse: String,
         brief: 'An agent template; default: shell',
         optional: true,
-        proposeCompletions: async (partial: string) =>
-          (await (await import('../../config/templates.ts')).builtinTemplates()).filter((one) =>
-            one.startsWith(partial),
-          ),
+        proposeCompletions: templateNames,
       },
     },
   },
   async run({ cwd, view, flags }) {
     const { detectProject, renderInit } = await import('../../config/init.ts');
-    const { builtinTemplates } = await import('../../config/templates.ts');
+    const { builtinTemplates, templatesDir } = await import('../../config/templates.ts');
+    const { templateInfo } = await import('../../config/template-info.ts');
     const agent = flags.agent ?? 'shell';
     const known = await builtinTemplates();
     if (!known.includes(agent))
@@ -30,9 +29,10 @@ export const init = command<{ agent?: string }>({
         hint: `built in are: ${known.join(', ')}`,
       });
     const detected = await detectProject(cwd);
+    const { secrets } = await templateInfo(join(templatesDir(), `${agent}.toml`));
     const path = join(cwd, 'sandbox.toml');
     try {
-      writeFileSync(path, renderInit(detected, agent), { flag: 'wx' });
+      writeFileSync(path, renderInit(detected, { agent, known }), { flag: 'wx' });
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
       throw new SbxError('usage', 'there is a sandbox.toml already', {
@@ -40,10 +40,10 @@ export const init = command<{ agent?: string }>({
         hint: 'change it, or remove it first',
       });
     }
-    view.result(
-      { file: path, ...detected, agent },
-      `wrote ${path}${detected.languages.length === 0 ? '' : ` for ${detected.languages.join(', ')}`}\nnext: sbx apply`,
-    );
+    const names = [...new Set(secrets.map(({ name }) => name))];
+    const languages = detected.languages.length === 0 ? '' : ` for ${detected.languages.join(', ')}`;
+    const key = names.length === 0 ? '' : `\nits key: ${names.map((name) => `sbx secret set ${name}`).join(', or ')}`;
+    view.result({ file: path, ...detected, agent, secrets: names }, `wrote ${path}${languages}${key}\nnext: sbx apply`);
     return 0;
   },
 });

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TemplateInfo } from '../../config/template-info.ts';
 import { SbxError } from '../../errors.ts';
-import { command, word } from '../command.ts';
+import { command } from '../command.ts';
+import { templateNames } from '../template-names.ts';
 import { columns } from '../view/columns.ts';
 
 export const ls = command({
@@ -21,7 +22,19 @@ export const ls = command({
 
 export const show = command<object, [string]>({
   brief: 'Shows a template: a built-in name, or the path of one of your own',
-  parameters: { positional: word('The template', 'template') },
+  parameters: {
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        {
+          parse: String,
+          brief: 'The template',
+          placeholder: 'name',
+          proposeCompletions: templateNames,
+        },
+      ],
+    },
+  },
   async run({ cwd, view, args }) {
     const { templateInfo } = await import('../../config/template-info.ts');
     const file = await fileOf(args[0], cwd);

@@ -20,6 +20,7 @@ const ARGS: Record<string, string[]> = {
   'net allow': ['example.com'],
   'secret set': ['x'],
   'secret rm': ['x'],
+  'template show': ['shell'],
 };
 /** Commands that have something to say where there is neither a file nor a sandbox */
 const WORK_ANYWHERE = [
@@ -29,6 +30,8 @@ const WORK_ANYWHERE = [
   'gc',
   'completion',
   'secret ls',
+  'template ls',
+  'template show',
   'daemon status',
   'daemon stop',
   'daemon logs',
@@ -216,6 +219,7 @@ describe('the completion of bash', () => {
     expect(await proposed('apply', '--acc')).toEqual(['--accept-widening']);
     expect(await proposed('completion', '')).toEqual(['bash', 'zsh', 'fish']);
     expect(await proposed('init', '--agent', 'sh')).toEqual(['shell']);
+    expect(await proposed('template', 'show', 'sh')).toEqual(['shell']);
   });
 
   test('offers files where nothing else fits, and nothing of its own behind --', async () => {

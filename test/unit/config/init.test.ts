@@ -67,3 +67,11 @@ test('nothing is opened: a link that leads nowhere does not matter', async () =>
   symlinkSync('/none', join(dir, 'package.json'));
   expect((await detectProject(dir)).languages).toEqual(['JavaScript (npm)']);
 });
+
+test('the agent is the one that was asked for, and the others are named', async () => {
+  const detected = await detectProject(await makeProject({}));
+  const text = renderInit(detected, { agent: 'claude', known: ['claude', 'codex', 'shell'] });
+  expect((await load(text)).sandboxes[0]?.agent.name).toBe('claude');
+  expect(text).toContain('# Others: codex, shell.');
+  expect(renderInit(detected)).not.toContain('Others');
+});
