@@ -10,7 +10,7 @@ import { ALL_DOUBLES } from '../doubles/all.ts';
 import type { Script } from '../doubles/double.ts';
 import type { SeenRequest } from '../doubles/model-server.ts';
 import { startWorld, type World } from '../doubles/world.ts';
-import { HOME, must, type Project, project, type Result, sbx } from './harness.ts';
+import { HOME, must, type Project, project, type Result, sbx } from '../e2e/harness.ts';
 
 interface Agent {
   /** Name of the secret in its template */
