@@ -82,10 +82,10 @@ afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 });
 
-/** The secret on the host, the project of one line, and its machine. */
+/** The secret on the host, of this project alone, the project of one line, and its machine. */
 async function ready(name: string, { secret, key }: Agent): Promise<Project> {
   const p = project(`agent-${name}`, `version = 1\nagent = "${name}"\n${RESOURCES}`);
-  await must(['secret', 'set', secret], { ...inWorld(p.dir), input: key });
+  await must(['secret', 'set', secret, '--project', p.dir], { ...inWorld(p.dir), input: key });
   await must(['apply', '--yes', '--accept-widening'], inWorld(p.dir));
   return p;
 }
@@ -122,7 +122,8 @@ describe.each(Object.entries(AGENTS))('%s', (name, agent) => {
     seen = await turn(name, p.dir);
   });
   afterAll(async () => {
-    await p?.[Symbol.asyncDispose]();
+    await sbx(['secret', 'rm', agent.secret, '--project', p.dir], inWorld(p.dir));
+    await p[Symbol.asyncDispose]();
   });
 
   test('wrote the file into the workspace of the host, as the host’s user', () => {
