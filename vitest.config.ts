@@ -22,6 +22,7 @@ export default defineConfig({
         },
       },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...vm } },
+      { test: { name: 'agents', include: ['test/agents/**/*.test.ts'], ...vm } },
       { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...vm, testTimeout: 14_400_000 } },
     ],
   },

@@ -55,6 +55,9 @@ say('integration');
 suite('integration');
 say('end to end');
 suite('e2e');
+// Once: six agents are installed for it, which takes a while.
+say('agents');
+suite('agents');
 if (process.getuid() === 0) {
   say('end to end, as an ordinary user');
   asUser();

@@ -10,7 +10,7 @@ import { ALL_DOUBLES } from '../doubles/all.ts';
 import type { Script } from '../doubles/double.ts';
 import type { SeenRequest } from '../doubles/model-server.ts';
 import { startWorld, type World } from '../doubles/world.ts';
-import { HOME, must, type Project, project, type Result, sbx } from './harness.ts';
+import { HOME, must, type Project, project, type Result, sbx } from '../e2e/harness.ts';
 
 interface Agent {
   /** Name of the secret in its template */
@@ -82,12 +82,22 @@ afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 });
 
-/** The secret on the host, the project of one line, and its machine. */
-async function ready(name: string, { secret, key }: Agent): Promise<Project> {
+/** The project of one line. Its secret goes with it. */
+function agentProject(name: string, { secret }: Agent): Project {
   const p = project(`agent-${name}`, `version = 1\nagent = "${name}"\n${RESOURCES}`);
-  await must(['secret', 'set', secret], { ...inWorld(p.dir), input: key });
-  await must(['apply', '--yes', '--accept-widening'], inWorld(p.dir));
-  return p;
+  return {
+    ...p,
+    async [Symbol.asyncDispose]() {
+      await sbx(['secret', 'rm', secret, '--project', p.dir], inWorld(p.dir));
+      await p[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The secret on the host, of this project alone; the machine. */
+async function ready({ dir }: Project, { secret, key }: Agent): Promise<void> {
+  await must(['secret', 'set', secret, '--project', dir], { ...inWorld(dir), input: key });
+  await must(['apply', '--yes', '--accept-widening'], inWorld(dir));
 }
 
 /** One whole turn: what the doubles were asked meanwhile. */
@@ -118,7 +128,8 @@ describe.each(Object.entries(AGENTS))('%s', (name, agent) => {
   let p: Project;
   let seen: SeenRequest[];
   beforeAll(async () => {
-    p = await ready(name, agent);
+    p = agentProject(name, agent);
+    await ready(p, agent);
     seen = await turn(name, p.dir);
   });
   afterAll(async () => {
@@ -148,7 +159,9 @@ describe('Codex', () => {
   const ways = (seen: SeenRequest[]) => [...new Set(seen.map(({ websocket, status }) => `${websocket} ${status}`))];
 
   test('speaks WebSocket, and HTTP where none is opened', async () => {
-    await using p = await ready('codex', AGENTS['codex'] as Agent);
+    const agent = AGENTS['codex'] as Agent;
+    await using p = agentProject('codex', agent);
+    await ready(p, agent);
     expect(ways(await turn('codex', p.dir))).toEqual(['true 101', 'true 200']);
     expect(ways(await turn('codex', p.dir, false))).toEqual(['true 404', 'false 200']);
     expect(readFileSync(script.path, 'utf8')).toBe(script.content);
