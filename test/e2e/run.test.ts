@@ -20,7 +20,7 @@ import { person } from './terminal.ts';
 const TEMPLATE = `version = 1
 [agent]
 name = "parrot"
-command = ["/bin/sh", "-c", 'exec sh "$PARROT" "$@"', "parrot", "--plain"]
+command = ["/bin/sh", "-c", 'exec bash "$PARROT" "$@"', "parrot", "--plain"]
 headless = ["/bin/sh", "-c", 'echo "said: $1"; echo "err" >&2; [ "$1" = wait ] && { echo $$ > "$HOME/pid"; exec sleep 1000; }; exit 7', "parrot", "{prompt}"]
 [env]
 WORD = "from the file"
@@ -31,7 +31,7 @@ const PARROT = `printf '\\033[?1049h\\033[32mparrot\\033[0m %s %s %s %s\\n' "$*"
 trap 'n=$((n+1)); echo "interrupted $n"' INT
 trap 'echo "size $(stty size)"' WINCH
 while :; do
-  read line || continue
+  read -t 0.2 line || continue
   [ "$line" = size ] && echo "size $(stty size)"
   case $line in exit*) exit \${line#exit };; esac
   echo "heard $line"
