@@ -39,7 +39,7 @@ export async function readySandbox(options: Options): Promise<ReadySandbox> {
 }
 
 /** @throws SbxError `busy`: something runs that the change would end. */
-async function isBusy({ client, join }: Options, project: ProjectSpec, name: string): Promise<boolean> {
+async function isBusy({ client, view, join }: Options, project: ProjectSpec, name: string): Promise<boolean> {
   const sandbox = (await client.list()).find((one) => one.projectDir === project.dir && one.name === name);
   if (sandbox?.state !== 'running') return false;
   const running = await runningSessions(client, sandbox);
@@ -48,9 +48,10 @@ async function isBusy({ client, join }: Options, project: ProjectSpec, name: str
     throw new SbxError('busy', `${name} must be restarted for what sandbox.toml says, and its agent is running`, {
       hint: `wait for it, or end it: sbx run --end ${name}; or run \`sbx apply\`, which ends it as well`,
     });
-  process.stderr.write(
-    'sbx: sandbox.toml has changed; `sbx apply` restarts the sandbox for it, when the agent is done\n',
-  );
+  if (!view.json)
+    process.stderr.write(
+      'sbx: sandbox.toml has changed; `sbx apply` restarts the sandbox for it, when the agent is done\n',
+    );
   return true;
 }
 
