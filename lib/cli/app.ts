@@ -16,6 +16,7 @@ import { allow } from './commands/net-allow.ts';
 import { log as netLog } from './commands/net-log.ts';
 import { suggest } from './commands/net-suggest.ts';
 import * as plan from './commands/plan.ts';
+import { runAgent } from './commands/run.ts';
 import * as secret from './commands/secret.ts';
 import * as template from './commands/template.ts';
 import * as validate from './commands/validate.ts';
@@ -31,6 +32,7 @@ const ROUTES: Routes = {
   apply: apply.apply,
   ls: look.ls,
   inspect: look.inspect,
+  run: runAgent,
   exec: exec.exec,
   shell: exec.shell,
   cp: copy.cp,

@@ -8,6 +8,7 @@ import { app, wordsOf } from './app.ts';
 import { COMPLETE } from './commands/completion.ts';
 import { createContext } from './context.ts';
 import { describeError } from './error-hints.ts';
+import { setPromptAside } from './run/prompt-argument.ts';
 import { withHelp } from './usage-text.ts';
 import { createView } from './view/view.ts';
 
@@ -20,7 +21,7 @@ void main(process.argv.slice(2));
 async function main(inputs: string[]): Promise<void> {
   try {
     if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
-    else await run(app, inputs, context as unknown as CommandContext);
+    else await run(app, setPromptAside(inputs).argv, context as unknown as CommandContext);
   } catch (error) {
     const wrong = error instanceof SbxError ? withHelp(error, wordsOf(inputs)) : error;
     (await createView(asksForJson(inputs), process)).error(describeError(wrong));

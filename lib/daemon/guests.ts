@@ -1,6 +1,8 @@
 /** One connection to the agent of each running sandbox, made when it is first needed and kept. */
 import { SbxError } from '../errors.ts';
 import { GuestConnection } from '../guest/client.ts';
+import type { SessionsRunning } from '../guest/services.ts';
+import { watchSessions } from '../guest/session-client.ts';
 
 export interface Guests extends AsyncDisposable {
   /** The open connection, or a new one. `fresh`: nobody has spoken to this guest since its VM started. */
@@ -11,12 +13,15 @@ export interface Guests extends AsyncDisposable {
   ): Promise<GuestConnection>;
   /** The open connection, if there is one */
   get(id: string): GuestConnection | undefined;
+  /** The agent's sessions, as the guest tells whenever they change; undefined where it has not told yet */
+  sessionsOf(id: string): SessionsRunning | undefined;
   drop(id: string): Promise<void>;
 }
 
 /** `onClosed` is called when an open connection ends by itself: the VM died or its agent restarted. */
 export function createGuests(onClosed: (id: string) => void): Guests {
   const open = new Map<string, GuestConnection>();
+  const sessions = new WeakMap<GuestConnection, SessionsRunning>();
   const pending = new Map<string, Promise<GuestConnection>>();
 
   const dial = async (
@@ -30,11 +35,12 @@ export function createGuests(onClosed: (id: string) => void): Guests {
       options.signal?.throwIfAborted();
       throw new SbxError('guest-failed', 'the sandbox does not answer', {
         why: `its agent gave no answer within ${options.timeoutMs / 1000} s`,
-        hint: 'see `sbx logs`; `sbx stop` and `sbx start` restart it',
+        hint: 'see `sbx logs --console`; `sbx stop` and `sbx start` restart it',
         cause: error,
       });
     });
     open.set(id, guest);
+    watchSessions(guest, (told) => void sessions.set(guest, told));
     const ended = () => {
       if (open.get(id) !== guest) return;
       open.delete(id);
@@ -46,6 +52,10 @@ export function createGuests(onClosed: (id: string) => void): Guests {
 
   return {
     get: (id) => open.get(id),
+    sessionsOf(id) {
+      const guest = open.get(id);
+      return guest === undefined ? undefined : sessions.get(guest);
+    },
     async connect(id, socket, options) {
       const known = open.get(id);
       if (known !== undefined) return known;

@@ -174,6 +174,7 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
       record,
       vm: deps.driver.find(placesOf(instancePaths(deps.home, record.id))),
       connected: deps.guests.get(record.id) !== undefined,
+      sessions: deps.guests.sessionsOf(record.id),
       busy: supervisor.busy(record.id),
       doorOpen: deps.gateway.hashOf(record.id) !== undefined,
       diskFull: inner.disks.isWaiting(record.id),

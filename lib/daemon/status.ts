@@ -1,6 +1,7 @@
 /** A sandbox as `sbx ls` shows it: from facts, pure. */
 
 import { toErrorJson } from '../errors.ts';
+import type { SessionsRunning } from '../guest/services.ts';
 import type { VmProcess } from '../vm/driver.ts';
 import type { Condition, SandboxState, SandboxStatus } from './api.ts';
 import type { InstanceRecord } from './records.ts';
@@ -9,6 +10,8 @@ export interface StatusFacts {
   record: InstanceRecord;
   vm: VmProcess | undefined;
   connected: boolean;
+  /** As the guest told last; undefined: it has not */
+  sessions: SessionsRunning | undefined;
   busy: boolean;
   doorOpen: boolean;
   /** The host has no space for what it writes */
@@ -48,7 +51,7 @@ function stateOf({ record, vm, busy, diskFull, error }: StatusFacts): SandboxSta
   return record.stoppedByUser && error === undefined ? 'stopped' : record.stoppedByUser ? 'stopped' : 'failed';
 }
 
-function conditionsOf({ record, vm, connected, doorOpen, diskFull, error, now }: StatusFacts): Condition[] {
+function conditionsOf({ record, vm, connected, sessions, doorOpen, diskFull, error, now }: StatusFacts): Condition[] {
   const since = vm?.startedAt ?? record.createdAt;
   const make = (type: string, status: boolean, reason: string, message: string): Condition => ({
     type,
@@ -77,6 +80,7 @@ function conditionsOf({ record, vm, connected, doorOpen, diskFull, error, now }:
       doorOpen ? 'Open' : 'Shut',
       doorOpen ? 'the gateway serves its policy' : 'nothing leaves the sandbox',
     ),
+    ...(vm === undefined || sessions === undefined ? [] : [agentRunning(sessions, since, now)]),
     ...(diskFull
       ? [
           make(
@@ -89,4 +93,15 @@ function conditionsOf({ record, vm, connected, doorOpen, diskFull, error, now }:
       : []),
     ...(failure === undefined ? [] : [make('Healthy', false, failure.code, failure.message)]),
   ];
+}
+
+function agentRunning({ running, since }: SessionsRunning, started: string, now: string): Condition {
+  return {
+    type: 'AgentRunning',
+    status: running > 0,
+    reason: running > 0 ? 'Session' : 'NoSession',
+    message:
+      running > 0 ? `${running} ${running === 1 ? 'session' : 'sessions'} of the agent` : 'the agent is not running',
+    since: running > 0 ? (since ?? started) : now,
+  };
 }

@@ -1,8 +1,9 @@
 /** The asking side: a connection to a guest's agent, through QEMU's socket or through the daemon's relay. */
 import { connect as netConnect } from 'node:net';
-import { type Duplex, PassThrough, type Readable, Writable } from 'node:stream';
+import { type Duplex, PassThrough, type Readable, type Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorJson, errnoOf, fromErrorJson, SbxError } from '../errors.ts';
+import { type ErrorJson, errnoOf, fromErrorJson } from '../errors.ts';
+import { inputOf, lost, streamEvents } from './client-streams.ts';
 import type { CopyResult } from './copy/types.ts';
 import { Mux, type MuxStream, type StreamEvents } from './mux.ts';
 import { type Calls, CHANNEL, type ConnectRequest, type ExecRequest, type ExecResult } from './services.ts';
@@ -115,7 +116,7 @@ export class GuestConnection implements AsyncDisposable {
     return (await import('./transfer.ts')).get(this, options);
   }
 
-  /** For the relay: a stream with its raw events. */
+  /** A stream with its raw events. */
   openRaw(service: string, body: unknown, events: StreamEvents): MuxStream {
     return this.#mux.open(service, body, events);
   }
@@ -216,56 +217,4 @@ export function pipeOf(duplex: Duplex): { write(frame: Buffer): Promise<void> } 
       await draining;
     },
   };
-}
-
-function streamEvents<T>(
-  outputOf: (channel: number) => PassThrough,
-  outputs: PassThrough[],
-): { events: StreamEvents; result: Promise<T> } {
-  let settle: { resolve: (value: T) => void; reject: (error: Error) => void };
-  const result = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  const endAll = () => {
-    for (const output of outputs) if (!output.writableEnded) output.end();
-  };
-  const events: StreamEvents = {
-    onData(channel, data, taken) {
-      const output = outputOf(channel);
-      if (output.destroyed || output.writableEnded) return taken();
-      output.write(data, () => taken());
-    },
-    onEnd: (channel) => void outputOf(channel).end(),
-    onControl: () => {},
-    onClose(value) {
-      endAll();
-      const failed = (value as { error?: ErrorJson }).error;
-      if (failed === undefined) settle.resolve(value as T);
-      else settle.reject(fromErrorJson(failed));
-    },
-    onReset(reason) {
-      endAll();
-      settle.reject(lost(reason));
-    },
-  };
-  return { events, result };
-}
-
-function inputOf(stream: MuxStream): Writable {
-  return new Writable({
-    write(chunk: Buffer | string, _encoding, done) {
-      stream.send(CHANNEL.stdin, Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk)).then(() => done(), done);
-    },
-    final(done) {
-      stream.end(CHANNEL.stdin);
-      done();
-    },
-  });
-}
-
-function lost(why: string): SbxError {
-  return new SbxError('guest-protocol', 'the connection to the sandbox ended', {
-    why,
-    hint: 'see `sbx ls` and `sbx logs`',
-  });
 }

@@ -1,6 +1,6 @@
 /** What goes wrong inside a guest or while copying. The agent stands alone, so it does not use the host's error class; `services.ts` names what crosses. */
 
-export type FailureCode = 'guest-failed' | 'not-found' | 'refused-policy' | 'usage' | 'workspace';
+export type FailureCode = 'busy' | 'guest-failed' | 'not-found' | 'refused-policy' | 'usage' | 'workspace';
 
 export interface FailureJson {
   code: FailureCode;

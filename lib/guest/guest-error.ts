@@ -3,6 +3,7 @@ import { SbxError } from '../errors.ts';
 import { Failure, type FailureCode } from './failure.ts';
 
 const CODES: ReadonlySet<string> = new Set<FailureCode>([
+  'busy',
   'guest-failed',
   'not-found',
   'refused-policy',
@@ -26,7 +27,7 @@ export function hostError(error: unknown): unknown {
 export function lostConnection(why: string): SbxError {
   return new SbxError('guest-protocol', 'the connection to the sandbox ended', {
     why: plainText(why) ?? 'without a reason',
-    hint: 'see `sbx ls` and `sbx logs`',
+    hint: 'see `sbx ls` and `sbx logs --console`',
   });
 }
 

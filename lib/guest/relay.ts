@@ -6,7 +6,17 @@ import type { MuxStream, StreamEvents } from './mux.ts';
 import { createSession } from './session.ts';
 
 /** Services a client may use; the others are the daemon's own. */
-const ALLOWED: ReadonlySet<string> = new Set(['exec', 'put', 'get', 'connect', 'ping']);
+const ALLOWED: ReadonlySet<string> = new Set([
+  'exec',
+  'put',
+  'get',
+  'connect',
+  'ping',
+  'session',
+  'session-log',
+  'session-end',
+  'sessions',
+]);
 
 /** Resolves when the client has gone; what it started in the guest is ended then. */
 export async function relayGuest(client: Duplex, guest: GuestConnection): Promise<void> {

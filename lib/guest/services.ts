@@ -24,6 +24,55 @@ export interface ExecResult {
   signal?: string;
 }
 
+/** Begins a session of the sandbox's agent, or joins the one that has the terminal. */
+export interface SessionRequest extends ExecRequest {
+  /**
+   * `owner`: it ends with this client, and waits for it to take its output, of which nothing is lost. `viewer`: it goes on without; with
+   * others at once; who is slow misses the oldest. `none`: it runs by itself, and the stream closes at once with a `SessionInfo`
+   */
+  client: 'owner' | 'viewer' | 'none';
+  /** A session that has a terminal runs already: join it, or be refused as `busy` */
+  join: boolean;
+}
+
+/** The first message to a client of a session. */
+export interface SessionOpened {
+  id: number;
+  joined: boolean;
+  /** Bytes of earlier output that come first */
+  replay: number;
+}
+
+export interface SessionInfo {
+  id: number;
+  terminal: boolean;
+  /** What runs, shortened */
+  command: string;
+  startedAt: string;
+  endedAt?: string;
+  code?: number;
+  signal?: string;
+  /** It was running when the sandbox, or the agent in it, ended: nobody knows its end */
+  lost?: true;
+  /** Terminals and streams that see it now */
+  clients: number;
+}
+
+/** Its record on stdout; the result is a `SessionInfo`. */
+export interface SessionLogRequest {
+  /** Default: the one begun last */
+  id?: number;
+  /** Go on until it ends */
+  follow: boolean;
+}
+
+/** A message of `session-watch`, at first and after each change. */
+export interface SessionsRunning {
+  running: number;
+  /** Of them, the one begun last */
+  since?: string;
+}
+
 /** A tree of the host as tar on stdin; the result is a `CopyResult`. */
 export interface PutRequest {
   /** Absolute or below the user's home. A folder that exists takes the tree in, as `name` */
@@ -54,4 +103,8 @@ export interface Calls {
   trusted: { ask: Record<string, never>; answer: { ok: true } };
   'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };
   shutdown: { ask: Record<string, never>; answer: { ok: true } };
+  /** The oldest first */
+  sessions: { ask: Record<string, never>; answer: { sessions: SessionInfo[] } };
+  /** Ends one, or all; answers when they have ended */
+  'session-end': { ask: { id?: number }; answer: { sessions: SessionInfo[] } };
 }

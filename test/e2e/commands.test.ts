@@ -134,7 +134,7 @@ test('copies keep modes, links and odd names, and a large file every byte', asyn
 
 test('logs -f shows lines as they come, until ctrl-c', async () => {
   let seen = '';
-  const following = sbx(['logs', '-f', '-n', '0'], {
+  const following = sbx(['logs', '--console', '-f', '-n', '0'], {
     cwd: p.dir,
     onStart: (child) => {
       child.stdout?.on('data', (chunk) => {
@@ -168,7 +168,8 @@ test('every command says with --json JSON and nothing else', async () => {
     ['exec', ['--', 'sh', '-c', 'echo out']],
     ['shell'],
     ['cp', ['sandbox.toml', ':/tmp/x'], { entries: 1 }],
-    ['logs', ['-n', '1']],
+    ['run', ['--headless', 'echo out']],
+    ['logs', ['--console', '-n', '1']],
     ['net allow', ['example.com', '--for', '1h']],
     ['net check', ['example.com'], { allow: true }],
     ['net log'],
@@ -207,6 +208,11 @@ test('every command says with --json JSON and nothing else', async () => {
 const LINES: Record<string, unknown> = {
   ls: [expect.arrayContaining([expect.objectContaining({ name: expect.any(String), state: 'running' })])],
   exec: [{ stream: 'stdout', data: 'out\n' }, { exit: { code: 0 } }],
+  run: [
+    { started: { sandbox: expect.any(String), session: expect.any(Number) } },
+    { stream: 'stdout', data: 'out\n' },
+    { exit: { code: 0 } },
+  ],
   shell: [{ exit: { code: 0 } }],
   // The test before has made it say something.
   logs: [{ line: expect.stringMatching(/^[^\r]+$/) }],

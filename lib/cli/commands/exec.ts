@@ -8,6 +8,8 @@ import { applyProject } from '../apply-project.ts';
 import { command, sandbox } from '../command.ts';
 import { daemonOf, resolveSandbox } from '../project.ts';
 import { showOutput } from '../show-output.ts';
+import { splitArgs } from '../split-args.ts';
+import { forwardSignals, rawTerminal, terminalSize } from '../terminal.ts';
 import type { View } from '../view/types.ts';
 
 interface ExecFlags {
@@ -40,7 +42,8 @@ export const exec = command<ExecFlags, string[]>({
     },
   },
   async run({ context, cwd, view, flags, args }) {
-    const { name, argv } = splitArgs(context.process.argv, [...args]);
+    const { name, command, more } = splitArgs(context.process.argv, args, 'sbx exec [NAME] -- CMD…');
+    const argv = command ?? more;
     if (argv.length === 0)
       throw new SbxError('usage', 'no command is given', { hint: 'write: sbx exec [NAME] -- CMD…' });
     const client = await daemonOf(context);
@@ -77,17 +80,6 @@ export const shell = command<{ user?: string; apply: boolean }, [string?]>({
   },
 });
 
-/** What stands behind `--` is the command; before it at most the name. */
-function splitArgs(argv: string[], args: string[]): { name: string | undefined; argv: string[] } {
-  const dashes = argv.indexOf('--');
-  if (dashes < 0) return { name: args[0], argv: args.slice(1) };
-  const command = argv.slice(dashes + 1);
-  const before = args.slice(0, args.length - command.length);
-  if (before.length > 1)
-    throw new SbxError('usage', `too many names: ${before.join(' ')}`, { hint: 'write: sbx exec [NAME] -- CMD…' });
-  return { name: before[0], argv: command };
-}
-
 interface RunRequest {
   view: View;
   argv: string[];
@@ -107,9 +99,7 @@ async function runIn(client: DaemonClient, sandbox: SandboxStatus, request: RunR
     env: parseEnv(request.flags.env ?? []),
     stdin: request.stdin,
     ...(request.flags.user === undefined ? {} : { user: request.flags.user }),
-    ...(tty
-      ? { tty: { cols: stdout.columns ?? 80, rows: stdout.rows ?? 24, term: process.env['TERM'] ?? 'xterm-256color' } }
-      : {}),
+    ...(tty ? { tty: terminalSize() } : {}),
   };
   const child = guest.exec(ask);
   const shown = Promise.all([
@@ -129,34 +119,6 @@ async function runIn(client: DaemonClient, sandbox: SandboxStatus, request: RunR
     stdin.unpipe();
     stdin.pause();
   }
-}
-
-/** Keys go to the command as they are; the terminal is put right again whatever happens. */
-function rawTerminal(resize: (cols: number, rows: number) => void): () => void {
-  const { stdin, stdout } = process;
-  const onResize = () => resize(stdout.columns, stdout.rows);
-  stdin.setRawMode(true);
-  stdout.on('resize', onResize);
-  const restore = () => {
-    stdout.off('resize', onResize);
-    if (stdin.isTTY) stdin.setRawMode(false);
-  };
-  process.once('exit', restore);
-  return () => {
-    process.off('exit', restore);
-    restore();
-  };
-}
-
-function forwardSignals(kill: (signal: string) => void): () => void {
-  const handlers = (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).map((signal) => {
-    const handler = () => kill(signal);
-    process.on(signal, handler);
-    return () => process.off(signal, handler);
-  });
-  return () => {
-    for (const off of handlers) off();
-  };
 }
 
 function parseEnv(entries: readonly string[]): Record<string, string> {

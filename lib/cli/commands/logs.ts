@@ -1,8 +1,9 @@
-/** logs: the console, the bake, the daemon. Read from their files: they are there also when nothing runs. */
+/** logs: what the agent said, from the sandbox itself; the console, the bake, the daemon, from files that are there also when nothing runs. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxDetail } from '../../daemon/api.ts';
 import { SbxError } from '../../errors.ts';
+import { showAgentLog } from '../agent-log.ts';
 import { command, maybeName, parseCount } from '../command.ts';
 import type { SbxContext } from '../context.ts';
 import { readLines } from '../follow-file.ts';
@@ -15,14 +16,16 @@ const FOLLOW = {
 };
 
 export const logs = command<
-  { follow: boolean; lines?: number; console: boolean; bake: boolean; daemon: boolean },
+  { follow: boolean; lines?: number; session?: number; raw: boolean; console: boolean; bake: boolean; daemon: boolean },
   [string?]
 >({
-  brief: 'Shows the console of a sandbox, its bake, or the daemon',
+  brief: 'Shows what the agent of a sandbox said; or the console, the bake, the daemon',
   parameters: {
     flags: {
       ...FOLLOW,
-      console: { kind: 'boolean', brief: 'The console of the virtual machine (default)', default: false },
+      session: { kind: 'parsed', parse: parseCount, brief: 'An earlier session of the agent', optional: true },
+      raw: { kind: 'boolean', brief: 'Every byte, also those that steer a terminal', default: false },
+      console: { kind: 'boolean', brief: 'The console of the virtual machine', default: false },
       bake: { kind: 'boolean', brief: 'The output of the last bake', default: false },
       daemon: { kind: 'boolean', brief: 'The daemon', default: false },
     },
@@ -33,7 +36,12 @@ export const logs = command<
     if (flags.daemon) return show(context.home.daemon.log, flags, view);
     if (flags.bake && args[0] === undefined) return show(newestBake(context), flags, view);
     const client = await daemonOf(context);
-    const detail = await client.inspect((await resolveSandbox(client, cwd, args[0])).id);
+    const sandbox = await resolveSandbox(client, cwd, args[0]);
+    if (!flags.console && !flags.bake) {
+      const { follow, lines, session, raw } = flags;
+      return showAgentLog(client, sandbox, { follow, lines, session, raw }, view);
+    }
+    const detail = await client.inspect(sandbox.id);
     return show(flags.bake ? bakeOf(context, detail) : join(detail.instanceDir, 'console.log'), flags, view);
   },
 });

@@ -7,9 +7,14 @@ import { startNetwork } from './net/network.ts';
 import { openPort } from './port.ts';
 import { createServices } from './services.ts';
 
-const { values } = parseArgs({ options: { port: { type: 'string' }, socket: { type: 'string' } } });
+/** On the sandbox's own disk, for root */
+const RECORDS = '/var/lib/sbx/sessions';
+
+const { values } = parseArgs({
+  options: { port: { type: 'string' }, socket: { type: 'string' }, records: { type: 'string' } },
+});
 const perl = JSON.parse(process.env['SBX_PERL'] ?? '[]') as string[];
-const services = createServices(perl);
+const services = createServices(perl, values.records ?? RECORDS);
 
 if (values.port !== undefined) {
   const port = openPort(values.port);

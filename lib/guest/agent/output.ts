@@ -18,7 +18,10 @@ const LEFT_BEHIND_BYTES = 2 * 1024 ** 2;
 /** An output that ends is told after this moment, unless the command has ended as well and tells everything */
 const END_AFTER_MS = 50;
 
-export function forward(readable: Readable, channel: number, stream: MuxStream): Output {
+/** Where output goes: a stream, or what keeps it. */
+export type Sink = Pick<MuxStream, 'send' | 'end'>;
+
+export function forward(readable: Readable, channel: number, stream: Sink): Output {
   const output = { over: false, bytes: 0, busy: false };
   // An iterator, since Node resumes a paused output by itself when the process ends.
   const pump = async () => {

@@ -2,10 +2,19 @@
 import { connect } from 'node:net';
 import { failureJson } from '../failure.ts';
 import type { MuxStream, StreamEvents } from '../mux.ts';
-import type { Calls, ConnectRequest, ExecRequest, GetRequest, PutRequest } from '../services.ts';
+import type {
+  Calls,
+  ConnectRequest,
+  ExecRequest,
+  GetRequest,
+  PutRequest,
+  SessionLogRequest,
+  SessionRequest,
+} from '../services.ts';
 import { CHANNEL } from '../services.ts';
 import { get, put } from './copy.ts';
 import { exec } from './exec.ts';
+import { createSessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
 import { createSystem } from './system.ts';
 
@@ -13,19 +22,28 @@ export interface Services {
   open(stream: MuxStream, service: string, body: unknown): StreamEvents;
 }
 
-/** `helper`: perl, with arguments before its own; empty on a host. */
-export function createServices(helper: string[]): Services {
+/** `helper`: perl, with arguments before its own; empty on a host. `records`: folder of the sessions' records. */
+export function createServices(helper: string[], records: string): Services {
+  const sessions = createSessions(records);
   const system = createSystem(createSyscalls(helper));
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
     ping: async () => ({ ok: true }),
     configure: system.configure,
     trusted: system.trusted,
-    'prepare-snapshot': system.prepareSnapshot,
+    async 'prepare-snapshot'(ask) {
+      await sessions.clear();
+      return system.prepareSnapshot(ask);
+    },
     shutdown: system.shutdown,
+    sessions: async () => ({ sessions: sessions.list() }),
+    'session-end': async ({ id }) => ({ sessions: await sessions.end(id) }),
   };
   return {
     open(stream, service, body) {
       if (service === 'exec') return exec(stream, body as ExecRequest, system.environment());
+      if (service === 'session') return sessions.open(stream, body as SessionRequest, system.environment());
+      if (service === 'session-log') return sessions.log(stream, body as SessionLogRequest);
+      if (service === 'session-watch') return sessions.watch(stream);
       if (service === 'put') return put(stream, body as PutRequest);
       if (service === 'get') return get(stream, body as GetRequest);
       if (service === 'connect') return tcp(stream, body as ConnectRequest);

@@ -31,7 +31,7 @@ function answerOf(socket: Socket, line: string, signal: AbortSignal): Promise<st
       reject(
         new SbxError('guest-failed', 'the sandbox could not be set up', {
           why,
-          hint: 'see `sbx logs`; `sbx stop` and `sbx start` restart it',
+          hint: 'see `sbx logs --console`; `sbx stop` and `sbx start` restart it',
           cause,
         }),
       );

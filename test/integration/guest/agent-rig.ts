@@ -17,7 +17,7 @@ export interface Agent extends AsyncDisposable {
   connect(): Promise<GuestConnection>;
 }
 
-export async function startAgent(): Promise<Agent> {
+export async function startAgent(options: { records?: string } = {}): Promise<Agent> {
   const dir = mkdtempSync(join(tmpdir(), 'sbx-agent-'));
   const outfile = join(dir, 'agent.cjs');
   await build({
@@ -31,7 +31,8 @@ export async function startAgent(): Promise<Agent> {
     outfile,
   });
   const socket = join(dir, 'agent.sock');
-  const child: ChildProcess = spawn(process.execPath, [outfile, '--socket', socket], {
+  const records = options.records ?? join(dir, 'sessions');
+  const child: ChildProcess = spawn(process.execPath, [outfile, '--socket', socket, '--records', records], {
     env: { PATH: process.env['PATH'], SBX_PTY_MODULE: resolve('node_modules/@lydell/node-pty') },
     stdio: ['ignore', 'inherit', 'pipe'],
   });
@@ -62,7 +63,7 @@ export interface Outcome extends ExecResult {
   stderr: string;
 }
 
-export async function outcomeOf(child: GuestProcess): Promise<Outcome> {
+export async function outcomeOf(child: Pick<GuestProcess, 'stdout' | 'stderr' | 'exit'>): Promise<Outcome> {
   const [stdout, stderr, result] = await Promise.all([textOf(child.stdout), textOf(child.stderr), child.exit]);
   return { ...result, stdout, stderr };
 }
@@ -87,7 +88,7 @@ export async function readUntil(output: Readable, wanted: RegExp): Promise<strin
       if (wanted.test(text)) finish(() => resolve(text));
     };
     const onEnd = () => finish(() => reject(new Error(`ended before ${wanted}: ${text}`)));
-    output.on('data', onData).on('end', onEnd);
+    output.on('data', onData).on('end', onEnd).resume();
   });
 }
 

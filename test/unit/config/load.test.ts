@@ -266,7 +266,7 @@ describe('templates', () => {
   test('an agent by name: its commands come from its template, its name from the project', async () => {
     const spec = await load('agent = "shell"');
     expect(spec.files[1]).toBe(join(templatesDir(), 'shell.toml'));
-    expect(spec.sandboxes[0]?.agent).toMatchObject({ name: 'shell', command: ['/bin/bash', '-l'] });
+    expect(spec.sandboxes[0]?.agent).toMatchObject({ name: 'shell', headless: ['/bin/bash', '-lc', '{prompt}'] });
     expect(spec.sandboxes[0]?.sources).toMatchObject({
       'agent.name': { file: spec.files[0], line: 1, column: 9 },
       'agent.command': { file: spec.files[1] },

@@ -1,0 +1,25 @@
+/** A run's output for the caller: bytes as they come, or, for `--json`, a line for each event, as `sbx exec` gives them. */
+import type { Readable } from 'node:stream';
+import type { ExecResult } from '../../guest/services.ts';
+import { showOutput } from '../show-output.ts';
+import type { View } from '../view/types.ts';
+
+export interface RunOutput {
+  started(about: { sandbox: string; session: number }): void;
+  /** Resolves when all was passed on */
+  follow(streams: { stdout: Readable; stderr: Readable }): Promise<unknown>;
+  exit(result: ExecResult): void;
+}
+
+export function runOutput(view: View, process: NodeJS.Process): RunOutput {
+  const say = (event: object) => void (view.json && view.line(event, ''));
+  return {
+    started: (started) => say({ started }),
+    follow: ({ stdout, stderr }) =>
+      Promise.all([
+        showOutput({ from: stdout, to: process.stdout, name: 'stdout', view }),
+        showOutput({ from: stderr, to: process.stderr, name: 'stderr', view }),
+      ]),
+    exit: ({ code, signal }) => say({ exit: { code, ...(signal === undefined ? {} : { signal }) } }),
+  };
+}

@@ -1,0 +1,90 @@
+/** From a name to a running sandbox and its agent: what `sbx apply` does, for one sandbox. */
+import type { AgentSpec, ProjectSpec } from '../../config/spec.ts';
+import type { SandboxStatus } from '../../daemon/api.ts';
+import { SbxError } from '../../errors.ts';
+import { type ApplyOptions, applyProject } from '../apply-project.ts';
+import { readProject, resolveSandbox } from '../project.ts';
+import { runningSessions } from './sessions.ts';
+
+export interface ReadySandbox {
+  sandbox: SandboxStatus;
+  agent: AgentSpec & { name: string | undefined };
+}
+
+interface Options extends Omit<ApplyOptions, 'only'> {
+  name: string | undefined;
+  /** Only to come back to what runs: what would end it is left for later */
+  join: boolean;
+}
+
+/** What the machine does not outlive */
+const ENDING: readonly string[] = ['stop', 'start', 'create', 'destroy'];
+
+/** @throws SbxError `ambiguous-name`, `not-found`, and whatever `sbx apply` refuses. */
+export async function readySandbox(options: Options): Promise<ReadySandbox> {
+  const { client } = options;
+  const wanted = await findWanted(options);
+  if ('sandbox' in wanted)
+    return { sandbox: wanted.sandbox, agent: (await client.inspect(wanted.sandbox.id)).spec.agent };
+  const { project, name } = wanted;
+  const agent = project.sandboxes.find((one) => one.name === name)?.agent;
+  const { steps } = await client.plan({ project, only: [name] });
+  const ending = steps.some(({ action }) => ENDING.includes(action));
+  if (steps.length > 0 && !(ending && (await isBusy(options, project, name))))
+    await applyProject({ ...options, cwd: project.dir, only: [name] });
+  const sandbox = (await client.list()).find((one) => one.projectDir === project.dir && one.name === name);
+  if (sandbox === undefined || agent === undefined)
+    throw new SbxError('not-found', `there is no sandbox "${name}"`, { hint: 'see `sbx ls`' });
+  return { sandbox, agent };
+}
+
+/** @throws SbxError `busy`: something runs that the change would end. */
+async function isBusy({ client, view, join }: Options, project: ProjectSpec, name: string): Promise<boolean> {
+  const sandbox = (await client.list()).find((one) => one.projectDir === project.dir && one.name === name);
+  if (sandbox?.state !== 'running') return false;
+  const running = await runningSessions(client, sandbox);
+  if (running.length === 0) return false;
+  if (!join)
+    throw new SbxError('busy', `${name} must be restarted for what sandbox.toml says, and its agent is running`, {
+      hint: `wait for it, or end it: sbx run --end ${name}; or run \`sbx apply\`, which ends it as well`,
+    });
+  if (!view.json)
+    process.stderr.write(
+      'sbx: sandbox.toml has changed; `sbx apply` restarts the sandbox for it, when the agent is done\n',
+    );
+  return true;
+}
+
+type Wanted = { project: ProjectSpec; name: string } | { sandbox: SandboxStatus };
+
+/** A sandbox of this folder's file, also one that was never applied; else one of another project, by its own file. */
+async function findWanted({ context, client, cwd, name }: Options): Promise<Wanted> {
+  const own = await readProject(context, cwd).catch((error: unknown) => {
+    if (error instanceof SbxError && error.code === 'config-not-found' && name !== undefined) return undefined;
+    throw error;
+  });
+  const bare = own === undefined ? undefined : nameIn(own, name);
+  if (own !== undefined && bare !== undefined) return { project: own, name: bare };
+  const sandbox = await resolveSandbox(client, cwd, name);
+  const project = await projectOf(context, sandbox);
+  return project === undefined ? { sandbox } : { project, name: sandbox.name };
+}
+
+function nameIn(project: ProjectSpec, name: string | undefined): string | undefined {
+  const names = project.sandboxes.map((one) => one.name);
+  if (name !== undefined) return names.find((one) => one === name || `${project.name}/${one}` === name);
+  if (names.length === 1) return names[0];
+  throw new SbxError('ambiguous-name', 'this project has more than one sandbox', {
+    hint: `name one: sbx run ${names.join(' | ')}`,
+  });
+}
+
+/** Undefined: its file, or its place in the file, is gone. What was applied then counts. */
+async function projectOf(context: Options['context'], sandbox: SandboxStatus): Promise<ProjectSpec | undefined> {
+  const project = await readProject(context, sandbox.projectDir).catch((error: unknown) => {
+    if (error instanceof SbxError && error.code === 'config-not-found') return undefined;
+    throw error;
+  });
+  const still = project?.dir === sandbox.projectDir && project.sandboxes.some(({ name }) => name === sandbox.name);
+  return still ? project : undefined;
+}

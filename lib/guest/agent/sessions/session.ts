@@ -1,0 +1,163 @@
+/** A session of the agent: a process that does not end with who looks at it, its record, and those who look. */
+import type { MuxStream, StreamEvents } from '../../mux.ts';
+import {
+  CHANNEL,
+  type ExecControl,
+  type ExecRequest,
+  type ExecResult,
+  type SessionInfo,
+  type SessionOpened,
+} from '../../services.ts';
+import type { Command } from '../command.ts';
+import { drained, forward, type Sink } from '../output.ts';
+import { type Running, startProcess } from '../running.ts';
+import type { SessionRecord } from './record.ts';
+import { startViewer, type Viewer } from './viewer.ts';
+
+type Size = NonNullable<ExecRequest['tty']>;
+
+/** Programs repaint when the size changes, and some only then; two changes in one moment would be none. */
+const REPAINT_MS = 100;
+
+export class Session {
+  readonly record: SessionRecord;
+  /** Resolves when it has ended and its record is whole */
+  readonly ended: Promise<ExecResult>;
+  readonly #running: Running;
+  readonly #viewers = new Set<Viewer>();
+  #size: { cols: number; rows: number } | undefined;
+  #result: ExecResult | undefined;
+
+  /** `owner`: takes all output before more of it is read. @throws Error when it cannot be started. */
+  constructor(command: Command, request: ExecRequest, record: SessionRecord, owner?: MuxStream) {
+    this.record = record;
+    this.#size = request.tty;
+    this.#running = startProcess(command, request);
+    const sink: Sink = {
+      send: async (channel, data) => {
+        record.push(data);
+        this.#wake();
+        await owner?.send(channel, data);
+      },
+      end: (channel) => owner?.end(channel),
+    };
+    this.ended = this.#follow(sink);
+  }
+
+  get info(): SessionInfo {
+    return { ...this.record.info, clients: this.#viewers.size };
+  }
+
+  get over(): boolean {
+    return this.#result !== undefined;
+  }
+
+  /** A terminal that takes part: it sees all, its keys go to the command, and its size counts, being the latest. */
+  join(stream: MuxStream, size: Size | undefined, joined: boolean): StreamEvents {
+    const { ring } = this.record;
+    const { from, head } = this.#beginning();
+    stream.control({ id: this.info.id, joined, replay: head.length + ring.end - from } satisfies SessionOpened);
+    void stream.send(CHANNEL.stdout, head);
+    const viewer = this.#view(stream, from, () => this.#again());
+    if (joined && size !== undefined) this.#repaintAt(size);
+    return {
+      onData: (_channel, data, taken) => this.#running.write(data, taken),
+      onEnd: () => {},
+      onControl: (message) => this.#control(message as ExecControl),
+      onClose: () => {},
+      onReset: () => this.#drop(viewer),
+    };
+  }
+
+  /** Only looks: from the oldest byte kept. */
+  watch(stream: MuxStream): StreamEvents {
+    const { start, end } = this.record.ring;
+    stream.control({ id: this.info.id, joined: true, replay: end - start } satisfies SessionOpened);
+    const viewer = this.#view(stream, start, () => undefined);
+    return {
+      onData: (_channel, _data, taken) => taken(),
+      onEnd: () => {},
+      onControl: () => {},
+      onClose: () => {},
+      onReset: () => this.#drop(viewer),
+    };
+  }
+
+  /** Its client's keys and signals; without it, it ends. */
+  serveOwner(): StreamEvents {
+    return {
+      onData: (_channel, data, taken) => this.#running.write(data, taken),
+      onEnd: () => this.#running.endInput(),
+      onControl: (message) => this.#control(message as ExecControl),
+      onClose: () => {},
+      onReset: () => this.end(),
+    };
+  }
+
+  end(): void {
+    if (!this.over) this.#running.end();
+  }
+
+  async #follow(sink: Sink): Promise<ExecResult> {
+    const outputs = this.#running.outputs.map(({ channel, readable }) => forward(readable, channel, sink));
+    const how = await this.#running.exit;
+    const result = how instanceof Error ? { code: 126 } : how;
+    if (how instanceof Error) await sink.send(CHANNEL.stderr, Buffer.from(`sbx: ${how.message}\n`));
+    else await drained(outputs);
+    this.record.end(result);
+    this.#result = result;
+    this.#running.release();
+    this.#wake();
+    return result;
+  }
+
+  #view(stream: MuxStream, from: number, onGap: () => string | undefined): Viewer {
+    const viewer = startViewer({
+      stream,
+      ring: this.record.ring,
+      from,
+      isOver: () => this.over,
+      onGap,
+      onDone: () => {
+        this.#drop(viewer);
+        stream.close(this.record.info.terminal ? this.#result : this.info);
+      },
+    });
+    this.#viewers.add(viewer);
+    return viewer;
+  }
+
+  /** Where a terminal begins to see: the whole ring, or from a clean place when the beginning is gone. */
+  #beginning(): { from: number; head: Buffer } {
+    const { ring, modes } = this.record;
+    if (ring.start === 0) return { from: 0, head: Buffer.alloc(0) };
+    const feed = ring.read(ring.start, 4096).indexOf('\n');
+    return { from: ring.start + feed + 1, head: Buffer.from(`\x1b[0m${modes.enter()}`, 'latin1') };
+  }
+
+  #again(): string {
+    if (this.#size !== undefined) this.#repaintAt(this.#size);
+    return `\x1b[0m${this.record.modes.enter()}`;
+  }
+
+  #control(message: ExecControl): void {
+    if ('resize' in message) this.#size = message.resize;
+    this.#running.control(message);
+  }
+
+  #repaintAt(size: { cols: number; rows: number }): void {
+    const { cols, rows } = size;
+    this.#size = size;
+    this.#running.control({ resize: { cols, rows: rows > 1 ? rows - 1 : 2 } });
+    setTimeout(() => this.#size !== undefined && this.#running.control({ resize: this.#size }), REPAINT_MS);
+  }
+
+  #drop(viewer: Viewer): void {
+    viewer.stop();
+    this.#viewers.delete(viewer);
+  }
+
+  #wake(): void {
+    for (const viewer of this.#viewers) viewer.wake();
+  }
+}

@@ -1,0 +1,179 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  daemonPid,
+  inside,
+  json,
+  must,
+  type Project,
+  project,
+  SMALL,
+  type Status,
+  sbx,
+  statusOf,
+  until,
+} from './harness.ts';
+import { person } from './terminal.ts';
+
+/** An agent that nobody knows: one file of the project's own. */
+const TEMPLATE = `version = 1
+[agent]
+name = "parrot"
+command = ["/bin/sh", "-c", 'exec bash "$PARROT" "$@"', "parrot", "--plain"]
+headless = ["/bin/sh", "-c", 'echo "said: $1"; echo "err" >&2; [ "$1" = wait ] && { echo $$ > "$HOME/pid"; exec sleep 1000; }; exit 7', "parrot", "{prompt}"]
+[env]
+WORD = "from the file"
+`;
+
+/** It shows its arguments and colours, repeats what it hears, tells its size, and counts the interrupts. */
+const PARROT = `printf '\\033[?1049h\\033[32mparrot\\033[0m %s %s %s %s\\n' "$*" "$WORD" "$TERM" "$(pwd)"
+trap 'n=$((n+1)); echo "interrupted $n"' INT
+trap 'echo "size $(stty size)"' WINCH
+while :; do
+  read -t 0.2 line || continue
+  [ "$line" = size ] && echo "size $(stty size)"
+  case $line in exit*) exit \${line#exit };; esac
+  echo "heard $line"
+done
+`;
+
+const running = (status: Status) => status.conditions.find(({ type }) => type === 'AgentRunning')?.status;
+
+describe('the agent of a sandbox', () => {
+  let p: Project;
+
+  beforeAll(async () => {
+    p = project('run', `version = 1\nextends = ["./parrot.toml"]\n[env]\nPARROT = "parrot.sh"\n${SMALL}`);
+    writeFileSync(join(p.dir, 'parrot.toml'), TEMPLATE);
+    writeFileSync(join(p.dir, 'parrot.sh'), PARROT);
+  });
+  afterAll(async () => {
+    await p?.[Symbol.asyncDispose]();
+  });
+
+  test('without a terminal: applied first; streams, exit code, the prompt as a literal', async () => {
+    const first = await sbx(['run', '--headless', '$HOME; "x"'], { cwd: p.dir });
+    expect(first).toMatchObject({ code: 7, stdout: 'said: $HOME; "x"\n' });
+    expect(first.stderr).toContain('err\n');
+    expect(await sbx(['run', '--headless', '--json'], { cwd: p.dir })).toMatchObject({ stdout: 'said:  --json\n' });
+    expect(await sbx(['run', '--headless', '-'], { cwd: p.dir, input: 'piped\n' })).toMatchObject({
+      code: 7,
+      stdout: 'said: piped\n',
+      stderr: 'err\n',
+    });
+    const { stdout } = await sbx(['run', '--json', '--headless', 'hi'], { cwd: p.dir });
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.length).toBe(4);
+    expect(events[0]).toMatchObject({ started: { sandbox: (await statusOf(p.dir)).name } });
+    expect(events).toContainEqual({ stream: 'stdout', data: 'said: hi\n' });
+    expect(events).toContainEqual({ stream: 'stderr', data: 'err\n' });
+    expect(events.at(-1)).toEqual({ exit: { code: 7 } });
+  });
+
+  test('a headless run ends with its client, unless it is detached', async () => {
+    const gone = sbx(['run', '--headless', 'wait'], {
+      cwd: p.dir,
+      onStart: (child) => void until(() => inside(p.dir, 'cat ~/pid')).then(() => child.kill('SIGKILL')),
+    });
+    expect((await gone).code).toBe(137);
+    await until(async () => (await inside(p.dir, 'kill -0 $(cat ~/pid) 2>/dev/null || echo gone')) === 'gone');
+    await until(async () => running(await statusOf(p.dir)) === false);
+    await must(['run', '-d', '--headless', 'wait'], { cwd: p.dir });
+    await until(async () => running(await statusOf(p.dir)) === true);
+    expect((await must(['logs'], { cwd: p.dir })).stdout).toMatch(/said: wait/);
+    expect((await json<{ ended: unknown[] }>(['run', '--end'], { cwd: p.dir })).ended.length).toBe(1);
+    await until(async () => running(await statusOf(p.dir)) === false);
+  });
+
+  test('on a terminal: arguments, colours, sizes, Ctrl-C; left by keys, found again, also after kill -9 of client and daemon', async () => {
+    const first = person(p.dir, ['run', '--', 'a b']);
+    await first.sees(/\[\?1049h.\[32mparrot.\[0m --plain a b from the file xterm-256color (\S+)/);
+    first.type('size\r');
+    await first.sees(/size 25 90\r\n/);
+    first.pty.resize(111, 33);
+    await first.sees(/size 33 111\r\n/);
+    first.type('\x03');
+    await first.sees(/interrupted 1/);
+    first.type('\x1d');
+    first.type('d');
+    // Out of the alternate screen again, and told the way back.
+    await first.sees(/\[\?1049l[\s\S]*left; the agent goes on[\s\S]*sbx run /);
+    expect(await first.exit).toBe(0);
+    expect(running(await statusOf(p.dir))).toBe(true);
+
+    const second = person(p.dir, ['run']);
+    await second.sees(/back in [\s\S]*parrot[\s\S]*interrupted 1/);
+    await second.sees(/size 25 90\r\n/);
+    second.type('two\r');
+    await second.sees(/heard two/);
+    second.pty.kill('SIGKILL');
+    await second.exit;
+
+    const third = person(p.dir, ['run']);
+    await third.sees(/heard two/);
+    third.type('three\r');
+    await third.sees(/heard three/);
+    process.kill(daemonPid() ?? 0, 'SIGKILL');
+    await third.sees(/the connection to the sandbox ended[\s\S]*come back with/);
+    expect(await third.exit).toBe(1);
+
+    const fourth = person(p.dir, ['run']);
+    await fourth.sees(/heard three/);
+    const fifth = person(p.dir, ['run']);
+    await fifth.sees(/heard three/);
+    fifth.type('both\r');
+    await Promise.all([fourth.sees(/heard both/), fifth.sees(/heard both/)]);
+    const refused = await sbx(['run', '-d', '--', 'again'], { cwd: p.dir });
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('running already')]);
+    fourth.type('exit 9\r');
+    expect(await Promise.all([fourth.exit, fifth.exit])).toEqual([9, 9]);
+    await until(async () => running(await statusOf(p.dir)) === false);
+  });
+
+  test('what it said is read afterwards, also after a restart of the machine', async () => {
+    const before = await must(['logs'], { cwd: p.dir });
+    expect(before.stdout).toMatch(/parrot.\[0m --plain a b[\s\S]*heard two[\s\S]*heard both/);
+    expect(before.stdout).not.toContain('\x1b[?1049h');
+    expect((await must(['logs', '--raw'], { cwd: p.dir })).stdout).toContain('\x1b[?1049h');
+    await must(['stop'], { cwd: p.dir });
+    expect((await sbx(['logs'], { cwd: p.dir })).code).toBe(1);
+    await must(['start'], { cwd: p.dir });
+    expect((await must(['logs'], { cwd: p.dir })).stdout).toBe(before.stdout);
+  });
+
+  test('a change that would end it waits; without a terminal or an agent there is a clear error', async () => {
+    await must(['run', '-d'], { cwd: p.dir });
+    p.write(
+      `version = 1\nextends = ["./parrot.toml"]\n[workspace]\nhide = [".env"]\n[env]\nPARROT = "parrot.sh"\n${SMALL}`,
+    );
+    const { pid } = await statusOf(p.dir);
+    expect(await sbx(['run', '--headless', 'hi'], { cwd: p.dir })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('its agent is running'),
+    });
+    const back = person(p.dir, ['run']);
+    await back.sees(/sandbox.toml has changed[\s\S]*back in [\s\S]*parrot/);
+    back.type('exit 0\r');
+    expect(await back.exit).toBe(0);
+    expect((await statusOf(p.dir)).pid).toBe(pid);
+    expect(await sbx(['run'], { cwd: p.dir })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--headless'),
+    });
+    p.write(`version = 1\n[sandboxes.one]\n[sandboxes.two]\n${SMALL}`);
+    expect(await sbx(['run', '--headless', 'x'], { cwd: p.dir })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('one | two'),
+    });
+  });
+
+  test('what widens is refused, and nothing is run', async () => {
+    p.write(`version = 1\nextends = ["./parrot.toml"]\n[network]\nallow = ["example.com"]\n${SMALL}`);
+    const refused = await sbx(['run', '--yes', '--headless', 'x'], { cwd: p.dir });
+    expect([refused.code, refused.stdout]).toEqual([4, '']);
+  });
+});
