@@ -8,7 +8,7 @@ import { createStandInBook } from '../gateway/stand-in-book.ts';
 import type { Home } from '../paths.ts';
 import type { Secrets } from '../secrets/secrets.ts';
 import type { Asker } from '../secrets/types.ts';
-import { dropStandIns, readStandIns, standInFor } from './stand-ins.ts';
+import { dropStandIns, makeStandInFor, readStandIns } from './stand-ins.ts';
 import { createTokenKeeper } from './token-keeper.ts';
 
 export interface Credentials {
@@ -51,8 +51,9 @@ export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDe
       const env: Record<string, string> = {};
       for (const { env: name, secret } of spec.credentials) {
         if (env[name] !== undefined || secrets.find(secret, asker) === undefined) continue;
-        const value = await secrets.read(secret, asker).catch(() => UNREAD);
-        const text = standInFor(home, id, { env: name, secret: value ?? UNREAD });
+        // Only a new one needs the shape: a command may take its time.
+        const read = async () => (await secrets.read(secret, asker).catch(() => UNREAD)) ?? UNREAD;
+        const text = readStandIns(home, id)[name] ?? makeStandInFor(home, id, { env: name, secret: await read() });
         book.put({ text, sandbox: id, label: name });
         env[name] = text;
       }

@@ -18,13 +18,10 @@ export function readStandIns(home: Home, id: string): Record<string, string> {
   }
 }
 
-/** The one of a variable; `secret` gives a new one its shape. */
-export function standInFor(home: Home, id: string, { env, secret }: { env: string; secret: string }): string {
-  const known = readStandIns(home, id);
-  const there = known[env];
-  if (there !== undefined) return there;
+/** A new one for a variable; `secret` gives it its shape. */
+export function makeStandInFor(home: Home, id: string, { env, secret }: { env: string; secret: string }): string {
   const made = makeStandIn(secret, randomBytes);
-  const text = JSON.stringify({ version: 1, standIns: { ...known, [env]: made } });
+  const text = JSON.stringify({ version: 1, standIns: { ...readStandIns(home, id), [env]: made } });
   writeFileAtomic.sync(instancePaths(home, id).standIns, text, { mode: 0o600 });
   return made;
 }
