@@ -1,8 +1,8 @@
 /** The one owner of every name on disk, with the limit on socket paths. All state is below one home: folders 0700, files 0600. */
-import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
-import { SbxError } from './errors.ts';
+import { errnoOf, SbxError } from './errors.ts';
 
 /** Longest path that fits into `sockaddr_un` on Linux, without the closing NUL */
 const SOCKET_PATH_MAX = 107;
@@ -102,7 +102,28 @@ export function socketPath(path: string): string {
   });
 }
 
+/**
+ * Step by step: Node's own recursive form never ends below a link that leads nowhere, or below /proc.
+ * @throws SbxError `usage` when it cannot be made.
+ */
 export function ensurePrivateDir(path: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (isFolder(path)) return path;
+  const parent = dirname(path);
+  if (parent !== path) ensurePrivateDir(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it at the same time.
+    if (errnoOf(error) === 'EEXIST' && isFolder(path)) return path;
+    throw new SbxError('usage', `the folder ${path} cannot be made`, {
+      why: error instanceof Error ? error.message : String(error),
+      hint: 'set SBX_HOME to a folder that is yours to write',
+      cause: error,
+    });
+  }
   return path;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

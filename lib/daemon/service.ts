@@ -7,6 +7,7 @@ import { SbxError, toErrorJson } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { relayGuest } from '../guest/relay.ts';
+import { endAbandoned } from '../image/bake-places.ts';
 import { collectGarbage } from '../image/gc.ts';
 import { findRuntimeParts } from '../image/runtime.ts';
 import { openStore, type Store } from '../image/store.ts';
@@ -127,6 +128,7 @@ function askerOf({ projectDir, name }: InstanceRecord): { dir: string; name: str
 /** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
 async function recover(deps: HandlerDeps, supervisor: Supervisor): Promise<void> {
   deps.records.sweep();
+  await endAbandoned(deps.image.store, deps.image.driver);
   for (const record of deps.records.list()) {
     const vm = deps.driver.find(placesOf(instancePaths(deps.home, record.id)));
     if (vm !== undefined && record.applied !== null)

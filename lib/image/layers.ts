@@ -12,6 +12,7 @@ import type { Disk, VmDriver, VmPlaces, VmShape, WarmFiles } from '../vm/driver.
 import { bootSupervised, noSpace } from '../vm/supervise.ts';
 import { aptSourcesFor } from './apt-sources.ts';
 import { bake } from './bake.ts';
+import { bakePlaces } from './bake-places.ts';
 import { type BakeStep, fileSteps, foundationSteps, type PackageLists, packageSteps } from './bake-script.ts';
 import { BASE_DISK_BYTES, BASE_FILES, BASE_PACKAGES, fillDistributionBase, fillTarBase } from './base.ts';
 import { BUNDLES, hostExtraCas } from './host-trust.ts';
@@ -222,7 +223,8 @@ async function ensureBaked(
     job.steps.at(-1)?.title ?? job.kind,
     async (dir, { signal }) => {
       await makeOverlay(job.parent.backing[0] ?? '', job.parent.format, join(dir, ROOT), request.diskBytes, signal);
-      const places = await bakePlaces(dir);
+      const places = bakePlaces(dir);
+      await mkdir(places.dir, { mode: 0o700 });
       const shut = await deps.openDoor(places, `bake ${job.kind}`);
       try {
         const { steps, disks } = await fetchNpm(deps, request, events, { job, places, signal });
@@ -348,7 +350,8 @@ async function ensureWarmLayer(
     async (dir, { signal }) => {
       requireSpace(dir, Math.min(request.memoryBytes, WARM_SPACE_BYTES));
       await makeOverlay(parent.backing[0] ?? '', parent.format, join(dir, ROOT), request.diskBytes, signal);
-      const places = await bakePlaces(dir);
+      const places = bakePlaces(dir);
+      await mkdir(places.dir, { mode: 0o700 });
       try {
         const files = { ram: join(dir, WARM.ram), device: join(dir, WARM.device) };
         const shape = shapeOf(request, platform, join(dir, ROOT), parent.backing, request);
@@ -454,22 +457,6 @@ async function build(
       onWait: () => events.onProgress(`waiting for another process that builds the same ${kind} layer`),
     },
   );
-}
-
-async function bakePlaces(dir: string): Promise<VmPlaces> {
-  const vm = join(dir, 'vm');
-  await mkdir(vm, { mode: 0o700 });
-  return {
-    dir: vm,
-    run: join(vm, 'run'),
-    qmp: join(vm, 'run', 'qmp'),
-    agent: join(vm, 'run', 'agent'),
-    setup: join(vm, 'run', 'setup'),
-    door: join(vm, 'door'),
-    process: join(vm, 'process'),
-    console: join(vm, 'console.log'),
-    monitorLog: join(vm, 'monitor.log'),
-  };
 }
 
 async function makeOverlay(

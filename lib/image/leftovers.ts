@@ -21,10 +21,15 @@ export async function readBuilding(temporary: string): Promise<Building[]> {
 }
 
 export async function sweep(temporary: string, dryRun: boolean): Promise<{ name: string; bytes: number }[]> {
-  const dead = (await readdir(temporary)).filter((name) => !builderLives(name));
+  const dead = await abandoned(temporary);
   const found = await Promise.all(dead.map(async (name) => ({ name, bytes: await bytesIn(join(temporary, name)) })));
   if (!dryRun) for (const { name } of found) await rm(join(temporary, name), { recursive: true, force: true });
   return found.filter(({ name }) => !name.endsWith(BUILDING));
+}
+
+/** Names of what no living builder has. */
+export async function abandoned(temporary: string): Promise<string[]> {
+  return (await readdir(temporary)).filter((name) => !builderLives(name));
 }
 
 /** `<what>.<pid>.<start time>…` */

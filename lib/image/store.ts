@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { errnoOf, SbxError } from '../errors.ts';
 import { takeLock } from '../lock.ts';
 import { startTimeOf } from '../process.ts';
-import { BUILDING, type Building, bytesIn, discard, readBuilding, sweep } from './leftovers.ts';
+import { abandoned, BUILDING, type Building, bytesIn, discard, readBuilding, sweep } from './leftovers.ts';
 import { damageOf, isUntouched, type LayerMeta, type LayerRecord, RECORD, readRecord, seal, syncPath } from './seal.ts';
 
 export interface Layer extends LayerMeta {
@@ -40,6 +40,8 @@ export interface Store {
   remove(kind: string, key: string): Promise<void>;
   /** Layers that living processes build at this moment, with the parents they need for it */
   building(): Promise<Building[]>;
+  /** Folders of builders that died, as paths */
+  abandoned(): Promise<string[]>;
   /** Folders of builders that died; removed, with the bytes they held */
   sweep(dryRun: boolean): Promise<{ name: string; bytes: number }[]>;
 }
@@ -94,6 +96,7 @@ export function openStore(root: string): Store {
       await discard(pathOf(kind, key), temporary);
     },
     building: () => readBuilding(temporary),
+    abandoned: async () => (await abandoned(temporary)).map((name) => join(temporary, name)),
     sweep: (dryRun) => sweep(temporary, dryRun),
   };
 }

@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Home } from '../../paths.ts';
-import { instancePaths } from '../../paths.ts';
+import { ensurePrivateDir, instancePaths } from '../../paths.ts';
 import { pathWithTools } from '../../process.ts';
 
 export interface CheckResult {
@@ -46,6 +46,7 @@ export async function runChecks(home: Home): Promise<CheckResult[]> {
     await userNamespaces(),
     subordinateIds(),
     await aptSources(),
+    await stateFolder(home),
     await diskSpace(home),
     socketLength(home),
     await accelerator(),
@@ -143,6 +144,21 @@ async function aptSources(): Promise<CheckResult> {
     message: `${count} named by the host's own configuration`,
     ...(count > 0 ? {} : { cure: 'name a mirror in /etc/apt/sources.list, or set SBX_APT_MIRROR' }),
   };
+}
+
+async function stateFolder(home: Home): Promise<CheckResult> {
+  const name = 'state folder';
+  try {
+    await access(ensurePrivateDir(home.root), constants.R_OK | constants.W_OK | constants.X_OK);
+    return { name, status: 'ok', message: home.root };
+  } catch (error) {
+    return {
+      name,
+      status: 'failed',
+      message: error instanceof Error ? error.message : String(error),
+      cure: 'set SBX_HOME to a folder that is yours to write',
+    };
+  }
 }
 
 async function diskSpace(home: Home): Promise<CheckResult> {

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allCommands } from '../../../lib/cli/app.ts';
@@ -186,6 +186,19 @@ test('what widens is refused with 4 where nobody can be asked, and nothing is be
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'refused-widening', hint: /--accept-widening/ } });
   }
   expect(JSON.parse((await call(['ls', '--json'], { cwd })).stdout)).toEqual([]);
+});
+
+test.each([
+  ['below a link that leads nowhere', () => symlinkSync(join(dir, 'none'), join(dir, 'dangling')), 'dangling/x'],
+  ['below a file', () => writeFileSync(join(dir, 'file'), ''), 'file/x'],
+  ['in /proc', () => undefined, '/proc/x'],
+])('a state folder %s: an error, not a program that never ends', async (_, prepare, path) => {
+  prepare();
+  for (const words of [['ls'], ['doctor']]) {
+    const { status, stderr } = await call(words, { env: { SBX_HOME: resolve(dir, path) } });
+    expect([1, 2]).toContain(status);
+    if (words[0] === 'ls') isOneError(stderr);
+  }
 });
 
 test('the daemon finds tools of the system whose folder the user does not have on the PATH', async () => {

@@ -1,0 +1,167 @@
+/** Killed and interrupted at every point of an apply and of a bake: the next apply converges, and nothing is left over. */
+import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  daemonPid,
+  HOME,
+  inside,
+  must,
+  type Project,
+  processesWith,
+  project,
+  qemuPid,
+  SMALL,
+  sbx,
+  statusOf,
+  until,
+} from './harness.ts';
+
+const toml = `version = 1\nagent = "shell"\n${SMALL}`;
+
+const killDaemon = () => {
+  const pid = daemonPid();
+  if (pid !== undefined) process.kill(pid, 'SIGKILL');
+};
+
+const machinesOf = (folder: string) =>
+  processesWith(`sbx-vm:${folder}`).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu');
+    } catch {
+      return false;
+    }
+  });
+
+async function converges(dir: string): Promise<void> {
+  await must(['apply', '--yes'], { cwd: dir });
+  expect(await inside(dir, 'echo converged')).toBe('converged');
+  expect(machinesOf(join(HOME, 'instances', (await statusOf(dir)).id))).toHaveLength(1);
+  expect(readdirSync(join(HOME, 'store', 'tmp'))).toEqual([]);
+}
+
+/** Applies; calls `act` once, when its progress fits. */
+async function applyUntil(dir: string, wanted: (stderr: string) => boolean, act: (child: ChildProcess) => void) {
+  let seen = '';
+  let acted = false;
+  const result = await sbx(['apply', '--yes'], {
+    cwd: dir,
+    onStart: (child) =>
+      child.stderr?.on('data', (chunk) => {
+        seen += chunk;
+        if (acted || !wanted(seen)) return;
+        acted = true;
+        act(child);
+      }),
+  });
+  return { ...result, acted };
+}
+
+describe('an apply', () => {
+  let p: Project;
+
+  beforeAll(async () => {
+    p = project('killed', toml);
+    await must(['apply', '--yes'], { cwd: p.dir });
+  });
+  afterAll(async () => {
+    await p?.[Symbol.asyncDispose]();
+  });
+
+  test('whose daemon is killed at each of the steps that it tells', async () => {
+    let steps = 0;
+    for (let acted = true; acted; ) {
+      await must(['rm', '--yes'], { cwd: p.dir });
+      const count = steps + 1;
+      ({ acted } = await applyUntil(p.dir, (text) => text.split('\n').length > count, killDaemon));
+      if (acted) steps += 1;
+      await converges(p.dir);
+    }
+    // At least the begin and the end of: build, create, record.
+    expect(steps).toBeGreaterThanOrEqual(6);
+  });
+
+  test.each([0, 40, 150, 400])('whose QEMU is killed %i ms after it started', async (delay) => {
+    const { id } = await statusOf(p.dir);
+    await must(['rm', '--yes'], { cwd: p.dir });
+    const applying = sbx(['apply', '--yes'], { cwd: p.dir });
+    const pid = await until(async () => machinesOf(join(HOME, 'instances', id))[0], 5);
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    process.kill(pid, 'SIGKILL');
+    const { code, stderr } = await applying;
+    if (code !== 0) expect(stderr).toMatch(/^sbx: .+\n(why: [\s\S]+)?what to do: .+\n$/m);
+    await converges(p.dir);
+    // The machine of the first apply may have ended after it was done: then it is started again.
+    await until(async () => (await statusOf(p.dir)).state === 'running' && qemuPid(id) !== pid);
+  });
+});
+
+describe('a bake', () => {
+  let one: Project;
+  let two: Project;
+  const tag = randomUUID();
+
+  beforeAll(() => {
+    // Its output, not the line itself, which is told before.
+    const setup = `echo reached-$((6 * 7))-${tag}; sleep 3; cat /proc/sys/kernel/random/uuid >/etc/built`;
+    const baked = `${toml}[packages]\nsetup = ["${setup}"]\n`;
+    one = project('bake-one', baked);
+    two = project('bake-two', baked);
+  });
+  afterAll(async () => {
+    await one?.[Symbol.asyncDispose]();
+    await two?.[Symbol.asyncDispose]();
+  });
+
+  const isReached = (text: string) => text.includes(`reached-42-${tag}`);
+  const layers = () => readdirSync(join(HOME, 'store')).toSorted();
+
+  test('is jailed; interrupted by ctrl-c it ends, with 130, and leaves nothing', async () => {
+    const before = layers();
+    const { code, stderr } = await applyUntil(one.dir, isReached, (child) => {
+      jailed(machinesOf(HOME).filter(inStore));
+      child.kill('SIGINT');
+    });
+    expect(code).toBe(130);
+    expect(stderr).toContain('what to do: what was begun is finished by the next `sbx apply`');
+    await until(async () => machinesOf(HOME).every((pid) => !inStore(pid)));
+    await until(async () => readdirSync(join(HOME, 'store', 'tmp')).length === 0);
+    expect(layers()).toEqual(before);
+  });
+
+  test('whose daemon is killed leaves nothing that is used, and no machine; two who ask for it at once share one build', async () => {
+    const before = layers();
+    const { acted } = await applyUntil(one.dir, isReached, killDaemon);
+    expect(acted).toBe(true);
+    // Its machine goes on, until the next daemon ends it.
+    const abandoned = machinesOf(HOME).filter(inStore);
+    expect(abandoned).toHaveLength(1);
+    expect(layers()).toEqual(before);
+    const both = await Promise.all([one, two].map(({ dir }) => must(['apply', '--yes'], { cwd: dir })));
+    expect(both.filter(({ stderr }) => isReached(stderr)).length).toBeGreaterThanOrEqual(1);
+    const [first, second] = await Promise.all([one, two].map(({ dir }) => inside(dir, 'cat /etc/built')));
+    expect(first).toMatch(/^[0-9a-f-]{36}$/);
+    expect(second).toBe(first);
+    expect(machinesOf(HOME).filter(inStore)).toEqual([]);
+    expect(abandoned.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
+    expect(readdirSync(join(HOME, 'store', 'tmp'))).toEqual([]);
+  });
+});
+
+/** Whether it is a machine of a build and not of a sandbox. */
+function inStore(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(join(HOME, 'store', 'tmp'));
+}
+
+/** The project's own lines run in it: it is jailed like a sandbox. */
+function jailed(pids: number[]): void {
+  expect(pids).toHaveLength(1);
+  const status = readFileSync(`/proc/${pids[0]}/status`, 'utf8');
+  expect(status).toMatch(/^CapEff:\t0+$/m);
+  expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+  expect(status).toMatch(/^Seccomp:\t2$/m);
+  for (const kind of ['user', 'mnt', 'pid', 'net'])
+    expect(readlinkSync(`/proc/${pids[0]}/ns/${kind}`)).not.toBe(readlinkSync(`/proc/self/ns/${kind}`));
+}
