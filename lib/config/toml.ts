@@ -112,7 +112,7 @@ function canParse(text: string): boolean {
 function wordsOf(message: string): string {
   const words = (message.split(' at row ')[0] ?? message)
     .replace(/^Unknown character "(\d+)"$/, (_, code) => `unexpected character ${show(Number(code))}`)
-    .replace(/^Unknown escape character: (\d+)$/, (_, code) => `unknown escape \\${String.fromCodePoint(Number(code))}`)
+    .replace(/^Unknown escape character: (\d+)$/, (_, code) => `unknown escape \\${show(Number(code))}`)
     .replace('inline array', 'list or inline table')
     .replace("Can't redefine", 'this would define again an')
     .replace(' an an ', ' an ');
@@ -120,6 +120,8 @@ function wordsOf(message: string): string {
 }
 
 function show(code: number): string {
+  // The parser's own sign for it
+  if (code > 0x10ffff) return ' and the end of the file';
   const hex = code.toString(16).toUpperCase().padStart(4, '0');
   return code > 0x20 && code < 0x7f ? String.fromCodePoint(code) : `U+${hex}`;
 }
