@@ -13,6 +13,7 @@ import { type DoorState, type DoorStats, note } from './door-state.ts';
 import type { Inspector } from './inspector.ts';
 import { createAllowance, createPace, LIMITS, type Limits } from './limits.ts';
 import { withLogRate } from './log-rate.ts';
+import { withFewLookups } from './lookups.ts';
 import { createMeter } from './meter.ts';
 import type { Policy } from './policy.ts';
 import type { Resolver } from './resolver.ts';
@@ -88,7 +89,7 @@ function stateOf(input: DoorInput): DoorState {
   return {
     sandbox: input.sandbox,
     policy: input.policy,
-    resolver: input.resolver,
+    resolver: withFewLookups(input.resolver, limits.lookups),
     dialer: input.dialer,
     audit,
     inspector: input.inspector,
