@@ -101,6 +101,7 @@ function stateOf(input: DoorInput): DoorState {
     explanations: createAllowance(limits.explanationsPerSecond),
     meters: { up: createMeter(input.policy.bandwidth), down: createMeter(input.policy.bandwidth) },
     flights: new Set(),
+    idle: new Set(),
     stats: { connections: 0, flights: 0, allowed: 0, denied: 0, failed: 0, bytesUp: 0, bytesDown: 0 },
   };
 }
@@ -121,6 +122,8 @@ function changePolicy(state: DoorState, policy: Policy): void {
   if (!state.controls.recheck) return;
   const own = state.resolver.ownAddresses();
   for (const flight of [...state.flights]) if (!stillAdmitted(policy, flight, own)) flight.cut('policy-changed');
+  // Whoever still may go there dials anew.
+  for (const socket of state.idle) socket.destroy();
 }
 
 const REPORT_MS = 1_000;
