@@ -50,13 +50,16 @@ function isHeld(home: Home): boolean {
   return holder !== undefined && isAlive(holder);
 }
 
+/** Each holds one lookup of a name, however slow; a sandbox has a few of them at a time */
+const THREADS = '32';
+
 function launch({ home, distDir }: StartDaemonOptions): { ended: boolean } {
   const log = openSync(home.daemon.log, 'a', 0o600);
   const child = spawn(process.execPath, [join(distDir, 'daemon.js')], {
     detached: true,
     stdio: ['ignore', log, log],
     cwd: '/',
-    env: { ...process.env, PATH: pathWithTools(process.env['PATH']), SBX_HOME: home.root },
+    env: { ...process.env, PATH: pathWithTools(process.env['PATH']), SBX_HOME: home.root, UV_THREADPOOL_SIZE: THREADS },
   });
   closeSync(log);
   const state = { ended: false };

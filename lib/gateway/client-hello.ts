@@ -44,17 +44,29 @@ export function createHelloReader(): HelloReader {
 function readMessage(parts: Buffer[], have: number): Hello {
   if (parts[0]?.[0] !== CLIENT_HELLO) return { bad: 'not a ClientHello' };
   if (have < MESSAGE_HEADER) return 'more';
-  const message = Buffer.concat(parts);
-  const wanted = message.readUIntBE(1, 3) + MESSAGE_HEADER;
-  if (wanted > HELLO_MAX) return tooLarge();
-  return have < wanted ? 'more' : readBody(message.subarray(MESSAGE_HEADER, wanted));
+  const hello = readClientHello(Buffer.concat(parts));
+  if (hello === 'more' || 'bad' in hello) return hello;
+  return 'other' in hello ? { bad: 'not a ClientHello' } : { sni: hello.sni };
 }
 
-function tooLarge(): Hello {
+/** The message at the beginning of what handshake records hold. `other`: it is another one. */
+export function readClientHello(
+  message: Buffer,
+): { sni: string | undefined; bytes: number } | { other: true } | { bad: string } | 'more' {
+  if (message.length > 0 && message[0] !== CLIENT_HELLO) return { other: true };
+  if (message.length < MESSAGE_HEADER) return 'more';
+  const bytes = message.readUIntBE(1, 3) + MESSAGE_HEADER;
+  if (bytes > HELLO_MAX) return tooLarge();
+  if (message.length < bytes) return 'more';
+  const hello = readBody(message.subarray(MESSAGE_HEADER, bytes));
+  return 'bad' in hello ? hello : { ...hello, bytes };
+}
+
+function tooLarge(): { bad: string } {
   return { bad: 'the ClientHello is larger than 64 KiB' };
 }
 
-function readBody(body: Buffer): Hello {
+function readBody(body: Buffer): { sni: string | undefined } | { bad: string } {
   try {
     let at = 2 + 32;
     at += 1 + body.readUInt8(at);
@@ -68,7 +80,7 @@ function readBody(body: Buffer): Hello {
   }
 }
 
-function readExtensions(bytes: Buffer): Hello {
+function readExtensions(bytes: Buffer): { sni: string | undefined } | { bad: string } {
   let sni: string | undefined;
   for (let at = 0; at < bytes.length; ) {
     const type = bytes.readUInt16BE(at);

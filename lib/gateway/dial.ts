@@ -1,7 +1,10 @@
 /** Connections to checked addresses, directly or through the host's own HTTP proxy. Tests put others in their place. */
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { dialThrough } from './proxy-dial.ts';
 import { type HostProxy, type ProxyQuestion, type ProxySettings, proxyFor } from './proxy-settings.ts';
+import { secureUpstream } from './tls.ts';
+import { hostTrust } from './trust.ts';
 
 /** `host` is canonical: for a proxy of the host, which resolves by itself. */
 export interface DialTarget extends ProxyQuestion {
@@ -29,17 +32,28 @@ export interface Dialer {
 
 const DIAL_MS = 10_000;
 
-export function createDialer(settings: ProxySettings = {}): Dialer {
+/** `trust`: what the certificate of a proxy inside TLS is verified against. */
+export function createDialer(settings: ProxySettings = {}, trust = hostTrust(process.env)): Dialer {
   return {
     resolves: (target) => proxyFor(settings, target) !== undefined,
     async dial(target, signal) {
       const proxy = proxyFor(settings, target);
       if (proxy === undefined) return dialAddresses(target, signal);
-      const socket = await dialOne(proxy.host, proxy.port, signal);
+      const socket = await dialProxy(proxy, { signal, trust });
       if (target.purpose === 'http') return { socket, address: undefined, proxy };
       return { socket: await dialThrough(socket, proxy, target, signal), address: undefined, proxy: undefined };
     },
   };
+}
+
+async function dialProxy(
+  { host, port, secure }: HostProxy,
+  { signal, trust }: { signal: AbortSignal; trust: () => SecureContext },
+): Promise<Socket> {
+  const socket = await dialOne(host, port, signal);
+  if (secure !== true) return socket;
+  const named = { host, kind: isIP(host) === 0 ? 'name' : 'address' } as const;
+  return secureUpstream(socket, { host: named, trust: trust(), verify: true, ms: DIAL_MS });
 }
 
 /** One after the other, the time shared among them. */

@@ -1,4 +1,5 @@
 /** What the connections of one door share. */
+import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Audit } from './audit.ts';
 import type { Authority } from './authority.ts';
@@ -51,6 +52,8 @@ export interface DoorState {
   explanations: Allowance;
   meters: Meters;
   flights: Set<Flight>;
+  /** Connections to upstreams that wait for the next request of a tunnel that is read */
+  idle: Set<Socket>;
   stats: DoorStats;
 }
 

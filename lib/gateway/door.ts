@@ -13,6 +13,7 @@ import { type DoorState, type DoorStats, note } from './door-state.ts';
 import type { Inspector } from './inspector.ts';
 import { createAllowance, createPace, LIMITS, type Limits } from './limits.ts';
 import { withLogRate } from './log-rate.ts';
+import { withFewLookups } from './lookups.ts';
 import { createMeter } from './meter.ts';
 import type { Policy } from './policy.ts';
 import type { Resolver } from './resolver.ts';
@@ -88,7 +89,7 @@ function stateOf(input: DoorInput): DoorState {
   return {
     sandbox: input.sandbox,
     policy: input.policy,
-    resolver: input.resolver,
+    resolver: withFewLookups(input.resolver, limits.lookups),
     dialer: input.dialer,
     audit,
     inspector: input.inspector,
@@ -100,6 +101,7 @@ function stateOf(input: DoorInput): DoorState {
     explanations: createAllowance(limits.explanationsPerSecond),
     meters: { up: createMeter(input.policy.bandwidth), down: createMeter(input.policy.bandwidth) },
     flights: new Set(),
+    idle: new Set(),
     stats: { connections: 0, flights: 0, allowed: 0, denied: 0, failed: 0, bytesUp: 0, bytesDown: 0 },
   };
 }
@@ -120,6 +122,8 @@ function changePolicy(state: DoorState, policy: Policy): void {
   if (!state.controls.recheck) return;
   const own = state.resolver.ownAddresses();
   for (const flight of [...state.flights]) if (!stillAdmitted(policy, flight, own)) flight.cut('policy-changed');
+  // Whoever still may go there dials anew.
+  for (const socket of state.idle) socket.destroy();
 }
 
 const REPORT_MS = 1_000;

@@ -47,8 +47,8 @@ export interface GatewayOptions {
 
 export function createGateway(options: GatewayOptions = {}): Gateway {
   const resolver = options.resolver ?? systemResolver();
-  const dialer = options.dialer ?? createDialer(proxySettings(process.env));
   const trust = options.trust ?? hostTrust(process.env);
+  const dialer = options.dialer ?? createDialer(proxySettings(process.env), trust);
   const doors = new Map<string, Door>();
   const authorities = new Map<string, Authority>();
   const close = async (sandbox: string) => {

@@ -99,7 +99,7 @@ async function carryOver(inside: Inside, request: Request, { going, inspected }:
   }
   if (end.done && end.reusable && !abort.signal.aborted) {
     going.release();
-    watch(upstream);
+    watch(upstream, state);
   } else {
     inside.upstream = undefined;
     if (end.done) going.close();
@@ -122,7 +122,7 @@ function changeOf({ state, endpoint }: Inside, { status, words, fields, body }: 
 }
 
 function turnAway(inside: Inside, request: Request, refusal: { status: number; text: string }): Promise<boolean> {
-  if (inside.upstream !== undefined) watch(inside.upstream);
+  if (inside.upstream !== undefined) watch(inside.upstream, inside.state);
   return refuse(request, refusal);
 }
 
@@ -151,10 +151,18 @@ function keep(inside: Inside, { connection }: Travel): Upstream {
   return upstream;
 }
 
-/** Nothing may come while nothing was asked; the end of it is seen. */
-function watch(upstream: Upstream): void {
+/** Nothing may come while nothing was asked; the end of it is seen, and a changed policy ends it. */
+function watch(upstream: Upstream, { idle }: DoorState): void {
   const { socket } = upstream.connection;
-  upstream.wake = upstream.answers.readAhead(1, () => socket.destroy());
+  const leave = () => void idle.delete(socket);
+  const stop = upstream.answers.readAhead(1, () => socket.destroy());
+  idle.add(socket);
+  socket.once('close', leave);
+  upstream.wake = () => {
+    leave();
+    socket.off('close', leave);
+    stop();
+  };
 }
 
 /** The idle one, if it is as it was left. */

@@ -14,6 +14,8 @@ export interface Limits {
   requestsPerSecond: number;
   /** Denials a second with a record each; what is above is counted, and one record a second stands for it */
   denialsPerSecond: number;
+  /** Names that are looked up at the same time; what is above waits */
+  lookups: number;
   /** Denials a second that are explained inside TLS; above, the connection ends without a word */
   explanationsPerSecond: number;
 }
@@ -26,6 +28,7 @@ export const LIMITS: Limits = {
   earlyBytes: 64 * 1024,
   requestsPerSecond: 200,
   denialsPerSecond: 100,
+  lookups: 4,
   explanationsPerSecond: 5,
 };
 

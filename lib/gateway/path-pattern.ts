@@ -47,9 +47,12 @@ function advance(from: Uint8Array<ArrayBuffer>, part: Part, path: string): Uint8
 
 /** Some servers decode until nothing is left to decode; a path that takes more rounds is meant for them alone */
 const ROUNDS_MAX = 4;
+/** Of a path, without its query. Servers take little more, and to match a long one takes long */
+const PATH_MAX = 4_096;
 
 /** What servers take in more than one way, so that no rule could speak of it: why, or undefined. `path`: visible ASCII. */
 export function ambiguityOf(path: string): string | undefined {
+  if (path.length > PATH_MAX) return 'more than 4 KiB of path';
   if (/%(?![0-9a-fA-F]{2})/.test(path)) return 'a malformed percent sign in the path';
   let text = path;
   for (let round = 0; round <= ROUNDS_MAX; round += 1) {

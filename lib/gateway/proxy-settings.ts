@@ -3,6 +3,8 @@
 export interface HostProxy {
   host: string;
   port: number;
+  /** It is spoken to inside TLS */
+  secure?: boolean;
   /** Value of Proxy-Authorization */
   authorization: string | undefined;
 }
@@ -16,7 +18,7 @@ export interface ProxySettings {
   none?: string[];
 }
 
-/** Variables in lower case win. What is no `http://` address is ignored: then the gateway dials directly. */
+/** Variables in lower case win. What is no `http://` or `https://` address is ignored: then the gateway dials directly. */
 export function proxySettings(env: NodeJS.ProcessEnv): ProxySettings {
   const of = (name: string) => env[name] || env[name.toUpperCase()] || undefined;
   const all = of('all_proxy');
@@ -34,11 +36,13 @@ function parseProxy(text: string | undefined): HostProxy | undefined {
   const address = text === undefined || text.includes('://') ? text : `http://${text}`;
   if (address === undefined || !URL.canParse(address)) return undefined;
   const url = new URL(address);
-  if (url.protocol !== 'http:' || url.hostname === '') return undefined;
+  const secure = url.protocol === 'https:';
+  if ((url.protocol !== 'http:' && !secure) || url.hostname === '') return undefined;
   const login = [url.username, url.password].map(decodeURIComponent).join(':');
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 80 : Number(url.port),
+    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    ...(secure ? { secure } : {}),
     authorization: login === ':' ? undefined : `Basic ${Buffer.from(login).toString('base64')}`,
   };
 }

@@ -4,13 +4,12 @@ import { networkInterfaces } from 'node:os';
 import { canonicalAddress } from './canonical-host.ts';
 
 export interface Resolver {
-  /** All canonical addresses of a canonical name that is no address. MUST ask once; throws when there are none. */
+  /** All canonical addresses of a canonical name that is no address. MUST ask once, and settle when the asking is over; throws when there are none. */
   resolve(host: string, signal: AbortSignal): Promise<string[]>;
   /** Canonical addresses of this host */
   ownAddresses(): string[];
 }
 
-const RESOLVE_MS = 10_000;
 /** A new address of this host is known after so long */
 const OWN_MS = 1_000;
 
@@ -18,8 +17,8 @@ const OWN_MS = 1_000;
 export function systemResolver(): Resolver {
   return {
     async resolve(host, signal) {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(RESOLVE_MS)]);
-      const found = await Promise.race([lookup(host, { all: true, verbatim: true }), aborted(limit)]);
+      signal.throwIfAborted();
+      const found = await lookup(host, { all: true, verbatim: true });
       return [...new Set(found.map(({ address }) => canonicalAddress(address)))];
     },
     ownAddresses: kept(hostAddresses, OWN_MS),
@@ -40,13 +39,4 @@ function kept<T>(read: () => T, ms: number): () => T {
       found = { value: read(), until: performance.now() + ms };
     return found.value;
   };
-}
-
-/** `lookup` cannot be cancelled: it is left alone, its late answer is not looked at. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const fail = () => reject(new Error('the name was not resolved in time'));
-    if (signal.aborted) fail();
-    else signal.addEventListener('abort', fail, { once: true });
-  });
 }

@@ -4,6 +4,7 @@ import { note } from './door-state.ts';
 import { refuseInside, wantsInside } from './explain-inside.ts';
 import { isIntercepted, serveIntercepted } from './intercept.ts';
 import { aboutOf, admitRequest, RECORDED, type Refusal, type Request, refusalBytes, travel } from './request.ts';
+import { watchHellos } from './second-hello.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from './server-name.ts';
 import { endWith } from './socket-write.ts';
 import { downstream, splice, upstreamOf } from './splice.ts';
@@ -36,7 +37,10 @@ async function tlsTunnel(request: Request, admission: Admission): Promise<void> 
   const going = await withinEarlyBytes(request, travel(request, admission));
   // It was answered already, so there is no other word left than the end.
   if ('refusal' in going) return void client.destroy();
-  splice(request, going.travel);
+  const { socket: upstream } = going.travel.connection;
+  const onOther = (why: string) => going.travel.close('server-name', why);
+  if (watchHellos({ client, upstream, host, early: reader.held, onOther })) splice(request, going.travel);
+  else client.destroy();
 }
 
 async function openTunnel(request: Request, admission: Admission, inspected: boolean): Promise<void> {

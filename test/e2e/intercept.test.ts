@@ -74,6 +74,14 @@ test('every kind of client trusts the sandbox with what it has: its variables, t
   expect(paths.filter((path) => path.includes('/simple/x-y'))).not.toEqual([]);
 });
 
+test('every variable by which programs find certificates leads to a bundle that holds the one of the sandbox', async () => {
+  const names =
+    'NODE_EXTRA_CA_CERTS SSL_CERT_FILE REQUESTS_CA_BUNDLE GIT_SSL_CAINFO PIP_CERT CARGO_HTTP_CAINFO DENO_CERT AWS_CA_BUNDLE CURL_CA_BUNDLE';
+  const mark = `$(sed -n 2p /usr/local/share/ca-certificates/sbx.crt)`;
+  const script = `for name in ${names}; do grep -qF -- "${mark}" "$(printenv $name)" || echo "$name: $(printenv $name)"; done; echo done`;
+  expect(await inside(p.dir, script)).toBe('done');
+});
+
 test('the certificate is of the sandbox, its key is nowhere inside, and the machine next door does not trust it', async () => {
   const { id } = await statusOf(p.dir);
   const { certificate, key } = JSON.parse(readFileSync(join(HOME, 'instances', id, 'authority.json'), 'utf8')) as {

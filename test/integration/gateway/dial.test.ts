@@ -1,8 +1,11 @@
+import { createSecureContext, createServer } from 'node:tls';
 import { describe, expect, test } from 'vitest';
+import { createAuthority } from '../../../lib/gateway/authority.ts';
 import { createDialer } from '../../../lib/gateway/dial.ts';
 import { systemResolver } from '../../../lib/gateway/resolver.ts';
 import { helloBytes } from '../../unit/gateway/hello-bytes.ts';
-import { answering, CONNECT, GET, startRig, startUpstream } from './rig.ts';
+import { HTTP_POLICY, handshake, mirror, openTunnel, request } from './intercept-rig.ts';
+import { answering, CONNECT, clientOf, GET, startRig, startUpstream } from './rig.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -75,6 +78,66 @@ describe("through the host's own proxy", () => {
     await using rig = await startRig({ dialer: through, upstream: answering() });
     expect(await rig.ask(GET('http://api.ok.test/x', 'Connection: close\r\n'))).toContain('200 OK');
     expect(rig.received()).toBe('GET http://api.ok.test/x HTTP/1.1\r\nHost: api.ok.test\r\nConnection: close\r\n\r\n');
+  });
+
+  test('what is read inside TLS goes through it, too, to the name that is verified', async () => {
+    const [authority, theirs] = await Promise.all([createAuthority(), createAuthority()]);
+    const server = createServer({
+      SNICallback: (host, done) =>
+        void theirs.contextFor({ host, kind: 'name' }).then((made) => done(null, made), done),
+    }).on('secureConnection', mirror);
+    await using rig = await startRig({
+      policy: HTTP_POLICY,
+      authority,
+      trust: createSecureContext({ ca: theirs.pem }),
+      dialer: through,
+      upstream: (socket) =>
+        void socket.once('data', () => {
+          socket.write('HTTP/1.1 200 OK\r\n\r\n');
+          server.emit('connection', socket);
+        }),
+    });
+    const tunnel = await openTunnel(rig, 'api.ok.test');
+    const inner = clientOf(await handshake(tunnel.socket, { ca: authority.pem, servername: 'api.ok.test' }));
+    inner.send(request('/v1/a'));
+    await inner.until('GET /v1/a HTTP/1.1');
+    inner.send(request('/v2/a'));
+    await inner.until('403 Forbidden');
+    expect(rig.received()).toMatch(/^CONNECT api\.ok\.test:443 HTTP\/1\.1\r\n/);
+    expect(rig.lookups).toEqual([]);
+  });
+
+  test('that is spoken to inside TLS is verified before it is asked', async () => {
+    const [theirs, stranger] = await Promise.all([createAuthority(), createAuthority()]);
+    const asked: string[] = [];
+    const server = createServer(
+      {
+        SNICallback: (host, done) =>
+          void theirs.contextFor({ host, kind: 'name' }).then((made) => done(null, made), done),
+      },
+      (socket) =>
+        void socket.once('data', (bytes: Buffer) => {
+          asked.push(bytes.toString());
+          socket.write('HTTP/1.1 200 OK\r\n\r\nhi');
+        }),
+    );
+    server.on('tlsClientError', () => {});
+    for (const [ca, answer] of [
+      [stranger.pem, '502 Bad Gateway'],
+      [theirs.pem, 'hi'],
+    ] as const) {
+      await using rig = await startRig({
+        dialer: (port) =>
+          createDialer({ https: { host: 'localhost', port, secure: true, authorization: undefined } }, () =>
+            createSecureContext({ ca }),
+          ),
+        upstream: (socket) => void server.emit('connection', socket),
+      });
+      const client = await rig.client();
+      client.send(CONNECT('api.ok.test:22'));
+      await client.until(answer);
+    }
+    expect(asked).toEqual(['CONNECT api.ok.test:22 HTTP/1.1\r\nHost: api.ok.test:22\r\n\r\n']);
   });
 
   test('a literal is checked as ever, and dialled as that literal', async () => {

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../../lib/gateway/policy.ts';
 import { helloBytes } from '../../unit/gateway/hello-bytes.ts';
-import { HTTP_POLICY, handshake, openTunnel, request, startIntercept } from './intercept-rig.ts';
+import { HTTP_POLICY, handshake, mirror, openTunnel, request, startIntercept } from './intercept-rig.ts';
 import { CONNECT, clientOf, GET, POLICY, PUBLIC } from './rig.ts';
 
 describe('a host with rules by method and path', () => {
@@ -180,6 +181,22 @@ describe('a host with rules by method and path', () => {
     expect((client.socket as import('node:tls').TLSSocket).alpnProtocol).toBe('http/1.1');
   });
 
+  test('a client that speaks nothing but HTTP/2 is ended in the handshake, and recorded', async () => {
+    await using one = await startIntercept();
+    const client = await openTunnel(one.rig, 'api.ok.test');
+    const secure = connect({
+      socket: client.socket,
+      ca: one.authority.pem,
+      servername: 'api.ok.test',
+      ALPNProtocols: ['h2'],
+    });
+    await new Promise((resolve) => secure.once('error', resolve));
+    client.socket.destroy();
+    while (one.rig.records().length === 0) await sleep(5);
+    expect(one.rig.records()).toMatchObject([{ verdict: 'error', reason: 'client-tls', host: 'api.ok.test' }]);
+    expect(one.rig.dials).toEqual([]);
+  });
+
   test('a client that does not trust the certificate: recorded, nothing dialled', async () => {
     await using one = await startIntercept();
     const client = await openTunnel(one.rig, 'api.ok.test');
@@ -198,6 +215,10 @@ describe('a request inside for another host', () => {
     '22 an absolute address, the Host as it should be': request('https://other.wild.test/v1/a'),
     '22 the Host with another port': request('/v1/a', '', 'api.ok.test:8443'),
     '22 http inside https': request('http://api.ok.test/v1/a'),
+    '22 an absolute address with another port': request('https://api.ok.test:8443/v1/a'),
+    '22 another Host in HTTP/1.0': request('/v1/a', '', 'other.wild.test').replace('HTTP/1.1', 'HTTP/1.0'),
+    '22 a host below': request('/v1/a', '', 'x.api.ok.test'),
+    '22 the address of the host': request('/v1/a', '', PUBLIC),
   };
   test.each(Object.entries(sends))('%s: 421, not forwarded', async (_name, bytes) => {
     await using one = await startIntercept();
@@ -242,6 +263,15 @@ describe('a malformed request inside', () => {
       '31 CONNECT': 'CONNECT evil.test:443 HTTP/1.1\r\nHost: api.ok.test\r\n\r\n',
       '32 an upgrade to h2c': request('/v1/a', 'Connection: Upgrade\r\nUpgrade: h2c\r\n'),
       '32 HTTP/2': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+      '10 a user in an absolute address': request('https://u:p@api.ok.test/v1/a'),
+      '10 a user in Host': request('/v1/a', '', 'u@api.ok.test'),
+      '9 a path that is not ASCII': request('/v1/\xe9'),
+      '30 TE with an underscore': post('Transfer_Encoding: chunked\r\n', '0\r\n\r\n'),
+      '30 an empty line before': `\r\n${request('/v1/a')}`,
+      '30 chunks in HTTP/1.0': post('Transfer-Encoding: chunked\r\n').replace('HTTP/1.1', 'HTTP/1.0'),
+      '30 HTTP/0.9': 'GET /v1/a\r\n\r\n',
+      'a star for a path': request('*', '', 'api.ok.test', 'OPTIONS'),
+      'a query for a path': request('?/v1/a'),
       'a fragment': request('/v1/a#b'),
       'no path': request('v1/a'),
     }),
@@ -288,6 +318,27 @@ describe('19 a policy that becomes narrower', () => {
     client.send(request('/v1/b'));
     await client.until('GET /v1/b HTTP/1.1');
     expect(one.received().match(/^GET \S+/gm)).toEqual(['GET /v1/a', 'GET /v1/b']);
+  });
+
+  test('ends the connection that was kept for the next request, also when nobody asks', async () => {
+    const ended: string[] = [];
+    const serve = (socket: import('node:net').Socket) => {
+      mirror(socket);
+      socket.on('close', () => void ended.push('upstream'));
+    };
+    await using one = await startIntercept({ serve });
+    const client = await one.inside();
+    client.send(request('/v1/a'));
+    await client.until('GET /v1/a HTTP/1.1');
+    expect(ended).toEqual([]);
+    one.rig.door.setPolicy(compilePolicy({ ...HTTP_POLICY, allow: [] }));
+    while (ended.length === 0) await sleep(5);
+    client.send(request('/v1/b'));
+    await client.until('403 Forbidden');
+    one.rig.door.setPolicy(compilePolicy(HTTP_POLICY));
+    client.send(request('/v1/c'));
+    await client.until('GET /v1/c HTTP/1.1');
+    expect(one.connections()).toBe(2);
   });
 
   test('cuts a request that is under way, and a tunnel that nobody reads', async () => {

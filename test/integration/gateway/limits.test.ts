@@ -73,6 +73,28 @@ describe('what one VM may take', () => {
     expect(performance.now() - began).toBeGreaterThan(400);
   });
 
+  test('names that nobody answers for take four lookups, not all that the host has; the others wait for theirs', async () => {
+    const waiting: (() => void)[] = [];
+    const seen = { now: 0, most: 0 };
+    const resolver = async () => {
+      seen.now += 1;
+      seen.most = Math.max(seen.most, seen.now);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      seen.now -= 1;
+      return ['93.184.215.14'];
+    };
+    await using rig = await startRig({ resolver, upstream: answering() });
+    const asked = Array.from({ length: 12 }, (_, index) => rig.ask(GET(`http://n${index}.wild.test/`, CLOSE)));
+    while (rig.lookups.length < 4 || rig.door.stats.connections < 12) await sleep(1);
+    for (let done = 0; done < 12; done += 1) {
+      while (waiting.length === 0) await sleep(1);
+      waiting.shift()?.();
+    }
+    const answers = await Promise.all(asked);
+    expect(answers.every((text) => text.includes('200 OK'))).toBe(true);
+    expect(seen.most).toBe(4);
+  });
+
   test('closing the door ends every connection and removes the socket', async () => {
     const rig = await startRig();
     const client = await rig.client();

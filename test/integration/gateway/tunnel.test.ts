@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { helloBytes } from '../../unit/gateway/hello-bytes.ts';
+import { extension, helloBytes } from '../../unit/gateway/hello-bytes.ts';
 import { CONNECT, PUBLIC, rule, startRig } from './rig.ts';
 
 const HELLO = helloBytes({ sni: 'api.ok.test' });
@@ -54,6 +54,19 @@ describe('a tunnel', () => {
       client.send(hello.subarray(30));
       await client.until(hello.toString('latin1'));
       expect(rig.received()).toBe(hello.toString('latin1'));
+    }
+  });
+
+  test('the ClientHello may hold what no parser knows: GREASE, an encrypted hello beside the name, a dot behind it', async () => {
+    const grease = extension(0x2a2a, Buffer.from('x'));
+    for (const hello of [
+      helloBytes({ sni: 'api.ok.test', more: [grease, extension(0xfe0d, Buffer.alloc(40, 1))] }),
+      helloBytes({ sni: 'API.ok.test.' }),
+    ]) {
+      await using rig = await startRig();
+      const client = await rig.client();
+      client.send(Buffer.concat([Buffer.from(CONNECT('api.ok.test:443')), hello]));
+      await client.until(hello.toString('latin1'));
     }
   });
 

@@ -57,6 +57,18 @@ describe('a body', () => {
     '0x1\r\n',
     `${'f'.repeat(13)}\r\n`,
     '1;\0\r\na',
+    '+1\r\na',
+    '1_0\r\na',
+    '1\ra\r\n',
+    '1;\rx\r\na',
+    '1\r\na\n0\r\n\r\n',
+    '1\r\na\r0\r\n\r\n',
+    ';x\r\na',
+    '\r\n0\r\n\r\n',
+    '1 1\r\na',
+    '1\x0b\r\na',
+    '１\r\na',
+    '0\r\nX: y\n\r\n',
   ])('chunks %j are refused', (text) =>
     expect(readIn(100, { kind: 'chunked' }, Buffer.from(text))).toHaveProperty('bad'),
   );

@@ -20,6 +20,11 @@ describe("the host's own proxy", () => {
     });
   });
 
+  test('may be spoken to inside TLS', () => {
+    const { https } = proxySettings({ https_proxy: 'https://proxy.test' });
+    expect(https).toEqual({ host: 'proxy.test', port: 443, secure: true, authorization: undefined });
+  });
+
   test.each(['corp.test', 'db.corp.test', '10.0.0.1', 'fd00::1', 'localhost', '127.0.0.1', '::1'])(
     'is not used for %s',
     (host) => expect(via(host)).toBeUndefined(),
