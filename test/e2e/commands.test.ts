@@ -158,6 +158,7 @@ test('gc --dry-run only looks', async () => {
 
 test('every command says with --json JSON and nothing else', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'sbx-init-'));
+  const secret = `test-${process.pid}`;
   const calls: [words: string, args?: string[], answer?: object, cwd?: string][] = [
     ['init', [], { agent: 'shell' }, empty],
     ['validate', [], { valid: true }],
@@ -173,6 +174,11 @@ test('every command says with --json JSON and nothing else', async () => {
     ['net check', ['example.com'], { allow: true }],
     ['net log'],
     ['net suggest'],
+    ['secret set', [secret, '--from-env', 'PATH'], { name: secret }],
+    ['secret ls'],
+    ['secret rm', [secret], { removed: true }],
+    ['template ls'],
+    ['template show', ['shell'], { name: 'shell' }],
     ['doctor', [], { ok: true }],
     ['gc', ['--dry-run']],
     ['completion', ['fish'], { shell: 'fish' }],
@@ -211,5 +217,7 @@ const LINES: Record<string, unknown> = {
   // The test before has made it say something.
   logs: [{ line: expect.stringMatching(/^[^\r]+$/) }],
   'daemon logs': Array(2).fill({ line: expect.any(String) }),
+  'secret ls': [expect.arrayContaining([expect.objectContaining({ name: expect.stringMatching(/^test-/) })])],
+  'template ls': [expect.arrayContaining([expect.objectContaining({ name: 'shell' })])],
   'net log': expect.any(Array),
 };

@@ -51,7 +51,8 @@ async function fileOf(name: string, cwd: string): Promise<string> {
   const known = await builtinTemplates();
   if (known.includes(name)) return join(templatesDir(), `${name}.toml`);
   throw new SbxError('not-found', `there is no template "${name}"`, {
-    hint: `built in are: ${known.join(', ')}; one of your own is named by its path: ./${name}.toml`,
+    why: `built in are: ${known.join(', ')}`,
+    hint: `name one of them; one of your own is named by its path: ./${name}.toml`,
   });
 }
 
