@@ -1,4 +1,5 @@
 /** One plain HTTP request and its answer, streamed both ways; every message is framed anew in our own bytes. */
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Transform } from 'node:stream';
 import { BodyReader } from './body.ts';
@@ -178,8 +179,9 @@ async function receiveHead({ answers, head, client, upgrade, change }: ExchangeI
       answers.consume(parsed.bytes);
       seen = 0;
       if (!parsed.head.interim) return parsed.head;
-      // Nobody looks at what an interim head says.
-      const interim = change === undefined ? parsed.head : { ...parsed.head, words: '', fields: [] };
+      // Nobody looks at what an interim head says: its number goes on, in the usual words.
+      const words = STATUS_CODES[parsed.head.status] ?? '';
+      const interim = change === undefined ? parsed.head : { ...parsed.head, words, fields: [] };
       if (head.version === '1.1') await writeAll(client, [clientHead(interim, true)]);
     }
   }

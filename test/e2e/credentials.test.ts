@@ -71,7 +71,7 @@ beforeAll(async () => {
   keyInside = await inside(p.dir, 'printf %s "$API_KEY"');
 });
 afterAll(async () => {
-  for (const name of ['marked-key', 'marked-git', 'marked-git2'])
+  for (const name of ['marked-key', 'marked-git'])
     for (const scope of [[], ['--project', p.dir], ['--sandbox', 'credentials-box']])
       await sbx(['secret', 'rm', name, ...scope], { cwd: p.dir });
   await p?.[Symbol.asyncDispose]();
@@ -136,8 +136,8 @@ test('a login’s tokens stay outside, and open what they are for', async () => 
 });
 
 test('secrets are listed without values; what is not set, or has no use, is said', async () => {
-  const listed = await json<{ name: string; store: string; ageSeconds: number }[]>(['secret', 'ls'], { cwd: p.dir });
-  expect(listed.filter(({ name }) => name === 'marked-git')).toHaveLength(2);
+  const listed = await json<{ name: string; scope: { dir?: string } }[]>(['secret', 'ls'], { cwd: p.dir });
+  expect(listed.filter(({ name, scope }) => name === 'marked-git' && scope.dir === p.dir)).toHaveLength(2);
   expect(JSON.stringify(listed)).not.toContain(KEY);
   expect(await inside(p.dir, 'printf %s "$' + '{NEVER_SET-none}"')).toBe('none');
   p.write(`${TOML}[[credentials]]\nsecret = "unset"\nenv = "UNSET"\nhost = "other.credentials.test"\n`);
@@ -157,7 +157,7 @@ test('the key is nowhere: memory, disk, logs, processes of the guest; its stand-
   // Begun with the environment of any command, and looked at from outside: the word must not be in the search itself.
   const processes = await inside(
     p.dir,
-    "sleep 60 & sudo -n sh -c 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline' 2>/dev/null; kill %1",
+    "sleep 60 & sudo -n sh -c 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline' 2>/dev/null; kill $!; true",
   );
   expect(words.filter((word) => processes.includes(word))).toEqual([keyInside]);
   const secrets = join(HOME, 'secrets');

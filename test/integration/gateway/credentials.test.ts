@@ -213,7 +213,7 @@ describe('an answer', () => {
         ),
     });
     const text = await one.ask('GET /v1');
-    expect(text).toContain('HTTP/1.1 103 \r\n\r\n');
+    expect(text).toContain('HTTP/1.1 103 Early Hints\r\n\r\n');
     expect(text).not.toContain('REAL');
   });
 });
