@@ -41,10 +41,10 @@ test('it holds the program, the bundles, the templates, the schema, the example,
       'templates',
     ].toSorted(),
   );
-  expect(readdirSync(join(unpacked, 'bin'))).toEqual(['sbx']);
+  expect(readdirSync(join(unpacked, 'bin'))).toEqual(['package.json', 'sbx']);
   expect(readdirSync(join(unpacked, 'templates'))).toEqual(readdirSync(join(root, 'templates')));
   expect(readdirSync(join(unpacked, 'dist'))).toEqual(
-    expect.arrayContaining(['cli.js', 'daemon.js', 'guest', 'build.json']),
+    expect.arrayContaining(['cli.cjs', 'daemon.js', 'guest', 'build.json']),
   );
 });
 

@@ -182,10 +182,12 @@ describe('answers inside a tunnel', () => {
 
   test('to a request that waits for 100 come when they come', async () => {
     const serve = (socket: import('node:net').Socket) => {
-      let first = true;
-      socket.on('data', () => {
-        socket.write(first ? 'HTTP/1.1 100 Continue\r\n\r\n' : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-        first = false;
+      let heard = '';
+      socket.on('data', (chunk) => {
+        const before = heard;
+        heard += chunk;
+        if (!before.includes('\r\n\r\n') && heard.includes('\r\n\r\n')) socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+        if (heard.endsWith('\r\n\r\nabc')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
       });
     };
     await using one = await startIntercept({ serve });
