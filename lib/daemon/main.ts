@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { readRegistries } from '../config/presets.ts';
 import { prepareAuthority } from '../gateway/authority.ts';
-import { tryLock } from '../lock.ts';
+import { readHolder, tryLock } from '../lock.ts';
 import { ensurePrivateDir, homeOf } from '../paths.ts';
 import { readBuild } from './launch.ts';
 import { serve } from './server.ts';
@@ -15,6 +15,8 @@ import { createService } from './service.ts';
 const END_MS = 5_000;
 /** Whoever called the daemon up is served first */
 const AUTHORITY_AFTER_MS = 1_000;
+/** Whether the state folder is still its own */
+const LOOK_MS = 5_000;
 const LOG_MAX = 4 * 1024 * 1024;
 
 async function main(): Promise<void> {
@@ -53,6 +55,11 @@ async function main(): Promise<void> {
   process.on('uncaughtException', (error) => log.error({ err: error }, 'an unexpected failure'));
   log.info('ready');
   setTimeout(prepareAuthority, AUTHORITY_AFTER_MS).unref();
+  setInterval(() => {
+    if (readHolder(home.daemon.lock)?.pid === process.pid) return;
+    process.stderr.write('the state folder is gone or moved: its daemon ends\n');
+    end();
+  }, LOOK_MS).unref();
   await ended;
   // Whatever still hangs is not waited for: the truth is on disk.
   setTimeout(() => {

@@ -8,6 +8,7 @@ import { readHolder } from '../lock.ts';
 import { ensurePrivateDir, type Home } from '../paths.ts';
 import { isAlive, pathWithTools } from '../process.ts';
 import type { DaemonClient } from './client.ts';
+import { endDaemon } from './end-daemon.ts';
 
 export interface StartDaemonOptions {
   home: Home;
@@ -23,7 +24,7 @@ export async function startDaemon(client: DaemonClient, options: StartDaemonOpti
   const { home, build } = options;
   const running = await client.status().catch(() => undefined);
   if (running?.build === build) return;
-  if (running !== undefined) await replace(client, home);
+  if (running !== undefined) await endDaemon(client, home);
   ensurePrivateDir(home.root);
   ensurePrivateDir(home.daemon.dir);
   const until = Date.now() + READY_MS;
@@ -36,13 +37,8 @@ export async function startDaemon(client: DaemonClient, options: StartDaemonOpti
   }
   throw new SbxError('daemon-unreachable', 'the sbx daemon did not start', {
     why: tailOf(home.daemon.log),
-    hint: 'see `sbx daemon logs`',
+    hint: 'see `sbx daemon logs`; `sbx daemon stop` ends one that hangs',
   });
-}
-
-async function replace(client: DaemonClient, home: Home): Promise<void> {
-  await client.shutdown().catch(() => {});
-  for (let tries = 0; tries < 400 && isHeld(home); tries += 1) await sleep(25);
 }
 
 function isHeld(home: Home): boolean {

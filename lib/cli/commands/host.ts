@@ -1,5 +1,6 @@
 /** doctor, gc, daemon: the host's side. */
 import { SbxError } from '../../errors.ts';
+import { socketPath } from '../../paths.ts';
 import { command } from '../command.ts';
 import { daemonOf } from '../project.ts';
 
@@ -87,14 +88,10 @@ export const daemonStop = command({
   brief: 'Ends the daemon; the virtual machines go on, with the network shut',
   parameters: {},
   async run({ context, view }) {
-    const { findDaemon } = await import('../../daemon/launch.ts');
-    const { readHolder } = await import('../../lock.ts');
-    const { isAlive } = await import('../../process.ts');
-    const client = await findDaemon(context.home);
-    const holder = readHolder(context.home.daemon.lock);
-    await client?.shutdown();
-    while (holder !== undefined && isAlive(holder)) await new Promise((resolve) => setTimeout(resolve, 20));
-    view.result({ stopped: client !== undefined }, client === undefined ? 'it was not running' : 'ended');
+    const { DaemonClient } = await import('../../daemon/client.ts');
+    const { endDaemon } = await import('../../daemon/end-daemon.ts');
+    const stopped = await endDaemon(new DaemonClient(socketPath(context.home.daemon.socket)), context.home);
+    view.result({ stopped }, stopped ? 'ended' : 'it was not running');
     return 0;
   },
 });
