@@ -197,16 +197,16 @@ describe('what a file asks for and is not there yet', () => {
 });
 
 describe('packages', () => {
-  test('a failing setup line is named, with its output, also afterwards', async () => {
+  test('a bake reaches the hosts of the presets only; its failing line is named, with its output, also afterwards', async () => {
     await using p = project(
       'failing',
-      `version = 1\n[packages]\nsetup = ["echo first", "echo the-last-words; exit 3"]\n${SMALL}`,
+      `version = 1\n[packages]\nsetup = ["curl -sS https://elsewhere.example || true", "echo the-last-words; exit 3"]\n${SMALL}`,
     );
     const failed = await sbx(['apply', '--yes'], { cwd: p.dir });
     expect(failed.code).toBe(1);
     expect(failed.stderr).toContain('packages.setup[1]');
     expect(failed.stderr).toContain('the-last-words');
-    expect((await must(['logs', '--bake'], { cwd: p.dir })).stdout).toContain('the-last-words');
+    expect((await must(['logs', '--bake'], { cwd: p.dir })).stdout).toMatch(/CONNECT.*403[\s\S]*the-last-words/);
   });
 
   test('apt, npm and setup lines are baked in', async () => {
