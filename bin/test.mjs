@@ -1,6 +1,6 @@
 /** `npm test`: installs what is missing; lint, types, layers, unused code, unit, integration, end-to-end on real virtual machines. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { must, root, run, say, setUp } from './setup.mjs';
 
@@ -95,6 +95,7 @@ function asUser() {
   ]);
   must('cp', ['-a', join(root, 'node_modules'), work]);
   must('chown', ['-R', `${name}:${name}`, work]);
+  giveLayers(name);
   suite('e2e', {
     as: name,
     cwd: work,
@@ -105,6 +106,7 @@ function asUser() {
       SBX_TEST_ROOT: work,
       TMPDIR: '/tmp',
       PATH: userPath(),
+      SBX_TEST_BOOTS: '20',
     },
   });
   rmSync(work, { recursive: true, force: true });
@@ -114,4 +116,14 @@ function asUser() {
 function userPath() {
   const dirs = process.env.PATH.split(delimiter);
   return dirs.filter((dir) => !dir.endsWith('/sbin')).join(delimiter);
+}
+
+/** What root's tests have baked need not be baked again: layers are checked by their hashes. What has a new name each time, this user bakes itself. */
+function giveLayers(name) {
+  const from = join(process.env.SBX_TEST_HOME ?? join(homedir(), '.cache', 'sbx-test'), 'store');
+  const to = join('/home', name, '.cache', 'sbx-test', 'store');
+  mkdirSync(to, { recursive: true, mode: 0o700 });
+  for (const layer of readdirSync(from).filter((entry) => /-[0-9a-f]{20}$/.test(entry)))
+    if (!existsSync(join(to, layer))) must('cp', ['-a', '--sparse=always', join(from, layer), to]);
+  must('chown', ['-R', `${name}:${name}`, join('/home', name, '.cache')]);
 }

@@ -104,8 +104,7 @@ async function create(
   const { spec } = step;
   const image = await warmImage(deps, spec, context);
   const paths = instancePaths(deps.home, id);
-  await deps.guests.drop(id);
-  await deps.driver.destroy(placesOf(paths));
+  await endBefore(deps, id);
   signal.throwIfAborted();
   mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
   const earlier = deps.records.get(id);
@@ -133,8 +132,7 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
   const record = deps.records.require(id);
   const paths = instancePaths(deps.home, id);
   if (record.image === null || !existsSync(paths.disk)) return create(deps, { ...step, action: 'create' }, context);
-  await deps.guests.drop(id);
-  await deps.driver.destroy(placesOf(paths));
+  await endBefore(deps, id);
   const { image } = record;
   context.onProgress('checking the layers under its disk');
   await verifyImage(deps.image, image);
@@ -149,6 +147,13 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
   );
   await guest[Symbol.asyncDispose]();
   await settle(deps, context, { spec, vm, workspace, fresh: false });
+}
+
+/** The machine of before, with all that looks after it. */
+async function endBefore(deps: HandlerDeps, id: string): Promise<void> {
+  deps.watches.stop(id);
+  await deps.guests.drop(id);
+  await deps.driver.destroy(placesOf(instancePaths(deps.home, id)));
 }
 
 /** Between planning the mounts and making them, another sandbox of the same workspace may have put a link where a folder was. */

@@ -58,9 +58,11 @@ async function main(): Promise<void> {
   setInterval(() => {
     if (readHolder(home.daemon.lock)?.pid === process.pid) return;
     process.stderr.write('the state folder is gone or moved: its daemon ends\n');
-    end();
+    // What stands at its paths now is another one's.
+    process.exit(0);
   }, LOOK_MS).unref();
   await ended;
+  if (readHolder(home.daemon.lock)?.pid !== process.pid) process.exit(0);
   // Whatever still hangs is not waited for: the truth is on disk.
   setTimeout(() => {
     log.warn('ended with work under way');

@@ -8,8 +8,8 @@ export interface MountWatches extends Disposable {
   stop(id: string): void;
 }
 
-/** `onFailed`: the mounts could not be put back; the machine must not run on. */
-export function createMountWatches(onFailed: (id: string, why: unknown) => void): MountWatches {
+/** `onFailed`: the mounts of the jail with process `pid` could not be put back; its machine must not run on. */
+export function createMountWatches(onFailed: (id: string, pid: number, why: unknown) => void): MountWatches {
   const watches = new Map<string, Disposable>();
   const stop = (id: string) => {
     watches.get(id)?.[Symbol.dispose]();
@@ -19,9 +19,10 @@ export function createMountWatches(onFailed: (id: string, why: unknown) => void)
     start(id, pid, { jailMounts, identities }) {
       stop(id);
       const fail = (why: unknown) => {
-        if (watches.has(id)) onFailed(id, why);
+        if (watches.get(id) === watch) onFailed(id, pid, why);
       };
-      watches.set(id, watchMounts({ pid, mounts: jailMounts, identities, onRestored: () => {}, onFailed: fail }));
+      const watch = watchMounts({ pid, mounts: jailMounts, identities, onRestored: () => {}, onFailed: fail });
+      watches.set(id, watch);
     },
     stop,
     [Symbol.dispose]() {

@@ -75,12 +75,15 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     doors: createDoors({ home, gateway, credentials }),
     credentials,
     guests: createGuests((id) => supervisor.poke(id)),
-    watches: createMountWatches((id, why) => {
+    watches: createMountWatches((id, pid, why) => {
+      const places = placesOf(instancePaths(home, id));
+      // Another machine of the same sandbox has mounts, and a watch, of its own.
+      if (deps.driver.find(places)?.pid !== pid) return;
       process.stderr.write(
         `${id}: its mounts could not be put back, it is restarted: ${why instanceof Error ? `${why.message} ${why instanceof SbxError ? why.why : ''}` : JSON.stringify(why)}\n`,
       );
       // Its protected paths are open and stay so: it must not run on. The supervisor starts it again with every mount in place.
-      void deps.driver.destroy(placesOf(instancePaths(home, id))).then(() => supervisor.poke(id));
+      void deps.driver.destroy(places).then(() => supervisor.poke(id));
     }),
     image: {
       store,

@@ -1,6 +1,8 @@
 /** Keeps a running jail's mounts in place while programs of the host replace files under them. */
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive, startTimeOf } from '../process.ts';
 import { checkMounts, type MountCheck, type MountFault } from './check-mounts.ts';
 import { restoreMounts } from './restore-mounts.ts';
 
@@ -11,12 +13,23 @@ export interface WatchOptions extends MountCheck {
   onFailed: (why: MountFault[] | Error) => void;
 }
 
-/** Until disposed. The folder above each mount is watched: whatever undoes a mount changes an entry there. */
+/** An ending process has no mounts to be read a moment before it is gone */
+const ENDING_MS = 200;
+
+/** Until disposed, or until the process has ended: then there is nothing left to guard. The folder above each mount is watched: whatever undoes a mount changes an entry there. */
 export function watchMounts(options: WatchOptions): Disposable {
   let ended = false;
   let running = false;
   let again = false;
   const check = { ...options, identities: { ...options.identities } };
+  const startTime = startTimeOf(options.pid);
+  const lives = () => startTime !== undefined && isAlive({ pid: options.pid, startTime });
+  const failed = async (error: Error) => {
+    await sleep(ENDING_MS);
+    if (ended) return;
+    if (lives()) options.onFailed(error);
+    else end();
+  };
   const look = async () => {
     again = running;
     if (running || ended) return;
@@ -29,7 +42,7 @@ export function watchMounts(options: WatchOptions): Disposable {
       if (!ended && left.length > 0) options.onFailed(left);
       else if (!ended && lost.length > 0) options.onRestored(lost);
     } catch (error) {
-      if (!ended) options.onFailed(error instanceof Error ? error : new Error(String(error)));
+      if (!ended) await failed(error instanceof Error ? error : new Error(String(error)));
     } finally {
       running = false;
     }
@@ -39,13 +52,12 @@ export function watchMounts(options: WatchOptions): Disposable {
   const watchers = [...new Set(hosts.map((mount) => dirname(hostPathOf(mount, options.mounts))))].flatMap((dir) =>
     watchFolder(dir, () => void look()),
   );
-  void look();
-  return {
-    [Symbol.dispose]: () => {
-      ended = true;
-      for (const watcher of watchers) watcher.close();
-    },
+  const end = () => {
+    ended = true;
+    for (const watcher of watchers) watcher.close();
   };
+  void look();
+  return { [Symbol.dispose]: end };
 }
 
 /** Also of a hidden path, whose source is no path of the workspace. */

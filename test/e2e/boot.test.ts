@@ -30,6 +30,9 @@ exec 3<>$(port)
 while :; do $bb cat <&3 >&3; $bb sleep 0.1; done
 `;
 
+/** Fewer where they are the second ones of a run */
+const BOOTS = Number(process.env['SBX_TEST_BOOTS'] ?? '100');
+
 describe('boots that fail', () => {
   let p: Project;
   let image: WarmImage;
@@ -83,7 +86,7 @@ describe('boots that fail', () => {
     expect(processesWith(`sbx-vm:${paths.dir}`)).toEqual([]);
   });
 
-  test('of a hundred boots on a busy host every tenth hangs at first: all come up, and nobody waits for ever', async () => {
+  test('of many boots on a busy host every tenth hangs at first: all come up, and nobody waits for ever', async () => {
     const initrd = join(dir, 'initrd');
     const init = { path: 'init', mode: 0o755, type: 'file' as const, content: Buffer.from(ECHO_INIT) };
     // A later archive's files replace those of an earlier one.
@@ -119,7 +122,7 @@ describe('boots that fail', () => {
       await driver.destroy(places);
       rmSync(paths.dir, { recursive: true });
     };
-    const waiting = Array.from({ length: 100 }, (_, index) => index);
+    const waiting = Array.from({ length: BOOTS }, (_, index) => index);
     let came = 0;
     // Four at a time on two cores: every boot is one on a busy host.
     const worker = async () => {
@@ -129,8 +132,8 @@ describe('boots that fail', () => {
       }
     };
     await Promise.all([worker(), worker(), worker(), worker()]);
-    expect(came).toBe(100);
-    expect(boots).toBeGreaterThanOrEqual(110);
+    expect(came).toBe(BOOTS);
+    expect(boots).toBeGreaterThanOrEqual(BOOTS * 1.1);
     expect(processesWith(`sbx-vm:${dir}`)).toEqual([]);
   });
 

@@ -45,6 +45,29 @@ export function describeWatching(): void {
       expect(workspace.read('.git/config')).toContain('evil');
     });
 
+    test('of a jail that has ended, that is no failure, and nothing more is looked at', async () => {
+      const { workspace, jail, prepared } = await running();
+      await using _jail = jail;
+      const failed = vi.fn();
+      using _watch = watchMounts({
+        pid: jail.pid,
+        mounts: prepared.jailMounts,
+        identities: prepared.identities,
+        onRestored: () => {},
+        onFailed: failed,
+      });
+      jail.child.stdin?.write('go\n');
+      // What follows the end of one machine is the making of the next one: files change meanwhile.
+      for (let round = 0; round < 5; round += 1) {
+        replace(workspace, '.env', `round ${round}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      await jail.ended;
+      replace(workspace, '.env', 'after');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(failed).not.toHaveBeenCalled();
+    });
+
     test('watched, they are back before long', async () => {
       const { workspace, jail, prepared } = await running();
       await using _jail = jail;
