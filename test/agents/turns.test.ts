@@ -10,7 +10,8 @@ import { ALL_DOUBLES } from '../doubles/all.ts';
 import type { Script } from '../doubles/double.ts';
 import type { SeenRequest } from '../doubles/model-server.ts';
 import { startWorld, type World } from '../doubles/world.ts';
-import { HOME, must, type Project, project, type Result, sbx } from '../e2e/harness.ts';
+import { HOME, must, type Project, project, type Result, sbx, statusOf } from '../e2e/harness.ts';
+import { filesBelow, inFile, inMemory } from '../e2e/memory-search.ts';
 
 interface Agent {
   /** Name of the secret in its template */
@@ -67,6 +68,7 @@ const AGENTS: Record<string, Agent> = {
 };
 
 const RESOURCES = '[resources]\ncpus = 2\nmemory = "2GiB"\n';
+const MEMORY_BYTES = 2 * 1024 ** 3;
 const script: Script = { path: '', content: '', answer: '' };
 let world: World;
 
@@ -152,6 +154,24 @@ describe.each(Object.entries(AGENTS))('%s', (name, agent) => {
       const values = sent.map(({ headers }) => String(headers[agent.header]).replace(agent.scheme, ''));
       expect([...new Set(values)]).toEqual([agent.key]);
     }
+  });
+
+  test('left its key nowhere: memory, disk and processes of the machine, logs of the host', async () => {
+    const { id } = await statusOf(p.dir);
+    const standIn = (await must(['exec', '--', 'printenv', agent.env], inWorld(p.dir))).stdout.trim();
+    // Begun with the environment of any command, and looked at from outside.
+    const look = "sleep 60 & sudo -n sh -c 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline' 2>/dev/null; kill $!; sync";
+    const processes = (await must(['exec', '--', 'sh', '-c', look], inWorld(p.dir))).stdout;
+    const words = [agent.key, standIn];
+    expect(words.filter((word) => processes.includes(word))).toEqual([standIn]);
+    expect(await inMemory(id, words, MEMORY_BYTES)).toEqual([standIn]);
+    const [secrets, store] = [join(HOME, 'secrets'), join(HOME, 'store')];
+    const files = filesBelow(HOME, (path) => path === secrets || path === store);
+    expect(files).toContain(join(HOME, 'instances', id, 'disk.qcow2'));
+    const holders = [];
+    for (const file of files) if ((await inFile(file, [agent.key])).length > 0) holders.push(file);
+    expect(holders).toEqual([]);
+    expect(await inFile(join(secrets, 'values.json'), [agent.key])).toEqual([agent.key]);
   });
 });
 
