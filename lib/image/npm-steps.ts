@@ -5,7 +5,11 @@ import { nameOf } from './npm-stage.ts';
 /** Serial of the disk that is the tar */
 export const NPM_DISK = 'sbx-npm';
 
-export function stagedSteps(packages: string[]): BakeStep[] {
+/** Where npm keeps global packages inside */
+const GLOBAL = '/usr/local/lib/node_modules';
+
+/** `global`: another folder, in tests. */
+export function stagedSteps(packages: string[], global = GLOBAL): BakeStep[] {
   const names = packages.map(nameOf);
   return [
     {
@@ -15,7 +19,7 @@ export function stagedSteps(packages: string[]): BakeStep[] {
     },
     {
       title: `run the install scripts of ${packages.join(' ')}`,
-      argv: ['/bin/sh', '-euc', SCRIPTS, 'sh', ...names],
+      argv: ['/bin/sh', '-euc', SCRIPTS, global, ...names],
       path: 'packages.npm',
     },
   ];
@@ -30,14 +34,21 @@ mkdir -p /usr/local/lib/node_modules
 for name; do rm -rf -- "/usr/local/lib/node_modules/$name"; done
 tar -xf "$tar" -C /usr/local --no-overwrite-dir`;
 
-/** Folders with scripts that npm would have run, by the names that \`npm rebuild\` knows them by. */
+/**
+ * Folders with scripts that npm would have run, by the names that `npm rebuild` knows them by. What nobody depends on but as an optional
+ * package may fail there: npm leaves it out then, which its rebuild does not.
+ */
 const FIND = `
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
-const found = new Set();
+const root = process.argv[1];
+const [found, required, optional] = [[], new Set(), new Set()];
 function visit(dir, name) {
-  let scripts = {};
-  try { scripts = JSON.parse(readFileSync(dir + '/package.json', 'utf8')).scripts ?? {}; } catch { return; }
-  if (scripts.preinstall || scripts.install || scripts.postinstall || existsSync(dir + '/binding.gyp')) found.add(name);
+  let manifest = {};
+  try { manifest = JSON.parse(readFileSync(dir + '/package.json', 'utf8')); } catch { return; }
+  const { scripts = {}, dependencies = {}, optionalDependencies = {} } = manifest;
+  for (const one of Object.keys(optionalDependencies)) optional.add(one);
+  for (const one of Object.keys(dependencies)) if (!(one in optionalDependencies)) required.add(one);
+  if (scripts.preinstall || scripts.install || scripts.postinstall || existsSync(dir + '/binding.gyp')) found.push([name, dir]);
   const below = dir + '/node_modules';
   if (!existsSync(below)) return;
   for (const entry of readdirSync(below)) {
@@ -45,13 +56,16 @@ function visit(dir, name) {
     else for (const inner of readdirSync(below + '/' + entry)) visit(below + '/' + entry + '/' + inner, entry + '/' + inner);
   }
 }
-for (const name of process.argv.slice(1)) visit('/usr/local/lib/node_modules/' + name, name);
-process.stdout.write([...found].join('\\n'));
+for (const name of process.argv.slice(2)) { required.add(name); visit(root + '/' + name, name); }
+for (const [name, dir] of found) console.log(required.has(name) || !optional.has(name) ? 'required' : 'optional', name, dir);
 `;
 
+/** `$0`: the folder of global packages; their names follow. Names of packages hold no spaces. */
 const SCRIPTS = `
-names=$(node -e '${FIND.replaceAll("'", `'\\''`)}' -- "$@")
-if [ -n "$names" ]; then
-  # Names of packages hold no spaces.
-  npm rebuild --global --prefix /usr/local --foreground-scripts --no-audit --no-fund --no-update-notifier -- $names
-fi`;
+list=$(node -e '${FIND.replaceAll("'", `'\\''`)}' -- "$0" "$@")
+rebuild() { npm rebuild --global --prefix "\${0%/lib/node_modules}" --foreground-scripts --no-audit --no-fund --no-update-notifier -- "$@"; }
+required=$(printf '%s\\n' "$list" | sed -n 's/^required \\([^ ]*\\) .*/\\1/p')
+if [ -n "$required" ]; then rebuild $required; fi
+printf '%s\\n' "$list" | sed -n 's/^optional //p' | while read -r name dir; do
+  rebuild "$name" </dev/null || { echo "$name is optional, and left out"; rm -rf -- "$dir"; }
+done`;

@@ -20,22 +20,29 @@ import { person } from './terminal.ts';
 const TEMPLATE = `version = 1
 [agent]
 name = "parrot"
-command = ["/bin/sh", "-c", 'exec bash "$PARROT" "$@"', "parrot", "--plain"]
+command = ["/bin/sh", "-c", 'exec perl "$PARROT" "$@"', "parrot", "--plain"]
 headless = ["/bin/sh", "-c", 'echo "said: $1"; echo "err" >&2; [ "$1" = wait ] && { echo $$ > "$HOME/pid"; exec sleep 1000; }; exit 7', "parrot", "{prompt}"]
 [env]
 WORD = "from the file"
 `;
 
 /** It shows its arguments and colours, repeats what it hears, tells its size, and counts the interrupts. */
-const PARROT = `printf '\\033[?1049h\\033[32mparrot\\033[0m %s %s %s %s\\n' "$*" "$WORD" "$TERM" "$(pwd)"
-trap 'n=$((n+1)); echo "interrupted $n"' INT
-trap 'echo "size $(stty size)"' WINCH
-while :; do
-  read -t 0.2 line || continue
-  [ "$line" = size ] && echo "size $(stty size)"
-  case $line in exit*) exit \${line#exit };; esac
-  echo "heard $line"
-done
+const PARROT = String.raw`use strict; use Cwd; $| = 1;
+my ($interrupts, $told, $resized) = (0, 0, 0);
+$SIG{INT} = sub { $interrupts++ };
+$SIG{WINCH} = sub { $resized = 1 };
+sub size { chomp(my $size = qx(stty size)); print "size $size\n" }
+print "\e[?1049h\e[32mparrot\e[0m @ARGV $ENV{WORD} $ENV{TERM} ", getcwd(), "\n";
+while (1) {
+  print "interrupted ", ++$told, "\n" while $told < $interrupts;
+  if ($resized) { $resized = 0; size() }
+  vec(my $ready = '', 0, 1) = 1;
+  next unless select($ready, undef, undef, 0.1) > 0 && sysread(STDIN, my $line, 1024);
+  chomp $line;
+  exit $1 if $line =~ /^exit (\d+)/;
+  size() if $line eq 'size';
+  print "heard $line\n";
+}
 `;
 
 const running = (status: Status) => status.conditions.find(({ type }) => type === 'AgentRunning')?.status;
@@ -44,9 +51,9 @@ describe('the agent of a sandbox', () => {
   let p: Project;
 
   beforeAll(async () => {
-    p = project('run', `version = 1\nextends = ["./parrot.toml"]\n[env]\nPARROT = "parrot.sh"\n${SMALL}`);
+    p = project('run', `version = 1\nextends = ["./parrot.toml"]\n[env]\nPARROT = "parrot.pl"\n${SMALL}`);
     writeFileSync(join(p.dir, 'parrot.toml'), TEMPLATE);
-    writeFileSync(join(p.dir, 'parrot.sh'), PARROT);
+    writeFileSync(join(p.dir, 'parrot.pl'), PARROT);
   });
   afterAll(async () => {
     await p?.[Symbol.asyncDispose]();
@@ -93,9 +100,9 @@ describe('the agent of a sandbox', () => {
     const first = person(p.dir, ['run', '--', 'a b']);
     await first.sees(/\[\?1049h.\[32mparrot.\[0m --plain a b from the file xterm-256color (\S+)/);
     first.type('size\r');
-    await first.sees(/size 25 90\r\n/);
+    await first.sees(/size 25 90\r+\n/);
     first.pty.resize(111, 33);
-    await first.sees(/size 33 111\r\n/);
+    await first.sees(/size 33 111\r+\n/);
     first.type('\x03');
     await first.sees(/interrupted 1/);
     first.type('\x1d');
@@ -107,7 +114,7 @@ describe('the agent of a sandbox', () => {
 
     const second = person(p.dir, ['run']);
     await second.sees(/back in [\s\S]*parrot[\s\S]*interrupted 1/);
-    await second.sees(/size 25 90\r\n/);
+    await second.sees(/size 25 90\r+\n/);
     second.type('two\r');
     await second.sees(/heard two/);
     second.pty.kill('SIGKILL');
@@ -148,7 +155,7 @@ describe('the agent of a sandbox', () => {
   test('a change that would end it waits; without a terminal or an agent there is a clear error', async () => {
     await must(['run', '-d'], { cwd: p.dir });
     p.write(
-      `version = 1\nextends = ["./parrot.toml"]\n[workspace]\nhide = [".env"]\n[env]\nPARROT = "parrot.sh"\n${SMALL}`,
+      `version = 1\nextends = ["./parrot.toml"]\n[workspace]\nhide = [".env"]\n[env]\nPARROT = "parrot.pl"\n${SMALL}`,
     );
     const { pid } = await statusOf(p.dir);
     expect(await sbx(['run', '--headless', 'hi'], { cwd: p.dir })).toMatchObject({
