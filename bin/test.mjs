@@ -122,8 +122,10 @@ function userPath() {
 function giveLayers(name) {
   const from = join(process.env.SBX_TEST_HOME ?? join(homedir(), '.cache', 'sbx-test'), 'store');
   const to = join('/home', name, '.cache', 'sbx-test', 'store');
+  // Layers fit to those that they were built on, and to no others of the same keys.
+  rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true, mode: 0o700 });
   for (const layer of readdirSync(from).filter((entry) => /-[0-9a-f]{20}$/.test(entry)))
-    if (!existsSync(join(to, layer))) must('cp', ['-a', '--sparse=always', join(from, layer), to]);
+    must('cp', ['-a', '--sparse=always', join(from, layer), to]);
   must('chown', ['-R', `${name}:${name}`, join('/home', name, '.cache')]);
 }

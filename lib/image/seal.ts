@@ -6,8 +6,15 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import writeFileAtomic from 'write-file-atomic';
 
+export interface Parent {
+  kind: string;
+  key: string;
+  /** Of its files and of what they stand on, when this layer was sealed: a key names a recipe, and no two runs of one give the same bytes */
+  content?: string;
+}
+
 export interface LayerMeta {
-  parents: { kind: string; key: string }[];
+  parents: Parent[];
   /** For people */
   description: string;
 }
@@ -39,6 +46,32 @@ export async function readRecord(dir: string): Promise<LayerRecord | undefined> 
   } catch {
     return undefined;
   }
+}
+
+/** The layers below as they are now, to be sealed with this one. */
+export async function sealedParents(root: string, parents: Parent[]): Promise<Parent[]> {
+  return Promise.all(
+    parents.map(async ({ kind, key }) => {
+      const record = await readRecord(join(root, `${kind}-${key}`));
+      return record === undefined ? { kind, key } : { kind, key, content: contentOf(record) };
+    }),
+  );
+}
+
+/** Why the layer cannot be used: one below it was built again since, and its disk and memory are about the blocks of another one. */
+export async function foundationGone(root: string, { parents }: LayerRecord): Promise<string | undefined> {
+  for (const { kind, key, content } of parents) {
+    if (content === undefined) continue;
+    const record = await readRecord(join(root, `${kind}-${key}`));
+    if (record === undefined) return `the ${kind} layer that it stands on is gone`;
+    if (contentOf(record) !== content) return `the ${kind} layer that it stands on was built again`;
+  }
+  return undefined;
+}
+
+function contentOf({ files, parents }: LayerRecord): string {
+  const text = JSON.stringify([files.map(({ name, sha256 }) => [name, sha256]), parents.map(({ content }) => content)]);
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** Cheap: no file has been written to, exchanged or moved since it was sealed. */

@@ -1,12 +1,23 @@
 /** Content-addressed layers: written under a temporary name, synced, renamed; verified when they are used. */
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf, SbxError } from '../errors.ts';
 import { takeLock } from '../lock.ts';
 import { startTimeOf } from '../process.ts';
 import { abandoned, BUILDING, type Building, bytesIn, discard, readBuilding, sweep } from './leftovers.ts';
-import { damageOf, isUntouched, type LayerMeta, type LayerRecord, RECORD, readRecord, seal, syncPath } from './seal.ts';
+import {
+  damageOf,
+  foundationGone,
+  isUntouched,
+  type LayerMeta,
+  type LayerRecord,
+  RECORD,
+  readRecord,
+  seal,
+  sealedParents,
+  syncPath,
+} from './seal.ts';
 
 export interface Layer extends LayerMeta {
   kind: string;
@@ -57,7 +68,12 @@ export function openStore(root: string): Store {
     async get(kind, key, options) {
       const dir = pathOf(kind, key);
       const record = await readRecord(dir);
-      if (record !== undefined && (await isUntouched(dir, record))) return use(dir, record);
+      if (
+        record !== undefined &&
+        (await isUntouched(dir, record)) &&
+        (await foundationGone(root, record)) === undefined
+      )
+        return use(dir, record);
       if (statSync(dir, { throwIfNoEntry: false }) === undefined) return undefined;
       // What one process has found damaged, another one may have built again since: the lock, and look anew.
       using _lock = await takeLock(lockOf(kind, key));
@@ -124,7 +140,7 @@ async function buildLayer(job: BuildJob): Promise<Layer> {
     mkdirSync(dir, { mode: 0o700 });
     await fill(dir, signal);
     signal?.throwIfAborted();
-    await seal(dir, kind, key, meta);
+    await seal(dir, kind, key, { ...meta, parents: await sealedParents(root, meta.parents) });
     signal?.throwIfAborted();
     await rename(dir, target);
     await syncPath(root);
@@ -151,7 +167,10 @@ async function findOrDiscard(
 ): Promise<Layer | undefined> {
   if (statSync(dir, { throwIfNoEntry: false }) === undefined) return undefined;
   const record = await readRecord(dir);
-  const damage = record === undefined ? `${RECORD} cannot be read` : await damageOf(dir, record);
+  const damage =
+    record === undefined
+      ? `${RECORD} cannot be read`
+      : ((await foundationGone(dirname(dir), record)) ?? (await damageOf(dir, record)));
   if (record !== undefined && damage === undefined) return use(dir, record);
   onDamaged?.(damage ?? '');
   await discard(dir, temporary);

@@ -128,6 +128,36 @@ test('a build that fails or is cancelled leaves nothing, and the next one works'
   expect(await store.build('a', 'b', META, async () => {})).toMatchObject({ kind: 'a', key: 'b' });
 });
 
+test('a layer whose foundation was built again with other bytes is not used, nor is what stands on it', async () => {
+  const on = (kind: string, key: string) => ({ parents: [{ kind, key }], description: kind });
+  await store.build('packages', 'p', on('warm', 'k'), async (into) => writeFileSync(join(into, 'disk'), 'p'));
+  await store.build('agent', 'a', on('packages', 'p'), async (into) => writeFileSync(join(into, 'disk'), 'a'));
+  const agent = async () => {
+    const damaged: string[] = [];
+    return { found: await store.get('agent', 'a', { onDamaged: (why) => damaged.push(why) }), damaged };
+  };
+  const again = async (ram: string) => {
+    await store.remove('warm', 'k');
+    await store.build('warm', 'k', META, async (into) => {
+      mkdirSync(join(into, 'sub'));
+      writeFileSync(join(into, 'ram'), ram);
+      writeFileSync(join(into, 'sub/device'), 'device');
+    });
+  };
+  // The same bytes are the same foundation.
+  await again('r'.repeat(100_000));
+  expect(await store.get('packages', 'p')).toBeDefined();
+  expect((await agent()).found).toBeDefined();
+  await again('other');
+  const whys: string[] = [];
+  expect(await store.get('packages', 'p', { onDamaged: (why) => whys.push(why) })).toBeUndefined();
+  expect(whys).toEqual(['the warm layer that it stands on was built again']);
+  expect(await agent()).toEqual({
+    found: undefined,
+    damaged: ['the packages layer that it stands on is gone'],
+  });
+});
+
 test('gc frees what no chain needs; parents of what is used are used', async () => {
   const parent = (kind: string, key: string) => ({ parents: [{ kind, key }], description: kind });
   await store.build('packages', 'p', parent('warm', 'k'), async () => {});
