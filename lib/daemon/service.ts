@@ -131,7 +131,10 @@ function askerOf({ projectDir, name }: InstanceRecord): { dir: string; name: str
 /** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
 async function recover(deps: HandlerDeps, supervisor: Supervisor): Promise<void> {
   deps.records.sweep();
-  await endAbandoned(deps.image.store, deps.image.driver);
+  // A daemon that cannot clean up is better than none.
+  await endAbandoned(deps.image.store, deps.image.driver).catch((error: unknown) => {
+    process.stderr.write(`what killed builds left could not be removed: ${error}\n`);
+  });
   for (const record of deps.records.list()) {
     const vm = deps.driver.find(placesOf(instancePaths(deps.home, record.id)));
     if (vm !== undefined && record.applied !== null)

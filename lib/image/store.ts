@@ -112,7 +112,8 @@ export function openStore(root: string): Store {
       await discard(pathOf(kind, key), temporary);
     },
     building: () => readBuilding(temporary),
-    abandoned: async () => (await abandoned(temporary)).map((name) => join(temporary, name)),
+    abandoned: async () =>
+      (await abandoned(temporary)).filter((name) => !name.endsWith(BUILDING)).map((name) => join(temporary, name)),
     sweep: (dryRun) => sweep(temporary, dryRun),
   };
 }

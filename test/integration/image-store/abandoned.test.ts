@@ -1,7 +1,7 @@
 /** Machines of builds: they outlive a builder that was killed, and are ended by the next daemon. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -23,13 +23,15 @@ test('of a dead builder are ended and their folder goes; those of a living one g
   await endAbandoned(store, createQemuDriver({ probeCache: join(root, 'probes.json') }));
   expect(await ended).toEqual([null, 'SIGKILL']);
   expect(living.exitCode ?? living.signalCode).toBeNull();
-  expect(readdirSync(join(root, 'tmp'))).toEqual([own]);
+  expect(readdirSync(join(root, 'tmp')).toSorted()).toEqual([own, `${own}.building`]);
   living.kill('SIGKILL');
 });
 
 /** A process that has the sign of a machine in its command line, as QEMU has. */
 function machineIn(dir: string): ChildProcess {
   mkdirSync(join(dir, 'vm'), { recursive: true });
+  // As every builder has it beside its folder.
+  writeFileSync(`${dir}.building`, '{}');
   return spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', `sbx-vm:${join(dir, 'vm')}`], {
     stdio: 'ignore',
   });
