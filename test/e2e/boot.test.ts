@@ -116,7 +116,7 @@ describe('boots that fail', () => {
         disks: [image.runtimeDisk],
         mounts: [],
       };
-      const deadlineMs = hanging ? 60_000 : 180_000;
+      const deadlineMs = hanging ? 45_000 : 180_000;
       const { guest } = await bootSupervised(sometimes, shape, places, { deadlineMs, attempts: 3 });
       await guest[Symbol.asyncDispose]();
       await driver.destroy(places);
@@ -133,7 +133,7 @@ describe('boots that fail', () => {
     };
     await Promise.all([worker(), worker(), worker(), worker()]);
     expect(came).toBe(BOOTS);
-    expect(boots).toBeGreaterThanOrEqual(BOOTS * 1.1);
+    expect(boots).toBeGreaterThanOrEqual(BOOTS + BOOTS / 10);
     expect(processesWith(`sbx-vm:${dir}`)).toEqual([]);
   }, 1_800_000);
 
