@@ -26,8 +26,9 @@ export async function readHidden(process: NodeJS.Process, prompt: string): Promi
 function typed(stdin: NodeJS.ReadStream, stderr: NodeJS.WriteStream, prompt: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let line = '';
-    stderr.write(prompt);
+    // Whoever answers at once is not shown either.
     stdin.setRawMode(true);
+    stderr.write(prompt);
     stdin.setEncoding('utf8');
     const finish = (error?: SbxError) => {
       stdin.off('data', onData).off('end', onEnd);
