@@ -48,9 +48,9 @@ export async function commands(world: World): Promise<Row[]> {
 
 /** The same command over an open connection: no process of ours in between but the daemon's relay. */
 async function roundTrips(world: World): Promise<number[]> {
-  const client = new DaemonClient(homeOf({ SBX_HOME: world.home }).daemon.socket);
+  const client = new DaemonClient({ socketPath: homeOf({ SBX_HOME: world.home }).daemon.socket });
   const [sandbox] = (await client.list()).filter(({ projectDir }) => projectDir === world.dir);
-  await using guest = await GuestConnection.connect(await client.guest(sandbox?.id ?? ''), { fresh: true });
+  await using guest = await GuestConnection.connect((await client.guest(sandbox?.id ?? '')).socket, { fresh: true });
   return await samples(ROUNDS, () =>
     timed(async () => {
       const child = guest.exec({ argv: ['/bin/true'], cwd: '/', stdin: false });

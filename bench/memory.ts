@@ -15,7 +15,7 @@ export async function memory(world: World): Promise<Row[]> {
     `version = 1\nname = "bench"\nagent = "shell"\n[resources]\nmemory = "1GiB"\ncpus = 2\n[sandboxes.clone]\ncount = ${CLONES}\n`,
   );
   await world.sbx(['apply', '--yes']);
-  const client = new DaemonClient(home.daemon.socket);
+  const client = new DaemonClient({ socketPath: home.daemon.socket });
   const clones = (await client.list()).filter(({ projectDir }) => projectDir === world.dir);
   for (const { name } of clones) await world.sbx(['exec', name, '--', '/bin/true']);
   const sizes = clones.map(({ id }) => pssOf(join(home.instances, id)));

@@ -15,7 +15,7 @@ import type { World } from './world.ts';
 /** What the world's sandbox is cloned from. */
 export async function imageOf(world: World): Promise<{ image: WarmImage; probes: string }> {
   const home = homeOf({ SBX_HOME: world.home });
-  const all = await new DaemonClient(home.daemon.socket).list();
+  const all = await new DaemonClient({ socketPath: home.daemon.socket }).list();
   const sandbox = all.find(({ projectDir }) => projectDir === world.dir);
   const image = new Records(home).require(sandbox?.id ?? '').image;
   if (image === null) throw new Error('the bench project is not applied');

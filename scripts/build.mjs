@@ -1,11 +1,8 @@
 /** Bundles the command line, the daemon and the guest's agent into dist/. */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { build } from 'esbuild';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { build, transform } from 'esbuild';
+import { keepCode } from './keep-code.mjs';
 
 const common = {
   bundle: true,
@@ -25,18 +22,7 @@ const banner = {
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist', { recursive: true });
-// One script, so that the machine code of all of it can be kept beside it.
-await build({
-  ...common,
-  entryPoints: ['lib/cli/main.ts'],
-  outfile: 'dist/cli.cjs',
-  format: 'cjs',
-  minifyWhitespace: true,
-  // A script that is run from kept code cannot import.
-  supported: { 'dynamic-import': false },
-  define: { 'import.meta.url': '__sbxUrl' },
-  banner: { js: "const __sbxUrl = require('node:url').pathToFileURL(__filename).href;" },
-});
+const cliParts = await buildCli();
 await build({
   ...common,
   entryPoints: ['lib/daemon/main.ts'],
@@ -57,7 +43,7 @@ await build({
 });
 
 const hash = createHash('sha256');
-for (const name of ['dist/daemon.js', 'dist/guest/agent.cjs']) if (existsSync(name)) hash.update(readFileSync(name));
+for (const name of ['dist/daemon.js', 'dist/guest/agent.cjs', ...cliParts]) hash.update(readFileSync(name));
 writeFileSync(
   'dist/build.json',
   JSON.stringify({
@@ -67,16 +53,27 @@ writeFileSync(
 );
 await keepCode();
 
-/** A command runs once, against a daemon that knows no sandbox: V8 keeps the code that commands share. */
-async function keepCode() {
-  const home = mkdtempSync(join(tmpdir(), 'sbx-k-'));
-  mkdirSync(join(home, 'daemon'));
-  const server = createServer((_request, response) => response.end('[]'));
-  await new Promise((resolve) => server.listen(join(home, 'daemon', 'sock'), resolve));
-  const env = { ...process.env, SBX_HOME: home, SBX_KEEP_CODE: '1' };
-  const child = spawn(process.execPath, ['bin/sbx', 'exec', '--', 'true'], { env, stdio: 'ignore' });
-  await new Promise((resolve) => child.once('close', resolve));
-  server.close();
-  server.closeAllConnections();
-  rmSync(home, { recursive: true });
+/**
+ * The command line in parts that a command loads as it needs them. They are scripts: an ES module's code cannot be kept, and its loader takes
+ * some milliseconds of every command. The bundler parts only modules, so that each part is made a script afterwards.
+ */
+async function buildCli() {
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: { main: 'lib/cli/main.ts' },
+    outdir: 'dist/cli',
+    format: 'esm',
+    splitting: true,
+    chunkNames: '[name]-[hash]',
+    outExtension: { '.js': '.cjs' },
+    define: { 'import.meta.dirname': '__dirname' },
+    write: false,
+  });
+  mkdirSync('dist/cli');
+  for (const { path, text } of outputFiles) {
+    const options = { format: 'cjs', target: common.target, minifyWhitespace: true, legalComments: 'none' };
+    const { code } = await transform(text, { ...options, supported: { 'dynamic-import': false } });
+    writeFileSync(path, code);
+  }
+  return outputFiles.map(({ path }) => path);
 }

@@ -1,90 +1,122 @@
-/** All commands, loaded when called. */
+/** All commands. Their code is loaded when they are called: a start pays for its own command only. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildApplication, buildRouteMap, type Command, type CommandContext } from '@stricli/core';
-import * as apply from './commands/apply.ts';
-import { completion } from './commands/completion.ts';
-import * as copy from './commands/cp.ts';
-import * as exec from './commands/exec.ts';
-import * as host from './commands/host.ts';
-import * as init from './commands/init.ts';
-import * as lifecycle from './commands/lifecycle.ts';
-import * as logs from './commands/logs.ts';
-import * as look from './commands/look.ts';
-import * as net from './commands/net.ts';
-import { allow } from './commands/net-allow.ts';
-import { log as netLog } from './commands/net-log.ts';
-import { suggest } from './commands/net-suggest.ts';
-import * as plan from './commands/plan.ts';
-import { runAgent } from './commands/run.ts';
-import * as secret from './commands/secret.ts';
-import * as template from './commands/template.ts';
-import * as validate from './commands/validate.ts';
+import { type Application, buildApplication, buildRouteMap, type Command, type CommandContext } from '@stricli/core';
 import type { SbxContext } from './context.ts';
 import { usageText } from './usage-text.ts';
 
-type Routes = Record<string, Command<CommandContext>>;
+type Load = () => Promise<Command<CommandContext>>;
 
-const ROUTES: Routes = {
-  init: init.init,
-  validate: validate.validate,
-  plan: plan.plan,
-  apply: apply.apply,
-  ls: look.ls,
-  inspect: look.inspect,
-  run: runAgent,
-  exec: exec.exec,
-  shell: exec.shell,
-  cp: copy.cp,
-  logs: logs.logs,
-  stop: lifecycle.stop,
-  start: lifecycle.start,
-  reset: lifecycle.reset,
-  rm: lifecycle.rm,
-  doctor: host.doctor,
-  gc: host.gc,
-  completion,
+const init = () => import('./commands/init.ts');
+const validate = () => import('./commands/validate.ts');
+const plan = () => import('./commands/plan.ts');
+const apply = () => import('./commands/apply.ts');
+const look = () => import('./commands/look.ts');
+const run = () => import('./commands/run.ts');
+const exec = () => import('./commands/exec.ts');
+const copy = () => import('./commands/cp.ts');
+const logs = () => import('./commands/logs.ts');
+const lifecycle = () => import('./commands/lifecycle.ts');
+const host = () => import('./commands/host.ts');
+const completion = () => import('./commands/completion.ts');
+const net = () => import('./commands/net.ts');
+const secret = () => import('./commands/secret.ts');
+const template = () => import('./commands/template.ts');
+
+const ROUTES: Record<string, Load> = {
+  init: async () => (await init()).init,
+  validate: async () => (await validate()).validate,
+  plan: async () => (await plan()).plan,
+  apply: async () => (await apply()).apply,
+  ls: async () => (await look()).ls,
+  inspect: async () => (await look()).inspect,
+  run: async () => (await run()).runAgent,
+  exec: async () => (await exec()).exec,
+  shell: async () => (await exec()).shell,
+  cp: async () => (await copy()).cp,
+  logs: async () => (await logs()).logs,
+  stop: async () => (await lifecycle()).stop,
+  start: async () => (await lifecycle()).start,
+  reset: async () => (await lifecycle()).reset,
+  rm: async () => (await lifecycle()).rm,
+  doctor: async () => (await host()).doctor,
+  gc: async () => (await host()).gc,
+  completion: async () => (await completion()).completion,
 };
 
-const NESTED: Record<string, { brief: string; routes: Routes }> = {
+const NESTED: Record<string, { brief: string; routes: Record<string, Load> }> = {
   net: {
     brief: 'What the sandboxes reach, and why',
-    routes: { log: netLog, check: net.check, allow, suggest },
+    routes: {
+      log: async () => (await import('./commands/net-log.ts')).log,
+      check: async () => (await net()).check,
+      allow: async () => (await import('./commands/net-allow.ts')).allow,
+      suggest: async () => (await import('./commands/net-suggest.ts')).suggest,
+    },
   },
   secret: {
     brief: 'Keys and tokens that stay on the host',
-    routes: { set: secret.set, ls: secret.ls, rm: secret.rm },
+    routes: {
+      set: async () => (await secret()).set,
+      ls: async () => (await secret()).ls,
+      rm: async () => (await secret()).rm,
+    },
   },
   template: {
     brief: 'Agents that sbx knows, each a file',
-    routes: { ls: template.ls, show: template.show },
+    routes: {
+      ls: async () => (await template()).ls,
+      show: async () => (await template()).show,
+    },
   },
   daemon: {
     brief: 'The background process',
-    routes: { status: host.daemonStatus, stop: host.daemonStop, logs: logs.daemonLogs },
+    routes: {
+      status: async () => (await host()).daemonStatus,
+      stop: async () => (await host()).daemonStop,
+      logs: async () => (await logs()).daemonLogs,
+    },
   },
 };
 
 /** A word is taken for a misspelt one after two or three slips of the finger, not more. */
 const CLOSE = { threshold: 4, weights: { insertion: 1, deletion: 1, substitution: 2, transposition: 1 } };
 
-export const app = buildApplication(
-  buildRouteMap({
-    routes: {
-      ...ROUTES,
-      ...Object.fromEntries(
-        Object.entries(NESTED).map(([name, { brief, routes }]) => [name, buildRouteMap({ routes, docs: { brief } })]),
-      ),
-    },
-    docs: { brief: 'Runs coding agents unattended and safely, each in its own microVM' },
-  }),
-  {
+/** The application as far as a command line needs it: with the one command that it names, or with all, for help and for a word that is none. */
+export async function appFor(inputs: readonly string[]): Promise<Application<CommandContext>> {
+  const words = wordsOf(inputs);
+  const [first = '', second] = words;
+  const own = Object.hasOwn(ROUTES, first) ? ROUTES[first] : undefined;
+  if (own !== undefined) return applicationOf({ [first]: await own() });
+  const nested = Object.hasOwn(NESTED, first) ? NESTED[first] : undefined;
+  const load = second === undefined ? undefined : nested?.routes[second];
+  if (nested === undefined || second === undefined || load === undefined) return wholeApp();
+  return applicationOf({
+    [first]: buildRouteMap({ routes: { [second]: await load() }, docs: { brief: nested.brief } }),
+  });
+}
+
+export async function wholeApp(): Promise<Application<CommandContext>> {
+  const nested = Object.entries(NESTED).map(async ([name, { brief, routes }]) => {
+    return [name, buildRouteMap({ routes: await loadAll(routes), docs: { brief } })] as const;
+  });
+  return applicationOf({ ...(await loadAll(ROUTES)), ...Object.fromEntries(await Promise.all(nested)) });
+}
+
+async function loadAll(routes: Record<string, Load>): Promise<Record<string, Command<CommandContext>>> {
+  const loaded = Object.entries(routes).map(async ([name, load]) => [name, await load()] as const);
+  return Object.fromEntries(await Promise.all(loaded));
+}
+
+function applicationOf(routes: Parameters<typeof buildRouteMap<string, CommandContext>>[0]['routes']) {
+  const docs = { brief: 'Runs coding agents unattended and safely, each in its own microVM' };
+  return buildApplication(buildRouteMap({ routes, docs }), {
     name: 'sbx',
     versionInfo: { getCurrentVersion: versionOf as () => Promise<string> },
     scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true, distanceOptions: CLOSE },
     localization: { text: usageText },
-  },
-);
+  });
+}
 
 /** The words of a command line that name a command: `net`, `log`. */
 export function wordsOf(inputs: readonly string[]): string[] {

@@ -1,11 +1,11 @@
 /** What `apply` and `exec --apply` do: plan, ask for what widens, apply. */
 import { relative } from 'node:path';
-import type { ApplyResult, PlanResponse } from '../daemon/api.ts';
+import type { ApplyRequest, ApplyResult, PlanResponse } from '../daemon/api.ts';
 import type { DaemonClient } from '../daemon/client.ts';
 import { explainChange } from '../plan/explain.ts';
 import type { SbxContext } from './context.ts';
 import { follow } from './follow.ts';
-import { readProject } from './project.ts';
+import { recallProject } from './project.ts';
 import { inOneLine } from './view/printable.ts';
 import type { View } from './view/types.ts';
 
@@ -23,18 +23,22 @@ export interface ApplyOptions {
 
 /** @throws SbxError `refused-widening` by the daemon, when nobody accepted. */
 export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
-  const { client, view, cwd, only } = options;
-  const project = await readProject(options.context, cwd);
+  const { context, client, view, cwd, only, yes, acceptWidening } = options;
+  const project = await recallProject(context, cwd);
   const request = { project, ...(only.length === 0 ? {} : { only: [...only] }) };
+  const apply = (accepted: Partial<ApplyRequest>) =>
+    follow(view, `applying ${project.name}`, (signal, onEvent) =>
+      client.apply({ ...request, ...accepted }, { signal, onEvent }),
+    );
+  const mayAsk = view.asks && !yes;
+  // What nobody can say yes to, the daemon refuses by itself.
+  if (!acceptWidening && !mayAsk) return apply({});
   const found = await client.plan(request);
-  const accepted = found.approved || options.acceptWidening || (!options.yes && (await askWidening(found, view, cwd)));
-  return follow(view, `applying ${project.name}`, (signal, onEvent) =>
-    client.apply({ ...request, ...(accepted ? { acceptWidening: found.wideningHash } : {}) }, { signal, onEvent }),
-  );
+  const accepted = found.approved || acceptWidening || (mayAsk && (await askWidening(found, view, cwd)));
+  return apply(accepted ? { acceptWidening: found.wideningHash } : {});
 }
 
 async function askWidening(found: PlanResponse, view: View, cwd: string): Promise<boolean> {
-  if (view.json) return false;
   const lines = linesOf(found.widening, cwd).map((line) => `  ${line}`);
   return (await view.confirm(`sandbox.toml asks for more than was approved:\n${lines.join('\n')}\nAllow it?`)) === true;
 }

@@ -1,10 +1,9 @@
 /** The command line. Commands are loaded when they are called. */
 
 import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type CommandContext, run } from '@stricli/core';
 import { SbxError } from '../errors.ts';
-import { app, wordsOf } from './app.ts';
+import { appFor, wordsOf } from './app.ts';
 import { COMPLETE } from './commands/completion.ts';
 import { createContext } from './context.ts';
 import { describeError } from './error-hints.ts';
@@ -12,21 +11,28 @@ import { setPromptAside } from './run/prompt-argument.ts';
 import { withHelp } from './usage-text.ts';
 import { createView } from './view/view.ts';
 
-const context = createContext(dirname(fileURLToPath(import.meta.url)));
+const context = createContext(dirname(import.meta.dirname));
 // A reader that closes its end (`sbx ls | head -1`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-void main(process.argv.slice(2));
+void main(process.argv.slice(2)).then(leave);
 
 async function main(inputs: string[]): Promise<void> {
   try {
     if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
-    else await run(app, setPromptAside(inputs).argv, context as unknown as CommandContext);
+    else await run(await appFor(inputs), setPromptAside(inputs).argv, context as unknown as CommandContext);
   } catch (error) {
     const wrong = error instanceof SbxError ? withHelp(error, wordsOf(inputs)) : error;
     (await createView(asksForJson(inputs), process)).error(describeError(wrong));
     process.exitCode = wrong instanceof SbxError ? wrong.exitCode : 1;
   }
+}
+
+/** When everything was written. Waiting for the loop to run empty takes every command some milliseconds. */
+async function leave(): Promise<void> {
+  const unwritten = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
+  await Promise.all(unwritten.map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve()))));
+  process.exit();
 }
 
 /** Of a command line that could not be understood. What stands behind `--` is not ours. */

@@ -1,22 +1,35 @@
 /** From the command line to a project and its sandboxes. */
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { cpus, homedir } from 'node:os';
-import { join } from 'node:path';
 import type { HostFacts } from '../config/load.ts';
 import type { HostRegistries } from '../config/presets.ts';
 import type { ProjectSpec } from '../config/spec.ts';
 import type { SandboxStatus } from '../daemon/api.ts';
+import { chooseSandbox } from '../daemon/choose-sandbox.ts';
 import type { DaemonClient } from '../daemon/client.ts';
+import { launching, readBuild } from '../daemon/launch.ts';
+import { type OpenGuest, openGuest } from '../daemon/open-guest.ts';
+import { ownProject } from '../daemon/own-project.ts';
 import type { Home } from '../paths.ts';
-import { chooseSandbox, projectDirOf } from './choose-sandbox.ts';
 import type { SbxContext } from './context.ts';
 
 export async function readProject(context: Pick<SbxContext, 'home'>, cwd: string): Promise<ProjectSpec> {
   const { loadProject } = await import('../config/load.ts');
-  return loadProject({ cwd, host: await hostFacts(context.home) });
+  return loadProject({ cwd, host: hostFacts(context.home) });
 }
 
-async function hostFacts(home: Home): Promise<HostFacts> {
+/** The same, for who wants it often: read anew only when something of it has changed. */
+export async function recallProject({ home, distDir }: SbxContext, cwd: string): Promise<ProjectSpec> {
+  const { loadRemembered } = await import('../config/remembered.ts');
+  return loadRemembered({
+    cwd,
+    host: hostFacts(home),
+    memory: { dir: home.specs, build: readBuild(distDir) },
+    load: async (host) => (await import('../config/load.ts')).loadProject({ cwd, host }),
+  });
+}
+
+function hostFacts(home: Home): HostFacts {
   const text = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?`, 'm').exec(text)?.[1] ?? '';
   return {
@@ -24,6 +37,7 @@ async function hostFacts(home: Home): Promise<HostFacts> {
     home: homedir(),
     os: { id: field('ID'), codename: field('VERSION_CODENAME') },
     registries: () => registriesOf(home),
+    stateDir: home.root,
   };
 }
 
@@ -34,8 +48,13 @@ export async function registriesOf(home: Home): Promise<HostRegistries> {
 }
 
 export async function daemonOf(context: SbxContext): Promise<DaemonClient> {
-  const { connectDaemon } = await import('../daemon/launch.ts');
-  return connectDaemon({ home: context.home, distDir: context.distDir });
+  const { DaemonClient } = await import('../daemon/client.ts');
+  return new DaemonClient(launching(context));
+}
+
+/** Into a sandbox by one request. @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`; `not-running`. */
+export function guestOf(context: SbxContext, cwd: string, name: string | undefined): Promise<OpenGuest> {
+  return openGuest(launching(context), { cwd, name });
 }
 
 /** @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`. */
@@ -45,16 +64,12 @@ export async function resolveSandbox(
   name: string | undefined,
 ): Promise<SandboxStatus> {
   const all = await client.list();
-  return chooseSandbox(all, await ownProject(cwd, all), name);
+  return chooseSandbox(all, ownProject(cwd, all), name);
 }
 
 /** All sandboxes of the folder's project. */
 export async function ownSandboxes(client: DaemonClient, cwd: string): Promise<SandboxStatus[]> {
   const all = await client.list();
-  const dir = await ownProject(cwd, all);
+  const dir = ownProject(cwd, all);
   return all.filter(({ projectDir }) => projectDir === dir);
-}
-
-export async function ownProject(cwd: string, all: SandboxStatus[]): Promise<string | undefined> {
-  return projectDirOf(realpathSync.native(cwd), all, (dir) => existsSync(join(dir, 'sandbox.toml')));
 }

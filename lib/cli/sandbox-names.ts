@@ -1,13 +1,15 @@
 /** The names of sandboxes, for completion. */
 import type { SandboxStatus } from '../daemon/api.ts';
+import { running } from '../daemon/connection.ts';
 import type { SbxContext } from './context.ts';
 
 /** Bare names where they are enough, PROJECT/NAME elsewhere. */
 export async function sandboxNames(context: SbxContext, partial: string): Promise<string[]> {
-  const { findDaemon } = await import('../daemon/launch.ts');
-  const { ownProject } = await import('./project.ts');
-  const all = (await (await findDaemon(context.home))?.list()) ?? [];
-  const own = await ownProject(context.process.cwd(), all);
+  const { DaemonClient } = await import('../daemon/client.ts');
+  const { ownProject } = await import('../daemon/own-project.ts');
+  // Nothing is started for it.
+  const all = await new DaemonClient(running(context.home)).list().catch(() => []);
+  const own = ownProject(context.process.cwd(), all);
   return all.map((one) => nameOf(one, all, own)).filter((name) => name.startsWith(partial));
 }
 

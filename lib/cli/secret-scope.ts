@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { projectDirOf } from '../daemon/choose-sandbox.ts';
 import { SbxError } from '../errors.ts';
 import type { SecretScope } from '../secrets/types.ts';
-import { projectDirOf } from './choose-sandbox.ts';
 
 export interface ScopeFlags {
   project?: string;

@@ -5,7 +5,8 @@ import { type Place, SbxError } from '../errors.ts';
 import { type Annotated, merge, type Table, without } from './annotated.ts';
 import { nearest } from './nearest.ts';
 import { readTable } from './read-table.ts';
-import { builtinTemplates, templatesDir } from './templates.ts';
+import { builtinTemplates } from './templates.ts';
+import { templatesDir } from './templates-dir.ts';
 
 interface Reference {
   text: string;

@@ -1,16 +1,7 @@
 /** The templates that come with sbx: one TOML file each. */
 
-import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-/** Beside package.json, from the sources as well as from the bundle. */
-export function templatesDir(): string {
-  let dir = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(dir, 'package.json')) && dir !== '/') dir = dirname(dir);
-  return join(dir, 'templates');
-}
+import { templatesDir } from './templates-dir.ts';
 
 export async function builtinTemplates(): Promise<string[]> {
   const names = await readdir(templatesDir()).catch(() => []);

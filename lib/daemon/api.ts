@@ -5,6 +5,7 @@ import type { Change, Plan } from '../plan/types.ts';
 import type { NewSecret } from '../secrets/secrets.ts';
 import type { SecretInfo, SecretScope } from '../secrets/types.ts';
 import type { Grant } from './grants.ts';
+import type { GuestPlace, WantedGuest } from './open-guest.ts';
 
 /** Sent by the client as `x-sbx-build`; a daemon of another build is replaced when it is idle */
 export const API_VERSION = 1;
@@ -187,8 +188,10 @@ export interface DaemonService {
   removeSecret(secret: { name: string; scope: SecretScope }): Promise<{ removed: boolean }>;
   /** POST /v1/gc */
   gc(request: GcRequest): Promise<GcResult>;
-  /** GET /v1/sandboxes/:id/guest with `Upgrade: sbx-guest`. Throws while an HTTP answer is still possible; the returned function serves the upgraded socket, which speaks lib/guest/wire.ts, to its end. */
-  guest(id: string): Promise<(socket: import('node:stream').Duplex) => Promise<void>>;
+  /** GET /v1/sandboxes/:id/guest or /v1/guest?cwd=DIR&name=NAME, with `Upgrade: sbx-guest`. Throws while an HTTP answer is still possible; `serve` serves the upgraded socket, which speaks lib/guest/wire.ts, to its end. */
+  guest(
+    wanted: WantedGuest,
+  ): Promise<{ place: GuestPlace; serve: (socket: import('node:stream').Duplex) => Promise<void> }>;
   /** POST /v1/shutdown: the daemon ends, VMs go on */
   shutdown(): Promise<void>;
 }

@@ -1,7 +1,6 @@
 /** The daemon as an object: each method is one request on its socket. */
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { type ErrorJson, errnoOf, fromErrorJson, SbxError } from '../errors.ts';
+import { fromErrorJson, SbxError } from '../errors.ts';
 import type { SecretInfo } from '../secrets/types.ts';
 import type {
   AllowRequest,
@@ -20,6 +19,8 @@ import type {
   SecretRequest,
   SecretResult,
 } from './api.ts';
+import { alive, type Connection, errorOf, headersOf, unreachable } from './connection.ts';
+import { type OpenGuest, openGuest } from './open-guest.ts';
 
 export interface StreamOptions {
   signal?: AbortSignal | undefined;
@@ -29,22 +30,11 @@ export interface StreamOptions {
 /** Node would work out the name for TLS, which takes it 3 ms. */
 const NO_SERVER_NAME = { servername: '' };
 
-/** Names the build that a client needs: a daemon of another one does nothing, and answers 409 */
-export const BUILD_HEADER = 'sbx-build';
-
-export interface Revival {
-  build: string;
-  /** Called when no daemon listens or one of another build does: afterwards one of this build MUST answer. What was asked is then asked again */
-  revive: () => Promise<void>;
-}
-
 export class DaemonClient {
-  readonly #socketPath: string;
-  readonly #revival: Revival | undefined;
+  readonly #connection: Connection;
 
-  constructor(socketPath: string, revival?: Revival) {
-    this.#socketPath = socketPath;
-    this.#revival = revival;
+  constructor(connection: Connection) {
+    this.#connection = connection;
   }
 
   status = () => this.#call<DaemonStatus>('GET', '/v1/status');
@@ -70,8 +60,8 @@ export class DaemonClient {
     this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, {}, options);
 
   /** A socket that speaks the guest's protocol. */
-  guest(id: string): Promise<Duplex> {
-    return this.#alive(() => this.#upgrade(`/v1/sandboxes/${id}/guest`));
+  guest(id: string): Promise<OpenGuest> {
+    return openGuest(this.#connection, { id });
   }
 
   async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -102,18 +92,7 @@ export class DaemonClient {
   }
 
   #send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
-    return this.#alive(() => this.#sendOnce(method, path, body, signal));
-  }
-
-  /** Nothing was done where nobody listens, or a daemon of another build does. */
-  async #alive<T>(ask: () => Promise<T>): Promise<T> {
-    try {
-      return await ask();
-    } catch (error) {
-      if (this.#revival === undefined || !wantsRevival(error)) throw error;
-      await this.#revival.revive();
-      return ask();
-    }
+    return alive(this.#connection, () => this.#sendOnce(method, path, body, signal));
   }
 
   #sendOnce(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
@@ -133,29 +112,12 @@ export class DaemonClient {
     });
   }
 
-  #upgrade(path: string): Promise<Duplex> {
-    return new Promise((resolve, reject) => {
-      const request = this.#request('GET', path, { connection: 'Upgrade', upgrade: 'sbx-guest' });
-      request.once('upgrade', (_response, socket, head) => {
-        if (head.length > 0) socket.unshift(head);
-        resolve(socket);
-      });
-      request.once('response', (response) => void readJson(response).then((body) => reject(errorOf(body)), reject));
-      request.once('error', (error) => reject(unreachable(error)));
-      request.end();
-    });
-  }
-
   #request(method: string, path: string, headers: Record<string, string>, signal?: AbortSignal): ClientRequest {
     return httpRequest({
-      socketPath: this.#socketPath,
+      socketPath: this.#connection.socketPath,
       method,
       path,
-      headers: {
-        host: 'sbx',
-        ...(this.#revival === undefined ? {} : { [BUILD_HEADER]: encodeURIComponent(this.#revival.build) }),
-        ...headers,
-      },
+      headers: { ...headersOf(this.#connection), ...headers },
       agent: false,
       ...NO_SERVER_NAME,
       ...(signal === undefined ? {} : { signal }),
@@ -165,30 +127,10 @@ export class DaemonClient {
 
 const CONFLICT = 409;
 
-function wantsRevival(error: unknown): boolean {
-  if (!(error instanceof SbxError)) return false;
-  if (error.code === 'daemon-version') return true;
-  return error.code === 'daemon-unreachable' && ['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error.cause) ?? '');
-}
-
 async function readJson(response: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return JSON.parse(Buffer.concat(chunks).toString() || 'null');
-}
-
-function errorOf(body: unknown): SbxError {
-  return fromErrorJson(
-    (body as { error?: ErrorJson } | null)?.error ?? { code: 'internal', message: 'the daemon gave no reason' },
-  );
-}
-
-function unreachable(cause: unknown): SbxError {
-  return new SbxError('daemon-unreachable', 'the sbx daemon does not answer', {
-    why: cause instanceof Error ? cause.message : 'it closed the connection',
-    hint: 'run the command again: it is started on demand; `sbx daemon logs` shows why it ended',
-    cause,
-  });
 }
 
 function cancelled(cause: unknown): SbxError {

@@ -1,8 +1,8 @@
 /** The way to the user's daemon, which is started when it is needed. Little is loaded here: every command comes by. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Home, socketPath } from '../paths.ts';
-import { DaemonClient } from './client.ts';
+import type { Home } from '../paths.ts';
+import { type Connection, running } from './connection.ts';
 
 export interface LaunchOptions {
   home: Home;
@@ -10,21 +10,14 @@ export interface LaunchOptions {
   distDir: string;
 }
 
-/** What is asked of it finds a daemon of this build, started on demand. */
-export function connectDaemon({ home, distDir }: LaunchOptions): DaemonClient {
-  const path = socketPath(home.daemon.socket);
+/** What is asked over it finds a daemon of this build, started on demand. */
+export function launching({ home, distDir }: LaunchOptions): Connection {
   const build = readBuild(distDir);
   const revive = async () => {
     const { startDaemon } = await import('./start-daemon.ts');
-    await startDaemon(new DaemonClient(path), { home, distDir, build });
+    await startDaemon({ home, distDir, build });
   };
-  return new DaemonClient(path, { build, revive });
-}
-
-/** The running daemon, or undefined. */
-export async function findDaemon(home: Home): Promise<DaemonClient | undefined> {
-  const client = new DaemonClient(socketPath(home.daemon.socket));
-  return (await client.status().catch(() => undefined)) === undefined ? undefined : client;
+  return { ...running(home), revival: { build, revive } };
 }
 
 /** The same bundles in another folder are another build: a daemon loads parts of its own when it needs them, and its folder may be gone by then. */

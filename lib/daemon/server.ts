@@ -15,12 +15,10 @@ import type {
   RequestContext,
   SecretRequest,
 } from './api.ts';
-import { BUILD_HEADER } from './client.ts';
+import { BUILD_HEADER, GUEST_PROTOCOL, PLACE_HEADER } from './connection.ts';
+import type { WantedGuest } from './open-guest.ts';
 
 const BODY_MAX = 16 * 1024 * 1024;
-
-/** What the upgrade of a guest connection is called */
-export const GUEST_PROTOCOL = 'sbx-guest';
 
 export async function serve(home: Home, service: DaemonService): Promise<AsyncDisposable> {
   ensurePrivateDir(home.daemon.dir);
@@ -140,14 +138,19 @@ async function streamed(
 }
 
 async function upgrade(service: DaemonService, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-  const id = /^\/v1\/sandboxes\/([^/]+)\/guest$/.exec(request.url ?? '')?.[1];
   socket.on('error', () => {});
   try {
-    if (id === undefined || request.headers.upgrade !== GUEST_PROTOCOL)
+    const wanted = wantedGuest(request.url ?? '');
+    if (wanted === undefined || request.headers.upgrade !== GUEST_PROTOCOL)
       throw new SbxError('not-found', 'no such address');
     refuseOtherBuild(service, request);
-    const serveGuest = await service.guest(decodeURIComponent(id));
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${GUEST_PROTOCOL}\r\n\r\n`);
+    const { place, serve: serveGuest } = await service.guest(wanted);
+    const fields = [
+      'Connection: Upgrade',
+      `Upgrade: ${GUEST_PROTOCOL}`,
+      `${PLACE_HEADER}: ${encodeURIComponent(JSON.stringify(place))}`,
+    ];
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join('\r\n')}\r\n\r\n`);
     if (head.length > 0) socket.unshift(head);
     await serveGuest(socket);
   } catch (error) {
@@ -156,6 +159,16 @@ async function upgrade(service: DaemonService, request: IncomingMessage, socket:
       `HTTP/1.1 ${statusOf(error)} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
   }
+}
+
+/** `/v1/sandboxes/ID/guest` or `/v1/guest?cwd=DIR&name=NAME`; undefined for any other address. */
+function wantedGuest(address: string): WantedGuest | undefined {
+  const id = /^\/v1\/sandboxes\/([^/]+)\/guest$/.exec(address)?.[1];
+  if (id !== undefined) return { id: decodeURIComponent(id) };
+  if (!address.startsWith('/v1/guest?')) return undefined;
+  const query = new URLSearchParams(address.slice(address.indexOf('?')));
+  const cwd = query.get('cwd');
+  return cwd === null ? undefined : { cwd, name: query.get('name') ?? undefined };
 }
 
 /** Before anything is done: its client starts one of its own build, and asks that one. */

@@ -30,6 +30,7 @@ import type {
   SandboxStatus,
 } from './api.ts';
 import { API_VERSION } from './api.ts';
+import { chooseSandbox } from './choose-sandbox.ts';
 import { createCredentials } from './credentials.ts';
 import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
 import { createDoors } from './doors.ts';
@@ -39,6 +40,8 @@ import { configureGuest, execute, type HandlerDeps, placesOf, takeOver } from '.
 import { createMountWatches } from './mount-watches.ts';
 import { noticesOf } from './notices.ts';
 import { observe } from './observe.ts';
+import type { WantedGuest } from './open-guest.ts';
+import { ownProject } from './own-project.ts';
 import { type InstanceRecord, Records } from './records.ts';
 import type { Registries } from './spec-parts.ts';
 import { statusOf } from './status.ts';
@@ -384,8 +387,9 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
       const items = await collectGarbage(store, used, dryRun);
       return { dryRun, items, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
     },
-    async guest(id) {
-      const record = deps.records.require(id);
+    async guest(wanted) {
+      const record = recordOf(deps.records, wanted);
+      const { id } = record;
       const paths = instancePaths(deps.home, id);
       const vm = deps.driver.find(placesOf(paths));
       if (vm === undefined)
@@ -398,7 +402,9 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
           hint: 'try again in a moment; `sbx ls` shows its state',
         });
       const guest = await deps.guests.connect(id, paths.agent, { fresh: false, timeoutMs: 10_000 });
-      return (socket) => relayGuest(socket, guest);
+      const { name, applied, target } = record;
+      const { workspace } = applied ?? target;
+      return { place: { id, name, workspace: workspace.path }, serve: (socket) => relayGuest(socket, guest) };
     },
     async shutdown() {
       options.onShutdown();
@@ -412,6 +418,13 @@ function serviceOf(inner: Inner): DaemonService & AsyncDisposable {
       await deps.gateway[Symbol.asyncDispose]();
     },
   };
+}
+
+/** @throws SbxError `not-found`, `ambiguous-name` */
+function recordOf(records: Records, wanted: WantedGuest): InstanceRecord {
+  if ('id' in wanted) return records.require(wanted.id);
+  const all = records.list();
+  return chooseSandbox(all, ownProject(wanted.cwd, all), wanted.name);
 }
 
 /** A variable whose secret was set or removed comes and goes for the next command inside. */

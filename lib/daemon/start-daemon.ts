@@ -7,7 +7,8 @@ import { SbxError } from '../errors.ts';
 import { readHolder } from '../lock.ts';
 import { ensurePrivateDir, type Home } from '../paths.ts';
 import { isAlive, pathWithTools } from '../process.ts';
-import type { DaemonClient } from './client.ts';
+import { DaemonClient } from './client.ts';
+import { running } from './connection.ts';
 import { endDaemon } from './end-daemon.ts';
 
 export interface StartDaemonOptions {
@@ -19,12 +20,13 @@ export interface StartDaemonOptions {
 
 const READY_MS = 15_000;
 
-/** `client`: one that starts nothing itself. Resolves when a daemon of this build answers. */
-export async function startDaemon(client: DaemonClient, options: StartDaemonOptions): Promise<void> {
+/** Resolves when a daemon of this build answers. */
+export async function startDaemon(options: StartDaemonOptions): Promise<void> {
   const { home, build } = options;
-  const running = await client.status().catch(() => undefined);
-  if (running?.build === build) return;
-  if (running !== undefined) await endDaemon(client, home);
+  const client = new DaemonClient(running(home));
+  const found = await client.status().catch(() => undefined);
+  if (found?.build === build) return;
+  if (found !== undefined) await endDaemon(client, home);
   ensurePrivateDir(home.root);
   ensurePrivateDir(home.daemon.dir);
   const until = Date.now() + READY_MS;

@@ -177,6 +177,7 @@ function handshake<T>(
         }
       }
     });
+    duplex.resume();
     if (options.signal?.aborted) return onAbort();
     if (options.fresh !== true) duplex.write(resyncPadding());
     duplex.write(hello(nonce));

@@ -34,8 +34,10 @@ afterAll(async () => {
 });
 
 test('fifty commands at once: all run before the first one ends, each has its own streams and code', async () => {
-  const client = new DaemonClient(homeOf({ SBX_HOME: HOME }).daemon.socket);
-  await using guest = await GuestConnection.connect(await client.guest((await statusOf(p.dir)).id), { fresh: true });
+  const client = new DaemonClient({ socketPath: homeOf({ SBX_HOME: HOME }).daemon.socket });
+  await using guest = await GuestConnection.connect((await client.guest((await statusOf(p.dir)).id)).socket, {
+    fresh: true,
+  });
   const argv = ['sh', '-c', 'echo ready; read -r line; echo "$line"; exit 3'];
   const children = Array.from({ length: 50 }, () => guest.exec({ argv, stdin: true }));
   const outputs = children.map(({ stdout }) => {

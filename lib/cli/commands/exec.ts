@@ -1,12 +1,11 @@
 /** exec and shell: commands inside a sandbox, with its streams, its terminal and its exit code. */
 
-import type { SandboxStatus } from '../../daemon/api.ts';
-import type { DaemonClient } from '../../daemon/client.ts';
+import type { OpenGuest } from '../../daemon/open-guest.ts';
 import { SbxError } from '../../errors.ts';
 import type { ExecRequest } from '../../guest/services.ts';
-import { applyProject } from '../apply-project.ts';
 import { command, sandbox } from '../command.ts';
-import { daemonOf, resolveSandbox } from '../project.ts';
+import type { SbxContext } from '../context.ts';
+import { daemonOf, guestOf } from '../project.ts';
 import { showOutput } from '../show-output.ts';
 import { splitArgs } from '../split-args.ts';
 import { forwardSignals, rawTerminal, terminalSize } from '../terminal.ts';
@@ -46,9 +45,8 @@ export const exec = command<ExecFlags, string[]>({
     const argv = command ?? more;
     if (argv.length === 0)
       throw new SbxError('usage', 'no command is given', { hint: 'write: sbx exec [NAME] -- CMD…' });
-    const client = await daemonOf(context);
-    if (flags.apply) await applyProject({ context, client, view, cwd, only: [], yes: false, acceptWidening: false });
-    return runIn(client, await resolveSandbox(client, cwd, name), {
+    if (flags.apply) await applyAll(context, view, cwd);
+    return runIn(guestOf(context, cwd, name), {
       view,
       argv,
       flags,
@@ -68,10 +66,9 @@ export const shell = command<{ user?: string; apply: boolean }, [string?]>({
     },
   },
   async run({ context, cwd, view, flags, args }) {
-    const client = await daemonOf(context);
-    if (flags.apply) await applyProject({ context, client, view, cwd, only: [], yes: false, acceptWidening: false });
+    if (flags.apply) await applyAll(context, view, cwd);
     const tty = context.process.stdin.isTTY === true;
-    return runIn(client, await resolveSandbox(client, cwd, args[0]), {
+    return runIn(guestOf(context, cwd, args[0]), {
       view,
       argv: ['/bin/sh', '-c', 'command -v bash >/dev/null && exec bash -l || exec sh -l'],
       flags: { ...flags, tty, interactive: true },
@@ -87,15 +84,23 @@ interface RunRequest {
   stdin: boolean;
 }
 
-async function runIn(client: DaemonClient, sandbox: SandboxStatus, request: RunRequest): Promise<number> {
-  const { GuestConnection } = await import('../../guest/client.ts');
-  await using guest = await GuestConnection.connect(await client.guest(sandbox.id), { fresh: true });
+async function applyAll(context: SbxContext, view: View, cwd: string): Promise<void> {
+  const { applyProject } = await import('../apply-project.ts');
+  const client = await daemonOf(context);
+  await applyProject({ context, client, view, cwd, only: [], yes: false, acceptWidening: false });
+}
+
+async function runIn(opening: Promise<OpenGuest>, request: RunRequest): Promise<number> {
+  // While the daemon finds the sandbox, what speaks with it is loaded.
+  const loading = import('../../guest/client.ts');
   const { stdin, stdout, stderr } = process;
+  const [{ socket, place }, { GuestConnection }] = await Promise.all([opening, loading]);
+  await using guest = await GuestConnection.connect(socket, { fresh: true });
   const { view } = request;
   const tty = request.flags.tty === true;
   const ask: ExecRequest = {
     argv: request.argv,
-    cwd: request.flags.workdir ?? sandbox.workspace,
+    cwd: request.flags.workdir ?? place.workspace,
     env: parseEnv(request.flags.env ?? []),
     stdin: request.stdin,
     ...(request.flags.user === undefined ? {} : { user: request.flags.user }),

@@ -1,6 +1,6 @@
 /** doctor, gc, daemon: the host's side. */
+import { running } from '../../daemon/connection.ts';
 import { SbxError } from '../../errors.ts';
-import { socketPath } from '../../paths.ts';
 import { command } from '../command.ts';
 import { daemonOf } from '../project.ts';
 
@@ -70,11 +70,10 @@ export const daemonStatus = command({
   brief: 'Shows whether the daemon runs',
   parameters: {},
   async run({ context, view }) {
-    const { findDaemon } = await import('../../daemon/launch.ts');
-    const client = await findDaemon(context.home);
-    if (client === undefined) view.result({ running: false }, 'not running; any command starts it');
+    const { DaemonClient } = await import('../../daemon/client.ts');
+    const status = await new DaemonClient(running(context.home)).status().catch(() => undefined);
+    if (status === undefined) view.result({ running: false }, 'not running; any command starts it');
     else {
-      const status = await client.status();
       view.result(
         { running: true, ...status },
         `running since ${status.startedAt}, process ${status.pid}, ${status.sandboxes} sandboxes, ${Math.round(status.memoryBytes / 1024 ** 2)} MiB`,
@@ -90,7 +89,7 @@ export const daemonStop = command({
   async run({ context, view }) {
     const { DaemonClient } = await import('../../daemon/client.ts');
     const { endDaemon } = await import('../../daemon/end-daemon.ts');
-    const stopped = await endDaemon(new DaemonClient(socketPath(context.home.daemon.socket)), context.home);
+    const stopped = await endDaemon(new DaemonClient(running(context.home)), context.home);
     view.result({ stopped }, stopped ? 'ended' : 'it was not running');
     return 0;
   },

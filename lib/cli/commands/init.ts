@@ -1,6 +1,7 @@
 /** init: writes a commented sandbox.toml for the project that stands here. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { templatesDir } from '../../config/templates-dir.ts';
 import { errnoOf, SbxError } from '../../errors.ts';
 import { command } from '../command.ts';
 import { templateNames } from '../template-names.ts';
@@ -20,7 +21,7 @@ export const init = command<{ agent?: string }>({
   },
   async run({ cwd, view, flags }) {
     const { detectProject, renderInit } = await import('../../config/init.ts');
-    const { builtinTemplates, templatesDir } = await import('../../config/templates.ts');
+    const { builtinTemplates } = await import('../../config/templates.ts');
     const { templateInfo } = await import('../../config/template-info.ts');
     const agent = flags.agent ?? 'shell';
     const known = await builtinTemplates();

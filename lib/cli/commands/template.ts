@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TemplateInfo } from '../../config/template-info.ts';
+import { templatesDir } from '../../config/templates-dir.ts';
 import { SbxError } from '../../errors.ts';
 import { command } from '../command.ts';
 import { templateNames } from '../template-names.ts';
@@ -11,7 +12,7 @@ export const ls = command({
   brief: 'Lists the agent templates that come with sbx',
   parameters: {},
   async run({ view }) {
-    const { builtinTemplates, templatesDir } = await import('../../config/templates.ts');
+    const { builtinTemplates } = await import('../../config/templates.ts');
     const { templateInfo } = await import('../../config/template-info.ts');
     const names = await builtinTemplates();
     const list = await Promise.all(names.map((name) => templateInfo(join(templatesDir(), `${name}.toml`))));
@@ -47,7 +48,7 @@ export const show = command<object, [string]>({
 
 async function fileOf(name: string, cwd: string): Promise<string> {
   if (name.includes('/') || name.endsWith('.toml')) return resolve(cwd, name);
-  const { builtinTemplates, templatesDir } = await import('../../config/templates.ts');
+  const { builtinTemplates } = await import('../../config/templates.ts');
   const known = await builtinTemplates();
   if (known.includes(name)) return join(templatesDir(), `${name}.toml`);
   throw new SbxError('not-found', `there is no template "${name}"`, {

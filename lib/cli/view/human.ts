@@ -1,13 +1,18 @@
 /** For people: a spinner and colours on a terminal, plain lines elsewhere. */
 import { relative } from 'node:path';
+import { isatty } from 'node:tty';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
 import { inOneLine, printable } from './printable.ts';
 import type { Progress, View } from './types.ts';
 
+const STDIN = 0;
+
 /** Without `spin`, progress is plain lines. */
 export function createHumanView(process: NodeJS.Process, spin?: (text: string) => Ora): View {
-  const { stdout, stderr, stdin } = process;
+  const { stdout, stderr } = process;
+  // Not `stdin.isTTY`: to make a stream of it takes a command milliseconds that it may not need.
+  const asks = isatty(STDIN) && stderr.isTTY === true;
   const colour = stderr.isTTY === true && !process.env['NO_COLOR'];
   // A file or another program gets every byte; a terminal would obey some of them.
   const show = (text: string) =>
@@ -18,10 +23,11 @@ export function createHumanView(process: NodeJS.Process, spin?: (text: string) =
     line: (_value, text) => void stdout.write(`${show(text)}\n`),
     progress: (text) => (spin === undefined ? plainProgress(text, stderr) : spinner(spin(inOneLine(text)), stderr)),
     error: (error) => void stderr.write(describe(error, colour)),
+    asks,
     async confirm(question) {
-      if (!stdin.isTTY || !stderr.isTTY) return undefined;
+      if (!asks) return undefined;
       const { createInterface } = await import('node:readline/promises');
-      const ask = createInterface({ input: stdin, output: stderr });
+      const ask = createInterface({ input: process.stdin, output: stderr });
       const answer = await new Promise<string>((resolve) => {
         // Ctrl-C and the end of the input are no approval.
         ask.once('close', () => resolve(''));

@@ -10,6 +10,7 @@ export function createJsonView(process: NodeJS.Process): View {
     line: write,
     progress: () => silent,
     error: (error) => write({ error }),
+    asks: false,
     confirm: async () => undefined,
   };
 }

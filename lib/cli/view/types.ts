@@ -17,6 +17,8 @@ export interface View {
   line(value: unknown, text: string): void;
   progress(text: string): Progress;
   error(error: ErrorJson): void;
+  /** Whether a person can be asked */
+  asks: boolean;
   /** Asks a person; undefined where nobody can answer */
   confirm(question: string): Promise<boolean | undefined>;
 }

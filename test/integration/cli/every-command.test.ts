@@ -241,3 +241,15 @@ describe('the completion of bash', () => {
     expect(await proposed('exec', '--', 'appl')).toEqual([]);
   });
 });
+
+test('the state folder of sbx is in nobody’s workspace: an agent could write what it trusts', async () => {
+  const project = mkdtempSync(join(dir, 'holds-'));
+  writeFileSync(join(project, 'sandbox.toml'), 'version = 1\n');
+  mkdirSync(join(project, 'state'));
+  for (const state of [join(project, 'state'), join(project, 'not', 'there', 'yet'), project, dir]) {
+    const held = await call(['validate'], { cwd: project, env: { SBX_HOME: state } });
+    expect(held).toMatchObject({ status: 2, stderr: expect.stringContaining('state folder of sbx') });
+  }
+  const beside = await call(['validate'], { cwd: project, env: { SBX_HOME: `${project}-state` } });
+  expect(beside).toMatchObject({ status: 0, stderr: '' });
+});

@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { loadProject } from '../../../lib/config/load.ts';
 import { fileSchema } from '../../../lib/config/schema.ts';
-import { builtinTemplates, templatesDir } from '../../../lib/config/templates.ts';
+import { builtinTemplates } from '../../../lib/config/templates.ts';
+import { templatesDir } from '../../../lib/config/templates-dir.ts';
 import { UNSUPPORTED } from '../../../lib/config/unsupported.ts';
 import { hostFacts, load, makeProject } from './project.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findFile } from '../../../lib/config/find.ts';
 import { loadProject, nameFromFolder, shortPath } from '../../../lib/config/load.ts';
-import { templatesDir } from '../../../lib/config/templates.ts';
+import { templatesDir } from '../../../lib/config/templates-dir.ts';
 import { failure, hostFacts, load, makeProject } from './project.ts';
 
 const GIB = 1024 ** 3;

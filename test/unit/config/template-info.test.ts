@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { templateInfo } from '../../../lib/config/template-info.ts';
-import { builtinTemplates, templatesDir } from '../../../lib/config/templates.ts';
+import { builtinTemplates } from '../../../lib/config/templates.ts';
+import { templatesDir } from '../../../lib/config/templates-dir.ts';
 import { failure, makeProject } from './project.ts';
 
 const builtin = (name: string) => templateInfo(join(templatesDir(), `${name}.toml`));

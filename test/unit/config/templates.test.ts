@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { builtinTemplates, templatesDir } from '../../../lib/config/templates.ts';
+import { builtinTemplates } from '../../../lib/config/templates.ts';
+import { templatesDir } from '../../../lib/config/templates-dir.ts';
 import { load } from './project.ts';
 
 const names = await builtinTemplates();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseSandbox, type Known, projectDirOf } from '../../../lib/cli/choose-sandbox.ts';
+import { chooseSandbox, type Known, projectDirOf } from '../../../lib/daemon/choose-sandbox.ts';
 
 const shop: Known = { name: 'shop', project: 'shop', projectDir: '/work/shop' };
 const review: Known = { name: 'review', project: 'blog', projectDir: '/work/blog' };

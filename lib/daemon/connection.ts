@@ -1,0 +1,63 @@
+/** Where the user's daemon listens, and what its requests and answers have in common. Little is loaded here: every command comes by. */
+import { type ErrorJson, errnoOf, fromErrorJson, SbxError } from '../errors.ts';
+import { type Home, socketPath } from '../paths.ts';
+
+export interface Connection {
+  socketPath: string;
+  revival?: Revival;
+}
+
+export interface Revival {
+  /** What the client is built of, and where */
+  build: string;
+  /** Called when no daemon listens or one of another build does: afterwards one of this build MUST answer. What was asked is then asked again */
+  revive: () => Promise<void>;
+}
+
+/** Names the build that a client needs: a daemon of another one does nothing, and answers 409 */
+export const BUILD_HEADER = 'sbx-build';
+/** What the upgrade of a connection to a guest is called */
+export const GUEST_PROTOCOL = 'sbx-guest';
+/** Of the upgrade's answer: the `GuestPlace`, as JSON in a URI component */
+export const PLACE_HEADER = 'sbx-sandbox';
+
+/** Only finds a daemon that runs, of whatever build. */
+export function running(home: Home): Connection {
+  return { socketPath: socketPath(home.daemon.socket) };
+}
+
+export function headersOf({ revival }: Connection): Record<string, string> {
+  return { host: 'sbx', ...(revival === undefined ? {} : { [BUILD_HEADER]: encodeURIComponent(revival.build) }) };
+}
+
+/** Nothing was done where nobody listens, or a daemon of another build does. */
+export async function alive<T>({ revival }: Connection, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (revival === undefined || !wantsRevival(error)) throw error;
+    await revival.revive();
+    return ask();
+  }
+}
+
+function wantsRevival(error: unknown): boolean {
+  if (!(error instanceof SbxError)) return false;
+  if (error.code === 'daemon-version') return true;
+  return error.code === 'daemon-unreachable' && ['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error.cause) ?? '');
+}
+
+/** The error in a daemon's answer. */
+export function errorOf(body: unknown): SbxError {
+  return fromErrorJson(
+    (body as { error?: ErrorJson } | null)?.error ?? { code: 'internal', message: 'the daemon gave no reason' },
+  );
+}
+
+export function unreachable(cause: unknown): SbxError {
+  return new SbxError('daemon-unreachable', 'the sbx daemon does not answer', {
+    why: cause instanceof Error ? cause.message : 'it closed the connection',
+    hint: 'run the command again: it is started on demand; `sbx daemon logs` shows why it ended',
+    cause,
+  });
+}
