@@ -1,0 +1,39 @@
+/** From a sandbox's name, or its id, to the agent inside. */
+import type { Duplex } from 'node:stream';
+import { SbxError } from '../errors.ts';
+import { relayGuest } from '../guest/relay.ts';
+import { instancePaths } from '../paths.ts';
+import { chooseSandbox } from './choose-sandbox.ts';
+import { type HandlerDeps, placesOf } from './handlers.ts';
+import type { GuestPlace, WantedGuest } from './open-guest.ts';
+import { ownProject } from './own-project.ts';
+import type { InstanceRecord, Records } from './records.ts';
+
+const ANSWER_MS = 10_000;
+
+/** @throws SbxError `not-found`, `ambiguous-name`, `not-running`. */
+export async function enterGuest(
+  deps: HandlerDeps,
+  wanted: WantedGuest,
+): Promise<{ place: GuestPlace; serve: (socket: Duplex) => Promise<void> }> {
+  const record = recordOf(deps.records, wanted);
+  const { id, name, applied, target } = record;
+  const paths = instancePaths(deps.home, id);
+  const vm = deps.driver.find(placesOf(paths));
+  if (vm === undefined)
+    throw new SbxError('not-running', `${name} is not running`, { hint: `run \`sbx start ${name}\`` });
+  // Before the resume sequence is through, there is no workspace and no identity: nothing else runs.
+  if (record.resumed?.pid !== vm.pid || record.resumed.startTime !== vm.startTime)
+    throw new SbxError('not-running', `${name} is still starting`, {
+      hint: 'try again in a moment; `sbx ls` shows its state',
+    });
+  const guest = await deps.guests.connect(id, paths.agent, { fresh: false, timeoutMs: ANSWER_MS });
+  const place = { id, name, workspace: (applied ?? target).workspace.path };
+  return { place, serve: (socket) => relayGuest(socket, guest) };
+}
+
+function recordOf(records: Records, wanted: WantedGuest): InstanceRecord {
+  if ('id' in wanted) return records.require(wanted.id);
+  const all = records.list();
+  return chooseSandbox(all, ownProject(wanted.cwd, all), wanted.name);
+}

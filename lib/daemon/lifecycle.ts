@@ -1,0 +1,73 @@
+/** stop, start, reset, remove: what a person asks of one sandbox, whatever its file says. */
+import type { SandboxSpec } from '../config/spec.ts';
+import { SbxError } from '../errors.ts';
+import type { Step } from '../plan/types.ts';
+import type { RequestContext, SandboxStatus } from './api.ts';
+import { type Core, converge, statusIn } from './core.ts';
+import { execute } from './handlers.ts';
+import type { InstanceRecord } from './records.ts';
+
+export async function stopIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
+  return inTurn(core, id, async (record) => {
+    await core.deps.records.update(id, { stoppedByUser: true });
+    await runSteps(core, { id, steps: [{ action: 'stop', sandbox: record.name }], context });
+    if (record.applied !== null) core.supervisor.watch(id, record.applied);
+  });
+}
+
+export async function startIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
+  return inTurn(core, id, (record) => converge(core, { id, target: requireApplied(record), context }));
+}
+
+/** Back to the warm base. */
+export async function resetIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
+  return inTurn(core, id, async (record) => {
+    const spec = requireApplied(record);
+    const sandbox = record.name;
+    const steps = (['build', 'create', 'record'] as const).map((action): Step => ({ action, sandbox, spec }));
+    await runSteps(core, { id, steps, context });
+    core.supervisor.watch(id, spec);
+  });
+}
+
+export async function removeIn(core: Core, id: string, context: RequestContext): Promise<void> {
+  const { records } = core.deps;
+  const steps = (): Step[] => [{ action: 'destroy', sandbox: records.require(id).name }];
+  await core.turns.take(records.require(id).projectDir, () => runSteps(core, { id, steps: steps(), context }));
+}
+
+async function inTurn(core: Core, id: string, work: (record: InstanceRecord) => Promise<void>): Promise<SandboxStatus> {
+  const { records } = core.deps;
+  return core.turns.take(records.require(id).projectDir, async () => {
+    await work(records.require(id));
+    return statusIn(core, records.require(id));
+  });
+}
+
+interface Run {
+  id: string;
+  steps: Step[];
+  context: RequestContext;
+}
+
+/** By themselves: nothing is planned, and nothing else is done to the sandbox meanwhile. */
+async function runSteps({ deps, supervisor }: Core, { id, steps, context }: Run): Promise<void> {
+  supervisor.forget(id);
+  for (const step of steps) {
+    const { sandbox, action } = step;
+    context.emit({ type: 'step', sandbox, action, status: 'started' });
+    await execute(deps, step, {
+      id,
+      signal: context.signal,
+      onProgress: (message) => context.emit({ type: 'progress', sandbox, message }),
+      onLine: (line) => context.emit({ type: 'output', sandbox, line }),
+    });
+    context.emit({ type: 'step', sandbox, action, status: 'done' });
+  }
+}
+
+function requireApplied(record: InstanceRecord): SandboxSpec {
+  if (record.applied === null)
+    throw new SbxError('busy', `${record.name} was never applied in full`, { hint: 'run `sbx apply` in its project' });
+  return record.applied;
+}

@@ -1,0 +1,21 @@
+/** What a daemon does first. */
+import { endAbandoned } from '../image/bake-places.ts';
+import type { Supervisor } from '../machines/supervisor.ts';
+import { instancePaths } from '../paths.ts';
+import { type HandlerDeps, placesOf, takeOver } from './handlers.ts';
+
+/** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
+export async function recover(deps: HandlerDeps, supervisor: Supervisor): Promise<void> {
+  deps.records.sweep();
+  // A daemon that cannot clean up is better than none.
+  await endAbandoned(deps.image.store, deps.image.driver).catch((error: unknown) => {
+    process.stderr.write(`what killed builds left could not be removed: ${error}\n`);
+  });
+  for (const record of deps.records.list()) {
+    const vm = deps.driver.find(placesOf(instancePaths(deps.home, record.id)));
+    if (vm !== undefined && record.applied !== null)
+      await takeOver(deps, record.id, record.applied, vm).catch(() => {});
+    // What an unfinished apply left is finished by the next one: in the background only what was applied is kept.
+    if (record.applied !== null) supervisor.watch(record.id, record.applied);
+  }
+}

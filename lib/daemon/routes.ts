@@ -1,0 +1,87 @@
+/** What each address of the daemon does. */
+import { statSync } from 'node:fs';
+import { collectGarbage } from '../image/gc.ts';
+import { instancePaths } from '../paths.ts';
+import { API_VERSION, type DaemonService, type SandboxDetail } from './api.ts';
+import { type Core, statusIn } from './core.ts';
+import { enterGuest } from './enter-guest.ts';
+import { grantsOf, readGrants } from './grants.ts';
+import { removeIn, resetIn, startIn, stopIn } from './lifecycle.ts';
+import { applyIn, approveIn, planOf } from './projects.ts';
+import type { InstanceRecord } from './records.ts';
+import { refreshGuests } from './refresh-guests.ts';
+
+export interface RouteOptions {
+  build: string;
+  onShutdown: () => void;
+}
+
+export function routesOf(core: Core, options: RouteOptions): DaemonService {
+  const { deps, secrets } = core;
+  const { records } = deps;
+  const { store } = deps.image;
+  const startedAt = new Date().toISOString();
+  return {
+    build: options.build,
+    status: () => ({
+      pid: process.pid,
+      apiVersion: API_VERSION,
+      build: options.build,
+      startedAt,
+      sandboxes: records.list().length,
+      memoryBytes: process.memoryUsage().rss,
+    }),
+    list: async () => records.list().map((record) => statusIn(core, record)),
+    inspect: (id) => detailOf(core, records.require(id)),
+    plan: (request) => planOf(core, request),
+    apply: (request, context) => applyIn(core, request, context),
+    stop: (id, context) => stopIn(core, id, context),
+    start: (id, context) => startIn(core, id, context),
+    reset: (id, context) => resetIn(core, id, context),
+    remove: (id, context) => removeIn(core, id, context),
+    async allow(id, { rules, seconds }) {
+      const record = records.require(id);
+      const grants = deps.doors.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));
+      return { grants, live: deps.gateway.hashOf(id) !== undefined };
+    },
+    approve: (request) => approveIn(core, request),
+    secrets: async () => secrets.list(),
+    async setSecret(secret) {
+      const result = await secrets.set(secret);
+      await refreshGuests(deps, secret.name);
+      return result;
+    },
+    async removeSecret({ name, scope }) {
+      const removed = await secrets.remove(name, scope);
+      if (removed) await refreshGuests(deps, name);
+      return { removed };
+    },
+    async gc({ dryRun }) {
+      const used = records.list().flatMap((record) => record.image?.chain ?? []);
+      const items = await collectGarbage(store, used, dryRun);
+      return { dryRun, items, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
+    },
+    guest: (wanted) => enterGuest(deps, wanted),
+    async shutdown() {
+      options.onShutdown();
+    },
+  };
+}
+
+async function detailOf(core: Core, record: InstanceRecord): Promise<SandboxDetail> {
+  const { home, image } = core.deps;
+  const { dir, disk } = instancePaths(home, record.id);
+  const layers = await image.store.list();
+  return {
+    ...statusIn(core, record),
+    spec: record.applied ?? record.target,
+    instanceDir: dir,
+    grants: readGrants(home, record.id),
+    layers: (record.image?.chain ?? []).map(({ kind, key }) => ({
+      kind,
+      key,
+      bytes: layers.find((layer) => layer.kind === kind && layer.key === key)?.bytes ?? 0,
+    })),
+    diskBytes: (statSync(disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512,
+  };
+}

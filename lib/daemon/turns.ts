@@ -1,0 +1,21 @@
+/** One thing at a time for a project: a second caller waits, then looks anew. */
+export interface Turns {
+  take<T>(projectDir: string, work: () => Promise<T>): Promise<T>;
+}
+
+export function createTurns(): Turns {
+  const last = new Map<string, Promise<unknown>>();
+  return {
+    async take(projectDir, work) {
+      const before = last.get(projectDir) ?? Promise.resolve();
+      const mine = before.then(work, work);
+      const settled = mine.catch(() => {});
+      last.set(projectDir, settled);
+      try {
+        return await mine;
+      } finally {
+        if (last.get(projectDir) === settled) last.delete(projectDir);
+      }
+    },
+  };
+}
