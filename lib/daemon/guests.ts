@@ -1,4 +1,5 @@
 /** One connection to the agent of each running sandbox, made when it is first needed and kept. */
+import { within } from '../deadline.ts';
 import { SbxError } from '../errors.ts';
 import { GuestConnection } from '../guest/client.ts';
 import type { SessionsRunning } from '../guest/services.ts';
@@ -29,8 +30,7 @@ export function createGuests(onClosed: (id: string) => void): Guests {
     socket: string,
     options: { fresh: boolean; timeoutMs: number; signal?: AbortSignal | undefined },
   ) => {
-    const deadline = AbortSignal.timeout(options.timeoutMs);
-    const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
+    const signal = within(options.timeoutMs, options.signal);
     const guest = await GuestConnection.connect(socket, { fresh: options.fresh, signal }).catch((error: unknown) => {
       options.signal?.throwIfAborted();
       throw new SbxError('guest-failed', 'the sandbox does not answer', {

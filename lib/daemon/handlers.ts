@@ -2,8 +2,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { SandboxSpec } from '../config/spec.ts';
+import { orAbort, within } from '../deadline.ts';
 import { SbxError } from '../errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import type { GuestConnection } from '../guest/client.ts';
 import { becoming } from '../guest/setup/becoming.ts';
 import { carryOut } from '../guest/setup/client.ts';
 import { guestEnvironment } from '../image/bake-script.ts';
@@ -205,7 +207,7 @@ async function settle(deps: HandlerDeps, context: StepContext, started: Started)
   const { spec, vm, workspace, fresh } = started;
   const { id } = context;
   const paths = instancePaths(deps.home, id);
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ANSWER_MS)]);
+  const signal = within(ANSWER_MS, context.signal);
   const identity = {
     entropy: randomBytes(64),
     timeNs: BigInt(Date.now()) * 1_000_000n,
@@ -216,7 +218,7 @@ async function settle(deps: HandlerDeps, context: StepContext, started: Started)
   };
   const answering = async () => {
     const guest = await deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal: context.signal });
-    await guest.request('configure', { env: await environmentOf(deps, id, spec) });
+    await configure(deps, id, { guest, spec, signal });
     return guest;
   };
   const [guest] = await Promise.all([answering(), carryOut(paths.setup, becoming(identity), { last: true, signal })]);
@@ -236,7 +238,29 @@ export async function takeOver(deps: HandlerDeps, id: string, spec: SandboxSpec,
 
 /** For the commands that begin from now on; nothing where no guest is connected. */
 export async function configureGuest(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
-  await deps.guests.get(id)?.request('configure', { env: await environmentOf(deps, id, spec) });
+  const guest = deps.guests.get(id);
+  if (guest !== undefined) await configure(deps, id, { guest, spec, signal: within(ANSWER_MS) });
+}
+
+interface Configuration {
+  guest: GuestConnection;
+  spec: SandboxSpec;
+  signal: AbortSignal;
+}
+
+/** A connection on which nothing is answered is of no more use: the next command makes a new one. */
+async function configure(deps: HandlerDeps, id: string, { guest, spec, signal }: Configuration): Promise<void> {
+  const env = await environmentOf(deps, id, spec);
+  try {
+    await orAbort(guest.request('configure', { env }), signal);
+  } catch (error) {
+    if (!signal.aborted || error instanceof SbxError) throw error;
+    await deps.guests.drop(id);
+    throw new SbxError('guest-failed', 'the sandbox does not answer', {
+      why: `its agent took no environment within ${ANSWER_MS / 1000} s`,
+      cause: error,
+    });
+  }
 }
 
 async function environmentOf(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<Record<string, string>> {

@@ -1,5 +1,6 @@
 /** A door looks up a few names at a time: the system's threads are shared by all, and a slow name server holds one for long. */
 import PQueue from 'p-queue';
+import { within } from '../deadline.ts';
 import type { Resolver } from './resolver.ts';
 
 const RESOLVE_MS = 10_000;
@@ -9,7 +10,7 @@ export function withFewLookups(resolver: Resolver, most: number): Resolver {
   return {
     ownAddresses: () => resolver.ownAddresses(),
     resolve(host, signal) {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(RESOLVE_MS)]);
+      const limit = within(RESOLVE_MS, signal);
       const found = queue.add(() => {
         limit.throwIfAborted();
         return resolver.resolve(host, limit);

@@ -1,6 +1,7 @@
 /** Cold boots that come up, or say why not: a deadline, one retry, and the end of the console in the error. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../deadline.ts';
 import { SbxError } from '../errors.ts';
 import { GuestConnection } from '../guest/client.ts';
 import { isAlive } from '../process.ts';
@@ -55,8 +56,7 @@ async function bootOnce(
   options: SupervisedBootOptions,
 ): Promise<BootedVm> {
   const deadlineMs = options.deadlineMs ?? BOOT_DEADLINE_MS;
-  const deadline = AbortSignal.timeout(deadlineMs);
-  const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
+  const signal = within(deadlineMs, options.signal);
   const process = await driver.boot(shape, places, { ...options, signal });
   try {
     return { process, guest: await connectGuest(driver, places, process, signal) };

@@ -9,32 +9,41 @@ export interface Port extends Pipe {
 const READ_BYTES = 128 * 1024;
 /** Frames are gathered into one write up to this size */
 const WRITE_BYTES = 256 * 1024;
-const HOST_GONE_POLL_MS = 10;
+const POLL_MS = 10;
+/**
+ * Reads of nothing in a row after which the host has gone. One alone may be old news: a clone is told only when it runs that the host of its
+ * snapshot went, and may have answered the host of its own by then.
+ */
+const GONE_AFTER = 10;
 
 export function openPort(path: string): Port {
   const fd = openSync(path, 'r+');
-  const writer = createWriter(fd);
   return {
-    write: writer,
-    run({ onData, onHostGone }) {
-      let present = true;
-      const next = () => {
-        const buffer = Buffer.allocUnsafe(READ_BYTES);
-        read(fd, buffer, 0, READ_BYTES, null, (error, bytes) => {
-          if (error !== null || bytes === 0) {
-            if (present) onHostGone();
-            present = false;
-            setTimeout(next, HOST_GONE_POLL_MS);
-            return;
-          }
-          present = true;
-          onData(buffer.subarray(0, bytes));
-          next();
-        });
-      };
-      next();
-    },
+    write: createWriter(fd),
+    run: (events) => listen((buffer, done) => read(fd, buffer, 0, buffer.length, null, done), events),
   };
+}
+
+type Read = (buffer: Buffer, done: (error: Error | null, bytes: number) => void) => void;
+
+/** For ever. What comes goes to `onData`; `onHostGone` is called once for each time that the host goes. */
+export function listen(readInto: Read, { onData, onHostGone }: Parameters<Port['run']>[0]): void {
+  let empty = 0;
+  const next = () => {
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    readInto(buffer, (error, bytes) => {
+      if (error !== null || bytes === 0) {
+        empty += 1;
+        if (empty === GONE_AFTER) onHostGone();
+        setTimeout(next, POLL_MS);
+        return;
+      }
+      empty = 0;
+      onData(buffer.subarray(0, bytes));
+      next();
+    });
+  };
+  next();
 }
 
 /** One write at a time; what comes meanwhile goes into the next one. Resolves when the bytes are in the pipe. */
