@@ -248,11 +248,17 @@ interface Configuration {
   signal: AbortSignal;
 }
 
+/** What the agent behind a connection was told last: asking it takes as long as running a command. */
+const CONFIGURED = new WeakMap<GuestConnection, string>();
+
 /** A connection on which nothing is answered is of no more use: the next command makes a new one. */
 async function configure(deps: HandlerDeps, id: string, { guest, spec, signal }: Configuration): Promise<void> {
   const env = await environmentOf(deps, id, spec);
+  const text = JSON.stringify(env);
+  if (CONFIGURED.get(guest) === text) return;
   try {
     await orAbort(guest.request('configure', { env }), signal);
+    CONFIGURED.set(guest, text);
   } catch (error) {
     if (!signal.aborted || error instanceof SbxError) throw error;
     await deps.guests.drop(id);

@@ -69,7 +69,8 @@ export class Records {
   async put(record: InstanceRecord): Promise<void> {
     const paths = instancePaths(this.#home, record.id);
     mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
-    await writeFileAtomic(paths.record, JSON.stringify(record), { mode: 0o600 });
+    // Against the host losing its power. Before anything was applied, there is nothing to lose by it.
+    await writeFileAtomic(paths.record, JSON.stringify(record), { mode: 0o600, fsync: record.applied !== null });
   }
 
   async update(id: string, change: Partial<InstanceRecord>): Promise<InstanceRecord> {
