@@ -41,7 +41,7 @@ export function kernelRecipe(): unknown {
 export async function fillKernel(
   dir: string,
   source: KernelSource,
-  options: { signal?: AbortSignal; onLine?: (line: string) => void },
+  options: { signal?: AbortSignal | undefined; onLine?: (line: string) => void },
 ): Promise<string> {
   const work = join(dir, 'work');
   await mkdir(work);
@@ -63,14 +63,16 @@ export async function fillKernel(
     './usr/sbin/resize2fs',
   ];
   const members = new Set((await run('tar', ['-tf', tar])).split('\n').map((name) => name.replace(/\/$/, '')));
-  const signal = options.signal === undefined ? {} : { signal: options.signal };
-  await run('tar', ['-xf', tar, '-C', work, '--no-same-owner', ...wanted.filter((name) => members.has(name))], signal);
+  const { signal } = options;
+  await run('tar', ['-xf', tar, '-C', work, '--no-same-owner', ...wanted.filter((name) => members.has(name))], {
+    signal,
+  });
   await rm(tar);
   const version = await onlyKernel(work);
   const modules = join(work, 'lib/modules', version);
   for (const folder of HARDWARE_ONLY) await rm(join(modules, 'kernel', folder), { recursive: true, force: true });
   await unpackModules(modules);
-  await run('depmod', ['-b', work, version], signal);
+  await run('depmod', ['-b', work, version], { signal });
   await writeFile(join(dir, KERNEL_FILES.initrd), await initramfs(work, modules));
   await rename(join(work, 'boot', `vmlinuz-${version}`), join(dir, KERNEL_FILES.kernel));
   await buildTree(work, join(dir, 'tree'), version);
@@ -88,7 +90,7 @@ export async function fillKernel(
       join(dir, 'tree'),
       '.',
     ],
-    signal,
+    { signal },
   );
   await rm(work, { recursive: true });
   await rm(join(dir, 'tree'), { recursive: true });

@@ -65,7 +65,7 @@ export async function fillRuntime(
   await run(
     'tar',
     ['-cf', tar, '--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--mode=u+rwX,go+rX', '-C', tree, '.'],
-    signal === undefined ? {} : { signal },
+    { signal },
   );
   await rm(tree, { recursive: true });
   await makeExt4({
@@ -74,7 +74,7 @@ export async function fillRuntime(
     sizeBytes: SIZE_BYTES,
     label: 'sbx-runtime',
     journal: false,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   await rm(tar);
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { placesOf } from '../../lib/daemon/handlers.ts';
 import { Records } from '../../lib/daemon/records.ts';
 import { cpio } from '../../lib/image/cpio.ts';
-import type { WarmImage } from '../../lib/image/layers.ts';
+import type { WarmImage } from '../../lib/image/warm-image.ts';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
 import type { BootOptions, VmPlaces, VmShape } from '../../lib/vm/driver.ts';
 import { probeGuestRuns } from '../../lib/vm/qemu/accel.ts';

@@ -35,7 +35,7 @@ export async function takeSnapshot(places: VmPlaces, into: WarmFiles, signal: Ab
   }
   await destroyVm(places);
   // Pages of zeros become holes. Pages the guest never touched are holes already: a fresh boot is captured, so little is freed memory.
-  await run('fallocate', ['--dig-holes', into.ram], signal === undefined ? {} : { signal });
+  await run('fallocate', ['--dig-holes', into.ram], { signal });
   renameSync(captureBeside(into.ram), into.device);
 }
 
