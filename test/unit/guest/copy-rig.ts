@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import tar from 'tar-stream';
+import { expect } from 'vitest';
 import { type ExtractOptions, extract } from '../../../lib/guest/copy/extract.ts';
 import { Folder } from '../../../lib/guest/copy/folder.ts';
 import { pack } from '../../../lib/guest/copy/pack.ts';
@@ -33,6 +34,18 @@ export function makePlace(): Place {
 }
 
 export type Entry = Header & { content?: string };
+
+export const root: Entry = { name: './', type: 'directory' };
+export const folder = (name: string): Entry => ({ name: `./${name}/`, type: 'directory' });
+export const file = (name: string, content = 'evil'): Entry => ({ name: `./${name}`, type: 'file', content });
+export const link = (name: string, linkname: string): Entry => ({ name: `./${name}`, type: 'symlink', linkname });
+
+/** Nothing at all may have come to stand beside the copy. */
+export function expectNothingOutside(place: Place): void {
+  expect(readdirSync(place.outside)).toEqual([]);
+  expect(readdirSync(place.dir).toSorted()).toEqual(['into', 'outside']);
+  expect(readdirSync(place.into).filter((name) => name !== 'copy')).toEqual([]);
+}
 
 export async function archiveOf(entries: Entry[]): Promise<Buffer> {
   const archive = tar.pack();
