@@ -1,3 +1,4 @@
+/** A relay between clients of the test and a guest that the test plays. */
 import { type Duplex, duplexPair } from 'node:stream';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { GuestConnection } from '../../../lib/guest/client.ts';
