@@ -9,17 +9,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Folder } from '../../../lib/guest/copy/folder.ts';
-import { archiveOf, copy, extractInto, file, folder, link, makePlace, type Place, root } from './copy-rig.ts';
+import { archiveOf, copy, extractInto, file, folder, link, root, usePlace } from './copy-rig.ts';
 
-let place: Place;
-
-beforeEach(() => {
-  place = makePlace();
-});
-
-afterEach(() => place[Symbol.dispose]());
+const place = usePlace();
 
 describe('links', () => {
   test('that lead out of the tree are left out and named', async () => {

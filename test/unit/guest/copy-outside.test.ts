@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   archiveOf,
   type Entry,
@@ -10,18 +10,12 @@ import {
   file,
   folder,
   link,
-  makePlace,
   type Place,
   root,
+  usePlace,
 } from './copy-rig.ts';
 
-let place: Place;
-
-beforeEach(() => {
-  place = makePlace();
-});
-
-afterEach(() => place[Symbol.dispose]());
+const place = usePlace();
 
 describe('an archive that leads out is refused, and writes nothing outside', () => {
   const cases: [string, (place: Place) => Entry[]][] = [

@@ -12,18 +12,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Folder } from '../../../lib/guest/copy/folder.ts';
 import { pack } from '../../../lib/guest/copy/pack.ts';
-import { archiveOf, copy, extractInto, makePlace, type Place, treeOf } from './copy-rig.ts';
+import { archiveOf, copy, extractInto, treeOf, usePlace } from './copy-rig.ts';
 
-let place: Place;
-
-beforeEach(() => {
-  place = makePlace();
-});
-
-afterEach(() => place[Symbol.dispose]());
+const place = usePlace();
 
 describe('a copy', () => {
   test('is the same tree: content, modes, times, links, empty folders, odd names', async () => {
