@@ -6,7 +6,7 @@ import { DaemonClient } from '../lib/daemon/client.ts';
 import { placesOf } from '../lib/daemon/handlers.ts';
 import { Records } from '../lib/daemon/records.ts';
 import { GuestConnection } from '../lib/guest/client.ts';
-import { cloneDisk, type WarmImage } from '../lib/image/layers.ts';
+import { cloneDisk, type WarmImage } from '../lib/image/warm-image.ts';
 import { homeOf, instancePaths } from '../lib/paths.ts';
 import { createQemuDriver } from '../lib/vm/qemu/driver.ts';
 import { timed } from './table.ts';

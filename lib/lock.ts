@@ -10,7 +10,7 @@ import { errnoOf } from './errors.ts';
 import { isAlive, startTimeOf } from './process.ts';
 
 export interface LockOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called once, when somebody else holds it */
   onWait?: (holder: { pid: number }) => void;
 }

@@ -10,7 +10,7 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   /** Written to stdin, which is empty otherwise */
   input?: string;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Each line of stdout and stderr as it comes */
   onLine?: (line: string) => void;
 }
@@ -33,7 +33,7 @@ export async function run(command: string, args: string[], options: RunOptions =
     cwd: options.cwd,
     env: options.env,
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    signal: options.signal,
   });
   const out: string[] = [];
   const tail: string[] = [];

@@ -8,7 +8,7 @@ import { mountsOf, workspaceOf } from './folders.ts';
 import { problem } from './problem.ts';
 import { rulesOf } from './rules.ts';
 import type { SandboxInput } from './sandbox-input.ts';
-import type { AgentTable } from './schema.ts';
+import type { AgentTable } from './schema-agent.ts';
 import type { SandboxSpec } from './spec.ts';
 import { parseDuration, parseSize } from './units.ts';
 

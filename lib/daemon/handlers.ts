@@ -9,14 +9,9 @@ import type { GuestConnection } from '../guest/client.ts';
 import { becoming } from '../guest/setup/becoming.ts';
 import { carryOut } from '../guest/setup/client.ts';
 import { guestEnvironment } from '../image/bake-script.ts';
-import {
-  cloneDisk,
-  ensureWarm,
-  type ImageDeps,
-  type ImageRequest,
-  verifyImage,
-  type WarmImage,
-} from '../image/layers.ts';
+import type { ImageDeps, ImageRequest } from '../image/image-build.ts';
+import { ensureWarm } from '../image/layers.ts';
+import { cloneDisk, verifyImage, type WarmImage } from '../image/warm-image.ts';
 import { type Home, type InstancePaths, instancePaths } from '../paths.ts';
 import type { Step } from '../plan/types.ts';
 import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';

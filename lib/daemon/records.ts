@@ -5,7 +5,7 @@ import writeFileAtomic from 'write-file-atomic';
 import type { SandboxSpec } from '../config/spec.ts';
 import { errnoOf, SbxError } from '../errors.ts';
 import { instanceId, projectId } from '../ids.ts';
-import type { WarmImage } from '../image/layers.ts';
+import type { WarmImage } from '../image/warm-image.ts';
 import { type Home, instancePaths } from '../paths.ts';
 
 export interface InstanceRecord {

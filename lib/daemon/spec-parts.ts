@@ -2,7 +2,7 @@
 import type { NetworkRule, SandboxSpec, Source } from '../config/spec.ts';
 import type { PolicyInput, PolicyRule } from '../gateway/types.ts';
 import type { PackageLists } from '../image/bake-script.ts';
-import type { ImageRequest } from '../image/layers.ts';
+import type { ImageRequest } from '../image/image-build.ts';
 
 export interface Registries {
   npm?: string | undefined;

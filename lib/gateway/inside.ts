@@ -1,4 +1,6 @@
 /** One request inside an intercepted tunnel, and the upstream's connection that its requests share. */
+
+import { admitAgain, admitRequest } from './admit-request.ts';
 import { type ByteReader, readBytes } from './byte-reader.ts';
 import type { Endpoint } from './canonical-host.ts';
 import type { Connection } from './dial.ts';
@@ -7,12 +9,13 @@ import { type Change, CLOSED, type ExchangeEnd, exchange } from './exchange.ts';
 import { endToEnd } from './fields.ts';
 import { headFor, type Inspected, inspect } from './inspect.ts';
 import { endBadly, reasonOf, refuse } from './plain.ts';
-import { admitAgain, admitRequest, dialing, type Open, type Request, type Travel, travel } from './request.ts';
+import type { Request } from './request.ts';
 import { type RequestHead, upstreamHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import { endWith } from './socket-write.ts';
 import { splice } from './splice.ts';
 import { secureUpstream } from './tls.ts';
+import { dialing, type Open, type Travel, travel } from './travel.ts';
 import { websocketOf } from './websocket.ts';
 
 export interface Inside {

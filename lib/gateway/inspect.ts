@@ -3,7 +3,8 @@ import { type DoorState, note } from './door-state.ts';
 import { endToEnd, type Field, type Framing, TOKEN } from './fields.ts';
 import { heldBody, waitsForContinue } from './held-body.ts';
 import type { Passing, Refusal as Refused } from './inspector.ts';
-import { aboutOf, type Refusal, type Request } from './request.ts';
+import type { Refusal } from './refusal.ts';
+import { aboutOf, type Request } from './request.ts';
 import type { RequestHead } from './request-head.ts';
 
 /** A request as it goes on. */

@@ -1,12 +1,14 @@
 /** A tunnel that is read: TLS ends here on both sides, and each request inside is admitted by itself. */
 import type { Socket } from 'node:net';
+import { refusedByName } from './admit-request.ts';
 import { type ByteReader, readBytes } from './byte-reader.ts';
 import type { Endpoint } from './canonical-host.ts';
 import { type DoorState, note } from './door-state.ts';
 import { refuseInside, wantsInside } from './explain-inside.ts';
 import { type Inside, leaveUpstream, serveInside } from './inside.ts';
 import { readsRequests } from './policy.ts';
-import { aboutOf, type Request, refusalBytes, refusedByName } from './request.ts';
+import { refusalBytes } from './refusal.ts';
+import { aboutOf, type Request } from './request.ts';
 import { innerHeadParser } from './request-head.ts';
 import { inTime, serveRequests } from './request-loop.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from './server-name.ts';

@@ -1,11 +1,15 @@
 /** Plain HTTP in the absolute form. */
+
+import { admitRequest } from './admit-request.ts';
 import { answer } from './answers.ts';
 import { readBytes } from './byte-reader.ts';
 import { type ExchangeEnd, exchange } from './exchange.ts';
 import { headFor, inspect, refused } from './inspect.ts';
-import { admitRequest, type Refusal, type Request, refusalBytes, travel } from './request.ts';
+import { type Refusal, refusalBytes } from './refusal.ts';
+import type { Request } from './request.ts';
 import { upstreamHead } from './request-head.ts';
 import { endWith, writeAll } from './socket-write.ts';
+import { travel } from './travel.ts';
 import type { AuditReason } from './types.ts';
 
 /** True: the client's next request may follow. */

@@ -4,8 +4,8 @@ import type { Transform } from 'node:stream';
 import type { ByteReader } from './byte-reader.ts';
 import type { DoorState } from './door-state.ts';
 import { carry } from './meter.ts';
-import type { Travel } from './request.ts';
 import { endWith } from './socket-write.ts';
+import type { Travel } from './travel.ts';
 
 export interface Joint {
   client: Socket;

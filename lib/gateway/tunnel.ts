@@ -1,13 +1,16 @@
 /** CONNECT. On port 443 nothing is dialled before the ClientHello has named the very host that was asked for. */
 import type { Admission } from './admit.ts';
+import { admitRequest } from './admit-request.ts';
 import { note } from './door-state.ts';
 import { refuseInside, wantsInside } from './explain-inside.ts';
 import { isIntercepted, serveIntercepted } from './intercept.ts';
-import { aboutOf, admitRequest, RECORDED, type Refusal, type Request, refusalBytes, travel } from './request.ts';
+import { RECORDED, type Refusal, refusalBytes } from './refusal.ts';
+import { aboutOf, type Request } from './request.ts';
 import { watchHellos } from './second-hello.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from './server-name.ts';
 import { endWith } from './socket-write.ts';
 import { downstream, splice, upstreamOf } from './splice.ts';
+import { travel } from './travel.ts';
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 const HTTPS = 443;

@@ -1,6 +1,7 @@
 /** The asking side's ends of a stream: what comes as readables and one result, what goes as a writable. */
 import { type PassThrough, Writable } from 'node:stream';
 import { type ErrorJson, fromErrorJson, SbxError } from '../errors.ts';
+import { deferred } from './deferred.ts';
 import type { MuxStream, StreamEvents } from './mux.ts';
 import { CHANNEL } from './services.ts';
 
@@ -8,10 +9,7 @@ export function streamEvents<T>(
   outputOf: (channel: number) => PassThrough,
   outputs: PassThrough[],
 ): { events: StreamEvents; result: Promise<T> } {
-  let settle: { resolve: (value: T) => void; reject: (error: Error) => void };
-  const result = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
+  const { promise: result, resolve, reject } = deferred<T>();
   const endAll = () => {
     for (const output of outputs) if (!output.writableEnded) output.end();
   };
@@ -26,12 +24,12 @@ export function streamEvents<T>(
     onClose(value) {
       endAll();
       const failed = (value as { error?: ErrorJson }).error;
-      if (failed === undefined) settle.resolve(value as T);
-      else settle.reject(fromErrorJson(failed));
+      if (failed === undefined) resolve(value as T);
+      else reject(fromErrorJson(failed));
     },
     onReset(reason) {
       endAll();
-      settle.reject(lost(reason));
+      reject(lost(reason));
     },
   };
   return { events, result };

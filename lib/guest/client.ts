@@ -1,37 +1,15 @@
 /** The asking side: a connection to a guest's agent, through QEMU's socket or through the daemon's relay. */
-import { connect as netConnect } from 'node:net';
 import { type Duplex, PassThrough, type Readable, type Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorJson, errnoOf, fromErrorJson } from '../errors.ts';
+import { type ErrorJson, fromErrorJson } from '../errors.ts';
 import { inputOf, lost, streamEvents } from './client-streams.ts';
 import type { CopyResult } from './copy/types.ts';
-import { Mux, type MuxStream, type StreamEvents } from './mux.ts';
-import { type Calls, CHANNEL, type ConnectRequest, type ExecRequest, type ExecResult } from './services.ts';
+import { type ConnectOptions, dial, type Greeted, handshake } from './handshake.ts';
+import { type Mux, type MuxStream, type StreamEvents, UNHEARD } from './mux.ts';
+import { openProcess, type ProcessClient } from './process-client.ts';
+import type { Calls, ConnectRequest, ExecRequest } from './services.ts';
 import type { CopyOptions } from './transfer.ts';
-import { Decoder, hello, resyncPadding, TYPE } from './wire.ts';
 
-export interface ConnectOptions {
-  /** Nobody has spoken to this guest since its VM started: nothing of a dead session can be in the pipe */
-  fresh?: boolean;
-  /** Waiting for the guest ends with it; required in practice, since a guest may never answer */
-  signal?: AbortSignal;
-}
-
-export interface GuestProcess extends AsyncDisposable {
-  stdin: Writable;
-  stdout: Readable;
-  stderr: Readable;
-  /** Rejects with `guest-protocol` when the connection ends first */
-  exit: Promise<ExecResult>;
-  resize(cols: number, rows: number): void;
-  /** A signal's name, `SIGINT` */
-  kill(signal: string): void;
-}
-
-const NONCE_BYTES = 16;
-const RETRY_MS = 5;
-/** Bytes waiting for a guest that does not read, after which it is given up */
-const MOST_UNREAD = 32 * 1024 ** 2;
+export interface GuestProcess extends ProcessClient, AsyncDisposable {}
 
 export class GuestConnection implements AsyncDisposable {
   /** Resolves when the connection has ended, by whichever side */
@@ -39,7 +17,7 @@ export class GuestConnection implements AsyncDisposable {
   readonly #duplex: Duplex;
   readonly #mux: Mux;
 
-  private constructor(duplex: Duplex, mux: Mux, closed: Promise<void>) {
+  private constructor(duplex: Duplex, { mux, closed }: Greeted) {
     this.#duplex = duplex;
     this.#mux = mux;
     this.closed = closed;
@@ -49,7 +27,7 @@ export class GuestConnection implements AsyncDisposable {
   static async connect(target: string | Duplex, options: ConnectOptions = {}): Promise<GuestConnection> {
     const duplex = typeof target === 'string' ? await dial(target, options.signal) : target;
     try {
-      return await handshake(duplex, options, (mux, closed) => new GuestConnection(duplex, mux, closed));
+      return new GuestConnection(duplex, await handshake(duplex, options));
     } catch (error) {
       duplex.destroy();
       throw error;
@@ -60,9 +38,7 @@ export class GuestConnection implements AsyncDisposable {
   async request<K extends keyof Calls>(service: K, body: Calls[K]['ask']): Promise<Calls[K]['answer']> {
     return await new Promise((resolve, reject) => {
       this.#mux.open(service, body, {
-        onData: (_channel, _data, taken) => taken(),
-        onEnd: () => {},
-        onControl: () => {},
+        ...UNHEARD,
         onClose: (result) => {
           const answer = result as { error?: ErrorJson };
           if (answer.error === undefined) resolve(result as Calls[K]['answer']);
@@ -75,23 +51,11 @@ export class GuestConnection implements AsyncDisposable {
 
   /** Runs a command. Disposing it ends the command and all of its process group. */
   exec(request: ExecRequest): GuestProcess {
-    const stdout = new PassThrough();
-    const stderr = new PassThrough();
-    const { events, result } = streamEvents<ExecResult>(
-      (channel) => (channel === CHANNEL.stderr ? stderr : stdout),
-      [stdout, stderr],
-    );
-    const stream = this.#mux.open('exec', request, events);
-    const stdin = inputOf(stream);
+    const { stream, events, client } = openProcess((heard) => this.#mux.open('exec', request, heard));
     return {
-      stdin,
-      stdout,
-      stderr,
-      exit: result,
-      resize: (cols, rows) => stream.control({ resize: { cols, rows } }),
-      kill: (signal) => stream.control({ signal }),
+      ...client,
       async [Symbol.asyncDispose]() {
-        result.catch(() => {});
+        client.exit.catch(() => {});
         stream.reset('the client has gone');
         events.onReset('the client has gone');
       },
@@ -125,97 +89,4 @@ export class GuestConnection implements AsyncDisposable {
     this.#duplex.destroy();
     await this.closed;
   }
-}
-
-async function dial(path: string, signal: AbortSignal | undefined): Promise<Duplex> {
-  for (;;) {
-    signal?.throwIfAborted();
-    const socket = netConnect(path);
-    const outcome = await new Promise<'open' | Error>((resolve) => {
-      socket.once('connect', () => resolve('open'));
-      socket.once('error', resolve);
-    });
-    if (outcome === 'open') return socket;
-    const code = errnoOf(outcome);
-    if (signal === undefined || (code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'EAGAIN')) throw outcome;
-    await sleep(RETRY_MS);
-  }
-}
-
-function handshake<T>(
-  duplex: Duplex,
-  options: ConnectOptions,
-  make: (mux: Mux, closed: Promise<void>) => T,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const nonce = newNonce();
-    const decoder = new Decoder();
-    let mux: Mux | undefined;
-    const closed = new Promise<void>((done) => duplex.once('close', done));
-    const onAbort = () => reject(options.signal?.reason);
-    options.signal?.addEventListener('abort', onAbort, { once: true });
-    duplex.on('error', () => {});
-    duplex.once('close', () => {
-      mux?.abandon('the connection to the sandbox ended');
-      reject(lost('the connection ended before the agent answered'));
-    });
-    duplex.on('data', (chunk: Buffer) => {
-      for (const frame of decoder.push(chunk)) {
-        if (frame.type === TYPE.hello && frame.payload.equals(nonce)) {
-          options.signal?.removeEventListener('abort', onAbort);
-          mux = new Mux(pipeOf(duplex), refuse);
-          resolve(make(mux, closed));
-          continue;
-        }
-        try {
-          mux?.take(frame);
-          if (duplex.writableLength > MOST_UNREAD) throw new Error('it does not read');
-        } catch {
-          // A guest may send anything: it loses its connection, and nobody else is harmed.
-          duplex.destroy();
-          return;
-        }
-      }
-    });
-    duplex.resume();
-    if (options.signal?.aborted) return onAbort();
-    if (options.fresh !== true) duplex.write(resyncPadding());
-    duplex.write(hello(nonce));
-  });
-}
-
-/** Unlike that of any session before, which is all it is for: loading a generator takes every command some milliseconds. */
-function newNonce(): Buffer {
-  const nonce = Buffer.alloc(NONCE_BYTES);
-  nonce.writeBigUInt64LE(process.hrtime.bigint(), 0);
-  nonce.writeUInt32LE(process.pid, 8);
-  nonce.writeUInt32LE(Math.floor(Math.random() * 2 ** 32), 12);
-  return nonce;
-}
-
-/** A guest opens no streams to the host. */
-function refuse(stream: MuxStream): StreamEvents {
-  stream.reset('the host serves nothing');
-  return { onData: () => {}, onEnd: () => {}, onControl: () => {}, onClose: () => {}, onReset: () => {} };
-}
-
-export function pipeOf(duplex: Duplex): { write(frame: Buffer): Promise<void> } {
-  let draining: Promise<void> | undefined;
-  return {
-    async write(frame) {
-      if (duplex.destroyed) return;
-      if (duplex.write(frame)) return;
-      draining ??= new Promise<void>((resolve) => {
-        const done = () => {
-          duplex.off('drain', done);
-          duplex.off('close', done);
-          draining = undefined;
-          resolve();
-        };
-        duplex.on('drain', done);
-        duplex.on('close', done);
-      });
-      await draining;
-    },
-  };
 }

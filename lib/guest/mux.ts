@@ -21,6 +21,15 @@ export interface StreamEvents {
   onReset(reason: string): void;
 }
 
+/** Of a stream that nobody listens to: its sender need not wait. */
+export const UNHEARD: StreamEvents = {
+  onData: (_channel, _data, taken) => taken(),
+  onEnd: () => {},
+  onControl: () => {},
+  onClose: () => {},
+  onReset: () => {},
+};
+
 /** One side's end of a stream. */
 export interface MuxStream {
   readonly id: number;

@@ -1,8 +1,8 @@
 /** Lets a client of the daemon speak to a guest: its streams become streams of the daemon's one connection, with credit end to end. */
 import type { Duplex } from 'node:stream';
 import type { GuestConnection } from './client.ts';
-import { pipeOf } from './client.ts';
-import type { MuxStream, StreamEvents } from './mux.ts';
+import { type MuxStream, type StreamEvents, UNHEARD } from './mux.ts';
+import { pipeOf } from './pipe.ts';
 import { createSession } from './session.ts';
 
 /** Services a client may use; the others are the daemon's own. */
@@ -35,7 +35,7 @@ export async function relayGuest(client: Duplex, guest: GuestConnection): Promis
 function forward(down: MuxStream, guest: GuestConnection, service: string, body: unknown): StreamEvents {
   if (!ALLOWED.has(service)) {
     down.reset(`no such service: ${service}`);
-    return { onData: () => {}, onEnd: () => {}, onControl: () => {}, onClose: () => {}, onReset: () => {} };
+    return UNHEARD;
   }
   const up = guest.openRaw(service, body, bridgeTo(down));
   return bridgeTo(up);

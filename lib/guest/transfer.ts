@@ -7,6 +7,7 @@ import { extract } from './copy/extract.ts';
 import { Folder } from './copy/folder.ts';
 import { pack } from './copy/pack.ts';
 import { type CopyResult, MOST_SKIPPED } from './copy/types.ts';
+import { deferred } from './deferred.ts';
 import { Failure } from './failure.ts';
 import { guestError, hostError, lostConnection, plainText } from './guest-error.ts';
 import type { MuxStream, StreamEvents } from './mux.ts';
@@ -106,7 +107,8 @@ function openCopy(guest: Opener, service: string, body: unknown, signal: AbortSi
   signal?.throwIfAborted();
   const output = new PassThrough();
   let ended = false;
-  const { promise, resolve: succeed, reject } = promiseOf<CopyResult>();
+  const { promise, resolve: succeed, reject } = deferred<CopyResult>();
+  promise.catch(() => {});
   const finish = (work: () => void) => {
     ended = true;
     output.end();
@@ -138,15 +140,6 @@ function openCopy(guest: Opener, service: string, body: unknown, signal: AbortSi
     ended: () => ended,
     giveUp: () => giveUp(lostConnection('the copy was given up')),
   };
-}
-
-function promiseOf<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: unknown) => void } {
-  let settle: { resolve: (value: T) => void; reject: (reason: unknown) => void } | undefined;
-  const promise = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  promise.catch(() => {});
-  return { promise, resolve: (value) => settle?.resolve(value), reject: (reason) => settle?.reject(reason) };
 }
 
 function isFailure(report: unknown): report is { error: unknown } {

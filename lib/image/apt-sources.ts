@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { SbxError } from '../errors.ts';
 import { run } from '../process.ts';
+import { memoByFiles } from './memo.ts';
 
 interface Target {
   uri: string;
@@ -16,18 +17,21 @@ const FORMAT = '$(REPO_URI)|$(RELEASE)|$(COMPONENT)';
  * A host of the same distribution but another release gives its mirrors; the suite is put in.
  * @throws SbxError `image-source` when the host's configuration names no mirror of the distribution.
  */
-export async function aptSourcesFor(
-  distribution: 'debian' | 'ubuntu',
-  suite: string,
-  signal?: AbortSignal,
-): Promise<string[]> {
+export const aptSourcesFor = memoByFiles(
+  ['/etc/apt/sources.list', '/etc/apt/sources.list.d', '/etc/apt/apt.conf.d', '/etc/os-release'],
+  findSources,
+);
+
+async function findSources(distribution: 'debian' | 'ubuntu', suite: string): Promise<string[]> {
   const override = process.env['SBX_APT_MIRROR'];
   if (override) return [`deb ${override} ${suite} main`];
-  const output = await run(
-    'apt-get',
-    ['indextargets', '--no-release-info', '--format', FORMAT, 'Created-By: Packages'],
-    signal === undefined ? {} : { signal },
-  );
+  const output = await run('apt-get', [
+    'indextargets',
+    '--no-release-info',
+    '--format',
+    FORMAT,
+    'Created-By: Packages',
+  ]);
   const codename = await hostCodename();
   const own = parseTargets(output).filter(
     (target) => codename.length > 0 && pocketOf(target.release, codename) !== undefined,

@@ -27,6 +27,11 @@ export const PROXY_URL = 'http://10.0.2.100:3128';
 export const AGENT_USER = 'agent';
 
 const APT = ['apt-get', '-o', 'Dpkg::Use-Pty=0', '-o', 'Acquire::Retries=3', '-y', '--no-install-recommends'];
+const NPM = ['npm', 'install', '--global', '--prefix', '/usr/local', '--no-audit', '--no-fund', '--no-update-notifier'];
+const PIP = [
+  ...['python3', '-m', 'pip', 'install'],
+  ...['--break-system-packages', '--no-cache-dir', '--disable-pip-version-check'],
+];
 
 /** Once for each base: the user, the trust store, the tools' proxy settings. */
 export function foundationSteps(): BakeStep[] {
@@ -48,63 +53,38 @@ export function foundationSteps(): BakeStep[] {
 }
 
 /** In the order of design.md: apt, npm, pip, then the project's own lines. */
-export function packageSteps(lists: PackageLists): BakeStep[] {
-  const pip = lists.pip.length > 0 ? ['python3-pip', 'python3-venv'] : [];
-  const apt = [...new Set([...lists.apt, ...pip])];
+export function packageSteps({ apt, npm, pip, setup }: PackageLists): BakeStep[] {
+  const forPip = pip.length > 0 ? ['python3-pip', 'python3-venv'] : [];
   return [
-    ...(apt.length > 0
-      ? [
-          { title: 'apt-get update', argv: ['apt-get', '-o', 'Acquire::Retries=3', 'update'], path: 'packages.apt' },
-          { title: `apt-get install ${apt.join(' ')}`, argv: [...APT, 'install', '--', ...apt], path: 'packages.apt' },
-          { title: 'apt-get clean', argv: ['apt-get', 'clean'], path: undefined },
-        ]
-      : []),
-    ...(lists.npm.length > 0
-      ? [
-          {
-            title: `npm install ${lists.npm.join(' ')}`,
-            argv: [
-              'npm',
-              'install',
-              '--global',
-              '--prefix',
-              '/usr/local',
-              '--no-audit',
-              '--no-fund',
-              '--no-update-notifier',
-              '--',
-              ...lists.npm,
-            ],
-            path: 'packages.npm',
-            npm: lists.npm,
-          },
-        ]
-      : []),
-    ...(lists.pip.length > 0
-      ? [
-          {
-            title: `pip install ${lists.pip.join(' ')}`,
-            argv: [
-              'python3',
-              '-m',
-              'pip',
-              'install',
-              '--break-system-packages',
-              '--no-cache-dir',
-              '--disable-pip-version-check',
-              '--',
-              ...lists.pip,
-            ],
-            path: 'packages.pip',
-          },
-        ]
-      : []),
-    ...lists.setup.map((line, index) => ({
+    ...aptSteps([...new Set([...apt, ...forPip])]),
+    ...npmSteps(npm),
+    ...pipSteps(pip),
+    ...setup.map((line, index) => ({
       title: line,
       argv: ['/bin/sh', '-ec', line],
       path: `packages.setup[${index}]`,
     })),
   ];
+}
+
+function aptSteps(apt: string[]): BakeStep[] {
+  if (apt.length === 0) return [];
+  return [
+    { title: 'apt-get update', argv: ['apt-get', '-o', 'Acquire::Retries=3', 'update'], path: 'packages.apt' },
+    { title: `apt-get install ${apt.join(' ')}`, argv: [...APT, 'install', '--', ...apt], path: 'packages.apt' },
+    { title: 'apt-get clean', argv: ['apt-get', 'clean'], path: undefined },
+  ];
+}
+
+function npmSteps(npm: string[]): BakeStep[] {
+  if (npm.length === 0) return [];
+  const argv = [...NPM, '--', ...npm];
+  return [{ title: `npm install ${npm.join(' ')}`, argv, path: 'packages.npm', npm }];
+}
+
+function pipSteps(pip: string[]): BakeStep[] {
+  if (pip.length === 0) return [];
+  return [{ title: `pip install ${pip.join(' ')}`, argv: [...PIP, '--', ...pip], path: 'packages.pip' }];
 }
 
 /** Files of the agent, written by the user that they belong to: what a package left in their way leads nowhere else. */

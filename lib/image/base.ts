@@ -32,7 +32,7 @@ export const BASE_PACKAGES = [
 ];
 
 export interface FillOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   onLine?: (line: string) => void;
 }
 
@@ -65,6 +65,6 @@ async function fillFromTar(dir: string, tar: string, options: FillOptions): Prom
     sizeBytes: BASE_DISK_BYTES,
     label: 'sbx-root',
     journal: true,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    signal: options.signal,
   });
 }

@@ -11,7 +11,7 @@ export interface FilesystemRequest {
   label: string;
   /** Read-only disks need no journal */
   journal: boolean;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Unpacks below fakeroot, which remembers owners and device nodes, and hands the folder to mke2fs in the same session. */
@@ -44,7 +44,7 @@ export async function makeExt4(request: FilesystemRequest): Promise<void> {
     const script =
       'root=$1; shift; while [ "$1" != -- ]; do tar -xf "$1" -C "$root" --numeric-owner || exit 1; shift; done; shift; exec "$@"';
     await run('fakeroot', ['--', 'sh', '-c', script, 'sh', root, ...request.tars, '--', ...mke2fs], {
-      ...(request.signal === undefined ? {} : { signal: request.signal }),
+      signal: request.signal,
       env: { ...process.env, PATH: pathWithTools(process.env['PATH']) },
     });
   } finally {

@@ -3,11 +3,16 @@ import { X509Certificate } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { memoByFiles } from './memo.ts';
 
-export const BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
+const BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
+/** Of the distribution's own package: roots that Node has dropped meanwhile */
+const PACKAGED_ROOTS = '/usr/share/ca-certificates/mozilla';
 
 /** PEM text of the host's extra CAs: its bundle and `NODE_EXTRA_CA_CERTS`, less the roots that every system has. Empty when there are none. */
-export async function hostExtraCas(env: NodeJS.ProcessEnv = process.env): Promise<string> {
+export const hostExtraCas = memoByFiles([...BUNDLES, PACKAGED_ROOTS], () => findExtraCas(process.env));
+
+async function findExtraCas(env: NodeJS.ProcessEnv): Promise<string> {
   const files = [...new Set([...BUNDLES, env['NODE_EXTRA_CA_CERTS'] ?? '', env['SSL_CERT_FILE'] ?? ''])].filter(
     Boolean,
   );
@@ -15,11 +20,9 @@ export async function hostExtraCas(env: NodeJS.ProcessEnv = process.env): Promis
   return extraCas(texts.join('\n'), [...rootCertificates, ...(await packagedRoots())]);
 }
 
-/** What the distribution's own package carries: roots that Node has dropped meanwhile. */
 async function packagedRoots(): Promise<string[]> {
-  const dir = '/usr/share/ca-certificates/mozilla';
-  const names = await readdir(dir).catch(() => []);
-  return Promise.all(names.map((name) => readFile(join(dir, name), 'utf8').catch(() => '')));
+  const names = await readdir(PACKAGED_ROOTS).catch(() => []);
+  return Promise.all(names.map((name) => readFile(join(PACKAGED_ROOTS, name), 'utf8').catch(() => '')));
 }
 
 /** Pure: the PEM blocks of `bundle` that are not among `known`, each once, sorted so that the same set gives the same text. */

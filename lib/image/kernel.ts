@@ -7,6 +7,8 @@ import { type CpioEntry, cpio } from './cpio.ts';
 import { initramfsInit, runtimeInit } from './guest-init.ts';
 import { mmdebstrap } from './mmdebstrap.ts';
 import { EARLY_MODULES, HARDWARE_ONLY, LATE_MODULES, loadOrder } from './modules.ts';
+import { packTree } from './pack-tree.ts';
+import { buildRuntimeTree } from './runtime-tree.ts';
 
 const PACKAGES = {
   debian: ['linux-image-amd64'],
@@ -37,62 +39,54 @@ export function kernelRecipe(): unknown {
   };
 }
 
+/** Of the packages: what the kernel, the initramfs and the runtime are made of */
+const WANTED = [
+  './boot',
+  './lib',
+  './lib64',
+  './usr/lib',
+  './bin/busybox',
+  './usr/bin/busybox',
+  './usr/bin/tini-static',
+  './usr/bin/perl',
+  './sbin/resize2fs',
+  './usr/sbin/resize2fs',
+];
+
+interface FillOptions {
+  signal?: AbortSignal | undefined;
+  onLine?: (line: string) => void;
+}
+
 /** Fills `dir` with `KERNEL_FILES`. Returns the kernel's version. */
-export async function fillKernel(
-  dir: string,
-  source: KernelSource,
-  options: { signal?: AbortSignal; onLine?: (line: string) => void },
-): Promise<string> {
+export async function fillKernel(dir: string, source: KernelSource, options: FillOptions): Promise<string> {
+  const { signal } = options;
   const work = join(dir, 'work');
-  await mkdir(work);
-  const tar = join(dir, 'all.tar');
-  await mmdebstrap(
-    { ...source, variant: 'extract', include: [...PACKAGES[source.distribution], ...TOOLS], target: tar },
-    options,
-  );
-  const wanted = [
-    './boot',
-    './lib',
-    './lib64',
-    './usr/lib',
-    './bin/busybox',
-    './usr/bin/busybox',
-    './usr/bin/tini-static',
-    './usr/bin/perl',
-    './sbin/resize2fs',
-    './usr/sbin/resize2fs',
-  ];
-  const members = new Set((await run('tar', ['-tf', tar])).split('\n').map((name) => name.replace(/\/$/, '')));
-  const signal = options.signal === undefined ? {} : { signal: options.signal };
-  await run('tar', ['-xf', tar, '-C', work, '--no-same-owner', ...wanted.filter((name) => members.has(name))], signal);
-  await rm(tar);
+  const tree = join(dir, 'tree');
+  await unpackPackages(dir, work, source, options);
   const version = await onlyKernel(work);
   const modules = join(work, 'lib/modules', version);
   for (const folder of HARDWARE_ONLY) await rm(join(modules, 'kernel', folder), { recursive: true, force: true });
   await unpackModules(modules);
-  await run('depmod', ['-b', work, version], signal);
+  await run('depmod', ['-b', work, version], { signal });
   await writeFile(join(dir, KERNEL_FILES.initrd), await initramfs(work, modules));
   await rename(join(work, 'boot', `vmlinuz-${version}`), join(dir, KERNEL_FILES.kernel));
-  await buildTree(work, join(dir, 'tree'), version);
-  await run(
-    'tar',
-    [
-      '-cf',
-      join(dir, KERNEL_FILES.tree),
-      '--sort=name',
-      '--mode=u+rwX,go+rX',
-      '--mtime=@0',
-      '--owner=0',
-      '--group=0',
-      '-C',
-      join(dir, 'tree'),
-      '.',
-    ],
-    signal,
-  );
+  await buildRuntimeTree(work, tree, version);
+  await packTree(tree, join(dir, KERNEL_FILES.tree), signal);
   await rm(work, { recursive: true });
-  await rm(join(dir, 'tree'), { recursive: true });
+  await rm(tree, { recursive: true });
   return version;
+}
+
+async function unpackPackages(dir: string, work: string, source: KernelSource, options: FillOptions): Promise<void> {
+  await mkdir(work);
+  const tar = join(dir, 'all.tar');
+  const include = [...PACKAGES[source.distribution], ...TOOLS];
+  await mmdebstrap({ ...source, variant: 'extract', include, target: tar }, options);
+  const members = new Set((await run('tar', ['-tf', tar])).split('\n').map((name) => name.replace(/\/$/, '')));
+  const wanted = WANTED.filter((name) => members.has(name));
+  await run('tar', ['-xf', tar, '-C', work, '--no-same-owner', ...wanted], { signal: options.signal });
+  await rm(tar);
 }
 
 async function onlyKernel(work: string): Promise<string> {
@@ -138,46 +132,4 @@ async function initramfs(work: string, modules: string): Promise<Buffer> {
     { path: 'bin/busybox', mode: 0o755, type: 'file', content: busybox },
     ...files,
   ]);
-}
-
-/** The layout of /opt/sbx without Node and the agent. */
-async function buildTree(work: string, tree: string, version: string): Promise<void> {
-  for (const folder of ['bin', 'lib', 'libexec', 'modules', 'agent'])
-    await mkdir(join(tree, folder), { recursive: true });
-  const copy = (from: string[], to: string) =>
-    run('sh', [
-      '-c',
-      'for f in "$@"; do [ -e "$f" ] && exec cp -L "$f" "$0"; done; echo "missing: $*" >&2; exit 1',
-      join(tree, to),
-      ...from.map((name) => join(work, name)),
-    ]);
-  await copy(['bin/busybox', 'usr/bin/busybox'], 'bin/busybox');
-  await copy(['usr/bin/tini-static'], 'bin/tini');
-  await copy(['usr/bin/perl'], 'libexec/perl');
-  await copy(['sbin/resize2fs', 'usr/sbin/resize2fs'], 'libexec/resize2fs');
-  const machine = 'x86_64-linux-gnu';
-  const find = (name: string) => [`lib/${machine}/${name}`, `usr/lib/${machine}/${name}`];
-  await copy(
-    [...find('ld-linux-x86-64.so.2'), 'lib64/ld-linux-x86-64.so.2', 'usr/lib64/ld-linux-x86-64.so.2'],
-    'lib/ld.so',
-  );
-  for (const name of [
-    'libc.so.6',
-    'libm.so.6',
-    'libdl.so.2',
-    'libpthread.so.0',
-    'libutil.so.1',
-    'libcrypt.so.1',
-    'libstdc++.so.6',
-    'libgcc_s.so.1',
-    'libe2p.so.2',
-    'libext2fs.so.2',
-    'libcom_err.so.2',
-    'libblkid.so.1',
-    'libuuid.so.1',
-  ]) {
-    await copy(find(name), `lib/${name}`);
-  }
-  await rename(join(work, 'lib/modules', version), join(tree, 'modules', version));
-  await writeFile(join(tree, 'init'), runtimeInit(LATE_MODULES), { mode: 0o755 });
 }

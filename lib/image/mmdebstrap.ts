@@ -17,7 +17,7 @@ export interface MmdebstrapRequest {
 
 export async function mmdebstrap(
   request: MmdebstrapRequest,
-  options: { signal?: AbortSignal; onLine?: (line: string) => void } = {},
+  options: { signal?: AbortSignal | undefined; onLine?: (line: string) => void } = {},
 ): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'sbx-mm-'));
   try {

@@ -46,7 +46,7 @@ export async function stageNpm(stage: NpmStage): Promise<string> {
   try {
     await writeFile(tar, '');
     await run('bwrap', [...jailArgs(stage, { work, ca, tar }), ...stage.packages], {
-      ...(stage.signal === undefined ? {} : { signal: stage.signal }),
+      signal: stage.signal,
     });
     return tar;
   } finally {

@@ -3,9 +3,9 @@ import { cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { SETUP_SCRIPT } from '../guest/setup/script.ts';
-import { run } from '../process.ts';
 import { makeExt4 } from './filesystem.ts';
 import { KERNEL_FILES } from './kernel.ts';
+import { packTree } from './pack-tree.ts';
 
 export const RUNTIME_FILES = { disk: 'runtime.ext4' } as const;
 
@@ -40,6 +40,22 @@ export async function fillRuntime(
   signal?: AbortSignal,
 ): Promise<void> {
   const tree = join(dir, 'tree');
+  await gatherParts(parts, tree);
+  const tar = join(dir, 'parts.tar');
+  await packTree(tree, tar, signal);
+  await rm(tree, { recursive: true });
+  await makeExt4({
+    tars: [join(kernelDir, KERNEL_FILES.tree), tar],
+    target: join(dir, RUNTIME_FILES.disk),
+    sizeBytes: SIZE_BYTES,
+    label: 'sbx-runtime',
+    journal: false,
+    signal,
+  });
+  await rm(tar);
+}
+
+async function gatherParts(parts: RuntimeParts, tree: string): Promise<void> {
   await mkdir(join(tree, 'bin'), { recursive: true });
   await mkdir(join(tree, 'libexec'), { recursive: true });
   await mkdir(join(tree, 'agent/node_modules/@lydell'), { recursive: true });
@@ -61,20 +77,4 @@ export async function fillRuntime(
       recursive: true,
       dereference: true,
     });
-  const tar = join(dir, 'parts.tar');
-  await run(
-    'tar',
-    ['-cf', tar, '--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--mode=u+rwX,go+rX', '-C', tree, '.'],
-    signal === undefined ? {} : { signal },
-  );
-  await rm(tree, { recursive: true });
-  await makeExt4({
-    tars: [join(kernelDir, KERNEL_FILES.tree), tar],
-    target: join(dir, RUNTIME_FILES.disk),
-    sizeBytes: SIZE_BYTES,
-    label: 'sbx-runtime',
-    journal: false,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  await rm(tar);
 }

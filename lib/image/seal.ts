@@ -1,10 +1,10 @@
 /** What a layer was when it was finished: sizes, hashes and identities of its files, and whether it still is that. */
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats, statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import writeFileAtomic from 'write-file-atomic';
+import { hashFile } from './hash-file.ts';
 
 export interface Parent {
   kind: string;
@@ -91,7 +91,7 @@ export async function damageOf(dir: string, record: LayerRecord): Promise<string
     if (found === undefined) return `${file.name} is missing`;
     if (found.size !== file.size) return `${file.name} has ${found.size} bytes instead of ${file.size}`;
     if (isSame(file, found)) continue;
-    if ((await hashOf(join(dir, file.name))) !== file.sha256) return `the content of ${file.name} has changed`;
+    if ((await hashFile(join(dir, file.name))) !== file.sha256) return `the content of ${file.name} has changed`;
     Object.assign(file, { dev: found.dev, ino: found.ino, ctimeMs: found.ctimeMs });
     resealed = true;
   }
@@ -113,19 +113,13 @@ export async function seal(dir: string, kind: string, key: string, meta: LayerMe
     await syncPath(path);
     // Looked at before it is read: a change while it is read shows later.
     const { size, dev, ino, ctimeMs } = await stat(path);
-    const sha256 = await hashOf(path);
+    const sha256 = await hashFile(path);
     files.push({ name, size, sha256, dev, ino, ctimeMs });
   }
   const record: LayerRecord = { version: 1, kind, key, ...meta, createdAt: new Date().toISOString(), files };
   await writeFile(join(dir, RECORD), JSON.stringify(record), { mode: 0o600 });
   await syncPath(join(dir, RECORD));
   await syncPath(dir);
-}
-
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash);
-  return hash.digest('hex');
 }
 
 export async function syncPath(path: string): Promise<void> {

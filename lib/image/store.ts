@@ -29,7 +29,7 @@ export interface Layer extends LayerMeta {
 }
 
 export interface BuildOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Another process builds the same layer */
   onWait?: () => void;
 }

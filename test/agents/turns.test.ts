@@ -29,16 +29,17 @@ interface Agent {
 
 const mark = () => randomBytes(24).toString('hex');
 const bearer = { header: 'authorization', scheme: /^bearer /i };
+const anthropic = (): Agent => ({
+  secret: 'anthropic',
+  key: `sk-ant-api03-${mark()}`,
+  env: 'ANTHROPIC_API_KEY',
+  header: 'x-api-key',
+  scheme: /^/,
+  doubles: ['anthropic'],
+});
 
 const AGENTS: Record<string, Agent> = {
-  claude: {
-    secret: 'anthropic',
-    key: `sk-ant-api03-${mark()}`,
-    env: 'ANTHROPIC_API_KEY',
-    header: 'x-api-key',
-    scheme: /^/,
-    doubles: ['anthropic'],
-  },
+  claude: anthropic(),
   codex: { secret: 'openai', key: `sk-proj-${mark()}`, env: 'CODEX_API_KEY', ...bearer, doubles: ['openai'] },
   gemini: {
     secret: 'gemini',
@@ -56,14 +57,7 @@ const AGENTS: Record<string, Agent> = {
     scheme: /^(bearer|token) /i,
     doubles: ['github', 'copilot'],
   },
-  opencode: {
-    secret: 'anthropic',
-    key: `sk-ant-api03-${mark()}`,
-    env: 'ANTHROPIC_API_KEY',
-    header: 'x-api-key',
-    scheme: /^/,
-    doubles: ['anthropic'],
-  },
+  opencode: anthropic(),
   qwen: { secret: 'qwen', key: `sk-${mark()}`, env: 'OPENAI_API_KEY', ...bearer, doubles: ['compatible'] },
 };
 

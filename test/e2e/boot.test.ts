@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { placesOf } from '../../lib/daemon/handlers.ts';
 import { Records } from '../../lib/daemon/records.ts';
 import { cpio } from '../../lib/image/cpio.ts';
-import type { WarmImage } from '../../lib/image/layers.ts';
+import type { WarmImage } from '../../lib/image/warm-image.ts';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
 import type { BootOptions, VmPlaces, VmShape } from '../../lib/vm/driver.ts';
 import { probeGuestRuns } from '../../lib/vm/qemu/accel.ts';
@@ -55,31 +55,41 @@ describe('boots that fail', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
+  /** The smallest machine that boots the image's kernel. */
+  const shapeOf = (change: Partial<VmShape> = {}): VmShape => ({
+    cpus: 1,
+    memoryBytes: 256 * 1024 ** 2,
+    kernel: image.kernel,
+    initrd: image.initrd,
+    cmdline: '',
+    disks: [],
+    mounts: [],
+    ...change,
+  });
+
+  /** Folders of a machine, with an empty disk. */
+  const placeFor = (name: string) => {
+    const paths = instancePaths(homeOf({ SBX_HOME: dir }), name);
+    mkdirSync(paths.dir, { recursive: true });
+    writeFileSync(paths.disk, Buffer.alloc(1024 * 1024));
+    return { paths, places: placesOf(paths) };
+  };
+
   test('the probe guest runs under emulation and is not believed without its answer', async () => {
     expect(await probeGuestRuns('/usr/bin/qemu-system-x86_64', 'tcg')).toBe(true);
     expect(await probeGuestRuns('/bin/false', 'tcg')).toBe(false);
   });
 
   test('a guest that never answers is tried again, ended, and reported with its console', async () => {
-    const paths = instancePaths(homeOf({ SBX_HOME: dir }), 'hang');
-    const places = placesOf(paths);
-    mkdirSync(paths.dir, { recursive: true });
-    writeFileSync(paths.disk, Buffer.alloc(1024 * 1024));
+    const { paths, places } = placeFor('hang');
     const driver = createQemuDriver({ probeCache: join(dir, 'probes.json') });
     let boots = 0;
     const counted = {
       ...driver,
       boot: (...args: Parameters<typeof driver.boot>) => driver.boot(...args).finally(() => (boots += 1)),
     };
-    const shape = {
-      cpus: 1,
-      memoryBytes: 256 * 1024 ** 2,
-      kernel: image.kernel,
-      initrd: image.initrd,
-      cmdline: 'loglevel=7',
-      disks: [{ serial: 'none', path: paths.disk, format: 'raw' as const, readonly: false, backing: [] }],
-      mounts: [],
-    };
+    const disks = [{ serial: 'none', path: paths.disk, format: 'raw' as const, readonly: false, backing: [] }];
+    const shape = shapeOf({ cmdline: 'loglevel=7', disks });
     const failing = bootSupervised(counted, shape, places, { deadlineMs: 20_000, attempts: 2 });
     await expect(failing).rejects.toMatchObject({ code: 'vm-boot-failed', why: expect.stringContaining('virtio') });
     expect(boots).toBe(2);
@@ -107,15 +117,7 @@ describe('boots that fail', () => {
           return driver.boot({ ...shape, cmdline: hanging && tries === 1 ? 'sbx.hang' : '' }, ...rest);
         },
       };
-      const shape = {
-        cpus: 1,
-        memoryBytes: 256 * 1024 ** 2,
-        kernel: image.kernel,
-        initrd,
-        cmdline: '',
-        disks: [image.runtimeDisk],
-        mounts: [],
-      };
+      const shape = shapeOf({ initrd, disks: [image.runtimeDisk] });
       const deadlineMs = hanging ? 45_000 : 180_000;
       const { guest } = await bootSupervised(sometimes, shape, places, { deadlineMs, attempts: 3 });
       await guest[Symbol.asyncDispose]();
@@ -138,19 +140,8 @@ describe('boots that fail', () => {
   }, 1_800_000);
 
   test('a missing QEMU, a missing jail and a snapshot of another shape are clear errors', async () => {
-    const paths = instancePaths(homeOf({ SBX_HOME: dir }), 'missing');
-    const places = placesOf(paths);
-    mkdirSync(paths.dir, { recursive: true });
-    writeFileSync(paths.disk, Buffer.alloc(1024 * 1024));
-    const shape = {
-      cpus: 1,
-      memoryBytes: 256 * 1024 ** 2,
-      kernel: image.kernel,
-      initrd: image.initrd,
-      cmdline: '',
-      disks: [],
-      mounts: [],
-    };
+    const { paths, places } = placeFor('missing');
+    const shape = shapeOf();
     const probeCache = join(dir, 'probes.json');
     await expect(
       createQemuDriver({ probeCache: join(dir, 'p2'), binary: '/nonexistent/qemu' }).boot(shape, places, {}),

@@ -15,23 +15,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn as spawnPty } from '@lydell/node-pty';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { allCommands } from '../../lib/cli/app.ts';
 import { DaemonClient } from '../../lib/daemon/client.ts';
 import { GuestConnection } from '../../lib/guest/client.ts';
 import { homeOf } from '../../lib/paths.ts';
-import { HOME, inside, json, must, type Project, project, SBX, SMALL, sbx, statusOf, until } from './harness.ts';
+import { appliedProject } from './applied-project.ts';
+import { HOME, inside, json, must, SBX, SHELL, sbx, statusOf, until } from './harness.ts';
 
-const toml = `version = 1\nagent = "shell"\n${SMALL}`;
-let p: Project;
-
-beforeAll(async () => {
-  p = project('commands', toml);
-  await must(['apply', '--yes'], { cwd: p.dir });
-});
-afterAll(async () => {
-  await p?.[Symbol.asyncDispose]();
-});
+const p = appliedProject('commands', SHELL);
 
 test('fifty commands at once: all run before the first one ends, each has its own streams and code', async () => {
   const client = new DaemonClient({ socketPath: homeOf({ SBX_HOME: HOME }).daemon.socket });
@@ -95,7 +87,7 @@ describe('on a terminal', () => {
   });
 
   test('what widens is asked for with its line: a no changes nothing, a yes is kept', async () => {
-    p.write(`${toml}[network]\nallow = ["example.com"]\n`);
+    p.write(`${SHELL}[network]\nallow = ["example.com"]\n`);
     const no = onTerminal(['apply']);
     await no.see(/network\.allow[\s\S]*sandbox\.toml:7[\s\S]*Allow it\? \[y\/N\]/);
     no.pty.write('n\r');
@@ -105,7 +97,7 @@ describe('on a terminal', () => {
     yes.pty.write('y\r');
     expect(await yes.code).toBe(0);
     expect((await sbx(['plan', '--exit-code'], { cwd: p.dir })).code).toBe(0);
-    p.write(toml);
+    p.write(SHELL);
     await must(['apply'], { cwd: p.dir });
   });
 });

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { placesOf } from '../../lib/daemon/handlers.ts';
 import { GuestConnection } from '../../lib/guest/client.ts';
-import { cloneDisk, type WarmImage } from '../../lib/image/layers.ts';
+import { cloneDisk, type WarmImage } from '../../lib/image/warm-image.ts';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
 import { createQemuDriver } from '../../lib/vm/qemu/driver.ts';
 

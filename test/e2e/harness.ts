@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AuditRecord } from '../../lib/gateway/types.ts';
 import { readHolder } from '../../lib/lock.ts';
 
 export const SBX = fileURLToPath(new URL('../../bin/sbx', import.meta.url));
@@ -62,6 +63,15 @@ export async function json<T>(args: string[], options: CallOptions): Promise<T> 
   return JSON.parse((await must([...args, '--json'], options)).stdout) as T;
 }
 
+/** What the gateway has written down, as `sbx net log` gives it. */
+export async function netLog(cwd: string, options: string[] = []): Promise<AuditRecord[]> {
+  const { stdout } = await must(['net', 'log', '--json', ...options], { cwd });
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as AuditRecord);
+}
+
 /** A command inside; its output without the last line feed. */
 export async function inside(cwd: string, script: string, name: string[] = []): Promise<string> {
   return (await must(['exec', ...name, '--', 'sh', '-c', script], { cwd })).stdout.replace(/\n$/, '');
@@ -75,6 +85,9 @@ export interface Project extends AsyncDisposable {
 
 /** Small machines: several run at once on two cores. */
 export const SMALL = '[resources]\nmemory = "512MiB"\ncpus = 1\n';
+
+/** One of those, with nothing but a shell */
+export const SHELL = `version = 1\nagent = "shell"\n${SMALL}`;
 
 export function project(name: string, toml: string): Project {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), `sbx-${name}-`)));
@@ -117,6 +130,11 @@ export function daemonPid(): number | undefined {
   return readHolder(join(HOME, 'daemon', 'lock'))?.pid;
 }
 
+export function killDaemon(): void {
+  const pid = daemonPid();
+  if (pid !== undefined) process.kill(pid, 'SIGKILL');
+}
+
 /** Processes whose command line holds the text. */
 export function processesWith(text: string): number[] {
   return readdirSync('/proc')
@@ -131,11 +149,24 @@ export function processesWith(text: string): number[] {
     .map(Number);
 }
 
-/** QEMU's own process of a sandbox: the jail's processes share its marker. */
+/** QEMU's own process of a sandbox. */
 export function qemuPid(id: string): number {
-  const found = processesWith(`sbx-vm:${join(HOME, 'instances', id)}`).find((pid) =>
-    readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu'),
-  );
+  const [found] = qemusOf(id);
   if (found === undefined) throw new Error(`no QEMU of ${id}`);
   return found;
+}
+
+export function qemusOf(id: string): number[] {
+  return qemusBelow(join(HOME, 'instances', id));
+}
+
+/** Of every machine whose folder begins so: the jail's processes share QEMU's marker. */
+export function qemusBelow(folder: string): number[] {
+  return processesWith(`sbx-vm:${folder}`).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu');
+    } catch {
+      return false;
+    }
+  });
 }

@@ -2,9 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AuditRecord } from '../../lib/gateway/types.ts';
-import { HOME, inside, must, type Project, project, SMALL, sbx, statusOf } from './harness.ts';
+import { expect, test } from 'vitest';
+import { appliedProject } from './applied-project.ts';
+import { HOME, inside, must, netLog, project, SMALL, sbx, statusOf } from './harness.ts';
 
 const registry = new URL(execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim());
 const base = registry.pathname.replace(/\/$/, '');
@@ -12,26 +12,11 @@ const toml = (paths: string[]) =>
   `version = 1\n${SMALL}\n[packages]\napt = ["git", "python3-pip"]\n[network]\nallow = ["preset:npm"]\n[[network.http]]\nhost = "${registry.hostname}"\nmethods = ["GET"]\npaths = ${JSON.stringify(paths)}\n`;
 const url = (path: string) => `${registry.origin}${base}${path}`;
 
-let p: Project;
-beforeAll(async () => {
-  p = project('intercept', toml([`${base}/is-number`, `${base}/is-number/**`]));
-  await must(['apply', '--yes'], { cwd: p.dir });
-});
-afterAll(async () => {
-  await p?.[Symbol.asyncDispose]();
-});
-
-async function records(): Promise<AuditRecord[]> {
-  const { stdout } = await must(['net', 'log', '--json'], { cwd: p.dir });
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as AuditRecord);
-}
+const p = appliedProject('intercept', toml([`${base}/is-number`, `${base}/is-number/**`]));
 
 test('npm works through it, and each request is in the log with method, path and rule', async () => {
   expect(await inside(p.dir, 'cd /tmp && npm view is-number@7.0.0 version')).toBe('7.0.0');
-  const seen = (await records()).filter(({ verdict }) => verdict === 'allow');
+  const seen = (await netLog(p.dir)).filter(({ verdict }) => verdict === 'allow');
   expect(seen[0]).toMatchObject({
     host: registry.hostname,
     method: 'GET',
@@ -46,7 +31,7 @@ test('another path and another method are denied in words that curl shows', asyn
   const put = await inside(p.dir, `curl -sS -w ' %{http_code}' -X PUT -d x ${url('/is-number')}`);
   expect(put).toMatch(/covers PUT \S*\/is-number[\s\S]* 403$/);
   // npm asks for news of itself, too.
-  const denied = (await records()).filter(({ verdict, path = '' }) => verdict === 'deny' && !path.endsWith('/npm'));
+  const denied = (await netLog(p.dir)).filter(({ verdict, path = '' }) => verdict === 'deny' && !path.endsWith('/npm'));
   expect(denied.map(({ reason, method }) => [reason, method])).toEqual([
     ['http-rule', 'GET'],
     ['http-rule', 'PUT'],
@@ -69,7 +54,7 @@ test('every kind of client trusts the sandbox with what it has: its variables, t
     p.dir,
     `git ls-remote ${ask}; pip download --no-deps -d /tmp/pip --index-url ${url('/simple')} x-y; true`,
   );
-  const paths = (await records()).map(({ path }) => path ?? '');
+  const paths = (await netLog(p.dir)).map(({ path }) => path ?? '');
   expect(paths.filter((path) => path.includes('/is-number/info/refs'))).not.toEqual([]);
   expect(paths.filter((path) => path.includes('/simple/x-y'))).not.toEqual([]);
 });

@@ -1,22 +1,15 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { HOME, inside, json, must, type Project, project, qemuPid, SMALL, statusOf } from './harness.ts';
+import { describe, expect, test } from 'vitest';
+import { appliedProject } from './applied-project.ts';
+import { HOME, inside, json, must, qemuPid, SMALL, statusOf } from './harness.ts';
 
 describe('the jail and the door, from inside and from outside', () => {
-  let p: Project;
-
-  beforeAll(async () => {
-    p = project(
-      'isolation',
-      `version = 1\n${SMALL}\n[network]\nallow = ["preset:apt", "preset:npm"]\n[sandboxes.clone]\ncount = 4\n`,
-    );
-    await must(['apply', '--yes'], { cwd: p.dir });
-  });
-  afterAll(async () => {
-    await p?.[Symbol.asyncDispose]();
-  });
+  const p = appliedProject(
+    'isolation',
+    `version = 1\n${SMALL}\n[network]\nallow = ["preset:apt", "preset:npm"]\n[sandboxes.clone]\ncount = 4\n`,
+  );
 
   test('QEMU has no capabilities, namespaces of its own, no network but lo, seccomp and no_new_privs', async () => {
     const pid = qemuPid((await statusOf(p.dir, 'clone-1')).id);

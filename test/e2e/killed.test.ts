@@ -4,41 +4,27 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { appliedProject } from './applied-project.ts';
 import {
-  daemonPid,
   HOME,
   inside,
+  killDaemon,
   must,
   type Project,
-  processesWith,
   project,
   qemuPid,
-  SMALL,
+  qemusBelow,
+  qemusOf,
+  SHELL,
   sbx,
   statusOf,
   until,
 } from './harness.ts';
 
-const toml = `version = 1\nagent = "shell"\n${SMALL}`;
-
-const killDaemon = () => {
-  const pid = daemonPid();
-  if (pid !== undefined) process.kill(pid, 'SIGKILL');
-};
-
-const machinesOf = (folder: string) =>
-  processesWith(`sbx-vm:${folder}`).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu');
-    } catch {
-      return false;
-    }
-  });
-
 async function converges(dir: string): Promise<void> {
   await must(['apply', '--yes'], { cwd: dir });
   expect(await inside(dir, 'echo converged')).toBe('converged');
-  expect(machinesOf(join(HOME, 'instances', (await statusOf(dir)).id))).toHaveLength(1);
+  expect(qemusOf((await statusOf(dir)).id)).toHaveLength(1);
   expect(readdirSync(join(HOME, 'store', 'tmp'))).toEqual([]);
 }
 
@@ -60,15 +46,7 @@ async function applyUntil(dir: string, wanted: (stderr: string) => boolean, act:
 }
 
 describe('an apply', () => {
-  let p: Project;
-
-  beforeAll(async () => {
-    p = project('killed', toml);
-    await must(['apply', '--yes'], { cwd: p.dir });
-  });
-  afterAll(async () => {
-    await p?.[Symbol.asyncDispose]();
-  });
+  const p = appliedProject('killed', SHELL);
 
   test('whose daemon is killed at each of the steps that it tells', async () => {
     let steps = 0;
@@ -87,7 +65,7 @@ describe('an apply', () => {
     const { id } = await statusOf(p.dir);
     await must(['rm', '--yes'], { cwd: p.dir });
     const applying = sbx(['apply', '--yes'], { cwd: p.dir });
-    const pid = await until(async () => machinesOf(join(HOME, 'instances', id))[0], 5);
+    const pid = await until(async () => qemusOf(id)[0], 5);
     await new Promise((resolve) => setTimeout(resolve, delay));
     process.kill(pid, 'SIGKILL');
     const { code, stderr } = await applying;
@@ -106,7 +84,7 @@ describe('a bake', () => {
   beforeAll(() => {
     // Its output, not the line itself, which is told before.
     const setup = `echo reached-$((6 * 7))-${tag}; sleep 3; cat /proc/sys/kernel/random/uuid >/etc/built`;
-    const baked = `${toml}[packages]\nsetup = ["${setup}"]\n`;
+    const baked = `${SHELL}[packages]\nsetup = ["${setup}"]\n`;
     one = project('bake-one', baked);
     two = project('bake-two', baked);
   });
@@ -121,12 +99,12 @@ describe('a bake', () => {
   test('is jailed; interrupted by ctrl-c it ends, with 130, and leaves nothing', async () => {
     const before = layers();
     const { code, stderr } = await applyUntil(one.dir, isReached, (child) => {
-      jailed(machinesOf(HOME).filter(inStore));
+      jailed(qemusBelow(HOME).filter(inStore));
       child.kill('SIGINT');
     });
     expect(code).toBe(130);
     expect(stderr).toContain('what to do: what was begun is finished by the next `sbx apply`');
-    await until(async () => machinesOf(HOME).every((pid) => !inStore(pid)));
+    await until(async () => qemusBelow(HOME).every((pid) => !inStore(pid)));
     await until(async () => readdirSync(join(HOME, 'store', 'tmp')).length === 0);
     expect(layers()).toEqual(before);
   });
@@ -136,7 +114,7 @@ describe('a bake', () => {
     const { acted } = await applyUntil(one.dir, isReached, killDaemon);
     expect(acted).toBe(true);
     // Its machine goes on, until the next daemon ends it.
-    const abandoned = machinesOf(HOME).filter(inStore);
+    const abandoned = qemusBelow(HOME).filter(inStore);
     expect(abandoned).toHaveLength(1);
     expect(layers()).toEqual(before);
     const both = await Promise.all([one, two].map(({ dir }) => must(['apply', '--yes'], { cwd: dir })));
@@ -144,7 +122,7 @@ describe('a bake', () => {
     const [first, second] = await Promise.all([one, two].map(({ dir }) => inside(dir, 'cat /etc/built')));
     expect(first).toMatch(/^[0-9a-f-]{36}$/);
     expect(second).toBe(first);
-    expect(machinesOf(HOME).filter(inStore)).toEqual([]);
+    expect(qemusBelow(HOME).filter(inStore)).toEqual([]);
     expect(abandoned.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
     expect(readdirSync(join(HOME, 'store', 'tmp'))).toEqual([]);
   });

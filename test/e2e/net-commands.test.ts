@@ -5,8 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Suggestions } from '../../lib/gateway/suggest.ts';
-import type { AuditRecord } from '../../lib/gateway/types.ts';
-import { inside, json, must, type Project, project, SMALL, sbx, until } from './harness.ts';
+import { inside, json, must, netLog, type Project, project, SMALL, sbx, until } from './harness.ts';
 
 const TOML = `version = 1
 ${SMALL}
@@ -43,11 +42,7 @@ const bulk = (bytes: number) => service((response) => void response.end(Buffer.a
 
 describe('denials that lead on', () => {
   let p: Project;
-  const records = async (...args: string[]) =>
-    (await must(['net', 'log', '--json', ...args], { cwd: p.dir })).stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as AuditRecord);
+  const records = (...options: string[]) => netLog(p.dir, options);
   /** The gateway's own answer to CONNECT. No such host exists, so what is let out fails on the way: 502, never 403. */
   const connect = (host: string) =>
     inside(p.dir, `curl -sS -m 60 -o /dev/null -w '%{http_connect}' https://${host}/ 2>/dev/null || true`);

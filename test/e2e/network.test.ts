@@ -2,8 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AuditRecord } from '../../lib/gateway/types.ts';
-import { inside, must, type Project, project, SMALL } from './harness.ts';
+import { inside, must, netLog, type Project, project, SMALL } from './harness.ts';
 
 const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim().replace(/\/$/, '');
 /** Without any of the variables that tell of a proxy */
@@ -35,14 +34,6 @@ afterAll(async () => {
 
 const run = (script: string) => inside(p.dir, script);
 
-async function records(): Promise<AuditRecord[]> {
-  const { stdout } = await must(['net', 'log', '--json'], { cwd: p.dir });
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as AuditRecord);
-}
-
 describe('a program that knows no proxy', () => {
   test('reaches what is allowed by name: curl, Node, perl', async () => {
     expect(await run(`${BARE} curl -sS -o /dev/null -w '%{http_code}' ${registry}/is-number`)).toBe('200');
@@ -51,7 +42,9 @@ describe('a program that knows no proxy', () => {
     const { hostname } = new URL(registry);
     const perl = `use Socket; socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, pack_sockaddr_in(443, inet_aton("${hostname}"))) or die; print "connected"`;
     expect(await run(`perl -e '${perl}'`)).toBe('connected');
-    expect((await records()).filter(({ verdict }) => verdict === 'allow').map(({ host }) => host)).toContain(hostname);
+    expect((await netLog(p.dir)).filter(({ verdict }) => verdict === 'allow').map(({ host }) => host)).toContain(
+      hostname,
+    );
   });
 
   test('npm installs without knowing of a proxy', async () => {
@@ -66,7 +59,7 @@ describe('a program that knows no proxy', () => {
     const tls = await run(`${BARE} curl -sS -m 60 https://denied.test/x`);
     expect(tls).toMatch(/denied\.test:443 is denied[\s\S]*sbx net allow denied\.test/);
     expect(await run(`${BARE} curl -sS -m 60 http://denied.test/x`)).toContain('denied.test:80 is denied');
-    expect((await records()).filter(({ host }) => host === 'denied.test').map(({ verdict }) => verdict)).toEqual([
+    expect((await netLog(p.dir)).filter(({ host }) => host === 'denied.test').map(({ verdict }) => verdict)).toEqual([
       'deny',
       'deny',
     ]);
@@ -80,7 +73,7 @@ describe('a program that knows no proxy', () => {
 
   test('asks the door about literal addresses, too', async () => {
     await run(`timeout 60 bash -c 'exec 3<>/dev/tcp/8.8.8.8/443; cat <&3' || true`);
-    const seen = (await records()).filter(({ host }) => host === '8.8.8.8');
+    const seen = (await netLog(p.dir)).filter(({ host }) => host === '8.8.8.8');
     expect(seen).toMatchObject([{ verdict: 'deny', reason: 'default-deny', port: 443 }]);
   });
 
@@ -98,7 +91,7 @@ describe('a program that knows no proxy', () => {
     expect(await run('getent ahostsv4 secret-data.denied.test | head -1')).toMatch(/^198\.1[89]\./);
     expect(await run('getent ahostsv4 localhost | head -1')).toMatch(/^127\.0\.0\.1/);
     expect(await run('getent ahostsv4 $(hostname) | head -1')).toMatch(/^127\./);
-    expect((await records()).filter(({ host }) => host === 'secret-data.denied.test')).toEqual([]);
+    expect((await netLog(p.dir)).filter(({ host }) => host === 'secret-data.denied.test')).toEqual([]);
   });
 });
 

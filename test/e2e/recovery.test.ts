@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readFileSync,
   rmSync,
   statSync,
   utimesSync,
@@ -14,41 +13,26 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { appliedProject } from './applied-project.ts';
 import {
   daemonPid,
   HOME,
   inside,
   json,
+  killDaemon,
   must,
-  type Project,
-  processesWith,
-  project,
   qemuPid,
+  qemusOf,
   SBX,
-  SMALL,
+  SHELL,
   sbx,
   statusOf,
   until,
 } from './harness.ts';
 
-const toml = `version = 1\nagent = "shell"\n${SMALL}`;
-
-function killDaemon(): void {
-  const pid = daemonPid();
-  if (pid !== undefined) process.kill(pid, 'SIGKILL');
-}
-
 describe('whatever is killed, the next look mends it', () => {
-  let p: Project;
-
-  beforeAll(async () => {
-    p = project('recovery', toml);
-    await must(['apply', '--yes'], { cwd: p.dir });
-  });
-  afterAll(async () => {
-    await p?.[Symbol.asyncDispose]();
-  });
+  const p = appliedProject('recovery', SHELL);
 
   test('kill -9 of the daemon: the machine goes on and is found again', async () => {
     await inside(p.dir, 'echo before > /tmp/before');
@@ -102,12 +86,7 @@ describe('whatever is killed, the next look mends it', () => {
       await applying;
       await must(['apply', '--yes'], { cwd: p.dir });
       expect(await inside(p.dir, 'echo converged')).toBe('converged');
-      const { id } = await statusOf(p.dir);
-      expect(
-        processesWith(`sbx-vm:${join(HOME, 'instances', id)}`).filter((pid) =>
-          readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu'),
-        ),
-      ).toHaveLength(1);
+      expect(qemusOf((await statusOf(p.dir)).id)).toHaveLength(1);
     },
   );
 

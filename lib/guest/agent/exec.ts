@@ -2,7 +2,7 @@
  * Commands: each leads a session of its own, which ends with its stream. The result comes when the command itself has ended and what it wrote
  * was sent; a process that it left in the background goes on, unheard, as after a shell.
  */
-import type { MuxStream, StreamEvents } from '../mux.ts';
+import { type MuxStream, type StreamEvents, UNHEARD } from '../mux.ts';
 import { CHANNEL, type ExecControl, type ExecRequest } from '../services.ts';
 import { commandOf, isRefusal, type Refusal } from './command.ts';
 import { drained, forward } from './output.ts';
@@ -21,13 +21,7 @@ export function exec(stream: MuxStream, request: ExecRequest, base: Record<strin
 /** What a shell would say, and its code. */
 export function refuse(stream: MuxStream, { code, message }: Refusal): StreamEvents {
   void stream.send(CHANNEL.stderr, Buffer.from(`sbx: ${message}\n`)).then(() => stream.close({ code }));
-  return {
-    onData: (_channel, _data, taken) => taken(),
-    onEnd: () => {},
-    onControl: () => {},
-    onClose: () => {},
-    onReset: () => {},
-  };
+  return UNHEARD;
 }
 
 function serve(stream: MuxStream, running: Running): StreamEvents {

@@ -1,7 +1,7 @@
 /** The guest's agent: answers the host over one pipe. `--port /dev/vportNpM` inside a VM, `--socket PATH` for tests on a host. */
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
-import { pipeOf } from '../client.ts';
+import { pipeOf } from '../pipe.ts';
 import { createSession } from '../session.ts';
 import { startNetwork } from './net/network.ts';
 import { openPort } from './port.ts';

@@ -1,7 +1,7 @@
 /** Which service answers which stream. */
 import { connect } from 'node:net';
 import { failureJson } from '../failure.ts';
-import type { MuxStream, StreamEvents } from '../mux.ts';
+import { type MuxStream, type StreamEvents, UNHEARD } from '../mux.ts';
 import type {
   Calls,
   ConnectRequest,
@@ -54,18 +54,10 @@ export function createServices(helper: string[], records: string): Services {
           (answer) => stream.close(answer),
           (error: unknown) => stream.close({ error: failureJson(error) }),
         );
-      return IGNORE;
+      return UNHEARD;
     },
   };
 }
-
-const IGNORE: StreamEvents = {
-  onData: (_channel, _data, taken) => taken(),
-  onEnd: () => {},
-  onControl: () => {},
-  onClose: () => {},
-  onReset: () => {},
-};
 
 function tcp(stream: MuxStream, request: ConnectRequest): StreamEvents {
   const socket = connect({ host: request.host, port: request.port, allowHalfOpen: true });
@@ -77,7 +69,7 @@ function tcp(stream: MuxStream, request: ConnectRequest): StreamEvents {
   socket.on('end', () => stream.end(CHANNEL.stdout));
   socket.on('close', () => stream.close({}));
   return {
-    ...IGNORE,
+    ...UNHEARD,
     onData: (_channel, data, taken) => void socket.write(data, taken as () => void),
     onEnd: () => void socket.end(),
     onReset: () => void socket.destroy(),

@@ -134,5 +134,10 @@ export function mirror(socket: Socket): void {
   });
 }
 
+/** Answers whatever comes with the same text. */
+export function answers(text: string): (socket: Socket) => void {
+  return (socket) => void socket.on('data', () => socket.write(text));
+}
+
 export const request = (path: string, more = '', host = 'api.ok.test', method = 'GET') =>
   `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`;

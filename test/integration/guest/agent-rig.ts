@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { Duplex, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { GuestConnection, type GuestProcess } from '../../../lib/guest/client.ts';
 import type { ExecRequest, ExecResult } from '../../../lib/guest/services.ts';
 
@@ -15,6 +16,48 @@ export interface Agent extends AsyncDisposable {
   /** What the agent itself complained of: nothing, when all is well */
   complaints(): string;
   connect(): Promise<GuestConnection>;
+}
+
+export interface AgentRig {
+  readonly agent: Agent;
+  /** A connection of this test's own */
+  readonly guest: GuestConnection;
+}
+
+/** One agent for the tests of a file, a connection for each; afterwards nobody has anything to complain of. */
+export function useAgent(
+  options: { records?: () => string; afterEach?: (rig: AgentRig) => Promise<void> } = {},
+): AgentRig {
+  let agent: Agent;
+  let guest: GuestConnection;
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => void warnings.push(warning);
+  const rig: AgentRig = {
+    get agent() {
+      return agent;
+    },
+    get guest() {
+      return guest;
+    },
+  };
+  beforeAll(async () => {
+    process.on('warning', onWarning);
+    agent = await startAgent(options.records === undefined ? {} : { records: options.records() });
+  });
+  afterAll(async () => {
+    await agent[Symbol.asyncDispose]();
+    process.off('warning', onWarning);
+  });
+  beforeEach(async () => {
+    guest = await agent.connect();
+  });
+  afterEach(async () => {
+    await options.afterEach?.(rig);
+    await guest[Symbol.asyncDispose]();
+    expect(agent.complaints()).toBe('');
+    expect(warnings).toEqual([]);
+  });
+  return rig;
 }
 
 export async function startAgent(options: { records?: string } = {}): Promise<Agent> {
@@ -67,6 +110,12 @@ export async function outcomeOf(child: Pick<GuestProcess, 'stdout' | 'stderr' | 
   const [stdout, stderr, result] = await Promise.all([textOf(child.stdout), textOf(child.stderr), child.exit]);
   return { ...result, stdout, stderr };
 }
+
+/** Runs a command to its end. */
+export const runner =
+  (rig: AgentRig) =>
+  (argv: string[], more: Partial<ExecRequest> = {}): Promise<Outcome> =>
+    outcomeOf(rig.guest.exec(ask(argv, more)));
 
 export async function textOf(output: Readable): Promise<string> {
   const chunks: Buffer[] = [];

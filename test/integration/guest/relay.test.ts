@@ -1,99 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type Duplex, duplexPair } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { GuestConnection, pipeOf } from '../../../lib/guest/client.ts';
-import type { MuxStream, StreamEvents } from '../../../lib/guest/mux.ts';
-import { relayGuest } from '../../../lib/guest/relay.ts';
+import { describe, expect, test } from 'vitest';
 import { CHANNEL, type ExecRequest } from '../../../lib/guest/services.ts';
-import { createSession } from '../../../lib/guest/session.ts';
-import { encode, encodeData, encodeJson, TYPE } from '../../../lib/guest/wire.ts';
-import { outcomeOf, readUntil } from './agent-rig.ts';
+import { encode, TYPE } from '../../../lib/guest/wire.ts';
+import { outcomeOf } from './agent-rig.ts';
+import { type Client, echo, expectNoWarnings, fakeGuest, newClient } from './relay-rig.ts';
 
 const MIB = 1024 ** 2;
+
 const REQUEST: ExecRequest = { argv: ['command'], stdin: true };
 
-/** Two ends of which neither outlives the other, as with a socket. */
-function socketPair(): [Duplex, Duplex] {
-  const [one, other] = duplexPair();
-  for (const [end, far] of [
-    [one, other],
-    [other, one],
-  ] as const) {
-    end.on('error', () => {});
-    end.once('close', () => setImmediate(() => far.destroy()));
-  }
-  return [one, other];
-}
-
-interface Heard {
-  service: string;
-  body: unknown;
-  stream: MuxStream;
-  controls: unknown[];
-  resets: string[];
-}
-
-/** The guest's side, played by the test: `serve` says what a stream's events do. */
-interface Rig {
-  guest: GuestConnection;
-  /** The guest's own end of the pipe */
-  inside: Duplex;
-  heard: Heard[];
-}
-
-type Serve = (heard: Heard) => Partial<StreamEvents>;
-
-async function fakeGuest(serve: Serve): Promise<Rig> {
-  const [outside, inside] = socketPair();
-  const heard: Heard[] = [];
-  const session = createSession(pipeOf(inside), (stream, service, body) => {
-    const one: Heard = { service, body, stream, controls: [], resets: [] };
-    heard.push(one);
-    return {
-      onData: (_channel, _data, taken) => taken(),
-      onEnd: () => {},
-      onControl: (message) => void one.controls.push(message),
-      onClose: () => {},
-      onReset: (reason) => void one.resets.push(reason),
-      ...serve(one),
-    };
-  });
-  inside.on('data', (chunk: Buffer) => session.push(chunk));
-  return { guest: await GuestConnection.connect(outside), inside, heard };
-}
-
-interface Client {
-  connection: GuestConnection;
-  /** The client's end of its socket */
-  end: Duplex;
-  relay: Promise<void>;
-}
-
-async function newClient(guest: GuestConnection): Promise<Client> {
-  const [end, far] = socketPair();
-  const relay = relayGuest(far, guest);
-  return { connection: await GuestConnection.connect(end), end, relay };
-}
-
-const warnings: Error[] = [];
-const onWarning = (warning: Error) => void warnings.push(warning);
-beforeEach(() => void process.on('warning', onWarning));
-afterEach(() => {
-  process.off('warning', onWarning);
-  expect(warnings.splice(0)).toEqual([]);
-});
-
-/** Sends back what it gets, and closes when that ends. */
-const echo: Serve = ({ stream }) => {
-  let sent = Promise.resolve();
-  return {
-    onData(_channel, data, taken) {
-      sent = sent.then(() => stream.send(CHANNEL.stdout, data)).then(taken);
-    },
-    onEnd: () => void sent.then(() => stream.close({ code: 3 })),
-  };
-};
+expectNoWarnings();
 
 describe('a stream through the relay', () => {
   test('carries the request, both outputs, messages and the result', async () => {
@@ -214,96 +131,5 @@ describe('what a client may ask', () => {
     await bad.relay;
     child.stdin.end('well');
     expect(await outcomeOf(child)).toMatchObject({ code: 3, stdout: 'well' });
-  });
-});
-
-describe('an end that goes away', () => {
-  const hang: Serve = ({ stream }) => {
-    void stream.send(CHANNEL.stdout, Buffer.from('ready'));
-    return {};
-  };
-
-  test.each(['destroyed', 'half closed'])('the client, %s: what it started ends, and nothing else', async (how) => {
-    const rig = await fakeGuest(hang);
-    const [gone, stays] = [await newClient(rig.guest), await newClient(rig.guest)];
-    const lost = gone.connection.exec(REQUEST);
-    lost.exit.catch(() => {});
-    const kept = stays.connection.exec(REQUEST);
-    await Promise.all([readUntil(lost.stdout, /ready/), readUntil(kept.stdout, /ready/)]);
-    if (how === 'destroyed') await gone.connection[Symbol.asyncDispose]();
-    else gone.end.end();
-    await gone.relay;
-    await sleep(20);
-    expect(rig.heard.map(({ resets }) => resets.length)).toEqual([1, 0]);
-    rig.heard[1]?.stream.close({ code: 0 });
-    expect(await kept.exit).toEqual({ code: 0 });
-  });
-
-  test('one command given up by its client', async () => {
-    const rig = await fakeGuest(hang);
-    const { connection } = await newClient(rig.guest);
-    const child = connection.exec(REQUEST);
-    await readUntil(child.stdout, /ready/);
-    await child[Symbol.asyncDispose]();
-    await sleep(20);
-    expect(rig.heard[0]?.resets).toHaveLength(1);
-  });
-
-  test('the guest: its clients hear of it', async () => {
-    const rig = await fakeGuest(hang);
-    const clients = [await newClient(rig.guest), await newClient(rig.guest)];
-    const children = clients.map(({ connection }) => connection.exec(REQUEST));
-    await Promise.all(children.map(({ stdout }) => readUntil(stdout, /ready/)));
-    const exits = children.map(({ exit }) => expect(exit).rejects.toMatchObject({ code: 'guest-protocol' }));
-    rig.inside.destroy();
-    await Promise.all([...exits, rig.guest.closed, ...clients.map(({ relay }) => relay)]);
-  });
-});
-
-describe('a hostile guest', () => {
-  const stream = 1;
-  const attacks: Record<string, () => Buffer> = {
-    'a result that is no JSON': () => encode(TYPE.close, stream, Buffer.from('{')),
-    'a result that is null': () => encodeJson(TYPE.close, stream, null),
-    'an error that is null': () => encodeJson(TYPE.close, stream, { error: null }),
-    'a reset that is no JSON': () => encode(TYPE.reset, stream),
-    'a grant that is too short': () => encode(TYPE.window, stream, Buffer.from([1])),
-    'data without a channel': () => encode(TYPE.data, stream),
-    'empty data': () => encodeData(stream, CHANNEL.stdout, Buffer.alloc(0)),
-    'data on a channel that is none': () => encodeData(stream, 200, Buffer.from('x')),
-    'a message of endless parts': () =>
-      Buffer.concat(Array.from({ length: 200 }, () => encode(TYPE.part, stream, Buffer.alloc(32 * 1024)))),
-    'more data than it has credit for': () =>
-      Buffer.concat(Array.from({ length: 100 }, () => encodeData(stream, CHANNEL.stdout, Buffer.alloc(32 * 1024 - 1)))),
-    'a stream of its own that is no JSON': () => encode(TYPE.open, 9, Buffer.from('nonsense')),
-  };
-
-  test.each(Object.keys(attacks))('%s: it loses its connection', async (name) => {
-    for (const relayed of [false, true]) {
-      const rig = await fakeGuest(() => ({}));
-      const client = relayed ? await newClient(rig.guest) : undefined;
-      const child = (client?.connection ?? rig.guest).exec(REQUEST);
-      const exit = expect(child.exit).rejects.toMatchObject({ name: 'SbxError' });
-      while (rig.heard.length === 0) await sleep(1);
-      rig.inside.write(attacks[name]?.());
-      await Promise.all([exit, client?.relay ?? rig.guest.closed]);
-    }
-  });
-
-  test('questions whose answers it never reads do not fill the memory', async () => {
-    const rig = await fakeGuest(() => ({}));
-    rig.inside.removeAllListeners('data').pause();
-    const flood = Buffer.concat(
-      Array.from({ length: 20_000 }, (_, index) => encodeJson(TYPE.open, index + 2, { service: 'x' })),
-    );
-    let ended = false;
-    void rig.guest.closed.then(() => {
-      ended = true;
-    });
-    for (let round = 0; round < 200 && !ended; round += 1) {
-      rig.inside.write(flood);
-      await sleep(1);
-    }
-    expect(ended).toBe(true);
   });
 });

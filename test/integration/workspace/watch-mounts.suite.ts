@@ -11,16 +11,29 @@ import { inJail, makeWorkspace, type RunningJail, startJail, type Workspace } fr
 /** Waits for a line on stdin, then attacks. */
 const WAIT = 'echo ready; cat .env; read line; echo evil >> .git/config; cat .env; echo end';
 
-async function running(): Promise<{ workspace: Workspace; jail: RunningJail; prepared: PreparedWorkspace }> {
+interface Running {
+  workspace: Workspace;
+  jail: RunningJail;
+  prepared: PreparedWorkspace;
+}
+
+async function running(): Promise<Running> {
   const workspace = makeWorkspace();
   repository(workspace);
   workspace.write({ '.env': 'first' });
   const prepared = await workspace.prepare({ hide: ['.env'] });
   const jail = await startJail(workspace, prepared.jailMounts, WAIT);
   await vi.waitFor(() => expect(jail.output()).toContain('ready'));
-  expect(checkMounts({ pid: jail.pid, mounts: prepared.jailMounts, identities: prepared.identities })).toEqual([]);
-  return { workspace, jail, prepared };
+  const one = { workspace, jail, prepared };
+  expect(checkMounts(checkOf(one))).toEqual([]);
+  return one;
 }
+
+const checkOf = ({ jail, prepared }: Running) => ({
+  pid: jail.pid,
+  mounts: prepared.jailMounts,
+  identities: prepared.identities,
+});
 
 /** As editors and git itself do. */
 function replace(workspace: Workspace, name: string, content: string): void {
@@ -33,12 +46,12 @@ const targets = (faults: MountFault[]) => faults.map(({ mount, what }) => `${wha
 export function describeWatching(): void {
   describe('a host program replaces covered files', () => {
     test('the mounts are lost, which is found out', async () => {
-      const { workspace, jail, prepared } = await running();
-      await using _jail = jail;
+      const one = await running();
+      const { workspace } = one;
+      await using jail = one.jail;
       workspace.git('config', 'user.name', 'b');
       replace(workspace, '.env', 'secret');
-      const check = { pid: jail.pid, mounts: prepared.jailMounts, identities: prepared.identities };
-      expect(targets(checkMounts(check))).toEqual(['missing /export/ws/.env', 'missing /export/ws/.git/config']);
+      expect(targets(checkMounts(checkOf(one)))).toEqual(['missing /export/ws/.env', 'missing /export/ws/.git/config']);
       // Nobody watched: the attack works.
       jail.child.stdin?.write('go\n');
       expect((await jail.ended).output).toContain('secret');
@@ -46,16 +59,11 @@ export function describeWatching(): void {
     });
 
     test('of a jail that has ended, that is no failure, and nothing more is looked at', async () => {
-      const { workspace, jail, prepared } = await running();
-      await using _jail = jail;
+      const one = await running();
+      const { workspace } = one;
+      await using jail = one.jail;
       const failed = vi.fn();
-      using _watch = watchMounts({
-        pid: jail.pid,
-        mounts: prepared.jailMounts,
-        identities: prepared.identities,
-        onRestored: () => {},
-        onFailed: failed,
-      });
+      using _watch = watchMounts({ ...checkOf(one), onRestored: () => {}, onFailed: failed });
       jail.child.stdin?.write('go\n');
       // What follows the end of one machine is the making of the next one: files change meanwhile.
       for (let round = 0; round < 5; round += 1) {
@@ -69,14 +77,13 @@ export function describeWatching(): void {
     });
 
     test('watched, they are back before long', async () => {
-      const { workspace, jail, prepared } = await running();
-      await using _jail = jail;
+      const one = await running();
+      const { workspace } = one;
+      await using jail = one.jail;
       const restored: string[] = [];
       const failed = vi.fn();
       using _watch = watchMounts({
-        pid: jail.pid,
-        mounts: prepared.jailMounts,
-        identities: prepared.identities,
+        ...checkOf(one),
         onRestored: (faults) => restored.push(...targets(faults)),
         onFailed: failed,
       });
@@ -93,16 +100,11 @@ export function describeWatching(): void {
     });
 
     test('what cannot be covered again is reported', async () => {
-      const { workspace, jail, prepared } = await running();
-      await using _jail = jail;
+      const one = await running();
+      const { workspace } = one;
+      await using _jail = one.jail;
       const failed = vi.fn();
-      using _watch = watchMounts({
-        pid: jail.pid,
-        mounts: prepared.jailMounts,
-        identities: prepared.identities,
-        onRestored: () => {},
-        onFailed: failed,
-      });
+      using _watch = watchMounts({ ...checkOf(one), onRestored: () => {}, onFailed: failed });
       rmSync(join(workspace.path, '.env'));
       await vi.waitFor(() => expect(failed).toHaveBeenCalled(), { timeout: 5_000 });
     });

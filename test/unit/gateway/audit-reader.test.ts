@@ -6,16 +6,7 @@ import { openAudit } from '../../../lib/gateway/audit.ts';
 import { auditFilter } from '../../../lib/gateway/audit-filter.ts';
 import { readAudit } from '../../../lib/gateway/audit-reader.ts';
 import type { AuditRecord } from '../../../lib/gateway/types.ts';
-
-const record = (more: Partial<AuditRecord> = {}): AuditRecord => ({
-  time: '2026-01-02T03:04:05.678Z',
-  sandbox: 'box',
-  verdict: 'deny',
-  reason: 'default-deny',
-  host: 'h.test',
-  port: 443,
-  ...more,
-});
+import { auditRecord } from './audit-record.ts';
 
 let dir = '';
 let path = '';
@@ -37,7 +28,7 @@ const range = (from: number, to: number) => Array.from({ length: to - from }, (_
 describe('reading the log back', () => {
   test('gives the file that was rotated away, then the current one', async () => {
     const audit = openAudit(path, 1_000);
-    for (const port of range(1, 15)) audit.write(record({ port }));
+    for (const port of range(1, 15)) audit.write(auditRecord({ port }));
     audit.close();
     const found = await ports();
     expect(found.length).toBeGreaterThan(7);
@@ -47,7 +38,7 @@ describe('reading the log back', () => {
 
   test('leaves out what is no record, and is empty where there is no log', async () => {
     expect(await ports()).toEqual([]);
-    writeFileSync(path, `\n{"host":1}\nnull\nnot JSON\n${JSON.stringify(record({ port: 7 }))}\n{"host":"cut`);
+    writeFileSync(path, `\n{"host":1}\nnull\nnot JSON\n${JSON.stringify(auditRecord({ port: 7 }))}\n{"host":"cut`);
     expect(await ports()).toEqual([7]);
   });
 
@@ -62,7 +53,7 @@ describe('reading the log back', () => {
       }
     })();
     for (const port of range(1, 121)) {
-      audit.write(record({ port }));
+      audit.write(auditRecord({ port }));
       if (port % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 210));
     }
     audit.close();
@@ -72,7 +63,7 @@ describe('reading the log back', () => {
 
   test('follows a log that begins later', async () => {
     const abort = new AbortController();
-    setTimeout(() => appendFileSync(path, `${JSON.stringify(record({ port: 9 }))}\n`), 50);
+    setTimeout(() => appendFileSync(path, `${JSON.stringify(auditRecord({ port: 9 }))}\n`), 50);
     for await (const { port } of readAudit(path, { follow: true, signal: abort.signal })) {
       expect(port).toBe(9);
       abort.abort();
@@ -83,11 +74,11 @@ describe('reading the log back', () => {
 
 describe('asking for some of it', () => {
   const matches = (host: string, one: Partial<AuditRecord>) =>
-    auditFilter({ denied: false, host })?.(record({ ...one }));
+    auditFilter({ denied: false, host })?.(auditRecord({ ...one }));
 
   test('denied: what was not let out, and what only mode observe let out', () => {
     const verdicts = ['allow', 'observe', 'deny', 'error', 'closed'] as const;
-    expect(verdicts.filter((verdict) => auditFilter({ denied: true })?.(record({ verdict })))).toEqual([
+    expect(verdicts.filter((verdict) => auditFilter({ denied: true })?.(auditRecord({ verdict })))).toEqual([
       'observe',
       'deny',
     ]);

@@ -3,16 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { lineOf, openAudit } from '../../../lib/gateway/audit.ts';
-import type { AuditRecord } from '../../../lib/gateway/types.ts';
+import { auditRecord } from './audit-record.ts';
 
-const RECORD: AuditRecord = {
-  time: 't',
-  sandbox: 'box',
-  verdict: 'deny',
-  reason: 'default-deny',
-  host: 'h.test',
-  port: 443,
-};
+const RECORD = auditRecord({ time: 't' });
 
 let dir = '';
 beforeEach(() => {

@@ -2,16 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Audit } from '../../../lib/gateway/audit.ts';
 import { withLogRate } from '../../../lib/gateway/log-rate.ts';
 import type { AuditRecord } from '../../../lib/gateway/types.ts';
-
-const record = (more: Partial<AuditRecord> = {}): AuditRecord => ({
-  time: 't',
-  sandbox: 'box',
-  verdict: 'deny',
-  reason: 'default-deny',
-  host: 'h.test',
-  port: 443,
-  ...more,
-});
+import { auditRecord } from './audit-record.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -37,8 +28,8 @@ const known = (written: AuditRecord[]) =>
 describe('a flood of denials', () => {
   test('is counted and summarised once a second, by reason; none is lost', () => {
     const { audit, written } = limited();
-    for (let count = 0; count < 500; count += 1) expect(audit.write(record())).toBe(true);
-    for (let count = 0; count < 70; count += 1) audit.write(record({ reason: 'bad-request' }));
+    for (let count = 0; count < 500; count += 1) expect(audit.write(auditRecord())).toBe(true);
+    for (let count = 0; count < 70; count += 1) audit.write(auditRecord({ reason: 'bad-request' }));
     expect(written).toHaveLength(10);
     vi.advanceTimersByTime(1_000);
     expect(written).toHaveLength(11);
@@ -54,7 +45,7 @@ describe('a flood of denials', () => {
   test('for ten seconds: the log grows by the rate, not by the flood', () => {
     const { audit, written } = limited();
     for (let tick = 0; tick < 1_000; tick += 1) {
-      for (let count = 0; count < 20; count += 1) audit.write(record());
+      for (let count = 0; count < 20; count += 1) audit.write(auditRecord());
       vi.advanceTimersByTime(10);
     }
     vi.advanceTimersByTime(1_000);
@@ -64,36 +55,36 @@ describe('a flood of denials', () => {
 
   test('hides nothing that is let out: each has its own record', () => {
     const { audit, written } = limited();
-    for (let count = 0; count < 100; count += 1) audit.write(record());
-    for (const verdict of ['allow', 'observe', 'closed', 'error'] as const) audit.write(record({ verdict }));
+    for (let count = 0; count < 100; count += 1) audit.write(auditRecord());
+    for (const verdict of ['allow', 'observe', 'closed', 'error'] as const) audit.write(auditRecord({ verdict }));
     expect(written.slice(-4).map(({ verdict }) => verdict)).toEqual(['allow', 'observe', 'closed', 'error']);
   });
 
   test('an allowed request whose record cannot be written is told so, flood or not', () => {
     const { audit, disk } = limited();
-    for (let count = 0; count < 100; count += 1) audit.write(record());
+    for (let count = 0; count < 100; count += 1) audit.write(auditRecord());
     disk.full = true;
-    expect([audit.write(record({ verdict: 'allow' })), audit.ready()]).toEqual([false, false]);
+    expect([audit.write(auditRecord({ verdict: 'allow' })), audit.ready()]).toEqual([false, false]);
   });
 
   test('what could not be written down is told later, and when the log is closed', () => {
     const { audit, disk, written } = limited();
-    for (let count = 0; count < 30; count += 1) audit.write(record());
+    for (let count = 0; count < 30; count += 1) audit.write(auditRecord());
     disk.full = true;
     vi.advanceTimersByTime(3_000);
     disk.full = false;
     vi.advanceTimersByTime(1_000);
     expect(known(written)).toBe(30);
-    for (let count = 0; count < 100; count += 1) audit.write(record());
+    for (let count = 0; count < 100; count += 1) audit.write(auditRecord());
     audit.close();
     expect(known(written)).toBe(130);
   });
 
   test('is over: records are written one by one again', () => {
     const { audit, written } = limited();
-    for (let count = 0; count < 100; count += 1) audit.write(record());
+    for (let count = 0; count < 100; count += 1) audit.write(auditRecord());
     vi.advanceTimersByTime(5_000);
-    audit.write(record({ host: 'later.test' }));
+    audit.write(auditRecord({ host: 'later.test' }));
     expect(written.at(-1)).toMatchObject({ host: 'later.test' });
   });
 });

@@ -13,26 +13,53 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import tar from 'tar-stream';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { type ExtractOptions, extract } from '../../../lib/guest/copy/extract.ts';
 import { Folder } from '../../../lib/guest/copy/folder.ts';
 import { pack } from '../../../lib/guest/copy/pack.ts';
 import type { CopyResult, Header } from '../../../lib/guest/copy/types.ts';
 
-export interface Place extends Disposable {
+export interface Place {
   /** Everything is below it; the copy goes into `into` */
-  dir: string;
-  into: string;
-  outside: string;
+  readonly dir: string;
+  readonly into: string;
+  readonly outside: string;
 }
 
-export function makePlace(): Place {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-copy-')));
-  const [into, outside] = [join(dir, 'into'), join(dir, 'outside')];
-  for (const path of [into, outside]) mkdirSync(path);
-  return { dir, into, outside, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) };
+/** A new one for each test of a file. */
+export function usePlace(): Place {
+  let dir = '';
+  beforeEach(() => {
+    dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-copy-')));
+    for (const name of ['into', 'outside']) mkdirSync(join(dir, name));
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+  return {
+    get dir() {
+      return dir;
+    },
+    get into() {
+      return join(dir, 'into');
+    },
+    get outside() {
+      return join(dir, 'outside');
+    },
+  };
 }
 
 export type Entry = Header & { content?: string };
+
+export const root: Entry = { name: './', type: 'directory' };
+export const folder = (name: string): Entry => ({ name: `./${name}/`, type: 'directory' });
+export const file = (name: string, content = 'evil'): Entry => ({ name: `./${name}`, type: 'file', content });
+export const link = (name: string, linkname: string): Entry => ({ name: `./${name}`, type: 'symlink', linkname });
+
+/** Nothing at all may have come to stand beside the copy. */
+export function expectNothingOutside(place: Place): void {
+  expect(readdirSync(place.outside)).toEqual([]);
+  expect(readdirSync(place.dir).toSorted()).toEqual(['into', 'outside']);
+  expect(readdirSync(place.into).filter((name) => name !== 'copy')).toEqual([]);
+}
 
 export async function archiveOf(entries: Entry[]): Promise<Buffer> {
   const archive = tar.pack();

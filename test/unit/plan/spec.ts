@@ -1,5 +1,5 @@
 import type { NetworkRule, SandboxSpec } from '../../../lib/config/spec.ts';
-import type { ObservedSandbox } from '../../../lib/plan/types.ts';
+import type { ObservedSandbox, Step } from '../../../lib/plan/types.ts';
 
 export const FILE = '/project/sandbox.toml';
 
@@ -48,3 +48,8 @@ export function running(applied: SandboxSpec, change: Partial<ObservedSandbox> =
     ...change,
   };
 }
+
+export const apply = { mode: 'apply', networkHash: hash } as const;
+export const reconcile = { mode: 'reconcile', networkHash: hash } as const;
+
+export const actions = (steps: Step[]) => steps.map(({ action }) => action);

@@ -1,6 +1,6 @@
 /** The agent's sessions of this sandbox. They outlive every client and every connection of the host, not this process. */
 import { Failure, failureJson } from '../../failure.ts';
-import type { MuxStream, StreamEvents } from '../../mux.ts';
+import { type MuxStream, type StreamEvents, UNHEARD } from '../../mux.ts';
 import {
   CHANNEL,
   type SessionInfo,
@@ -78,7 +78,7 @@ export function createSessions(dir: string): Sessions {
         return openSession({ stream, request, base, begin, terminal: running().find(({ info }) => info.terminal) });
       } catch (error) {
         stream.close({ error: failureJson(error) });
-        return IGNORE;
+        return UNHEARD;
       }
     },
     log(stream, { id, follow }) {
@@ -93,12 +93,12 @@ export function createSessions(dir: string): Sessions {
         stream.control({ id: info.id, joined: true, replay: whole.length } satisfies SessionOpened);
         void stream.send(CHANNEL.stdout, whole).then(() => stream.close(info));
       }
-      return IGNORE;
+      return UNHEARD;
     },
     watch(stream) {
       watchers.add(stream);
       tell(stream);
-      return { ...IGNORE, onReset: () => void watchers.delete(stream) };
+      return { ...UNHEARD, onReset: () => void watchers.delete(stream) };
     },
     async end(id) {
       const chosen = running().filter(({ info }) => id === undefined || info.id === id);
@@ -130,7 +130,7 @@ function openSession({ stream, request, base, terminal, begin }: Opening): Strea
     if (!request.join) throw busy(terminal);
     if (request.client === 'viewer') return terminal.join(stream, request.tty, true);
     stream.close(terminal.info);
-    return IGNORE;
+    return UNHEARD;
   }
   const command = commandOf(request, base);
   if (isRefusal(command)) {
@@ -141,7 +141,7 @@ function openSession({ stream, request, base, terminal, begin }: Opening): Strea
   const session = begin(command, request, request.client === 'owner' ? stream : undefined);
   if (request.client === 'none') {
     stream.close(session.info);
-    return IGNORE;
+    return UNHEARD;
   }
   stream.control({ id: session.info.id, joined: false, replay: 0 });
   void session.ended.then((result) => stream.close(result));
@@ -154,11 +154,3 @@ function busy(session: Session): Failure {
     hint: 'come back to it with `sbx run`, or end it with `sbx run --end`',
   });
 }
-
-const IGNORE: StreamEvents = {
-  onData: (_channel, _data, taken) => taken(),
-  onEnd: () => {},
-  onControl: () => {},
-  onClose: () => {},
-  onReset: () => {},
-};

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { readHolder, takeLock, tryLock } from '../../../lib/lock.ts';
-import { startTimeOf } from '../../../lib/process.ts';
+import { readHolder, takeLock, tryLock } from '../../lib/lock.ts';
+import { startTimeOf } from '../../lib/process.ts';
 
 let dir = '';
 let path = '';

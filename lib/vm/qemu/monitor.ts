@@ -1,0 +1,36 @@
+/** The monitor of a running VM: opened, asked how the VM is, told to let it go on. */
+import { isAlive } from '../../process.ts';
+import type { VmHealth, VmPlaces, VmProcess } from '../driver.ts';
+import { Qmp } from './qmp.ts';
+import { findVm } from './vm-process.ts';
+
+const HEALTH_DEADLINE_MS = 2_000;
+const MONITOR_DEADLINE_MS = 20_000;
+
+export async function openMonitor(
+  places: VmPlaces,
+  vm: VmProcess,
+  options: { deadlineMs?: number; signal?: AbortSignal | undefined } = {},
+): Promise<Qmp> {
+  return Qmp.open(places.qmp, { deadlineMs: MONITOR_DEADLINE_MS, ...options, alive: () => isAlive(vm) });
+}
+
+export async function health(places: VmPlaces): Promise<VmHealth> {
+  const vm = findVm(places);
+  if (vm === undefined) return 'unknown';
+  try {
+    await using qmp = await openMonitor(places, vm, { deadlineMs: HEALTH_DEADLINE_MS });
+    const { status } = (await qmp.execute('query-status')) as { status: string };
+    if (status === 'io-error') return 'disk-full';
+    return status === 'running' ? 'running' : 'paused';
+  } catch {
+    return 'unknown';
+  }
+}
+
+export async function goOn(places: VmPlaces): Promise<void> {
+  const vm = findVm(places);
+  if (vm === undefined) return;
+  await using qmp = await openMonitor(places, vm);
+  await qmp.execute('cont');
+}

@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { GuestConnection } from '../../../lib/guest/client.ts';
+import { encodeData, encodeJson, TYPE } from '../../../lib/guest/wire.ts';
+import { ask, groupGone, groupMembers, outcomeOf, readUntil, sharedPipe, useAgent } from './agent-rig.ts';
+
+const rig = useAgent();
+
+describe('a client that goes away', () => {
+  // Deaf to everything that can be ignored.
+  const STUBBORN = 'trap "" HUP TERM INT; echo $$; sh -c "sleep 1000" & (sleep 1000) & while :; do sleep 1; done';
+
+  test('takes its whole process group along', async () => {
+    const other = await rig.agent.connect();
+    const child = other.exec(ask(['sh', '-c', STUBBORN]));
+    child.exit.catch(() => {});
+    const group = Number(await readUntil(child.stdout, /\d+\n/));
+    await sleep(100);
+    expect(groupMembers(group).length).toBeGreaterThan(2);
+    await other[Symbol.asyncDispose]();
+    await expect(child.exit).rejects.toMatchObject({ code: 'guest-protocol' });
+    expect(await groupGone(group, 5_000)).toBe(true);
+  });
+
+  test('the same with a terminal', async () => {
+    const other = await rig.agent.connect();
+    const tty = { cols: 80, rows: 24, term: 'xterm' };
+    const child = other.exec(ask(['sh', '-c', STUBBORN], { tty, stdin: true }));
+    child.exit.catch(() => {});
+    const group = Number(await readUntil(child.stdout, /\d+\r\n/));
+    await other[Symbol.asyncDispose]();
+    expect(await groupGone(group, 5_000)).toBe(true);
+  });
+
+  test('disposing one command leaves the others', async () => {
+    const child = rig.guest.exec(ask(['sh', '-c', STUBBORN]));
+    const kept = rig.guest.exec(ask(['sh', '-c', 'read x; echo "kept $x"'], { stdin: true }));
+    const group = Number(await readUntil(child.stdout, /\d+\n/));
+    await child[Symbol.asyncDispose]();
+    expect(await groupGone(group, 5_000)).toBe(true);
+    kept.stdin.end('on\n');
+    expect(await outcomeOf(kept)).toMatchObject({ code: 0, stdout: 'kept on\n' });
+  });
+});
+
+describe('sessions after one another on the same pipe', () => {
+  const limit = () => ({ signal: AbortSignal.timeout(20_000) });
+
+  const frames = {
+    data: encodeData(1, 0, Buffer.alloc(1000, 'x')),
+    open: encodeJson(TYPE.open, 2, { service: 'exec', body: ask(['sleep', '1000']) }),
+    control: encodeJson(TYPE.control, 1, { signal: 'SIGUSR1' }),
+    'long open': encodeJson(TYPE.open, 2, { service: 'exec', body: ask(['echo', 'x'.repeat(70_000)]) }),
+  };
+  const cases = Object.keys(frames).flatMap((kind) =>
+    [1, 5, 9, 10, 25, 500, 40_000].map((left) => ({ kind: kind as keyof typeof frames, left })),
+  );
+
+  test.each(cases.filter(({ kind, left }) => left < frames[kind].length))(
+    'with $left bytes of a frame ($kind) left between',
+    async ({ kind, left }) => {
+      const pipe = await sharedPipe(rig.agent.socket);
+      try {
+        const firstEnd = pipe.client();
+        const first = await GuestConnection.connect(firstEnd, limit());
+        const child = first.exec(ask(['sh', '-c', 'echo $$; exec sleep 1000'], { stdin: true }));
+        child.exit.catch(() => {});
+        const group = Number(await readUntil(child.stdout, /\d+\n/));
+        firstEnd.write(frames[kind].subarray(0, left));
+        await first[Symbol.asyncDispose]();
+        await using second = await GuestConnection.connect(pipe.client(), limit());
+        expect(await outcomeOf(second.exec(ask(['echo', 'again'])))).toMatchObject({ code: 0, stdout: 'again\n' });
+        // The first session's command is not the second's.
+        expect(await groupGone(group, 5_000)).toBe(true);
+      } finally {
+        pipe.close();
+      }
+    },
+  );
+
+  test('while the first one was pouring out data', async () => {
+    const pipe = await sharedPipe(rig.agent.socket);
+    try {
+      const first = await GuestConnection.connect(pipe.client(), limit());
+      const flood = first.exec(ask(['cat', '/dev/zero']));
+      flood.exit.catch(() => {});
+      await readUntil(flood.stdout, /./s);
+      await first[Symbol.asyncDispose]();
+      await using second = await GuestConnection.connect(pipe.client(), limit());
+      expect(await outcomeOf(second.exec(ask(['echo', 'again'])))).toMatchObject({ code: 0, stdout: 'again\n' });
+    } finally {
+      pipe.close();
+    }
+  });
+});

@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { absent, planProject, planSandbox } from '../../../lib/plan/plan.ts';
+import type { ObservedSandbox, Step } from '../../../lib/plan/types.ts';
+import { apply, hash, rule, running, spec } from './spec.ts';
+
+/** Carries out steps in a world of plain data. */
+function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
+  switch (step.action) {
+    case 'build':
+      return world;
+    case 'create':
+    case 'start':
+      return {
+        ...world,
+        exists: true,
+        running: true,
+        ready: true,
+        stoppedByUser: false,
+        exit: undefined,
+        networkHash: hash(step.spec),
+      };
+    case 'stop':
+      return { ...world, running: false, ready: false };
+    case 'network':
+      return { ...world, networkHash: hash(step.spec) };
+    case 'record':
+      return { ...world, applied: step.spec };
+    case 'destroy':
+      return absent(world.name);
+  }
+}
+
+describe('convergence', () => {
+  const anySpec = fc
+    .record({
+      allow: fc.subarray(['a.test', 'b.test']),
+      apt: fc.subarray(['jq', 'git']),
+      hide: fc.subarray(['.env']),
+      cpus: fc.constantFrom(1, 2),
+    })
+    .map(({ allow, apt, hide, cpus }) =>
+      spec({
+        network: { mode: 'enforce', allow: allow.map((one) => rule(one)), deny: [], http: [] },
+        packages: { apt, npm: [], pip: [], setup: [] },
+        workspace: { path: '/project', mode: 'mount', hide, readonly: [], unprotect: [] },
+        resources: { cpus, memoryBytes: 2 ** 31, diskBytes: 20 * 2 ** 30 },
+      }),
+    );
+  const anyWorld = fc
+    .record({
+      applied: fc.option(anySpec, { nil: undefined }),
+      exists: fc.boolean(),
+      running: fc.boolean(),
+      ready: fc.boolean(),
+      stoppedByUser: fc.boolean(),
+      door: fc.boolean(),
+    })
+    .map(
+      ({ applied, exists, running: runs, ready, stoppedByUser, door }): ObservedSandbox =>
+        exists
+          ? {
+              name: 'shop',
+              exists,
+              applied,
+              running: runs,
+              ready: runs && ready,
+              stoppedByUser,
+              exit: undefined,
+              networkHash: door && applied !== undefined ? hash(applied) : undefined,
+              warmKey: undefined,
+            }
+          : absent('shop'),
+    );
+
+  test('from any state, killed after any step, a few applies reach the target, and then nothing is left to do', () => {
+    fc.assert(
+      fc.property(anySpec, anyWorld, fc.infiniteStream(fc.nat(3)), (target, start, kills) => {
+        let world = start;
+        for (let round = 0; round < 6; round += 1) {
+          const { steps } = planSandbox(target, world, apply);
+          const until = round < 3 ? (kills.next().value ?? 0) : steps.length;
+          for (const step of steps.slice(0, until)) world = perform(world, step);
+        }
+        expect(planSandbox(target, world, apply)).toEqual({ changes: [], steps: [] });
+        expect(world.running && world.ready).toBe(true);
+      }),
+    );
+  });
+
+  test('a project plans each of its sandboxes, and only those asked for', () => {
+    const project = {
+      name: 'p',
+      dir: '/project',
+      files: [],
+      sandboxes: [spec({ name: 'a' }), spec({ name: 'b' })],
+      unsupported: [],
+    };
+    expect(planProject(project, [running(spec({ name: 'gone' }))], apply).steps.map(({ sandbox }) => sandbox)).toEqual([
+      'a',
+      'a',
+      'a',
+      'b',
+      'b',
+      'b',
+      'gone',
+    ]);
+    expect(planProject(project, [], { ...apply, only: ['b'] }).steps.map(({ sandbox }) => sandbox)).toEqual([
+      'b',
+      'b',
+      'b',
+    ]);
+  });
+});

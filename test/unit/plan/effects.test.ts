@@ -1,0 +1,18 @@
+import { describe, expect, test } from 'vitest';
+import { EFFECTS } from '../../../lib/plan/effects.ts';
+import { spec } from './spec.ts';
+
+describe('every field of a spec', () => {
+  test('has its effect in the table', () => {
+    // With the fields that may be missing.
+    const full = spec({
+      network: { ...spec().network, bandwidth: 1 },
+      agent: { ...spec().agent, files: {}, template: '' },
+    });
+    expect(Object.keys(EFFECTS).toSorted()).toEqual(Object.keys(full).toSorted());
+    for (const [field, effect] of Object.entries(EFFECTS)) {
+      if (typeof effect === 'object')
+        expect(Object.keys(effect).toSorted()).toEqual(Object.keys(full[field as 'image']).toSorted());
+    }
+  });
+});

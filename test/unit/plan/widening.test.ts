@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest';
+import type { SandboxSpec } from '../../../lib/config/spec.ts';
+import { absent, planSandbox } from '../../../lib/plan/plan.ts';
+import { wideningHash } from '../../../lib/plan/widening.ts';
+import { apply, rule, running, spec } from './spec.ts';
+
+describe('widening', () => {
+  const network = (allow: ReturnType<typeof rule>[], deny: ReturnType<typeof rule>[] = []) =>
+    spec({ network: { mode: 'enforce', allow, deny, http: [] } });
+  const widens = (from: SandboxSpec, to: SandboxSpec) =>
+    planSandbox(to, running(from), apply).changes.some((change) => change.widens);
+
+  test('more allowed, less denied, less hidden, more mounted widen; the reverse does not', () => {
+    const [less, more] = [network([]), network([rule('a.test')])];
+    expect([widens(less, more), widens(more, less)]).toEqual([true, false]);
+    const [strict, loose] = [network([], [rule('b.test')]), network([])];
+    expect([widens(strict, loose), widens(loose, strict)]).toEqual([true, false]);
+    const hidden = spec({
+      workspace: { path: '/project', mode: 'mount', hide: ['.env'], readonly: [], unprotect: [] },
+    });
+    expect([widens(hidden, spec()), widens(spec(), hidden)]).toEqual([true, false]);
+    const mounted = spec({ mounts: [{ host: '/data', guest: '/data', readonly: true, source: 'default' }] });
+    expect([widens(spec(), mounted), widens(mounted, spec())]).toEqual([true, false]);
+  });
+
+  test('what the host itself is configured to use does not', () => {
+    expect(widens(spec(), network([rule('mirror.test:80', 1, 'preset:apt')]))).toBe(false);
+  });
+
+  test('the first rule by method and path narrows a host; a further one, or none any more, widens', () => {
+    const http = (...paths: string[]) =>
+      spec({
+        network: {
+          mode: 'enforce',
+          allow: [],
+          deny: [],
+          http: paths.map((path) => ({ host: 'a.test', methods: [], paths: [path], source: 'default' as const })),
+        },
+      });
+    expect([widens(http(), http('/a')), widens(http('/a'), http())]).toEqual([false, true]);
+    expect([widens(http('/a'), http('/a', '/b')), widens(http('/a', '/b'), http('/a'))]).toEqual([true, false]);
+    expect(widens(http('/a'), http('/b'))).toBe(true);
+  });
+
+  test('a limit on bandwidth that is raised or dropped widens; one that is set or lowered does not', () => {
+    const limited = (bandwidth: number) => spec({ network: { ...spec().network, bandwidth } });
+    expect([widens(limited(1_000), limited(2_000)), widens(limited(1_000), spec())]).toEqual([true, true]);
+    expect([widens(limited(2_000), limited(1_000)), widens(spec(), limited(1_000))]).toEqual([false, false]);
+    const hashOf = (one: SandboxSpec) =>
+      wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one], unsupported: [] });
+    expect(hashOf(limited(1_000))).not.toBe(hashOf(limited(2_000)));
+    expect(planSandbox(limited(1_000), running(spec()), apply).changes).toMatchObject([
+      { path: 'network.bandwidth', effect: 'live' },
+    ]);
+  });
+
+  test('mode "observe" widens, live and at birth; back to "enforce" does not', () => {
+    const { network: enforce } = spec();
+    const observing = spec({ network: { ...enforce, mode: 'observe' } });
+    expect([widens(spec(), observing), widens(observing, spec())]).toEqual([true, false]);
+    const found = planSandbox(observing, running(spec()), apply).changes;
+    expect(found).toMatchObject([{ path: 'network.mode', from: 'enforce', to: 'observe', effect: 'live' }]);
+    const birth = planSandbox(observing, absent('shop'), apply).changes;
+    expect(birth.filter((change) => change.widens)).toMatchObject([{ path: 'network.mode', to: 'observe' }]);
+  });
+
+  test('at birth everything of these kinds counts, and the hash knows it', () => {
+    const wide = network([rule('a.test', 4)]);
+    expect(
+      planSandbox(wide, absent('shop'), apply)
+        .changes.filter((change) => change.widens)
+        .map(({ path }) => path),
+    ).toEqual(['network.allow']);
+    const project = (one: SandboxSpec) => ({
+      name: 'p',
+      dir: '/project',
+      files: [],
+      sandboxes: [one],
+      unsupported: [],
+    });
+    expect(wideningHash(project(wide))).not.toBe(wideningHash(project(spec())));
+    expect(wideningHash(project(spec({ env: { A: '1' } })))).toBe(wideningHash(project(spec())));
+  });
+});
