@@ -1,5 +1,7 @@
 /** What one VM does to the gateway, it does to itself: the others are served as before, and the log stays small. */
+
 import { execFileSync } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +28,7 @@ async function latencies(rig: Rig): Promise<number[]> {
 /** Connects, says something, waits for the answer, begins again, on many connections at once. */
 async function flood(rig: Rig, bytes: string, signal: AbortSignal): Promise<number> {
   let sent = 0;
+  setMaxListeners(0, signal);
   const one = async () => {
     while (!signal.aborted) {
       const client = await openClient(rig.socketPath).catch(() => undefined);

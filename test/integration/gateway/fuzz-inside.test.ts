@@ -46,7 +46,7 @@ test('whatever bytes come inside a tunnel, the upstream sees requests that a rul
   onTestFinished(() => void reader.close());
   await using one = await startIntercept({
     serve: (socket) => void reader.emit('connection', socket),
-    limits: { headMs: 100, keepAliveMs: 100, idleMs: 100, requestsPerSecond: 1_000_000, connections: 10_000 },
+    limits: { headMs: 2_000, keepAliveMs: 2_000, idleMs: 2_000, requestsPerSecond: 1_000_000, connections: 10_000 },
   });
   await fc.assert(
     fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 6 }), async (messages) => {

@@ -10,7 +10,7 @@ const TEXT = '# ours\nversion = 1\n\n[network] # who may be reached\nallow = [\n
 
 function requestOf(cwd: string, change: Partial<SaveRequest>, asked: ApproveRequest[] = []): SaveRequest {
   return {
-    context: { home: homeOf({ SBX_HOME: join(cwd, 'home') }) },
+    context: { home: homeOf({ SBX_HOME: `${cwd}-home` }) },
     client: {
       approve: async (body) => {
         asked.push(body);
