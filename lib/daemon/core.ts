@@ -5,7 +5,7 @@ import { instancePaths } from '../paths.ts';
 import type { Secrets } from '../secrets/secrets.ts';
 import type { ApplyResult, RequestContext, SandboxStatus } from './api.ts';
 import type { DiskWatch } from './disk-watch.ts';
-import { type HandlerDeps, placesOf } from './handlers.ts';
+import { type HandlerDeps, placesOf } from './handler-deps.ts';
 import { type Listeners, report } from './progress.ts';
 import type { InstanceRecord } from './records.ts';
 import { statusOf } from './status.ts';

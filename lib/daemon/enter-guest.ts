@@ -4,7 +4,7 @@ import { SbxError } from '../errors.ts';
 import { relayGuest } from '../guest/relay.ts';
 import { instancePaths } from '../paths.ts';
 import { chooseSandbox } from './choose-sandbox.ts';
-import { type HandlerDeps, placesOf } from './handlers.ts';
+import { type HandlerDeps, placesOf } from './handler-deps.ts';
 import type { GuestPlace, WantedGuest } from './open-guest.ts';
 import { ownProject } from './own-project.ts';
 import type { InstanceRecord, Records } from './records.ts';

@@ -1,58 +1,27 @@
 /** One handler a step: each brings one part of the world to what the step says, and may be run again after being killed anywhere. */
-import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { SandboxSpec } from '../config/spec.ts';
-import { orAbort, within } from '../deadline.ts';
 import { SbxError } from '../errors.ts';
-import type { Gateway } from '../gateway/gateway.ts';
-import type { GuestConnection } from '../guest/client.ts';
-import { becoming } from '../guest/setup/becoming.ts';
-import { carryOut } from '../guest/setup/client.ts';
 import { guestEnvironment } from '../image/bake-script.ts';
-import type { ImageDeps, ImageRequest } from '../image/image-build.ts';
+import type { ImageRequest } from '../image/image-build.ts';
 import { ensureWarm } from '../image/layers.ts';
 import { cloneDisk, verifyImage, type WarmImage } from '../image/warm-image.ts';
-import { type Home, type InstancePaths, instancePaths } from '../paths.ts';
+import { type InstancePaths, instancePaths } from '../paths.ts';
 import type { Step } from '../plan/types.ts';
-import type { VmDriver, VmPlaces, VmProcess, VmShape } from '../vm/driver.ts';
+import type { VmProcess, VmShape } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
 import { checkMounts } from '../workspace/check-mounts.ts';
-import type { Credentials } from './credentials.ts';
-import type { Doors } from './doors.ts';
-import type { Guests } from './guests.ts';
-import type { MountWatches } from './mount-watches.ts';
-import type { Records } from './records.ts';
-import { imageRequestOf, type Registries } from './spec-parts.ts';
+import { type HandlerDeps, placesOf, type StepContext } from './handler-deps.ts';
+import { powerOff } from './power-off.ts';
+import { configureGuest, settle } from './settle.ts';
+import { imageRequestOf } from './spec-parts.ts';
 import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from './workspaces.ts';
-
-export interface HandlerDeps {
-  home: Home;
-  records: Records;
-  driver: VmDriver;
-  gateway: Gateway;
-  doors: Doors;
-  credentials: Credentials;
-  guests: Guests;
-  watches: MountWatches;
-  image: ImageDeps;
-  registries: () => Promise<Registries>;
-}
-
-export interface StepContext {
-  id: string;
-  signal: AbortSignal;
-  onProgress: (message: string) => void;
-  onLine: (line: string) => void;
-}
 
 type Handler<A extends Step['action']> = (
   deps: HandlerDeps,
   step: Extract<Step, { action: A }>,
   context: StepContext,
 ) => Promise<void>;
-
-/** How long a resumed or booted guest may take to answer */
-const ANSWER_MS = 30_000;
 
 const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   build: async (deps, step, context) => {
@@ -175,98 +144,12 @@ async function stopVm(deps: HandlerDeps, context: StepContext): Promise<void> {
   await releaseWorkspace(deps.home, context.id);
 }
 
-/** The guest writes its disks out and ends; one that does not within a moment is ended. */
-async function powerOff(
-  driver: VmDriver,
-  places: VmPlaces,
-  guest: NonNullable<ReturnType<Guests['get']>>,
-): Promise<void> {
-  await Promise.race([
-    guest.request('shutdown', {}).catch(() => {}),
-    new Promise((resolve) => setTimeout(resolve, 5_000)),
-  ]);
-  for (let tries = 0; tries < 100 && driver.find(places) !== undefined; tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-interface Started {
-  spec: SandboxSpec;
-  vm: VmProcess;
-  workspace: PreparedWorkspace;
-  /** Nobody has spoken to its agent yet */
-  fresh: boolean;
-}
-
-/** Makes a guest a sandbox of its own: entropy, clock, identity, workspace, environment. Only then commands run; its agent begins to answer meanwhile. */
-async function settle(deps: HandlerDeps, context: StepContext, started: Started): Promise<void> {
-  const { spec, vm, workspace, fresh } = started;
-  const { id } = context;
-  const paths = instancePaths(deps.home, id);
-  const signal = within(ANSWER_MS, context.signal);
-  const identity = {
-    entropy: randomBytes(64),
-    timeNs: BigInt(Date.now()) * 1_000_000n,
-    machineId: randomUUID().replaceAll('-', ''),
-    hostname: spec.name,
-    mounts: workspace.guestMounts,
-    ca: deps.gateway.caOf(id) ?? '',
-  };
-  const answering = async () => {
-    const guest = await deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal: context.signal });
-    await configure(deps, id, { guest, spec, signal });
-    return guest;
-  };
-  const [guest] = await Promise.all([answering(), carryOut(paths.setup, becoming(identity), { last: true, signal })]);
-  // Not waited for: what the guest hears later, it does later.
-  guest.request('trusted', {}).catch(() => {});
-  deps.watches.start(id, vm.pid, workspace);
-  await deps.records.update(id, { resumed: { pid: vm.pid, startTime: vm.startTime } });
-}
-
 /** Takes over an instance that was running before this daemon: its door, and the watch over its mounts. */
 export async function takeOver(deps: HandlerDeps, id: string, spec: SandboxSpec, vm: VmProcess): Promise<void> {
   await deps.doors.open(id, spec);
   const workspace = await prepareWorkspace(deps.home, id, spec);
   // What the host has put in place of a covered file meanwhile is the thing to cover now.
   deps.watches.start(id, vm.pid, { ...workspace, identities: {} });
-}
-
-/** For the commands that begin from now on; nothing where no guest is connected. */
-export async function configureGuest(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
-  const guest = deps.guests.get(id);
-  if (guest !== undefined) await configure(deps, id, { guest, spec, signal: within(ANSWER_MS) });
-}
-
-interface Configuration {
-  guest: GuestConnection;
-  spec: SandboxSpec;
-  signal: AbortSignal;
-}
-
-/** What the agent behind a connection was told last: asking it takes as long as running a command. */
-const CONFIGURED = new WeakMap<GuestConnection, string>();
-
-/** A connection on which nothing is answered is of no more use: the next command makes a new one. */
-async function configure(deps: HandlerDeps, id: string, { guest, spec, signal }: Configuration): Promise<void> {
-  const env = await environmentOf(deps, id, spec);
-  const text = JSON.stringify(env);
-  if (CONFIGURED.get(guest) === text) return;
-  try {
-    await orAbort(guest.request('configure', { env }), signal);
-    CONFIGURED.set(guest, text);
-  } catch (error) {
-    if (!signal.aborted || error instanceof SbxError) throw error;
-    await deps.guests.drop(id);
-    throw new SbxError('guest-failed', 'the sandbox does not answer', {
-      why: `its agent took no environment within ${ANSWER_MS / 1000} s`,
-      cause: error,
-    });
-  }
-}
-
-async function environmentOf(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<Record<string, string>> {
-  const standIns = await deps.credentials.environment(id, spec);
-  return { ...guestEnvironment(await deps.registries()), ...spec.env, ...standIns };
 }
 
 async function warmImage(deps: HandlerDeps, spec: SandboxSpec, context: StepContext): Promise<WarmImage> {
@@ -295,19 +178,5 @@ function shapeOfInstance(
       image.runtimeDisk,
     ],
     mounts: workspace.jailMounts,
-  };
-}
-
-export function placesOf(paths: InstancePaths): VmPlaces {
-  return {
-    dir: paths.dir,
-    run: paths.run,
-    qmp: paths.qmp,
-    agent: paths.agent,
-    setup: paths.setup,
-    door: paths.door,
-    process: paths.process,
-    console: paths.console,
-    monitorLog: paths.monitorLog,
   };
 }

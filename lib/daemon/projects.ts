@@ -6,7 +6,7 @@ import type { ObservedSandbox } from '../plan/types.ts';
 import { wideningHash } from '../plan/widening.ts';
 import type { ApplyRequest, ApplyResult, ApproveRequest, PlanRequest, PlanResponse, RequestContext } from './api.ts';
 import { type Core, converge, statusIn } from './core.ts';
-import type { HandlerDeps } from './handlers.ts';
+import type { HandlerDeps } from './handler-deps.ts';
 import { noticesOf } from './notices.ts';
 import { observe } from './observe.ts';
 import type { Records } from './records.ts';

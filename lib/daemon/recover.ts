@@ -2,7 +2,8 @@
 import { endAbandoned } from '../image/bake-places.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import { instancePaths } from '../paths.ts';
-import { type HandlerDeps, placesOf, takeOver } from './handlers.ts';
+import { type HandlerDeps, placesOf } from './handler-deps.ts';
+import { takeOver } from './handlers.ts';
 
 /** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
 export async function recover(deps: HandlerDeps, supervisor: Supervisor): Promise<void> {

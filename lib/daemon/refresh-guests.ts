@@ -1,5 +1,6 @@
 /** What a secret that was set or removed changes inside. */
-import { configureGuest, type HandlerDeps } from './handlers.ts';
+import type { HandlerDeps } from './handler-deps.ts';
+import { configureGuest } from './settle.ts';
 
 /** A variable whose secret was set or removed comes and goes for the next command inside. */
 export async function refreshGuests(deps: HandlerDeps, secret: string): Promise<void> {
