@@ -51,7 +51,7 @@ writeFileSync(
     version: JSON.parse(readFileSync('package.json', 'utf8')).version,
   }),
 );
-await keepCode();
+await keepCode('dist/cli');
 
 /**
  * The command line in parts that a command loads as it needs them. They are scripts: an ES module's code cannot be kept, and its loader takes

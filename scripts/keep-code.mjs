@@ -1,16 +1,21 @@
-/** V8's code for the commands that are typed most: each runs once here, and bin/sbx writes beside every part what V8 made of it. */
+/**
+ * Quick starts for the commands that are typed most: what `exec` needs is put into one file, and each command runs once, so that bin/sbx writes
+ * beside every file what V8 made of it.
+ */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** In this order: a part that two commands share keeps what the first needed, too. */
-const COMMANDS = [['ls'], ['apply', '--yes'], ['exec', '--apply', '--', 'true'], ['exec', '--', 'true']];
+const EXEC = ['exec', '--', 'true'];
+const COMMANDS = [['ls'], ['apply', '--yes'], ['exec', '--apply', '--', 'true'], EXEC];
 
 const LONGEST_MS = 60_000;
 
-export async function keepCode() {
+/** `parts`: the folder of the command line's parts. */
+export async function keepCode(parts) {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-k-')));
   const project = join(folder, 'project');
   mkdirSync(join(folder, 'home', 'daemon'), { recursive: true, mode: 0o700 });
@@ -19,7 +24,7 @@ export async function keepCode() {
   const server = doubleOfTheDaemon(project);
   await new Promise((resolve) => server.listen(join(folder, 'home', 'daemon', 'sock'), resolve));
   try {
-    // The first time nothing is kept yet; the second begins with what the first kept, as every command later does.
+    putTogether(parts, await run(EXEC, { folder, project }));
     for (const command of COMMANDS) await run(command, { folder, project });
   } finally {
     server.close();
@@ -28,10 +33,24 @@ export async function keepCode() {
   }
 }
 
+/** The parts in the order in which they were asked for; each is still made only when it is. */
+function putTogether(folder, names) {
+  const functions = names.map((name) => {
+    const file = join(folder, name);
+    const text = readFileSync(file, 'utf8');
+    rmSync(file);
+    rmSync(`${file}.cache`, { force: true });
+    return `${JSON.stringify(name)}(exports, require, module, __filename, __dirname) {${text}\n}`;
+  });
+  writeFileSync(join(folder, 'first.cjs'), `({${functions.join(',\n')}})`);
+}
+
+/** Returns the parts that it needed. */
 async function run(command, { folder, project }) {
+  const list = join(folder, 'parts.json');
   const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'bin', 'sbx'), ...command], {
     cwd: project,
-    env: { ...process.env, SBX_HOME: join(folder, 'home'), SBX_KEEP_CODE: '1' },
+    env: { ...process.env, SBX_HOME: join(folder, 'home'), SBX_KEEP_CODE: list },
     stdio: ['ignore', 'ignore', 'pipe'],
     timeout: LONGEST_MS,
   });
@@ -41,6 +60,7 @@ async function run(command, { folder, project }) {
   });
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`sbx ${command.join(' ')} → ${code}\n${complaint}`);
+  return JSON.parse(readFileSync(list, 'utf8'));
 }
 
 /** Says to everything that it is done, and speaks as much of the guest's protocol as a command without output needs (lib/guest/wire.ts). */
