@@ -1,4 +1,5 @@
 /** A command on a terminal of its own. The native part of node-pty is used alone: its JavaScript drops unread output 200 ms after the end. */
+import { readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ReadStream } from 'node:tty';
 import type { Command } from './command.ts';
@@ -49,7 +50,7 @@ export function openTerminal(command: Command, size: Size): Terminal {
   const { fd, pid } = native.fork(file, args, env, cwd, cols, rows, uid, gid, true, '', (code, signal) =>
     ended({ code, signal }),
   );
-  const stream = new ReadStream(fd);
+  const stream = new Master(fd);
   return {
     pid,
     stream,
@@ -58,6 +59,41 @@ export function openTerminal(command: Command, size: Size): Terminal {
       if (isSize(next) && !stream.destroyed) native.resize(fd, next.cols, next.rows);
     },
   };
+}
+
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * A terminal's own side. A read of it gives a page at most, and libuv takes any read that was not full for the last one once the other side
+ * has closed: what is left is read here before the end is believed.
+ */
+class Master extends ReadStream {
+  readonly #fd: number;
+
+  constructor(fd: number) {
+    super(fd);
+    this.#fd = fd;
+  }
+
+  override push(piece: unknown, encoding?: BufferEncoding): boolean {
+    if (piece === null) for (const left of restOf(this.#fd)) super.push(left);
+    return super.push(piece, encoding);
+  }
+}
+
+/** To the error that is a terminal's end. */
+function* restOf(fd: number): Generator<Buffer> {
+  for (;;) {
+    const buffer = Buffer.allocUnsafe(PIECE_BYTES);
+    let bytes = 0;
+    try {
+      bytes = readSync(fd, buffer);
+    } catch {
+      return;
+    }
+    if (bytes === 0) return;
+    yield buffer.subarray(0, bytes);
+  }
 }
 
 function isSize({ cols, rows }: { cols: number; rows: number }): boolean {
