@@ -12,6 +12,7 @@ import { boundConsole } from '../vm/bound-console.ts';
 import { createQemuDriver } from '../vm/qemu/driver.ts';
 import type { DaemonService } from './api.ts';
 import { openBakeDoor } from './bake-door.ts';
+import { createClockWatch } from './clock-watch.ts';
 import type { Core } from './core.ts';
 import { createCredentials } from './credentials.ts';
 import { createDiskWatch } from './disk-watch.ts';
@@ -102,8 +103,10 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
 
 /** Whoever died or was changed from outside is found, and brought back. */
 function lookNowAndThen({ deps, supervisor, disks }: Core): NodeJS.Timeout {
+  const clocks = createClockWatch();
   const timer = setInterval(() => {
     const records = deps.records.list();
+    void clocks.look(records.flatMap(({ id }) => deps.guests.get(id) ?? []));
     void disks.look(records.map(({ id }) => ({ id, places: placesOf(instancePaths(deps.home, id)) })));
     for (const { id } of records) {
       if (!supervisor.busy(id)) supervisor.poke(id);

@@ -99,6 +99,8 @@ export interface Calls {
   ping: { ask: Record<string, never>; answer: { ok: true } };
   /** The environment of every command that begins after it */
   configure: { ask: { env: Record<string, string> }; answer: { ok: true } };
+  /** Sets the clock forward (or back), then says what time it is: ms since 1970 */
+  clock: { ask: { forwardMs?: number }; answer: { nowMs: number } };
   /** What the system trusts has changed */
   trusted: { ask: Record<string, never>; answer: { ok: true } };
   'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };

@@ -44,6 +44,23 @@ describe('a project, from its file to a running microVM', () => {
     expect((await sbx(['plan', '--exit-code'], { cwd: p.dir })).code).toBe(0);
   });
 
+  test("time is counted by the host's counter, without waking for it", async () => {
+    expect(await inside(p.dir, 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource')).toMatch(
+      /^(tsc|kvm-clock)$/,
+    );
+    const timers = await inside(p.dir, 'sudo -n grep -oE "(hres_active|nohz_mode) *: [0-9]" /proc/timer_list');
+    expect(new Set(timers.split('\n').map((line) => line.replace(/ +/, '')))).toEqual(
+      new Set(['hres_active: 1', 'nohz_mode: 2']),
+    );
+  });
+
+  test('a clock that is wrong is put right while the machine runs', async () => {
+    const behind = async () => Math.abs(Date.now() - Number(await inside(p.dir, 'date +%s%3N')));
+    await inside(p.dir, 'sudo -n date -s "2020-01-01 00:00" >/dev/null');
+    expect(await behind()).toBeGreaterThan(1_000_000);
+    await until(async () => (await behind()) < 60_000);
+  });
+
   test('a command has its streams, its exit code and its folder', async () => {
     const result = await sbx(['exec', '--', 'sh', '-c', 'cat; echo err >&2; pwd; exit 42'], {
       cwd: p.dir,

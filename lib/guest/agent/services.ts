@@ -29,6 +29,7 @@ export function createServices(helper: string[], records: string): Services {
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
     ping: async () => ({ ok: true }),
     configure: system.configure,
+    clock: system.clock,
     trusted: system.trusted,
     async 'prepare-snapshot'(ask) {
       await sessions.clear();

@@ -9,6 +9,7 @@ type Call<K extends keyof Calls> = (ask: Calls[K]['ask']) => Promise<Calls[K]['a
 export interface System {
   environment(): Record<string, string>;
   configure: Call<'configure'>;
+  clock: Call<'clock'>;
   trusted: Call<'trusted'>;
   prepareSnapshot: Call<'prepare-snapshot'>;
   shutdown: Call<'shutdown'>;
@@ -26,6 +27,13 @@ export function createSystem(syscalls: Syscalls): System {
     async configure(ask) {
       env = { ...DEFAULT_ENV, ...ask.env };
       return { ok: true };
+    },
+    async clock({ forwardMs }) {
+      if (forwardMs !== undefined) {
+        const to = BigInt(Math.round(Date.now() + forwardMs));
+        await syscalls([{ op: 'clock', seconds: to / 1000n, nanoseconds: (to % 1000n) * 1_000_000n }]);
+      }
+      return { nowMs: Date.now() };
     },
     async trusted() {
       trustInJava();

@@ -127,6 +127,16 @@ function exitWithin(command: string, args: string[], deadlineMs: number): Promis
 
 /** The clock the guest's TSC will run at. Without it Linux calibrates against the PIT, which fails on a busy host. */
 async function hostTscKhz(): Promise<number | undefined> {
-  const mhz = /^cpu MHz\s*:\s*([\d.]+)/m.exec(await readFile('/proc/cpuinfo', 'utf8').catch(() => ''))?.[1];
-  return mhz === undefined ? undefined : Math.round(Number(mhz) * 1000);
+  return tscKhzOf(await readFile('/proc/cpuinfo', 'utf8').catch(() => ''));
+}
+
+/**
+ * The rate of the processor's counter, from /proc/cpuinfo; undefined where it is not the same at all times. `bogomips` is two times it, since the
+ * kernel takes its delay loop from it. Not `cpu MHz`: that is how fast the processor runs just now.
+ */
+export function tscKhzOf(cpuinfo: string): number | undefined {
+  const flags = /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.split(' ') ?? [];
+  const bogomips = Number(/^bogomips\s*:\s*([\d.]+)/m.exec(cpuinfo)?.[1]);
+  if (!flags.includes('constant_tsc') || !flags.includes('nonstop_tsc') || !(bogomips > 0)) return undefined;
+  return Math.round((bogomips / 2) * 1000);
 }

@@ -1,10 +1,9 @@
 /** The QEMU driver: jailed processes that live on without us. */
-import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { SbxError } from '../../errors.ts';
 import type { BootOptions, StartOptions, VmDriver, VmPlaces, VmProcess, VmShape, WarmFiles } from '../driver.ts';
 import { probeQemu } from './accel.ts';
 import type { QemuFacts } from './args.ts';
+import { identityOf } from './identity.ts';
 import { type Launch, launch } from './launch.ts';
 import { goOn, health, openMonitor } from './monitor.ts';
 import { captureBeside, resume, takeSnapshot } from './snapshot.ts';
@@ -98,12 +97,4 @@ async function restore(start: Start, { shape, warm, places, options }: Restore):
       cause: error,
     });
   }
-}
-
-function identityOf(binary: string, { accel, version, translationCacheMib }: QemuFacts): string {
-  const file = statSync(binary);
-  return createHash('sha256')
-    .update(JSON.stringify([accel, version, translationCacheMib, file.size, file.mtimeMs]))
-    .digest('hex')
-    .slice(0, 16);
 }

@@ -52,7 +52,7 @@ describe('QEMU arguments', () => {
   });
 
   test('under emulation the clock of the host is told to the guest', () => {
-    expect(argOf(args(), '-append')).toContain('tsc_early_khz=2100000 no_timer_check');
+    expect(argOf(args(), '-append')).toContain('tsc_early_khz=2100000 tsc=reliable no_timer_check');
     expect(argOf(args({ accel: 'kvm' }), '-append')).not.toContain('tsc_early_khz');
   });
 

@@ -1,0 +1,20 @@
+/** What a machine's memory and device state depend on, besides what is its own: part of a warm snapshot's key. */
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import type { VmShape } from '../driver.ts';
+import { buildQemuArgs, type QemuFacts } from './args.ts';
+
+/** Any machine: its own sizes stand in the key by themselves */
+const ANY: VmShape = { cpus: 1, memoryBytes: 2 ** 30, kernel: '', initrd: '', cmdline: '', disks: [], mounts: [] };
+
+/** QEMU itself, and every argument that it is given: the machine, the processor, the kernel's command line. */
+export function identityOf(binary: string, facts: QemuFacts): string {
+  const { size, mtimeMs } = statSync(binary);
+  // A guest counts time by the rate that its kernel was told. One that is measured anew at each boot of the host differs by a little each time.
+  const tscKhz = facts.tscKhz === undefined ? undefined : Math.round(facts.tscKhz / 1000) * 1000;
+  const args = buildQemuArgs({ shape: ANY, facts: { ...facts, tscKhz }, ram: { kind: 'private' }, marker: '' });
+  return createHash('sha256')
+    .update(JSON.stringify([facts.accel, facts.version, size, mtimeMs, args]))
+    .digest('hex')
+    .slice(0, 16);
+}
