@@ -6,7 +6,8 @@ import type { Verdict } from './policy.ts';
 
 const WORDS: Record<number, string> = {
   400: 'Bad Request',
-  403: 'Forbidden',
+  // Some programs show nothing else: apt, and many with a proxy.
+  403: 'Forbidden by sbx',
   408: 'Request Timeout',
   421: 'Misdirected Request',
   502: 'Bad Gateway',

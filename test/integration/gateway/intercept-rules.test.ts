@@ -43,7 +43,7 @@ describe('a host with rules by method and path', () => {
     const client = await one.inside();
     client.send(request('/v2/a'));
     expect(await client.until('sbx apply\n')).toMatch(
-      /^HTTP\/1\.1 403 Forbidden\r\n[\s\S]*no rule by method and path covers GET \/v2\/a[\s\S]*\/p\/sandbox\.toml:12/,
+      /^HTTP\/1\.1 403 Forbidden by sbx\r\n[\s\S]*no rule by method and path covers GET \/v2\/a[\s\S]*\/p\/sandbox\.toml:12/,
     );
     client.send(request('/v1/a', '', 'api.ok.test', 'DELETE'));
     await client.until('covers DELETE /v1/a');
