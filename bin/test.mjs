@@ -14,8 +14,11 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { must, root, run, say, setUp } from './setup.mjs';
+import { ensureServers, ensureTestUser, TEST_USER } from './test-setup.mjs';
 
 setUp();
+ensureTestUser();
+ensureServers();
 const results = { passed: 0, failed: 0 };
 const reports = mkdtempSync(join(tmpdir(), 'sbx-test-'));
 const node = (args, options) => must(process.execPath, args, options);
@@ -107,12 +110,9 @@ rmSync(reports, { recursive: true, force: true });
 process.stdout.write(`\n${results.passed} passed, ${results.failed} failed\n`);
 process.exit(results.failed === 0 ? 0 : 1);
 
-/** A user made for this, with subordinate ids; the sources are only read. */
+/** As the user made for this; the sources are only read. */
 function asUser() {
-  const name = 'sbx-test';
-  if (run('id', [name], { stdio: 'ignore' }) !== 0) must('useradd', ['--create-home', '--shell', '/bin/bash', name]);
-  if (!readFileSync('/etc/subuid', 'utf8').includes(`${name}:`))
-    must('usermod', ['--add-subuids', '200000-265535', '--add-subgids', '200000-265535', name]);
+  const name = TEST_USER;
   chmodSync(reports, 0o777);
   const work = join('/home', name, 'work');
   rmSync(work, { recursive: true, force: true });
@@ -161,12 +161,16 @@ function userPath() {
 
 /** What root's tests have baked need not be baked again: layers are checked by their hashes. What has a new name each time, this user bakes itself. */
 function giveLayers(name) {
-  const from = join(process.env.SBX_TEST_HOME ?? join(homedir(), '.cache', 'sbx-test'), 'store');
-  const to = join('/home', name, '.cache', 'sbx-test', 'store');
+  const home = process.env.SBX_TEST_HOME ?? join(homedir(), '.cache', 'sbx-test');
+  const own = join('/home', name, '.cache', 'sbx-test');
+  const [from, to] = [join(home, 'store'), join(own, 'store')];
   // Layers fit to those that they were built on, and to no others of the same keys.
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true, mode: 0o700 });
   for (const layer of readdirSync(from).filter((entry) => /-[0-9a-f]{20}$/.test(entry)))
     must('cp', ['-a', '--sparse=always', join(from, layer), to]);
+  // Some layers trust the authority of the tests' own hosts: its key is a part of theirs.
+  rmSync(join(own, 'marked-hosts'), { recursive: true, force: true });
+  must('cp', ['-a', join(home, 'marked-hosts'), own]);
   must('chown', ['-R', `${name}:${name}`, join('/home', name, '.cache')]);
 }
