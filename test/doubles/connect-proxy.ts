@@ -1,4 +1,4 @@
-/** A CONNECT proxy on loopback: the doubles' hosts lead to their server, every other where it really is. */
+/** A CONNECT proxy on loopback: hosts that exist for the tests only lead to their servers, every other where it really is. */
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -7,8 +7,8 @@ import { proxySettings } from '../../lib/gateway/proxy-settings.ts';
 import { systemResolver } from '../../lib/gateway/resolver.ts';
 
 export interface ConnectProxyOptions {
-  /** Port of the doubles' server for this host; undefined: no double has it */
-  portFor: (host: string) => number | undefined;
+  /** Port on loopback of the server for this host and port; undefined: none of the tests' */
+  portFor: (host: string, port: number) => number | undefined;
   /** Answered with 403 */
   denies: (host: string) => boolean;
 }
@@ -57,8 +57,8 @@ async function open(authority: string, options: ConnectProxyOptions): Promise<Du
   const { hostname: host, port: text } = new URL(`tcp://${authority}`);
   const port = Number(text);
   if (options.denies(host)) throw Object.assign(new Error('denied'), { status: '403 Forbidden' });
-  const double = port === 443 ? options.portFor(host) : undefined;
-  return double === undefined ? openReal(host, port) : openLocal(double);
+  const local = options.portFor(host, port);
+  return local === undefined ? openReal(host, port) : openLocal(local);
 }
 
 function openLocal(port: number): Promise<Duplex> {

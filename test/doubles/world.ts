@@ -36,7 +36,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   writeFileSync(bundle, `${ownTrust()}\n${authority.pem}`);
   const server = await startModelServer({ ...options, authority });
   const proxy = await startConnectProxy({
-    portFor: (host) => (options.doubles.some((double) => serves(double, host)) ? server.port : undefined),
+    portFor: (host, port) =>
+      port === 443 && options.doubles.some((double) => serves(double, host)) ? server.port : undefined,
     denies: options.denies ?? (() => false),
   });
   return {

@@ -225,15 +225,4 @@ describe('packages', () => {
     expect(failed.stderr).toContain('the-last-words');
     expect((await must(['logs', '--bake'], { cwd: p.dir })).stdout).toMatch(/CONNECT.*403[\s\S]*the-last-words/);
   });
-
-  test('apt, npm and setup lines are baked in', async () => {
-    await using p = project(
-      'packages',
-      `version = 1\n[packages]\napt = ["jq"]\nnpm = ["is-number@7.0.0"]\nsetup = ["echo baked > /etc/baked"]\n${SMALL}`,
-    );
-    await must(['apply', '--yes'], { cwd: p.dir });
-    expect(await inside(p.dir, 'echo "[1]" | jq -c .; ls /usr/local/lib/node_modules; cat /etc/baked')).toBe(
-      '[1]\nis-number\nbaked',
-    );
-  });
 });

@@ -55,10 +55,15 @@ const records = async () =>
     .map((line) => JSON.parse(line) as AuditRecord);
 
 beforeAll(async () => {
-  hosts = await startMarkedHosts([API, GIT, OTHER], join(HOME, 'marked-hosts'), (seen, response) => {
-    const tokens = { access_token: LOGIN.access, refresh_token: LOGIN.refresh, token_type: 'Bearer' };
-    if (seen.url === '/oauth/token') response.setHeader('content-type', 'application/json').end(JSON.stringify(tokens));
-    else response.setHeader('content-type', 'text/plain').end(`you sent ${JSON.stringify(seen.headers)}\n`);
+  const tokens = { access_token: LOGIN.access, refresh_token: LOGIN.refresh, token_type: 'Bearer' };
+  hosts = await startMarkedHosts({
+    names: [API, GIT, OTHER],
+    folder: join(HOME, 'marked-hosts'),
+    answer(seen, response) {
+      if (seen.url === '/oauth/token')
+        response.setHeader('content-type', 'application/json').end(JSON.stringify(tokens));
+      else response.setHeader('content-type', 'text/plain').end(`you sent ${JSON.stringify(seen.headers)}\n`);
+    },
   });
   p = project('credentials', TOML);
   // Its environment is the daemon's: none of an earlier one may serve.

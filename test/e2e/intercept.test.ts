@@ -9,7 +9,7 @@ import { HOME, inside, must, netLog, project, SMALL, sbx, statusOf } from './har
 const registry = new URL(execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim());
 const base = registry.pathname.replace(/\/$/, '');
 const toml = (paths: string[]) =>
-  `version = 1\n${SMALL}\n[packages]\napt = ["git", "python3-pip"]\n[network]\nallow = ["preset:npm"]\n[[network.http]]\nhost = "${registry.hostname}"\nmethods = ["GET"]\npaths = ${JSON.stringify(paths)}\n`;
+  `version = 1\n${SMALL}\n[network]\nallow = ["preset:npm"]\n[[network.http]]\nhost = "${registry.hostname}"\nmethods = ["GET"]\npaths = ${JSON.stringify(paths)}\n`;
 const url = (path: string) => `${registry.origin}${base}${path}`;
 
 const p = appliedProject('intercept', toml([`${base}/is-number`, `${base}/is-number/**`]));
@@ -45,18 +45,9 @@ test('every kind of client trusts the sandbox with what it has: its variables, t
     'curl, from the bundle': `env -u CURL_CA_BUNDLE -u SSL_CERT_FILE curl -sS -o /dev/null -w '%{http_code}' ${ask}`,
     'OpenSSL, from the folder': `env -u SSL_CERT_FILE openssl s_client -proxy 10.0.2.100:3128 -connect ${registry.hostname}:443 -servername ${registry.hostname} -CApath /etc/ssl/certs -verify_return_error </dev/null >/dev/null 2>&1 && printf 200`,
     'a root shell': `sudo -n curl -sS -o /dev/null -w '%{http_code}' ${ask}`,
-    python: `python3 -c "import urllib.request; print(urllib.request.urlopen('${ask}').status)"`,
     node: `node -e "fetch('${ask}').then((answer) => process.stdout.write(String(answer.status)))"`,
   };
   for (const [client, script] of Object.entries(clients)) expect(await inside(p.dir, script), client).toBe('200');
-  // These ask for what the registry does not have: what counts is that they sent the request at all.
-  await inside(
-    p.dir,
-    `git ls-remote ${ask}; pip download --no-deps -d /tmp/pip --index-url ${url('/simple')} x-y; true`,
-  );
-  const paths = (await netLog(p.dir)).map(({ path }) => path ?? '');
-  expect(paths.filter((path) => path.includes('/is-number/info/refs'))).not.toEqual([]);
-  expect(paths.filter((path) => path.includes('/simple/x-y'))).not.toEqual([]);
 });
 
 test('every variable by which programs find certificates leads to a bundle that holds the one of the sandbox', async () => {

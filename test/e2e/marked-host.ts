@@ -20,12 +20,22 @@ export interface MarkedHosts extends AsyncDisposable {
   seen: Seen[];
 }
 
-/** `names`: served here; every other host leads where it really is. `folder` keeps the authority, so that a base that trusts it stays good. */
-export async function startMarkedHosts(
-  names: string[],
-  folder: string,
-  answer: (seen: Seen, response: ServerResponse) => void,
-): Promise<MarkedHosts> {
+export interface MarkedHostsOptions {
+  /** Served here, on port 443; every other host leads where it really is */
+  names: string[];
+  /** Keeps the authority, so that a base that trusts it stays good */
+  folder: string;
+  answer: (seen: Seen, response: ServerResponse) => void;
+  /** `host:port` → port on loopback of a server of another kind */
+  servers?: Record<string, number>;
+}
+
+export async function startMarkedHosts({
+  names,
+  folder,
+  answer,
+  servers = {},
+}: MarkedHostsOptions): Promise<MarkedHosts> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const authority = await loadAuthority(join(folder, 'authority.json'));
   const bundle = join(folder, 'trusted.pem');
@@ -47,7 +57,7 @@ export async function startMarkedHosts(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const proxy = await startConnectProxy({
-    portFor: (host) => (names.includes(host) ? port : undefined),
+    portFor: (host, asked) => (asked === 443 && names.includes(host) ? port : servers[`${host}:${asked}`]),
     denies: () => false,
   });
   return {

@@ -1,0 +1,216 @@
+/** Programs of every kind, as a distribution has them, inside a real machine: what they reach, what they trust, how they show a denial. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AuditRecord } from '../../lib/gateway/types.ts';
+import { inside, must, type Project, project } from './harness.ts';
+import { DENIED, type ProgramWorld, programToml, READ, startProgramWorld, UNREAD } from './program-world.ts';
+import { type Database, type SshServer, startPostgres, startSshd } from './real-servers.ts';
+
+const GIT = 'git.programs.test';
+const DATABASE = 'db.programs.test';
+const ALLOW = [READ, UNREAD, `${GIT}:22`, `${DATABASE}:5432`];
+/** Without any of the variables that tell of a proxy */
+const BARE = 'env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u NODE_USE_ENV_PROXY';
+const ALL = [`${READ}/open`, `${READ}/closed`, `${UNREAD}/closed`, `${DENIED}/open`].map((place) => `https://${place}`);
+
+let world: ProgramWorld;
+let ssh: SshServer;
+let database: Database;
+let p: Project;
+
+beforeAll(async () => {
+  [ssh, database] = await Promise.all([startSshd(), startPostgres()]);
+  // A repository as plain files is one that git reads over HTTP.
+  world = await startProgramWorld((path) => repositoryFile(path));
+  Object.assign(world.servers, { [`${GIT}:22`]: ssh.port, [`${DATABASE}:5432`]: database.port });
+  p = project('programs', programToml(ALLOW));
+  for (const [name, text] of Object.entries(SCRIPTS)) writeFileSync(join(p.dir, name), text);
+  // Its environment is the daemon's: none of an earlier one may serve.
+  await must(['daemon', 'stop'], { cwd: p.dir });
+  await command(['apply', '--accept-widening']);
+});
+afterAll(async () => {
+  await p?.[Symbol.asyncDispose]();
+  await must(['daemon', 'stop'], { cwd: '/' });
+  for (const one of [world, ssh, database]) await one?.[Symbol.asyncDispose]();
+});
+
+const command = (args: string[]) => must(args, { cwd: p.dir, env: world.environment });
+const run = (script: string) => inside(p.dir, `cd ${p.dir} && { ${script}\n} 2>&1`);
+const records = async () =>
+  (await must(['net', 'log', '--json'], { cwd: p.dir })).stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as AuditRecord);
+
+/** Each asks for what its arguments name, and says of each answer its status and the first line. */
+const SCRIPTS = {
+  'ask.mjs': `for (const url of process.argv.slice(2))
+  await fetch(url).then(
+    async (answer) => console.log(answer.status, (await answer.text()).split('\\n')[0]),
+    (error) => console.log('failed:', error.cause?.message ?? error.message),
+  );
+`,
+  'ask.py': `import sys, urllib.error, urllib.request
+for url in sys.argv[1:]:
+    try:
+        answer = urllib.request.urlopen(url)
+        print(answer.status, answer.read().decode())
+    except urllib.error.HTTPError as error:
+        print(error.code, error.read().decode().split("\\n")[0])
+    except urllib.error.URLError as error:
+        print("failed:", error.reason)
+`,
+  'ask.sh': `for url in "$@"; do
+  if said=$(curl -sS -o /tmp/body -w '%{http_code}' "$url" 2>&1); then echo "$said $(head -n 1 /tmp/body)"; else echo $said; fi
+done
+`,
+  'ask.js': `function ask(address) {
+  try {
+    var connection = new java.net.URL(address).openConnection();
+    var status = connection.getResponseCode();
+    var stream = status < 400 ? connection.getInputStream() : connection.getErrorStream();
+    return status + ' ' + new java.io.BufferedReader(new java.io.InputStreamReader(stream)).readLine();
+  } catch (error) {
+    return 'failed: ' + error.message;
+  }
+}
+var property = java.lang.System.setProperty;
+for (var i = 0; i < arguments.length; i++) {
+  if (arguments[i] !== 'proxied') print(ask(arguments[i]));
+  else { property('https.proxyHost', '10.0.2.100'); property('https.proxyPort', '3128'); }
+}
+`,
+};
+
+const hello = (host: string, path: string) => `200 {"host":"${host}","path":"${path}"}`;
+const FORBIDDEN = /^403 sbx: .*no rule by method and path covers GET .*\/closed/;
+
+/** The lines that a program prints for ALL. */
+function expectLines(lines: string[], denied: RegExp): void {
+  expect(lines).toEqual([
+    hello(READ, '/open'),
+    expect.stringMatching(FORBIDDEN),
+    hello(UNREAD, '/closed'),
+    expect.stringMatching(denied),
+  ]);
+}
+
+const INSIDE = new RegExp(`^403 sbx: ${DENIED}:443 is denied`);
+
+describe('programs over https, to a host that is read, one that is not, and one that is denied', () => {
+  test.each([
+    ['curl', 'sh ask.sh', /(CONNECT tunnel failed, response 403|HTTP code 403 from proxy)/],
+    // Told of a proxy, its fetch keeps to itself why it failed.
+    ['Node', 'node ask.mjs', /failed: /],
+    ['Python', 'python3 ask.py', /failed: Tunnel connection failed: 403 Forbidden by sbx/],
+  ])('%s: without a word of a proxy, and with one', async (_, ask, denied) => {
+    expectLines((await run(`${BARE} ${ask} ${ALL.join(' ')}`)).split('\n').filter(Boolean), INSIDE);
+    expectLines((await run(`${ask} ${ALL.join(' ')}`)).split('\n').filter(Boolean), denied);
+  });
+
+  test('Java, with its own store of certificates: as it is, and told of the proxy', async () => {
+    const lines = (await run(`${BARE} rhino ask.js ${ALL.join(' ')} proxied ${ALL.join(' ')}`)).split('\n');
+    expectLines(lines.slice(0, 4), INSIDE);
+    expectLines(lines.slice(4), /^failed: .*Unable to tunnel through proxy.*403 Forbidden by sbx/);
+  });
+
+  test('Go, which looks names up and reads certificates by itself', async () => {
+    const go = (url: string | undefined) => run(`${BARE} gron ${url}`).catch(String);
+    expect(await go(ALL[0])).toContain(`json.host = "${READ}";`);
+    expect(await go(ALL[2])).toContain(`json.host = "${UNREAD}";`);
+    // It shows no more of what it cannot read than its beginning.
+    for (const url of [ALL[1], ALL[3]]) expect(await go(url)).toMatch(/invalid character 's'/);
+  });
+
+  test('git clones', async () => {
+    const clone = (host: string, path = 'open') =>
+      run(`rm -rf /tmp/c; ${BARE} git clone -q https://${host}/${path}/shop.git /tmp/c && cat /tmp/c/README; true`);
+    expect(await clone(READ)).toBe('a shop');
+    expect(await clone(UNREAD)).toBe('a shop');
+    expect(await clone(READ, 'closed')).toMatch(/The requested URL returned error: 403/);
+    expect(await clone(DENIED)).toMatch(/403/);
+  });
+
+  test('the log has each with what was seen of it', async () => {
+    const seen = (await records()).map(({ verdict, host, port, method, path, reason }) =>
+      [verdict, `${host}:${port}`, method, path, reason].filter(Boolean).join(' '),
+    );
+    expect(seen).toEqual(
+      expect.arrayContaining([
+        `allow ${READ}:443 GET /open rule`,
+        `deny ${READ}:443 GET /closed http-rule`,
+        `allow ${READ}:443 GET /open/shop.git/info/refs?service=git-upload-pack rule`,
+        `allow ${UNREAD}:443 CONNECT rule`,
+        `deny ${DENIED}:443 CONNECT default-deny`,
+      ]),
+    );
+    expect(seen.filter((line) => line.includes(` ${UNREAD}:`) && !line.includes(' CONNECT '))).toEqual([]);
+  });
+});
+
+describe('other protocols, by name and port', () => {
+  test('git over ssh clones and pushes', async () => {
+    ssh.authorize(await run("ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519 && cat ~/.ssh/id_ed25519.pub"));
+    const from = `ssh://${ssh.user}@${GIT}${ssh.repository}`;
+    await run(`echo '${GIT} ${ssh.hostKey}' > ~/.ssh/known_hosts`);
+    expect(await run(`git clone -q ${from} /tmp/shop && cat /tmp/shop/README`)).toBe('a shop');
+    const identity = '-c user.name=agent -c user.email=agent@example.test';
+    await run(`cd /tmp/shop && git ${identity} commit -q --allow-empty -m inside && git push -q origin HEAD:inside`);
+    expect(await run(`git ls-remote ${from} inside`)).toMatch(/^[0-9a-f]{40}\trefs\/heads\/inside$/);
+  });
+
+  test('psql', async () => {
+    expect(await psql(DATABASE, 'select 6 * 7')).toBe('42');
+  });
+
+  test('denied, each is ended soon, and the log says why', async () => {
+    expect(await run(`timeout 120 ssh -o BatchMode=yes shop@${DENIED} true; echo "ended $?"`)).toMatch(
+      /(closed|reset) by [\s\S]*ended 255$/,
+    );
+    expect(await psql(DENIED, 'select 1')).toMatch(/server closed the connection unexpectedly|reset by peer/);
+    // Of an allowed host another port is another thing.
+    expect(await psql(GIT, 'select 1')).toMatch(/server closed the connection unexpectedly|reset by peer/);
+    const denied = (await records()).filter(({ verdict, port = 443 }) => verdict === 'deny' && port !== 443);
+    expect(denied.map(({ host, port, reason }) => [host, port, reason])).toEqual([
+      [DENIED, 22, 'default-deny'],
+      [DENIED, 5432, 'default-deny'],
+      [GIT, 5432, 'default-deny'],
+    ]);
+  });
+
+  const psql = (host: string, query: string) =>
+    run(
+      `PGPASSWORD=${database.password} timeout 120 psql -h ${host} -U ${database.user} -d postgres -Atc '${query}'; true`,
+    );
+});
+
+describe('apt in a running machine', () => {
+  // The bake has fetched no descriptions either.
+  const update = 'sudo -n apt-get -q -o Acquire::Languages=none';
+
+  test('is denied with an error that it shows', async () => {
+    expect(await run(`${update} update; echo "ended $?"`)).toMatch(/403 {2}Forbidden by sbx[\s\S]*ended 100$/);
+  });
+
+  test('updates and installs from the mirror of this host once the preset is allowed', async () => {
+    p.write(programToml([...ALLOW, 'preset:apt']));
+    await command(['apply', '--accept-widening']);
+    // Once as if its settings named no proxy, once with them.
+    await run(`${update} -o Acquire::http::Proxy=DIRECT -o Acquire::https::Proxy=DIRECT update`);
+    await run('sudo -n apt-get -q -y install --no-install-recommends hello');
+    expect(await run('hello')).toBe('Hello, world!');
+  });
+});
+
+/** `/open/shop.git/HEAD` and the like, of the bare repository of the sshd. */
+function repositoryFile(path: string): Buffer | undefined {
+  const name = /^\/(?:open|closed)\/shop\.git\/([\w/.-]+)$/.exec(path)?.[1];
+  if (name === undefined || name.includes('..')) return undefined;
+  try {
+    return readFileSync(join(ssh.repository, name));
+  } catch {
+    return undefined;
+  }
+}
