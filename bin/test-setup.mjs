@@ -49,8 +49,9 @@ export function ensureServers() {
     const program = find(unpacked, place) ?? find('/', place);
     if (program === undefined) throw new Error(`no ${place} in ${PACKAGES.join(', ')}`);
     const file = join(bin, name);
+    const own = name === 'sshd' ? sshdParts(unpacked) : '';
     const path = libraries.length > 0 ? `export LD_LIBRARY_PATH="${libraries.join(':')}"\n` : '';
-    writeFileSync(file, `#!/bin/sh\n${path}exec "${program}" "$@"\n`);
+    writeFileSync(file, `#!/bin/sh\n${path}exec "${program}"${own} "$@"\n`);
     chmodSync(file, 0o755);
   }
 }
@@ -82,6 +83,16 @@ function fetchMissing(archives) {
 function librariesIn(unpacked) {
   const triplet = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch];
   return ['usr/lib', 'lib'].map((folder) => join(unpacked, folder, triplet)).filter((folder) => existsSync(folder));
+}
+
+/** From Debian 13 on, it leaves its connections to programs that it looks for where the package would be installed. */
+function sshdParts(unpacked) {
+  const parts = { SshdSessionPath: 'sshd-session', SshdAuthPath: 'sshd-auth' };
+  return Object.entries(parts)
+    .map(([option, name]) => [option, join(unpacked, 'usr/lib/openssh', name)])
+    .filter(([, file]) => existsSync(file))
+    .map(([option, file]) => ` -o "${option}=${file}"`)
+    .join('');
 }
 
 function find(root, place) {
