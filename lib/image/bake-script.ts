@@ -46,6 +46,8 @@ export function foundationSteps(): BakeStep[] {
     'chmod 0440 /etc/sudoers.d/sbx',
     'mkdir -p /etc/apt/apt.conf.d /usr/local/share/ca-certificates /etc/profile.d',
     `printf 'Acquire::http::Proxy "%s";\\nAcquire::https::Proxy "%s";\\n' ${PROXY_URL} ${PROXY_URL} > /etc/apt/apt.conf.d/90sbx`,
+    // Scripts of packages (Java's) link manuals there, and fail where a base without manuals has no such folders.
+    'mkdir -p /usr/share/man/man1 /usr/share/man/man5 /usr/share/man/man7 /usr/share/man/man8',
     // Services are the sandbox's to start, not a package's.
     "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 0755 /usr/sbin/policy-rc.d",
     'printf \'PATH="$PATH:/opt/sbx/bin"\\n\' > /etc/profile.d/sbx.sh',

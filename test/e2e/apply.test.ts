@@ -109,6 +109,12 @@ describe('a project, from its file to a running microVM', () => {
     expect(existsSync(join(p.dir, 'elsewhere'))).toBe(false);
   });
 
+  test('a package’s script may link manuals, of which the base has none (Java’s fails without)', async () => {
+    const slave = '--slave /usr/share/man/man1/tool.1.gz tool.1.gz /etc/passwd';
+    const link = `update-alternatives --install /usr/local/bin/tool tool /bin/true 1 ${slave}`;
+    expect(await inside(p.dir, `sudo -n ${link} >/dev/null && tool && echo linked`)).toBe('linked');
+  });
+
   test('a protected file stays so when a program of the host replaces it', async () => {
     const { renameSync } = await import('node:fs');
     const file = join(p.dir, 'sandbox.toml');
