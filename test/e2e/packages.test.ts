@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { inside, must, type Project, project, sbx } from './harness.ts';
+import { inside, must, netLog, type Project, project, sbx } from './harness.ts';
 import { INDEX, type ProgramWorld, programToml, startProgramWorld, UNREAD } from './program-world.ts';
 
 // Its requests are read: pip inside has to trust the sandbox's own authority.
@@ -44,7 +44,7 @@ test('preset:pip lets a running machine install from that index, and reach no ot
   const install = 'python3 -m pip install --user --break-system-packages --disable-pip-version-check';
   await inside(p.dir, `${install} sbx-farewell`);
   expect(await inside(p.dir, 'python3 -c "import sbx_farewell; print(sbx_farewell.WORD)"')).toBe('farewell');
-  expect((await must(['net', 'log', '--json'], { cwd: p.dir })).stdout).toContain('"path":"/simple/sbx-farewell/"');
+  expect((await netLog(p.dir)).map(({ path }) => path)).toContain('/simple/sbx-farewell/');
   const other = await inside(
     p.dir,
     `${install} --retries 1 --index-url https://${UNREAD}/simple sbx-greeting==3 2>&1; echo "ended $?"`,

@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AuditRecord } from '../../lib/gateway/types.ts';
-import { inside, must, type Project, project } from './harness.ts';
+import { inside, must, netLog, type Project, project } from './harness.ts';
+import { SCRIPTS } from './program-scripts.ts';
 import { DENIED, type ProgramWorld, programToml, READ, startProgramWorld, UNREAD } from './program-world.ts';
 import { type Database, type SshServer, startPostgres, startSshd } from './real-servers.ts';
 
@@ -38,52 +38,6 @@ afterAll(async () => {
 
 const command = (args: string[]) => must(args, { cwd: p.dir, env: world.environment });
 const run = (script: string) => inside(p.dir, `cd ${p.dir} && { ${script}\n} 2>&1`);
-const records = async () =>
-  (await must(['net', 'log', '--json'], { cwd: p.dir })).stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as AuditRecord);
-
-/** Each asks for what its arguments name, and says of each answer its status and the first line. */
-const SCRIPTS = {
-  'ask.mjs': `for (const url of process.argv.slice(2))
-  await fetch(url).then(
-    async (answer) => console.log(answer.status, (await answer.text()).split('\\n')[0]),
-    (error) => console.log('failed:', error.cause?.message ?? error.message),
-  );
-`,
-  'ask.py': `import sys, urllib.error, urllib.request
-for url in sys.argv[1:]:
-    try:
-        answer = urllib.request.urlopen(url)
-        print(answer.status, answer.read().decode())
-    except urllib.error.HTTPError as error:
-        print(error.code, error.read().decode().split("\\n")[0])
-    except urllib.error.URLError as error:
-        print("failed:", error.reason)
-`,
-  'ask.sh': `for url in "$@"; do
-  if said=$(curl -sS -o /tmp/body -w '%{http_code}' "$url" 2>&1); then echo "$said $(head -n 1 /tmp/body)"; else echo $said; fi
-done
-`,
-  'ask.js': `function ask(address) {
-  try {
-    var connection = new java.net.URL(address).openConnection();
-    var status = connection.getResponseCode();
-    var stream = status < 400 ? connection.getInputStream() : connection.getErrorStream();
-    return status + ' ' + new java.io.BufferedReader(new java.io.InputStreamReader(stream)).readLine();
-  } catch (error) {
-    return 'failed: ' + error.message;
-  }
-}
-var property = java.lang.System.setProperty;
-for (var i = 0; i < arguments.length; i++) {
-  if (arguments[i] !== 'proxied') print(ask(arguments[i]));
-  else { property('https.proxyHost', '10.0.2.100'); property('https.proxyPort', '3128'); }
-}
-`,
-};
-
 const hello = (host: string, path: string) => `200 {"host":"${host}","path":"${path}"}`;
 const FORBIDDEN = /^403 sbx: .*no rule by method and path covers GET .*\/closed/;
 
@@ -134,7 +88,7 @@ describe('programs over https, to a host that is read, one that is not, and one 
   });
 
   test('the log has each with what was seen of it', async () => {
-    const seen = (await records()).map(({ verdict, host, port, method, path, reason }) =>
+    const seen = (await netLog(p.dir)).map(({ verdict, host, port, method, path, reason }) =>
       [verdict, `${host}:${port}`, method, path, reason].filter(Boolean).join(' '),
     );
     expect(seen).toEqual(
@@ -172,7 +126,7 @@ describe('other protocols, by name and port', () => {
     expect(await psql(DENIED, 'select 1')).toMatch(/server closed the connection unexpectedly|reset by peer/);
     // Of an allowed host another port is another thing.
     expect(await psql(GIT, 'select 1')).toMatch(/server closed the connection unexpectedly|reset by peer/);
-    const denied = (await records()).filter(({ verdict, port = 443 }) => verdict === 'deny' && port !== 443);
+    const denied = (await netLog(p.dir)).filter(({ verdict, port = 443 }) => verdict === 'deny' && port !== 443);
     expect(denied.map(({ host, port, reason }) => [host, port, reason])).toEqual([
       [DENIED, 22, 'default-deny'],
       [DENIED, 5432, 'default-deny'],
