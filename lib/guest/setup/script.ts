@@ -29,8 +29,11 @@ sub act {
     if (open(my $f, '<', $own)) { local $/; $text = <$f> // ''; }
     return 1 if $text eq $pem;
     return 0 if -e $bundle && !put($bundle, $pem, '>>');
-    my $link = up($bundle) . '/${AUTHORITY_HASH}.0';
-    -l $link || !-d up($bundle) || symlink($own, $link) or return 0;
+    # By its hash for OpenSSL; by a name for packages that make a list of their own of what is there, as Java's does.
+    for my $name ('${AUTHORITY_HASH}.0', 'sbx.pem') {
+      my $link = up($bundle) . "/$name";
+      -l $link || !-d up($bundle) || symlink($own, $link) or return 0;
+    }
     return folder(up($own), 0755) && put($own, $pem, '>');
   }
   if ($op eq 'folder') { return folder($a[0], $a[1]); }

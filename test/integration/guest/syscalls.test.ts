@@ -73,6 +73,7 @@ describe('the resident helper', () => {
     await trusting([{ op: 'trust', certificate: 'second\n' }]);
     expect([readFileSync(own, 'utf8'), readFileSync(bundle, 'utf8')]).toEqual(['second\n', 'others\nfirst\nsecond\n']);
     expect(readlinkSync(join(dir, `${AUTHORITY_HASH}.0`))).toBe(own);
+    expect(readlinkSync(join(dir, 'sbx.pem'))).toBe(own);
     rmSync(bundle);
     await trusting([{ op: 'trust', certificate: 'third\n' }]);
     expect(existsSync(bundle)).toBe(false);
