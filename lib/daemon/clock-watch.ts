@@ -19,13 +19,14 @@ export function createClockWatch(now: () => number = Date.now): ClockWatch {
     if (asked.has(guest)) return;
     asked.add(guest);
     try {
+      using limit = within(ANSWER_MS);
       const from = now();
-      const { nowMs } = await orAbort(guest.request('clock', {}), within(ANSWER_MS));
+      const { nowMs } = await orAbort(guest.request('clock', {}), limit);
       const to = now();
       const behindMs = (from + to) / 2 - nowMs;
       // It may have looked at its clock at any moment of the question.
       if (Math.abs(behindMs) <= TOLERATED_MS + (to - from) / 2) return;
-      await orAbort(guest.request('clock', { forwardMs: Math.round(behindMs) }), within(ANSWER_MS));
+      await orAbort(guest.request('clock', { forwardMs: Math.round(behindMs) }), limit);
     } finally {
       asked.delete(guest);
     }

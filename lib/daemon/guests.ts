@@ -30,7 +30,7 @@ export function createGuests(onClosed: (id: string) => void): Guests {
     socket: string,
     options: { fresh: boolean; timeoutMs: number; signal?: AbortSignal | undefined },
   ) => {
-    const signal = within(options.timeoutMs, options.signal);
+    using signal = within(options.timeoutMs, options.signal);
     const guest = await GuestConnection.connect(socket, { fresh: options.fresh, signal }).catch((error: unknown) => {
       options.signal?.throwIfAborted();
       throw new SbxError('guest-failed', 'the sandbox does not answer', {

@@ -1,4 +1,5 @@
 /** HTTP/1.1 on the user's own Unix socket: routes to the service, nothing else. */
+import { setMaxListeners } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -123,6 +124,8 @@ async function streamed(
   work: (context: RequestContext) => Promise<unknown>,
 ): Promise<void> {
   const abort = new AbortController();
+  // Every sandbox of the request listens.
+  setMaxListeners(0, abort.signal);
   response.on('close', () => {
     if (!response.writableEnded) abort.abort(new SbxError('cancelled', 'the client has gone'));
   });

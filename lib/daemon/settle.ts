@@ -28,7 +28,7 @@ export async function settle(deps: HandlerDeps, context: StepContext, started: S
   const { spec, vm, workspace, fresh } = started;
   const { id } = context;
   const paths = instancePaths(deps.home, id);
-  const signal = within(ANSWER_MS, context.signal);
+  using signal = within(ANSWER_MS, context.signal);
   const identity = {
     entropy: randomBytes(64),
     timeNs: BigInt(Date.now()) * 1_000_000n,
@@ -52,7 +52,8 @@ export async function settle(deps: HandlerDeps, context: StepContext, started: S
 /** For the commands that begin from now on; nothing where no guest is connected. */
 export async function configureGuest(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
   const guest = deps.guests.get(id);
-  if (guest !== undefined) await configure(deps, id, { guest, spec, signal: within(ANSWER_MS) });
+  using signal = within(ANSWER_MS);
+  if (guest !== undefined) await configure(deps, id, { guest, spec, signal });
 }
 
 interface Configuration {

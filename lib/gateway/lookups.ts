@@ -9,13 +9,13 @@ export function withFewLookups(resolver: Resolver, most: number): Resolver {
   const queue = new PQueue({ concurrency: most });
   return {
     ownAddresses: () => resolver.ownAddresses(),
-    resolve(host, signal) {
-      const limit = within(RESOLVE_MS, signal);
+    async resolve(host, signal) {
+      using limit = within(RESOLVE_MS, signal);
       const found = queue.add(() => {
         limit.throwIfAborted();
         return resolver.resolve(host, limit);
       });
-      return Promise.race([found, aborted(limit)]);
+      return await Promise.race([found, aborted(limit)]);
     },
   };
 }

@@ -56,7 +56,7 @@ async function bootOnce(
   options: SupervisedBootOptions,
 ): Promise<BootedVm> {
   const deadlineMs = options.deadlineMs ?? BOOT_DEADLINE_MS;
-  const signal = within(deadlineMs, options.signal);
+  using signal = within(deadlineMs, options.signal);
   const process = await driver.boot(shape, places, { ...options, signal });
   try {
     return { process, guest: await connectGuest(driver, places, process, signal) };

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -35,6 +36,25 @@ describe('a deadline', () => {
     expect(kept).toBe(20);
     // Where Node has mended it, `within` may become one line.
     if (process.versions.node.startsWith('20.')) expect(forgotten).toBeLessThan(20);
+  });
+
+  test('that nobody waits for any more holds nothing, and aborts nothing', async () => {
+    const client = new AbortController();
+    const before = getEventListeners(client.signal, 'abort').length;
+    for (let index = 0; index < 50; index += 1) {
+      using signal = within(5, client.signal);
+      expect(signal.aborted).toBe(false);
+    }
+    expect(getEventListeners(client.signal, 'abort').length).toBe(before);
+    let aborted = false;
+    {
+      using signal = within(5);
+      signal.addEventListener('abort', () => {
+        aborted = true;
+      });
+    }
+    await sleep(30);
+    expect(aborted).toBe(false);
   });
 
   test('is a TimeoutError, or the reason of the signal that came first', async () => {
