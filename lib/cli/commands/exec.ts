@@ -8,6 +8,7 @@ import type { SbxContext } from '../context.ts';
 import { daemonOf, guestOf } from '../project.ts';
 import { showOutput } from '../show-output.ts';
 import { splitArgs } from '../split-args.ts';
+import { hasInput, isTerminal } from '../standard-input.ts';
 import { forwardSignals, rawTerminal, terminalSize } from '../terminal.ts';
 import type { View } from '../view/types.ts';
 
@@ -50,7 +51,7 @@ export const exec = command<ExecFlags, string[]>({
       view,
       argv,
       flags,
-      stdin: flags.interactive || flags.tty || !context.process.stdin.isTTY,
+      stdin: flags.interactive || flags.tty || !isTerminal(),
     });
   },
 });
@@ -67,7 +68,7 @@ export const shell = command<{ user?: string; apply: boolean }, [string?]>({
   },
   async run({ context, cwd, view, flags, args }) {
     if (flags.apply) await applyAll(context, view, cwd);
-    const tty = context.process.stdin.isTTY === true;
+    const tty = isTerminal();
     return runIn(guestOf(context, cwd, args[0]), {
       view,
       argv: ['/bin/sh', '-c', 'command -v bash >/dev/null && exec bash -l || exec sh -l'],
@@ -93,16 +94,17 @@ async function applyAll(context: SbxContext, view: View, cwd: string): Promise<v
 async function runIn(opening: Promise<OpenGuest>, request: RunRequest): Promise<number> {
   // While the daemon finds the sandbox, what speaks with it is loaded.
   const loading = import('../../guest/client.ts');
-  const { stdin, stdout, stderr } = process;
+  const tty = request.flags.tty === true;
+  const input = request.stdin && (tty || hasInput()) ? process.stdin : undefined;
+  const { stdout, stderr } = process;
   const [{ socket, place }, { GuestConnection }] = await Promise.all([opening, loading]);
   await using guest = await GuestConnection.connect(socket, { fresh: true });
   const { view } = request;
-  const tty = request.flags.tty === true;
   const ask: ExecRequest = {
     argv: request.argv,
     cwd: request.flags.workdir ?? place.workspace,
     env: parseEnv(request.flags.env ?? []),
-    stdin: request.stdin,
+    stdin: input !== undefined,
     ...(request.flags.user === undefined ? {} : { user: request.flags.user }),
     ...(tty ? { tty: terminalSize() } : {}),
   };
@@ -111,8 +113,8 @@ async function runIn(opening: Promise<OpenGuest>, request: RunRequest): Promise<
     showOutput({ from: child.stdout, to: stdout, name: 'stdout', view }),
     showOutput({ from: child.stderr, to: stderr, name: 'stderr', view }),
   ]);
-  const restore = tty && stdin.isTTY ? rawTerminal(child.resize) : forwardSignals(child.kill);
-  if (request.stdin) stdin.pipe(child.stdin);
+  const restore = tty && isTerminal() ? rawTerminal(child.resize) : forwardSignals(child.kill);
+  input?.pipe(child.stdin);
   child.stdin.on('error', () => {});
   try {
     const { code, signal } = await child.exit;
@@ -121,8 +123,8 @@ async function runIn(opening: Promise<OpenGuest>, request: RunRequest): Promise<
     return code;
   } finally {
     restore();
-    stdin.unpipe();
-    stdin.pause();
+    input?.unpipe();
+    input?.pause();
   }
 }
 

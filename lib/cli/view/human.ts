@@ -1,18 +1,15 @@
 /** For people: a spinner and colours on a terminal, plain lines elsewhere. */
 import { relative } from 'node:path';
-import { isatty } from 'node:tty';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
+import { isTerminal } from '../standard-input.ts';
 import { inOneLine, printable } from './printable.ts';
 import type { Progress, View } from './types.ts';
-
-const STDIN = 0;
 
 /** Without `spin`, progress is plain lines. */
 export function createHumanView(process: NodeJS.Process, spin?: (text: string) => Ora): View {
   const { stdout, stderr } = process;
-  // Not `stdin.isTTY`: to make a stream of it takes a command milliseconds that it may not need.
-  const asks = isatty(STDIN) && stderr.isTTY === true;
+  const asks = isTerminal() && stderr.isTTY === true;
   const colour = stderr.isTTY === true && !process.env['NO_COLOR'];
   // A file or another program gets every byte; a terminal would obey some of them.
   const show = (text: string) =>
