@@ -26,6 +26,7 @@ type Handler<A extends Step['action']> = (
 const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   build: async (deps, step, context) => {
     const image = await warmImage(deps, step.spec, context);
+    BUILT.set(step.spec, { image, at: performance.now() });
     const record = deps.records.get(context.id);
     // From here on `gc` keeps the layers. `create` finds the image again by its key, in milliseconds.
     if (record?.applied === null) await deps.records.update(context.id, { image });
@@ -55,6 +56,16 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   },
 };
 
+/** What `build` found and verified, for the `create` that follows at once. Later it is verified again. */
+const BUILT = new WeakMap<SandboxSpec, { image: WarmImage; at: number }>();
+const AT_ONCE_MS = 500;
+
+function justBuilt(spec: SandboxSpec): WarmImage | undefined {
+  const built = BUILT.get(spec);
+  BUILT.delete(spec);
+  return built !== undefined && performance.now() - built.at < AT_ONCE_MS ? built.image : undefined;
+}
+
 export async function execute(deps: HandlerDeps, step: Step, context: StepContext): Promise<void> {
   const handler = HANDLERS[step.action] as Handler<typeof step.action>;
   await handler(deps, step as never, context);
@@ -68,7 +79,7 @@ async function create(
 ): Promise<void> {
   const { id, signal } = context;
   const { spec } = step;
-  const image = await warmImage(deps, spec, context);
+  const image = justBuilt(spec) ?? (await warmImage(deps, spec, context));
   const paths = instancePaths(deps.home, id);
   await endBefore(deps, id);
   signal.throwIfAborted();

@@ -98,7 +98,7 @@ async function runIn(opening: Promise<OpenGuest>, request: RunRequest): Promise<
   const input = request.stdin && (tty || hasInput()) ? process.stdin : undefined;
   const { stdout, stderr } = process;
   const [{ socket, place }, { GuestConnection }] = await Promise.all([opening, loading]);
-  await using guest = await GuestConnection.connect(socket, { fresh: true });
+  const guest = await GuestConnection.connect(socket, { fresh: true });
   const { view } = request;
   const ask: ExecRequest = {
     argv: request.argv,
@@ -125,6 +125,8 @@ async function runIn(opening: Promise<OpenGuest>, request: RunRequest): Promise<
     restore();
     input?.unpipe();
     input?.pause();
+    // Not waited for: the process ends, and the connection with it.
+    void guest[Symbol.asyncDispose]();
   }
 }
 
