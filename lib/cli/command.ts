@@ -53,7 +53,7 @@ export function command<F = object, A extends readonly unknown[] = []>(
             flags,
             args: args as unknown as A,
             view,
-            cwd: folderOf(this.process.cwd(), flags.project),
+            cwd: folderOf(currentFolder(this.process), flags.project),
           })) ?? 0;
       } catch (error) {
         view.error(describeError(error));
@@ -64,6 +64,19 @@ export function command<F = object, A extends readonly unknown[] = []>(
     },
   };
   return buildCommand(builder as never) as unknown as Command<CommandContext>;
+}
+
+/** @throws SbxError `usage`: somebody has removed it. */
+function currentFolder(process: NodeJS.Process): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new SbxError('usage', 'the current folder is gone', {
+      why: 'it was removed while you were in it',
+      hint: 'go to a folder that exists',
+      cause,
+    });
+  }
 }
 
 function folderOf(cwd: string, project: string | undefined): string {

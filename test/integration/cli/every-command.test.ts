@@ -253,3 +253,13 @@ test('the state folder of sbx is in nobody’s workspace: an agent could write w
   const beside = await call(['validate'], { cwd: project, env: { SBX_HOME: `${project}-state` } });
   expect(beside).toMatchObject({ status: 0, stderr: '' });
 });
+
+test('a folder that was removed under the command is said to be gone', async () => {
+  const gone = mkdtempSync(join(dir, 'gone-'));
+  const script = `rmdir "$PWD" && exec "${process.execPath}" "${SBX}" exec -- true`;
+  const { status, stderr } = await program('/bin/sh', ['-c', script], { cwd: gone });
+  expect({ status, stderr }).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('the current folder is gone'),
+  });
+});
