@@ -46,10 +46,13 @@ export const exec = command<ExecFlags, string[]>({
     const argv = command ?? more;
     if (argv.length === 0)
       throw new SbxError('usage', 'no command is given', { hint: 'write: sbx exec [NAME] -- CMD…' });
+    // A word that is wrong is said before anything is started.
+    const env = parseEnv(flags.env ?? []);
     if (flags.apply) await applyAll(context, view, cwd);
     return runIn(guestOf(context, cwd, name), {
       view,
       argv,
+      env,
       flags,
       stdin: flags.interactive || flags.tty || !isTerminal(),
     });
@@ -81,6 +84,7 @@ export const shell = command<{ user?: string; apply: boolean }, [string?]>({
 interface RunRequest {
   view: View;
   argv: string[];
+  env?: Record<string, string>;
   flags: Partial<ExecFlags>;
   stdin: boolean;
 }
@@ -103,7 +107,7 @@ async function runIn(opening: Promise<OpenGuest>, request: RunRequest): Promise<
   const ask: ExecRequest = {
     argv: request.argv,
     cwd: request.flags.workdir ?? place.workspace,
-    env: parseEnv(request.flags.env ?? []),
+    env: request.env ?? {},
     stdin: input !== undefined,
     ...(request.flags.user === undefined ? {} : { user: request.flags.user }),
     ...(tty ? { tty: terminalSize() } : {}),

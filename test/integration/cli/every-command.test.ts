@@ -263,3 +263,11 @@ test('a folder that was removed under the command is said to be gone', async () 
     stderr: expect.stringContaining('the current folder is gone'),
   });
 });
+
+test('a variable that is none is said before a sandbox is looked for', async () => {
+  const { status, stderr } = await call(['exec', '-e', '=x', '--', 'true']);
+  expect({ status, stderr }).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('--env =x is not NAME=VALUE'),
+  });
+});
