@@ -28,7 +28,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
     const image = await warmImage(deps, step.spec, context);
     BUILT.set(step.spec, { image, at: performance.now() });
     const record = deps.records.get(context.id);
-    // From here on `gc` keeps the layers. `create` finds the image again by its key, in milliseconds.
+    // From here on `gc` keeps the layers.
     if (record?.applied === null) await deps.records.update(context.id, { image });
   },
   create,
