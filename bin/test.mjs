@@ -12,7 +12,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { must, root, run, say, setUp } from './setup.mjs';
 import { ensureServers, ensureTestUser, TEST_USER } from './test-setup.mjs';
 
@@ -20,6 +20,7 @@ setUp();
 ensureTestUser();
 ensureServers();
 const results = { passed: 0, failed: 0 };
+const took = [];
 const reports = mkdtempSync(join(tmpdir(), 'sbx-test-'));
 const node = (args, options) => must(process.execPath, args, options);
 const tool = (name, args) => node([join('node_modules', '.bin', name), ...args]);
@@ -38,7 +39,9 @@ node(['scripts/generate.mjs', '--check']);
 /** One vitest project; its counts are added up whatever it ends with. */
 function suite(project, options = {}) {
   const { command, report, settings } = vitest(project, options);
-  count(project, report, run(command[0], command.slice(1), settings));
+  const from = performance.now();
+  const status = run(command[0], command.slice(1), settings);
+  count(project, { report, status, from });
 }
 
 /** The same beside what runs meanwhile. What it prints comes when it is waited for. */
@@ -46,6 +49,7 @@ function besides(project) {
   const { command, report, settings } = vitest(project, {});
   const log = join(reports, `${project}.log`);
   const fd = openSync(log, 'w');
+  const from = performance.now();
   const child = spawn(command[0], command.slice(1), { ...settings, stdio: ['ignore', fd, fd] });
   closeSync(fd);
   // Nothing goes on behind a run that was given up.
@@ -57,8 +61,13 @@ function besides(project) {
   return async () => {
     const status = await ended;
     process.stdout.write(readFileSync(log));
-    count(project, report, status);
+    count(project, { report, status, from });
   };
+}
+
+/** Where the time went, files of some length only. */
+function note(part, ms) {
+  if (ms >= 10_000) took.push({ part, seconds: Math.round(ms / 1000) });
 }
 
 function vitest(project, { as, env = {}, cwd = root }) {
@@ -79,8 +88,10 @@ function vitest(project, { as, env = {}, cwd = root }) {
   return { command, report, settings: { cwd, env: { ...process.env, ...env } } };
 }
 
-function count(project, report, status) {
+function count(project, { report, status, from }) {
   const found = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
+  note(project, performance.now() - from);
+  for (const { name, startTime, endTime } of found?.testResults ?? []) note(`  ${basename(name)}`, endTime - startTime);
   results.passed += found?.numPassedTests ?? 0;
   results.failed += found?.numFailedTests ?? 0;
   const skipped = (found?.numPendingTests ?? 0) + (found?.numTodoTests ?? 0);
@@ -106,6 +117,8 @@ if (process.getuid() === 0) {
   say('agents, what they printed');
 }
 await agents();
+say('seconds');
+for (const { part, seconds } of took) process.stdout.write(`${String(seconds).padStart(6)}  ${part}\n`);
 rmSync(reports, { recursive: true, force: true });
 process.stdout.write(`\n${results.passed} passed, ${results.failed} failed\n`);
 process.exit(results.failed === 0 ? 0 : 1);

@@ -13,6 +13,8 @@ const EXEC = ['exec', '--', 'true'];
 const COMMANDS = [['ls'], ['apply', '--yes'], ['exec', '--apply', '--', 'true'], EXEC];
 
 const LONGEST_MS = 60_000;
+/** What precedes every greeting, its frame's head, its nonce (lib/guest/wire.ts) */
+const GREETING_BYTES = 16 + 9 + 16;
 
 /** `parts`: the folder of the command line's parts. */
 export async function keepCode(parts) {
@@ -88,14 +90,20 @@ function doubleOfTheDaemon(project) {
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: sbx-guest\r\nsbx-sandbox: ${place}\r\n\r\n`,
     );
-    let greeted = false;
+    let heard = Buffer.alloc(0);
     const hear = (data) => {
-      // A greeting comes back as it came; every frame after it is answered by the end of the first stream.
-      socket.write(greeted ? Buffer.from('\0\0\0\x0a\x07\0\0\0\x01{"code":0}', 'latin1') : data);
-      if (greeted) socket.off('data', hear);
-      greeted = true;
+      heard = Buffer.concat([heard, data]);
+      if (heard.length <= GREETING_BYTES) return;
+      socket.off('data', hear);
+      // A greeting comes back as it came; what was asked with it is answered by the end of the first stream.
+      socket.write(heard.subarray(0, GREETING_BYTES));
+      socket.write(Buffer.from('\0\0\0\x0a\x07\0\0\0\x01{"code":0}', 'latin1'));
     };
-    socket.on('error', () => {}).on('data', hear);
+    // What was upgraded, the server no longer closes.
+    socket
+      .on('error', () => {})
+      .on('data', hear)
+      .once('end', () => socket.destroy());
     if (head.length > 0) hear(head);
   });
   return server;

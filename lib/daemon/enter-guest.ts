@@ -2,8 +2,10 @@
 import type { Duplex } from 'node:stream';
 import { SbxError } from '../errors.ts';
 import { relayGuest } from '../guest/relay.ts';
+import type { ExecRequest } from '../guest/services.ts';
 import { instancePaths } from '../paths.ts';
 import { chooseSandbox } from './choose-sandbox.ts';
+import { environmentOf } from './environment.ts';
 import { type HandlerDeps, placesOf } from './handler-deps.ts';
 import type { GuestPlace, WantedGuest } from './open-guest.ts';
 import { ownProject } from './own-project.ts';
@@ -28,8 +30,21 @@ export async function enterGuest(
       hint: 'try again in a moment; `sbx ls` shows its state',
     });
   const guest = await deps.guests.connect(id, paths.agent, { fresh: false, timeoutMs: ANSWER_MS });
-  const place = { id, name, workspace: (applied ?? target).workspace.path };
-  return { place, serve: (socket) => relayGuest(socket, guest) };
+  const spec = applied ?? target;
+  const env = await environmentOf(deps, id, spec);
+  const asking = (service: string, body: unknown) => {
+    if (service === 'session') deps.guests.watchSessions(id);
+    return service === 'session' || service === 'exec' ? withEnvironment(env, body) : body;
+  };
+  return {
+    place: { id, name, workspace: spec.workspace.path },
+    serve: (socket) => relayGuest(socket, guest, asking),
+  };
+}
+
+function withEnvironment(env: Record<string, string>, body: unknown): unknown {
+  const request = (body ?? {}) as Partial<ExecRequest>;
+  return { ...request, env: { ...env, ...request.env } };
 }
 
 function recordOf(records: Records, wanted: WantedGuest): InstanceRecord {

@@ -16,6 +16,8 @@ export interface Guests extends AsyncDisposable {
   get(id: string): GuestConnection | undefined;
   /** The agent's sessions, as the guest tells whenever they change; undefined where it has not told yet */
   sessionsOf(id: string): SessionsRunning | undefined;
+  /** MUST be called before a session is begun: a fresh guest, which has none, is not asked to tell of them */
+  watchSessions(id: string): void;
   drop(id: string): Promise<void>;
 }
 
@@ -23,7 +25,14 @@ export interface Guests extends AsyncDisposable {
 export function createGuests(onClosed: (id: string) => void): Guests {
   const open = new Map<string, GuestConnection>();
   const sessions = new WeakMap<GuestConnection, SessionsRunning>();
+  const watched = new WeakSet<GuestConnection>();
   const pending = new Map<string, Promise<GuestConnection>>();
+
+  const watch = (guest: GuestConnection) => {
+    if (watched.has(guest)) return;
+    watched.add(guest);
+    watchSessions(guest, (told) => void sessions.set(guest, told));
+  };
 
   const dial = async (
     id: string,
@@ -31,7 +40,10 @@ export function createGuests(onClosed: (id: string) => void): Guests {
     options: { fresh: boolean; timeoutMs: number; signal?: AbortSignal | undefined },
   ) => {
     using signal = within(options.timeoutMs, options.signal);
-    const guest = await GuestConnection.connect(socket, { fresh: options.fresh, signal }).catch((error: unknown) => {
+    const connecting = options.fresh
+      ? GuestConnection.connectAsking(socket, signal, rehearse)
+      : GuestConnection.connect(socket, { signal });
+    const guest = await connecting.catch((error: unknown) => {
       options.signal?.throwIfAborted();
       throw new SbxError('guest-failed', 'the sandbox does not answer', {
         why: `its agent gave no answer within ${options.timeoutMs / 1000} s`,
@@ -40,7 +52,8 @@ export function createGuests(onClosed: (id: string) => void): Guests {
       });
     });
     open.set(id, guest);
-    watchSessions(guest, (told) => void sessions.set(guest, told));
+    if (options.fresh) sessions.set(guest, { running: 0 });
+    else watch(guest);
     const ended = () => {
       if (open.get(id) !== guest) return;
       open.delete(id);
@@ -55,6 +68,10 @@ export function createGuests(onClosed: (id: string) => void): Guests {
     sessionsOf(id) {
       const guest = open.get(id);
       return guest === undefined ? undefined : sessions.get(guest);
+    },
+    watchSessions(id) {
+      const guest = open.get(id);
+      if (guest !== undefined) watch(guest);
     },
     async connect(id, socket, options) {
       const known = open.get(id);
@@ -72,4 +89,15 @@ export function createGuests(onClosed: (id: string) => void): Guests {
       await Promise.all([...open.keys()].map((id) => this.drop(id)));
     },
   };
+}
+
+/**
+ * A command of ours that does nothing, while the guest becomes a sandbox: an emulating host translates then, beside it, what the first
+ * real command needs.
+ */
+function rehearse(guest: GuestConnection): void {
+  const command = guest.exec({ argv: ['/opt/sbx/bin/busybox', 'true'], cwd: '/', stdin: false });
+  command.stdout.resume();
+  command.stderr.resume();
+  command.exit.catch(() => {});
 }

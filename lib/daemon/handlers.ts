@@ -13,7 +13,7 @@ import { bootSupervised } from '../vm/supervise.ts';
 import { checkMounts } from '../workspace/check-mounts.ts';
 import { type HandlerDeps, placesOf, type StepContext } from './handler-deps.ts';
 import { powerOff } from './power-off.ts';
-import { configureGuest, settle } from './settle.ts';
+import { settle } from './settle.ts';
 import { imageRequestOf } from './spec-parts.ts';
 import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from './workspaces.ts';
 
@@ -40,7 +40,6 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   record: async (deps, step, context) => {
     const record = deps.records.require(context.id);
     deps.credentials.bind(context.id, step.spec);
-    await configureGuest(deps, context.id, step.spec);
     await deps.records.update(context.id, {
       applied: step.spec,
       target: step.spec,
@@ -88,18 +87,24 @@ async function create(
   const record = earlier ?? deps.records.require(id);
   await deps.records.put({ ...record, target: spec, applied: null, image, stoppedByUser: false, resumed: null });
   rmSync(paths.disk, { force: true });
-  await cloneDisk(image, paths.disk);
-  const workspace = await prepareWorkspace(deps.home, id, spec);
-  // A fresh machine trusts a fresh authority.
-  await deps.doors.close(id);
-  rmSync(paths.authority, { force: true });
-  await deps.credentials.renew(id);
-  await deps.doors.open(id, spec);
+  const [workspace] = await Promise.all([
+    prepareWorkspace(deps.home, id, spec),
+    cloneDisk(image, paths.disk),
+    freshDoor(deps, id, spec),
+  ]);
   const vm = await deps.driver.restore(shapeOfInstance(image, paths, spec, workspace), image.warm, placesOf(paths), {
     signal,
     beforeRun: (started) => mustShow(started, workspace),
   });
   await settle(deps, context, { spec, vm, workspace, fresh: true });
+}
+
+/** A fresh machine trusts a fresh authority. */
+async function freshDoor(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
+  await deps.doors.close(id);
+  rmSync(instancePaths(deps.home, id).authority, { force: true });
+  await deps.credentials.renew(id);
+  await deps.doors.open(id, spec);
 }
 
 /** A cold boot on the instance's own disk; a running VM whose guest was never resumed goes on from there. */

@@ -49,8 +49,7 @@ async function apply(core: Core, request: ApplyRequest, context: RequestContext)
   refuseUnsupported(project);
   const found = await planOf(core, request);
   if (!found.approved && request.acceptWidening !== found.wideningHash) throw refusedWidening(found);
-  if (request.only === undefined || found.widening.length > 0)
-    await records.putProject({ version: 1, dir: project.dir, approvedHash: found.wideningHash });
+  await approve(records, request, found);
   const steps: ApplyResult['steps'] = [];
   const bring = async (name: string) => {
     const id = records.idOf(project.dir, name);
@@ -64,6 +63,13 @@ async function apply(core: Core, request: ApplyRequest, context: RequestContext)
   if (failed !== undefined) throw failed.reason;
   const own = records.list().filter(({ projectDir }) => projectDir === project.dir);
   return { changes: found.changes, notices: found.notices, steps, sandboxes: own.map((one) => statusIn(core, one)) };
+}
+
+/** It was asked for, and no more than before or with a person's consent. Written, and waited for, only where it is another. */
+async function approve(records: Records, { project, only }: ApplyRequest, found: PlanResponse): Promise<void> {
+  const meant = only === undefined || found.widening.length > 0;
+  if (!meant || records.project(project.dir).approvedHash === found.wideningHash) return;
+  await records.putProject({ version: 1, dir: project.dir, approvedHash: found.wideningHash });
 }
 
 /** Those that the file names, and those that it no longer does. */

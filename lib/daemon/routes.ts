@@ -9,7 +9,6 @@ import { grantsOf, readGrants } from './grants.ts';
 import { removeIn, resetIn, startIn, stopIn } from './lifecycle.ts';
 import { applyIn, approveIn, planOf } from './projects.ts';
 import type { InstanceRecord } from './records.ts';
-import { refreshGuests } from './refresh-guests.ts';
 
 export interface RouteOptions {
   build: string;
@@ -46,16 +45,8 @@ export function routesOf(core: Core, options: RouteOptions): DaemonService {
     },
     approve: (request) => approveIn(core, request),
     secrets: async () => secrets.list(),
-    async setSecret(secret) {
-      const result = await secrets.set(secret);
-      await refreshGuests(deps, secret.name);
-      return result;
-    },
-    async removeSecret({ name, scope }) {
-      const removed = await secrets.remove(name, scope);
-      if (removed) await refreshGuests(deps, name);
-      return { removed };
-    },
+    setSecret: (secret) => secrets.set(secret),
+    removeSecret: async ({ name, scope }) => ({ removed: await secrets.remove(name, scope) }),
     async gc({ dryRun }) {
       const used = records.list().flatMap((record) => record.image?.chain ?? []);
       const items = await collectGarbage(store, used, dryRun);

@@ -3,7 +3,7 @@ import { type Duplex, PassThrough, type Readable, type Writable } from 'node:str
 import { type ErrorJson, fromErrorJson } from '../errors.ts';
 import { inputOf, lost, streamEvents } from './client-streams.ts';
 import type { CopyResult } from './copy/types.ts';
-import { type ConnectOptions, dial, type Greeted, handshake } from './handshake.ts';
+import { type ConnectOptions, dial, greet } from './handshake.ts';
 import { type Mux, type MuxStream, type StreamEvents, UNHEARD } from './mux.ts';
 import { openProcess, type ProcessClient } from './process-client.ts';
 import type { Calls, ConnectRequest, ExecRequest } from './services.ts';
@@ -12,24 +12,52 @@ import type { CopyOptions } from './transfer.ts';
 export interface GuestProcess extends ProcessClient, AsyncDisposable {}
 
 export class GuestConnection implements AsyncDisposable {
+  /** Resolves when the agent has answered the greeting; rejects when the connection, or the patience for it, ended first */
+  readonly answered: Promise<void>;
   /** Resolves when the connection has ended, by whichever side */
   readonly closed: Promise<void>;
   readonly #duplex: Duplex;
   readonly #mux: Mux;
 
-  private constructor(duplex: Duplex, { mux, closed }: Greeted) {
+  private constructor(duplex: Duplex, options: ConnectOptions) {
+    const { mux, answered, closed } = greet(duplex, options);
     this.#duplex = duplex;
     this.#mux = mux;
+    this.answered = answered;
     this.closed = closed;
   }
 
   /** Connects and waits until the agent has answered. A path is tried again until something listens there. */
   static async connect(target: string | Duplex, options: ConnectOptions = {}): Promise<GuestConnection> {
     const duplex = typeof target === 'string' ? await dial(target, options.signal) : target;
+    return GuestConnection.#answering(new GuestConnection(duplex, options));
+  }
+
+  /**
+   * The same without waiting: what is asked at once arrives with the greeting, in one trip. Only where nobody has spoken before, since
+   * what a dead session left in the pipe may take a part of it along.
+   */
+  static open(duplex: Duplex): GuestConnection {
+    return new GuestConnection(duplex, { fresh: true });
+  }
+
+  /** Waits until the agent has answered, but asks at once. The same condition holds. */
+  static async connectAsking(
+    path: string,
+    signal: AbortSignal,
+    ask: (guest: GuestConnection) => void,
+  ): Promise<GuestConnection> {
+    const guest = new GuestConnection(await dial(path, signal), { fresh: true, signal });
+    ask(guest);
+    return GuestConnection.#answering(guest);
+  }
+
+  static async #answering(guest: GuestConnection): Promise<GuestConnection> {
     try {
-      return new GuestConnection(duplex, await handshake(duplex, options));
+      await guest.answered;
+      return guest;
     } catch (error) {
-      duplex.destroy();
+      guest.#duplex.destroy();
       throw error;
     }
   }

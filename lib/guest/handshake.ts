@@ -15,8 +15,11 @@ export interface ConnectOptions {
   signal?: AbortSignal;
 }
 
-export interface Greeted {
+export interface Greeting {
+  /** What is asked before the agent has answered arrives with the greeting */
   mux: Mux;
+  /** Resolves when the agent has answered; rejects when the connection ended before, or `signal` did */
+  answered: Promise<void>;
   /** Resolves when the connection has ended, by whichever side */
   closed: Promise<void>;
 }
@@ -42,41 +45,45 @@ export async function dial(path: string, signal: AbortSignal | undefined): Promi
   }
 }
 
-export function handshake(duplex: Duplex, options: ConnectOptions): Promise<Greeted> {
-  return new Promise((resolve, reject) => {
-    const nonce = newNonce();
-    let mux: Mux | undefined;
-    const closed = new Promise<void>((done) => duplex.once('close', done));
-    const onAbort = () => reject(options.signal?.reason);
-    options.signal?.addEventListener('abort', onAbort, { once: true });
+export function greet(duplex: Duplex, { fresh, signal }: ConnectOptions): Greeting {
+  const nonce = newNonce();
+  const mux = new Mux(pipeOf(duplex), refuse);
+  const closed = new Promise<void>((done) => duplex.once('close', done));
+  const answered = new Promise<void>((resolve, reject) => {
+    const onAbort = () => reject(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
     duplex.on('error', () => {});
     duplex.once('close', () => {
-      mux?.abandon('the connection to the sandbox ended');
+      mux.abandon('the connection to the sandbox ended');
       reject(lost('the connection ended before the agent answered'));
     });
-    const greet = () => {
-      options.signal?.removeEventListener('abort', onAbort);
-      mux = new Mux(pipeOf(duplex), refuse);
-      resolve({ mux, closed });
-    };
-    read(duplex, nonce, greet, () => mux);
-    duplex.resume();
-    if (options.signal?.aborted) return onAbort();
-    if (options.fresh !== true) duplex.write(resyncPadding());
-    duplex.write(hello(nonce));
+    read(duplex, mux, nonce, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    if (signal?.aborted) onAbort();
   });
+  // Nobody need wait for it: what was asked hears that the connection ended.
+  answered.catch(() => {});
+  if (fresh !== true) duplex.write(resyncPadding());
+  duplex.write(hello(nonce));
+  return { mux, answered, closed };
 }
 
-function read(duplex: Duplex, nonce: Buffer, greet: () => void, muxNow: () => Mux | undefined): void {
+/** What comes before the answer to this greeting was meant for a session before. */
+function read(duplex: Duplex, mux: Mux, nonce: Buffer, onAnswer: () => void): void {
   const decoder = new Decoder();
+  let answered = false;
   duplex.on('data', (chunk: Buffer) => {
     for (const frame of decoder.push(chunk)) {
       if (frame.type === TYPE.hello && frame.payload.equals(nonce)) {
-        greet();
+        answered = true;
+        onAnswer();
         continue;
       }
+      if (!answered) continue;
       try {
-        muxNow()?.take(frame);
+        mux.take(frame);
         if (duplex.writableLength > MOST_UNREAD) throw new Error('it does not read');
       } catch {
         // A guest may send anything: it loses its connection, and nobody else is harmed.
@@ -85,6 +92,7 @@ function read(duplex: Duplex, nonce: Buffer, greet: () => void, muxNow: () => Mu
       }
     }
   });
+  duplex.resume();
 }
 
 /** Unlike that of any session before, which is all it is for: loading a generator takes every command some milliseconds. */

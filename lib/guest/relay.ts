@@ -18,9 +18,16 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'sessions',
 ]);
 
+/** What a client asks, as it is asked of the guest. */
+export type Asking = (service: string, body: unknown) => unknown;
+
 /** Resolves when the client has gone; what it started in the guest is ended then. */
-export async function relayGuest(client: Duplex, guest: GuestConnection): Promise<void> {
-  const session = createSession(pipeOf(client), (down, service, body) => forward(down, guest, service, body));
+export async function relayGuest(client: Duplex, guest: GuestConnection, asking: Asking): Promise<void> {
+  const session = createSession(pipeOf(client), (down, service, body) => {
+    if (ALLOWED.has(service)) return bridgeTo(open(down, guest, service, asking(service, body)));
+    down.reset(`no such service: ${service}`);
+    return UNHEARD;
+  });
   client.on('data', (chunk: Buffer) => {
     if (!session.push(chunk)) client.destroy();
   });
@@ -32,13 +39,8 @@ export async function relayGuest(client: Duplex, guest: GuestConnection): Promis
   session.end();
 }
 
-function forward(down: MuxStream, guest: GuestConnection, service: string, body: unknown): StreamEvents {
-  if (!ALLOWED.has(service)) {
-    down.reset(`no such service: ${service}`);
-    return UNHEARD;
-  }
-  const up = guest.openRaw(service, body, bridgeTo(down));
-  return bridgeTo(up);
+function open(down: MuxStream, guest: GuestConnection, service: string, body: unknown): MuxStream {
+  return guest.openRaw(service, body, bridgeTo(down));
 }
 
 function bridgeTo(other: MuxStream): StreamEvents {

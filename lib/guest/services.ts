@@ -6,7 +6,7 @@ export interface ExecRequest {
   argv: string[];
   /** Default: the user's home */
   cwd?: string;
-  /** Over the sandbox's own environment */
+  /** Over the guest's own few. What a sandbox is configured with comes with each command, never before */
   env?: Record<string, string>;
   /** Name or number; default `agent` */
   user?: string;
@@ -97,8 +97,6 @@ export interface ConnectRequest {
 /** A request without a stream of data: the stream's `close` carries the answer. */
 export interface Calls {
   ping: { ask: Record<string, never>; answer: { ok: true } };
-  /** The environment of every command that begins after it */
-  configure: { ask: { env: Record<string, string> }; answer: { ok: true } };
   /** Sets the clock forward (or back), then says what time it is: ms since 1970 */
   clock: { ask: { forwardMs?: number }; answer: { nowMs: number } };
   /** What the system trusts has changed */

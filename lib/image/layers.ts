@@ -17,8 +17,7 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
   const build = { deps, request, events };
   // A host that cannot run a machine is told so before minutes of building.
   await deps.driver.identity();
-  const platform = await ensurePlatform(build);
-  const base = await ensureBase(build);
+  const { platform, base } = await ensureFoundation(build);
   const packages = await ensurePackages(build, platform, base);
   const agent = await ensureAgent(build, platform, packages);
   const warm = await ensureWarmLayer(build, platform, agent);
@@ -30,6 +29,24 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
     overlay: join(warm.dir, WARM_FILES.overlay),
     warm: { ram: join(warm.dir, WARM_FILES.ram), device: join(warm.dir, WARM_FILES.device) },
   };
+}
+
+/** Both at once, since neither needs the other. Where one fails the other is given up, and waited for. */
+async function ensureFoundation(build: ImageBuild): Promise<{ platform: Platform; base: Layer }> {
+  const failed = new AbortController();
+  const { signal } = build.events;
+  const events = {
+    ...build.events,
+    signal: AbortSignal.any([failed.signal, ...(signal === undefined ? [] : [signal])]),
+  };
+  const giveUp = (error: unknown) => {
+    failed.abort(error);
+    throw failed.signal.reason;
+  };
+  const platform = ensurePlatform({ ...build, events }).catch(giveUp);
+  const base = ensureBase({ ...build, events }).catch(giveUp);
+  await Promise.allSettled([platform, base]);
+  return { platform: await platform, base: await base };
 }
 
 async function ensurePackages(build: ImageBuild, platform: Platform, base: Layer): Promise<RootDisk> {

@@ -36,7 +36,7 @@ export const cp = command<{ user?: string }, [string, string]>({
     const client = await daemonOf(context);
     const sandbox = await resolveSandbox(client, cwd, name === '' ? undefined : name);
     const { GuestConnection } = await import('../../guest/client.ts');
-    await using guest = await GuestConnection.connect((await client.guest(sandbox.id)).socket, { fresh: true });
+    await using guest = GuestConnection.open((await client.guest(sandbox.id)).socket);
     const user = flags.user === undefined ? {} : { user: flags.user };
     const result =
       from.name === undefined

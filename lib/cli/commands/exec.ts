@@ -102,7 +102,7 @@ async function runIn(opening: Promise<OpenGuest>, request: RunRequest): Promise<
   const input = request.stdin && (tty || hasInput()) ? process.stdin : undefined;
   const { stdout, stderr } = process;
   const [{ socket, place }, { GuestConnection }] = await Promise.all([opening, loading]);
-  const guest = await GuestConnection.connect(socket, { fresh: true });
+  const guest = GuestConnection.open(socket);
   const { view } = request;
   const ask: ExecRequest = {
     argv: request.argv,

@@ -11,7 +11,7 @@ import { detachKeys } from './detach-keys.ts';
 
 export async function connectGuest(client: DaemonClient, sandbox: SandboxStatus): Promise<GuestConnection> {
   const { GuestConnection } = await import('../../guest/client.ts');
-  return GuestConnection.connect((await client.guest(sandbox.id)).socket, { fresh: true });
+  return GuestConnection.open((await client.guest(sandbox.id)).socket);
 }
 
 export interface TerminalRun {

@@ -16,7 +16,7 @@ import { get, put } from './copy.ts';
 import { exec } from './exec.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
-import { createSystem } from './system.ts';
+import { createSystem, ENVIRONMENT } from './system.ts';
 
 export interface Services {
   open(stream: MuxStream, service: string, body: unknown): StreamEvents;
@@ -28,7 +28,6 @@ export function createServices(helper: string[], records: string): Services {
   const system = createSystem(createSyscalls(helper));
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
     ping: async () => ({ ok: true }),
-    configure: system.configure,
     clock: system.clock,
     trusted: system.trusted,
     async 'prepare-snapshot'(ask) {
@@ -41,8 +40,8 @@ export function createServices(helper: string[], records: string): Services {
   };
   return {
     open(stream, service, body) {
-      if (service === 'exec') return exec(stream, body as ExecRequest, system.environment());
-      if (service === 'session') return sessions.open(stream, body as SessionRequest, system.environment());
+      if (service === 'exec') return exec(stream, body as ExecRequest, ENVIRONMENT);
+      if (service === 'session') return sessions.open(stream, body as SessionRequest, ENVIRONMENT);
       if (service === 'session-log') return sessions.log(stream, body as SessionLogRequest);
       if (service === 'session-watch') return sessions.watch(stream);
       if (service === 'put') return put(stream, body as PutRequest);

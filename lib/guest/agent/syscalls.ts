@@ -1,22 +1,23 @@
 /** What Node cannot do, through a resident helper of the agent's own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { lineOf, type Operation, type TrustPlaces } from '../setup/operations.ts';
+import { type CarriedOut, carriedOut, lineOf, type Operation, type TrustPlaces } from '../setup/operations.ts';
 import { SETUP_SCRIPT } from '../setup/script.ts';
 
 /** Carries the operations out one after the other. @throws Error, the failed operation and the system's reason: what comes after it was not done. */
-export type Syscalls = (operations: Operation[]) => Promise<void>;
+export type Syscalls = (operations: Operation[]) => Promise<CarriedOut>;
 
 /** `command`: perl, with arguments before its own. Empty, on a host: every operation fails. */
 export function createSyscalls(command: string[], trust?: TrustPlaces): Syscalls & AsyncDisposable {
   const helper = startHelper(command);
   let ended = helper === undefined;
-  const waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  const waiting: { resolve: (done: CarriedOut) => void; reject: (error: Error) => void }[] = [];
   if (helper?.stdout) {
     createInterface({ input: helper.stdout }).on('line', (line) => {
       const next = waiting.shift();
-      if (line === 'ok') next?.resolve();
-      else next?.reject(new Error(line));
+      const done = carriedOut(line);
+      if (done === undefined) next?.reject(new Error(line));
+      else next?.resolve(done);
     });
     helper.once('close', () => {
       ended = true;
@@ -24,7 +25,7 @@ export function createSyscalls(command: string[], trust?: TrustPlaces): Syscalls
     });
   }
   const call: Syscalls = (operations) =>
-    new Promise<void>((resolve, reject) => {
+    new Promise((resolve, reject) => {
       if (ended || !helper?.stdin) return reject(new Error('no helper for system calls'));
       waiting.push({ resolve, reject });
       helper.stdin.write(lineOf(operations, trust));

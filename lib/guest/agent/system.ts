@@ -1,33 +1,27 @@
-/** The guest as a whole: its environment, getting ready for a snapshot, ending. */
+/** The guest as a whole: its clock, getting ready for a snapshot, ending. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Calls } from '../services.ts';
+import { JAVA_STORE, SYSTEM_BUNDLE } from '../setup/operations.ts';
 import { keyStoreOf } from './key-store.ts';
 import type { Syscalls } from './syscalls.ts';
 
 type Call<K extends keyof Calls> = (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']>;
 
 export interface System {
-  environment(): Record<string, string>;
-  configure: Call<'configure'>;
   clock: Call<'clock'>;
   trusted: Call<'trusted'>;
   prepareSnapshot: Call<'prepare-snapshot'>;
   shutdown: Call<'shutdown'>;
 }
 
-const DEFAULT_ENV = {
+/** Of every command, under what comes with it */
+export const ENVIRONMENT = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/sbx/bin',
   LANG: 'C.UTF-8',
 };
 
 export function createSystem(syscalls: Syscalls): System {
-  let env: Record<string, string> = DEFAULT_ENV;
   return {
-    environment: () => env,
-    async configure(ask) {
-      env = { ...DEFAULT_ENV, ...ask.env };
-      return { ok: true };
-    },
     async clock({ forwardMs }) {
       if (forwardMs !== undefined) {
         const to = BigInt(Math.round(Date.now() + forwardMs));
@@ -57,14 +51,11 @@ export function createSystem(syscalls: Syscalls): System {
   };
 }
 
-const BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
-const JAVA_STORE = '/etc/ssl/certs/java/cacerts';
-
 /** Only where there is a Java: its store is made anew from the bundle. A failure costs Java the intercepted hosts, nothing else. */
 function trustInJava(): void {
   if (!existsSync(JAVA_STORE)) return;
   try {
-    writeFileSync(JAVA_STORE, keyStoreOf(readFileSync(BUNDLE, 'latin1')));
+    writeFileSync(JAVA_STORE, keyStoreOf(readFileSync(SYSTEM_BUNDLE, 'latin1')));
   } catch (error) {
     process.stderr.write(`sbx-agent: ${JAVA_STORE}: ${error instanceof Error ? error.message : String(error)}\n`);
   }

@@ -1,7 +1,7 @@
 /** The host's side of the helper that sets a guest up: one line of operations, one line of answer. */
 import { connect, type Socket } from 'node:net';
 import { SbxError } from '../../errors.ts';
-import { lineOf, type Operation } from './operations.ts';
+import { type CarriedOut, carriedOut, lineOf, type Operation } from './operations.ts';
 
 export interface CarryOutOptions {
   /** Nothing more is to be done: the helper ends when all of it succeeded */
@@ -14,12 +14,18 @@ export interface CarryOutOptions {
 const MOST_ANSWER = 4096;
 
 /** In order. @throws SbxError `workspace`, what the guest refused; `guest-failed` when it does not answer. */
-export async function carryOut(socketPath: string, operations: Operation[], options: CarryOutOptions): Promise<void> {
+export async function carryOut(
+  socketPath: string,
+  operations: Operation[],
+  options: CarryOutOptions,
+): Promise<CarriedOut> {
   const { last, signal } = options;
   const socket = connect(socketPath);
   try {
     const answer = await answerOf(socket, `${last ? 'last;' : ''}${lineOf(operations)}`, signal);
-    if (answer !== 'ok') throw new SbxError('workspace', 'the sandbox could not be set up', { why: answer });
+    const done = carriedOut(answer);
+    if (done === undefined) throw new SbxError('workspace', 'the sandbox could not be set up', { why: answer });
+    return done;
   } finally {
     socket.destroy();
   }

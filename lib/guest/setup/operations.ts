@@ -19,7 +19,8 @@ export type Operation =
 
 /** Where the system's own tools keep what was added to the bundle */
 const OWN_CERTIFICATE = '/usr/local/share/ca-certificates/sbx.crt';
-const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
+export const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
+export const JAVA_STORE = '/etc/ssl/certs/java/cacerts';
 /** OpenSSL looks for an issuer under the hash of its name, which is the same for the authorities of all sandboxes */
 export const AUTHORITY_HASH = 'b0679d8b';
 
@@ -27,9 +28,22 @@ export const AUTHORITY_HASH = 'b0679d8b';
 export interface TrustPlaces {
   own: string;
   bundle: string;
+  /** Made from the bundle, where there is one */
+  java: string;
 }
 
-const TRUST: TrustPlaces = { own: OWN_CERTIFICATE, bundle: SYSTEM_BUNDLE };
+const TRUST: TrustPlaces = { own: OWN_CERTIFICATE, bundle: SYSTEM_BUNDLE, java: JAVA_STORE };
+
+export interface CarriedOut {
+  /** There is a trust store of Java, which is to be made anew from what the system trusts */
+  java: boolean;
+}
+
+/** What the helper's line says; undefined: it is a failure, in its own words. */
+export function carriedOut(answer: string): CarriedOut | undefined {
+  if (answer === 'ok') return { java: false };
+  return answer === 'ok java' ? { java: true } : undefined;
+}
 
 /** Arguments are hex-encoded, so that no path can break a line. */
 export function lineOf(operations: Operation[], trust: TrustPlaces = TRUST): string {
@@ -51,7 +65,7 @@ function argumentsOf(operation: Operation, trust: TrustPlaces): (string | Buffer
     case 'write':
       return [operation.path, operation.text];
     case 'trust':
-      return [operation.certificate, trust.own, trust.bundle];
+      return [operation.certificate, trust.own, trust.bundle, trust.java];
     case 'folder':
       return [operation.path, String(operation.mode)];
     case 'mount':

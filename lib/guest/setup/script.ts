@@ -4,29 +4,45 @@
  */
 import { AUTHORITY_HASH } from './operations.ts';
 
-/** `perl FILE ARCH [PORT]`: a line of operations on the port, or on stdin; `ok` or what failed as the answer. Only built-in functions: no module needs to be found. */
+/** `perl FILE ARCH [PORT]`: a line of operations on the port, or on stdin; `ok`, `ok java` where a trust store of Java is to be made anew, or what failed as the answer. Only built-in functions: no module needs to be found. */
 export const SETUP_SCRIPT = `
 $| = 1;
 my %n = $ARGV[0] eq 'arm64'
-  ? (clock => 112, host => 161, mount => 40, sync => 81, reboot => 142)
-  : (clock => 227, host => 170, mount => 165, sync => 162, reboot => 169);
+  ? (clock => 112, host => 161, mount => 40, sync => 81, reboot => 142, openat => 56, write => 64, close => 57, ioctl => 29, ftruncate => 46)
+  : (clock => 227, host => 170, mount => 165, sync => 162, reboot => 169, openat => 257, write => 1, close => 3, ioctl => 16, ftruncate => 77);
+my $news;
 sub at { join ':', (stat $_[0])[0, 1]; }
 sub up { my $p = $_[0]; $p =~ s{/+[^/]*$}{}; $p eq '' ? '/' : $p; }
 sub folder { my ($p, $mode) = @_; -d $p || folder(up($p), 0755) && mkdir($p, $mode); }
 sub mnt { my ($s, $t, $y, $f, $d) = @_; syscall($n{mount}, $s, $t, $y, $f + 0, $d) == 0; }
-sub put { my ($p, $text, $how) = @_; open(my $f, $how, $p) or return 0; print($f $text) && close($f); }
+# Files by system calls, of which nothing is translated but the one way through perl: its own files would take some milliseconds each.
+sub fd { my ($p, $flags) = @_; my $fd = syscall($n{openat}, -100, $p, $flags, 0666); $fd < 0 ? undef : $fd; }
+sub put {
+  my ($p, $text, $how) = @_; my $add = $how eq '>>'; my $was = $add ? 0 : (-s $p) // 0;
+  my $fd = fd($p, 01 | 0100 | ($add && 02000)) // return 0; my $at = 0;
+  while ($at < length $text) {
+    my $rest = substr($text, $at); my $wrote = syscall($n{write}, $fd, $rest, length $rest);
+    if ($wrote < 1) { my $why = $! + 0; syscall($n{close}, $fd); $! = $why; return 0; }
+    $at += $wrote;
+  }
+  # Only a file that was longer is cut: making one empty first costs the file system more than all the rest.
+  my $cut = $was <= $at || syscall($n{ftruncate}, $fd, $at) == 0;
+  return syscall($n{close}, $fd) == 0 && $cut;
+}
 sub act {
   my ($op, @a) = @_;
   if ($op eq 'entropy') {
-    open(my $r, '+<', '/dev/random') or return 0; my $b = pack('ii', 8 * length($a[0]), length($a[0])) . $a[0];
-    return ioctl($r, 0x40085203, $b) && ioctl($r, 0x5207, 0);
+    my $fd = fd('/dev/random', 02) // return 0; my $b = pack('ii', 8 * length($a[0]), length($a[0])) . $a[0];
+    my $done = syscall($n{ioctl}, $fd, 0x40085203, $b) == 0 && syscall($n{ioctl}, $fd, 0x5207, 0) == 0;
+    syscall($n{close}, $fd); return $done;
   }
   if ($op eq 'clock') { my $t = pack('qq', $a[0], $a[1]); return syscall($n{clock}, 0, $t) == 0; }
   if ($op eq 'host') { my $h = $a[0]; return syscall($n{host}, $h, length $h) == 0; }
   if ($op eq 'write') { return put($a[0], $a[1], '>'); }
   if ($op eq 'trust') {
-    my ($pem, $own, $bundle) = @a; my $text = '';
-    if (open(my $f, '<', $own)) { local $/; $text = <$f> // ''; }
+    my ($pem, $own, $bundle, $java) = @a; my $text = '';
+    $news = ' java' if -e $java;
+    if (-e $own && open(my $f, '<', $own)) { local $/; $text = <$f> // ''; }
     return 1 if $text eq $pem;
     return 0 if -e $bundle && !put($bundle, $pem, '>>');
     # By its hash for OpenSSL; by a name for packages that make a list of their own of what is there, as Java's does.
@@ -51,12 +67,12 @@ sub act {
   if ($op eq 'reboot') { return syscall($n{reboot}, 0xfee1dead, 672274793, 0x01234567, 0) == 0; }
 }
 sub carry {
-  my $failed = '';
+  my $failed = ''; $news = '';
   for (split /;/, $_[0]) {
     my ($op, @a) = split / /; @a = map { pack('H*', $_) } @a;
     $! = 0; act($op, @a) or ($failed = "$op " . substr(join(' ', map { /^[\\x20-\\x7e]*$/ ? $_ : '…' } @a[0, 1]), 0, 300) . ": $!"), last;
   }
-  $failed =~ tr/\\n/ /; $failed eq '' ? 'ok' : $failed;
+  $failed =~ tr/\\n/ /; $failed eq '' ? "ok$news" : $failed;
 }
 if (!defined $ARGV[1]) { while (<STDIN>) { chomp; print carry($_), "\\n"; } exit; }
 open(my $port, '+<:unix', $ARGV[1]) or die "$ARGV[1]: $!";
@@ -66,7 +82,7 @@ while (1) {
   if (!sysread($port, $held, 65536, length $held)) { $held = ''; select(undef, undef, undef, 0.005); next; }
   while ($held =~ s/^([^\\n]*)\\n//) {
     my $line = $1; my $last = $line =~ s/^last;//; my $answer = carry($line); syswrite($port, "$answer\\n");
-    exit if $last && $answer eq 'ok';
+    exit if $last && $answer =~ /^ok/;
   }
 }
 `;

@@ -1,4 +1,4 @@
-/** QEMU's monitor protocol: one JSON object a line, one command at a time. */
+/** QEMU's monitor protocol: one JSON object a line, answered in the order of the commands. */
 import { connect, type Socket } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ interface Reply {
 export class Qmp implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #lines: Interface;
-  #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void } | undefined;
+  #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void }[] = [];
   readonly #events: string[] = [];
   #closed = false;
 
@@ -27,7 +27,7 @@ export class Qmp implements AsyncDisposable {
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#closed = true;
-      this.#waiting?.reject(new SbxError('qmp', 'QEMU closed its monitor'));
+      for (const { reject } of this.#waiting.splice(0)) reject(new SbxError('qmp', 'QEMU closed its monitor'));
     });
   }
 
@@ -58,7 +58,7 @@ export class Qmp implements AsyncDisposable {
   async execute(command: string, args?: Record<string, unknown>): Promise<unknown> {
     if (this.#closed) throw new SbxError('qmp', 'QEMU closed its monitor');
     return await new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#waiting.push({ resolve, reject });
       this.#socket.write(
         `${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }) })}\n`,
       );
@@ -89,8 +89,7 @@ export class Qmp implements AsyncDisposable {
       this.#events.push(reply.event);
       return;
     }
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
+    const waiting = this.#waiting.shift();
     if (reply.error !== undefined) waiting?.reject(new SbxError('qmp', `QEMU refused a command: ${reply.error.desc}`));
     else waiting?.resolve(reply.return);
   }

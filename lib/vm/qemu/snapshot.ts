@@ -39,11 +39,14 @@ export async function takeSnapshot(places: VmPlaces, into: WarmFiles, signal: Ab
   renameSync(captureBeside(into.ram), into.device);
 }
 
-/** Loads the device state into a VM that waits for it, and lets it run. */
+/** Loads the device state into a VM that waits for it, and lets it run. What is to be looked at before is looked at while it loads. */
 export async function resume(places: VmPlaces, vm: VmProcess, { signal, beforeRun }: StartOptions): Promise<void> {
   await using qmp = await openMonitor(places, vm, { signal });
-  await leaveRamInItsFile(qmp);
-  await qmp.execute('migrate-incoming', { uri: `exec:cat ${JAIL.state}` });
+  const loading = Promise.all([
+    leaveRamInItsFile(qmp),
+    qmp.execute('migrate-incoming', { uri: `exec:cat ${JAIL.state}` }),
+  ]);
+  await Promise.all([loading, beforeRun?.(vm)]);
   const loaded = await qmp.until<{ status: string }>(
     'query-status',
     (answer) => answer.status !== 'inmigrate',
@@ -51,7 +54,6 @@ export async function resume(places: VmPlaces, vm: VmProcess, { signal, beforeRu
   );
   if (loaded.status !== 'paused' && loaded.status !== 'prelaunch')
     throw new SbxError('qmp', `QEMU is ${loaded.status} after loading the device state`);
-  await beforeRun?.(vm);
   await qmp.execute('cont');
 }
 

@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { GuestConnection } from '../../../lib/guest/client.ts';
-import { encodeData, encodeJson, TYPE } from '../../../lib/guest/wire.ts';
+import { encodeData, encodeJson, hello, TYPE } from '../../../lib/guest/wire.ts';
 import { ask, groupGone, groupMembers, outcomeOf, readUntil, sharedPipe, useAgent } from './agent-rig.ts';
 
 const rig = useAgent();
@@ -93,3 +97,46 @@ describe('sessions after one another on the same pipe', () => {
     }
   });
 });
+
+describe('what is asked with the greeting', () => {
+  test('is answered', async () => {
+    await using guest = GuestConnection.open(connect(rig.agent.socket));
+    expect(await outcomeOf(guest.exec(ask(['echo', 'at once'])))).toMatchObject({ code: 0, stdout: 'at once\n' });
+  });
+
+  test('hears nothing of what was meant for a session before', async () => {
+    await using stale = await listenOnce((socket, greeting) => {
+      socket.write(encodeJson(TYPE.close, 1, { code: 99 }));
+      socket.write(greeting);
+      socket.write(encodeJson(TYPE.close, 1, { code: 7 }));
+    });
+    await using guest = GuestConnection.open(connect(stale.path));
+    expect(await guest.exec(ask(['true'])).exit).toEqual({ code: 7 });
+  });
+
+  test('hears when the connection ends unanswered', async () => {
+    await using deaf = await listenOnce((socket) => socket.destroy());
+    await using guest = GuestConnection.open(connect(deaf.path));
+    await expect(guest.request('ping', {})).rejects.toMatchObject({ code: 'guest-protocol' });
+  });
+});
+
+/** Something that listens in an agent's place; `answer` gets the greeting as it came. */
+async function listenOnce(
+  answer: (socket: Socket, greeting: Buffer) => void,
+): Promise<{ path: string } & AsyncDisposable> {
+  const dir = mkdtempSync(join(tmpdir(), 'sbx-o-'));
+  const path = join(dir, 'agent');
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (data) => answer(socket, data.subarray(0, hello(Buffer.alloc(16)).length)));
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect } from 'vitest';
 import { GuestConnection } from '../../../lib/guest/client.ts';
 import { type MuxStream, type StreamEvents, UNHEARD } from '../../../lib/guest/mux.ts';
 import { pipeOf } from '../../../lib/guest/pipe.ts';
-import { relayGuest } from '../../../lib/guest/relay.ts';
+import { type Asking, relayGuest } from '../../../lib/guest/relay.ts';
 import { CHANNEL } from '../../../lib/guest/services.ts';
 import { createSession } from '../../../lib/guest/session.ts';
 
@@ -63,9 +63,9 @@ export interface Client {
   relay: Promise<void>;
 }
 
-export async function newClient(guest: GuestConnection): Promise<Client> {
+export async function newClient(guest: GuestConnection, asking: Asking = (_service, body) => body): Promise<Client> {
   const [end, far] = socketPair();
-  const relay = relayGuest(far, guest);
+  const relay = relayGuest(far, guest, asking);
   return { connection: await GuestConnection.connect(end), end, relay };
 }
 

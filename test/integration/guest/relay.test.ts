@@ -104,7 +104,7 @@ describe('a stream through the relay', () => {
 });
 
 describe('what a client may ask', () => {
-  test.each(['configure', 'trusted', 'prepare-snapshot', 'shutdown', 'no-such', 'constructor'])(
+  test.each(['trusted', 'clock', 'session-watch', 'prepare-snapshot', 'shutdown', 'no-such', 'constructor'])(
     '%s is not its to ask',
     async (service) => {
       const rig = await fakeGuest(() => ({}));
@@ -113,6 +113,22 @@ describe('what a client may ask', () => {
       expect(rig.heard).toEqual([]);
     },
   );
+
+  test('a command goes with what the relay adds to it, and only what is allowed is looked at', async () => {
+    const rig = await fakeGuest(({ stream }) => {
+      stream.close({ code: 0 });
+      return {};
+    });
+    const asked: string[] = [];
+    const { connection } = await newClient(rig.guest, (service, body) => {
+      asked.push(service);
+      return { ...(body as object), cwd: '/added' };
+    });
+    await connection.exec({ argv: ['a'], cwd: '/', stdin: false }).exit;
+    await connection.request('shutdown', {}).catch(() => {});
+    expect(rig.heard.map(({ body }) => body)).toEqual([{ argv: ['a'], cwd: '/added', stdin: false }]);
+    expect(asked).toEqual(['exec']);
+  });
 
   test('ping is', async () => {
     const rig = await fakeGuest(({ stream }) => {

@@ -51,6 +51,11 @@ test('one line, one answer, also in pieces', async () => {
   expect(heard).toBe('last;sync;host 61\n');
 });
 
+test('says where Java has a trust store of its own', async () => {
+  await guest((socket) => void socket.write('ok java\n'));
+  expect(await ask()).toEqual({ java: true });
+});
+
 test('what the guest refused is the reason', async () => {
   await guest((socket) => void socket.write('bind /x /y: Too many levels of symbolic links\n'));
   await expect(ask()).rejects.toMatchObject({ code: 'workspace', why: expect.stringContaining('bind /x /y') });
