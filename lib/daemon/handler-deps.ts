@@ -6,6 +6,7 @@ import type { VmDriver, VmPlaces } from '../vm/driver.ts';
 import type { Credentials } from './credentials.ts';
 import type { Doors } from './doors.ts';
 import type { Guests } from './guests.ts';
+import type { LastKnown } from './last-known.ts';
 import type { MountWatches } from './mount-watches.ts';
 import type { Records } from './records.ts';
 import type { Registries } from './spec-parts.ts';
@@ -20,7 +21,7 @@ export interface HandlerDeps {
   guests: Guests;
   watches: MountWatches;
   image: ImageDeps;
-  registries: () => Promise<Registries>;
+  registries: LastKnown<Registries>;
 }
 
 export interface StepContext {

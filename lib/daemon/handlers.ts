@@ -8,6 +8,7 @@ import { ensureWarm } from '../image/layers.ts';
 import { cloneDisk, verifyImage, type WarmImage } from '../image/warm-image.ts';
 import { type InstancePaths, instancePaths } from '../paths.ts';
 import type { Step } from '../plan/types.ts';
+import { together } from '../together.ts';
 import type { VmProcess, VmShape } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
 import { checkMounts } from '../workspace/check-mounts.ts';
@@ -87,7 +88,7 @@ async function create(
   const record = earlier ?? deps.records.require(id);
   await deps.records.put({ ...record, target: spec, applied: null, image, stoppedByUser: false, resumed: null });
   rmSync(paths.disk, { force: true });
-  const [workspace] = await Promise.all([
+  const [workspace] = await together([
     prepareWorkspace(deps.home, id, spec),
     cloneDisk(image, paths.disk),
     freshDoor(deps, id, spec),
@@ -169,7 +170,7 @@ export async function takeOver(deps: HandlerDeps, id: string, spec: SandboxSpec,
 }
 
 async function warmImage(deps: HandlerDeps, spec: SandboxSpec, context: StepContext): Promise<WarmImage> {
-  const request: ImageRequest = imageRequestOf(spec, guestEnvironment(await deps.registries()));
+  const request: ImageRequest = imageRequestOf(spec, guestEnvironment(await deps.registries.read()));
   return ensureWarm(deps.image, request, {
     onProgress: context.onProgress,
     onLine: context.onLine,

@@ -20,6 +20,7 @@ import { createDoors } from './doors.ts';
 import { createGuests } from './guests.ts';
 import { type HandlerDeps, placesOf } from './handler-deps.ts';
 import { execute } from './handlers.ts';
+import { lastKnown } from './last-known.ts';
 import { createMountWatches } from './mount-watches.ts';
 import { observe } from './observe.ts';
 import { createListeners } from './progress.ts';
@@ -77,7 +78,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
         openBakeDoor(gateway, { dir, socketPath: join(door, 'proxy'), name, hosts: await options.bakeHosts() }),
       logs: ensurePrivateDir(join(home.root, 'logs')),
     },
-    registries: options.registries,
+    registries: lastKnown(options.registries),
   };
   supervisor = createSupervisor({
     plan: async (id, target, mode, signal) =>

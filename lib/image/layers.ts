@@ -1,5 +1,6 @@
 /** The chain of layers that a sandbox is cloned from: kernel and runtime; base → packages → agent → warm. */
 import { join } from 'node:path';
+import { together } from '../together.ts';
 import { fileSteps, foundationSteps, packageSteps } from './bake-script.ts';
 import { ensureBaked } from './baked-layer.ts';
 import { BASE_FILES } from './base.ts';
@@ -43,10 +44,11 @@ async function ensureFoundation(build: ImageBuild): Promise<{ platform: Platform
     failed.abort(error);
     throw failed.signal.reason;
   };
-  const platform = ensurePlatform({ ...build, events }).catch(giveUp);
-  const base = ensureBase({ ...build, events }).catch(giveUp);
-  await Promise.allSettled([platform, base]);
-  return { platform: await platform, base: await base };
+  const [platform, base] = await together([
+    ensurePlatform({ ...build, events }).catch(giveUp),
+    ensureBase({ ...build, events }).catch(giveUp),
+  ]);
+  return { platform, base };
 }
 
 async function ensurePackages(build: ImageBuild, platform: Platform, base: Layer): Promise<RootDisk> {
