@@ -1,0 +1,52 @@
+/** The folder that everything is kept in. */
+import { existsSync } from 'node:fs';
+import { access, constants, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import type { Home } from '../../paths.ts';
+import { ensurePrivateDir, instancePaths } from '../../paths.ts';
+import type { CheckResult } from './check-result.ts';
+
+const DISK_MIN_GIB = 5;
+
+export async function stateFolder(home: Home): Promise<CheckResult> {
+  const name = 'state folder';
+  try {
+    await access(ensurePrivateDir(home.root), constants.R_OK | constants.W_OK | constants.X_OK);
+    return { name, status: 'ok', message: home.root };
+  } catch (error) {
+    return {
+      name,
+      status: 'failed',
+      message: error instanceof Error ? error.message : String(error),
+      cure: 'set SBX_HOME to a folder that is yours to write',
+    };
+  }
+}
+
+export async function diskSpace(home: Home): Promise<CheckResult> {
+  const name = 'disk space';
+  const dir = existsSync(home.root) ? home.root : tmpdir();
+  const { bavail, bsize } = await statfs(dir);
+  const gib = (bavail * bsize) / 1024 ** 3;
+  return {
+    name,
+    status: gib >= DISK_MIN_GIB ? 'ok' : 'warning',
+    message: `${gib.toFixed(1)} GiB free for ${home.root}`,
+    ...(gib >= DISK_MIN_GIB ? {} : { cure: 'free some space (`sbx gc`), or set SBX_HOME to another disk' }),
+  };
+}
+
+export function socketLength(home: Home): CheckResult {
+  const name = 'socket paths';
+  try {
+    instancePaths(home, '0'.repeat(12));
+    return { name, status: 'ok', message: 'short enough' };
+  } catch (error) {
+    return {
+      name,
+      status: 'failed',
+      message: error instanceof Error ? error.message : String(error),
+      cure: 'set SBX_HOME to a shorter folder',
+    };
+  }
+}

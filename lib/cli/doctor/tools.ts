@@ -1,0 +1,70 @@
+/** Programs that the host has to have, and where its packages come from. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { pathWithTools } from '../../process.ts';
+import type { CheckResult } from './check-result.ts';
+
+const call = promisify(execFile);
+
+const TOOLS: [program: string, pkg: string, why: string][] = [
+  ['qemu-system-x86_64', 'qemu-system-x86', 'runs the virtual machines'],
+  ['qemu-img', 'qemu-utils', 'makes their disks'],
+  ['socat', 'socat', 'joins their network to the gateway'],
+  ['bwrap', 'bubblewrap', 'jails them'],
+  ['mmdebstrap', 'mmdebstrap', 'builds base images'],
+  ['newuidmap', 'uidmap', 'lets ordinary users build them'],
+  ['fakeroot', 'fakeroot', 'keeps the owners of their files'],
+  ['mke2fs', 'e2fsprogs', 'makes their file systems'],
+  ['depmod', 'kmod', 'orders the modules of their kernel'],
+  ['fallocate', 'util-linux', 'keeps snapshots small'],
+  ['xz', 'xz-utils', 'unpacks modules'],
+  ['zstd', 'zstd', 'unpacks modules'],
+  ['git', 'git', 'tells what of a workspace it would run'],
+];
+
+export function toolChecks(): CheckResult[] {
+  return [nodeCheck(), ...TOOLS.map(toolCheck)];
+}
+
+function nodeCheck(): CheckResult {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const fine = major > 20 || (major === 20 && minor >= 19);
+  return {
+    name: 'Node.js',
+    status: fine ? 'ok' : 'failed',
+    message: `version ${process.versions.node}`,
+    ...(fine ? {} : { cure: 'install Node.js 20.19 or newer' }),
+  };
+}
+
+function toolCheck([program, pkg, why]: (typeof TOOLS)[number]): CheckResult {
+  const found = pathWithTools(process.env['PATH'])
+    .split(delimiter)
+    .some((dir) => existsSync(join(dir, program)));
+  return {
+    name: program,
+    status: found ? 'ok' : 'failed',
+    message: found ? why : `missing; it ${why}`,
+    ...(found ? {} : { cure: `install the package ${pkg}`, packages: [pkg] }),
+  };
+}
+
+export async function aptSources(): Promise<CheckResult> {
+  const name = 'APT sources';
+  const answer = await call('apt-get', [
+    'indextargets',
+    '--no-release-info',
+    '--format',
+    '$(REPO_URI)',
+    'Created-By: Packages',
+  ]).catch(() => undefined);
+  const count = new Set(answer?.stdout.split('\n').filter(Boolean)).size;
+  return {
+    name,
+    status: count > 0 ? 'ok' : 'failed',
+    message: `${count} named by the host's own configuration`,
+    ...(count > 0 ? {} : { cure: 'name a mirror in /etc/apt/sources.list, or set SBX_APT_MIRROR' }),
+  };
+}
