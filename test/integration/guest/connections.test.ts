@@ -114,6 +114,30 @@ describe('what is asked with the greeting', () => {
     expect(await guest.exec(ask(['true'])).exit).toEqual({ code: 7 });
   });
 
+  test('goes out at once, also where the answer to the greeting is waited for', async () => {
+    const asked: number[] = [];
+    await using slow = await listenOnce((socket, greeting, all) => {
+      asked.push(all.length - greeting.length);
+      socket.write(greeting);
+      socket.write(encodeJson(TYPE.close, 1, { ok: true }));
+    });
+    let answer: Promise<unknown> = Promise.resolve();
+    await using _guest = await GuestConnection.connectAsking(slow.path, AbortSignal.timeout(20_000), (guest) => {
+      answer = guest.request('ping', {});
+    });
+    expect(await answer).toEqual({ ok: true });
+    expect(asked).toEqual([encodeJson(TYPE.open, 1, { service: 'ping', body: {} }).length]);
+  });
+
+  test('is given up with the patience for an answer', async () => {
+    await using silent = await listenOnce(() => {});
+    const patience = new AbortController();
+    const asking = GuestConnection.connectAsking(silent.path, patience.signal, () =>
+      patience.abort(new Error('enough')),
+    );
+    await expect(asking).rejects.toThrow('enough');
+  });
+
   test('hears when the connection ends unanswered', async () => {
     await using deaf = await listenOnce((socket) => socket.destroy());
     await using guest = GuestConnection.open(connect(deaf.path));
@@ -123,13 +147,22 @@ describe('what is asked with the greeting', () => {
 
 /** Something that listens in an agent's place; `answer` gets the greeting as it came. */
 async function listenOnce(
-  answer: (socket: Socket, greeting: Buffer) => void,
+  answer: (socket: Socket, greeting: Buffer, all: Buffer) => void,
 ): Promise<{ path: string } & AsyncDisposable> {
   const dir = mkdtempSync(join(tmpdir(), 'sbx-o-'));
   const path = join(dir, 'agent');
   const server = createServer((socket) => {
     socket.on('error', () => {});
-    socket.once('data', (data) => answer(socket, data.subarray(0, hello(Buffer.alloc(16)).length)));
+    const length = hello(Buffer.alloc(16)).length;
+    let all = Buffer.alloc(0);
+    const hear = (data: Buffer) => {
+      all = Buffer.concat([all, data]);
+      // Every test here asks something.
+      if (all.length <= length) return;
+      socket.off('data', hear);
+      answer(socket, all.subarray(0, length), all);
+    };
+    socket.on('data', hear);
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   return {
