@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import { listenAt } from '../unix-socket.ts';
 import { stillAdmitted } from './admit.ts';
 import { answer } from './answers.ts';
 import type { Audit } from './audit.ts';
@@ -108,10 +109,7 @@ function stateOf(input: DoorInput): DoorState {
 
 async function listen(server: Server, path: string): Promise<void> {
   rmSync(path, { force: true });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
+  await listenAt(server, path);
   chmodSync(path, 0o600);
 }
 

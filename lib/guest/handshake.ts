@@ -1,8 +1,8 @@
 /** The beginning of a connection to an agent: dialled, greeted with a nonce, and a mux once it has answered. */
-import { connect as netConnect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
+import { connectTo } from '../unix-socket.ts';
 import { lost } from './client-streams.ts';
 import { Mux, type MuxStream, type StreamEvents, UNHEARD } from './mux.ts';
 import { pipeOf } from './pipe.ts';
@@ -33,16 +33,23 @@ const MOST_UNREAD = 32 * 1024 ** 2;
 export async function dial(path: string, signal: AbortSignal | undefined): Promise<Duplex> {
   for (;;) {
     signal?.throwIfAborted();
-    const socket = netConnect(path);
-    const outcome = await new Promise<'open' | Error>((resolve) => {
-      socket.once('connect', () => resolve('open'));
-      socket.once('error', resolve);
-    });
-    if (outcome === 'open') return socket;
+    const outcome = await attempt(path);
+    if (!(outcome instanceof Error)) return outcome;
     const code = errnoOf(outcome);
     if (signal === undefined || (code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'EAGAIN')) throw outcome;
     await sleep(RETRY_MS);
   }
+}
+
+function attempt(path: string): Promise<Duplex | Error> {
+  return new Promise((resolve) => {
+    try {
+      const socket = connectTo(path);
+      socket.once('connect', () => resolve(socket)).once('error', resolve);
+    } catch (error) {
+      resolve(error as Error);
+    }
+  });
 }
 
 export function greet(duplex: Duplex, { fresh, signal }: ConnectOptions): Greeting {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Home } from '../../paths.ts';
-import { ensurePrivateDir, instancePaths } from '../../paths.ts';
+import { ensurePrivateDir, socketPath } from '../../paths.ts';
 import type { CheckResult } from './check-result.ts';
 
 const DISK_MIN_GIB = 5;
@@ -39,7 +39,7 @@ export async function diskSpace(home: Home): Promise<CheckResult> {
 export function socketLength(home: Home): CheckResult {
   const name = 'socket paths';
   try {
-    instancePaths(home, '0'.repeat(12));
+    socketPath(home.daemon.socket);
     return { name, status: 'ok', message: 'short enough' };
   } catch (error) {
     return {

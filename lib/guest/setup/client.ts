@@ -1,6 +1,7 @@
 /** The host's side of the helper that sets a guest up: one line of operations, one line of answer. */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { SbxError } from '../../errors.ts';
+import { connectTo } from '../../unix-socket.ts';
 import { type CarriedOut, carriedOut, lineOf, type Operation } from './operations.ts';
 
 export interface CarryOutOptions {
@@ -20,7 +21,7 @@ export async function carryOut(
   options: CarryOutOptions,
 ): Promise<CarriedOut> {
   const { last, signal } = options;
-  const socket = connect(socketPath);
+  const socket = reach(socketPath);
   try {
     const answer = await answerOf(socket, `${last ? 'last;' : ''}${lineOf(operations)}`, signal);
     const done = carriedOut(answer);
@@ -31,16 +32,25 @@ export async function carryOut(
   }
 }
 
+function reach(socketPath: string): Socket {
+  try {
+    return connectTo(socketPath);
+  } catch (cause) {
+    throw unanswered(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+function unanswered(why: string, cause?: unknown): SbxError {
+  return new SbxError('guest-failed', 'the sandbox could not be set up', {
+    why,
+    hint: 'see `sbx logs --console`; `sbx stop` and `sbx start` restart it',
+    cause,
+  });
+}
+
 function answerOf(socket: Socket, line: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (why: string, cause?: unknown) =>
-      reject(
-        new SbxError('guest-failed', 'the sandbox could not be set up', {
-          why,
-          hint: 'see `sbx logs --console`; `sbx stop` and `sbx start` restart it',
-          cause,
-        }),
-      );
+    const fail = (why: string, cause?: unknown) => reject(unanswered(why, cause));
     let text = '';
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => {

@@ -1,33 +1,42 @@
 /** QEMU's monitor protocol: one JSON object a line, answered in the order of the commands. */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../../deadline.ts';
 import { SbxError } from '../../errors.ts';
+import { connectTo } from '../../unix-socket.ts';
 
 interface Reply {
   return?: unknown;
   error?: { class: string; desc: string };
   event?: string;
-  data?: unknown;
+  QMP?: unknown;
 }
 
 export class Qmp implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #lines: Interface;
   #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void }[] = [];
-  readonly #events: string[] = [];
-  #closed = false;
+  readonly #deadlineMs: number;
+  /** Why nothing is answered any more */
+  #over: Error | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(
+    socket: Socket,
+    { deadlineMs, signal }: { deadlineMs: number; signal?: AbortSignal | undefined },
+  ) {
     this.#socket = socket;
+    this.#deadlineMs = deadlineMs;
+    const onAbort = () => this.#giveUp(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.once('close', () => signal?.removeEventListener('abort', onAbort));
     this.#lines = createInterface({ input: socket });
     this.#lines.on('line', (line) => this.#take(line));
     // The reader of lines passes its input's errors on.
     this.#lines.on('error', () => {});
     socket.on('error', () => {});
     socket.on('close', () => {
-      this.#closed = true;
-      for (const { reject } of this.#waiting.splice(0)) reject(new SbxError('qmp', 'QEMU closed its monitor'));
+      this.#giveUp(new SbxError('qmp', 'QEMU closed its monitor'));
     });
   }
 
@@ -41,7 +50,7 @@ export class Qmp implements AsyncDisposable {
       options.signal?.throwIfAborted();
       const socket = await tryConnect(path);
       if (socket !== undefined) {
-        const qmp = new Qmp(socket);
+        const qmp = new Qmp(socket, options);
         await qmp.execute('qmp_capabilities');
         return qmp;
       }
@@ -54,9 +63,15 @@ export class Qmp implements AsyncDisposable {
     }
   }
 
-  /** @throws SbxError `qmp` with QEMU's own words. */
+  /** @throws SbxError `qmp` with QEMU's own words, or when it does not answer in time; what ended the patience for it. */
   async execute(command: string, args?: Record<string, unknown>): Promise<unknown> {
-    if (this.#closed) throw new SbxError('qmp', 'QEMU closed its monitor');
+    if (this.#over !== undefined) throw this.#over;
+    using patience = within(this.#deadlineMs);
+    const silent = () =>
+      this.#giveUp(
+        new SbxError('qmp', 'QEMU does not answer', { why: `${command} took more than ${this.#deadlineMs} ms` }),
+      );
+    patience.addEventListener('abort', silent, { once: true });
     return await new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#socket.write(
@@ -82,23 +97,40 @@ export class Qmp implements AsyncDisposable {
     this.#socket.destroy();
   }
 
+  /** Answers come in order: after one that is missing, none can be told from another. */
+  #giveUp(why: Error): void {
+    this.#over ??= why;
+    this.#socket.destroy();
+    for (const { reject } of this.#waiting.splice(0)) reject(why);
+  }
+
   #take(line: string): void {
-    const reply = JSON.parse(line) as Reply & { QMP?: unknown };
-    if (reply.QMP !== undefined) return;
-    if (reply.event !== undefined) {
-      this.#events.push(reply.event);
-      return;
-    }
+    const reply = parse(line);
+    if (reply === undefined) this.#giveUp(new SbxError('qmp', 'QEMU says what makes no sense'));
+    if (reply === undefined || reply.QMP !== undefined || reply.event !== undefined) return;
     const waiting = this.#waiting.shift();
     if (reply.error !== undefined) waiting?.reject(new SbxError('qmp', `QEMU refused a command: ${reply.error.desc}`));
     else waiting?.resolve(reply.return);
   }
 }
 
+/** The monitor is on the jail's side: anything may come. */
+function parse(line: string): Reply | undefined {
+  try {
+    const reply: unknown = JSON.parse(line);
+    return typeof reply === 'object' && reply !== null ? (reply as Reply) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function tryConnect(path: string): Promise<Socket | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => resolve(socket));
-    socket.once('error', () => resolve(undefined));
+    try {
+      const socket = connectTo(path);
+      socket.once('connect', () => resolve(socket)).once('error', () => resolve(undefined));
+    } catch {
+      resolve(undefined);
+    }
   });
 }
