@@ -50,9 +50,9 @@ function besides(project) {
   const log = join(reports, `${project}.log`);
   const fd = openSync(log, 'w');
   const from = performance.now();
-  const child = spawn(command[0], command.slice(1), { ...settings, stdio: ['ignore', fd, fd] });
+  // Nothing goes on behind a run that was given up, in whatever way.
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...command], { ...settings, stdio: ['ignore', fd, fd] });
   closeSync(fd);
-  // Nothing goes on behind a run that was given up.
   process.once('exit', () => child.kill());
   const ended = new Promise((resolve) => {
     child.once('error', () => resolve(1));

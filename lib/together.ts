@@ -1,9 +1,21 @@
-/** Several works at once, of which none goes on behind the failure of another. @throws the failure of the first in the list that failed. */
+/**
+ * Several works at once, under one signal: where one fails, it aborts for the others, which are waited for. So none goes on behind the failure
+ * of another.
+ * @throws the first failure, in time
+ */
 export async function together<T extends readonly unknown[]>(
-  works: {
-    [K in keyof T]: Promise<T[K]>;
-  },
+  outer: AbortSignal | undefined,
+  begin: (signal: AbortSignal) => { [K in keyof T]: Promise<T[K]> },
 ): Promise<T> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(outer === undefined ? [] : [outer])]);
+  const works = begin(signal).map((work: Promise<unknown>) =>
+    work.catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    }),
+  );
   await Promise.allSettled(works);
+  if (failed.signal.aborted) throw failed.signal.reason;
   return (await Promise.all(works)) as unknown as T;
 }

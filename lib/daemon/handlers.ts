@@ -88,7 +88,7 @@ async function create(
   const record = earlier ?? deps.records.require(id);
   await deps.records.put({ ...record, target: spec, applied: null, image, stoppedByUser: false, resumed: null });
   rmSync(paths.disk, { force: true });
-  const [workspace] = await together([
+  const [workspace] = await together(signal, () => [
     prepareWorkspace(deps.home, id, spec),
     cloneDisk(image, paths.disk),
     freshDoor(deps, id, spec),
@@ -108,7 +108,7 @@ async function freshDoor(deps: HandlerDeps, id: string, spec: SandboxSpec): Prom
   await deps.doors.open(id, spec);
 }
 
-/** A cold boot on the instance's own disk; a running VM whose guest was never resumed goes on from there. */
+/** A cold boot on the instance's own disk. */
 async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>, context: StepContext): Promise<void> {
   const { id, signal } = context;
   const { spec } = step;

@@ -15,8 +15,19 @@ export async function recover(deps: HandlerDeps, supervisor: Supervisor): Promis
   for (const record of deps.records.list()) {
     const vm = deps.driver.find(placesOf(instancePaths(deps.home, record.id)));
     if (vm !== undefined && record.applied !== null)
-      await takeOver(deps, record.id, record.applied, vm).catch(() => {});
+      await takeOver(deps, record.id, record.applied, vm).catch((error: unknown) =>
+        endUnwatched(deps, record.id, error),
+      );
     // What an unfinished apply left is finished by the next one: in the background only what was applied is kept.
     if (record.applied !== null) supervisor.watch(record.id, record.applied);
   }
+}
+
+/** Its mounts cannot be looked after: it must not run on. The supervisor starts it again where that is possible, and says why where it is not. */
+async function endUnwatched(deps: HandlerDeps, id: string, error: unknown): Promise<void> {
+  process.stderr.write(
+    `${id}: it could not be taken over and is ended: ${error instanceof Error ? error.message : error}\n`,
+  );
+  await deps.doors.close(id);
+  await deps.driver.destroy(placesOf(instancePaths(deps.home, id)));
 }

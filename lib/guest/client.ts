@@ -21,7 +21,8 @@ export class GuestConnection implements AsyncDisposable {
 
   private constructor(duplex: Duplex, options: ConnectOptions) {
     const { mux, answered, closed } = greet(duplex, options);
-    this.#duplex = duplex;
+    // Every client of a relay listens.
+    this.#duplex = duplex.setMaxListeners(0);
     this.#mux = mux;
     this.answered = answered;
     this.closed = closed;
@@ -106,6 +107,13 @@ export class GuestConnection implements AsyncDisposable {
   /** Copies a file or folder of the guest to the host: what comes is not trusted. */
   async get(options: CopyOptions): Promise<CopyResult> {
     return (await import('./transfer.ts')).get(this, options);
+  }
+
+  /** `listener` is called when the connection ends. Returns what takes it back: a promise would keep every listener for as long as it lasts. */
+  whenClosed(listener: () => void): () => void {
+    if (this.#duplex.closed) queueMicrotask(listener);
+    else this.#duplex.once('close', listener);
+    return () => void this.#duplex.off('close', listener);
   }
 
   /** A stream with its raw events. */

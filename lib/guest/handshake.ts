@@ -6,7 +6,7 @@ import { connectTo } from '../unix-socket.ts';
 import { lost } from './client-streams.ts';
 import { Mux, type MuxStream, type StreamEvents, UNHEARD } from './mux.ts';
 import { pipeOf } from './pipe.ts';
-import { Decoder, hello, resyncPadding, TYPE } from './wire.ts';
+import { Decoder, hello, NONCE_BYTES, resyncPadding, TYPE } from './wire.ts';
 
 export interface ConnectOptions {
   /** Nobody has spoken to this guest since its VM started: nothing of a dead session can be in the pipe */
@@ -24,7 +24,6 @@ export interface Greeting {
   closed: Promise<void>;
 }
 
-const NONCE_BYTES = 16;
 const RETRY_MS = 5;
 /** Bytes waiting for a guest that does not read, after which it is given up */
 const MOST_UNREAD = 32 * 1024 ** 2;
@@ -77,7 +76,7 @@ export function greet(duplex: Duplex, { fresh, signal }: ConnectOptions): Greeti
   return { mux, answered, closed };
 }
 
-/** What comes before the answer to this greeting was meant for a session before. */
+/** What comes before the answer to this greeting was meant for a session before. A greeting after it is a new agent's, which knows of nothing. */
 function read(duplex: Duplex, mux: Mux, nonce: Buffer, onAnswer: () => void): void {
   const decoder = new Decoder();
   let answered = false;
@@ -89,6 +88,10 @@ function read(duplex: Duplex, mux: Mux, nonce: Buffer, onAnswer: () => void): vo
         continue;
       }
       if (!answered) continue;
+      if (frame.type === TYPE.hello) {
+        duplex.destroy();
+        return;
+      }
       try {
         mux.take(frame);
         if (duplex.writableLength > MOST_UNREAD) throw new Error('it does not read');

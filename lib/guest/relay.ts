@@ -34,8 +34,10 @@ export async function relayGuest(client: Duplex, guest: GuestConnection, asking:
   client.on('error', () => {});
   // An upgraded HTTP socket stays half open when its client goes.
   client.on('end', () => client.destroy());
-  void guest.closed.then(() => client.destroy());
-  await new Promise<void>((resolve) => client.once('close', resolve));
+  const forget = guest.whenClosed(() => client.destroy());
+  // It may have gone while the guest was looked for.
+  if (!client.closed) await new Promise<void>((resolve) => client.once('close', resolve));
+  forget();
   session.end();
 }
 
@@ -49,7 +51,6 @@ function bridgeTo(other: MuxStream): StreamEvents {
   const after = (channel: number, work: () => void) => void (last.get(channel) ?? Promise.resolve()).then(work);
   return {
     onData(channel, data, taken) {
-      // The decoder reuses its buffer: what waits for credit is kept.
       const sent = (last.get(channel) ?? Promise.resolve()).then(() => other.send(channel, data)).then(taken);
       last.set(channel, sent);
     },

@@ -9,6 +9,9 @@ export const MAX_PAYLOAD = 32 * 1024;
 /** Bytes a sender may have under way on one channel before the receiver grants more */
 export const WINDOW = 512 * 1024;
 
+/** Of a greeting */
+export const NONCE_BYTES = 16;
+
 const HEADER = 9;
 
 /** Precedes every HELLO: no frame header looks like it, since its length would be too large. */
@@ -86,6 +89,11 @@ export function hello(nonce: Buffer): Buffer {
 /** Completes any frame that a dead session left half sent: longer than the longest frame. */
 export function resyncPadding(): Buffer {
   return Buffer.alloc(HEADER + MAX_PAYLOAD + 64);
+}
+
+/** What an agent says first: whoever spoke with the one before it learns that it is gone. No greeting has this nonce. */
+export function newcomer(): Buffer {
+  return Buffer.concat([resyncPadding(), hello(Buffer.alloc(NONCE_BYTES))]);
 }
 
 /**

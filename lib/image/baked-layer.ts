@@ -1,6 +1,7 @@
 /** A layer that is made by running steps in a machine on the layer below it: packages, agent. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SbxError } from '../errors.ts';
 import type { GuestConnection } from '../guest/client.ts';
 import type { VmDriver, VmPlaces } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
@@ -99,7 +100,11 @@ async function addTrust(guest: GuestConnection, pem: string): Promise<void> {
   const script = 'mkdir -p /usr/local/share/ca-certificates && cat > /usr/local/share/ca-certificates/sbx-host.crt';
   const child = guest.exec({ argv: ['/bin/sh', '-c', script], user: 'root', cwd: '/', stdin: true });
   child.stdin.end(pem);
-  await child.exit;
+  const { code } = await child.exit;
+  if (code !== 0)
+    throw new SbxError('bake-failed', "the host's own certificates could not be put into the image", {
+      why: `\`${script}\` ended with ${code}`,
+    });
 }
 
 async function ended(driver: VmDriver, places: VmPlaces): Promise<void> {

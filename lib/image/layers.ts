@@ -32,22 +32,12 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
   };
 }
 
-/** Both at once, since neither needs the other. Where one fails the other is given up, and waited for. */
+/** Both at once, since neither needs the other. */
 async function ensureFoundation(build: ImageBuild): Promise<{ platform: Platform; base: Layer }> {
-  const failed = new AbortController();
-  const { signal } = build.events;
-  const events = {
-    ...build.events,
-    signal: AbortSignal.any([failed.signal, ...(signal === undefined ? [] : [signal])]),
-  };
-  const giveUp = (error: unknown) => {
-    failed.abort(error);
-    throw failed.signal.reason;
-  };
-  const [platform, base] = await together([
-    ensurePlatform({ ...build, events }).catch(giveUp),
-    ensureBase({ ...build, events }).catch(giveUp),
-  ]);
+  const [platform, base] = await together(build.events.signal, (signal) => {
+    const part = { ...build, events: { ...build.events, signal } };
+    return [ensurePlatform(part), ensureBase(part)];
+  });
   return { platform, base };
 }
 

@@ -5,6 +5,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -108,6 +109,33 @@ test('no user namespaces: an error that says how to get a jail', async () => {
     status: 'failed',
     cure: expect.stringMatching(/userns|namespaces/),
   });
+});
+
+test('no user namespaces: apply says so before it builds anything', async () => {
+  const home = join(dir, 'nojail');
+  const result = await inNamespace(
+    `echo 0 >/proc/sys/user/max_user_namespaces; cd ${p.dir}; ${command(home, ':', 'apply --yes --json')}`,
+  );
+  expect(result.code).not.toBe(0);
+  expect(JSON.parse(result.stdout).error).toMatchObject({ code: 'no-jail', hint: expect.stringContaining('doctor') });
+  expect(readdirSync(join(home, 'store')).filter((name) => name.includes('-'))).toEqual([]);
+});
+
+test('a state folder with a long path: machines are baked, cloned and reached', async () => {
+  // As long as the daemon's own socket allows: the sockets of machines lie deeper.
+  const home = join(dir, 'y'.repeat(90 - dir.length - 1));
+  mkdirSync(home, { mode: 0o700 });
+  symlinkSync(join(HOME, 'store'), join(home, 'store'));
+  const env = { SBX_HOME: home };
+  // Of a size that no other test has: its snapshot is made here.
+  await using own = project('long', `version = 1\n${SMALL.replace(/memory = .*/, 'memory = "520MiB"')}`);
+  try {
+    await must(['apply', '--yes'], { cwd: own.dir, env });
+    expect((await must(['exec', '--', 'echo', 'reached'], { cwd: own.dir, env })).stdout).toBe('reached\n');
+  } finally {
+    await sbx(['rm', '--all', '--yes'], { cwd: own.dir, env });
+    await sbx(['daemon', 'stop'], { cwd: own.dir, env });
+  }
 });
 
 test('a socket path that is too long: an error that names the way out', async () => {

@@ -1,26 +1,21 @@
 /** Whether the host can jail a machine, build for one as an ordinary user, and run it on its own processor. */
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { promisify } from 'node:util';
-import { ISOLATED } from '../../vm/qemu/jail.ts';
+import { SbxError } from '../../errors.ts';
+import { probeJail } from '../../vm/qemu/jail-probe.ts';
 import type { CheckResult } from './check-result.ts';
 
-const call = promisify(execFile);
-
-/** The jail of every machine, around nothing. */
 export async function userNamespaces(): Promise<CheckResult> {
   const name = 'user namespaces';
   try {
-    await call('bwrap', [...ISOLATED, '/usr/bin/true']);
+    await probeJail('bwrap');
     return { name, status: 'ok', message: 'a jail can be made' };
   } catch (error) {
-    const why = error instanceof Error ? (error.message.split('\n')[1] ?? error.message) : String(error);
     return {
       name,
       status: 'failed',
-      message: `no jail can be made: ${why}`,
+      message: `no jail can be made: ${(error instanceof SbxError ? error.why : undefined) ?? String(error)}`,
       cure: 'sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0; in a container: run it with user namespaces allowed',
     };
   }

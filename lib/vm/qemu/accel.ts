@@ -12,7 +12,7 @@ import type { QemuFacts } from './args.ts';
 const PROBE_DEADLINE_MS = 4_000;
 const PROBE_EXIT = 85;
 
-/** Best of the sizes measured: see docs/performance.md. */
+/** QEMU's own default is a part of the host's memory; a sandbox's working set of code fits into this */
 const TRANSLATION_CACHE_MIB = 64;
 
 interface Probed {
@@ -29,13 +29,18 @@ export interface AccelReport {
   reason: string;
 }
 
+/** Where a host says what it is; other files in tests. */
+const HOST = { kvm: '/dev/kvm', cpuinfo: '/proc/cpuinfo', bootId: '/proc/sys/kernel/random/boot_id' };
+
 /** Facts about QEMU and this host, cached in `cacheFile` for one boot of the host and one binary. */
-export async function probeQemu(binary: string, cacheFile: string): Promise<AccelReport> {
-  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+export async function probeQemu(binary: string, cacheFile: string, host = HOST): Promise<AccelReport> {
+  const bootId = (await readFile(host.bootId, 'utf8')).trim();
   const stamp = await identityOf(binary);
   const cached = await readCache(cacheFile);
   const probed =
-    cached?.bootId === bootId && cached.binary === stamp ? cached : { bootId, binary: stamp, ...(await probe(binary)) };
+    cached?.bootId === bootId && cached.binary === stamp
+      ? cached
+      : { bootId, binary: stamp, ...(await probe(binary, host)) };
   if (probed !== cached) await writeFileAtomic(cacheFile, JSON.stringify(probed), { mode: 0o600 });
   return {
     facts: {
@@ -62,20 +67,20 @@ async function readCache(file: string): Promise<Probed | undefined> {
   }
 }
 
-async function probe(binary: string): Promise<{ accel: Accel; version: string; reason: string }> {
+async function probe(binary: string, host: typeof HOST): Promise<{ accel: Accel; version: string; reason: string }> {
   const version = /version (\d+\.\d+(\.\d+)?)/.exec(await run(binary, ['--version']))?.[1] ?? '0.0';
-  const verdict = await kvmVerdict(binary);
+  const verdict = await kvmVerdict(binary, host);
   return { version, accel: verdict === undefined ? 'kvm' : 'tcg', reason: verdict ?? 'a probe guest ran on /dev/kvm' };
 }
 
 /** Why KVM cannot be used, or undefined when a guest ran on it. */
-async function kvmVerdict(binary: string): Promise<string | undefined> {
-  const usable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+async function kvmVerdict(binary: string, host: typeof HOST): Promise<string | undefined> {
+  const usable = await access(host.kvm, constants.R_OK | constants.W_OK).then(
     () => true,
     () => false,
   );
   if (!usable) return '/dev/kvm is not there or not writable for this user';
-  const flags = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
+  const flags = await readFile(host.cpuinfo, 'utf8').catch(() => '');
   if (!/^flags\s*:.*\b(vmx|svm)\b/m.test(flags)) return 'the processor shows no virtualisation (vmx or svm)';
   return (await probeGuestRuns(binary, 'kvm')) ? undefined : 'a probe guest did not run on /dev/kvm';
 }

@@ -4,6 +4,7 @@ import type { BootOptions, StartOptions, VmDriver, VmPlaces, VmProcess, VmShape,
 import { probeQemu } from './accel.ts';
 import type { QemuFacts } from './args.ts';
 import { identityOf } from './identity.ts';
+import { probeJail } from './jail-probe.ts';
 import { type Launch, launch } from './launch.ts';
 import { goOn, health, openMonitor } from './monitor.ts';
 import { captureBeside, resume, takeSnapshot } from './snapshot.ts';
@@ -23,7 +24,7 @@ type Start = (what: Pick<Launch, 'shape' | 'places' | 'ram' | 'state'>) => Promi
 export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   const binary = options.binary ?? process.env['SBX_QEMU'] ?? '/usr/bin/qemu-system-x86_64';
   const bwrap = options.bwrap ?? '/usr/bin/bwrap';
-  const getFacts = keptFacts(binary, options.probeCache);
+  const getFacts = keptFacts({ binary, bwrap, probeCache: options.probeCache });
   const start: Start = async (what) => launch({ ...what, binary, bwrap, facts: await getFacts() });
   return {
     boot: (shape, places, boot) => coldBoot(start, shape, places, boot),
@@ -38,11 +39,15 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   };
 }
 
-/** Asked once, and again where it failed. */
-function keptFacts(binary: string, probeCache: string): () => Promise<QemuFacts> {
+/** Asked once, and again where it failed: a host that can jail no machine has none. */
+function keptFacts({ binary, bwrap, probeCache }: Record<'binary' | 'bwrap' | 'probeCache', string>) {
   let facts: Promise<QemuFacts> | undefined;
+  const look = async () => {
+    await probeJail(bwrap);
+    return (await probeQemu(binary, probeCache)).facts;
+  };
   return () => {
-    facts ??= probeQemu(binary, probeCache).then((report) => report.facts);
+    facts ??= look();
     facts.catch(() => {
       facts = undefined;
     });

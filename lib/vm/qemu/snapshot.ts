@@ -7,9 +7,11 @@ import { JAIL } from './args.ts';
 import { openMonitor } from './monitor.ts';
 import type { Qmp } from './qmp.ts';
 import { tailOf } from './start-failure.ts';
-import { destroyVm, findVm } from './vm-process.ts';
+import { destroyVm, endsSoon, findVm } from './vm-process.ts';
 
 const MIGRATION_DEADLINE_MS = 120_000;
+/** Of 10 ms */
+const QUIT_TRIES = 6_000;
 
 /** Where the device state is captured, until the snapshot is whole. */
 export function captureBeside(ramFile: string): string {
@@ -33,6 +35,9 @@ export async function takeSnapshot(places: VmPlaces, into: WarmFiles, signal: Ab
       throw new SbxError('vm-restore-failed', 'the snapshot could not be written', { why: tailOf(places.monitorLog) });
     await qmp.execute('quit').catch(() => {});
   }
+  // By itself: it waits for the program that writes its device state, which a signal would cut off.
+  if (!(await endsSoon(vm, QUIT_TRIES)))
+    throw new SbxError('vm-restore-failed', 'the snapshot could not be written', { why: 'QEMU does not end' });
   await destroyVm(places);
   // Pages of zeros become holes. Pages the guest never touched are holes already: a fresh boot is captured, so little is freed memory.
   await run('fallocate', ['--dig-holes', into.ram], { signal });

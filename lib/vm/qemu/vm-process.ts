@@ -24,8 +24,8 @@ export function lastExit(places: VmPlaces): VmExit | undefined {
 }
 
 /** Its monitor closes a moment before the process is gone. */
-export async function endsSoon(vm: VmProcess): Promise<boolean> {
-  for (let tries = 0; tries < 50 && isAlive(vm); tries += 1) await sleep(10);
+export async function endsSoon(vm: VmProcess, tries = 50): Promise<boolean> {
+  for (; tries > 0 && isAlive(vm); tries -= 1) await sleep(10);
   return !isAlive(vm);
 }
 

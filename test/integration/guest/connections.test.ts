@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { GuestConnection } from '../../../lib/guest/client.ts';
-import { encodeData, encodeJson, hello, TYPE } from '../../../lib/guest/wire.ts';
+import { encodeData, encodeJson, hello, newcomer, TYPE } from '../../../lib/guest/wire.ts';
 import { ask, groupGone, groupMembers, outcomeOf, readUntil, sharedPipe, useAgent } from './agent-rig.ts';
 
 const rig = useAgent();
@@ -127,6 +127,19 @@ describe('what is asked with the greeting', () => {
     });
     expect(await answer).toEqual({ ok: true });
     expect(asked).toEqual([encodeJson(TYPE.open, 1, { service: 'ping', body: {} }).length]);
+  });
+
+  test('ends with the connection when a new agent takes the place of the one that answered', async () => {
+    await using restarted = await listenOnce((socket, greeting) => {
+      // What an agent says as it begins is no answer, and ends nothing before there was one.
+      socket.write(newcomer());
+      socket.write(greeting);
+      socket.write(encodeData(1, 1, Buffer.from('half of ')).subarray(0, 12));
+      socket.write(newcomer());
+    });
+    await using guest = GuestConnection.open(connect(restarted.path));
+    await expect(guest.exec(ask(['true'])).exit).rejects.toMatchObject({ code: 'guest-protocol' });
+    await guest.closed;
   });
 
   test('is given up with the patience for an answer', async () => {

@@ -1,9 +1,23 @@
+import { duplexPair } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import { relayGuest } from '../../../lib/guest/relay.ts';
 import { CHANNEL, type ExecRequest } from '../../../lib/guest/services.ts';
 import { encode, encodeData, encodeJson, TYPE } from '../../../lib/guest/wire.ts';
 import { readUntil } from './agent-rig.ts';
 import { expectNoWarnings, fakeGuest, newClient, type Serve } from './relay-rig.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+async function collected(): Promise<void> {
+  for (let round = 0; round < 5; round += 1) {
+    await sleep(10);
+    collect();
+  }
+}
 
 const REQUEST: ExecRequest = { argv: ['command'], stdin: true };
 
@@ -29,6 +43,34 @@ describe('an end that goes away', () => {
     expect(rig.heard.map(({ resets }) => resets.length)).toEqual([1, 0]);
     rig.heard[1]?.stream.close({ code: 0 });
     expect(await kept.exit).toEqual({ code: 0 });
+  });
+
+  test('clients that have gone are not kept', async () => {
+    const rig = await fakeGuest(hang);
+    const gone: WeakRef<object>[] = [];
+    const round = async () => {
+      const [end, far] = duplexPair();
+      gone.push(new WeakRef(far));
+      const relay = relayGuest(far, rig.guest, (_service, body) => body);
+      end.destroy();
+      far.destroy();
+      await relay;
+    };
+    for (let rounds = 0; rounds < 20; rounds += 1) await round();
+    await collected();
+    // The last ones may still be on a stack somewhere.
+    expect(gone.filter((one) => one.deref() !== undefined).length).toBeLessThan(5);
+    expect(rig.heard).toEqual([]);
+  });
+
+  test('a client that has gone before it was served is not waited for', async () => {
+    const rig = await fakeGuest(hang);
+    const [end, far] = duplexPair();
+    end.destroy();
+    far.destroy();
+    await new Promise((resolve) => setImmediate(resolve));
+    await relayGuest(far, rig.guest, (_service, body) => body);
+    expect(rig.heard).toEqual([]);
   });
 
   test('one command given up by its client', async () => {
