@@ -5,6 +5,7 @@ import { within } from '../deadline.ts';
 import { becoming } from '../guest/setup/becoming.ts';
 import { carryOut } from '../guest/setup/client.ts';
 import { instancePaths } from '../paths.ts';
+import { together } from '../together.ts';
 import type { VmProcess } from '../vm/driver.ts';
 import type { HandlerDeps, StepContext } from './handler-deps.ts';
 import type { PreparedWorkspace } from './workspaces.ts';
@@ -34,7 +35,7 @@ export async function settle(deps: HandlerDeps, context: StepContext, started: S
     mounts: workspace.guestMounts,
     ca: deps.gateway.caOf(id) ?? '',
   };
-  const [guest, { java }] = await Promise.all([
+  const [guest, { java }] = await together([
     deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal: context.signal }),
     carryOut(paths.setup, becoming(identity), { last: true, signal }),
     // New stand-ins are made now: a secret may take its time, and the first command need not wait for it.
