@@ -39,8 +39,10 @@ export interface Supervisor {
   converge(id: string, target: SandboxSpec | undefined, options?: ConvergeOptions): Promise<void>;
   /** From now on kept at `target` in the background, by its restart policy */
   watch(id: string, target: SandboxSpec): void;
-  /** Something may have changed: look */
+  /** Something has changed, for example its machine ended: look, also at one that was left alone */
   poke(id: string): void;
+  /** Looks now and then, in case something changed unseen. Whoever pauses after a failure, or was left alone, stays so */
+  look(id: string): void;
   /** Ends what is done to a sandbox in the background. Resolves when no step of it runs any more: whoever does something to it by himself MUST wait for that. */
   forget(id: string): Promise<void>;
   /** Actors end; virtual machines stay */
@@ -141,6 +143,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       entry.actor.send({ type: 'POKE' });
     },
     poke: (id) => entries.get(id)?.actor.send({ type: 'POKE' }),
+    look: (id) => entries.get(id)?.actor.send({ type: 'LOOK' }),
     async forget(id) {
       const entry = entries.get(id);
       entries.delete(id);
