@@ -76,23 +76,6 @@ describe('a sandbox that is forgotten', () => {
     expect(log).toEqual(['look shop', 'start shop', 'aborted', 'forgotten']);
   });
 
-  test('is not tried again after the failure that it had while it was forgotten', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    try {
-      const { supervisor, log } = starting(async (_id, _step, signal) => {
-        await Promise.race([untilAborted(signal), TICK()]);
-        throw new Error('it died');
-      });
-      supervisor.watch('shop', spec());
-      await vi.waitFor(() => expect(supervisor.lastError('shop')).toMatchObject({ message: 'it died' }));
-      await supervisor.forget('shop');
-      await vi.advanceTimersByTimeAsync(600_000);
-      expect(log).toEqual(['look shop', 'start shop']);
-    } finally {
-      vi.useRealTimers();
-    }
-  });
-
   test('refuses who waited for it', async () => {
     const { supervisor, has } = starting((_id, _step, signal) => untilAborted(signal));
     const waiting = expect(supervisor.converge('shop', spec())).rejects.toMatchObject({ code: 'cancelled' });
