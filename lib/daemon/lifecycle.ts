@@ -9,6 +9,8 @@ import type { InstanceRecord } from './records.ts';
 
 export async function stopIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
   return inTurn(core, id, async (record) => {
+    // A start in the background that was still under way would write the opposite after us.
+    await core.supervisor.forget(id);
     await core.deps.records.update(id, { stoppedByUser: true });
     await runSteps(core, { id, steps: [{ action: 'stop', sandbox: record.name }], context });
     if (record.applied !== null) core.supervisor.watch(id, record.applied);
@@ -52,7 +54,7 @@ interface Run {
 
 /** By themselves: nothing is planned, and nothing else is done to the sandbox meanwhile. */
 async function runSteps({ deps, supervisor }: Core, { id, steps, context }: Run): Promise<void> {
-  supervisor.forget(id);
+  await supervisor.forget(id);
   for (const step of steps) {
     const { sandbox, action } = step;
     context.emit({ type: 'step', sandbox, action, status: 'started' });

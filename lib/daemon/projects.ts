@@ -56,7 +56,7 @@ async function apply(core: Core, request: ApplyRequest, context: RequestContext)
     const target = project.sandboxes.find((one) => one.name === name);
     if (target !== undefined) await ensureRecord(records, id, project, target);
     await converge(core, { id, target, context, steps });
-    if (target === undefined) core.supervisor.forget(id);
+    if (target === undefined) await core.supervisor.forget(id);
   };
   const outcomes = await Promise.allSettled([...new Set(found.steps.map(({ sandbox }) => sandbox))].map(bring));
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');

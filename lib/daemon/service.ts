@@ -8,11 +8,9 @@ import { createSupervisor, type Supervisor } from '../machines/supervisor.ts';
 import { ensurePrivateDir, type Home, instancePaths } from '../paths.ts';
 import { planSandbox } from '../plan/plan.ts';
 import { openSecrets } from '../secrets/secrets.ts';
-import { boundConsole } from '../vm/bound-console.ts';
 import { createQemuDriver } from '../vm/qemu/driver.ts';
 import type { DaemonService } from './api.ts';
 import { openBakeDoor } from './bake-door.ts';
-import { createClockWatch } from './clock-watch.ts';
 import type { Core } from './core.ts';
 import { createCredentials } from './credentials.ts';
 import { createDiskWatch } from './disk-watch.ts';
@@ -21,6 +19,7 @@ import { createGuests } from './guests.ts';
 import { type HandlerDeps, placesOf } from './handler-deps.ts';
 import { execute } from './handlers.ts';
 import { lastKnown } from './last-known.ts';
+import { lookNowAndThen } from './look-now-and-then.ts';
 import { createMountWatches } from './mount-watches.ts';
 import { observe } from './observe.ts';
 import { createListeners } from './progress.ts';
@@ -40,7 +39,6 @@ export interface ServiceOptions extends RouteOptions {
 }
 
 const BACKGROUND_ATTEMPTS = 20;
-const LOOK_EVERY_MS = 10_000;
 
 export async function createService(options: ServiceOptions): Promise<DaemonService & AsyncDisposable> {
   const { home } = options;
@@ -100,21 +98,6 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const disks = createDiskWatch(deps.driver);
   const core: Core = { deps, supervisor, secrets, disks, listeners, turns: createTurns() };
   return { ...routesOf(core, options), [Symbol.asyncDispose]: endOf(core, lookNowAndThen(core)) };
-}
-
-/** Whoever died or was changed from outside is found, and brought back. */
-function lookNowAndThen({ deps, supervisor, disks }: Core): NodeJS.Timeout {
-  const clocks = createClockWatch();
-  const timer = setInterval(() => {
-    const records = deps.records.list();
-    void clocks.look(records.flatMap(({ id }) => deps.guests.get(id) ?? []));
-    void disks.look(records.map(({ id }) => ({ id, places: placesOf(instancePaths(deps.home, id)) })));
-    for (const { id } of records) {
-      if (!supervisor.busy(id)) supervisor.poke(id);
-      boundConsole(instancePaths(deps.home, id).console);
-    }
-  }, LOOK_EVERY_MS);
-  return timer.unref();
 }
 
 function endOf({ deps, supervisor }: Core, timer: NodeJS.Timeout): () => Promise<void> {

@@ -26,7 +26,8 @@ export interface SandboxContext {
   stopping: boolean;
 }
 
-export type SandboxEvent = { type: 'POKE' } | { type: 'RETARGET' } | { type: 'STOP' };
+/** LOOK comes now and then, POKE when something happened, RETARGET when somebody asks */
+export type SandboxEvent = { type: 'LOOK' } | { type: 'POKE' } | { type: 'RETARGET' } | { type: 'STOP' };
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
@@ -74,7 +75,7 @@ export const sandboxMachine = setup({
   initial: 'settled',
   states: {
     settled: {
-      on: { POKE: 'observing', RETARGET: 'observing', STOP: 'stopped' },
+      on: { LOOK: 'observing', POKE: 'observing', RETARGET: 'observing', STOP: 'stopped' },
     },
     observing: {
       invoke: {
@@ -127,6 +128,7 @@ export const sandboxMachine = setup({
       after: { pause: 'observing' },
       on: { RETARGET: { target: 'observing', actions: 'forget' }, STOP: 'stopped' },
     },
+    // Left alone until something happens to it or somebody asks: no LOOK goes on from here.
     stuck: {
       on: {
         POKE: { target: 'observing', actions: 'forget' },

@@ -1,10 +1,10 @@
 /** One machine a sandbox; a queue for heavy steps; callers that wait for convergence. */
-import PQueue from 'p-queue';
-import { type Actor, createActor } from 'xstate';
+import { type Actor, createActor, waitFor } from 'xstate';
 import type { SandboxSpec } from '../config/spec.ts';
 import { SbxError } from '../errors.ts';
 import type { Plan, Step } from '../plan/types.ts';
 import { sandboxMachine } from './sandbox-machine.ts';
+import { createStepQueue } from './step-queue.ts';
 
 export interface StepEvent {
   step: Step;
@@ -39,17 +39,18 @@ export interface Supervisor {
   converge(id: string, target: SandboxSpec | undefined, options?: ConvergeOptions): Promise<void>;
   /** From now on kept at `target` in the background, by its restart policy */
   watch(id: string, target: SandboxSpec): void;
-  /** Something may have changed: look */
+  /** Something has changed, for example its machine ended: look, also at one that was left alone */
   poke(id: string): void;
-  forget(id: string): void;
+  /** Looks now and then, in case something changed unseen. Whoever pauses after a failure, or was left alone, stays so */
+  look(id: string): void;
+  /** Ends what is done to a sandbox in the background. Resolves when no step of it runs any more: whoever does something to it by himself MUST wait for that. */
+  forget(id: string): Promise<void>;
   /** Actors end; virtual machines stay */
   stop(): Promise<void>;
   /** Steps are being run */
   busy(id: string): boolean;
   lastError(id: string): unknown;
 }
-
-const HEAVY: ReadonlySet<Step['action']> = new Set(['build', 'create', 'start']);
 
 interface Entry {
   actor: Actor<typeof sandboxMachine>;
@@ -63,26 +64,26 @@ interface Entry {
 
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
   const entries = new Map<string, Entry>();
-  const queue = new PQueue({ concurrency: deps.concurrency });
+  const queue = createStepQueue(deps.concurrency);
 
   const runStep = async (id: string, entry: Entry, step: Step) => {
     const tell = (event: StepEvent) => {
       for (const listener of entry.listeners) listener(event);
     };
+    // Its own, from here to its end: a later caller may give the entry another.
+    const { signal } = entry.abort;
     const work = async () => {
       const from = performance.now();
       tell({ step, status: 'started' });
       try {
-        await deps.execute(id, step, entry.abort.signal);
+        await deps.execute(id, step, signal);
         tell({ step, status: 'done', durationMs: Math.round(performance.now() - from) });
       } catch (error) {
         tell({ step, status: 'failed', error });
         throw error;
       }
     };
-    if (!HEAVY.has(step.action)) return work();
-    if (queue.size > 0 || queue.pending >= deps.concurrency) tell({ step, status: 'waiting' });
-    await queue.add(work);
+    await queue.run(step.action, work, { signal, onWaiting: () => tell({ step, status: 'waiting' }) });
   };
 
   const entryOf = (id: string): Entry => {
@@ -101,7 +102,6 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         execute: async (plan, draining) => {
           for (const step of plan.steps) {
             if (draining.aborted) return;
-            entry.abort.signal.throwIfAborted();
             await runStep(id, entry, step);
           }
         },
@@ -143,17 +143,17 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       entry.actor.send({ type: 'POKE' });
     },
     poke: (id) => entries.get(id)?.actor.send({ type: 'POKE' }),
-    forget(id) {
-      entries.get(id)?.actor.send({ type: 'STOP' });
+    look: (id) => entries.get(id)?.actor.send({ type: 'LOOK' }),
+    async forget(id) {
+      const entry = entries.get(id);
       entries.delete(id);
+      if (entry !== undefined) await end(entry, new SbxError('cancelled', 'the sandbox was given up'));
     },
     async stop() {
-      for (const entry of entries.values()) {
-        entry.abort.abort(new SbxError('cancelled', 'the daemon is ending'));
-        entry.actor.send({ type: 'STOP' });
-      }
+      const ending = new SbxError('cancelled', 'the daemon is ending');
+      await Promise.all([...entries.values()].map((entry) => end(entry, ending)));
+      // Of those that were forgotten
       await queue.onIdle();
-      for (const entry of entries.values()) entry.actor.stop();
     },
     busy: (id) => {
       const entry = entries.get(id);
@@ -161,6 +161,13 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     },
     lastError: (id) => entries.get(id)?.actor.getSnapshot().context.error,
   };
+}
+
+/** At the next safe point, which a step under way may take a while to come to. */
+async function end({ abort, actor }: Entry, why: SbxError): Promise<void> {
+  abort.abort(why);
+  actor.send({ type: 'STOP' });
+  await waitFor(actor, ({ status }) => status !== 'active');
 }
 
 /** Waits for `settled` or `stuck` after `start` was called. */

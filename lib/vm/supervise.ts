@@ -26,7 +26,7 @@ const HEALTH_LOOKS = 30;
 /** A boot takes 5–10 s under emulation; a loaded host takes several times as long. */
 const BOOT_DEADLINE_MS = 90_000;
 
-/** @throws SbxError `vm-boot-failed` with the console's tail, after every attempt failed. */
+/** @throws SbxError `vm-boot-failed` with the console's tail, after every attempt failed; the signal's reason once it aborts: no attempt follows. */
 export async function bootSupervised(
   driver: VmDriver,
   shape: VmShape,
@@ -40,10 +40,9 @@ export async function bootSupervised(
       return await bootOnce(driver, shape, places, options);
     } catch (error) {
       await driver.destroy(places);
-      const final =
-        attempt >= attempts ||
-        options.signal?.aborted === true ||
-        (error instanceof SbxError && error.code !== 'vm-boot-failed');
+      // Given up: whoever did so does something else to it next.
+      options.signal?.throwIfAborted();
+      const final = attempt >= attempts || (error instanceof SbxError && error.code !== 'vm-boot-failed');
       if (final) throw error;
     }
   }

@@ -24,6 +24,7 @@ function input(change: Partial<SandboxInput> = {}): SandboxInput {
 describe('the machine of a sandbox', () => {
   test('has these transitions and no others', () => {
     const events = [
+      { type: 'LOOK' },
       { type: 'POKE' },
       { type: 'RETARGET' },
       { type: 'STOP' },
@@ -62,6 +63,7 @@ describe('the machine of a sandbox', () => {
         ""pausing" RETARGET "observing"",
         ""pausing" STOP "stopped"",
         ""pausing" after "observing"",
+        ""settled" LOOK "observing"",
         ""settled" POKE "observing"",
         ""settled" RETARGET "observing"",
         ""settled" STOP "stopped"",

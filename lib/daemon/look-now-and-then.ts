@@ -1,0 +1,27 @@
+/** What nobody tells of is found by looking: a machine that died unseen, a clock that fell behind, a disk that is full, a console that grows. */
+import { instancePaths } from '../paths.ts';
+import { boundConsole } from '../vm/bound-console.ts';
+import { createClockWatch } from './clock-watch.ts';
+import type { Core } from './core.ts';
+import { placesOf } from './handler-deps.ts';
+
+export const LOOK_EVERY_MS = 10_000;
+
+/** Whoever died or was changed from outside is found, and brought back; what cannot be brought back is not tried more often for that. */
+export function lookNowAndThen({
+  deps,
+  supervisor,
+  disks,
+}: Pick<Core, 'deps' | 'supervisor' | 'disks'>): NodeJS.Timeout {
+  const clocks = createClockWatch();
+  const timer = setInterval(() => {
+    const records = deps.records.list();
+    void clocks.look(records.flatMap(({ id }) => deps.guests.get(id) ?? []));
+    void disks.look(records.map(({ id }) => ({ id, places: placesOf(instancePaths(deps.home, id)) })));
+    for (const { id } of records) {
+      supervisor.look(id);
+      boundConsole(instancePaths(deps.home, id).console);
+    }
+  }, LOOK_EVERY_MS);
+  return timer.unref();
+}

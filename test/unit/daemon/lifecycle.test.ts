@@ -1,0 +1,111 @@
+/** What a person asks of a sandbox that is just being started in the background. Its start and its driver are test doubles; the record is real. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { RequestContext } from '../../../lib/daemon/api.ts';
+import type { Core } from '../../../lib/daemon/core.ts';
+import { removeIn, stopIn } from '../../../lib/daemon/lifecycle.ts';
+import { createListeners } from '../../../lib/daemon/progress.ts';
+import { Records } from '../../../lib/daemon/records.ts';
+import { createTurns } from '../../../lib/daemon/turns.ts';
+import { createSupervisor, type Supervisor } from '../../../lib/machines/supervisor.ts';
+import { type Home, homeOf, instancePaths } from '../../../lib/paths.ts';
+import { absent, planSandbox } from '../../../lib/plan/plan.ts';
+import { hash, running, spec } from '../plan/spec.ts';
+
+const ID = 'shop-1';
+const SPEC = spec({ lifecycle: { restart: 'always', idleSeconds: 0, pool: 0 } });
+const CONTEXT: RequestContext = { signal: new AbortController().signal, emit: () => {} };
+
+let home: Home;
+let records: Records;
+let supervisor: Supervisor;
+let log: string[];
+let looks: string[];
+beforeEach(async () => {
+  home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-life-')) });
+  records = new Records(home);
+  mkdirSync(instancePaths(home, ID).dir, { recursive: true });
+  await records.put({
+    version: 1,
+    id: ID,
+    name: 'shop',
+    project: 'p',
+    projectDir: '/project',
+    target: SPEC,
+    applied: SPEC,
+    image: null,
+    stoppedByUser: false,
+    resumed: null,
+    createdAt: new Date(0).toISOString(),
+  });
+  log = [];
+  looks = [];
+});
+afterEach(async () => {
+  await supervisor.stop();
+  rmSync(home.root, { recursive: true, force: true });
+});
+
+/** A daemon's core, with a start that goes on for a moment after it heard that it was given up. */
+async function whileStarting(): Promise<Core> {
+  supervisor = createSupervisor({
+    plan: async (id, target, mode) => {
+      const plan = planSandbox(target, observed(id), { mode, networkHash: hash });
+      looks.push(plan.steps.length === 0 ? 'nothing to do' : 'start');
+      return plan;
+    },
+    execute: async (id, _step, signal) => {
+      log.push('start');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (records.get(id) !== undefined) await records.update(id, { stoppedByUser: false });
+      log.push('start ended');
+      signal.throwIfAborted();
+    },
+    concurrency: 1,
+    attempts: 20,
+  });
+  supervisor.watch(ID, SPEC);
+  await vi.waitFor(() => expect(log).toEqual(['start']));
+  const note = (what: string) => async () => void log.push(what);
+  const deps = {
+    home,
+    records,
+    driver: { find: () => undefined, destroy: note('destroy') },
+    guests: { get: () => undefined, sessionsOf: () => undefined, drop: async () => {} },
+    watches: { stop: () => {} },
+    gateway: { hashOf: () => undefined },
+    doors: { close: note('door shut') },
+    credentials: { forget: async () => {} },
+  };
+  const disks = { look: async () => {}, isWaiting: () => false };
+  return { deps, supervisor, disks, listeners: createListeners(), turns: createTurns() } as unknown as Core;
+}
+
+function observed(id: string) {
+  const record = records.get(id);
+  if (record === undefined) return absent('shop');
+  return running(SPEC, { running: false, ready: false, stoppedByUser: record.stoppedByUser });
+}
+
+describe('while it is started in the background', () => {
+  test('a sandbox is stopped after that start has ended, and stays so', async () => {
+    const core = await whileStarting();
+    const status = await stopIn(core, ID, CONTEXT);
+    expect(log).toEqual(['start', 'start ended', 'destroy']);
+    expect(status.state).toBe('stopped');
+    expect(records.require(ID).stoppedByUser).toBe(true);
+    // It is watched again, which finds nothing to do.
+    await vi.waitFor(() => expect(looks).toEqual(['start', 'nothing to do']));
+    expect(log).toEqual(['start', 'start ended', 'destroy']);
+  });
+
+  test('a sandbox is removed after that start has ended: no door opens behind it', async () => {
+    const core = await whileStarting();
+    await removeIn(core, ID, CONTEXT);
+    expect(log).toEqual(['start', 'start ended', 'destroy', 'door shut']);
+    expect(records.get(ID)).toBeUndefined();
+  });
+});
