@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { HostFacts } from '../../../lib/config/host.ts';
 import { loadProject } from '../../../lib/config/load.ts';
 import { loadRemembered } from '../../../lib/config/remembered.ts';
@@ -121,7 +121,9 @@ describe('a project is loaded again', () => {
 
   test('when another project took its place', async () => {
     const { cwd, memory } = await known();
-    renameSync(cwd, `${cwd}-moved`);
+    const moved = `${cwd}-moved`;
+    renameSync(cwd, moved);
+    onTestFinished(() => rmSync(moved, { recursive: true, force: true }));
     mkdirSync(cwd);
     writeFileSync(join(cwd, 'sandbox.toml'), 'version = 1\nname = "another"\n');
     expect((await ask({ cwd, memory })).spec.name).toBe('another');
