@@ -21,8 +21,7 @@ $bb mount -t proc proc /proc
 $bb grep -q sbx.hang /proc/cmdline && while :; do $bb sleep 1000; done
 $bb mount -t sysfs sysfs /sys
 $bb mount -t devtmpfs dev /dev
-for pass in 1 2 3 4; do for m in /modules/*; do $bb insmod $m 2>/dev/null; done; done
-while ! $bb mount -t ext4 -o ro,noload /dev/vda /mnt 2>/dev/null; do $bb sleep 0.1; done
+while ! $bb mount -t ext4 -o ro,noload /dev/vda /mnt 2>/dev/null; do for m in /modules/*; do $bb insmod $m 2>/dev/null; done; done
 $bb insmod $($bb find /mnt/modules -name virtio_console.ko)
 port() { for p in /sys/class/virtio-ports/*; do [ "$($bb cat $p/name 2>/dev/null)" = sbx.agent ] && echo /dev/$($bb basename $p); done; }
 while [ -z "$(port)" ]; do $bb sleep 0.1; done

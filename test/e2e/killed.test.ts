@@ -8,6 +8,7 @@ import { appliedProject } from './applied-project.ts';
 import {
   HOME,
   inside,
+  json,
   killDaemon,
   must,
   type Project,
@@ -28,11 +29,16 @@ async function converges(dir: string): Promise<void> {
   expect(readdirSync(join(HOME, 'store', 'tmp'))).toEqual([]);
 }
 
-/** Applies; calls `act` once, when its progress fits. */
-async function applyUntil(dir: string, wanted: (stderr: string) => boolean, act: (child: ChildProcess) => void) {
+/** Applies, or does something else; calls `act` once, when its progress fits. */
+async function applyUntil(
+  dir: string,
+  wanted: (stderr: string) => boolean,
+  act: (child: ChildProcess) => void,
+  args = ['apply', '--yes'],
+) {
   let seen = '';
   let acted = false;
-  const result = await sbx(['apply', '--yes'], {
+  const result = await sbx(args, {
     cwd: dir,
     onStart: (child) =>
       child.stderr?.on('data', (chunk) => {
@@ -73,6 +79,34 @@ describe('an apply', () => {
     await converges(p.dir);
     // The machine of the first apply may have ended after it was done: then it is started again.
     await until(async () => (await statusOf(p.dir)).state === 'running' && qemuPid(id) !== pid);
+  });
+});
+
+describe('a change of a machine that runs', () => {
+  const p = appliedProject('killed-live', SHELL);
+
+  test.each([
+    { step: 'stop', toml: `${SHELL}[workspace]\nhide = ["a"]\n` },
+    { step: 'start', toml: `${SHELL}[workspace]\nhide = ["a", "b"]\n` },
+    { step: 'create', toml: SHELL.replace('512MiB', '520MiB') },
+  ])('whose daemon is killed as its $step begins', async ({ step, toml }) => {
+    p.write(toml);
+    const { acted } = await applyUntil(p.dir, (text) => text.includes(`: ${step}\n`), killDaemon);
+    expect(acted).toBe(true);
+    await converges(p.dir);
+    expect((await json<{ changes: unknown[] }>(['plan'], { cwd: p.dir })).changes).toEqual([]);
+  });
+
+  test('its removal, whose daemon is killed as it begins: the next one finishes it, and nothing is left', async () => {
+    const { id } = await statusOf(p.dir);
+    const { acted } = await applyUntil(p.dir, (text) => text.includes(': destroy'), killDaemon, ['rm', '--yes']);
+    expect(acted).toBe(true);
+    const { code, stderr } = await sbx(['rm', '--yes'], { cwd: p.dir });
+    // The daemon may have come to the end of it.
+    if (code !== 0) expect(stderr).toMatch(/there is no sandbox/);
+    expect(qemusOf(id)).toEqual([]);
+    expect(existsSync(join(HOME, 'instances', id))).toBe(false);
+    expect(readdirSync(p.dir)).toEqual(['sandbox.toml']);
   });
 });
 
