@@ -122,7 +122,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     async converge(id, target, options = {}) {
       const entry = entryOf(id);
       if (entry.abort.signal.aborted) entry.abort = new AbortController();
-      const abort = entry.abort;
+      const { abort, target: before } = entry;
       const onAbort = () =>
         abort.abort(new SbxError('cancelled', 'the work was cancelled', { hint: 'the next `sbx apply` finishes it' }));
       options.signal?.addEventListener('abort', onAbort, { once: true });
@@ -131,6 +131,9 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       try {
         if (options.signal?.aborted) onAbort();
         await settled(entry, () => entry.actor.send({ type: 'RETARGET' }));
+      } catch (error) {
+        keepOnly(entry, before);
+        throw error;
       } finally {
         options.signal?.removeEventListener('abort', onAbort);
         if (options.onStep !== undefined) entry.listeners.delete(options.onStep);
@@ -161,6 +164,12 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     },
     lastError: (id) => entries.get(id)?.actor.getSnapshot().context.error,
   };
+}
+
+/** In the background only what was applied is kept: what failed, or was given up, the next apply finishes. */
+function keepOnly(entry: Entry, applied: SandboxSpec | undefined): void {
+  if (applied === undefined) entry.abort.abort(new SbxError('cancelled', 'it was never applied in full'));
+  else Object.assign(entry, { target: applied, abort: new AbortController() });
 }
 
 /** At the next safe point, which a step under way may take a while to come to. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { pauseAfter } from '../../../lib/machines/sandbox-machine.ts';
 import { createSupervisor } from '../../../lib/machines/supervisor.ts';
 import { spec } from '../plan/spec.ts';
@@ -92,4 +92,50 @@ test('a look finds what changed unseen at one that was well', async () => {
   supervisor.look('shop');
   await vi.advanceTimersByTimeAsync(0);
   expect(state.tries).toBe(1);
+});
+
+describe('after an apply that was given up', () => {
+  /** What runs, by its name; undefined: nothing does. */
+  function one() {
+    const world: { runs: string | undefined; starts: number } = { runs: undefined, starts: 0 };
+    const supervisor = createSupervisor({
+      plan: async (id, target) => ({
+        changes: [],
+        steps:
+          target === undefined || world.runs === target.name ? [] : [{ action: 'start', sandbox: id, spec: target }],
+      }),
+      execute: async (_id, step) => {
+        world.starts += 1;
+        if (step.action === 'start') world.runs = step.spec.name;
+      },
+      concurrency: 1,
+      attempts: ATTEMPTS,
+    });
+    const givenUp = () =>
+      expect(
+        supervisor.converge('shop', { ...spec(), name: 'asked' }, { signal: AbortSignal.abort() }),
+      ).rejects.toMatchObject({ code: 'cancelled' });
+    return { supervisor, world, givenUp };
+  }
+
+  test('what was applied before is kept, and brought back when something happens to it', async () => {
+    const { supervisor, world, givenUp } = one();
+    supervisor.watch('shop', { ...spec(), name: 'applied' });
+    await vi.advanceTimersByTimeAsync(0);
+    await givenUp();
+    world.runs = undefined;
+    supervisor.poke('shop');
+    await vi.advanceTimersByTimeAsync(LONG_MS);
+    expect(world).toEqual({ runs: 'applied', starts: 2 });
+  });
+
+  test('what was never applied is not made in the background, until somebody asks', async () => {
+    const { supervisor, world, givenUp } = one();
+    await givenUp();
+    supervisor.poke('shop');
+    await vi.advanceTimersByTimeAsync(LONG_MS);
+    expect(world).toEqual({ runs: undefined, starts: 0 });
+    await supervisor.converge('shop', { ...spec(), name: 'asked' });
+    expect(world).toEqual({ runs: 'asked', starts: 1 });
+  });
 });
