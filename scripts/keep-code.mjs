@@ -24,7 +24,10 @@ export async function keepCode(parts) {
   mkdirSync(project);
   writeFileSync(join(project, 'sandbox.toml'), 'version = 1\nagent = "shell"\n');
   const server = doubleOfTheDaemon(project);
-  await new Promise((resolve) => server.listen(join(folder, 'home', 'daemon', 'sock'), resolve));
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(join(folder, 'home', 'daemon', 'sock'), resolve);
+  });
   try {
     putTogether(parts, await run(EXEC, { folder, project }));
     for (const command of COMMANDS) await run(command, { folder, project });
