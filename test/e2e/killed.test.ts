@@ -88,7 +88,7 @@ describe('a change of a machine that runs', () => {
   test.each([
     { step: 'stop', toml: `${SHELL}[workspace]\nhide = ["a"]\n` },
     { step: 'start', toml: `${SHELL}[workspace]\nhide = ["a", "b"]\n` },
-    { step: 'create', toml: SHELL.replace('512MiB', '520MiB') },
+    { step: 'create', toml: `${SHELL.replace('512MiB', '520MiB')}[workspace]\nhide = ["a", "b"]\n` },
   ])('whose daemon is killed as its $step begins', async ({ step, toml }) => {
     p.write(toml);
     const { acted } = await applyUntil(p.dir, (text) => text.includes(`: ${step}\n`), killDaemon);
