@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { must, project } from './harness.ts';
+import { daemonPid, must, project } from './harness.ts';
 import { daemonMegabytes, leftovers } from './leftovers.ts';
 
 export interface Rounds {
@@ -28,6 +28,7 @@ export async function roundsLeaveNothing({ toml, uncounted, counted }: Rounds) {
     // The next one's temporary files are where we look.
     await call(['daemon', 'stop']);
     for (let index = 0; index < uncounted; index += 1) await round();
+    expect(readFileSync(`/proc/${daemonPid()}/environ`, 'utf8')).toContain(`TMPDIR=${temporary}\0`);
     const first = leftovers({ dir: p.dir, temporary });
     const memoryBefore = daemonMegabytes();
     const times: number[] = [];
