@@ -24,6 +24,8 @@ export interface CallOptions {
   env?: Record<string, string>;
   /** Called once the process runs */
   onStart?: (child: import('node:child_process').ChildProcess) => void;
+  /** For what may never answer: it is killed then */
+  endAfterMs?: number;
 }
 
 export function sbx(args: string[], options: CallOptions): Promise<Result> {
@@ -32,6 +34,8 @@ export function sbx(args: string[], options: CallOptions): Promise<Result> {
     cwd: options.cwd,
     env: { ...process.env, SBX_HOME: HOME, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(options.endAfterMs === undefined ? {} : { timeout: options.endAfterMs }),
   });
   const out: Buffer[] = [];
   const err: Buffer[] = [];

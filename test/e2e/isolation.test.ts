@@ -1,9 +1,15 @@
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { lstatSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { errnoOf } from '../../lib/errors.ts';
+import { ISOLATED } from '../../lib/vm/qemu/jail.ts';
 import { appliedProject } from './applied-project.ts';
 import { HOME, inside, json, must, qemuPid, SMALL, statusOf } from './harness.ts';
+import { permittedTo, STATE } from './jail-permits.ts';
+import { shownBy, strangers } from './jail-view.ts';
 
 describe('the jail and the door, from inside and from outside', () => {
   const p = appliedProject(
@@ -33,26 +39,81 @@ describe('the jail and the door, from inside and from outside', () => {
   });
 
   test('the jail shows nothing of the host: no home, no state folder, no other sandbox', async () => {
-    const [one, two] = [await statusOf(p.dir, 'clone-1'), await statusOf(p.dir, 'clone-2')];
-    const points = readFileSync(`/proc/${qemuPid(one.id)}/mountinfo`, 'utf8')
-      .split('\n')
-      .map((line) => line.split(' ')[4] ?? '');
-    expect(points).toContain('/export/ws');
-    expect(points.filter((point) => point.includes(two.id) || point === HOME || point.includes('/daemon'))).toEqual([]);
-    expect(existsSync(join(HOME, 'daemon', 'sock'))).toBe(true);
+    const one = await permittedTo(p.dir, 'clone-1');
+    const shown = shownBy(readFileSync(`/proc/${one.pid}/mountinfo`, 'utf8'));
+    expect(strangers(shown, one.permitted)).toEqual([]);
+    const sourcesOf = (point: string) => shown.find((mount) => mount.point === point)?.sources ?? [];
+    expect(sourcesOf('/export/ws')).toContain(p.dir);
+    expect(sourcesOf('/vm')).toContain(join(STATE, 'instances', one.id, 'run'));
+    // Another sandbox's jail is another one: what is permitted to this one does not fit it.
+    const two = await statusOf(p.dir, 'clone-2');
+    const other = shownBy(readFileSync(`/proc/${qemuPid(two.id)}/mountinfo`, 'utf8'));
+    const points = strangers(other, one.permitted).map(({ point }) => point);
+    expect(points).toEqual(expect.arrayContaining(['/vm', '/door', '/vm-console']));
+  });
+
+  test('one mount more in a jail would be seen: that is what the test above rests on', async () => {
+    const one = await permittedTo(p.dir, 'clone-1');
+    const pointsWith = (more: string[]) => {
+      const look = ['--', '/usr/bin/cat', '/proc/self/mountinfo'];
+      const mountinfo = execFileSync('bwrap', [...ISOLATED, ...more, ...look], { encoding: 'utf8' });
+      return strangers(shownBy(mountinfo), one.permitted).map(({ point }) => point);
+    };
+    expect(pointsWith([])).toEqual([]);
+    const layer = join(STATE, 'store', `warm-${one.snapshot}`);
+    for (const source of [
+      '/',
+      '/etc',
+      homedir(),
+      dirname(p.dir),
+      STATE,
+      join(STATE, 'daemon'),
+      join(STATE, 'instances'),
+    ])
+      expect(pointsWith(['--ro-bind', source, '/more'])).toContain('/more');
+    expect(pointsWith(['--ro-bind', layer, '/more'])).toEqual([]);
+    expect(pointsWith(['--bind', layer, '/more'])).toContain('/more');
+    expect(pointsWith(['--bind', '/usr', '/more'])).toContain('/more');
+  });
+
+  test('nothing else of the host is visible: neither inside nor in the jail', async () => {
+    const { id, snapshot } = await statusOf(p.dir, 'clone-1');
+    const next = join(HOME, 'instances', (await statusOf(p.dir, 'clone-2')).id);
+    const canaries = [`${p.dir}-canary`, join(homedir(), `.sbx-canary-${process.pid}`)];
+    const hidden = [...canaries, join(HOME, 'daemon', 'sock'), join(next, 'run', 'agent'), join(next, 'door', 'proxy')];
+    const known = join(p.dir, 'sandbox.toml');
+    try {
+      for (const canary of canaries) writeFileSync(canary, 'host\n');
+      expect([...hidden, known].map(found)).toEqual([...hidden, known].map(() => 'found'));
+      const look = 'for path do [ -e "$path" ] && echo "$path"; done; ls -A /run/sbx/export';
+      const args = ['exec', '-u', 'root', 'clone-1', '--', 'sh', '-c', look, 'sh', ...hidden, known];
+      expect((await must(args, { cwd: p.dir })).stdout).toBe(`${known}\nws\n`);
+      // Where the guest would be if it broke out of QEMU
+      const inJail = (path: string) => found(join('/proc', String(qemuPid(id)), 'root', path));
+      expect(hidden.map(inJail)).toEqual(hidden.map(() => 'ENOENT'));
+      const own = ['/export/ws/sandbox.toml', '/vm/agent', '/door/proxy', warmDisk(snapshot)];
+      expect(own.map(inJail)).toEqual(own.map(() => 'found'));
+    } finally {
+      for (const canary of canaries) rmSync(canary, { force: true });
+    }
   });
 
   test('clones share nothing that must differ: entropy, uuids, machine and boot ids, host names; their clocks are right', async () => {
     const names = ['clone-1', 'clone-2', 'clone-3', 'clone-4'];
     const script =
       'head -c 16 /dev/urandom | od -An -tx1 | tr -d " \\n"; echo; cat /proc/sys/kernel/random/uuid /proc/sys/kernel/random/boot_id /etc/machine-id; hostname; date +%s.%N';
-    const answers = await Promise.all(
-      names.map(async (name) => ({ lines: (await inside(p.dir, script, [name])).split('\n'), at: Date.now() })),
-    );
+    const answers: string[][] = [];
+    for (const name of names) {
+      const before = Date.now() / 1000;
+      const lines = (await inside(p.dir, script, [name])).split('\n');
+      const after = Date.now() / 1000;
+      answers.push(lines);
+      // Within a second, beside the way there and back.
+      expect(Number(lines[5])).toBeGreaterThanOrEqual(before - 1);
+      expect(Number(lines[5])).toBeLessThanOrEqual(after + 1);
+    }
     for (let line = 0; line < 5; line += 1)
-      expect(new Set(answers.map(({ lines }) => lines[line])).size).toBe(names.length);
-    // The command's own way back is part of what is seen: the clock may look late by it, never early.
-    for (const { lines, at } of answers) expect(at / 1000 - Number(lines[5])).toBeGreaterThan(-1);
+      expect(new Set(answers.map((lines) => lines[line])).size).toBe(names.length);
   });
 
   test('what is denied says why, and is written down', async () => {
@@ -99,3 +160,17 @@ describe('the jail and the door, from inside and from outside', () => {
     expect(hits).toBe(0);
   });
 });
+
+function warmDisk(snapshot: string | null): string {
+  return join(HOME, 'store', `warm-${snapshot}`, 'disk.qcow2');
+}
+
+/** What cannot be looked at is not taken for something that is not there. */
+function found(path: string): string {
+  try {
+    lstatSync(path);
+    return 'found';
+  } catch (error) {
+    return errnoOf(error) ?? 'unknown';
+  }
+}

@@ -1,10 +1,10 @@
 /** Killed and interrupted at every point of an apply and of a bake: the next apply converges, and nothing is left over. */
-import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { appliedProject } from './applied-project.ts';
+import { applyUntil } from './apply-until.ts';
 import {
   HOME,
   inside,
@@ -27,28 +27,6 @@ async function converges(dir: string): Promise<void> {
   expect(await inside(dir, 'echo converged')).toBe('converged');
   expect(qemusOf((await statusOf(dir)).id)).toHaveLength(1);
   expect(readdirSync(join(HOME, 'store', 'tmp'))).toEqual([]);
-}
-
-/** Applies, or does something else; calls `act` once, when its progress fits. */
-async function applyUntil(
-  dir: string,
-  wanted: (stderr: string) => boolean,
-  act: (child: ChildProcess) => void,
-  args = ['apply', '--yes'],
-) {
-  let seen = '';
-  let acted = false;
-  const result = await sbx(args, {
-    cwd: dir,
-    onStart: (child) =>
-      child.stderr?.on('data', (chunk) => {
-        seen += chunk;
-        if (acted || !wanted(seen)) return;
-        acted = true;
-        act(child);
-      }),
-  });
-  return { ...result, acted };
 }
 
 describe('an apply', () => {

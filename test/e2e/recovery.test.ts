@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { appliedProject } from './applied-project.ts';
+import { applyUntil } from './apply-until.ts';
 import {
   daemonPid,
   HOME,
@@ -30,6 +31,13 @@ import {
   statusOf,
   until,
 } from './harness.ts';
+
+/** Prints the agent's process; the script itself does not look like it. */
+const FIND_AGENT =
+  'for file in /proc/[0-9]*/cmdline; do grep -qa "[/]agent.cjs" $file && echo $file | cut -d/ -f3; done; :';
+
+/** Ends one try, not the test */
+const TRY_MS = 20_000;
 
 describe('whatever is killed, the next look mends it', () => {
   const p = appliedProject('recovery', SHELL);
@@ -76,6 +84,24 @@ describe('whatever is killed, the next look mends it', () => {
     expect(await inside(p.dir, 'echo alive')).toBe('alive');
   });
 
+  test('kill -9 of the agent inside: another one answers, on the same machine with the same files', async () => {
+    const { id, pid } = await statusOf(p.dir);
+    const machine = qemuPid(id);
+    const agent = await inside(p.dir, `echo kept > /tmp/kept; echo kept > kept; ${FIND_AGENT}`);
+    expect(agent).toMatch(/^\d+$/);
+    // What answers is killed: this may fail, or never be answered.
+    await sbx(['exec', '-u', 'root', '--', 'kill', '-9', agent], { cwd: p.dir, endAfterMs: TRY_MS });
+    const script = `cat /tmp/kept kept; ${FIND_AGENT}`;
+    const seen = await until(async () => {
+      const { code, stdout } = await sbx(['exec', '--', 'sh', '-c', script], { cwd: p.dir, endAfterMs: TRY_MS });
+      return code === 0 && stdout.trim().split('\n');
+    });
+    expect(seen).toEqual(['kept', 'kept', expect.stringMatching(/^\d+$/)]);
+    expect(seen[2]).not.toBe(agent);
+    expect(await statusOf(p.dir)).toMatchObject({ id, pid, state: 'running' });
+    expect(qemusOf(id)).toEqual([machine]);
+  });
+
   test.each([0, 60, 150, 300, 600, 1200])(
     'kill -9 of the daemon %i ms into an apply: the next one converges',
     async (delay) => {
@@ -90,15 +116,15 @@ describe('whatever is killed, the next look mends it', () => {
     },
   );
 
-  test('Ctrl-C in an apply leaves a state that the next one finishes', async () => {
+  test('Ctrl-C while the machine is made: 130, and the next apply finishes it', async () => {
     await must(['rm', '--yes'], { cwd: p.dir });
-    const interrupted = await sbx(['apply', '--yes'], {
-      cwd: p.dir,
-      onStart: (child) => setTimeout(() => child.kill('SIGINT'), 500),
-    });
-    expect([0, 130]).toContain(interrupted.code);
+    // The machine is started and loads its memory only after this line.
+    const begun = (text: string) => /: create$/m.test(text);
+    const { code, acted } = await applyUntil(p.dir, begun, (child) => child.kill('SIGINT'));
+    expect([acted, code]).toEqual([true, 130]);
     await must(['apply', '--yes'], { cwd: p.dir });
     expect(await inside(p.dir, 'echo finished')).toBe('finished');
+    expect(qemusOf((await statusOf(p.dir)).id)).toHaveLength(1);
   });
 
   test('two applies at once both tell the truth', async () => {
@@ -137,6 +163,21 @@ describe('whatever is killed, the next look mends it', () => {
     closeSync(file);
     expect((await must(['apply', '--yes'], { cwd: p.dir })).stderr).toContain('damaged');
     expect(await inside(p.dir, 'echo sound')).toBe('sound');
+  });
+
+  test('the memory of the layer just built takes no space for pages of zeros', async () => {
+    const { snapshot } = await statusOf(p.dir);
+    const ram = join(HOME, 'store', `warm-${snapshot}`, 'ram');
+    const copy = join(HOME, `ram-${process.pid}`);
+    try {
+      execFileSync('cp', ['--sparse=always', ram, copy]);
+      const [kept, least] = [statSync(ram), statSync(copy)];
+      expect(least.size).toBe(kept.size);
+      expect(least.blocks / kept.blocks).toBeGreaterThanOrEqual(0.99);
+      expect(kept.blocks * 512).toBeLessThan(kept.size / 2);
+    } finally {
+      rmSync(copy, { force: true });
+    }
   });
 
   test('gc frees nothing that is used', async () => {
