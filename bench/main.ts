@@ -10,13 +10,17 @@ import { type Row, table } from './table.ts';
 import { tunnels } from './tunnels.ts';
 import { prepare } from './world.ts';
 
-const PARTS = [commands, starts, agent, memory, tunnels, interception];
+/** By the names that a person writes: a bundler gives functions others. */
+const PARTS = { commands, starts, agent, memory, tunnels, interception };
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const unknown = named.find((name) => !Object.hasOwn(PARTS, name));
+if (unknown !== undefined) throw new Error(`no part "${unknown}": there are ${Object.keys(PARTS).join(', ')}`);
 const world = await prepare();
 const rows: Row[] = [];
 try {
-  for (const part of PARTS.filter(({ name }) => named.length === 0 || named.includes(name))) {
-    process.stderr.write(`bench: ${part.name}\n`);
+  for (const [name, part] of Object.entries(PARTS)) {
+    if (named.length > 0 && !named.includes(name)) continue;
+    process.stderr.write(`bench: ${name}\n`);
     rows.push(...(await part(world)));
   }
 } finally {
