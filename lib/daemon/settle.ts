@@ -2,8 +2,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { SandboxSpec } from '../config/spec.ts';
 import { within } from '../deadline.ts';
-import { becoming } from '../guest/setup/becoming.ts';
+import { becoming, type Identity } from '../guest/setup/becoming.ts';
 import { carryOut } from '../guest/setup/client.ts';
+import type { CarriedOut } from '../guest/setup/operations.ts';
 import { instancePaths } from '../paths.ts';
 import { together } from '../together.ts';
 import type { VmProcess } from '../vm/driver.ts';
@@ -26,7 +27,6 @@ export async function settle(deps: HandlerDeps, context: StepContext, started: S
   const { spec, vm, workspace, fresh } = started;
   const { id } = context;
   const paths = instancePaths(deps.home, id);
-  using patience = within(ANSWER_MS, context.signal);
   const identity = {
     entropy: randomBytes(64),
     timeNs: BigInt(Date.now()) * 1_000_000n,
@@ -35,9 +35,9 @@ export async function settle(deps: HandlerDeps, context: StepContext, started: S
     mounts: workspace.guestMounts,
     ca: deps.gateway.caOf(id) ?? '',
   };
-  const [guest, { java }] = await together(patience, (signal) => [
+  const [guest, { java }] = await together(context.signal, (signal) => [
     deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal }),
-    carryOut(paths.setup, becoming(identity), { last: true, signal }),
+    become(paths.setup, identity, signal),
     // New stand-ins are made now: a secret may take its time, and the first command need not wait for it.
     deps.credentials.environment(id, spec),
   ]);
@@ -45,4 +45,10 @@ export async function settle(deps: HandlerDeps, context: StepContext, started: S
   if (java) guest.request('trusted', {}).catch(() => {});
   deps.watches.start(id, vm.pid, workspace);
   await deps.records.update(id, { resumed: { pid: vm.pid, startTime: vm.startTime } });
+}
+
+/** With a deadline of its own, as connecting has: each says by itself what did not answer. */
+async function become(setup: string, identity: Identity, signal: AbortSignal): Promise<CarriedOut> {
+  using patience = within(ANSWER_MS, signal);
+  return await carryOut(setup, becoming(identity), { last: true, signal: patience });
 }
