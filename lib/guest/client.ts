@@ -12,19 +12,18 @@ import type { CopyOptions } from './transfer.ts';
 export interface GuestProcess extends ProcessClient, AsyncDisposable {}
 
 export class GuestConnection implements AsyncDisposable {
-  /** Resolves when the agent has answered the greeting; rejects when the connection, or the patience for it, ended first */
-  readonly answered: Promise<void>;
   /** Resolves when the connection has ended, by whichever side */
   readonly closed: Promise<void>;
   readonly #duplex: Duplex;
   readonly #mux: Mux;
+  readonly #answered: Promise<void>;
 
   private constructor(duplex: Duplex, options: ConnectOptions) {
     const { mux, answered, closed } = greet(duplex, options);
     // Every client of a relay listens.
     this.#duplex = duplex.setMaxListeners(0);
     this.#mux = mux;
-    this.answered = answered;
+    this.#answered = answered;
     this.closed = closed;
   }
 
@@ -55,7 +54,7 @@ export class GuestConnection implements AsyncDisposable {
 
   static async #answering(guest: GuestConnection): Promise<GuestConnection> {
     try {
-      await guest.answered;
+      await guest.#answered;
       return guest;
     } catch (error) {
       guest.#duplex.destroy();

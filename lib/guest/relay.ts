@@ -24,7 +24,7 @@ export type Asking = (service: string, body: unknown) => unknown;
 /** Resolves when the client has gone; what it started in the guest is ended then. */
 export async function relayGuest(client: Duplex, guest: GuestConnection, asking: Asking): Promise<void> {
   const session = createSession(pipeOf(client), (down, service, body) => {
-    if (ALLOWED.has(service)) return bridgeTo(open(down, guest, service, asking(service, body)));
+    if (ALLOWED.has(service)) return bridgeTo(guest.openRaw(service, asking(service, body), bridgeTo(down)));
     down.reset(`no such service: ${service}`);
     return UNHEARD;
   });
@@ -39,10 +39,6 @@ export async function relayGuest(client: Duplex, guest: GuestConnection, asking:
   if (!client.closed) await new Promise<void>((resolve) => client.once('close', resolve));
   forget();
   session.end();
-}
-
-function open(down: MuxStream, guest: GuestConnection, service: string, body: unknown): MuxStream {
-  return guest.openRaw(service, body, bridgeTo(down));
 }
 
 function bridgeTo(other: MuxStream): StreamEvents {
