@@ -1,17 +1,18 @@
-/** Every row of the speed table of the design that exists yet, each beside its floor of the same run. `--json` for machines; names of parts for these alone. */
+/** Every row of the speed table of the design, each beside its floor of the same run. `--json` for machines; names of parts for these alone. */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { agent } from './agent.ts';
 import { commands } from './commands.ts';
 import { interception } from './interception.ts';
 import { memory } from './memory.ts';
+import { pool } from './pool.ts';
 import { starts } from './starts.ts';
 import { type Row, table } from './table.ts';
 import { tunnels } from './tunnels.ts';
 import { prepare } from './world.ts';
 
 /** By the names that a person writes: a bundler gives functions others. */
-const PARTS = { commands, starts, agent, memory, tunnels, interception };
+const PARTS = { commands, starts, pool, agent, memory, tunnels, interception };
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = named.find((name) => !Object.hasOwn(PARTS, name));
 if (unknown !== undefined) throw new Error(`no part "${unknown}": there are ${Object.keys(PARTS).join(', ')}`);

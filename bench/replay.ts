@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DaemonClient } from '../lib/daemon/client.ts';
-import { placesOf } from '../lib/daemon/handler-deps.ts';
+import { placesOf } from '../lib/daemon/machine-deps.ts';
 import { Records } from '../lib/daemon/records.ts';
 import { GuestConnection } from '../lib/guest/client.ts';
 import { cloneDisk, type WarmImage } from '../lib/image/warm-image.ts';

@@ -14,11 +14,12 @@ export interface World extends AsyncDisposable {
 const toml = (agent: string) =>
   `version = 1\nname = "bench-${agent}"\nagent = "${agent}"\n[resources]\nmemory = "1GiB"\ncpus = 2\n`;
 
-export async function prepare(agent = 'shell'): Promise<World> {
+/** `more`: what its file says besides. */
+export async function prepare(agent = 'shell', more = ''): Promise<World> {
   const home = process.env['SBX_BENCH_HOME'] ?? join(homedir(), '.cache', 'sbx-test');
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-bench-')));
-  writeFileSync(join(dir, 'sandbox.toml'), toml(agent));
+  writeFileSync(join(dir, 'sandbox.toml'), toml(agent) + more);
   const sbx = (args: string[]) =>
     call(process.execPath, [resolve('bin/sbx'), ...args], { cwd: dir, env: { ...process.env, SBX_HOME: home } });
   await sbx(['apply', '--yes', '--accept-widening']);

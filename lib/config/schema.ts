@@ -104,7 +104,12 @@ const lifecycle = z
       .meta({ description: 'Whether a machine that ended by itself is started again', default: 'on-failure' })
       .optional(),
     idle: duration.meta({ description: 'Stop after this long without use; `0`: never', default: '0' }).optional(),
-    pool: z.int().min(0).max(16).meta({ description: 'Clones kept resumed and waiting', default: 0 }).optional(),
+    pool: z
+      .int()
+      .min(0)
+      .max(16)
+      .meta({ description: 'Clones kept resumed and waiting: a fresh sandbox takes one', default: 0 })
+      .optional(),
   })
   .meta({ description: 'When it starts and stops' });
 

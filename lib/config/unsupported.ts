@@ -12,7 +12,6 @@ const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['services', (config) => isFilled(config.services)],
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['workspace.mode', (config) => config.workspace?.mode === 'clone'],
-  ['lifecycle.pool', (config) => (config.lifecycle?.pool ?? 0) > 0],
   ['lifecycle.idle', (config) => (parseDuration(config.lifecycle?.idle ?? '0') ?? 0) > 0],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];

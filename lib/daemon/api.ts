@@ -17,6 +17,8 @@ export interface DaemonStatus {
   build: string;
   startedAt: string;
   sandboxes: number;
+  /** Clones in the pool */
+  waiting: number;
   memoryBytes: number;
 }
 
@@ -112,6 +114,8 @@ export interface SandboxDetail extends SandboxStatus {
   grants: Grant[];
   layers: { kind: string; key: string; bytes: number }[];
   diskBytes: number;
+  /** `[lifecycle] pool`, and how many wait now */
+  pool: { wanted: number; waiting: number };
 }
 
 export interface AllowRequest {

@@ -19,6 +19,8 @@ export interface Guests extends AsyncDisposable {
   /** MUST be called before a session is begun: a fresh guest, which has none, is not asked to tell of them */
   watchSessions(id: string): void;
   drop(id: string): Promise<void>;
+  /** The connection, if there is one, is another sandbox's from now on */
+  rename(from: string, to: string): void;
 }
 
 /** `onClosed` is called when an open connection ends by itself: the VM died or its agent restarted. */
@@ -55,9 +57,10 @@ export function createGuests(onClosed: (id: string) => void): Guests {
     if (options.fresh) sessions.set(guest, { running: 0 });
     else watch(guest);
     const ended = () => {
-      if (open.get(id) !== guest) return;
-      open.delete(id);
-      onClosed(id);
+      const whose = [...open].find(([, one]) => one === guest)?.[0];
+      if (whose === undefined) return;
+      open.delete(whose);
+      onClosed(whose);
     };
     guest.closed.then(ended, ended);
     return guest;
@@ -84,6 +87,12 @@ export function createGuests(onClosed: (id: string) => void): Guests {
       const guest = open.get(id);
       open.delete(id);
       await guest?.[Symbol.asyncDispose]();
+    },
+    rename(from, to) {
+      const guest = open.get(from);
+      if (guest === undefined) return;
+      open.delete(from);
+      open.set(to, guest);
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...open.keys()].map((id) => this.drop(id)));

@@ -1,22 +1,22 @@
 /** One handler a step: each brings one part of the world to what the step says, and may be run again after being killed anywhere. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { SandboxSpec } from '../config/spec.ts';
-import { SbxError } from '../errors.ts';
 import { guestEnvironment } from '../image/bake-script.ts';
 import type { ImageRequest } from '../image/image-build.ts';
 import { ensureWarm } from '../image/layers.ts';
-import { cloneDisk, verifyImage, type WarmImage } from '../image/warm-image.ts';
-import { type InstancePaths, instancePaths } from '../paths.ts';
+import { verifyImage, type WarmImage } from '../image/warm-image.ts';
+import { instancePaths } from '../paths.ts';
 import type { Step } from '../plan/types.ts';
-import { together } from '../together.ts';
-import type { VmProcess, VmShape } from '../vm/driver.ts';
+import type { VmProcess } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
-import { checkMounts } from '../workspace/check-mounts.ts';
-import { type HandlerDeps, placesOf, type StepContext } from './handler-deps.ts';
+import type { HandlerDeps, StepContext } from './handler-deps.ts';
+import { type CloneRequest, type Machine, mustShow, resumeClone, shapeOf } from './machine.ts';
+import { placesOf } from './machine-deps.ts';
 import { powerOff } from './power-off.ts';
 import { settle } from './settle.ts';
 import { imageRequestOf } from './spec-parts.ts';
-import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from './workspaces.ts';
+import { adopt } from './waiting-clone.ts';
+import { prepareWorkspace, releaseWorkspace } from './workspaces.ts';
 
 type Handler<A extends Step['action']> = (
   deps: HandlerDeps,
@@ -88,16 +88,19 @@ async function create(
   const record = earlier ?? deps.records.require(id);
   await deps.records.put({ ...record, target: spec, applied: null, image, stoppedByUser: false, resumed: null });
   rmSync(paths.disk, { force: true });
-  const [workspace] = await together(signal, () => [
-    prepareWorkspace(deps.home, id, spec),
-    cloneDisk(image, paths.disk),
-    freshDoor(deps, id, spec),
-  ]);
-  const vm = await deps.driver.restore(shapeOfInstance(image, paths, spec, workspace), image.warm, placesOf(paths), {
-    signal,
-    beforeRun: (started) => mustShow(started, workspace),
-  });
-  await settle(deps, context, { spec, vm, workspace, fresh: true });
+  const wanted = { id, spec, image, signal };
+  const machine =
+    (await fromPool(deps, wanted, context)) ?? (await resumeClone(deps, wanted, () => freshDoor(deps, id, spec)));
+  await settle(deps, context, { spec, ...machine, fresh: true });
+}
+
+/** One that waits, where one fits. */
+async function fromPool(deps: HandlerDeps, wanted: CloneRequest, context: StepContext): Promise<Machine | undefined> {
+  const clone = deps.pool.take(wanted.spec, wanted.image);
+  if (clone === undefined) return undefined;
+  const machine = await adopt(deps, clone, { ...wanted, door: () => freshDoor(deps, wanted.id, wanted.spec) });
+  if (machine !== undefined) context.onProgress('a clone from the pool');
+  return machine;
 }
 
 /** A fresh machine trusts a fresh authority. */
@@ -124,7 +127,7 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
   await deps.records.update(id, { stoppedByUser: false, resumed: null });
   const { process: vm, guest } = await bootSupervised(
     deps.driver,
-    shapeOfInstance(image, paths, spec, workspace),
+    shapeOf({ spec, image, disk: paths.disk, workspace }),
     placesOf(paths),
     { signal, beforeRun: (started) => mustShow(started, workspace) },
   );
@@ -137,17 +140,6 @@ async function endBefore(deps: HandlerDeps, id: string): Promise<void> {
   deps.watches.stop(id);
   await deps.guests.drop(id);
   await deps.driver.destroy(placesOf(instancePaths(deps.home, id)));
-}
-
-/** Between planning the mounts and making them, another sandbox of the same workspace may have put a link where a folder was. */
-async function mustShow(vm: VmProcess, workspace: PreparedWorkspace): Promise<void> {
-  const faults = checkMounts({ pid: vm.pid, mounts: workspace.jailMounts, identities: workspace.identities });
-  const [first] = faults;
-  if (first === undefined) return;
-  throw new SbxError('workspace', 'the workspace changed while the sandbox was made', {
-    why: faults.map(({ mount, what }) => `${mount.source} → ${mount.target}: ${what}`).join(', '),
-    hint: 'try again; if it stays so, another program or sandbox exchanges files there',
-  });
 }
 
 async function stopVm(deps: HandlerDeps, context: StepContext): Promise<void> {
@@ -176,24 +168,4 @@ async function warmImage(deps: HandlerDeps, spec: SandboxSpec, context: StepCont
     onLine: context.onLine,
     signal: context.signal,
   });
-}
-
-function shapeOfInstance(
-  image: WarmImage,
-  paths: InstancePaths,
-  spec: SandboxSpec,
-  workspace: PreparedWorkspace,
-): VmShape {
-  return {
-    cpus: spec.resources.cpus,
-    memoryBytes: spec.resources.memoryBytes,
-    kernel: image.kernel,
-    initrd: image.initrd,
-    cmdline: '',
-    disks: [
-      { serial: 'sbx-root', path: paths.disk, format: 'qcow2', readonly: false, backing: image.backing },
-      image.runtimeDisk,
-    ],
-    mounts: workspace.jailMounts,
-  };
 }

@@ -13,6 +13,7 @@ export async function stopIn(core: Core, id: string, context: RequestContext): P
     await core.supervisor.forget(id);
     await core.deps.records.update(id, { stoppedByUser: true });
     await runSteps(core, { id, steps: [{ action: 'stop', sandbox: record.name }], context });
+    await core.deps.pool.shrink();
     if (record.applied !== null) core.supervisor.watch(id, record.applied);
   });
 }
@@ -33,9 +34,12 @@ export async function resetIn(core: Core, id: string, context: RequestContext): 
 }
 
 export async function removeIn(core: Core, id: string, context: RequestContext): Promise<void> {
-  const { records } = core.deps;
-  const steps = (): Step[] => [{ action: 'destroy', sandbox: records.require(id).name }];
-  await core.turns.take(records.require(id).projectDir, () => runSteps(core, { id, steps: steps(), context }));
+  const { records, pool } = core.deps;
+  await core.turns.take(records.require(id).projectDir, async () => {
+    const steps: Step[] = [{ action: 'destroy', sandbox: records.require(id).name }];
+    await runSteps(core, { id, steps, context });
+    await pool.shrink();
+  });
 }
 
 async function inTurn(core: Core, id: string, work: (record: InstanceRecord) => Promise<void>): Promise<SandboxStatus> {

@@ -3,7 +3,7 @@ import { instancePaths } from '../paths.ts';
 import { boundConsole } from '../vm/bound-console.ts';
 import { createClockWatch } from './clock-watch.ts';
 import type { Core } from './core.ts';
-import { placesOf } from './handler-deps.ts';
+import { placesOf } from './machine-deps.ts';
 
 export const LOOK_EVERY_MS = 10_000;
 
@@ -18,6 +18,7 @@ export function lookNowAndThen({
     const records = deps.records.list();
     void clocks.look(records.flatMap(({ id }) => deps.guests.get(id) ?? []));
     void disks.look(records.map(({ id }) => ({ id, places: placesOf(instancePaths(deps.home, id)) })));
+    void deps.pool.tend();
     for (const { id } of records) {
       supervisor.look(id);
       boundConsole(instancePaths(deps.home, id).console);

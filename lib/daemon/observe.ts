@@ -2,7 +2,8 @@
 import { instancePaths } from '../paths.ts';
 import { absent } from '../plan/plan.ts';
 import type { ObservedSandbox } from '../plan/types.ts';
-import { type HandlerDeps, placesOf } from './handler-deps.ts';
+import type { HandlerDeps } from './handler-deps.ts';
+import { placesOf } from './machine-deps.ts';
 import type { InstanceRecord } from './records.ts';
 
 /** A guest that answers does so at once; one that does not is not waited for here */

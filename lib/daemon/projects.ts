@@ -59,6 +59,7 @@ async function apply(core: Core, request: ApplyRequest, context: RequestContext)
     if (target === undefined) await core.supervisor.forget(id);
   };
   const outcomes = await Promise.allSettled([...new Set(found.steps.map(({ sandbox }) => sandbox))].map(bring));
+  await core.deps.pool.shrink();
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   const own = records.list().filter(({ projectDir }) => projectDir === project.dir);

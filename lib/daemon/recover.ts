@@ -1,12 +1,16 @@
 /** What a daemon does first. */
+import { readdirSync } from 'node:fs';
 import { endAbandoned } from '../image/bake-places.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import { instancePaths } from '../paths.ts';
-import { type HandlerDeps, placesOf } from './handler-deps.ts';
+import type { HandlerDeps } from './handler-deps.ts';
 import { takeOver } from './handlers.ts';
+import { placesOf } from './machine-deps.ts';
+import { endWaiting, isWaiting } from './waiting-clone.ts';
 
 /** After any end of the daemon before: doors open again, half-removed instances go, everything is watched. */
 export async function recover(deps: HandlerDeps, supervisor: Supervisor): Promise<void> {
+  await endPool(deps);
   deps.records.sweep();
   // A daemon that cannot clean up is better than none.
   await endAbandoned(deps.image.store, deps.image.driver).catch((error: unknown) => {
@@ -21,6 +25,15 @@ export async function recover(deps: HandlerDeps, supervisor: Supervisor): Promis
     // What an unfinished apply left is finished by the next one: in the background only what was applied is kept.
     if (record.applied !== null) supervisor.watch(record.id, record.applied);
   }
+}
+
+/** What waited is nobody's, and was not watched since: new ones are made. */
+async function endPool(deps: HandlerDeps): Promise<void> {
+  await Promise.all(
+    readdirSync(deps.home.instances)
+      .filter(isWaiting)
+      .map((id) => endWaiting(deps, id)),
+  );
 }
 
 /** Its mounts cannot be looked after: it must not run on. The supervisor starts it again where that is possible, and says why where it is not. */

@@ -28,6 +28,7 @@ export function routesOf(core: Core, options: RouteOptions): DaemonService {
       build: options.build,
       startedAt,
       sandboxes: records.list().length,
+      waiting: deps.pool.size,
       memoryBytes: process.memoryUsage().rss,
     }),
     list: async () => records.list().map((record) => statusIn(core, record)),
@@ -73,6 +74,12 @@ async function detailOf(core: Core, record: InstanceRecord): Promise<SandboxDeta
       key,
       bytes: layers.find((layer) => layer.kind === kind && layer.key === key)?.bytes ?? 0,
     })),
+    pool: poolOf(core, record),
     diskBytes: (statSync(disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512,
   };
+}
+
+function poolOf({ deps: { pool } }: Core, { applied, image }: InstanceRecord): SandboxDetail['pool'] {
+  const waiting = applied === null || image === null ? 0 : pool.waiting(applied, image);
+  return { wanted: applied?.lifecycle.pool ?? 0, waiting };
 }

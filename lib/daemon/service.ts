@@ -16,18 +16,21 @@ import { createCredentials } from './credentials.ts';
 import { createDiskWatch } from './disk-watch.ts';
 import { createDoors } from './doors.ts';
 import { createGuests } from './guests.ts';
-import { type HandlerDeps, placesOf } from './handler-deps.ts';
+import type { HandlerDeps } from './handler-deps.ts';
 import { execute } from './handlers.ts';
 import { lastKnown } from './last-known.ts';
 import { lookNowAndThen } from './look-now-and-then.ts';
+import { type MachineDeps, placesOf } from './machine-deps.ts';
 import { createMountWatches } from './mount-watches.ts';
 import { observe } from './observe.ts';
+import { createPool, type Pool } from './pool.ts';
 import { createListeners } from './progress.ts';
 import { type InstanceRecord, Records } from './records.ts';
 import { recover } from './recover.ts';
 import { type RouteOptions, routesOf } from './routes.ts';
 import type { Registries } from './spec-parts.ts';
 import { createTurns } from './turns.ts';
+import { endWaiting, isAlive, makeWaiting } from './waiting-clone.ts';
 
 export interface ServiceOptions extends RouteOptions {
   home: Home;
@@ -39,6 +42,7 @@ export interface ServiceOptions extends RouteOptions {
 }
 
 const BACKGROUND_ATTEMPTS = 20;
+const TEND_AFTER_MS = 500;
 
 export async function createService(options: ServiceOptions): Promise<DaemonService & AsyncDisposable> {
   const { home } = options;
@@ -50,7 +54,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const ids = records.list().map(({ id }) => id);
   const credentials = createCredentials({ home, secrets, askerOf: (id) => askerOf(records.require(id)), ids });
   let supervisor: Supervisor;
-  const deps: HandlerDeps = {
+  const parts: MachineDeps = {
     home,
     records,
     driver: createQemuDriver({ probeCache: home.probes }),
@@ -61,12 +65,12 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     watches: createMountWatches((id, pid, why) => {
       const places = placesOf(instancePaths(home, id));
       // Another machine of the same sandbox has mounts, and a watch, of its own.
-      if (deps.driver.find(places)?.pid !== pid) return;
+      if (parts.driver.find(places)?.pid !== pid) return;
       process.stderr.write(
         `${id}: its mounts could not be put back, it is restarted: ${why instanceof Error ? `${why.message} ${why instanceof SbxError ? why.why : ''}` : JSON.stringify(why)}\n`,
       );
       // Its protected paths are open and stay so: it must not run on. The supervisor starts it again with every mount in place.
-      void deps.driver.destroy(places).then(() => supervisor.poke(id));
+      void parts.driver.destroy(places).then(() => supervisor.poke(id));
     }),
     image: {
       store,
@@ -78,6 +82,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     },
     registries: lastKnown(options.registries),
   };
+  const deps: HandlerDeps = { ...parts, pool: poolOf(parts) };
   supervisor = createSupervisor({
     plan: async (id, target, mode, signal) =>
       planSandbox(target, await observe(deps, id, target?.name ?? '', signal), {
@@ -96,8 +101,20 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   });
   await recover(deps, supervisor);
   const disks = createDiskWatch(deps.driver);
-  const core: Core = { deps, supervisor, secrets, disks, listeners, turns: createTurns() };
+  // Whoever asked for something uses it first.
+  const tendSoon = () => void setTimeout(() => void deps.pool.tend(), TEND_AFTER_MS).unref();
+  const core: Core = { deps, supervisor, secrets, disks, listeners, turns: createTurns(tendSoon) };
+  tendSoon();
   return { ...routesOf(core, options), [Symbol.asyncDispose]: endOf(core, lookNowAndThen(core)) };
+}
+
+function poolOf(deps: MachineDeps): Pool {
+  return createPool({
+    records: () => deps.records.list(),
+    make: (request) => makeWaiting(deps, request),
+    end: (id) => endWaiting(deps, id),
+    isAlive: (clone) => isAlive(deps, clone),
+  });
 }
 
 function endOf({ deps, supervisor }: Core, timer: NodeJS.Timeout): () => Promise<void> {
@@ -106,6 +123,7 @@ function endOf({ deps, supervisor }: Core, timer: NodeJS.Timeout): () => Promise
     deps.doors[Symbol.dispose]();
     deps.watches[Symbol.dispose]();
     await supervisor.stop();
+    await deps.pool[Symbol.asyncDispose]();
     await deps.guests[Symbol.asyncDispose]();
     await deps.gateway[Symbol.asyncDispose]();
   };

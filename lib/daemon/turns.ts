@@ -3,7 +3,8 @@ export interface Turns {
   take<T>(projectDir: string, work: () => Promise<T>): Promise<T>;
 }
 
-export function createTurns(): Turns {
+/** `onIdle`: nobody's turn is left. */
+export function createTurns(onIdle: () => void = () => {}): Turns {
   const last = new Map<string, Promise<unknown>>();
   return {
     async take(projectDir, work) {
@@ -15,6 +16,7 @@ export function createTurns(): Turns {
         return await mine;
       } finally {
         if (last.get(projectDir) === settled) last.delete(projectDir);
+        if (last.size === 0) onIdle();
       }
     },
   };

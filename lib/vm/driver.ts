@@ -85,6 +85,8 @@ export interface VmDriver {
   goOn(places: VmPlaces): Promise<void>;
   /** Ends the VM at once and waits until its processes are gone. */
   destroy(places: VmPlaces): Promise<void>;
+  /** The running VM of `from` becomes the one of `to`, which MUST have none. Cut off anywhere, `destroy` of `from` still ends it. */
+  move(from: VmPlaces, to: VmPlaces): void;
   /** Part of a warm snapshot's key: monitor build, machine, CPU model, accelerator. */
   identity(): Promise<string>;
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { placesOf } from '../../lib/daemon/handler-deps.ts';
+import { placesOf } from '../../lib/daemon/machine-deps.ts';
 import { Records } from '../../lib/daemon/records.ts';
 import { cpio } from '../../lib/image/cpio.ts';
 import type { WarmImage } from '../../lib/image/warm-image.ts';

@@ -76,7 +76,7 @@ export const daemonStatus = command({
     else {
       view.result(
         { running: true, ...status },
-        `running since ${status.startedAt}, process ${status.pid}, ${status.sandboxes} sandboxes, ${Math.round(status.memoryBytes / 1024 ** 2)} MiB`,
+        `running since ${status.startedAt}, process ${status.pid}, ${status.sandboxes} sandboxes, ${status.waiting} clones waiting, ${Math.round(status.memoryBytes / 1024 ** 2)} MiB`,
       );
     }
     return 0;

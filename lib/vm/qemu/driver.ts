@@ -7,6 +7,7 @@ import { identityOf } from './identity.ts';
 import { probeJail } from './jail-probe.ts';
 import { type Launch, launch } from './launch.ts';
 import { goOn, health, openMonitor } from './monitor.ts';
+import { moveVm } from './move-vm.ts';
 import { captureBeside, resume, takeSnapshot } from './snapshot.ts';
 import { notStarted, tailOf } from './start-failure.ts';
 import { destroyVm, endsSoon, findVm, lastExit } from './vm-process.ts';
@@ -35,6 +36,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     health,
     goOn,
     destroy: destroyVm,
+    move: moveVm,
     identity: async () => identityOf(binary, await getFacts()),
   };
 }

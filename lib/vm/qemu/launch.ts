@@ -52,7 +52,7 @@ function makePlaces({ places, ram, state }: Launch): void {
   for (const path of [ram.file, state]) if (path !== undefined) writeFileSync(path, '', { mode: 0o600 });
 }
 
-function emptyDirOf(places: VmPlaces): string {
+export function emptyDirOf(places: VmPlaces): string {
   return join(places.dir, 'empty');
 }
 

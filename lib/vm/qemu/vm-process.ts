@@ -1,5 +1,6 @@
 /** The processes of one VM: found by what bubblewrap wrote down and by the marker in their command line, and ended. */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive, startTimeOf } from '../../process.ts';
 import type { VmExit, VmPlaces, VmProcess } from '../driver.ts';
@@ -42,32 +43,48 @@ export async function destroyVm(places: VmPlaces): Promise<void> {
     }
     await sleep(3);
   }
-  for (const path of [places.process, places.qmp, places.agent, places.setup]) rmSync(path, { force: true });
+  for (const path of [places.process, places.qmp, places.agent, places.setup, movedFrom(places)])
+    rmSync(path, { force: true });
 }
 
-/** Stands in the command line of every process of the VM: no other process has it. */
+/** Stands in the command line of every process of a VM that was started here: no other process has it. */
 export function markerOf(places: VmPlaces): string {
   return `sbx-vm:${places.dir.replaceAll(',', '_')}`;
+}
+
+/** The file that says which marker the processes have of a VM that was started elsewhere. */
+export function movedFrom(places: VmPlaces): string {
+  return join(places.dir, 'moved-from');
+}
+
+/** Of whatever VM is here, started here or moved to here. */
+export function markersOf(places: VmPlaces): string[] {
+  try {
+    return [markerOf(places), readFileSync(movedFrom(places), 'utf8')];
+  } catch {
+    return [markerOf(places)];
+  }
 }
 
 function describe(pid: number, places: VmPlaces): VmProcess | undefined {
   const startTime = startTimeOf(pid);
   if (startTime === undefined) return undefined;
   const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  if (!args.includes(markerOf(places))) return undefined;
+  if (!markersOf(places).some((marker) => args.includes(marker))) return undefined;
   const accel = args.includes('kvm') ? 'kvm' : 'tcg';
   return { pid, startTime, accel, startedAt: statSync(places.process).mtime.toISOString() };
 }
 
 /** Every process with the VM's marker, also one whose pid was never written down. */
 function processesOf(places: VmPlaces): number[] {
-  const marker = Buffer.from(`\0${markerOf(places)}\0`);
+  const markers = markersOf(places).map((marker) => Buffer.from(`\0${marker}\0`));
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`).includes(marker) && startTimeOf(pid) !== undefined;
+        const commandLine = readFileSync(`/proc/${pid}/cmdline`);
+        return markers.some((marker) => commandLine.includes(marker)) && startTimeOf(pid) !== undefined;
       } catch {
         return false;
       }

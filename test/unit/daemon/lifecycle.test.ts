@@ -76,6 +76,7 @@ async function whileStarting(): Promise<Core> {
     driver: { find: () => undefined, destroy: note('destroy') },
     guests: { get: () => undefined, sessionsOf: () => undefined, drop: async () => {} },
     watches: { stop: () => {} },
+    pool: { shrink: async () => {} },
     gateway: { hashOf: () => undefined },
     doors: { close: note('door shut') },
     credentials: { forget: async () => {} },

@@ -36,6 +36,7 @@ function looking(start: () => Promise<void>) {
     home: homeOf({ SBX_HOME: root }),
     records: { list: () => [{ id: 'shop' }] },
     guests: { get: () => undefined },
+    pool: { tend: async () => {} },
   } as unknown as Core['deps'];
   const timer = lookNowAndThen({ deps, supervisor, disks: { look: async () => {}, isWaiting: () => false } });
   supervisor.watch('shop', spec());

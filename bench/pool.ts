@@ -1,0 +1,36 @@
+/** A fresh sandbox that has waited in the pool, to its first command's exit. */
+import type { SandboxDetail } from '../lib/daemon/api.ts';
+import { imageOf, replay } from './replay.ts';
+import { median, type Row, samples, timed } from './table.ts';
+import { prepare, type World } from './world.ts';
+
+const ROUNDS = 9;
+const LOOK_MS = 50;
+
+export async function pool(_world: World): Promise<Row[]> {
+  await using world = await prepare('shell', '[lifecycle]\npool = 1\n[sandboxes.one]\ncount = 2\n');
+  const { image, probes } = await imageOf(world);
+  const bare = await samples(ROUNDS, () => replay(image, probes, ['/bin/true']));
+  const fresh: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await world.sbx(['rm', 'one-2', '--yes']);
+    await untilOneWaits(world);
+    fresh.push(await timed(() => world.sbx(['exec', '--apply', 'one-2', '--', '/bin/true'])));
+  }
+  return [
+    {
+      what: 'the same from the pool',
+      unit: 'ms',
+      value: median(fresh),
+      floor: { what: 'bare QEMU replay with the same command', value: median(bare) },
+      heldTo: '≤ 200 ms',
+      met: median(fresh) <= 200,
+      samples: ROUNDS,
+    },
+  ];
+}
+
+async function untilOneWaits(world: World): Promise<void> {
+  const look = async () => JSON.parse(await world.sbx(['inspect', 'one-1', '--json'])) as SandboxDetail;
+  while ((await look()).pool.waiting === 0) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+}

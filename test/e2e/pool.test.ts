@@ -1,0 +1,161 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { appliedProject } from './applied-project.ts';
+import {
+  daemonPid,
+  HOME,
+  inside,
+  json,
+  killDaemon,
+  must,
+  netLog,
+  processesWith,
+  SMALL,
+  type Status,
+  until,
+} from './harness.ts';
+
+type Detail = Status & { pool: { wanted: number; waiting: number } };
+
+const toml = ({ count = 1, pool = 1 }) => `version = 1
+agent = "shell"
+${SMALL}
+[lifecycle]
+pool = ${pool}
+[workspace]
+hide = ["*.secret"]
+[sandboxes.c]
+count = ${count}
+`;
+
+/** What makes a sandbox somebody, a line each; its clock last */
+const WHO =
+  'cat /etc/machine-id /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; head -c 16 /dev/urandom | od -An -tx1; hostname; date +%s';
+
+const INSTANCES = join(HOME, 'instances');
+const folders = () => readdirSync(INSTANCES).filter((name) => name.startsWith('pool-'));
+/** Also of those that have become a sandbox: a process keeps the name that it was started with */
+const processesOf = (folder: string) => processesWith(`sbx-vm:${join(INSTANCES, folder)}`);
+
+describe('clones that wait', () => {
+  const p = appliedProject('pool', toml({}));
+  const detail = (name = 'c-1') => json<Detail>(['inspect', name], { cwd: p.dir });
+  /** The folder of the only one */
+  const filled = async () => {
+    await until(async () => (await detail()).pool.waiting === 1);
+    return folders()[0] ?? '';
+  };
+  /** What is said on the way */
+  const said = async (...args: string[]) => (await must(args, { cwd: p.dir })).stderr;
+
+  test('one that waits has no way out, and becomes the next sandbox, which is somebody of its own', async () => {
+    const waiting = await filled();
+    expect(folders()).toEqual([waiting]);
+    expect(readdirSync(join(INSTANCES, waiting, 'door'))).toEqual([]);
+    const processes = processesOf(waiting);
+    expect(processes.length).toBeGreaterThan(0);
+    p.write(toml({ count: 2 }));
+    expect(await said('apply', '--yes', '--accept-widening')).toContain('a clone from the pool');
+    expect(existsSync(join(INSTANCES, waiting))).toBe(false);
+    const [first, second] = [await detail('c-1'), await detail('c-2')];
+    expect(processes).toContain(second.pid);
+    expect(second).toMatchObject({ state: 'running', snapshot: first.snapshot });
+    const [one, two] = [await inside(p.dir, WHO, ['c-1']), await inside(p.dir, WHO, ['c-2'])];
+    const [lines, others] = [two.split('\n'), one.split('\n')];
+    for (let line = 0; line < 5; line += 1) expect(lines[line]).not.toBe(others[line]);
+    expect(lines[4]).toBe('c-2');
+    expect(Math.abs(Number(lines[5]) - Date.now() / 1000)).toBeLessThan(60);
+    expect(await json(['apply'], { cwd: p.dir })).toMatchObject({ steps: [] });
+  });
+
+  test('it works in the workspace and leaves by its own door', async () => {
+    expect(await inside(p.dir, 'pwd && echo two > by-two', ['c-2'])).toBe(p.dir);
+    expect(readFileSync(join(p.dir, 'by-two'), 'utf8')).toBe('two\n');
+    expect(await inside(p.dir, 'curl -sS -m 60 http://wanted.test/', ['c-2'])).toContain('sbx net allow');
+    expect((await netLog(p.dir, ['c-2'])).map(({ host }) => host)).toEqual(['wanted.test']);
+    expect(await netLog(p.dir, ['c-1'])).toEqual([]);
+  });
+
+  test('reset takes one as well: nothing of the machine before is left', async () => {
+    await filled();
+    await inside(p.dir, 'sudo touch /before', ['c-2']);
+    const before = await inside(p.dir, 'cat /etc/machine-id', ['c-2']);
+    expect(await said('reset', 'c-2', '--yes')).toContain('a clone from the pool');
+    expect(await inside(p.dir, 'ls /before 2>/dev/null; cat /etc/machine-id', ['c-2'])).not.toContain(before);
+    expect(await inside(p.dir, 'hostname', ['c-2'])).toBe('c-2');
+  });
+
+  test('one that shows what is hidden since is not taken', async () => {
+    const waiting = await filled();
+    writeFileSync(join(p.dir, 'new.secret'), 'canary\n');
+    expect(await said('reset', 'c-2', '--yes')).not.toContain('a clone from the pool');
+    expect(await inside(p.dir, 'cat new.secret; :', ['c-2'])).not.toContain('canary');
+    expect(processesOf(waiting)).toEqual([]);
+    // The next one hides it.
+    await filled();
+    expect(await said('reset', 'c-2', '--yes')).toContain('a clone from the pool');
+    expect(await inside(p.dir, 'cat new.secret; :', ['c-2'])).not.toContain('canary');
+  });
+
+  test('a sandbox from the pool is restarted, and found again, like any other', async () => {
+    await inside(p.dir, 'sudo sh -c "echo kept > /kept" && sync', ['c-2']);
+    await must(['stop', 'c-2'], { cwd: p.dir });
+    await must(['start', 'c-2'], { cwd: p.dir });
+    expect(await inside(p.dir, 'cat /kept', ['c-2'])).toBe('kept');
+    await filled();
+    await must(['reset', 'c-2', '--yes'], { cwd: p.dir });
+    const { pid } = await detail('c-2');
+    killDaemon();
+    expect((await detail('c-2')).pid).toBe(pid);
+    process.kill(pid ?? 0, 'SIGKILL');
+    await until(async () => {
+      const { pid: next, state } = await detail('c-2');
+      return next !== pid && state === 'running';
+    });
+    expect(await inside(p.dir, 'hostname', ['c-2'])).toBe('c-2');
+  });
+
+  test('whichever is killed, the pool is full again, and of the one before nothing is left', async () => {
+    const first = await filled();
+    // Its jail's first process: with it go the others.
+    process.kill(Math.min(...processesOf(first)), 'SIGKILL');
+    await until(async () => (await filled()) !== first);
+    const second = await filled();
+    const daemon = daemonPid();
+    killDaemon();
+    await until(async () => (await filled()) !== second && daemonPid() !== daemon);
+    for (const folder of [first, second]) {
+      expect(processesOf(folder)).toEqual([]);
+      expect(folders()).not.toContain(folder);
+    }
+  });
+
+  test('what nobody asks for any more goes: sandboxes that are stopped, a pool of none, sandboxes that are removed', async () => {
+    const empty = () => expect([folders(), processesOf('pool-')]).toEqual([[], []]);
+    await filled();
+    for (const name of ['c-1', 'c-2']) await must(['stop', name], { cwd: p.dir });
+    empty();
+    for (const name of ['c-1', 'c-2']) await must(['start', name], { cwd: p.dir });
+    await filled();
+    const { pid } = await detail();
+    p.write(toml({ count: 2, pool: 0 }));
+    const { changes } = await json<{ changes: object[] }>(['apply'], { cwd: p.dir });
+    expect(changes).toContainEqual(expect.objectContaining({ path: 'lifecycle.pool', effect: 'live' }));
+    expect((await detail()).pid).toBe(pid);
+    empty();
+    p.write(toml({ count: 2 }));
+    await must(['apply'], { cwd: p.dir });
+    await filled();
+    await must(['rm', '--all', '--yes'], { cwd: p.dir });
+    empty();
+  });
+
+  test('a daemon that is stopped takes its pool along', async () => {
+    await must(['apply', '--yes'], { cwd: p.dir });
+    const waiting = await filled();
+    await must(['daemon', 'stop'], { cwd: p.dir });
+    expect(processesOf(waiting)).toEqual([]);
+    expect(existsSync(join(INSTANCES, waiting))).toBe(false);
+  });
+});
