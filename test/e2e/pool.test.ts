@@ -11,6 +11,7 @@ import {
   must,
   netLog,
   processesWith,
+  qemusBelow,
   SMALL,
   type Status,
   until,
@@ -118,8 +119,8 @@ describe('clones that wait', () => {
 
   test('whichever is killed, the pool is full again, and of the one before nothing is left', async () => {
     const first = await filled();
-    // Its jail's first process: with it go the others.
-    process.kill(Math.min(...processesOf(first)), 'SIGKILL');
+    const [qemu = 0] = qemusBelow(join(INSTANCES, first));
+    process.kill(qemu, 'SIGKILL');
     await until(async () => (await filled()) !== first);
     const second = await filled();
     const daemon = daemonPid();
