@@ -14,6 +14,7 @@ import { createDoors } from '../../../lib/daemon/doors.ts';
 import type { HandlerDeps } from '../../../lib/daemon/handler-deps.ts';
 import { Records } from '../../../lib/daemon/records.ts';
 import { recover } from '../../../lib/daemon/recover.ts';
+import { SbxError } from '../../../lib/errors.ts';
 import { createGateway, type Gateway } from '../../../lib/gateway/gateway.ts';
 import { openStore } from '../../../lib/image/store.ts';
 import type { Supervisor } from '../../../lib/machines/supervisor.ts';
@@ -83,7 +84,7 @@ async function newDaemon({ unwatchable = [] as string[] } = {}): Promise<void> {
   const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
   const doors = createDoors({ home, gateway, credentials });
   const start = (id: string) => {
-    if (unwatchable.includes(id)) throw new Error('no watch is left');
+    if (unwatchable.includes(id)) throw new SbxError('workspace', 'it cannot be watched', { why: 'no watch is left' });
     log.push(`${id} mounts watched`);
   };
   const image = { store: openStore(home.store), driver };
@@ -104,7 +105,11 @@ test('a machine of before is taken over as it runs', async () => {
 });
 
 test.each([
-  ['whose mounts cannot be watched', { unwatchable: ['bad'] }, /^bad: .* is ended: no watch is left\n$/],
+  [
+    'whose mounts cannot be watched',
+    { unwatchable: ['bad'] },
+    /^bad: .* is ended: it cannot be watched \(no watch is left\)\n$/,
+  ],
   ['whose workspace is gone', {}, /^bad: .* is ended: .*\n$/],
 ])('one %s is ended and its door shut before it is kept; the others are taken over', async (_, how, reason) => {
   const { workspace, ended } = await sandbox('bad');
