@@ -54,8 +54,13 @@ export function checkNode() {
 }
 
 export function installTools() {
+  ensurePrograms(TOOLS);
+}
+
+/** Of program → Debian package, those that are missing. */
+export function ensurePrograms(wanted) {
   const dirs = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  const missing = Object.entries(TOOLS).filter(([program]) => !dirs.some((dir) => existsSync(join(dir, program))));
+  const missing = Object.entries(wanted).filter(([program]) => !dirs.some((dir) => existsSync(join(dir, program))));
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map(([, pkg]) => pkg))];
   say(`installing ${packages.join(', ')}`);

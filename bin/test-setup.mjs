@@ -1,11 +1,11 @@
 /**
- * What the tests need besides: an ordinary user, where they run as root, and the servers that machines talk to. The servers are unpacked into
- * a folder of their own and never installed: no service of this host comes of them.
+ * What the tests need besides: an ordinary user, where they run as root, the shells that have completions, and the servers that machines talk
+ * to. The servers are unpacked into a folder of their own and never installed: no service of this host comes of them.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { must, run, say } from './setup.mjs';
+import { ensurePrograms, must, run, say } from './setup.mjs';
 
 export const TEST_USER = 'sbx-test';
 
@@ -29,6 +29,11 @@ export function ensureTestUser() {
     must('useradd', ['--create-home', '--shell', '/bin/bash', TEST_USER]);
   if (!readFileSync('/etc/subuid', 'utf8').includes(`${TEST_USER}:`))
     must('usermod', ['--add-subuids', '200000-265535', '--add-subgids', '200000-265535', TEST_USER]);
+}
+
+/** Installed: their functions and settings are looked for where their packages put them. */
+export function ensureShells() {
+  ensurePrograms({ zsh: 'zsh', fish: 'fish' });
 }
 
 /** `bin/` in the folder holds each program, as a script that begins the real one with the libraries that came with it. */

@@ -14,10 +14,11 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { must, root, run, say, setUp } from './setup.mjs';
-import { ensureServers, ensureTestUser, TEST_USER } from './test-setup.mjs';
+import { ensureServers, ensureShells, ensureTestUser, TEST_USER } from './test-setup.mjs';
 
 setUp();
 ensureTestUser();
+ensureShells();
 ensureServers();
 const results = { passed: 0, failed: 0 };
 const took = [];

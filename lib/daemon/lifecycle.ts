@@ -10,7 +10,7 @@ import type { InstanceRecord } from './records.ts';
 export async function stopIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
   return inTurn(core, id, async (record) => {
     // A start in the background that was still under way would write the opposite after us.
-    await core.supervisor.forget(id);
+    await takeOut(core, { id, sandbox: record.name, context });
     await core.deps.records.update(id, { stoppedByUser: true });
     await runSteps(core, { id, steps: [{ action: 'stop', sandbox: record.name }], context });
     await core.deps.pool.shrink();
@@ -57,12 +57,12 @@ interface Run {
 }
 
 /** By themselves: nothing is planned, and nothing else is done to the sandbox meanwhile. */
-async function runSteps({ deps, supervisor }: Core, { id, steps, context }: Run): Promise<void> {
-  await supervisor.forget(id);
+async function runSteps(core: Core, { id, steps, context }: Run): Promise<void> {
+  await takeOut(core, { id, sandbox: steps[0]?.sandbox ?? '', context });
   for (const step of steps) {
     const { sandbox, action } = step;
     context.emit({ type: 'step', sandbox, action, status: 'started' });
-    await execute(deps, step, {
+    await execute(core.deps, step, {
       id,
       signal: context.signal,
       onProgress: (message) => context.emit({ type: 'progress', sandbox, message }),
@@ -70,6 +70,15 @@ async function runSteps({ deps, supervisor }: Core, { id, steps, context }: Run)
     });
     context.emit({ type: 'step', sandbox, action, status: 'done' });
   }
+}
+
+/** Of the supervisor's hands. A step under way may take a while to come to its end. */
+async function takeOut(
+  { supervisor }: Core,
+  { id, sandbox, context }: { id: string; sandbox: string; context: RequestContext },
+): Promise<void> {
+  if (supervisor.busy(id)) context.emit({ type: 'progress', sandbox, message: 'waiting for what is being done to it' });
+  await supervisor.forget(id);
 }
 
 function requireApplied(record: InstanceRecord): SandboxSpec {

@@ -1,5 +1,6 @@
 /** What a daemon does first. */
 import { readdirSync } from 'node:fs';
+import { SbxError } from '../errors.ts';
 import { endAbandoned } from '../image/bake-places.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import { instancePaths } from '../paths.ts';
@@ -38,8 +39,9 @@ async function endPool(deps: HandlerDeps): Promise<void> {
 
 /** Its mounts cannot be looked after: it must not run on. The supervisor starts it again where that is possible, and says why where it is not. */
 async function endUnwatched(deps: HandlerDeps, id: string, error: unknown): Promise<void> {
+  const why = error instanceof SbxError && error.why !== undefined ? ` (${error.why})` : '';
   process.stderr.write(
-    `${id}: it could not be taken over and is ended: ${error instanceof Error ? error.message : error}\n`,
+    `${id}: it could not be taken over and is ended: ${error instanceof Error ? error.message : error}${why}\n`,
   );
   await deps.doors.close(id);
   await deps.driver.destroy(placesOf(instancePaths(deps.home, id)));

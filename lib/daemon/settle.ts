@@ -47,8 +47,11 @@ export async function settle(deps: HandlerDeps, context: StepContext, started: S
   await deps.records.update(id, { resumed: { pid: vm.pid, startTime: vm.startTime } });
 }
 
-/** With a deadline of its own, as connecting has: each says by itself what did not answer. */
+/** With a deadline of its own, as connecting has: each says by itself what did not answer. Who gives up is told why. */
 async function become(setup: string, identity: Identity, signal: AbortSignal): Promise<CarriedOut> {
   using patience = within(ANSWER_MS, signal);
-  return await carryOut(setup, becoming(identity), { last: true, signal: patience });
+  return await carryOut(setup, becoming(identity), { last: true, signal: patience }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
+  });
 }

@@ -37,6 +37,15 @@ const PIP = [
   ...['--break-system-packages', '--no-cache-dir', '--disable-pip-version-check'],
 ];
 
+const TRUSTED = '/usr/local/share/ca-certificates';
+
+/** Before anything is fetched. `update-ca-certificates` of the foundation puts them into the bundle. */
+export function trustSteps(pem: string): BakeStep[] {
+  if (pem === '') return [];
+  const script = `mkdir -p ${TRUSTED} && cat > ${TRUSTED}/sbx-host.crt`;
+  return [{ title: "add the host's own certificates", argv: ['/bin/sh', '-c', script], path: undefined, input: pem }];
+}
+
 /** Once for each base: the user, the trust store, the tools' proxy settings. */
 export function foundationSteps(): BakeStep[] {
   const script = [
@@ -44,7 +53,7 @@ export function foundationSteps(): BakeStep[] {
     `id ${AGENT_USER} >/dev/null 2>&1 || useradd --create-home --uid 1000 --user-group --shell /bin/bash ${AGENT_USER}`,
     `mkdir -p /etc/sudoers.d && printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\nDefaults env_keep += "http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY NODE_EXTRA_CA_CERTS npm_config_registry PIP_INDEX_URL"\\n' ${AGENT_USER} > /etc/sudoers.d/sbx`,
     'chmod 0440 /etc/sudoers.d/sbx',
-    'mkdir -p /etc/apt/apt.conf.d /usr/local/share/ca-certificates /etc/profile.d',
+    `mkdir -p /etc/apt/apt.conf.d ${TRUSTED} /etc/profile.d`,
     `printf 'Acquire::http::Proxy "%s";\\nAcquire::https::Proxy "%s";\\n' ${PROXY_URL} ${PROXY_URL} > /etc/apt/apt.conf.d/90sbx`,
     // Scripts of packages (Java's) link manuals there, and fail where a base without manuals has no such folders.
     'mkdir -p /usr/share/man/man1 /usr/share/man/man5 /usr/share/man/man7 /usr/share/man/man8',

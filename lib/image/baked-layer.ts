@@ -1,13 +1,11 @@
 /** A layer that is made by running steps in a machine on the layer below it: packages, agent. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SbxError } from '../errors.ts';
-import type { GuestConnection } from '../guest/client.ts';
 import type { VmDriver, VmPlaces } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
 import { bake } from './bake.ts';
 import { bakePlaces } from './bake-places.ts';
-import type { BakeStep } from './bake-script.ts';
+import { type BakeStep, trustSteps } from './bake-script.ts';
 import { bakeShape } from './bake-shape.ts';
 import { ensureLayer } from './ensure-layer.ts';
 import type { ImageBuild } from './image-build.ts';
@@ -80,10 +78,9 @@ async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { plac
   shape.disks.push(...disks);
   const { guest } = await bootSupervised(deps.driver, shape, places, { signal });
   await using connection = guest;
-  if (job.trust !== '') await addTrust(connection, job.trust);
   await whileSpace(deps.driver, places, (full) =>
     bake(connection, {
-      steps,
+      steps: [...trustSteps(job.trust), ...steps],
       env: request.env,
       log,
       onProgress: events.onProgress,
@@ -93,18 +90,6 @@ async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { plac
   );
   await connection.request('shutdown', {}).catch(() => {});
   await ended(deps.driver, places);
-}
-
-/** Before anything is fetched: `update-ca-certificates` of the foundation puts it into the bundle. */
-async function addTrust(guest: GuestConnection, pem: string): Promise<void> {
-  const script = 'mkdir -p /usr/local/share/ca-certificates && cat > /usr/local/share/ca-certificates/sbx-host.crt';
-  const child = guest.exec({ argv: ['/bin/sh', '-c', script], user: 'root', cwd: '/', stdin: true });
-  child.stdin.end(pem);
-  const { code } = await child.exit;
-  if (code !== 0)
-    throw new SbxError('bake-failed', "the host's own certificates could not be put into the image", {
-      why: `\`${script}\` ended with ${code}`,
-    });
 }
 
 async function ended(driver: VmDriver, places: VmPlaces): Promise<void> {

@@ -2,6 +2,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf, SbxError } from '../errors.ts';
 import { isAlive, startTimeOf } from '../process.ts';
 import { checkMounts, type MountCheck, type MountFault } from './check-mounts.ts';
 import { restoreMounts } from './restore-mounts.ts';
@@ -15,6 +16,8 @@ export interface WatchOptions extends MountCheck {
 
 /** An ending process has no mounts to be read a moment before it is gone */
 const ENDING_MS = 200;
+/** What the limits of the host are told by */
+const NONE_LEFT = ['ENOSPC', 'EMFILE', 'ENFILE', 'ENOMEM'];
 
 /** Until disposed, or until the process has ended: then there is nothing left to guard. The folder above each mount is watched: whatever undoes a mount changes an entry there. */
 export function watchMounts(options: WatchOptions): Disposable {
@@ -49,9 +52,8 @@ export function watchMounts(options: WatchOptions): Disposable {
     if (again) await look();
   };
   const hosts = options.mounts.filter(({ target }) => !/^\/export\/[^/]+$/.test(target));
-  const watchers = [...new Set(hosts.map((mount) => dirname(hostPathOf(mount, options.mounts))))].flatMap((dir) =>
-    watchFolder(dir, () => void look()),
-  );
+  const folders = [...new Set(hosts.map((mount) => dirname(hostPathOf(mount, options.mounts))))];
+  const watchers = watchFolders(folders, () => void look());
   const end = () => {
     ended = true;
     for (const watcher of watchers) watcher.close();
@@ -67,12 +69,26 @@ function hostPathOf({ target }: { target: string }, mounts: MountCheck['mounts']
   return root + target.slice(exported.length);
 }
 
-function watchFolder(dir: string, onChange: () => void): FSWatcher[] {
-  try {
-    const watcher = watch(dir, { persistent: false }, onChange);
-    watcher.on('error', onChange);
-    return [watcher];
-  } catch {
-    return [];
+/** @throws SbxError `workspace` where the host has no watch left: what changes there would not be heard of. */
+function watchFolders(folders: string[], onChange: () => void): FSWatcher[] {
+  const watchers: FSWatcher[] = [];
+  for (const folder of folders) {
+    try {
+      watchers.push(watch(folder, { persistent: false }, onChange).on('error', onChange));
+    } catch (error) {
+      // A folder that is gone, for example, is found by looking.
+      if (!NONE_LEFT.includes(errnoOf(error) ?? '')) continue;
+      for (const watcher of watchers) watcher.close();
+      throw noneLeft(folder, error);
+    }
   }
+  return watchers;
+}
+
+function noneLeft(folder: string, cause: unknown): SbxError {
+  return new SbxError('workspace', 'the protected paths of the workspace cannot be watched', {
+    why: `no watch is left for ${folder}: ${cause instanceof Error ? cause.message : cause}`,
+    hint: 'end programs that watch many files, or raise fs.inotify.max_user_watches and max_user_instances (sysctl)',
+    cause,
+  });
 }

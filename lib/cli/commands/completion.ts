@@ -5,20 +5,20 @@ import { command } from '../command.ts';
 /** Words that `main` answers before anything else: what was typed stands behind it. */
 export const COMPLETE = '__complete';
 
+// What fits nothing of ours is the shell's: files, mostly.
 const SCRIPTS: Record<string, string> = {
   bash: `_sbx() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" IFS=$'\\n'
-  COMPREPLY=($(sbx ${COMPLETE} "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-  if [ \${#COMPREPLY[@]} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$cur")); fi
+  mapfile -t COMPREPLY < <(sbx ${COMPLETE} "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
-complete -o filenames -F _sbx sbx`,
+complete -o default -F _sbx sbx`,
+  // Either sourced, or found as a file `_sbx` by compinit, which runs it in place of the function at the first time.
   zsh: `#compdef sbx
 _sbx() {
   local -a found
   found=(\${(f)"$(sbx ${COMPLETE} "\${(@)words[2,CURRENT]}" 2>/dev/null)"})
   if (( \${#found} )); then compadd -- $found; else _files; fi
 }
-compdef _sbx sbx`,
+if [[ \${funcstack[1]} == _sbx ]]; then _sbx; else compdef _sbx sbx; fi`,
   fish: `function __sbx_complete
   set -l words (commandline -opc) (commandline -ct)
   sbx ${COMPLETE} $words[2..-1] 2>/dev/null

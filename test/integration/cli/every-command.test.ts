@@ -209,39 +209,6 @@ test('the daemon finds tools of the system whose folder the user does not have o
   expect(environment.find((entry) => entry.startsWith('PATH='))).toMatch(/:\/usr\/sbin(:|$)/);
 });
 
-describe('the completion of bash', () => {
-  const proposed = async (...words: string[]) => {
-    const bin = join(dir, 'bin');
-    mkdirSync(bin, { recursive: true });
-    rmSync(join(bin, 'sbx'), { force: true });
-    symlinkSync(SBX, join(bin, 'sbx'));
-    const script = `source <(sbx completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sbx; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const env = { PATH: `${bin}:${process.env['PATH']}` };
-    const { stdout, stderr } = await program('bash', ['-c', script, 'bash', 'sbx', ...words], { cwd: dir, env });
-    expect(stderr).toBe('');
-    return stdout.split('\n').filter(Boolean);
-  };
-
-  test('knows every command and every group', async () => {
-    expect((await proposed('')).toSorted()).toEqual([...new Set(allCommands().map(([first]) => first))].toSorted());
-    expect(await proposed('net', '')).toEqual(['log', 'check', 'allow', 'suggest']);
-    expect(await proposed('va')).toEqual(['validate']);
-  });
-
-  test('knows flags, shells and templates', async () => {
-    expect(await proposed('apply', '--acc')).toEqual(['--accept-widening']);
-    expect(await proposed('completion', '')).toEqual(['bash', 'zsh', 'fish']);
-    expect(await proposed('init', '--agent', 'sh')).toEqual(['shell']);
-    expect(await proposed('template', 'show', 'sh')).toEqual(['shell']);
-  });
-
-  test('offers files where nothing else fits, and nothing of its own behind --', async () => {
-    writeFileSync(join(dir, 'a file'), '');
-    expect(await proposed('cp', 'a f')).toEqual(['a file']);
-    expect(await proposed('exec', '--', 'appl')).toEqual([]);
-  });
-});
-
 test('the state folder of sbx is in nobody’s workspace: an agent could write what it trusts', async () => {
   const project = mkdtempSync(join(dir, 'holds-'));
   writeFileSync(join(project, 'sandbox.toml'), 'version = 1\n');

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { RequestContext } from '../../../lib/daemon/api.ts';
+import type { DaemonEvent, RequestContext } from '../../../lib/daemon/api.ts';
 import type { Core } from '../../../lib/daemon/core.ts';
-import { removeIn, stopIn } from '../../../lib/daemon/lifecycle.ts';
+import { removeIn, resetIn, stopIn } from '../../../lib/daemon/lifecycle.ts';
 import { createListeners } from '../../../lib/daemon/progress.ts';
 import { Records } from '../../../lib/daemon/records.ts';
 import { createTurns } from '../../../lib/daemon/turns.ts';
@@ -48,8 +48,15 @@ afterEach(async () => {
   rmSync(home.root, { recursive: true, force: true });
 });
 
-/** A daemon's core, with a start that goes on for a moment after it heard that it was given up. */
 async function whileStarting(): Promise<Core> {
+  const core = coreOf();
+  supervisor.watch(ID, SPEC);
+  await vi.waitFor(() => expect(log).toEqual(['start']));
+  return core;
+}
+
+/** A daemon's core, with a start that goes on for a moment after it heard that it was given up. */
+function coreOf(): Core {
   supervisor = createSupervisor({
     plan: async (id, target, mode) => {
       const plan = planSandbox(target, observed(id), { mode, networkHash: hash });
@@ -67,8 +74,6 @@ async function whileStarting(): Promise<Core> {
     concurrency: 1,
     attempts: 20,
   });
-  supervisor.watch(ID, SPEC);
-  await vi.waitFor(() => expect(log).toEqual(['start']));
   const note = (what: string) => async () => void log.push(what);
   const deps = {
     home,
@@ -109,4 +114,32 @@ describe('while it is started in the background', () => {
     expect(log).toEqual(['start', 'start ended', 'destroy', 'door shut']);
     expect(records.get(ID)).toBeUndefined();
   });
+
+  test.each([
+    ['stops', stopIn],
+    ['resets', resetIn],
+    ['removes', removeIn],
+  ])('who %s a sandbox hears that it waits for that start, before it has ended', async (_, ask) => {
+    const core = await whileStarting();
+    const heard: DaemonEvent[] = [];
+    const emit = (event: DaemonEvent) => {
+      if (heard.push(event) === 1) log.push('told');
+    };
+    // A reset goes on to build an image, which there is none of here.
+    await Promise.allSettled([ask(core, ID, { ...CONTEXT, emit })]);
+    expect(log.slice(0, 3)).toEqual(['start', 'told', 'start ended']);
+    const waiting = { type: 'progress', sandbox: 'shop', message: 'waiting for what is being done to it' };
+    expect(heard.filter(({ type }) => type === 'progress')).toEqual([waiting]);
+    expect(heard[0]).toEqual(waiting);
+  });
+});
+
+test('who stops a sandbox that nothing is done to waits for nothing', async () => {
+  await records.update(ID, { stoppedByUser: true });
+  const core = coreOf();
+  supervisor.watch(ID, SPEC);
+  await vi.waitFor(() => expect([looks, supervisor.busy(ID)]).toEqual([['nothing to do'], false]));
+  const heard: DaemonEvent[] = [];
+  await stopIn(core, ID, { ...CONTEXT, emit: (event) => void heard.push(event) });
+  expect(heard.map(({ type }) => type)).toEqual(['step', 'step']);
 });

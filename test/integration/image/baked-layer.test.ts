@@ -1,0 +1,151 @@
+/**
+ * A layer's bake and the host's own certificates: a real store, real commands. The machine is a test double that speaks the guest's protocol; its
+ * commands run jailed on this host, where they may write to nothing but a folder of the test.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { type MuxStream, type StreamEvents, UNHEARD } from '../../../lib/guest/mux.ts';
+import { pipeOf } from '../../../lib/guest/pipe.ts';
+import { CHANNEL, type ExecRequest } from '../../../lib/guest/services.ts';
+import { createSession } from '../../../lib/guest/session.ts';
+import { ensureBaked } from '../../../lib/image/baked-layer.ts';
+import type { ImageBuild } from '../../../lib/image/image-build.ts';
+import { type Layer, openStore, type Store } from '../../../lib/image/store.ts';
+import { startTimeOf } from '../../../lib/process.ts';
+import { listenAt } from '../../../lib/unix-socket.ts';
+import type { VmDriver, VmPlaces } from '../../../lib/vm/driver.ts';
+
+const PEM = `${rootCertificates.slice(0, 3).join('\n')}\n`;
+
+let dir: string;
+let store: Store;
+/** The guest's /usr/local/share */
+let share: string;
+let commands: string[];
+let machine: { server: Server; sockets: Socket[] } | undefined;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sbx-bl-'));
+  store = openStore(join(dir, 's'));
+  share = join(dir, 'share');
+  mkdirSync(share);
+  commands = [];
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+type Run = (stream: MuxStream, request: ExecRequest) => Partial<StreamEvents>;
+
+/** As the agent does it, as far as a command is concerned that takes its input and ends. */
+const really =
+  ({ writable = true } = {}): Run =>
+  (stream, { argv }) => {
+    const over = writable ? ['--bind', share, '/usr/local/share'] : [];
+    const child = spawn('bwrap', ['--ro-bind', '/', '/', '--dev', '/dev', ...over, '--', ...argv]);
+    child.stdin.on('error', () => {});
+    child.stderr.on('data', (text: Buffer) => void stream.send(CHANNEL.stderr, text));
+    child.on('close', (code) => stream.close({ code }));
+    return {
+      onData: (_channel, data, taken) => void child.stdin.write(data, () => taken()),
+      onEnd: () => void child.stdin.end(),
+    };
+  };
+
+async function boot(run: Run, { agent }: VmPlaces): Promise<void> {
+  mkdirSync(join(agent, '..'), { recursive: true });
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}));
+    const session = createSession(pipeOf(socket), (stream, service, body) => {
+      if (service === 'shutdown') {
+        stream.close({});
+        end();
+        return UNHEARD;
+      }
+      commands.push((body as ExecRequest).argv.at(-1) ?? '');
+      return { ...UNHEARD, ...run(stream, body as ExecRequest) };
+    });
+    socket.on('data', (chunk) => session.push(chunk));
+  });
+  await listenAt(server, agent);
+  machine = { server, sockets };
+}
+
+function end(): void {
+  for (const socket of machine?.sockets ?? []) socket.end();
+  machine?.server.close();
+  machine = undefined;
+}
+
+function bake(run: Run, { trust = PEM, signal }: { trust?: string; signal?: AbortSignal } = {}): Promise<unknown> {
+  const startTime = startTimeOf(process.pid) ?? '';
+  const driver: Partial<VmDriver> = {
+    boot: async (_shape, places) => {
+      await boot(run, places);
+      return { pid: process.pid, startTime, accel: 'tcg', startedAt: '' };
+    },
+    find: () => (machine === undefined ? undefined : { pid: process.pid, startTime, accel: 'tcg', startedAt: '' }),
+    health: async () => 'running',
+    destroy: async () => end(),
+  };
+  const layer = (kind: string): Layer => ({
+    kind,
+    key: 'k',
+    dir: join(dir, kind),
+    parents: [],
+    description: '',
+    createdAt: '',
+    bytes: 0,
+  });
+  const deps = { store, driver: driver as VmDriver, openDoor: async () => async () => {}, logs: dir };
+  const request = { base: 'debian:bookworm', cpus: 1, memoryBytes: 1, diskBytes: 2 ** 20, env: {} };
+  const events = { onProgress: () => {}, onLine: () => {}, signal };
+  return ensureBaked({ deps, request, events } as unknown as ImageBuild, {
+    platform: { kernel: layer('kernel'), runtime: layer('runtime') },
+    parent: { layer: layer('base'), backing: [join(dir, 'root.ext4')], format: 'raw' },
+    kind: 'packages',
+    steps: [{ title: 'a step', argv: ['/bin/true'], path: undefined }],
+    trust,
+  });
+}
+
+const log = () => readFileSync(join(dir, readdirSync(dir).find((name) => name.endsWith('.log')) ?? ''), 'utf8');
+
+test('the host’s own certificates are there before the first step', async () => {
+  await bake(really());
+  expect(commands).toEqual([expect.stringContaining('sbx-host.crt'), '/bin/true']);
+  expect(readFileSync(join(share, 'ca-certificates', 'sbx-host.crt'), 'utf8')).toBe(PEM);
+  expect(await store.list()).toHaveLength(1);
+});
+
+test('where they cannot be put into the image, there is no image: no step runs, and the reason is told', async () => {
+  await expect(bake(really({ writable: false }))).rejects.toMatchObject({
+    code: 'bake-failed',
+    message: "the bake failed at add the host's own certificates",
+    why: expect.stringMatching(/ended with exit code \d+[\s\S]*Read-only file system/),
+    hint: expect.stringContaining('sbx logs --bake'),
+  });
+  expect(commands).toHaveLength(1);
+  expect(await store.list()).toEqual([]);
+  expect(log()).toMatch(/^\$ add the host's own certificates\n.*Read-only file system/);
+});
+
+test('a machine that never takes them is given up with the bake', async () => {
+  const abort = new AbortController();
+  const given = vi.fn();
+  const baked = bake(() => ({ onReset: given }), { signal: abort.signal });
+  baked.catch(() => {});
+  await vi.waitFor(() => expect(commands).toEqual([expect.stringContaining('sbx-host.crt')]));
+  abort.abort(new Error('enough'));
+  await expect(baked).rejects.toThrow();
+  await vi.waitFor(() => expect(given).toHaveBeenCalled());
+  expect(await store.list()).toEqual([]);
+});
+
+test('a host that trusts no more than every system adds none', async () => {
+  await bake(really(), { trust: '' });
+  expect(commands).toEqual(['/bin/true']);
+});
