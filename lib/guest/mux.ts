@@ -3,6 +3,8 @@ import { encode, encodeData, encodeJson, encodeWindow, type Frame, json, MAX_PAY
 
 /** Highest number of a channel */
 const LAST_CHANNEL = 2;
+/** What was taken is granted anew in pieces of this size: a frame for each piece that was read would cost more than it gives */
+const GRANT_BYTES = WINDOW / 8;
 /** Longest JSON, in frames: 4 MiB */
 const MOST_PARTS = 128;
 
@@ -13,7 +15,7 @@ export interface Pipe {
 
 /** What one side hears of a stream. */
 export interface StreamEvents {
-  /** Call `taken` when the data was passed on: it grants the sender as much again */
+  /** Call `taken` when the data was passed on: the sender may send as much again */
   onData(channel: number, data: Buffer, taken: () => void): void;
   onEnd(channel: number): void;
   onControl(message: unknown): void;
@@ -46,6 +48,8 @@ interface State {
   credit: Map<number, { bytes: number; wake: (() => void)[] }>;
   /** Bytes that came on each channel and were not taken yet */
   untaken: Map<number, number>;
+  /** Bytes of each channel that were taken and not granted anew */
+  owed: Map<number, number>;
   gone: boolean;
 }
 
@@ -106,11 +110,15 @@ export class Mux {
     if (frame.type === TYPE.data) {
       const bytes = frame.payload.length - 1;
       const untaken = (state.untaken.get(channel) ?? 0) + bytes;
-      if (bytes < 1 || channel > LAST_CHANNEL || untaken > WINDOW) throw new Error('data without credit');
+      if (bytes < 1 || channel > LAST_CHANNEL || untaken + (state.owed.get(channel) ?? 0) > WINDOW)
+        throw new Error('data without credit');
       state.untaken.set(channel, untaken);
       state.events.onData(channel, frame.payload.subarray(1), () => {
         state.untaken.set(channel, (state.untaken.get(channel) ?? 0) - bytes);
-        if (!state.gone) void this.#pipe.write(encodeWindow(frame.stream, channel, bytes));
+        const owed = (state.owed.get(channel) ?? 0) + bytes;
+        const granted = owed >= GRANT_BYTES && !state.gone ? owed : 0;
+        state.owed.set(channel, owed - granted);
+        if (granted > 0) void this.#pipe.write(encodeWindow(frame.stream, channel, granted));
       });
     } else if (frame.type === TYPE.end) state.events.onEnd(channel);
     else if (frame.type === TYPE.window) grant(state, channel, frame.payload.readUInt32BE(1));
@@ -171,7 +179,7 @@ export class Mux {
 }
 
 function newState(events: StreamEvents): State {
-  return { events, credit: new Map(), untaken: new Map(), gone: false };
+  return { events, credit: new Map(), untaken: new Map(), owed: new Map(), gone: false };
 }
 
 function creditOf(state: State, channel: number): { bytes: number; wake: (() => void)[] } {

@@ -103,9 +103,18 @@ export function newcomer(): Buffer {
 export class Decoder {
   #buffer: Buffer = Buffer.alloc(0);
   #synced = false;
+  /** Came after `#buffer` and was not looked at: the frame is not whole yet */
+  #more: Buffer[] = [];
+  /** Bytes until it is */
+  #missing = 0;
 
   push(chunk: Buffer): Frame[] {
-    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
+    this.#more.push(chunk);
+    this.#missing -= chunk.length;
+    if (this.#missing > 0) return [];
+    const came = this.#more.splice(0);
+    this.#buffer = this.#buffer.length === 0 && came.length === 1 ? chunk : Buffer.concat([this.#buffer, ...came]);
+    this.#missing = 0;
     const frames: Frame[] = [];
     for (;;) {
       if (!this.#synced && !this.#sync()) return frames;
@@ -139,7 +148,9 @@ export class Decoder {
       this.#synced = false;
       return 'lost';
     }
-    if (buffer.length < HEADER + length) return 'more';
+    this.#missing = HEADER + length - buffer.length;
+    if (this.#missing > 0) return 'more';
+    this.#missing = 0;
     const frame = { type, stream: buffer.readUInt32BE(5), payload: buffer.subarray(HEADER, HEADER + length) };
     this.#buffer = buffer.subarray(HEADER + length);
     return frame;

@@ -6,7 +6,10 @@ export interface Port extends Pipe {
   run(events: { onData: (chunk: Buffer) => void; onHostGone: () => void }): void;
 }
 
-const READ_BYTES = 128 * 1024;
+/** The port gives no more at once */
+const READ_BYTES = 4096;
+/** Memory for many reads: to ask for some each time costs more than the read */
+const SLAB_BYTES = 64 * 1024;
 /** Frames are gathered into one write up to this size */
 const WRITE_BYTES = 256 * 1024;
 const POLL_MS = 10;
@@ -29,8 +32,14 @@ type Read = (buffer: Buffer, done: (error: Error | null, bytes: number) => void)
 /** For ever. What comes goes to `onData`; `onHostGone` is called once for each time that the host goes. */
 export function listen(readInto: Read, { onData, onHostGone }: Parameters<Port['run']>[0]): void {
   let empty = 0;
+  let slab = Buffer.allocUnsafe(SLAB_BYTES);
+  let used = 0;
   const next = () => {
-    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    if (used + READ_BYTES > SLAB_BYTES) {
+      slab = Buffer.allocUnsafe(SLAB_BYTES);
+      used = 0;
+    }
+    const buffer = slab.subarray(used, used + READ_BYTES);
     readInto(buffer, (error, bytes) => {
       if (error !== null || bytes === 0) {
         empty += 1;
@@ -39,6 +48,8 @@ export function listen(readInto: Read, { onData, onHostGone }: Parameters<Port['
         return;
       }
       empty = 0;
+      // Whoever got it may keep it.
+      used += bytes;
       onData(buffer.subarray(0, bytes));
       next();
     });
