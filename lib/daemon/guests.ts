@@ -48,7 +48,9 @@ export function createGuests(onClosed: (id: string) => void): Guests {
     const guest = await connecting.catch((error: unknown) => {
       options.signal?.throwIfAborted();
       throw new SbxError('guest-failed', 'the sandbox does not answer', {
-        why: `its agent gave no answer within ${options.timeoutMs / 1000} s`,
+        why: signal.aborted
+          ? `its agent gave no answer within ${options.timeoutMs / 1000} s`
+          : `its agent was not reached: ${error instanceof Error ? error.message : error}`,
         hint: 'see `sbx logs --console`; `sbx stop` and `sbx start` restart it',
         cause: error,
       });

@@ -16,8 +16,8 @@ export interface WatchOptions extends MountCheck {
 
 /** An ending process has no mounts to be read a moment before it is gone */
 const ENDING_MS = 200;
-/** What the limits of the host are told by */
-const NONE_LEFT = ['ENOSPC', 'EMFILE', 'ENFILE', 'ENOMEM'];
+/** What is gone changes no more; it is found by looking */
+const GONE = ['ENOENT', 'ENOTDIR'];
 
 /** Until disposed, or until the process has ended: then there is nothing left to guard. The folder above each mount is watched: whatever undoes a mount changes an entry there. */
 export function watchMounts(options: WatchOptions): Disposable {
@@ -69,26 +69,28 @@ function hostPathOf({ target }: { target: string }, mounts: MountCheck['mounts']
   return root + target.slice(exported.length);
 }
 
-/** @throws SbxError `workspace` where the host has no watch left: what changes there would not be heard of. */
+/** @throws SbxError `workspace` where a folder cannot be watched: what changes there would not be heard of. */
 function watchFolders(folders: string[], onChange: () => void): FSWatcher[] {
   const watchers: FSWatcher[] = [];
   for (const folder of folders) {
     try {
       watchers.push(watch(folder, { persistent: false }, onChange).on('error', onChange));
     } catch (error) {
-      // A folder that is gone, for example, is found by looking.
-      if (!NONE_LEFT.includes(errnoOf(error) ?? '')) continue;
+      if (GONE.includes(errnoOf(error) ?? '')) continue;
       for (const watcher of watchers) watcher.close();
-      throw noneLeft(folder, error);
+      throw unwatched(folder, error);
     }
   }
   return watchers;
 }
 
-function noneLeft(folder: string, cause: unknown): SbxError {
+function unwatched(folder: string, cause: unknown): SbxError {
+  const closed = errnoOf(cause) === 'EACCES';
   return new SbxError('workspace', 'the protected paths of the workspace cannot be watched', {
-    why: `no watch is left for ${folder}: ${cause instanceof Error ? cause.message : cause}`,
-    hint: 'end programs that watch many files, or raise fs.inotify.max_user_watches and max_user_instances (sysctl)',
+    why: `${closed ? `${folder} cannot be read` : `no watch is left for ${folder}`}: ${cause instanceof Error ? cause.message : cause}`,
+    hint: closed
+      ? 'make the folder readable for you'
+      : 'end programs that watch many files, or raise fs.inotify.max_user_watches and max_user_instances (sysctl)',
     cause,
   });
 }

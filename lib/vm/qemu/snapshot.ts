@@ -1,5 +1,6 @@
 /** Warm snapshots: RAM is a file that QEMU maps, the device state goes through its migration. */
-import { renameSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
 import { run } from '../../process.ts';
 import type { StartOptions, VmPlaces, VmProcess, WarmFiles } from '../driver.ts';
@@ -10,7 +11,16 @@ import { tailOf } from './start-failure.ts';
 import { destroyVm, endsSoon, findVm } from './vm-process.ts';
 
 const MIGRATION_DEADLINE_MS = 120_000;
-/** Of 10 ms */
+const LOOK_MS = 5;
+/** What the writer of the device state says in the end, beside QEMU's own words */
+const WRITTEN = 'sbx: the device state is whole';
+const NOT_WRITTEN = 'sbx: the device state could not be written';
+/**
+ * Behind the shell that QEMU starts: that one gets a signal as soon as QEMU has handed the last of the state over, and what still stood in the
+ * pipe would be lost. A writer in the background would read nothing, but for the third descriptor.
+ */
+const WRITER = `exec:exec 3<&0; (cat <&3 >${JAIL.state} && echo '${WRITTEN}' || echo '${NOT_WRITTEN}') >&2 &`;
+/** Of 10 ms. It writes its disks out */
 const QUIT_TRIES = 6_000;
 
 /** Where the device state is captured, until the snapshot is whole. */
@@ -25,23 +35,42 @@ export async function takeSnapshot(places: VmPlaces, into: WarmFiles, signal: Ab
     await using qmp = await openMonitor(places, vm, { signal });
     await qmp.execute('stop');
     await leaveRamInItsFile(qmp);
-    await qmp.execute('migrate', { uri: `exec:cat >${JAIL.state}` });
+    await qmp.execute('migrate', { uri: WRITER });
     const ended = await qmp.until<{ status?: string }>(
       'query-migrate',
       (answer) => answer.status === 'completed' || answer.status === 'failed',
       MIGRATION_DEADLINE_MS,
     );
-    if (ended.status !== 'completed')
-      throw new SbxError('vm-restore-failed', 'the snapshot could not be written', { why: tailOf(places.monitorLog) });
+    if (ended.status !== 'completed' || !(await isWritten(places, signal))) throw notWritten(places);
     await qmp.execute('quit').catch(() => {});
   }
-  // By itself: it waits for the program that writes its device state, which a signal would cut off.
   if (!(await endsSoon(vm, QUIT_TRIES)))
     throw new SbxError('vm-restore-failed', 'the snapshot could not be written', { why: 'QEMU does not end' });
   await destroyVm(places);
   // Pages of zeros become holes. Pages the guest never touched are holes already: a fresh boot is captured, so little is freed memory.
   await run('fallocate', ['--dig-holes', into.ram], { signal });
   renameSync(captureBeside(into.ram), into.device);
+}
+
+/** With the machine its jail ends, and every program in it: it is not told to end before. */
+async function isWritten(places: VmPlaces, signal: AbortSignal | undefined): Promise<boolean> {
+  for (const until = Date.now() + MIGRATION_DEADLINE_MS; Date.now() < until; await sleep(LOOK_MS)) {
+    signal?.throwIfAborted();
+    const said = readFileSync(places.monitorLog, 'utf8');
+    if (said.includes(WRITTEN)) return true;
+    if (said.includes(NOT_WRITTEN)) return false;
+  }
+  return false;
+}
+
+function notWritten(places: VmPlaces): SbxError {
+  const why = tailOf(places.monitorLog);
+  if (/No space left/i.test(why))
+    return new SbxError('no-space', 'no space left for a warm snapshot', {
+      why,
+      hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
+    });
+  return new SbxError('vm-restore-failed', 'the snapshot could not be written', { why });
 }
 
 /** Loads the device state into a VM that waits for it, and lets it run. What is to be looked at before is looked at while it loads. */

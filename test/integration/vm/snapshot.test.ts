@@ -1,16 +1,17 @@
 /**
- * A snapshot is whole or there is none. Test doubles stand for QEMU: a monitor that speaks its real protocol, and a process with a machine's
- * sign in its command line, which writes the last of the device state when it is told to quit.
+ * A snapshot is whole or there is none. Test doubles stand for QEMU: a monitor that speaks its real protocol, runs the real program that writes
+ * the device state and treats it as QEMU does; and a process with a machine's sign in its command line.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { bakePlaces } from '../../../lib/image/bake-places.ts';
 import type { VmPlaces, WarmFiles } from '../../../lib/vm/driver.ts';
+import { JAIL } from '../../../lib/vm/qemu/args.ts';
 import { captureBeside, takeSnapshot } from '../../../lib/vm/qemu/snapshot.ts';
 import { markerOf } from '../../../lib/vm/qemu/vm-process.ts';
 
@@ -22,14 +23,19 @@ vi.mock('node:timers/promises', async (original) => {
   return { ...real, setTimeout };
 });
 
-/** On `quit`, its own end: the rest of the device state, which takes it a moment. With a second word it never ends */
-const QEMU = `const { appendFileSync } = require('node:fs');
-const [, file, stays] = process.argv;
-process.stdin.once('data', () => {
-  if (stays === '') setTimeout(() => { appendFileSync(file, 'and the rest'); process.exit(0); }, 200);
-});
+/** On `quit`, its own end. With a word it never ends */
+const QEMU = `const [, stays] = process.argv;
+process.stdin.once('data', () => stays === '' && process.exit(0));
 setInterval(() => {}, 1000);
 console.log('up');`;
+
+/** More than fits into a pipe: when QEMU has handed it over, the end of it was read by nobody */
+const DEVICE = 'device state '.repeat(80_000);
+
+interface Command {
+  execute: string;
+  arguments?: { uri?: string };
+}
 
 let dir: string;
 let places: VmPlaces;
@@ -37,7 +43,8 @@ let into: WarmFiles;
 let qemu: ChildProcess;
 let server: Server;
 let clients: Socket[];
-let commands: { execute: string; arguments?: unknown }[];
+let commands: Command[];
+let writtenAtQuit: boolean;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'sbx-snap-'));
   places = bakePlaces(dir);
@@ -45,7 +52,7 @@ beforeEach(() => {
   writeFileSync(places.monitorLog, 'qemu: it went wrong\n');
   into = { ram: join(dir, 'ram'), device: join(dir, 'device') };
   writeFileSync(into.ram, 'memory');
-  [clients, commands, clock.hurries] = [[], [], false];
+  [clients, commands, clock.hurries, writtenAtQuit] = [[], [], false, false];
 });
 afterEach(async () => {
   qemu.kill('SIGKILL');
@@ -58,10 +65,12 @@ interface Doubles {
   /** What the monitor says instead of what it would; undefined: it closes */
   says?: Record<string, (string | undefined)[]>;
   stays?: boolean;
+  /** What stands where the jail has the file of the device state */
+  file?: string;
 }
 
-async function machine({ says = {}, stays = false }: Doubles = {}): Promise<void> {
-  const args = ['-e', QEMU, captureBeside(into.ram), stays ? 'stay' : '', markerOf(places)];
+async function machine({ says = {}, stays = false, file = captureBeside(into.ram) }: Doubles = {}): Promise<void> {
+  const args = ['-e', QEMU, stays ? 'stay' : '', markerOf(places)];
   qemu = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(qemu.stdout as NodeJS.ReadableStream, 'data');
   writeFileSync(places.process, `${JSON.stringify({ 'child-pid': qemu.pid })}\n`);
@@ -71,7 +80,7 @@ async function machine({ says = {}, stays = false }: Doubles = {}): Promise<void
     socket.write('{"QMP": {"version": {}, "capabilities": []}}\n');
     socket.setEncoding('utf8').on('data', (text: string) => {
       for (const line of text.split('\n').filter(Boolean)) {
-        const said = obey(JSON.parse(line), says);
+        const said = obey(JSON.parse(line), says, file);
         if (said === undefined) socket.destroy();
         else socket.write(`${said}\n`);
       }
@@ -81,15 +90,31 @@ async function machine({ says = {}, stays = false }: Doubles = {}): Promise<void
 }
 
 /** As QEMU: the migration writes the device state, `quit` is answered and ends it. */
-function obey(command: { execute: string }, says: Record<string, (string | undefined)[]>): string | undefined {
+function obey(command: Command, says: Record<string, (string | undefined)[]>, file: string): string | undefined {
   commands.push(command);
   const { execute } = command;
   const [said] = says[execute] ?? [];
   if (says[execute] !== undefined && says[execute].length > 1) says[execute].shift();
-  if (execute === 'migrate') writeFileSync(captureBeside(into.ram), 'device ');
-  if (execute === 'quit') qemu.stdin?.write('quit\n');
+  if (execute === 'migrate' && !(execute in says)) migrate(command.arguments?.uri ?? '', file);
+  if (execute === 'quit') {
+    writtenAtQuit = readFileSync(file, 'utf8') === DEVICE;
+    qemu.stdin?.write('quit\n');
+  }
   if (execute in says) return said;
   return execute === 'query-migrate' ? status('completed') : '{"return": {}}';
+}
+
+/** What QEMU does: the state into the pipe of a shell, and that shell ended at once, by SIGTERM and a moment later by SIGKILL. */
+const MIGRATE = `mkfifo "$3" && { sh -c "$1" <"$3" >/dev/null & } && cat "$2" >"$3"
+kill -TERM $! 2>/dev/null && sleep 0.01 && kill -KILL $! 2>/dev/null; :`;
+
+function migrate(uri: string, file: string): void {
+  const script = uri.replace(/^exec:/, '').replace(JAIL.state, file);
+  const state = join(dir, 'state');
+  writeFileSync(state, DEVICE);
+  const log = openSync(places.monitorLog, 'a');
+  spawn('sh', ['-c', MIGRATE, 'sh', script, state, join(dir, 'pipe')], { stdio: ['ignore', 'ignore', log] });
+  closeSync(log);
 }
 
 const status = (now: string) => `{"return": {"status": "${now}"}}`;
@@ -97,14 +122,15 @@ const ORDER = ['qmp_capabilities', 'stop', 'migrate-set-capabilities', 'migrate'
 const snapshot = (signal?: AbortSignal) => takeSnapshot(places, into, signal);
 const names = () => commands.map(({ execute }) => execute);
 
-test('is what QEMU wrote until its own end', async () => {
+test('is all that QEMU handed over, whose writer it does not wait for', async () => {
   await machine({ says: { 'query-migrate': [status('setup'), status('active'), status('completed')] } });
   const ended = once(qemu, 'exit');
   await snapshot();
-  expect(readFileSync(into.device, 'utf8')).toBe('device and the rest');
+  expect(readFileSync(into.device, 'utf8') === DEVICE).toBe(true);
+  // With QEMU the jail ends, and the writer in it.
+  expect(writtenAtQuit).toBe(true);
   expect(readFileSync(into.ram, 'utf8')).toBe('memory');
   expect(existsSync(captureBeside(into.ram))).toBe(false);
-  // By itself: a signal would have cut off what it was writing.
   expect(await ended).toEqual([0, null]);
   expect(names().filter((name) => name !== 'query-migrate')).toEqual(ORDER);
   expect(names().filter((name) => name === 'query-migrate')).toHaveLength(3);
@@ -116,14 +142,23 @@ test('is what QEMU wrote until its own end', async () => {
 test('of a monitor that closes before it answers `quit` is the same', async () => {
   await machine({ says: { quit: [undefined] } });
   await snapshot();
-  expect(readFileSync(into.device, 'utf8')).toBe('device and the rest');
+  expect(readFileSync(into.device, 'utf8') === DEVICE).toBe(true);
 });
 
 test.each<[string, Doubles, object]>([
   [
     'whose migration fails',
     { says: { 'query-migrate': [status('active'), status('failed')] } },
-    { code: 'vm-restore-failed', message: 'the snapshot could not be written', why: 'qemu: it went wrong' },
+    {
+      code: 'vm-restore-failed',
+      message: 'the snapshot could not be written',
+      why: expect.stringContaining('qemu: it went wrong'),
+    },
+  ],
+  [
+    'whose device state finds no space',
+    { file: '/dev/full' },
+    { code: 'no-space', message: 'no space left for a warm snapshot', why: expect.stringContaining('No space left') },
   ],
   [
     'that refuses to migrate',
@@ -143,7 +178,7 @@ test.each<[string, Doubles, object]>([
   expect(names()).not.toContain('quit');
 });
 
-test('there is none of a machine that does not end: what it writes is not whole', async () => {
+test('there is none of a machine that does not end: its memory may be written to still', async () => {
   await machine({ stays: true });
   clock.hurries = true;
   await expect(snapshot()).rejects.toMatchObject({ code: 'vm-restore-failed', why: 'QEMU does not end' });

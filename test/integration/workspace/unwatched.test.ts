@@ -1,6 +1,6 @@
 /** A host that has no watch left: in a user namespace of its own, whose limits are the test's to set. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -43,9 +43,12 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
+/** A user like any other: what its file modes refuse is refused */
+const WITHOUT_RIGHTS = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all', '--'];
+
 async function watching(limit: string, root = dir): Promise<object> {
   const script = `echo ${limit.replace('=', ' > /proc/sys/user/max_inotify_')} && exec "$@"`;
-  const command = ['sh', '-c', script, 'sh', process.execPath, bundle, root];
+  const command = ['sh', '-c', script, 'sh', ...WITHOUT_RIGHTS, process.execPath, bundle, root];
   const { stdout } = await promisify(execFile)('unshare', ['--user', '--map-root-user', ...command]);
   return JSON.parse(stdout) as object;
 }
@@ -57,6 +60,22 @@ test.each(['0=watches', '1=watches', '0=instances'])('%s: nothing runs unwatched
     why: expect.stringMatching(/^no watch is left for .*\/[ab]: E(NOSPC|MFILE)/),
     hint: expect.stringContaining('fs.inotify.max_user_watches'),
   });
+});
+
+test('a folder that may be entered and not read: nothing runs unwatched', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'sbx-unr-'));
+  for (const folder of ['a', 'b']) mkdirSync(join(root, folder));
+  chmodSync(join(root, 'b'), 0o311);
+  try {
+    expect(await watching('9=watches', root)).toEqual({
+      code: 'workspace',
+      message: 'the protected paths of the workspace cannot be watched',
+      why: expect.stringMatching(/\/b cannot be read: EACCES/),
+      hint: 'make the folder readable for you',
+    });
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
 
 test('a watch for each folder is enough; a folder that is gone needs none', async () => {
