@@ -103,7 +103,12 @@ const lifecycle = z
       .enum(['never', 'on-failure', 'always'])
       .meta({ description: 'Whether a machine that ended by itself is started again', default: 'on-failure' })
       .optional(),
-    idle: duration.meta({ description: 'Stop after this long without use; `0`: never', default: '0' }).optional(),
+    idle: duration
+      .meta({
+        description: 'Stop after this long without a command or a session of the agent; `0`: never',
+        default: '0',
+      })
+      .optional(),
     pool: z
       .int()
       .min(0)

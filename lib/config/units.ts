@@ -30,3 +30,14 @@ export function parseDuration(text: string): number | undefined {
     0,
   );
 }
+
+/** As people write it: `2h`, `1h30m`, `45s`. */
+export function formatDuration(seconds: number): string {
+  const parts: string[] = [];
+  let left = seconds;
+  for (const [unit, size] of Object.entries(SECONDS).toReversed()) {
+    if (left >= size) parts.push(`${Math.floor(left / size)}${unit}`);
+    left %= size;
+  }
+  return parts.length === 0 ? '0' : parts.join('');
+}

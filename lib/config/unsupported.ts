@@ -2,7 +2,6 @@
 import type { Place } from '../errors.ts';
 import type { SandboxConfig } from './schema.ts';
 import type { Source } from './spec.ts';
-import { parseDuration } from './units.ts';
 
 const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length > 0;
 
@@ -12,7 +11,6 @@ const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['services', (config) => isFilled(config.services)],
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['workspace.mode', (config) => config.workspace?.mode === 'clone'],
-  ['lifecycle.idle', (config) => (parseDuration(config.lifecycle?.idle ?? '0') ?? 0) > 0],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];
 

@@ -11,6 +11,7 @@ import { type Listeners, report } from './progress.ts';
 import type { InstanceRecord } from './records.ts';
 import { statusOf } from './status.ts';
 import type { Turns } from './turns.ts';
+import type { Uses } from './uses.ts';
 
 export interface Core {
   deps: HandlerDeps;
@@ -19,6 +20,7 @@ export interface Core {
   disks: DiskWatch;
   listeners: Listeners;
   turns: Turns;
+  uses: Uses;
 }
 
 /** A row of `sbx ls`. */

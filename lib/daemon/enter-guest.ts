@@ -5,26 +5,26 @@ import { relayGuest } from '../guest/relay.ts';
 import type { ExecRequest } from '../guest/services.ts';
 import { instancePaths } from '../paths.ts';
 import { chooseSandbox } from './choose-sandbox.ts';
+import type { Core } from './core.ts';
 import { environmentOf } from './environment.ts';
-import type { HandlerDeps } from './handler-deps.ts';
 import { placesOf } from './machine-deps.ts';
 import type { GuestPlace, WantedGuest } from './open-guest.ts';
 import { ownProject } from './own-project.ts';
 import type { InstanceRecord, Records } from './records.ts';
+import { stoppedIdle } from './stopped-idle.ts';
 
 const ANSWER_MS = 10_000;
 
 /** @throws SbxError `not-found`, `ambiguous-name`, `not-running`. */
 export async function enterGuest(
-  deps: HandlerDeps,
+  { deps, uses }: Pick<Core, 'deps' | 'uses'>,
   wanted: WantedGuest,
 ): Promise<{ place: GuestPlace; serve: (socket: Duplex) => Promise<void> }> {
   const record = recordOf(deps.records, wanted);
   const { id, name, applied, target } = record;
   const paths = instancePaths(deps.home, id);
   const vm = deps.driver.find(placesOf(paths));
-  if (vm === undefined)
-    throw new SbxError('not-running', `${name} is not running`, { hint: `run \`sbx start ${name}\`` });
+  if (vm === undefined) throw notRunning(record);
   // Before the resume sequence is through, there is no workspace and no identity: nothing else runs.
   if (record.resumed?.pid !== vm.pid || record.resumed.startTime !== vm.startTime)
     throw new SbxError('not-running', `${name} is still starting`, {
@@ -39,8 +39,18 @@ export async function enterGuest(
   };
   return {
     place: { id, name, workspace: spec.workspace.path },
-    serve: (socket) => relayGuest(socket, guest, asking),
+    async serve(socket) {
+      using _use = uses.begin(id);
+      await relayGuest(socket, guest, asking);
+    },
   };
+}
+
+function notRunning({ name, stopped, applied }: InstanceRecord): SbxError {
+  return new SbxError('not-running', `${name} is not running`, {
+    ...(stopped === 'idle' ? { why: stoppedIdle(applied) } : {}),
+    hint: `run \`sbx start ${name}\``,
+  });
 }
 
 function withEnvironment(env: Record<string, string>, body: unknown): unknown {

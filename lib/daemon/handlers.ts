@@ -44,7 +44,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
     await deps.records.update(context.id, {
       applied: step.spec,
       target: step.spec,
-      stoppedByUser: record.stoppedByUser,
+      stopped: record.stopped,
     });
   },
   destroy: async (deps, _step, context) => {
@@ -86,7 +86,7 @@ async function create(
   mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
   const earlier = deps.records.get(id);
   const record = earlier ?? deps.records.require(id);
-  await deps.records.put({ ...record, target: spec, applied: null, image, stoppedByUser: false, resumed: null });
+  await deps.records.put({ ...record, target: spec, applied: null, image, stopped: null, resumed: null });
   rmSync(paths.disk, { force: true });
   const wanted = { id, spec, image, signal };
   const machine =
@@ -124,7 +124,7 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
   await verifyImage(deps.image, image);
   const workspace = await prepareWorkspace(deps.home, id, spec);
   await deps.doors.open(id, spec);
-  await deps.records.update(id, { stoppedByUser: false, resumed: null });
+  await deps.records.update(id, { stopped: null, resumed: null });
   const { process: vm, guest } = await bootSupervised(
     deps.driver,
     shapeOf({ spec, image, disk: paths.disk, workspace }),

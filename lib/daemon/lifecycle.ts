@@ -8,14 +8,31 @@ import { execute } from './handlers.ts';
 import type { InstanceRecord } from './records.ts';
 
 export async function stopIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(core, id, async (record) => {
-    // A start in the background that was still under way would write the opposite after us.
-    await takeOut(core, { id, sandbox: record.name, context });
-    await core.deps.records.update(id, { stoppedByUser: true });
-    await runSteps(core, { id, steps: [{ action: 'stop', sandbox: record.name }], context });
-    await core.deps.pool.shrink();
-    if (record.applied !== null) core.supervisor.watch(id, record.applied);
+  return inTurn(core, id, (record) => stop(core, { record, why: 'user', context }));
+}
+
+/** Unless it was used, or anything was done to it, before its turn came. */
+export async function stopIdle(core: Core, id: string, stillIdle: (record: InstanceRecord) => boolean): Promise<void> {
+  await inTurn(core, id, async (record) => {
+    if (!stillIdle(record)) return;
+    await stop(core, { record, why: 'idle', context: { signal: new AbortController().signal, emit: () => {} } });
   });
+}
+
+interface Stop {
+  record: InstanceRecord;
+  why: 'user' | 'idle';
+  context: RequestContext;
+}
+
+async function stop(core: Core, { record, why, context }: Stop): Promise<void> {
+  const { id, name: sandbox, applied } = record;
+  // A start in the background that was still under way would write the opposite after us.
+  await takeOut(core, { id, sandbox, context });
+  await core.deps.records.update(id, { stopped: why });
+  await runSteps(core, { id, steps: [{ action: 'stop', sandbox }], context });
+  await core.deps.pool.shrink();
+  if (applied !== null) core.supervisor.watch(id, applied);
 }
 
 export async function startIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
@@ -38,6 +55,7 @@ export async function removeIn(core: Core, id: string, context: RequestContext):
   await core.turns.take(records.require(id).projectDir, async () => {
     const steps: Step[] = [{ action: 'destroy', sandbox: records.require(id).name }];
     await runSteps(core, { id, steps, context });
+    core.uses.forget(id);
     await pool.shrink();
   });
 }

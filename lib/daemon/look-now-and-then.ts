@@ -3,22 +3,21 @@ import { instancePaths } from '../paths.ts';
 import { boundConsole } from '../vm/bound-console.ts';
 import { createClockWatch } from './clock-watch.ts';
 import type { Core } from './core.ts';
+import { stopIdleOnes } from './idle.ts';
 import { placesOf } from './machine-deps.ts';
 
 export const LOOK_EVERY_MS = 10_000;
 
 /** Whoever died or was changed from outside is found, and brought back; what cannot be brought back is not tried more often for that. */
-export function lookNowAndThen({
-  deps,
-  supervisor,
-  disks,
-}: Pick<Core, 'deps' | 'supervisor' | 'disks'>): NodeJS.Timeout {
+export function lookNowAndThen(core: Core): NodeJS.Timeout {
+  const { deps, supervisor, disks } = core;
   const clocks = createClockWatch();
   const timer = setInterval(() => {
     const records = deps.records.list();
     void clocks.look(records.flatMap(({ id }) => deps.guests.get(id) ?? []));
     void disks.look(records.map(({ id }) => ({ id, places: placesOf(instancePaths(deps.home, id)) })));
     void deps.pool.tend();
+    void stopIdleOnes(core, records);
     for (const { id } of records) {
       supervisor.look(id);
       boundConsole(instancePaths(deps.home, id).console);

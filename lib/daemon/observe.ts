@@ -25,7 +25,7 @@ export async function observe(
     exists: true,
     applied: record.applied ?? undefined,
     running: vm !== undefined,
-    stoppedByUser: record.stoppedByUser,
+    stopped: record.stopped !== null,
     exit: vm === undefined ? deps.driver.lastExit(places) : undefined,
     ready: vm !== undefined && (await isReady(deps, record, vm.pid, vm.startTime, paths.agent, signal)),
     networkHash: deps.gateway.hashOf(id),

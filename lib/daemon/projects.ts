@@ -103,7 +103,7 @@ async function ensureRecord(records: Records, id: string, project: ProjectSpec, 
     target,
     applied: null,
     image: null,
-    stoppedByUser: false,
+    stopped: null,
     resumed: null,
     createdAt: new Date().toISOString(),
   });

@@ -20,7 +20,8 @@ export interface InstanceRecord {
   /** What was applied in full last */
   applied: SandboxSpec | null;
   image: WarmImage | null;
-  stoppedByUser: boolean;
+  /** It is to stay so until somebody asks: by its user, or since nobody used it */
+  stopped: 'user' | 'idle' | null;
   /** The process whose guest went through the resume sequence */
   resumed: { pid: number; startTime: string } | null;
   createdAt: string;
@@ -55,7 +56,7 @@ export class Records {
 
   get(id: string): InstanceRecord | undefined {
     const record = readJson<InstanceRecord>(instancePaths(this.#home, id).record);
-    for (const spec of [record?.target, record?.applied]) if (spec) complete(spec);
+    if (record !== undefined) complete(record);
     return record;
   }
 
@@ -116,8 +117,10 @@ export class Records {
 }
 
 /** A record of an earlier build lacks what came later. */
-function complete(spec: Partial<SandboxSpec>): void {
-  spec.credentials ??= [];
+function complete(record: Partial<InstanceRecord>): void {
+  record.stopped ??= null;
+  for (const spec of [record.target, record.applied] as (Partial<SandboxSpec> | null)[])
+    if (spec) spec.credentials ??= [];
 }
 
 function readJson<T extends { version: number }>(file: string): T | undefined {

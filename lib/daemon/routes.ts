@@ -53,7 +53,7 @@ export function routesOf(core: Core, options: RouteOptions): DaemonService {
       const items = await collectGarbage(store, used, dryRun);
       return { dryRun, items, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
     },
-    guest: (wanted) => enterGuest(deps, wanted),
+    guest: (wanted) => enterGuest(core, wanted),
     async shutdown() {
       options.onShutdown();
     },

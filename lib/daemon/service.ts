@@ -30,6 +30,7 @@ import { recover } from './recover.ts';
 import { type RouteOptions, routesOf } from './routes.ts';
 import type { Registries } from './spec-parts.ts';
 import { createTurns } from './turns.ts';
+import { createUses } from './uses.ts';
 import { endWaiting, isAlive, makeWaiting } from './waiting-clone.ts';
 
 export interface ServiceOptions extends RouteOptions {
@@ -103,7 +104,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const disks = createDiskWatch(deps.driver);
   // Whoever asked for something uses it first.
   const tendSoon = () => void setTimeout(() => void deps.pool.tend(), TEND_AFTER_MS).unref();
-  const core: Core = { deps, supervisor, secrets, disks, listeners, turns: createTurns(tendSoon) };
+  const core: Core = { deps, supervisor, secrets, disks, listeners, turns: createTurns(tendSoon), uses: createUses() };
   tendSoon();
   return { ...routesOf(core, options), [Symbol.asyncDispose]: endOf(core, lookNowAndThen(core)) };
 }

@@ -5,6 +5,7 @@ import type { SessionsRunning } from '../guest/services.ts';
 import type { VmProcess } from '../vm/driver.ts';
 import type { Condition, SandboxState, SandboxStatus } from './api.ts';
 import type { InstanceRecord } from './records.ts';
+import { stoppedIdle } from './stopped-idle.ts';
 
 export interface StatusFacts {
   record: InstanceRecord;
@@ -43,12 +44,12 @@ export function statusOf(facts: StatusFacts): SandboxStatus {
   };
 }
 
-function stateOf({ record, vm, busy, diskFull, error }: StatusFacts): SandboxState {
+function stateOf({ record, vm, busy, diskFull }: StatusFacts): SandboxState {
   if (diskFull) return 'failed';
   if (busy && vm === undefined && record.image === null) return 'building';
   if (busy) return 'starting';
   if (vm !== undefined) return record.resumed?.pid === vm.pid ? 'running' : 'failed';
-  return record.stoppedByUser && error === undefined ? 'stopped' : record.stoppedByUser ? 'stopped' : 'failed';
+  return record.stopped === null ? 'failed' : 'stopped';
 }
 
 function conditionsOf({ record, vm, connected, sessions, doorOpen, diskFull, error, now }: StatusFacts): Condition[] {
@@ -60,6 +61,7 @@ function conditionsOf({ record, vm, connected, sessions, doorOpen, diskFull, err
     message,
     since: status ? since : now,
   });
+  const idle = record.stopped === 'idle';
   const failure = error === undefined ? undefined : toErrorJson(error);
   return [
     make(
@@ -71,8 +73,14 @@ function conditionsOf({ record, vm, connected, sessions, doorOpen, diskFull, err
     make(
       'Ready',
       vm !== undefined && connected,
-      vm === undefined ? 'NotRunning' : connected ? 'Answers' : 'NoAnswer',
-      vm === undefined ? 'no virtual machine' : connected ? 'the agent answers' : 'the agent does not answer',
+      vm === undefined ? (idle ? 'StoppedIdle' : 'NotRunning') : connected ? 'Answers' : 'NoAnswer',
+      vm === undefined
+        ? idle
+          ? stoppedIdle(record.applied)
+          : 'no virtual machine'
+        : connected
+          ? 'the agent answers'
+          : 'the agent does not answer',
     ),
     make(
       'NetworkDoor',

@@ -11,11 +11,11 @@ export interface Wanted {
   count: number;
 }
 
-/** By what fits to what. Sandboxes that are alike share their clones; those that a person stopped ask for none. */
+/** By what fits to what. Sandboxes that are alike share their clones; those that are stopped ask for none. */
 export function wantedClones(records: InstanceRecord[]): Map<string, Wanted> {
   const wanted = new Map<string, Wanted>();
-  for (const { applied, image, stoppedByUser } of records) {
-    if (applied === null || image === null || stoppedByUser || applied.lifecycle.pool === 0) continue;
+  for (const { applied, image, stopped } of records) {
+    if (applied === null || image === null || stopped !== null || applied.lifecycle.pool === 0) continue;
     const fit = fitOf(applied, image);
     const count = Math.max(applied.lifecycle.pool, wanted.get(fit)?.count ?? 0);
     wanted.set(fit, { spec: applied, image, count });

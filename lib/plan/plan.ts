@@ -87,7 +87,7 @@ function createPlan(spec: SandboxSpec): Plan {
 
 function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptions['mode']): boolean {
   if (mode === 'apply') return true;
-  if (observed.stoppedByUser) return false;
+  if (observed.stopped) return false;
   if (observed.running) return true;
   const { restart } = spec.lifecycle;
   return restart === 'always' || (restart === 'on-failure' && observed.exit?.code !== 0);
@@ -96,7 +96,7 @@ function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptio
 /** A difference that no field explains: the machine itself. */
 function driftOf(observed: ObservedSandbox, restart: boolean, healthy: boolean, sandbox: string): Change[] {
   if (!restart || healthy) return [];
-  const from = observed.running ? 'not answering' : observed.stoppedByUser ? 'stopped' : 'ended';
+  const from = observed.running ? 'not answering' : observed.stopped ? 'stopped' : 'ended';
   return [{ sandbox, path: 'machine', from, to: 'running', effect: 'restart', widens: false, source: 'default' }];
 }
 
@@ -124,7 +124,7 @@ export function absent(name: string): ObservedSandbox {
     exists: false,
     applied: undefined,
     running: false,
-    stoppedByUser: false,
+    stopped: false,
     exit: undefined,
     ready: false,
     networkHash: undefined,

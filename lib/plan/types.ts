@@ -24,8 +24,8 @@ export interface ObservedSandbox {
   applied: SandboxSpec | undefined;
   /** QEMU's process is alive */
   running: boolean;
-  /** The user stopped it (`sbx stop`): not restarted by itself, `apply` starts it */
-  stoppedByUser: boolean;
+  /** By its user (`sbx stop`) or since nobody used it: not restarted by itself, `apply` starts it */
+  stopped: boolean;
   /** How the last run ended, when not running */
   exit: { code: number | undefined; at: number } | undefined;
   /** The guest agent answers */

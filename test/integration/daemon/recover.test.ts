@@ -70,7 +70,7 @@ async function sandbox(id: string): Promise<{ workspace: string; machine: ChildP
     target: applied,
     applied,
     image: null,
-    stoppedByUser: false,
+    stopped: null,
     resumed: null,
     createdAt: new Date(0).toISOString(),
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canonicalHash } from '../../../lib/config/hash.ts';
 import { nearest } from '../../../lib/config/nearest.ts';
-import { parseDuration, parseSize } from '../../../lib/config/units.ts';
+import { formatDuration, parseDuration, parseSize } from '../../../lib/config/units.ts';
 
 test.each<[string, number | undefined]>([
   ['2GiB', 2 * 1024 ** 3],
@@ -78,3 +78,7 @@ function sorted(value: unknown): unknown {
     .map(([key, item]) => ['key', key, sorted(item)])
     .concat([['object']]);
 }
+
+test.each(['0', '45s', '30m', '2h', '1h30m', '1d', '2d3h4m5s'])('%s is said as it is written', (text) =>
+  expect(formatDuration(parseDuration(text) ?? Number.NaN)).toBe(text),
+);

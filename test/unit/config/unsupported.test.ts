@@ -8,7 +8,6 @@ describe('what is still to come', () => {
     ['services', '[[services]]\nname = "db"\nhost = "127.0.0.1:5432"', 1, 3],
     ['mcp.servers', '[mcp.servers.github]\ncommand = ["x"]', 1, 6],
     ['workspace.mode', '[workspace]\nmode = "clone"', 2, 8],
-    ['lifecycle.idle', '[lifecycle]\nidle = "2h"', 2, 8],
     ['image.base', '[image]\nbase = "oci:registry.test/a:1"', 2, 8],
   ])('%s is told with its place', async (path, text, line, column) => {
     const { unsupported } = await load(text);

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { DaemonEvent, RequestContext } from '../../../lib/daemon/api.ts';
 import type { Core } from '../../../lib/daemon/core.ts';
-import { removeIn, resetIn, stopIn } from '../../../lib/daemon/lifecycle.ts';
+import { removeIn, resetIn, stopIdle, stopIn } from '../../../lib/daemon/lifecycle.ts';
 import { createListeners } from '../../../lib/daemon/progress.ts';
 import { Records } from '../../../lib/daemon/records.ts';
 import { createTurns } from '../../../lib/daemon/turns.ts';
+import { createUses } from '../../../lib/daemon/uses.ts';
 import { createSupervisor, type Supervisor } from '../../../lib/machines/supervisor.ts';
 import { type Home, homeOf, instancePaths } from '../../../lib/paths.ts';
 import { absent, planSandbox } from '../../../lib/plan/plan.ts';
@@ -36,7 +37,7 @@ beforeEach(async () => {
     target: SPEC,
     applied: SPEC,
     image: null,
-    stoppedByUser: false,
+    stopped: null,
     resumed: null,
     createdAt: new Date(0).toISOString(),
   });
@@ -67,7 +68,7 @@ function coreOf(): Core {
       log.push('start');
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
       await new Promise((resolve) => setImmediate(resolve));
-      if (records.get(id) !== undefined) await records.update(id, { stoppedByUser: false });
+      if (records.get(id) !== undefined) await records.update(id, { stopped: null });
       log.push('start ended');
       signal.throwIfAborted();
     },
@@ -87,13 +88,20 @@ function coreOf(): Core {
     credentials: { forget: async () => {} },
   };
   const disks = { look: async () => {}, isWaiting: () => false };
-  return { deps, supervisor, disks, listeners: createListeners(), turns: createTurns() } as unknown as Core;
+  return {
+    deps,
+    supervisor,
+    disks,
+    listeners: createListeners(),
+    turns: createTurns(),
+    uses: createUses(),
+  } as unknown as Core;
 }
 
 function observed(id: string) {
   const record = records.get(id);
   if (record === undefined) return absent('shop');
-  return running(SPEC, { running: false, ready: false, stoppedByUser: record.stoppedByUser });
+  return running(SPEC, { running: false, ready: false, stopped: record.stopped !== null });
 }
 
 describe('while it is started in the background', () => {
@@ -102,7 +110,7 @@ describe('while it is started in the background', () => {
     const status = await stopIn(core, ID, CONTEXT);
     expect(log).toEqual(['start', 'start ended', 'destroy']);
     expect(status.state).toBe('stopped');
-    expect(records.require(ID).stoppedByUser).toBe(true);
+    expect(records.require(ID).stopped).toBe('user');
     // It is watched again, which finds nothing to do.
     await vi.waitFor(() => expect(looks).toEqual(['start', 'nothing to do']));
     expect(log).toEqual(['start', 'start ended', 'destroy']);
@@ -135,11 +143,33 @@ describe('while it is started in the background', () => {
 });
 
 test('who stops a sandbox that nothing is done to waits for nothing', async () => {
-  await records.update(ID, { stoppedByUser: true });
+  await records.update(ID, { stopped: 'user' });
   const core = coreOf();
   supervisor.watch(ID, SPEC);
   await vi.waitFor(() => expect([looks, supervisor.busy(ID)]).toEqual([['nothing to do'], false]));
   const heard: DaemonEvent[] = [];
   await stopIn(core, ID, { ...CONTEXT, emit: (event) => void heard.push(event) });
   expect(heard.map(({ type }) => type)).toEqual(['step', 'step']);
+});
+
+describe('a sandbox that nobody used', () => {
+  test('is stopped when its turn comes, and stays so', async () => {
+    const core = coreOf();
+    await stopIdle(core, ID, () => true);
+    expect(records.require(ID).stopped).toBe('idle');
+    expect(log).toEqual(['destroy']);
+    await vi.waitFor(() => expect(looks).toEqual(['nothing to do']));
+  });
+
+  test('and is used before its turn comes goes on', async () => {
+    const core = coreOf();
+    let idle = true;
+    let free = () => {};
+    const before = core.turns.take('/project', () => new Promise<void>((resolve) => (free = resolve)));
+    const stopping = stopIdle(core, ID, () => idle);
+    idle = false;
+    free();
+    await Promise.all([before, stopping]);
+    expect([records.require(ID).stopped, log]).toEqual([null, []]);
+  });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Core } from '../../../lib/daemon/core.ts';
 import { LOOK_EVERY_MS, lookNowAndThen } from '../../../lib/daemon/look-now-and-then.ts';
+import { createUses } from '../../../lib/daemon/uses.ts';
 import { createSupervisor } from '../../../lib/machines/supervisor.ts';
 import { homeOf } from '../../../lib/paths.ts';
 import { spec } from '../plan/spec.ts';
@@ -34,11 +35,12 @@ function looking(start: () => Promise<void>) {
   });
   const deps = {
     home: homeOf({ SBX_HOME: root }),
-    records: { list: () => [{ id: 'shop' }] },
+    records: { list: () => [{ id: 'shop', applied: spec() }] },
     guests: { get: () => undefined },
     pool: { tend: async () => {} },
   } as unknown as Core['deps'];
-  const timer = lookNowAndThen({ deps, supervisor, disks: { look: async () => {}, isWaiting: () => false } });
+  const disks = { look: async () => {}, isWaiting: () => false };
+  const timer = lookNowAndThen({ deps, supervisor, disks, uses: createUses() } as unknown as Core);
   supervisor.watch('shop', spec());
   return { state, [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -15,7 +15,7 @@ function rig(count: number, made: (signal: AbortSignal) => Promise<void> = async
   const log: string[] = [];
   const state = { count, tries: 0 };
   const pool = createPool({
-    records: () => [{ applied: asking(state.count), image: IMAGE, stoppedByUser: false } as InstanceRecord],
+    records: () => [{ applied: asking(state.count), image: IMAGE, stopped: null } as InstanceRecord],
     async make({ id, signal }) {
       state.tries += 1;
       await made(signal);

@@ -10,7 +10,7 @@ const waiting = (pool: number, change: Partial<SandboxSpec> = {}) =>
   spec({ lifecycle: { restart: 'on-failure', idleSeconds: 0, pool }, ...change });
 
 function record(applied: SandboxSpec | null, change: Partial<InstanceRecord> = {}): InstanceRecord {
-  return { applied, image: image(), stoppedByUser: false, ...change } as InstanceRecord;
+  return { applied, image: image(), stopped: null, ...change } as InstanceRecord;
 }
 
 const mount = (line: number) => ({
@@ -29,7 +29,7 @@ test('sandboxes that are alike share clones: as many as the one that asks for mo
 
 test('none for a sandbox that was not applied, that a person stopped, or that asks for none', () => {
   const asking = waiting(2);
-  expect(counts([record(null), record(asking, { image: null }), record(asking, { stoppedByUser: true })])).toEqual([]);
+  expect(counts([record(null), record(asking, { image: null }), record(asking, { stopped: 'user' })])).toEqual([]);
   expect(counts([record(waiting(0))])).toEqual([]);
 });
 

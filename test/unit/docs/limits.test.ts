@@ -11,7 +11,6 @@ const WORDS: Record<string, string> = {
   credentials: 'credentials',
   'mcp.servers': 'MCP',
   'workspace.mode': 'git clones as workspace',
-  'lifecycle.idle': 'idle stop',
   'image.base': 'OCI images',
   'agent.files': 'files of agents',
 };

@@ -16,7 +16,7 @@ function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
         exists: true,
         running: true,
         ready: true,
-        stoppedByUser: false,
+        stopped: false,
         exit: undefined,
         networkHash: hash(step.spec),
       };
@@ -53,11 +53,11 @@ describe('convergence', () => {
       exists: fc.boolean(),
       running: fc.boolean(),
       ready: fc.boolean(),
-      stoppedByUser: fc.boolean(),
+      stopped: fc.boolean(),
       door: fc.boolean(),
     })
     .map(
-      ({ applied, exists, running: runs, ready, stoppedByUser, door }): ObservedSandbox =>
+      ({ applied, exists, running: runs, ready, stopped, door }): ObservedSandbox =>
         exists
           ? {
               name: 'shop',
@@ -65,7 +65,7 @@ describe('convergence', () => {
               applied,
               running: runs,
               ready: runs && ready,
-              stoppedByUser,
+              stopped,
               exit: undefined,
               networkHash: door && applied !== undefined ? hash(applied) : undefined,
               warmKey: undefined,

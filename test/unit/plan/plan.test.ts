@@ -80,9 +80,9 @@ describe('a machine that ended', () => {
   });
 
   test('stays stopped when the user stopped it, until apply', () => {
-    expect(ended({ stoppedByUser: true }, 'always')).toEqual([]);
+    expect(ended({ stopped: true }, 'always')).toEqual([]);
     expect(
-      actions(planSandbox(spec(), running(spec(), { running: false, ready: false, stoppedByUser: true }), apply).steps),
+      actions(planSandbox(spec(), running(spec(), { running: false, ready: false, stopped: true }), apply).steps),
     ).toEqual(['start']);
   });
 

@@ -40,7 +40,7 @@ export function running(applied: SandboxSpec, change: Partial<ObservedSandbox> =
     exists: true,
     applied,
     running: true,
-    stoppedByUser: false,
+    stopped: false,
     exit: undefined,
     ready: true,
     networkHash: hash(applied),
