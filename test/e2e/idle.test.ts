@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { appliedProject } from './applied-project.ts';
 import { inside, json, must, qemusOf, SHELL, sbx, statusOf, until } from './harness.ts';
 
-const IDLE = 5;
+const IDLE = 3;
+/** Longer than that and than the pause between two looks */
+const BUSY = IDLE + 11;
 
 describe('a sandbox with an idle time', () => {
   const p = appliedProject('idle', `${SHELL}[lifecycle]\nrestart = "always"\nidle = "${IDLE}s"\n`);
@@ -24,12 +26,12 @@ describe('a sandbox with an idle time', () => {
   });
 
   test('is started by who uses it, with its disk, and is not stopped while a command or a session goes on', async () => {
-    const { stdout } = await must(['exec', '--apply', '--', 'sh', '-c', `cat /kept; sleep ${4 * IDLE}; echo done`], {
+    const { stdout } = await must(['exec', '--apply', '--', 'sh', '-c', `cat /kept; sleep ${BUSY}; echo done`], {
       cwd: p.dir,
     });
     expect(stdout).toBe('kept\ndone\n');
     const { pid } = await statusOf(p.dir);
-    await must(['run', '--headless', `sleep ${4 * IDLE}; echo of its agent`], { cwd: p.dir });
+    await must(['run', '--headless', `sleep ${BUSY}; echo of its agent`], { cwd: p.dir });
     expect((await statusOf(p.dir)).pid).toBe(pid);
     await stopped();
     expect(await json(['plan'], { cwd: p.dir })).toMatchObject({ changes: [{ path: 'machine', from: 'stopped' }] });

@@ -165,7 +165,10 @@ describe('a sandbox that nobody used', () => {
     const core = coreOf();
     let idle = true;
     let free = () => {};
-    const before = core.turns.take('/project', () => new Promise<void>((resolve) => (free = resolve)));
+    const held = new Promise<void>((resolve) => {
+      free = resolve;
+    });
+    const before = core.turns.take('/project', () => held);
     const stopping = stopIdle(core, ID, () => idle);
     idle = false;
     free();
