@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'not-found'
   | 'ambiguous-name'
   | 'not-running'
+  | 'stopped-idle'
   | 'refused-widening'
   | 'refused-policy'
   | 'needs-confirmation'
@@ -60,6 +61,7 @@ const USER_CODES: ReadonlySet<ErrorCode> = new Set([
   'not-found',
   'ambiguous-name',
   'not-running',
+  'stopped-idle',
   'refused-widening',
   'refused-policy',
   'needs-confirmation',

@@ -12,6 +12,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   'config-syntax': 'mend the line; docs/reference.md of sbx shows every field',
   'config-invalid': 'mend the line; docs/reference.md of sbx shows every field',
   'not-found': '`sbx ls` shows what there is',
+  'stopped-idle': 'run `sbx start`',
   'not-running': 'run `sbx start`, or `sbx apply`',
   cancelled: 'nothing is lost: the next `sbx apply` goes on from here',
   'tool-missing': 'run `sbx doctor --fix`',

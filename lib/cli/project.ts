@@ -10,8 +10,10 @@ import type { DaemonClient } from '../daemon/client.ts';
 import { launching, readBuild } from '../daemon/launch.ts';
 import { type OpenGuest, openGuest } from '../daemon/open-guest.ts';
 import { ownProject } from '../daemon/own-project.ts';
+import { SbxError } from '../errors.ts';
 import type { Home } from '../paths.ts';
 import type { SbxContext } from './context.ts';
+import type { View } from './view/types.ts';
 
 export async function readProject(context: Pick<SbxContext, 'home'>, cwd: string): Promise<ProjectSpec> {
   const { loadProject } = await import('../config/load.ts');
@@ -52,9 +54,29 @@ export async function daemonOf(context: SbxContext): Promise<DaemonClient> {
   return new DaemonClient(launching(context));
 }
 
-/** Into a sandbox by one request. @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`; `not-running`. */
-export function guestOf(context: SbxContext, cwd: string, name: string | undefined): Promise<OpenGuest> {
-  return openGuest(launching(context), { cwd, name });
+export interface Entering {
+  context: SbxContext;
+  cwd: string;
+  name: string | undefined;
+  view: View;
+}
+
+/**
+ * Into a sandbox by one request; one that was stopped since nobody used it is started first.
+ * @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`; `not-running`.
+ */
+export async function guestOf({ context, cwd, name, view }: Entering): Promise<OpenGuest> {
+  const enter = () => openGuest(launching(context), { cwd, name });
+  return enter().catch(async (error: unknown) => {
+    if (!(error instanceof SbxError && error.code === 'stopped-idle')) throw error;
+    const client = await daemonOf(context);
+    const sandbox = await resolveSandbox(client, cwd, name);
+    const { follow } = await import('./follow.ts');
+    await follow(view, `starting ${sandbox.name}: ${error.why}`, (signal, onEvent) =>
+      client.start(sandbox.id, { signal, onEvent }),
+    );
+    return enter();
+  });
 }
 
 /** @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`. */

@@ -15,7 +15,7 @@ import { stoppedIdle } from './stopped-idle.ts';
 
 const ANSWER_MS = 10_000;
 
-/** @throws SbxError `not-found`, `ambiguous-name`, `not-running`. */
+/** @throws SbxError `not-found`, `ambiguous-name`, `not-running`, `stopped-idle`. */
 export async function enterGuest(
   { deps, uses }: Pick<Core, 'deps' | 'uses'>,
   wanted: WantedGuest,
@@ -47,10 +47,10 @@ export async function enterGuest(
 }
 
 function notRunning({ name, stopped, applied }: InstanceRecord): SbxError {
-  return new SbxError('not-running', `${name} is not running`, {
-    ...(stopped === 'idle' ? { why: stoppedIdle(applied) } : {}),
-    hint: `run \`sbx start ${name}\``,
-  });
+  const hint = `run \`sbx start ${name}\``;
+  return stopped === 'idle'
+    ? new SbxError('stopped-idle', `${name} is not running`, { why: stoppedIdle(applied), hint })
+    : new SbxError('not-running', `${name} is not running`, { hint });
 }
 
 function withEnvironment(env: Record<string, string>, body: unknown): unknown {

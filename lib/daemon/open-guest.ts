@@ -27,7 +27,7 @@ export interface OpenGuest {
 const HEAD_MAX = 64 * 1024;
 const HEAD_END = '\r\n\r\n';
 
-/** @throws SbxError `not-found`, `ambiguous-name`, `not-running`, and as the daemon reports it. */
+/** @throws SbxError `not-found`, `ambiguous-name`, `not-running`, `stopped-idle`, and as the daemon reports it. */
 export function openGuest(connection: Connection, wanted: WantedGuest): Promise<OpenGuest> {
   return alive(connection, () => ask(connection, addressOf(wanted)));
 }

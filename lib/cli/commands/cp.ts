@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { SbxError } from '../../errors.ts';
 import type { CopyResult } from '../../guest/copy/types.ts';
 import { command } from '../command.ts';
-import { daemonOf, resolveSandbox } from '../project.ts';
+import { guestOf } from '../project.ts';
 
 interface Side {
   /** Undefined: the host; empty: the project's only sandbox */
@@ -33,10 +33,9 @@ export const cp = command<{ user?: string }, [string, string]>({
       throw new SbxError('usage', 'one side must be in a sandbox, the other on the host', {
         hint: 'write NAME:PATH for the side in the sandbox (:PATH for the only one)',
       });
-    const client = await daemonOf(context);
-    const sandbox = await resolveSandbox(client, cwd, name === '' ? undefined : name);
+    const { socket } = await guestOf({ context, cwd, name: name === '' ? undefined : name, view });
     const { GuestConnection } = await import('../../guest/client.ts');
-    await using guest = GuestConnection.open((await client.guest(sandbox.id)).socket);
+    await using guest = GuestConnection.open(socket);
     const user = flags.user === undefined ? {} : { user: flags.user };
     const result =
       from.name === undefined

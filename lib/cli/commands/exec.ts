@@ -49,7 +49,7 @@ export const exec = command<ExecFlags, string[]>({
     // A word that is wrong is said before anything is started.
     const env = parseEnv(flags.env ?? []);
     if (flags.apply) await applyAll(context, view, cwd);
-    return runIn(guestOf(context, cwd, name), {
+    return runIn(guestOf({ context, cwd, name, view }), {
       view,
       argv,
       env,
@@ -72,7 +72,7 @@ export const shell = command<{ user?: string; apply: boolean }, [string?]>({
   async run({ context, cwd, view, flags, args }) {
     if (flags.apply) await applyAll(context, view, cwd);
     const tty = isTerminal();
-    return runIn(guestOf(context, cwd, args[0]), {
+    return runIn(guestOf({ context, cwd, name: args[0], view }), {
       view,
       argv: ['/bin/sh', '-c', 'command -v bash >/dev/null && exec bash -l || exec sh -l'],
       flags: { ...flags, tty, interactive: true },
