@@ -160,6 +160,7 @@ function asUser() {
     cwd: work,
     env: {
       HOME: join('/home', name),
+      SBX_TEST_HOME: undefined,
       USER: name,
       LOGNAME: name,
       SBX_TEST_ROOT: work,
