@@ -21,7 +21,7 @@ ensureTestUser();
 ensureShells();
 ensureServers();
 /** Supervised boots: a hundred in all */
-const BOOTS = process.getuid() === 0 ? { root: 80, user: 20 } : { root: 100, user: 0 };
+const BOOTS = process.getuid() === 0 ? { root: 90, user: 10 } : { root: 100, user: 0 };
 const results = { passed: 0, failed: 0 };
 const took = [];
 const reports = mkdtempSync(join(tmpdir(), 'sbx-test-'));
