@@ -7,7 +7,7 @@ import type { InstanceRecord } from './records.ts';
 
 type Looked = Pick<Core, 'deps' | 'supervisor' | 'uses'>;
 
-export function isIdle({ deps, supervisor, uses }: Looked, { id, applied }: InstanceRecord): boolean {
+function isIdle({ deps, supervisor, uses }: Looked, { id, applied }: InstanceRecord): boolean {
   const limit = (applied?.lifecycle.idleSeconds ?? 0) * 1000;
   const vm = limit === 0 ? undefined : deps.driver.find(placesOf(instancePaths(deps.home, id)));
   if (vm === undefined) return false;

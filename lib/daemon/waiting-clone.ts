@@ -1,12 +1,10 @@
 /** A clone that waits for whoever wants a fresh sandbox: resumed, its workspace mounted, its agent awake; without a name, a door or a word of anybody's. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
-import { within } from '../deadline.ts';
-import { becoming } from '../guest/setup/becoming.ts';
-import { carryOut } from '../guest/setup/client.ts';
 import { verifyImage } from '../image/warm-image.ts';
 import { instancePaths } from '../paths.ts';
 import { together } from '../together.ts';
+import { ANSWER_MS, become, newIdentity } from './become.ts';
 import { type CloneRequest, type Machine, mustShow, resumeClone } from './machine.ts';
 import { type MachineDeps, placesOf } from './machine-deps.ts';
 import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from './workspaces.ts';
@@ -17,7 +15,6 @@ export interface WaitingClone extends Machine {
 }
 
 const PREFIX = 'pool-';
-const ANSWER_MS = 30_000;
 
 export function isWaiting(id: string): boolean {
   return id.startsWith(PREFIX);
@@ -35,19 +32,11 @@ export async function makeWaiting(deps: MachineDeps, request: CloneRequest): Pro
     mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
     await verifyImage(deps.image, image);
     const machine = await resumeClone(deps, request);
-    using patience = within(ANSWER_MS, signal);
-    const nobody = {
-      entropy: randomBytes(64),
-      timeNs: BigInt(Date.now()) * 1_000_000n,
-      machineId: randomUUID().replaceAll('-', ''),
-      hostname: 'sbx',
-      mounts: machine.workspace.guestMounts,
-      ca: '',
-    };
-    await together(patience, (both) => [
+    const nobody = newIdentity({ hostname: 'sbx', mounts: machine.workspace.guestMounts, ca: '' });
+    await together(signal, (both) => [
       deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal: both }),
       // Not the last: it becomes somebody later, and the way through the helper is known then.
-      carryOut(paths.setup, becoming(nobody), { last: false, signal: both }),
+      become(paths.setup, nobody, { last: false, signal: both }),
     ]);
     deps.watches.start(id, machine.vm.pid, machine.workspace);
     return { id, ...machine };
