@@ -24,6 +24,8 @@ ensureServers();
 const BOOTS = process.getuid() === 0 ? { root: 90, user: 10 } : { root: 100, user: 0 };
 const results = { passed: 0, failed: 0 };
 const took = [];
+/** What failed, said once more at the end: the output before it is long. */
+const failures = [];
 const reports = mkdtempSync(join(tmpdir(), 'sbx-test-'));
 const node = (args, options) => must(process.execPath, args, options);
 const tool = (name, args) => node([join('node_modules', '.bin', name), ...args]);
@@ -101,8 +103,18 @@ function count(project, { report, status, from }) {
   if (skipped > 0 && process.env.CI) {
     process.stderr.write(`${skipped} tests of ${project} were skipped; in CI none may be\n`);
     results.failed += skipped;
+    failures.push(`${project}: ${skipped} skipped`);
   }
-  if (status !== 0 && (found?.numFailedTests ?? 0) === 0) results.failed += 1;
+  for (const { name, message, assertionResults } of found?.testResults ?? []) {
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    for (const { fullName, failureMessages } of failed)
+      failures.push(`${project}, ${basename(name)}: ${fullName}\n${failureMessages.join('\n')}`);
+    if (failed.length === 0 && message !== '') failures.push(`${project}, ${basename(name)}\n${message}`);
+  }
+  if (status !== 0 && (found?.numFailedTests ?? 0) === 0) {
+    results.failed += 1;
+    failures.push(`${project}: ended with ${status} though no test failed; see what it printed above`);
+  }
 }
 
 say('unit');
@@ -124,6 +136,8 @@ if (process.getuid() === 0) {
 await agents();
 say('seconds');
 for (const { part, seconds } of took) process.stdout.write(`${String(seconds).padStart(6)}  ${part}\n`);
+if (failures.length > 0) say('failed');
+for (const failure of failures) process.stdout.write(`${failure}\n\n`);
 rmSync(reports, { recursive: true, force: true });
 process.stdout.write(`\n${results.passed} passed, ${results.failed} failed\n`);
 process.exit(results.failed === 0 ? 0 : 1);
