@@ -20,8 +20,7 @@ export async function prepare(agent = 'shell', more = ''): Promise<World> {
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-bench-')));
   writeFileSync(join(dir, 'sandbox.toml'), toml(agent) + more);
-  const sbx = (args: string[]) =>
-    call(process.execPath, [resolve('bin/sbx'), ...args], { cwd: dir, env: { ...process.env, SBX_HOME: home } });
+  const sbx = (args: string[]) => call(resolve('bin/sbx'), args, { cwd: dir, env: { ...process.env, SBX_HOME: home } });
   await sbx(['apply', '--yes', '--accept-widening']);
   return {
     dir,

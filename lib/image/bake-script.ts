@@ -1,4 +1,5 @@
 /** The steps of a bake as data: what runs inside the guest, as root, and how each is called when it fails. Pure. */
+import { ADDED_CERTIFICATES, EXTRA_CERTIFICATES, SYSTEM_BUNDLE } from '../guest/setup/operations.ts';
 
 export interface BakeStep {
   /** For progress and errors: `apt-get install`, or the user's own line */
@@ -37,12 +38,22 @@ const PIP = [
   ...['--break-system-packages', '--no-cache-dir', '--disable-pip-version-check'],
 ];
 
-const TRUSTED = '/usr/local/share/ca-certificates';
-
-/** Before anything is fetched. `update-ca-certificates` of the foundation puts them into the bundle. */
+/** Before anything is fetched. What `update-ca-certificates` would do with them, without its many seconds for all the others. */
 export function trustSteps(pem: string): BakeStep[] {
   if (pem === '') return [];
-  const script = `mkdir -p ${TRUSTED} && cat > ${TRUSTED}/sbx-host.crt`;
+  const script = [
+    'set -eu',
+    `share=${ADDED_CERTIFICATES} bundle=${SYSTEM_BUNDLE} extra=${EXTRA_CERTIFICATES}`,
+    'certs=$(dirname "$bundle")',
+    'mkdir -p "$share" "$certs"',
+    'cat > "$extra"',
+    // One in each file, as the system's own tools want them.
+    `awk -v at="$share/sbx-host-" '/-----BEGIN/ { n += 1 } { print > (at n ".crt") }' "$extra"`,
+    'if [ ! -s "$bundle" ] && command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null 2>&1; exit; fi',
+    '{ echo; cat "$extra"; } >> "$bundle"',
+    'for file in "$share"/sbx-host-*.crt; do ln -sf "$file" "$certs/$(basename "$file" .crt).pem"; done',
+    'if command -v openssl >/dev/null; then openssl rehash "$certs"; fi',
+  ].join('\n');
   return [{ title: "add the host's own certificates", argv: ['/bin/sh', '-c', script], path: undefined, input: pem }];
 }
 
@@ -53,14 +64,18 @@ export function foundationSteps(): BakeStep[] {
     `id ${AGENT_USER} >/dev/null 2>&1 || useradd --create-home --uid 1000 --user-group --shell /bin/bash ${AGENT_USER}`,
     `mkdir -p /etc/sudoers.d && printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\nDefaults env_keep += "http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY NODE_EXTRA_CA_CERTS npm_config_registry PIP_INDEX_URL"\\n' ${AGENT_USER} > /etc/sudoers.d/sbx`,
     'chmod 0440 /etc/sudoers.d/sbx',
-    `mkdir -p /etc/apt/apt.conf.d ${TRUSTED} /etc/profile.d`,
+    `mkdir -p /etc/apt/apt.conf.d ${ADDED_CERTIFICATES} /etc/ssl/certs /etc/profile.d`,
     `printf 'Acquire::http::Proxy "%s";\\nAcquire::https::Proxy "%s";\\n' ${PROXY_URL} ${PROXY_URL} > /etc/apt/apt.conf.d/90sbx`,
     // Scripts of packages (Java's) link manuals there, and fail where a base without manuals has no such folders.
     'mkdir -p /usr/share/man/man1 /usr/share/man/man5 /usr/share/man/man7 /usr/share/man/man8',
     // Services are the sandbox's to start, not a package's.
     "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 0755 /usr/sbin/policy-rc.d",
     'printf \'PATH="$PATH:/opt/sbx/bin"\\n\' > /etc/profile.d/sbx.sh',
-    'if command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null 2>&1; fi',
+    // A base of Debian's has its bundle already.
+    `if [ ! -s ${SYSTEM_BUNDLE} ] && command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null 2>&1; fi`,
+    `touch ${SYSTEM_BUNDLE} ${EXTRA_CERTIFICATES}`,
+    // What is added later begins a line.
+    `if [ -n "$(tail -c 1 ${SYSTEM_BUNDLE})" ]; then echo >> ${SYSTEM_BUNDLE}; fi`,
     ': > /etc/machine-id',
     "rm -f /etc/resolv.conf && printf 'nameserver 127.0.0.1\\n' > /etc/resolv.conf",
   ].join('\n');
@@ -133,7 +148,7 @@ export function guestEnvironment(registries: {
   npm?: string | undefined;
   pip?: string | undefined;
 }): Record<string, string> {
-  const bundle = '/etc/ssl/certs/ca-certificates.crt';
+  const bundle = SYSTEM_BUNDLE;
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/sbx/bin',
     LANG: 'C.UTF-8',
@@ -144,7 +159,7 @@ export function guestEnvironment(registries: {
     no_proxy: 'localhost,127.0.0.1,::1',
     NO_PROXY: 'localhost,127.0.0.1,::1',
     NODE_USE_ENV_PROXY: '1',
-    NODE_EXTRA_CA_CERTS: bundle,
+    NODE_EXTRA_CA_CERTS: EXTRA_CERTIFICATES,
     SSL_CERT_FILE: bundle,
     REQUESTS_CA_BUNDLE: bundle,
     GIT_SSL_CAINFO: bundle,

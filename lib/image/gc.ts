@@ -21,7 +21,7 @@ export async function collectGarbage(
   if (!dryRun) for (const layer of unused) await store.remove(layer.kind, layer.key);
   const leftovers = await store.sweep(dryRun);
   return [
-    ...unused.map((layer: Layer) => ({
+    ...unused.map((layer) => ({
       kind: layer.kind,
       key: layer.key,
       bytes: layer.bytes,

@@ -60,13 +60,15 @@ export async function sealedParents(root: string, parents: Parent[]): Promise<Pa
 
 /** Why the layer cannot be used: one below it was built again since, and its disk and memory are about the blocks of another one. */
 export async function foundationGone(root: string, { parents }: LayerRecord): Promise<string | undefined> {
-  for (const { kind, key, content } of parents) {
-    if (content === undefined) continue;
-    const record = await readRecord(join(root, `${kind}-${key}`));
-    if (record === undefined) return `the ${kind} layer that it stands on is gone`;
-    if (contentOf(record) !== content) return `the ${kind} layer that it stands on was built again`;
-  }
-  return undefined;
+  const whys = await Promise.all(
+    parents.map(async ({ kind, key, content }) => {
+      if (content === undefined) return undefined;
+      const record = await readRecord(join(root, `${kind}-${key}`));
+      if (record === undefined) return `the ${kind} layer that it stands on is gone`;
+      return contentOf(record) === content ? undefined : `the ${kind} layer that it stands on was built again`;
+    }),
+  );
+  return whys.find((why) => why !== undefined);
 }
 
 function contentOf({ files, parents }: LayerRecord): string {
@@ -76,11 +78,13 @@ function contentOf({ files, parents }: LayerRecord): string {
 
 /** Cheap: no file has been written to, exchanged or moved since it was sealed. */
 export async function isUntouched(dir: string, record: LayerRecord): Promise<boolean> {
-  for (const file of record.files) {
-    const found = await stat(join(dir, file.name)).catch(() => undefined);
-    if (found === undefined || found.size !== file.size || !isSame(file, found)) return false;
-  }
-  return true;
+  const same = await Promise.all(
+    record.files.map(async (file) => {
+      const found = await stat(join(dir, file.name)).catch(() => undefined);
+      return found !== undefined && found.size === file.size && isSame(file, found);
+    }),
+  );
+  return same.every(Boolean);
 }
 
 /** Why the layer is not what was sealed. The full hash is computed only where a file's identity has changed. Needs the layer's lock. */

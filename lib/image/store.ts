@@ -24,6 +24,9 @@ export interface Layer extends LayerMeta {
   key: string;
   dir: string;
   createdAt: string;
+}
+
+export interface MeasuredLayer extends Layer {
   /** Bytes really used on the disk */
   bytes: number;
 }
@@ -47,7 +50,7 @@ export interface Store {
   ): Promise<Layer>;
   /** Where a layer lies, or will lie */
   pathOf(kind: string, key: string): string;
-  list(): Promise<Layer[]>;
+  list(): Promise<MeasuredLayer[]>;
   remove(kind: string, key: string): Promise<void>;
   /** Layers that living processes build at this moment, with the parents they need for it */
   building(): Promise<Building[]>;
@@ -68,12 +71,7 @@ export function openStore(root: string): Store {
     async get(kind, key, options) {
       const dir = pathOf(kind, key);
       const record = await readRecord(dir);
-      if (
-        record !== undefined &&
-        (await isUntouched(dir, record)) &&
-        (await foundationGone(root, record)) === undefined
-      )
-        return use(dir, record);
+      if (record !== undefined && (await isAsSealed(root, dir, record))) return use(dir, record);
       if (statSync(dir, { throwIfNoEntry: false }) === undefined) return undefined;
       // What one process has found damaged, another one may have built again since: the lock, and look anew.
       using _lock = await takeLock(lockOf(kind, key));
@@ -102,10 +100,8 @@ export function openStore(root: string): Store {
     },
     async list() {
       const names = await readdir(root);
-      const layers = await Promise.all(
-        names.map(async (name) => ({ dir: join(root, name), record: await readRecord(join(root, name)) })),
-      );
-      return Promise.all(layers.flatMap(({ dir, record }) => (record === undefined ? [] : [layerOf(dir, record)])));
+      const layers = await Promise.all(names.map((name) => measured(join(root, name))));
+      return layers.filter((layer) => layer !== undefined);
     },
     async remove(kind, key) {
       using _lock = await takeLock(lockOf(kind, key));
@@ -178,6 +174,11 @@ async function findOrDiscard(
   return undefined;
 }
 
+async function isAsSealed(root: string, dir: string, record: LayerRecord): Promise<boolean> {
+  const [untouched, gone] = await Promise.all([isUntouched(dir, record), foundationGone(root, record)]);
+  return untouched && gone === undefined;
+}
+
 async function use(dir: string, record: LayerRecord): Promise<Layer> {
   const now = new Date();
   // When it was last used. A layer that is removed at this very moment is found missing by its user.
@@ -185,9 +186,14 @@ async function use(dir: string, record: LayerRecord): Promise<Layer> {
   return layerOf(dir, record);
 }
 
-async function layerOf(dir: string, record: LayerRecord): Promise<Layer> {
+function layerOf(dir: string, record: LayerRecord): Layer {
   const { kind, key, parents, description, createdAt } = record;
-  return { kind, key, parents, description, createdAt, dir, bytes: await bytesIn(dir) };
+  return { kind, key, parents, description, createdAt, dir };
+}
+
+async function measured(dir: string): Promise<MeasuredLayer | undefined> {
+  const record = await readRecord(dir);
+  return record === undefined ? undefined : { ...layerOf(dir, record), bytes: await bytesIn(dir) };
 }
 
 function explain(error: unknown, root: string): unknown {

@@ -47,7 +47,7 @@ test('fifty commands at once: all run before the first one ends, each has its ow
 
 /** `sbx` on a terminal of its own. */
 function onTerminal(args: string[]) {
-  const pty = spawnPty(process.execPath, [SBX, ...args], {
+  const pty = spawnPty(SBX, args, {
     cols: 100,
     rows: 30,
     cwd: p.dir,

@@ -30,7 +30,7 @@ export interface CallOptions {
 
 export function sbx(args: string[], options: CallOptions): Promise<Result> {
   mkdirSync(HOME, { recursive: true, mode: 0o700 });
-  const child = spawn(process.execPath, [SBX, ...args], {
+  const child = spawn(SBX, args, {
     cwd: options.cwd,
     env: { ...process.env, SBX_HOME: HOME, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],

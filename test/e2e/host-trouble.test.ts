@@ -44,7 +44,7 @@ function inNamespace(script: string, args: string[] = []): Promise<{ code: numbe
 
 /** `sbx` inside, with a state folder of its own; its daemon ends with the namespace. */
 const command = (home: string, before: string, args: string) =>
-  `export SBX_HOME=${home}; mkdir -p -m 700 ${home}; ${before}; exec ${process.execPath} ${SBX} ${args}`;
+  `export SBX_HOME=${home}; mkdir -p -m 700 ${home}; ${before}; exec ${SBX} ${args}`;
 
 describe('the disk of the host is full', () => {
   test('while a layer is baked: a clear error, and nothing is left', async () => {

@@ -57,7 +57,7 @@ describe('whatever is killed, the next look mends it', () => {
     const copy = mkdtempSync(join(tmpdir(), 'sbx-copy-'));
     for (const part of ['bin', 'dist', 'templates', 'package.json'])
       cpSync(join(dirname(SBX), '..', part), join(copy, part), { recursive: true });
-    execFileSync(process.execPath, [join(copy, 'bin/sbx'), 'ls'], { env: { ...process.env, SBX_HOME: HOME } });
+    execFileSync(join(copy, 'bin/sbx'), ['ls'], { env: { ...process.env, SBX_HOME: HOME } });
     const other = daemonPid();
     rmSync(copy, { recursive: true, force: true });
     await must(['reset', '--yes'], { cwd: p.dir });

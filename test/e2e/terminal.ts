@@ -11,7 +11,7 @@ export interface Person {
 }
 
 export function person(cwd: string, args: string[], size = { cols: 90, rows: 25 }): Person {
-  const pty = spawn(process.execPath, [SBX, ...args], {
+  const pty = spawn(SBX, args, {
     ...size,
     cwd,
     name: 'xterm-256color',

@@ -21,7 +21,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const sbx = (cwd: string, ...args: string[]) =>
-  execFileSync(process.execPath, [join(unpacked, manifest.bin.sbx), ...args], {
+  execFileSync(join(unpacked, manifest.bin.sbx), args, {
     cwd,
     env: { ...process.env, SBX_HOME: join(dir, 'home') },
     encoding: 'utf8',

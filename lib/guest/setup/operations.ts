@@ -18,7 +18,10 @@ export type Operation =
   | { op: 'reboot' };
 
 /** Where the system's own tools keep what was added to the bundle */
-const OWN_CERTIFICATE = '/usr/local/share/ca-certificates/sbx.crt';
+export const ADDED_CERTIFICATES = '/usr/local/share/ca-certificates';
+const OWN_CERTIFICATE = `${ADDED_CERTIFICATES}/sbx.crt`;
+/** What is trusted besides the public roots, for programs that bring those themselves: reading them again costs Node a tenth of its start */
+export const EXTRA_CERTIFICATES = '/etc/ssl/sbx-extra.pem';
 export const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
 export const JAVA_STORE = '/etc/ssl/certs/java/cacerts';
 /** OpenSSL looks for an issuer under the hash of its name, which is the same for the authorities of all sandboxes */
@@ -28,11 +31,17 @@ export const AUTHORITY_HASH = 'b0679d8b';
 export interface TrustPlaces {
   own: string;
   bundle: string;
+  extra: string;
   /** Made from the bundle, where there is one */
   java: string;
 }
 
-const TRUST: TrustPlaces = { own: OWN_CERTIFICATE, bundle: SYSTEM_BUNDLE, java: JAVA_STORE };
+const TRUST: TrustPlaces = {
+  own: OWN_CERTIFICATE,
+  bundle: SYSTEM_BUNDLE,
+  extra: EXTRA_CERTIFICATES,
+  java: JAVA_STORE,
+};
 
 export interface CarriedOut {
   /** There is a trust store of Java, which is to be made anew from what the system trusts */
@@ -65,7 +74,7 @@ function argumentsOf(operation: Operation, trust: TrustPlaces): (string | Buffer
     case 'write':
       return [operation.path, operation.text];
     case 'trust':
-      return [operation.certificate, trust.own, trust.bundle, trust.java];
+      return [operation.certificate, trust.own, trust.java, trust.bundle, trust.extra];
     case 'folder':
       return [operation.path, String(operation.mode)];
     case 'mount':

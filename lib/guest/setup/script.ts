@@ -40,11 +40,11 @@ sub act {
   if ($op eq 'host') { my $h = $a[0]; return syscall($n{host}, $h, length $h) == 0; }
   if ($op eq 'write') { return put($a[0], $a[1], '>'); }
   if ($op eq 'trust') {
-    my ($pem, $own, $bundle, $java) = @a; my $text = '';
+    my ($pem, $own, $java, $bundle, $extra) = @a; my $text = '';
     $news = ' java' if -e $java;
     if (-e $own && open(my $f, '<', $own)) { local $/; $text = <$f> // ''; }
     return 1 if $text eq $pem;
-    return 0 if -e $bundle && !put($bundle, $pem, '>>');
+    for my $list ($bundle, $extra) { return 0 if -e $list && !put($list, $pem, '>>'); }
     # By its hash for OpenSSL; by a name for packages that make a list of their own of what is there, as Java's does.
     for my $name ('${AUTHORITY_HASH}.0', 'sbx.pem') {
       my $link = up($bundle) . "/$name";

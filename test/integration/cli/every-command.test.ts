@@ -54,7 +54,7 @@ interface Call {
 }
 
 const call = (words: string[], { cwd = mkdtempSync(join(dir, 'empty-')), env = {} }: Call = {}) =>
-  program(process.execPath, [SBX, ...words], { cwd, env });
+  program(SBX, words, { cwd, env });
 
 function program(file: string, args: string[], options: Call) {
   const env = { ...process.env, SBX_HOME: home, ...options.env };
@@ -209,6 +209,21 @@ test('the daemon finds tools of the system whose folder the user does not have o
   expect(environment.find((entry) => entry.startsWith('PATH='))).toMatch(/:\/usr\/sbin(:|$)/);
 });
 
+test('the client starts without the host’s extra certificates, which only the daemon needs: it has them', async () => {
+  await call(['daemon', 'stop']);
+  const bundle = join(dir, 'none.pem');
+  // Node complains of a file that is not there, when it reads it.
+  const direct = await program(process.execPath, [SBX, 'ls'], { env: { NODE_EXTRA_CA_CERTS: bundle } });
+  expect(direct.stderr).toContain(bundle);
+  await call(['daemon', 'stop']);
+  expect(await call(['ls'], { env: { NODE_EXTRA_CA_CERTS: bundle } })).toMatchObject({ status: 0, stderr: '' });
+  const pid = readHolder(homeOf({ SBX_HOME: home }).daemon.lock)?.pid;
+  const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  expect(environment.filter((entry) => entry.includes('CA_CERTS=') && entry.endsWith(bundle))).toEqual([
+    `NODE_EXTRA_CA_CERTS=${bundle}`,
+  ]);
+});
+
 test('the state folder of sbx is in nobody’s workspace: an agent could write what it trusts', async () => {
   const project = mkdtempSync(join(dir, 'holds-'));
   writeFileSync(join(project, 'sandbox.toml'), 'version = 1\n');
@@ -223,7 +238,7 @@ test('the state folder of sbx is in nobody’s workspace: an agent could write w
 
 test('a folder that was removed under the command is said to be gone', async () => {
   const gone = mkdtempSync(join(dir, 'gone-'));
-  const script = `rmdir "$PWD" && exec "${process.execPath}" "${SBX}" exec -- true`;
+  const script = `rmdir "$PWD" && exec "${SBX}" exec -- true`;
   const { status, stderr } = await program('/bin/sh', ['-c', script], { cwd: gone });
   expect({ status, stderr }).toMatchObject({
     status: 2,

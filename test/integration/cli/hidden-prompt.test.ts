@@ -17,13 +17,13 @@ beforeEach(() => {
   env = { ...process.env, SBX_HOME: home };
 });
 afterEach(() => {
-  execFileSync(process.execPath, [SBX, 'daemon', 'stop'], { env });
+  execFileSync(SBX, ['daemon', 'stop'], { env });
   rmSync(home, { recursive: true, force: true });
 });
 
 /** Types the keys when it is asked. */
 function typed(keys: string): Promise<{ code: number; shown: string }> {
-  const pty = spawn(process.execPath, [SBX, 'secret', 'set', 'key'], { env: env as Record<string, string> });
+  const pty = spawn(SBX, ['secret', 'set', 'key'], { env: env as Record<string, string> });
   let shown = '';
   let asked = false;
   pty.onData((data) => {
@@ -37,7 +37,7 @@ function typed(keys: string): Promise<{ code: number; shown: string }> {
 
 const names = () =>
   (
-    JSON.parse(execFileSync(process.execPath, [SBX, 'secret', 'ls', '--json'], { env, encoding: 'utf8' })) as {
+    JSON.parse(execFileSync(SBX, ['secret', 'ls', '--json'], { env, encoding: 'utf8' })) as {
       name: string;
     }[]
   ).map(({ name }) => name);

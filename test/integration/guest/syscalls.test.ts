@@ -65,21 +65,25 @@ describe('the resident helper', () => {
 
   it('adds a certificate to what is trusted, once, and keeps the rest', async () => {
     const [own, bundle, java] = [join(dir, 'local/share/sbx.crt'), join(dir, 'bundle.crt'), join(dir, 'cacerts')];
-    await using trusting = createSyscalls(['perl'], { own, bundle, java });
+    const extra = join(dir, 'extra.pem');
+    await using trusting = createSyscalls(['perl'], { own, bundle, extra, java });
     writeFileSync(bundle, 'others\n');
+    writeFileSync(extra, 'ours\n');
     await trusting([{ op: 'trust', certificate: 'first\n' }]);
     expect(await trusting([{ op: 'trust', certificate: 'first\n' }])).toEqual({ java: false });
     expect([readFileSync(own, 'utf8'), readFileSync(bundle, 'utf8')]).toEqual(['first\n', 'others\nfirst\n']);
     await trusting([{ op: 'trust', certificate: 'second\n' }]);
     expect([readFileSync(own, 'utf8'), readFileSync(bundle, 'utf8')]).toEqual(['second\n', 'others\nfirst\nsecond\n']);
+    expect(readFileSync(extra, 'utf8')).toBe('ours\nfirst\nsecond\n');
     expect(readlinkSync(join(dir, `${AUTHORITY_HASH}.0`))).toBe(own);
     expect(readlinkSync(join(dir, 'sbx.pem'))).toBe(own);
     writeFileSync(java, 'an old one');
     expect(await trusting([{ op: 'trust', certificate: 'second\n' }])).toEqual({ java: true });
     expect(await trusting([{ op: 'folder', path: dir, mode: 0o755 }])).toEqual({ java: false });
     rmSync(bundle);
+    rmSync(extra);
     await trusting([{ op: 'trust', certificate: 'third\n' }]);
-    expect(existsSync(bundle)).toBe(false);
+    expect([bundle, extra].filter((file) => existsSync(file))).toEqual([]);
   });
 
   it('does not mount over a symbolic link', async () => {

@@ -1,9 +1,9 @@
 /**
  * A layer's bake and the host's own certificates: a real store, real commands. The machine is a test double that speaks the guest's protocol; its
- * commands run jailed on this host, where they may write to nothing but a folder of the test.
+ * commands run jailed on this host, where they may write to nothing but folders of the test.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,8 +24,9 @@ const PEM = `${rootCertificates.slice(0, 3).join('\n')}\n`;
 
 let dir: string;
 let store: Store;
-/** The guest's /usr/local/share */
+/** The guest's /usr/local/share and /etc/ssl */
 let share: string;
+let ssl: string;
 let commands: string[];
 let machine: { server: Server; sockets: Socket[] } | undefined;
 beforeEach(() => {
@@ -33,6 +34,9 @@ beforeEach(() => {
   store = openStore(join(dir, 's'));
   share = join(dir, 'share');
   mkdirSync(share);
+  ssl = join(dir, 'ssl');
+  mkdirSync(join(ssl, 'certs'), { recursive: true });
+  writeFileSync(join(ssl, 'certs', 'ca-certificates.crt'), 'public roots');
   commands = [];
 });
 afterEach(() => rmSync(dir, { recursive: true }));
@@ -43,7 +47,7 @@ type Run = (stream: MuxStream, request: ExecRequest) => Partial<StreamEvents>;
 const really =
   ({ writable = true } = {}): Run =>
   (stream, { argv }) => {
-    const over = writable ? ['--bind', share, '/usr/local/share'] : [];
+    const over = writable ? ['--bind', share, '/usr/local/share', '--bind', ssl, '/etc/ssl'] : [];
     const child = spawn('bwrap', ['--ro-bind', '/', '/', '--dev', '/dev', ...over, '--', ...argv]);
     child.stdin.on('error', () => {});
     child.stderr.on('data', (text: Buffer) => void stream.send(CHANNEL.stderr, text));
@@ -98,7 +102,6 @@ function bake(run: Run, { trust = PEM, signal }: { trust?: string; signal?: Abor
     parents: [],
     description: '',
     createdAt: '',
-    bytes: 0,
   });
   const deps = { store, driver: driver as VmDriver, openDoor: async () => async () => {}, logs: dir };
   const request = { base: 'debian:bookworm', cpus: 1, memoryBytes: 1, diskBytes: 2 ** 20, env: {} };
@@ -114,10 +117,19 @@ function bake(run: Run, { trust = PEM, signal }: { trust?: string; signal?: Abor
 
 const log = () => readFileSync(join(dir, readdirSync(dir).find((name) => name.endsWith('.log')) ?? ''), 'utf8');
 
-test('the host’s own certificates are there before the first step', async () => {
+test('the host’s own certificates are there before the first step: in the bundle, for Node, one by one, by their hashes', async () => {
   await bake(really());
-  expect(commands).toEqual([expect.stringContaining('sbx-host.crt'), '/bin/true']);
-  expect(readFileSync(join(share, 'ca-certificates', 'sbx-host.crt'), 'utf8')).toBe(PEM);
+  expect(commands).toEqual([expect.stringContaining('sbx-host'), '/bin/true']);
+  const certs = join(ssl, 'certs');
+  expect(readFileSync(join(certs, 'ca-certificates.crt'), 'utf8')).toBe(`public roots\n${PEM}`);
+  expect(readFileSync(join(ssl, 'sbx-extra.pem'), 'utf8')).toBe(PEM);
+  const names = ['sbx-host-1', 'sbx-host-2', 'sbx-host-3'];
+  const added = join(share, 'ca-certificates');
+  expect(readdirSync(added).toSorted()).toEqual(names.map((name) => `${name}.crt`));
+  expect(names.map((name) => readFileSync(join(added, `${name}.crt`), 'utf8')).join('')).toBe(PEM);
+  const links = readdirSync(certs).filter((name) => name !== 'ca-certificates.crt');
+  expect(links.filter((name) => name.endsWith('.pem')).toSorted()).toEqual(names.map((name) => `${name}.pem`));
+  expect(links.filter((name) => /^[0-9a-f]{8}\.0$/.test(name))).toHaveLength(3);
   expect(await store.list()).toHaveLength(1);
 });
 
@@ -138,7 +150,7 @@ test('a machine that never takes them is given up with the bake', async () => {
   const given = vi.fn();
   const baked = bake(() => ({ onReset: given }), { signal: abort.signal });
   baked.catch(() => {});
-  await vi.waitFor(() => expect(commands).toEqual([expect.stringContaining('sbx-host.crt')]));
+  await vi.waitFor(() => expect(commands).toEqual([expect.stringContaining('sbx-host')]));
   abort.abort(new Error('enough'));
   await expect(baked).rejects.toThrow();
   await vi.waitFor(() => expect(given).toHaveBeenCalled());

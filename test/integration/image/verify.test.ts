@@ -46,10 +46,12 @@ function flipByte(file: string): void {
   closeSync(handle);
 }
 
-test('a sound layer is found, with its size', async () => {
+test('a sound layer is found, and listed with its size', async () => {
   const { found, damaged } = await get();
   expect(found).toEqual(layer);
-  expect(found?.bytes).toBeGreaterThan(100_000);
+  const [listed] = await store.list();
+  expect(listed).toEqual({ ...layer, bytes: expect.any(Number) });
+  expect(listed?.bytes).toBeGreaterThan(100_000);
   expect(damaged).toEqual([]);
 });
 
