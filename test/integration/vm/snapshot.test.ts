@@ -45,6 +45,8 @@ let server: Server;
 let clients: Socket[];
 let commands: Command[];
 let writtenAtQuit: boolean;
+/** Also the writer that goes on behind it */
+let migration: Promise<unknown> | undefined;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'sbx-snap-'));
   places = bakePlaces(dir);
@@ -52,12 +54,13 @@ beforeEach(() => {
   writeFileSync(places.monitorLog, 'qemu: it went wrong\n');
   into = { ram: join(dir, 'ram'), device: join(dir, 'device') };
   writeFileSync(into.ram, 'memory');
-  [clients, commands, clock.hurries, writtenAtQuit] = [[], [], false, false];
+  [clients, commands, clock.hurries, writtenAtQuit, migration] = [[], [], false, false, undefined];
 });
 afterEach(async () => {
   qemu.kill('SIGKILL');
   for (const client of clients) client.destroy();
   await new Promise((resolve) => server.close(resolve));
+  await migration;
   rmSync(dir, { recursive: true });
 });
 
@@ -113,7 +116,12 @@ function migrate(uri: string, file: string): void {
   const state = join(dir, 'state');
   writeFileSync(state, DEVICE);
   const log = openSync(places.monitorLog, 'a');
-  spawn('sh', ['-c', MIGRATE, 'sh', script, state, join(dir, 'pipe')], { stdio: ['ignore', 'ignore', log] });
+  // The last pipe is everybody's: it is closed when all have ended.
+  const stdio = ['ignore', 'ignore', log, 'ignore', 'pipe'] as const;
+  migration = once(
+    spawn('sh', ['-c', MIGRATE, 'sh', script, state, join(dir, 'pipe')], { stdio: [...stdio] }),
+    'close',
+  );
   closeSync(log);
 }
 
