@@ -20,7 +20,7 @@ export type Operation =
 /** Where the system's own tools keep what was added to the bundle */
 export const ADDED_CERTIFICATES = '/usr/local/share/ca-certificates';
 const OWN_CERTIFICATE = `${ADDED_CERTIFICATES}/sbx.crt`;
-/** What is trusted besides the public roots, for programs that bring those themselves: reading them again costs Node a tenth of its start */
+/** What is trusted besides the public roots, for programs that bring those themselves: Node 20 reads all of that file at every start */
 export const EXTRA_CERTIFICATES = '/etc/ssl/sbx-extra.pem';
 export const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
 export const JAVA_STORE = '/etc/ssl/certs/java/cacerts';
