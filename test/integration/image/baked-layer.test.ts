@@ -45,10 +45,11 @@ type Run = (stream: MuxStream, request: ExecRequest) => Partial<StreamEvents>;
 
 /** As the agent does it, as far as a command is concerned that takes its input and ends. */
 const really =
-  ({ writable = true } = {}): Run =>
+  ({ writable = true, path = process.env['PATH'] } = {}): Run =>
   (stream, { argv }) => {
     const over = writable ? ['--bind', share, '/usr/local/share', '--bind', ssl, '/etc/ssl'] : [];
-    const child = spawn('bwrap', ['--ro-bind', '/', '/', '--dev', '/dev', ...over, '--', ...argv]);
+    const env = { ...process.env, PATH: path };
+    const child = spawn('bwrap', ['--ro-bind', '/', '/', '--dev', '/dev', ...over, '--', ...argv], { env });
     child.stdin.on('error', () => {});
     child.stderr.on('data', (text: Buffer) => void stream.send(CHANNEL.stderr, text));
     child.on('close', (code) => stream.close({ code }));
@@ -131,6 +132,23 @@ test('the host’s own certificates are there before the first step: in the bund
   expect(links.filter((name) => name.endsWith('.pem')).toSorted()).toEqual(names.map((name) => `${name}.pem`));
   expect(links.filter((name) => /^[0-9a-f]{8}\.0$/.test(name))).toHaveLength(3);
   expect(await store.list()).toHaveLength(1);
+});
+
+test('a base without a bundle, and without the tool that makes one, has one of them alone', async () => {
+  rmSync(join(ssl, 'certs'), { recursive: true });
+  await bake(really({ path: '/usr/bin:/bin' }));
+  expect(readFileSync(join(ssl, 'certs', 'ca-certificates.crt'), 'utf8').trimStart()).toBe(PEM);
+});
+
+test('a base without a bundle has the one that its own tool makes', async () => {
+  const tools = join(share, 'bin');
+  mkdirSync(tools);
+  const tool = 'cat /usr/local/share/ca-certificates/*.crt > /etc/ssl/certs/ca-certificates.crt; echo made >&2';
+  writeFileSync(join(tools, 'update-ca-certificates'), `#!/bin/sh\n${tool}\n`, { mode: 0o755 });
+  rmSync(join(ssl, 'certs'), { recursive: true });
+  await bake(really({ path: '/usr/local/share/bin:/usr/bin:/bin' }));
+  expect(readdirSync(join(ssl, 'certs'))).toEqual(['ca-certificates.crt']);
+  expect(readFileSync(join(ssl, 'certs', 'ca-certificates.crt'), 'utf8')).toBe(PEM);
 });
 
 test('where they cannot be put into the image, there is no image: no step runs, and the reason is told', async () => {
