@@ -52,7 +52,9 @@ export function trustSteps(pem: string): BakeStep[] {
     'if [ ! -s "$bundle" ] && command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null 2>&1; exit; fi',
     '{ echo; cat "$extra"; } >> "$bundle"',
     'for file in "$share"/sbx-host-*.crt; do ln -sf "$file" "$certs/$(basename "$file" .crt).pem"; done',
-    'if command -v openssl >/dev/null; then openssl rehash "$certs"; fi',
+    // Of the bundle it says each time that it leaves it out.
+    'command -v openssl >/dev/null || exit 0',
+    'said=$(openssl rehash "$certs" 2>&1) || { printf "%s\\n" "$said" >&2; exit 1; }',
   ].join('\n');
   return [{ title: "add the host's own certificates", argv: ['/bin/sh', '-c', script], path: undefined, input: pem }];
 }

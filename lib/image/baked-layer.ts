@@ -25,13 +25,13 @@ export interface BakeJob {
 
 export async function ensureBaked(build: ImageBuild, job: BakeJob): Promise<RootDisk> {
   const { request, deps } = build;
+  const steps = [...trustSteps(job.trust), ...job.steps];
   const layer = await ensureLayer(build, {
     kind: job.kind,
     recipe: {
       parent: job.parent.layer.key,
       runtime: job.platform.runtime.key,
-      steps: job.steps.map(({ argv, user, input }) => (input === undefined ? argv : [argv, user, input])),
-      trust: job.trust,
+      steps: steps.map(({ argv, user, input }) => (input === undefined ? argv : [argv, user, input])),
       env: request.env,
       disk: request.diskBytes,
     },

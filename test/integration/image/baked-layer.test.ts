@@ -131,7 +131,24 @@ test('the host’s own certificates are there before the first step: in the bund
   const links = readdirSync(certs).filter((name) => name !== 'ca-certificates.crt');
   expect(links.filter((name) => name.endsWith('.pem')).toSorted()).toEqual(names.map((name) => `${name}.pem`));
   expect(links.filter((name) => /^[0-9a-f]{8}\.0$/.test(name))).toHaveLength(3);
+  expect(log()).toBe("$ add the host's own certificates\n$ a step\n");
+});
+
+test('other certificates make another layer', async () => {
+  await bake(really());
+  await bake(really());
   expect(await store.list()).toHaveLength(1);
+  await bake(really(), { trust: `${rootCertificates[4]}\n` });
+  expect(await store.list()).toHaveLength(2);
+});
+
+test('where no hashes can be made of them, there is no image, and the reason is told', async () => {
+  const tools = join(share, 'bin');
+  mkdirSync(tools);
+  writeFileSync(join(tools, 'openssl'), '#!/bin/sh\necho no such digest >&2; exit 1\n', { mode: 0o755 });
+  const baked = bake(really({ path: '/usr/local/share/bin:/usr/bin:/bin' }));
+  await expect(baked).rejects.toMatchObject({ code: 'bake-failed', why: expect.stringContaining('no such digest') });
+  expect(await store.list()).toEqual([]);
 });
 
 test('a base without a bundle, and without the tool that makes one, has one of them alone', async () => {
