@@ -11,7 +11,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   usage: '`sbx --help` lists the commands',
   'config-syntax': 'mend the line; docs/reference.md of sbx shows every field',
   'config-invalid': 'mend the line; docs/reference.md of sbx shows every field',
-  'not-found': '`sbx ls` shows what there is',
+  'not-found': 'check the name or the path; `sbx ls` shows the sandboxes',
   'stopped-idle': 'run `sbx start`',
   'not-running': 'run `sbx start`, or `sbx apply`',
   cancelled: 'nothing is lost: the next `sbx apply` goes on from here',

@@ -38,46 +38,51 @@ const PIP = [
   ...['--break-system-packages', '--no-cache-dir', '--disable-pip-version-check'],
 ];
 
-/** Before anything is fetched. What `update-ca-certificates` would do with them, without its many seconds for all the others. */
+/** What it says is shown where it fails: in the end it always says something. */
+const quietly = (command: string) => `said=$(${command} 2>&1) || { printf '%s\\n' "$said" >&2; exit 1; }`;
+
+/** A base of Debian's has a bundle already; one without any gets a list for what is added. What is added begins a line. */
+export const BUNDLE_SCRIPT = [
+  'set -eu',
+  `bundle=${SYSTEM_BUNDLE} extra=${EXTRA_CERTIFICATES}`,
+  `mkdir -p ${ADDED_CERTIFICATES} "$(dirname "$bundle")"`,
+  `if [ ! -s "$bundle" ] && command -v update-ca-certificates >/dev/null; then ${quietly('update-ca-certificates')}; fi`,
+  'touch "$bundle" "$extra"',
+  'if [ -n "$(tail -c 1 "$bundle")" ]; then echo >> "$bundle"; fi',
+].join('\n');
+
+/** After the foundation, before anything is fetched. What `update-ca-certificates` would do with them, without its many seconds for all the others. */
 export function trustSteps(pem: string): BakeStep[] {
   if (pem === '') return [];
   const script = [
     'set -eu',
     `share=${ADDED_CERTIFICATES} bundle=${SYSTEM_BUNDLE} extra=${EXTRA_CERTIFICATES}`,
     'certs=$(dirname "$bundle")',
-    'mkdir -p "$share" "$certs"',
     'cat > "$extra"',
+    'cat "$extra" >> "$bundle"',
     // One in each file, as the system's own tools want them.
     `awk -v at="$share/sbx-host-" '/-----BEGIN/ { n += 1 } { print > (at n ".crt") }' "$extra"`,
-    'if [ ! -s "$bundle" ] && command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null 2>&1; exit; fi',
-    '{ echo; cat "$extra"; } >> "$bundle"',
     'for file in "$share"/sbx-host-*.crt; do ln -sf "$file" "$certs/$(basename "$file" .crt).pem"; done',
-    // Of the bundle it says each time that it leaves it out.
-    'command -v openssl >/dev/null || exit 0',
-    'said=$(openssl rehash "$certs" 2>&1) || { printf "%s\\n" "$said" >&2; exit 1; }',
+    `if command -v openssl >/dev/null; then ${quietly('openssl rehash "$certs"')}; fi`,
   ].join('\n');
   return [{ title: "add the host's own certificates", argv: ['/bin/sh', '-c', script], path: undefined, input: pem }];
 }
 
-/** Once for each base: the user, the trust store, the tools' proxy settings. */
+/** Once for each base: the user, the system's bundle, the tools' proxy settings. */
 export function foundationSteps(): BakeStep[] {
   const script = [
     'set -eu',
     `id ${AGENT_USER} >/dev/null 2>&1 || useradd --create-home --uid 1000 --user-group --shell /bin/bash ${AGENT_USER}`,
     `mkdir -p /etc/sudoers.d && printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\nDefaults env_keep += "http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY NODE_EXTRA_CA_CERTS npm_config_registry PIP_INDEX_URL"\\n' ${AGENT_USER} > /etc/sudoers.d/sbx`,
     'chmod 0440 /etc/sudoers.d/sbx',
-    `mkdir -p /etc/apt/apt.conf.d ${ADDED_CERTIFICATES} /etc/ssl/certs /etc/profile.d`,
+    'mkdir -p /etc/apt/apt.conf.d /etc/profile.d',
     `printf 'Acquire::http::Proxy "%s";\\nAcquire::https::Proxy "%s";\\n' ${PROXY_URL} ${PROXY_URL} > /etc/apt/apt.conf.d/90sbx`,
     // Scripts of packages (Java's) link manuals there, and fail where a base without manuals has no such folders.
     'mkdir -p /usr/share/man/man1 /usr/share/man/man5 /usr/share/man/man7 /usr/share/man/man8',
     // Services are the sandbox's to start, not a package's.
     "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 0755 /usr/sbin/policy-rc.d",
     'printf \'PATH="$PATH:/opt/sbx/bin"\\n\' > /etc/profile.d/sbx.sh',
-    // A base of Debian's has its bundle already.
-    `if [ ! -s ${SYSTEM_BUNDLE} ] && command -v update-ca-certificates >/dev/null; then update-ca-certificates >/dev/null 2>&1; fi`,
-    `touch ${SYSTEM_BUNDLE} ${EXTRA_CERTIFICATES}`,
-    // What is added later begins a line.
-    `if [ -n "$(tail -c 1 ${SYSTEM_BUNDLE})" ]; then echo >> ${SYSTEM_BUNDLE}; fi`,
+    BUNDLE_SCRIPT,
     ': > /etc/machine-id',
     "rm -f /etc/resolv.conf && printf 'nameserver 127.0.0.1\\n' > /etc/resolv.conf",
   ].join('\n');
@@ -150,7 +155,6 @@ export function guestEnvironment(registries: {
   npm?: string | undefined;
   pip?: string | undefined;
 }): Record<string, string> {
-  const bundle = SYSTEM_BUNDLE;
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/sbx/bin',
     LANG: 'C.UTF-8',
@@ -162,14 +166,14 @@ export function guestEnvironment(registries: {
     NO_PROXY: 'localhost,127.0.0.1,::1',
     NODE_USE_ENV_PROXY: '1',
     NODE_EXTRA_CA_CERTS: EXTRA_CERTIFICATES,
-    SSL_CERT_FILE: bundle,
-    REQUESTS_CA_BUNDLE: bundle,
-    GIT_SSL_CAINFO: bundle,
-    PIP_CERT: bundle,
-    CARGO_HTTP_CAINFO: bundle,
-    CURL_CA_BUNDLE: bundle,
-    DENO_CERT: bundle,
-    AWS_CA_BUNDLE: bundle,
+    SSL_CERT_FILE: SYSTEM_BUNDLE,
+    REQUESTS_CA_BUNDLE: SYSTEM_BUNDLE,
+    GIT_SSL_CAINFO: SYSTEM_BUNDLE,
+    PIP_CERT: SYSTEM_BUNDLE,
+    CARGO_HTTP_CAINFO: SYSTEM_BUNDLE,
+    CURL_CA_BUNDLE: SYSTEM_BUNDLE,
+    DENO_CERT: SYSTEM_BUNDLE,
+    AWS_CA_BUNDLE: SYSTEM_BUNDLE,
     ...(registries.npm === undefined ? {} : { npm_config_registry: registries.npm }),
     ...(registries.pip === undefined ? {} : { PIP_INDEX_URL: registries.pip }),
   };

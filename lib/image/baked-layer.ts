@@ -5,7 +5,7 @@ import type { VmDriver, VmPlaces } from '../vm/driver.ts';
 import { bootSupervised } from '../vm/supervise.ts';
 import { bake } from './bake.ts';
 import { bakePlaces } from './bake-places.ts';
-import { type BakeStep, trustSteps } from './bake-script.ts';
+import type { BakeStep } from './bake-script.ts';
 import { bakeShape } from './bake-shape.ts';
 import { ensureLayer } from './ensure-layer.ts';
 import type { ImageBuild } from './image-build.ts';
@@ -19,19 +19,16 @@ export interface BakeJob {
   parent: RootDisk;
   kind: 'packages' | 'agent';
   steps: BakeStep[];
-  /** The host's extra CAs; empty when a parent has them */
-  trust: string;
 }
 
 export async function ensureBaked(build: ImageBuild, job: BakeJob): Promise<RootDisk> {
   const { request, deps } = build;
-  const steps = [...trustSteps(job.trust), ...job.steps];
   const layer = await ensureLayer(build, {
     kind: job.kind,
     recipe: {
       parent: job.parent.layer.key,
       runtime: job.platform.runtime.key,
-      steps: steps.map(({ argv, user, input }) => (input === undefined ? argv : [argv, user, input])),
+      steps: job.steps.map(({ argv, user, input }) => (input === undefined ? argv : [argv, user, input])),
       env: request.env,
       disk: request.diskBytes,
     },
@@ -80,7 +77,7 @@ async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { plac
   await using connection = guest;
   await whileSpace(deps.driver, places, (full) =>
     bake(connection, {
-      steps: [...trustSteps(job.trust), ...steps],
+      steps,
       env: request.env,
       log,
       onProgress: events.onProgress,

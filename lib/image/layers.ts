@@ -1,7 +1,7 @@
 /** The chain of layers that a sandbox is cloned from: kernel and runtime; base → packages → agent → warm. */
 import { join } from 'node:path';
 import { together } from '../together.ts';
-import { fileSteps, foundationSteps, packageSteps } from './bake-script.ts';
+import { fileSteps, foundationSteps, packageSteps, trustSteps } from './bake-script.ts';
 import { ensureBaked } from './baked-layer.ts';
 import { BASE_FILES } from './base.ts';
 import { ensureBase } from './base-layer.ts';
@@ -46,8 +46,7 @@ async function ensurePackages(build: ImageBuild, platform: Platform, base: Layer
     platform,
     parent: { layer: base, backing: [join(base.dir, BASE_FILES.disk)], format: 'raw' },
     kind: 'packages',
-    steps: [...foundationSteps(), ...packageSteps(build.request.packages)],
-    trust: await hostExtraCas(),
+    steps: [...foundationSteps(), ...trustSteps(await hostExtraCas()), ...packageSteps(build.request.packages)],
   });
 }
 
@@ -55,7 +54,7 @@ async function ensurePackages(build: ImageBuild, platform: Platform, base: Layer
 async function ensureAgent(build: ImageBuild, platform: Platform, parent: RootDisk): Promise<RootDisk> {
   const { agentPackages, agentFiles } = build.request;
   const steps = [...packageSteps(agentPackages), ...fileSteps(agentFiles)];
-  return steps.length === 0 ? parent : ensureBaked(build, { platform, parent, kind: 'agent', steps, trust: '' });
+  return steps.length === 0 ? parent : ensureBaked(build, { platform, parent, kind: 'agent', steps });
 }
 
 /** Each layer once. */

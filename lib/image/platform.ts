@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SETUP_SCRIPT } from '../guest/setup/script.ts';
-import { together } from '../together.ts';
 import type { Disk } from '../vm/driver.ts';
 import { aptSourcesFor } from './apt-sources.ts';
 import { distributionOf, hostDistribution } from './distribution.ts';
@@ -10,7 +9,7 @@ import { ensureLayer } from './ensure-layer.ts';
 import { hashFile } from './hash-file.ts';
 import type { ImageBuild } from './image-build.ts';
 import { fillKernel, KERNEL_FILES, kernelRecipe } from './kernel.ts';
-import { fillRuntime, RUNTIME_FILES, type RuntimeParts } from './runtime.ts';
+import { fillRuntime, RUNTIME_FILES } from './runtime.ts';
 import type { Layer } from './store.ts';
 
 export interface Platform {
@@ -19,11 +18,8 @@ export interface Platform {
 }
 
 export async function ensurePlatform(build: ImageBuild): Promise<Platform> {
-  const [kernel, parts] = await together(build.events.signal, (signal) => [
-    ensureKernel({ ...build, events: { ...build.events, signal } }),
-    findParts(build),
-  ]);
-  return { kernel, runtime: await ensureRuntime(build, kernel, parts) };
+  const kernel = await ensureKernel(build);
+  return { kernel, runtime: await ensureRuntime(build, kernel) };
 }
 
 /** The files of a platform, as a machine is given them. */
@@ -53,26 +49,16 @@ async function ensureKernel(build: ImageBuild): Promise<Layer> {
   });
 }
 
-interface FoundParts {
-  parts: RuntimeParts;
-  /** Hash of the guest's agent */
-  agent: string;
-  versions: string[];
-}
-
-async function findParts({ deps }: ImageBuild): Promise<FoundParts> {
-  const parts = await deps.runtimeParts();
-  const [agent, ...versions] = await Promise.all([
-    hashFile(parts.agent),
-    ...[parts.node, parts.npm, ...parts.pty].map(versionOf),
-  ]);
-  return { parts, agent, versions };
-}
-
-function ensureRuntime(build: ImageBuild, kernel: Layer, { parts, agent, versions }: FoundParts): Promise<Layer> {
+async function ensureRuntime(build: ImageBuild, kernel: Layer): Promise<Layer> {
+  const parts = await build.deps.runtimeParts();
   return ensureLayer(build, {
     kind: 'runtime',
-    recipe: { kernel: kernel.key, agent, setup: SETUP_SCRIPT, versions },
+    recipe: {
+      kernel: kernel.key,
+      agent: await hashFile(parts.agent),
+      setup: SETUP_SCRIPT,
+      versions: await Promise.all([parts.node, parts.npm, ...parts.pty].map(versionOf)),
+    },
     parents: [kernel],
     description: 'guest runtime',
     fill: (dir, { signal }) => fillRuntime(dir, kernel.dir, parts, signal),

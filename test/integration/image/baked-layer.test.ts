@@ -13,6 +13,7 @@ import { type MuxStream, type StreamEvents, UNHEARD } from '../../../lib/guest/m
 import { pipeOf } from '../../../lib/guest/pipe.ts';
 import { CHANNEL, type ExecRequest } from '../../../lib/guest/services.ts';
 import { createSession } from '../../../lib/guest/session.ts';
+import { type BakeStep, BUNDLE_SCRIPT, trustSteps } from '../../../lib/image/bake-script.ts';
 import { ensureBaked } from '../../../lib/image/baked-layer.ts';
 import type { ImageBuild } from '../../../lib/image/image-build.ts';
 import { type Layer, openStore, type Store } from '../../../lib/image/store.ts';
@@ -20,6 +21,8 @@ import { startTimeOf } from '../../../lib/process.ts';
 import { listenAt } from '../../../lib/unix-socket.ts';
 import type { VmDriver, VmPlaces } from '../../../lib/vm/driver.ts';
 
+/** Of the foundation */
+const BUNDLE = [{ title: 'the bundle', argv: ['/bin/sh', '-c', BUNDLE_SCRIPT], path: undefined }];
 const PEM = `${rootCertificates.slice(0, 3).join('\n')}\n`;
 
 let dir: string;
@@ -59,6 +62,14 @@ const really =
     };
   };
 
+/** With a double of a tool of the guest's */
+function withTool(name: string, script: string): Run {
+  const tools = join(share, 'bin');
+  mkdirSync(tools);
+  writeFileSync(join(tools, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return really({ path: '/usr/local/share/bin:/usr/bin:/bin' });
+}
+
 async function boot(run: Run, { agent }: VmPlaces): Promise<void> {
   mkdirSync(join(agent, '..'), { recursive: true });
   const sockets: Socket[] = [];
@@ -85,7 +96,14 @@ function end(): void {
   machine = undefined;
 }
 
-function bake(run: Run, { trust = PEM, signal }: { trust?: string; signal?: AbortSignal } = {}): Promise<unknown> {
+interface BakeOptions {
+  trust?: string;
+  /** What comes before */
+  first?: BakeStep[];
+  signal?: AbortSignal;
+}
+
+function bake(run: Run, { trust = PEM, first = [], signal }: BakeOptions = {}): Promise<unknown> {
   const startTime = startTimeOf(process.pid) ?? '';
   const driver: Partial<VmDriver> = {
     boot: async (_shape, places) => {
@@ -111,16 +129,15 @@ function bake(run: Run, { trust = PEM, signal }: { trust?: string; signal?: Abor
     platform: { kernel: layer('kernel'), runtime: layer('runtime') },
     parent: { layer: layer('base'), backing: [join(dir, 'root.ext4')], format: 'raw' },
     kind: 'packages',
-    steps: [{ title: 'a step', argv: ['/bin/true'], path: undefined }],
-    trust,
+    steps: [...first, ...trustSteps(trust), { title: 'a step', argv: ['/bin/true'], path: undefined }],
   });
 }
 
 const log = () => readFileSync(join(dir, readdirSync(dir).find((name) => name.endsWith('.log')) ?? ''), 'utf8');
 
 test('the host’s own certificates are there before the first step: in the bundle, for Node, one by one, by their hashes', async () => {
-  await bake(really());
-  expect(commands).toEqual([expect.stringContaining('sbx-host'), '/bin/true']);
+  await bake(really(), { first: BUNDLE });
+  expect(commands).toEqual([BUNDLE_SCRIPT, expect.stringContaining('sbx-host'), '/bin/true']);
   const certs = join(ssl, 'certs');
   expect(readFileSync(join(certs, 'ca-certificates.crt'), 'utf8')).toBe(`public roots\n${PEM}`);
   expect(readFileSync(join(ssl, 'sbx-extra.pem'), 'utf8')).toBe(PEM);
@@ -131,41 +148,44 @@ test('the host’s own certificates are there before the first step: in the bund
   const links = readdirSync(certs).filter((name) => name !== 'ca-certificates.crt');
   expect(links.filter((name) => name.endsWith('.pem')).toSorted()).toEqual(names.map((name) => `${name}.pem`));
   expect(links.filter((name) => /^[0-9a-f]{8}\.0$/.test(name))).toHaveLength(3);
-  expect(log()).toBe("$ add the host's own certificates\n$ a step\n");
+  expect(log()).toBe("$ the bundle\n$ add the host's own certificates\n$ a step\n");
 });
 
 test('other certificates make another layer', async () => {
-  await bake(really());
-  await bake(really());
+  const bakeOne = (trust: string) => bake(really(), { first: BUNDLE, trust });
+  await bakeOne(PEM);
+  await bakeOne(PEM);
   expect(await store.list()).toHaveLength(1);
-  await bake(really(), { trust: `${rootCertificates[4]}\n` });
+  await bakeOne(`${rootCertificates[4]}\n`);
   expect(await store.list()).toHaveLength(2);
 });
 
 test('where no hashes can be made of them, there is no image, and the reason is told', async () => {
-  const tools = join(share, 'bin');
-  mkdirSync(tools);
-  writeFileSync(join(tools, 'openssl'), '#!/bin/sh\necho no such digest >&2; exit 1\n', { mode: 0o755 });
-  const baked = bake(really({ path: '/usr/local/share/bin:/usr/bin:/bin' }));
+  const baked = bake(withTool('openssl', 'echo no such digest >&2; exit 1'), { first: BUNDLE });
   await expect(baked).rejects.toMatchObject({ code: 'bake-failed', why: expect.stringContaining('no such digest') });
   expect(await store.list()).toEqual([]);
 });
 
 test('a base without a bundle, and without the tool that makes one, has one of them alone', async () => {
   rmSync(join(ssl, 'certs'), { recursive: true });
-  await bake(really({ path: '/usr/bin:/bin' }));
-  expect(readFileSync(join(ssl, 'certs', 'ca-certificates.crt'), 'utf8').trimStart()).toBe(PEM);
+  await bake(really({ path: '/usr/bin:/bin' }), { first: BUNDLE });
+  expect(readFileSync(join(ssl, 'certs', 'ca-certificates.crt'), 'utf8')).toBe(PEM);
 });
 
-test('a base without a bundle has the one that its own tool makes', async () => {
-  const tools = join(share, 'bin');
-  mkdirSync(tools);
-  const tool = 'cat /usr/local/share/ca-certificates/*.crt > /etc/ssl/certs/ca-certificates.crt; echo made >&2';
-  writeFileSync(join(tools, 'update-ca-certificates'), `#!/bin/sh\n${tool}\n`, { mode: 0o755 });
-  rmSync(join(ssl, 'certs'), { recursive: true });
-  await bake(really({ path: '/usr/local/share/bin:/usr/bin:/bin' }));
-  expect(readdirSync(join(ssl, 'certs'))).toEqual(['ca-certificates.crt']);
-  expect(readFileSync(join(ssl, 'certs', 'ca-certificates.crt'), 'utf8')).toBe(PEM);
+test('a base without a bundle has the one that its own tool makes, and they are added', async () => {
+  rmSync(join(ssl, 'certs', 'ca-certificates.crt'));
+  await bake(withTool('update-ca-certificates', 'echo its roots > /etc/ssl/certs/ca-certificates.crt; echo made'), {
+    first: BUNDLE,
+  });
+  expect(readFileSync(join(ssl, 'certs', 'ca-certificates.crt'), 'utf8')).toBe(`its roots\n${PEM}`);
+  expect(log()).not.toContain('made');
+});
+
+test('where its own tool fails, there is no image, and the reason is told', async () => {
+  rmSync(join(ssl, 'certs', 'ca-certificates.crt'));
+  const baked = bake(withTool('update-ca-certificates', 'echo no roots at all; exit 1'), { first: BUNDLE });
+  await expect(baked).rejects.toMatchObject({ code: 'bake-failed', why: expect.stringContaining('no roots at all') });
+  expect(await store.list()).toEqual([]);
 });
 
 test('where they cannot be put into the image, there is no image: no step runs, and the reason is told', async () => {
