@@ -38,7 +38,7 @@ const PIP = [
   ...['--break-system-packages', '--no-cache-dir', '--disable-pip-version-check'],
 ];
 
-/** What it says is shown where it fails: in the end it always says something. */
+/** What it says is shown only where it fails. */
 const quietly = (command: string) => `said=$(${command} 2>&1) || { printf '%s\\n' "$said" >&2; exit 1; }`;
 
 /** A base of Debian's has a bundle already; one without any gets a list for what is added. What is added begins a line. */
