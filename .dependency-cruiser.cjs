@@ -1,77 +1,44 @@
-/** Imports run downwards only: cli → daemon → machines → plan → config; handlers → vm, image, gateway, workspace → guest → errors, paths. */
-const layer = (name, from, allowed) => ({
-  name,
+/** Checks imports between rooms (folders of lib/). scripts/rooms.json lists each room and the rooms it may import; files at the top of lib/ are free to all. */
+const rooms = require('./scripts/rooms.json');
+
+const exactly = (room) => `^lib/${room}/[^/]+$`;
+const roomRules = Object.entries(rooms).map(([room, allowed]) => ({
+  name: `room-${room.replaceAll('/', '-')}`,
   severity: 'error',
-  from: { path: `^lib/${from}/` },
-  to: { path: '^lib/', pathNot: [`^lib/${from}/`, '^lib/[a-z-]+\\.ts$', ...allowed.map((a) => `^lib/${a}/`)] },
+  from: { path: exactly(room) },
+  to: { path: '^lib/', pathNot: ['^lib/[^/]+$', exactly(room), ...allowed.map(exactly)] },
+}));
+/** A library that only some rooms may import. */
+const only = (library, folder) => ({
+  name: `${library.replace(/\W/g, '-')}-in-${folder}-only`,
+  severity: 'error',
+  from: { path: '^lib', pathNot: `^lib/${folder}/` },
+  to: { path: `node_modules/${library}` },
 });
+
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-cycles-of-rooms', severity: 'error', scope: 'folder', from: { path: '^lib/' }, to: { circular: true } },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'room-is-listed',
+      severity: 'error',
+      from: { path: '^lib/.+/', pathNot: Object.keys(rooms).map(exactly) },
+      to: {},
+    },
+    { name: 'top-imports-no-room', severity: 'error', from: { path: '^lib/[^/]+$' }, to: { path: '^lib/.+/' } },
     {
       name: 'no-dev-dependencies-in-lib',
       severity: 'error',
       from: { path: '^lib' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
-    {
-      name: 'root-modules-import-no-layer',
-      severity: 'error',
-      from: { path: '^lib/[a-z-]+\\.ts$' },
-      to: { path: '^lib/[a-z]+/' },
-    },
-    {
-      name: 'xstate-in-machines-only',
-      severity: 'error',
-      from: { path: '^lib', pathNot: '^lib/machines/' },
-      to: { path: 'node_modules/xstate' },
-    },
-    {
-      name: 'cosmiconfig-in-config-only',
-      severity: 'error',
-      from: { path: '^lib', pathNot: '^lib/config/' },
-      to: { path: 'node_modules/cosmiconfig' },
-    },
-    {
-      name: 'ora-in-cli-only',
-      severity: 'error',
-      from: { path: '^lib', pathNot: '^lib/cli/' },
-      to: { path: 'node_modules/ora' },
-    },
-    {
-      name: 'keyring-in-secrets-only',
-      severity: 'error',
-      from: { path: '^lib', pathNot: '^lib/secrets/' },
-      to: { path: 'node_modules/@napi-rs/keyring' },
-    },
-    layer('config-layer', 'config', []),
-    layer('plan-layer', 'plan', ['config']),
-    layer('machines-layer', 'machines', ['plan', 'config']),
-    layer('guest-layer', 'guest', []),
-    layer('gateway-layer', 'gateway', []),
-    layer('secrets-layer', 'secrets', []),
-    layer('workspace-layer', 'workspace', []),
-    layer('vm-layer', 'vm', ['guest']),
-    layer('image-layer', 'image', ['vm', 'guest', 'gateway']),
-    layer('daemon-layer', 'daemon', [
-      'machines',
-      'plan',
-      'config',
-      'vm',
-      'image',
-      'gateway',
-      'secrets',
-      'workspace',
-      'guest',
-    ]),
-    layer('cli-layer', 'cli', ['daemon', 'plan', 'config', 'guest', 'gateway', 'secrets', 'image', 'vm', 'workspace']),
-    {
-      name: 'guest-agent-stands-alone',
-      severity: 'error',
-      from: { path: '^lib/guest/agent/' },
-      to: { path: '^lib/', pathNot: ['^lib/guest/', '^lib/[a-z-]+\\.ts$'] },
-    },
+    only('xstate', 'reconcile'),
+    only('cosmiconfig', 'config'),
+    only('ora', 'cli'),
+    only('@napi-rs/keyring', 'secrets'),
+    ...roomRules,
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createSecureContext, type TLSSocket } from 'node:tls';
-import { createAuthority } from '../lib/gateway/authority.ts';
 import { createGateway } from '../lib/gateway/gateway.ts';
-import { systemResolver } from '../lib/gateway/resolver.ts';
+import { createAuthority } from '../lib/gateway/tls/authority.ts';
+import { systemResolver } from '../lib/gateway/upstream/resolver.ts';
 import { median, type Row } from './table.ts';
 import { tunnel } from './ways.ts';
 

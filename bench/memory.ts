@@ -1,8 +1,8 @@
 /** What one more idle clone costs: the proportional set size of all its processes; and the daemon. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SandboxStatus } from '../lib/daemon/api.ts';
-import { DaemonClient } from '../lib/daemon/client.ts';
+import { DaemonClient } from '../lib/api/client.ts';
+import type { SandboxStatus } from '../lib/api/contract.ts';
 import { homeOf } from '../lib/paths.ts';
 import { median, type Row } from './table.ts';
 import type { World } from './world.ts';

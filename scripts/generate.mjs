@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bundle = await build({
-  entryPoints: [join(root, 'lib/config/generate.ts')],
+  entryPoints: [join(root, 'lib/config/schema/generate.ts')],
   absWorkingDir: root,
   bundle: true,
   platform: 'node',

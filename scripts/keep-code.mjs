@@ -13,7 +13,7 @@ const EXEC = ['exec', '--', 'true'];
 const COMMANDS = [['ls'], ['apply', '--yes'], ['exec', '--apply', '--', 'true'], EXEC];
 
 const LONGEST_MS = 60_000;
-/** What precedes every greeting, its frame's head, its nonce (lib/guest/wire.ts) */
+/** What precedes every greeting, its frame's head, its nonce (lib/guest/protocol/wire.ts) */
 const GREETING_BYTES = 16 + 9 + 16;
 
 /** `parts`: the folder of the command line's parts. */
@@ -68,7 +68,7 @@ async function run(command, { folder, project }) {
   return JSON.parse(readFileSync(list, 'utf8'));
 }
 
-/** Says to everything that it is done, and speaks as much of the guest's protocol as a command without output needs (lib/guest/wire.ts). */
+/** Says to everything that it is done, and speaks as much of the guest's protocol as a command without output needs (lib/guest/protocol/wire.ts). */
 function doubleOfTheDaemon(project) {
   const nothing = {
     changes: [],

@@ -2,26 +2,26 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Application, buildApplication, buildRouteMap, type Command, type CommandContext } from '@stricli/core';
-import type { SbxContext } from './context.ts';
-import { usageText } from './usage-text.ts';
+import type { SbxContext } from './command/context.ts';
+import { usageText } from './command/usage-text.ts';
 
 type Load = () => Promise<Command<CommandContext>>;
 
-const init = () => import('./commands/init.ts');
-const validate = () => import('./commands/validate.ts');
-const plan = () => import('./commands/plan.ts');
-const apply = () => import('./commands/apply.ts');
-const look = () => import('./commands/look.ts');
-const run = () => import('./commands/run.ts');
-const exec = () => import('./commands/exec.ts');
-const copy = () => import('./commands/cp.ts');
-const logs = () => import('./commands/logs.ts');
-const lifecycle = () => import('./commands/lifecycle.ts');
-const host = () => import('./commands/host.ts');
-const completion = () => import('./commands/completion.ts');
-const net = () => import('./commands/net.ts');
-const secret = () => import('./commands/secret.ts');
-const template = () => import('./commands/template.ts');
+const init = () => import('./commands/project/init.ts');
+const validate = () => import('./commands/project/validate.ts');
+const plan = () => import('./commands/project/plan.ts');
+const apply = () => import('./commands/project/apply.ts');
+const look = () => import('./commands/sandbox/look.ts');
+const run = () => import('./commands/session/run.ts');
+const exec = () => import('./commands/session/exec.ts');
+const copy = () => import('./commands/session/cp.ts');
+const logs = () => import('./commands/session/logs.ts');
+const lifecycle = () => import('./commands/sandbox/lifecycle.ts');
+const host = () => import('./commands/host/host.ts');
+const completion = () => import('./commands/host/completion.ts');
+const net = () => import('./commands/net/check.ts');
+const secret = () => import('./commands/secret/secret.ts');
+const template = () => import('./commands/template/template.ts');
 
 const ROUTES: Record<string, Load> = {
   init: async () => (await init()).init,
@@ -48,10 +48,10 @@ const NESTED: Record<string, { brief: string; routes: Record<string, Load> }> = 
   net: {
     brief: 'What the sandboxes reach, and why',
     routes: {
-      log: async () => (await import('./commands/net-log.ts')).log,
+      log: async () => (await import('./commands/net/log.ts')).log,
       check: async () => (await net()).check,
-      allow: async () => (await import('./commands/net-allow.ts')).allow,
-      suggest: async () => (await import('./commands/net-suggest.ts')).suggest,
+      allow: async () => (await import('./commands/net/allow.ts')).allow,
+      suggest: async () => (await import('./commands/net/suggest.ts')).suggest,
     },
   },
   secret: {

@@ -1,7 +1,7 @@
 /** What may follow on a command line, for the shells' completion. It answers from what runs: nothing is started for it. */
 import { type CommandContext, proposeCompletions } from '@stricli/core';
 import { wholeApp } from './app.ts';
-import type { SbxContext } from './context.ts';
+import type { SbxContext } from './command/context.ts';
 
 /** `words`: what was typed behind `sbx`, the last one perhaps not to its end. */
 export async function complete(context: SbxContext, words: readonly string[]): Promise<string[]> {

@@ -4,11 +4,11 @@ import { dirname } from 'node:path';
 import { type CommandContext, run } from '@stricli/core';
 import { SbxError } from '../errors.ts';
 import { appFor, wordsOf } from './app.ts';
-import { COMPLETE } from './commands/completion.ts';
-import { createContext } from './context.ts';
-import { describeError } from './error-hints.ts';
+import { createContext } from './command/context.ts';
+import { describeError } from './command/error-hints.ts';
+import { withHelp } from './command/usage-text.ts';
+import { COMPLETE } from './commands/host/completion.ts';
 import { setPromptAside } from './run/prompt-argument.ts';
-import { withHelp } from './usage-text.ts';
 import { createView } from './view/view.ts';
 
 const context = createContext(dirname(import.meta.dirname));

@@ -1,6 +1,6 @@
 /** The first sandbox.toml of a project: what its files tell, as a commented file. */
 import { readdir } from 'node:fs/promises';
-import { nameFromFolder } from './load.ts';
+import { nameFromFolder } from './load/load-project.ts';
 
 export interface DetectedProject {
   name: string;

@@ -3,11 +3,11 @@ import { renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { readRegistries } from '../config/presets.ts';
-import { prepareAuthority } from '../gateway/authority.ts';
-import { readHolder, tryLock } from '../lock.ts';
+import { readBuild } from '../api/ensure-daemon.ts';
+import { readRegistries } from '../config/resolve/presets.ts';
+import { prepareAuthority } from '../gateway/tls/authority.ts';
 import { ensurePrivateDir, homeOf } from '../paths.ts';
-import { readBuild } from './launch.ts';
+import { readHolder, tryLock } from '../system/file-lock.ts';
 import { serve } from './server.ts';
 import { createService } from './service.ts';
 

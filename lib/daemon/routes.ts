@@ -1,14 +1,14 @@
 /** What each address of the daemon does. */
 import { statSync } from 'node:fs';
-import { collectGarbage } from '../image/gc.ts';
+import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
+import { collectGarbage } from '../image/store/gc.ts';
 import { instancePaths } from '../paths.ts';
-import { API_VERSION, type DaemonService, type SandboxDetail } from './api.ts';
-import { type Core, statusIn } from './core.ts';
-import { enterGuest } from './enter-guest.ts';
-import { grantsOf, readGrants } from './grants.ts';
-import { removeIn, resetIn, startIn, stopIn } from './lifecycle.ts';
-import { applyIn, approveIn, planOf } from './projects.ts';
-import type { InstanceRecord } from './records.ts';
+import { grantsOf, readGrants } from '../state/grants.ts';
+import type { InstanceRecord } from '../state/records.ts';
+import { applyIn, approveIn, planOf } from './control/apply.ts';
+import { type Core, statusIn } from './control/control.ts';
+import { removeIn, resetIn, startIn, stopIn } from './control/lifecycle.ts';
+import { enterGuest } from './control/open-guest.ts';
 
 export interface RouteOptions {
   build: string;

@@ -3,8 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { SbxError, toErrorJson } from '../errors.ts';
-import { ensurePrivateDir, type Home, socketPath } from '../paths.ts';
+import { BUILD_HEADER, GUEST_PROTOCOL, PLACE_HEADER } from '../api/connection.ts';
 import type {
   AllowRequest,
   ApplyRequest,
@@ -15,9 +14,10 @@ import type {
   PlanRequest,
   RequestContext,
   SecretRequest,
-} from './api.ts';
-import { BUILD_HEADER, GUEST_PROTOCOL, PLACE_HEADER } from './connection.ts';
-import type { WantedGuest } from './open-guest.ts';
+} from '../api/contract.ts';
+import type { WantedGuest } from '../api/guest-upgrade.ts';
+import { SbxError, toErrorJson } from '../errors.ts';
+import { ensurePrivateDir, type Home, socketPath } from '../paths.ts';
 
 const BODY_MAX = 16 * 1024 * 1024;
 

@@ -1,16 +1,16 @@
 /** All doors of a process, by sandbox. A policy that does not compile never opens anything. */
 import type { SecureContext } from 'node:tls';
-import { openAudit } from './audit.ts';
-import { type Authority, loadAuthority, NO_AUTHORITY } from './authority.ts';
-import { createDialer, type Dialer } from './dial.ts';
-import { type Door, openDoor } from './door.ts';
-import type { DoorStats } from './door-state.ts';
-import type { Inspector } from './inspector.ts';
-import { compilePolicy, DENY_ALL, type Policy } from './policy.ts';
-import { proxySettings } from './proxy-settings.ts';
-import { type Resolver, systemResolver } from './resolver.ts';
-import { hostTrust } from './trust.ts';
-import type { PolicyInput } from './types.ts';
+import { openAudit } from './audit/audit.ts';
+import type { Inspector } from './http/inspector.ts';
+import { compilePolicy, DENY_ALL, type Policy } from './policy/policy.ts';
+import type { PolicyInput } from './policy/types.ts';
+import { type Door, openDoor } from './proxy/listener.ts';
+import type { DoorStats } from './request/listener-state.ts';
+import { type Authority, loadAuthority, NO_AUTHORITY } from './tls/authority.ts';
+import { hostTrust } from './tls/trust.ts';
+import { createDialer, type Dialer } from './upstream/dial.ts';
+import { proxySettings } from './upstream/proxy-settings.ts';
+import { type Resolver, systemResolver } from './upstream/resolver.ts';
 
 export interface DoorRequest {
   socketPath: string;

@@ -1,17 +1,17 @@
 /** The chain of layers that a sandbox is cloned from: kernel and runtime; base → packages → agent → warm. */
 import { join } from 'node:path';
-import { together } from '../together.ts';
-import { fileSteps, foundationSteps, packageSteps, trustSteps } from './bake-script.ts';
-import { ensureBaked } from './baked-layer.ts';
-import { BASE_FILES } from './base.ts';
-import { ensureBase } from './base-layer.ts';
-import { hostExtraCas } from './host-trust.ts';
-import type { ImageBuild, ImageDeps, ImageEvents, ImageRequest } from './image-build.ts';
-import { bootFiles, ensurePlatform, type Platform } from './platform.ts';
-import { type RootDisk, stackedOn } from './root-disk.ts';
-import type { Layer } from './store.ts';
-import type { WarmImage } from './warm-image.ts';
-import { ensureWarmLayer, WARM_FILES } from './warm-layer.ts';
+import { together } from '../system/all-or-abort.ts';
+import { fileSteps, foundationSteps, packageSteps, trustSteps } from './bake/bake-script.ts';
+import { ensureBaked } from './bake/baked-layer.ts';
+import { hostExtraCas } from './bake/host-trust.ts';
+import { type RootDisk, stackedOn } from './bake/root-disk.ts';
+import { BASE_FILES } from './base/base.ts';
+import { ensureBase } from './base/base-layer.ts';
+import { bootFiles, ensurePlatform, type Platform } from './platform/platform.ts';
+import type { ImageBuild, ImageDeps, ImageEvents, ImageRequest } from './store/image-build.ts';
+import type { Layer } from './store/store.ts';
+import type { WarmImage } from './warm/warm-image.ts';
+import { ensureWarmLayer, WARM_FILES } from './warm/warm-layer.ts';
 
 /** Bakes what is missing, reuses what is there. Several callers of one key share one build. */
 export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<WarmImage> {

@@ -1,6 +1,6 @@
 /** What differs between two specs of one sandbox, field by field. Pure; provenance never counts as a difference. */
 import { isDeepStrictEqual } from 'node:util';
-import type { SandboxSpec, Source } from '../config/spec.ts';
+import type { SandboxSpec, Source } from '../spec/spec.ts';
 import { comparable, describeEntry as describe } from './compare.ts';
 import { EFFECTS } from './effects.ts';
 import type { Change } from './types.ts';

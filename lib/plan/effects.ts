@@ -1,5 +1,5 @@
 /** What a change of each field costs: one table, pure. Every field of `SandboxSpec` stands here (a test counts them). */
-import type { SandboxSpec } from '../config/spec.ts';
+import type { SandboxSpec } from '../spec/spec.ts';
 import type { Effect } from './types.ts';
 
 type Field<K extends keyof SandboxSpec = keyof SandboxSpec> = K;

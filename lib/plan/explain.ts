@@ -1,5 +1,5 @@
 /** A change in one line for people. Pure. */
-import type { Source } from '../config/spec.ts';
+import type { Source } from '../spec/spec.ts';
 import type { Change } from './types.ts';
 
 const EFFECT_WORDS: Record<Change['effect'], string> = {

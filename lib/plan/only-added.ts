@@ -1,5 +1,5 @@
 /** Whether a project's file means what it meant before and some more allow entries, and nothing else that widens. Pure. */
-import type { ProjectSpec } from '../config/spec.ts';
+import type { ProjectSpec } from '../spec/spec.ts';
 import { wideningHash } from './widening.ts';
 
 /** `entries`: as they stand in the lists of the file. */

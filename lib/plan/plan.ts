@@ -1,5 +1,5 @@
 /** Desired state and observed state → changes and steps. Pure. A plan of a converged state is empty. */
-import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
+import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { diffSpecs } from './diff.ts';
 import { strongest } from './effects.ts';
 import type { Change, ObservedSandbox, Plan, Step } from './types.ts';

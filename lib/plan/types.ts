@@ -1,5 +1,5 @@
 /** The words of a plan: pure data, the JSON of `sbx plan --json`. */
-import type { SandboxSpec, Source } from '../config/spec.ts';
+import type { SandboxSpec, Source } from '../spec/spec.ts';
 
 export type Effect = 'create' | 'live' | 'restart' | 'rebuild' | 'destroy' | 'none';
 

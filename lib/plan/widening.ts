@@ -1,6 +1,6 @@
 /** Which changes give a sandbox more than it had. Pure. */
 import { createHash } from 'node:crypto';
-import type { ProjectSpec, SandboxSpec } from '../config/spec.ts';
+import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { comparable } from './compare.ts';
 
 /** More of these is more */

@@ -1,5 +1,5 @@
 /** The boundary to a virtual machine monitor. QEMU is behind it (lib/vm/qemu). */
-import type { JailMount } from '../jail-mount.ts';
+import type { JailMount } from '../system/jail-mount.ts';
 
 export type Accel = 'kvm' | 'tcg';
 

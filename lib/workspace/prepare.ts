@@ -2,17 +2,17 @@
 import { lstatSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { JailMount } from '../jail-mount.ts';
-import { below, type Kind, kindBelow, linked, parentsOf } from './folder-paths.ts';
-import { namedByGitConfig } from './git-config.ts';
-import { followGit } from './git-folders.ts';
-import { wouldBeCommitted } from './git-ignore.ts';
-import { isExact } from './glob.ts';
-import { planMounts } from './mounts.ts';
-import { makePlaceholders, type Placeholder } from './placeholders.ts';
-import { isOpened, type ProtectedPath, protectedPaths } from './protected.ts';
-import { checkRoots } from './roots.ts';
-import { type Hidden, scanFolder } from './scan.ts';
+import type { JailMount } from '../system/jail-mount.ts';
+import { planMounts } from './mounts/mounts.ts';
+import { checkRoots } from './mounts/roots.ts';
+import { below, type Kind, kindBelow, linked, parentsOf } from './protect/folder-paths.ts';
+import { namedByGitConfig } from './protect/git-config.ts';
+import { followGit } from './protect/git-folders.ts';
+import { wouldBeCommitted } from './protect/git-ignore.ts';
+import { isExact } from './protect/glob.ts';
+import { makePlaceholders, type Placeholder } from './protect/mount-stubs.ts';
+import { isOpened, type ProtectedPath, protectedPaths } from './protect/protected.ts';
+import { type Hidden, scanFolder } from './protect/scan.ts';
 
 export interface WorkspaceRequest {
   /** Real absolute path */
@@ -33,7 +33,7 @@ export interface PreparedWorkspace {
   jailMounts: JailMount[];
   /** What the guest mounts: below the export, and where to */
   guestMounts: { source: string; target: string }[];
-  /** What each mount shows, by its target: device and inode, when it was looked at. See lib/workspace/check-mounts.ts */
+  /** What each mount shows, by its target: device and inode, when it was looked at. See lib/workspace/mounts/check-mounts.ts */
   identities: Record<string, string>;
 }
 

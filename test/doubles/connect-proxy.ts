@@ -2,9 +2,9 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createDialer } from '../../lib/gateway/dial.ts';
-import { proxySettings } from '../../lib/gateway/proxy-settings.ts';
-import { systemResolver } from '../../lib/gateway/resolver.ts';
+import { createDialer } from '../../lib/gateway/upstream/dial.ts';
+import { proxySettings } from '../../lib/gateway/upstream/proxy-settings.ts';
+import { systemResolver } from '../../lib/gateway/upstream/resolver.ts';
 
 export interface ConnectProxyOptions {
   /** Port on loopback of the server for this host and port; undefined: none of the tests' */

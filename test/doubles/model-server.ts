@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import type { Authority } from '../../lib/gateway/authority.ts';
+import type { Authority } from '../../lib/gateway/tls/authority.ts';
 import type { Double, DoubleAnswer, DoubleRequest, Script } from './double.ts';
 import { serveWebSocket } from './websocket-server.ts';
 

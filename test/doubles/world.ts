@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadAuthority } from '../../lib/gateway/authority.ts';
+import { loadAuthority } from '../../lib/gateway/tls/authority.ts';
 import { startConnectProxy } from './connect-proxy.ts';
 import type { Double, Script } from './double.ts';
 import { type SeenRequest, serves, startModelServer } from './model-server.ts';

@@ -2,15 +2,15 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { placesOf } from '../../lib/daemon/machine-deps.ts';
-import { Records } from '../../lib/daemon/records.ts';
-import { cpio } from '../../lib/image/cpio.ts';
-import type { WarmImage } from '../../lib/image/warm-image.ts';
+import { placesOf } from '../../lib/engine/local/vm/deps.ts';
+import { cpio } from '../../lib/image/platform/cpio.ts';
+import type { WarmImage } from '../../lib/image/warm/warm-image.ts';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
+import { Records } from '../../lib/state/records.ts';
+import { bootSupervised } from '../../lib/vm/boot-supervisor.ts';
 import type { BootOptions, VmPlaces, VmShape } from '../../lib/vm/driver.ts';
 import { probeGuestRuns } from '../../lib/vm/qemu/accel.ts';
 import { createQemuDriver } from '../../lib/vm/qemu/driver.ts';
-import { bootSupervised } from '../../lib/vm/supervise.ts';
 import { HOME, must, type Project, processesWith, project, SMALL, statusOf } from './harness.ts';
 
 /** Answers HELLO by sending back what comes; or hangs, as a kernel does that fails to calibrate its clock. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AuditRecord } from '../../lib/gateway/types.ts';
+import type { AuditRecord } from '../../lib/gateway/policy/types.ts';
 import { HOME, inside, json, must, type Project, project, sbx, statusOf } from './harness.ts';
 import { type MarkedHosts, startMarkedHosts } from './marked-host.ts';
 import { filesBelow, inFile, inMemory } from './memory-search.ts';

@@ -5,9 +5,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { placesOf } from '../../lib/daemon/machine-deps.ts';
-import { GuestConnection } from '../../lib/guest/client.ts';
-import { cloneDisk, type WarmImage } from '../../lib/image/warm-image.ts';
+import { placesOf } from '../../lib/engine/local/vm/deps.ts';
+import { GuestConnection } from '../../lib/guest/client/connection.ts';
+import { cloneDisk, type WarmImage } from '../../lib/image/warm/warm-image.ts';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
 import { createQemuDriver } from '../../lib/vm/qemu/driver.ts';
 

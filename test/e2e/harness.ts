@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AuditRecord } from '../../lib/gateway/types.ts';
-import { readHolder } from '../../lib/lock.ts';
+import type { AuditRecord } from '../../lib/gateway/policy/types.ts';
+import { readHolder } from '../../lib/system/file-lock.ts';
 
 export const SBX = fileURLToPath(new URL('../../bin/sbx', import.meta.url));
 

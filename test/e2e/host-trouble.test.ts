@@ -15,8 +15,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Records } from '../../lib/daemon/records.ts';
 import { homeOf } from '../../lib/paths.ts';
+import { Records } from '../../lib/state/records.ts';
 import { HOME, json, must, type Project, project, SBX, SMALL, type Status, sbx, statusOf, until } from './harness.ts';
 
 let dir: string;

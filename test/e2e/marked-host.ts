@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { loadAuthority } from '../../lib/gateway/authority.ts';
+import { loadAuthority } from '../../lib/gateway/tls/authority.ts';
 import { startConnectProxy } from '../doubles/connect-proxy.ts';
 
 export interface Seen {

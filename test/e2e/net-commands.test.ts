@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Suggestions } from '../../lib/gateway/suggest.ts';
+import type { Suggestions } from '../../lib/gateway/policy/suggest.ts';
 import { inside, json, must, netLog, type Project, project, SMALL, sbx, until } from './harness.ts';
 
 const TOML = `version = 1

@@ -1,4 +1,4 @@
-/** Real servers on this host's loopback, as no services: an sshd with a git repository, a PostgreSQL. bin/test-setup.mjs unpacks them. */
+/** Real servers on this host's loopback, as no services: an sshd with a git repository, a PostgreSQL. scripts/test-setup.mjs unpacks them. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -73,7 +73,7 @@ export async function startPostgres(): Promise<Database> {
   return { ...(await serve(['postgres', ...place, '-F'], { folder, port })), port, user, password };
 }
 
-/** Root's tests run servers as the user of bin/test.mjs: PostgreSQL refuses to be root, and sshd need not be. */
+/** Root's tests run servers as the user of scripts/test.mjs: PostgreSQL refuses to be root, and sshd need not be. */
 const SERVER_USER = process.getuid?.() === 0 ? 'sbx-test' : undefined;
 
 async function serve(argv: string[], { folder, port }: { folder: string; port: number }): Promise<AsyncDisposable> {

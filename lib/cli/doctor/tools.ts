@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { pathWithTools } from '../../process.ts';
+import { pathWithTools } from '../../system/run-tool.ts';
 import type { CheckResult } from './check-result.ts';
 
 const call = promisify(execFile);

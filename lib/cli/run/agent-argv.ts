@@ -1,6 +1,7 @@
 /** What runs inside: the agent's command of the spec with the arguments, or the prompt, of the command line. Pure. */
-import type { AgentSpec } from '../../config/spec.ts';
+
 import { SbxError } from '../../errors.ts';
+import type { AgentSpec } from '../../spec/spec.ts';
 
 /** The kernel takes no longer single argument, its closing NUL included */
 const ARGUMENT_MAX = 128 * 1024;

@@ -1,11 +1,11 @@
 /** The person's terminal as one of the session's: it shows what the agent shows, until the agent ends or the person leaves. */
 import { SbxError } from '../../errors.ts';
-import type { ExecResult } from '../../guest/services.ts';
-import type { SessionClient } from '../../guest/session-client.ts';
-import { TerminalModes } from '../../guest/terminal-modes.ts';
-import { ended, rawTerminal } from '../terminal.ts';
-import type { DetachKeys } from './detach-keys.ts';
-import { withoutQuestions } from './replayed.ts';
+import type { SessionClient } from '../../guest/client/session-client.ts';
+import type { ExecResult } from '../../guest/protocol/messages.ts';
+import { TerminalModes } from '../../guest/protocol/terminal-modes.ts';
+import type { DetachKeys } from '../terminal/detach-keys.ts';
+import { withoutQuestions } from '../terminal/replayed.ts';
+import { ended, rawTerminal } from '../terminal/terminal.ts';
 
 /** A key sequence that was begun and not finished is passed on after this time, `ms` */
 const HOLD_MS = 1_000;

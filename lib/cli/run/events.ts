@@ -1,7 +1,7 @@
 /** A run's output for the caller: bytes as they come, or, for `--json`, a line for each event, as `sbx exec` gives them. */
 import type { Readable } from 'node:stream';
-import type { ExecResult } from '../../guest/services.ts';
-import { showOutput } from '../show-output.ts';
+import type { ExecResult } from '../../guest/protocol/messages.ts';
+import { showOutput } from '../view/show-output.ts';
 import type { View } from '../view/types.ts';
 
 export interface RunOutput {

@@ -1,7 +1,8 @@
 /** The agent without a terminal: its streams, its exit code; it ends with its client. */
-import type { SandboxStatus } from '../../daemon/api.ts';
-import type { DaemonClient } from '../../daemon/client.ts';
-import { forwardSignals } from '../terminal.ts';
+
+import type { DaemonClient } from '../../api/client.ts';
+import type { SandboxStatus } from '../../api/contract.ts';
+import { forwardSignals } from '../terminal/terminal.ts';
 import type { View } from '../view/types.ts';
 import { runOutput } from './events.ts';
 import { connectGuest } from './sessions.ts';
@@ -20,7 +21,7 @@ export async function runHeadless(
 ): Promise<number> {
   await using guest = await connectGuest(client, sandbox);
   const { argv, input } = request;
-  const { openSession } = await import('../../guest/session-client.ts');
+  const { openSession } = await import('../../guest/client/session-client.ts');
   const session = { argv, cwd: sandbox.workspace, stdin: input !== undefined, client: 'owner', join: false } as const;
   const child = openSession(guest, session);
   child.stdin.on('error', () => {});

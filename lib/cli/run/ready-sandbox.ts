@@ -1,9 +1,10 @@
 /** From a name to a running sandbox and its agent: what `sbx apply` does, for one sandbox. */
-import type { AgentSpec, ProjectSpec } from '../../config/spec.ts';
-import type { SandboxStatus } from '../../daemon/api.ts';
+
+import type { SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
-import { type ApplyOptions, applyProject } from '../apply-project.ts';
-import { readProject, resolveSandbox } from '../project.ts';
+import type { AgentSpec, ProjectSpec } from '../../spec/spec.ts';
+import { type ApplyOptions, applyProject } from '../command/apply-project.ts';
+import { readProject, resolveSandbox } from '../command/project.ts';
 import { runningSessions } from './sessions.ts';
 
 export interface ReadySandbox {

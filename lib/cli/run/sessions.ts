@@ -1,16 +1,17 @@
 /** The ways to begin, join and end a session of the agent. */
-import type { SandboxStatus } from '../../daemon/api.ts';
-import type { DaemonClient } from '../../daemon/client.ts';
-import type { GuestConnection } from '../../guest/client.ts';
-import type { SessionInfo, SessionRequest } from '../../guest/services.ts';
-import { terminalSize } from '../terminal.ts';
+
+import type { DaemonClient } from '../../api/client.ts';
+import type { SandboxStatus } from '../../api/contract.ts';
+import type { GuestConnection } from '../../guest/client/connection.ts';
+import type { SessionInfo, SessionRequest } from '../../guest/protocol/messages.ts';
+import { detachKeys } from '../terminal/detach-keys.ts';
+import { terminalSize } from '../terminal/terminal.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 import { attach } from './attach.ts';
-import { detachKeys } from './detach-keys.ts';
 
 export async function connectGuest(client: DaemonClient, sandbox: SandboxStatus): Promise<GuestConnection> {
-  const { GuestConnection } = await import('../../guest/client.ts');
+  const { GuestConnection } = await import('../../guest/client/connection.ts');
   return GuestConnection.open((await client.guest(sandbox.id)).socket);
 }
 
@@ -26,7 +27,7 @@ export interface TerminalRun {
 export async function runOnTerminal(client: DaemonClient, sandbox: SandboxStatus, run: TerminalRun): Promise<number> {
   const keys = detachKeys(run.keys);
   await using guest = await connectGuest(client, sandbox);
-  const { openSession } = await import('../../guest/session-client.ts');
+  const { openSession } = await import('../../guest/client/session-client.ts');
   const { argv, join } = run;
   const session = openSession(guest, { ...onTerminal(sandbox, argv), client: 'viewer', join });
   const { joined } = await session.opened;
@@ -44,7 +45,7 @@ export async function runDetached(
   view: View,
 ): Promise<number> {
   await using guest = await connectGuest(client, sandbox);
-  const { startDetached } = await import('../../guest/session-client.ts');
+  const { startDetached } = await import('../../guest/client/session-client.ts');
   const { argv, join, terminal } = request;
   const start = terminal ? onTerminal(sandbox, argv) : { argv, cwd: sandbox.workspace, stdin: false };
   const info = await startDetached(guest, { ...start, join });

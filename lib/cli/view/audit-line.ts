@@ -1,5 +1,5 @@
 /** One record of the audit log as a line of columns. What a guest wrote in it cannot steer the terminal. Pure. */
-import type { AuditRecord } from '../../gateway/types.ts';
+import type { AuditRecord } from '../../gateway/policy/types.ts';
 import { inOneLine } from './printable.ts';
 
 const VERDICT_WIDTH = 'observe'.length;

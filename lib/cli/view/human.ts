@@ -2,7 +2,7 @@
 import { relative } from 'node:path';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
-import { isTerminal } from '../standard-input.ts';
+import { isTerminal } from '../terminal/standard-input.ts';
 import { inOneLine, printable } from './printable.ts';
 import type { Progress, View } from './types.ts';
 

@@ -1,7 +1,7 @@
 /** Suggested allow entries for people. Hosts and paths come from the sandbox: they cannot steer the terminal. Pure. */
 
-import { authorityOf } from '../../gateway/canonical-host.ts';
-import type { Suggestion, Suggestions } from '../../gateway/suggest.ts';
+import { authorityOf } from '../../gateway/address/canonical-host.ts';
+import type { Suggestion, Suggestions } from '../../gateway/policy/suggest.ts';
 import { inOneLine } from './printable.ts';
 
 const COVERS_MAX = 5;

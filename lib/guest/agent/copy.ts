@@ -6,10 +6,10 @@ import { extract } from '../copy/extract.ts';
 import { Folder } from '../copy/folder.ts';
 import { pack } from '../copy/pack.ts';
 import type { CopyResult } from '../copy/types.ts';
-import { Failure, failureJson } from '../failure.ts';
-import type { MuxStream, StreamEvents } from '../mux.ts';
-import { CHANNEL, type GetRequest, type PutRequest } from '../services.ts';
-import { findUser, type User } from './users.ts';
+import { Failure, failureJson } from '../protocol/failure.ts';
+import { CHANNEL, type GetRequest, type PutRequest } from '../protocol/messages.ts';
+import type { MuxStream, StreamEvents } from '../protocol/mux.ts';
+import { findUser, type User } from './process/users.ts';
 
 export function put(stream: MuxStream, request: PutRequest): StreamEvents {
   const archive = new PassThrough();

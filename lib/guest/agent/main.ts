@@ -1,9 +1,9 @@
 /** The guest's agent: answers the host over one pipe. `--port /dev/vportNpM` inside a VM, `--socket PATH` for tests on a host. */
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
-import { pipeOf } from '../pipe.ts';
-import { createSession } from '../session.ts';
-import { newcomer } from '../wire.ts';
+import { pipeOf } from '../protocol/pipe.ts';
+import { createSession } from '../protocol/server-session.ts';
+import { newcomer } from '../protocol/wire.ts';
 import { startNetwork } from './net/network.ts';
 import { openPort } from './port.ts';
 import { createServices } from './services.ts';

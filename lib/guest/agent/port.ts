@@ -1,6 +1,6 @@
 /** A virtio-serial port as a pipe. It is a character device: reads block in the thread pool, and a read of nothing means that the host has gone. */
 import { openSync, read, write } from 'node:fs';
-import type { Pipe } from '../mux.ts';
+import type { Pipe } from '../protocol/mux.ts';
 
 export interface Port extends Pipe {
   run(events: { onData: (chunk: Buffer) => void; onHostGone: () => void }): void;

@@ -1,7 +1,6 @@
 /** Which service answers which stream. */
 import { connect } from 'node:net';
-import { failureJson } from '../failure.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../mux.ts';
+import { failureJson } from '../protocol/failure.ts';
 import type {
   Calls,
   ConnectRequest,
@@ -10,10 +9,11 @@ import type {
   PutRequest,
   SessionLogRequest,
   SessionRequest,
-} from '../services.ts';
-import { CHANNEL } from '../services.ts';
+} from '../protocol/messages.ts';
+import { CHANNEL } from '../protocol/messages.ts';
+import { type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
 import { get, put } from './copy.ts';
-import { exec } from './exec.ts';
+import { exec } from './process/exec.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
 import { createSystem, ENVIRONMENT } from './system.ts';

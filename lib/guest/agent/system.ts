@@ -1,6 +1,6 @@
 /** The guest as a whole: its clock, getting ready for a snapshot, ending. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Calls } from '../services.ts';
+import type { Calls } from '../protocol/messages.ts';
 import { JAVA_STORE, SYSTEM_BUNDLE } from '../setup/operations.ts';
 import { keyStoreOf } from './key-store.ts';
 import type { Syscalls } from './syscalls.ts';

@@ -7,7 +7,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
-import { Failure } from '../failure.ts';
+import { Failure } from '../protocol/failure.ts';
 import { type Folder, isPlainName } from './folder.ts';
 import { type CopyResult, emptyResult, type Header, skip } from './types.ts';
 

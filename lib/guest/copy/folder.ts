@@ -21,7 +21,7 @@ import {
   utimes,
 } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Failure } from '../failure.ts';
+import { Failure } from '../protocol/failure.ts';
 
 /** `O_PATH` needs search permission only; Node does not name it. The same number on x86-64 and arm64 */
 const O_PATH = 0o10000000;

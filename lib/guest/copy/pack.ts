@@ -2,7 +2,7 @@
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import tar from 'tar-stream';
-import { Failure } from '../failure.ts';
+import { Failure } from '../protocol/failure.ts';
 import type { Folder } from './folder.ts';
 import { type CopyResult, emptyResult, type Header, skip } from './types.ts';
 

@@ -1,7 +1,7 @@
 /** The host's side of the helper that sets a guest up: one line of operations, one line of answer. */
 import type { Socket } from 'node:net';
 import { SbxError } from '../../errors.ts';
-import { connectTo } from '../../unix-socket.ts';
+import { connectTo } from '../../system/unix-socket.ts';
 import { type CarriedOut, carriedOut, lineOf, type Operation } from './operations.ts';
 
 export interface CarryOutOptions {

@@ -4,7 +4,7 @@ import { access, constants, mkdtemp, readFile, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { run } from '../../process.ts';
+import { run } from '../../system/run-tool.ts';
 import type { Accel } from '../driver.ts';
 import type { QemuFacts } from './args.ts';
 

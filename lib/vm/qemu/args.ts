@@ -122,7 +122,7 @@ function accelerator(facts: QemuFacts): string[] {
 function memory(ram: Ram, mib: number, facts: QemuFacts): string {
   if (ram.kind === 'private') return `memory-backend-ram,id=ram,size=${mib}M`;
   if (ram.kind === 'capture') return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=on`;
-  // Before 8.2 the file is opened read-write even for a private view: see the seal in lib/image/store.ts.
+  // Before 8.2 the file is opened read-write even for a private view: see the seal in lib/image/store/store.ts.
   const readonly = versionAtLeast(facts.version, 8, 2) ? ',readonly=on,rom=off' : '';
   return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=off${readonly}`;
 }

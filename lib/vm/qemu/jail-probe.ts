@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { errnoOf, SbxError } from '../../errors.ts';
-import { toolMissing } from '../../process.ts';
+import { toolMissing } from '../../system/run-tool.ts';
 import { ISOLATED } from './jail.ts';
 
 const call = promisify(execFile);

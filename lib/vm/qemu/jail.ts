@@ -1,5 +1,5 @@
 /** The jail around every QEMU: bubblewrap's command line from facts, pure. Nothing of the host is inside but what stands here. */
-import type { JailMount } from '../../jail-mount.ts';
+import type { JailMount } from '../../system/jail-mount.ts';
 import { JAIL } from './args.ts';
 
 export interface JailInput {

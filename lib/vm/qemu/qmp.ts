@@ -2,9 +2,9 @@
 import type { Socket } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { within } from '../../deadline.ts';
 import { SbxError } from '../../errors.ts';
-import { connectTo } from '../../unix-socket.ts';
+import { within } from '../../system/deadline.ts';
+import { connectTo } from '../../system/unix-socket.ts';
 
 interface Reply {
   return?: unknown;

@@ -2,7 +2,7 @@
 import { readFileSync, renameSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
-import { run } from '../../process.ts';
+import { run } from '../../system/run-tool.ts';
 import type { StartOptions, VmPlaces, VmProcess, WarmFiles } from '../driver.ts';
 import { JAIL } from './args.ts';
 import { openMonitor } from './monitor.ts';

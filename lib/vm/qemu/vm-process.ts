@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, startTimeOf } from '../../process.ts';
+import { isAlive, startTimeOf } from '../../system/run-tool.ts';
 import type { VmExit, VmPlaces, VmProcess } from '../driver.ts';
 
 export function findVm(places: VmPlaces): VmProcess | undefined {

@@ -6,8 +6,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allCommands } from '../../../lib/cli/app.ts';
-import { readHolder } from '../../../lib/lock.ts';
 import { homeOf } from '../../../lib/paths.ts';
+import { readHolder } from '../../../lib/system/file-lock.ts';
 
 const SBX = fileURLToPath(new URL('../../../bin/sbx', import.meta.url));
 

@@ -5,13 +5,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createDialer } from '../../../lib/gateway/dial.ts';
-import { proxySettings } from '../../../lib/gateway/proxy-settings.ts';
-import { hostTrust } from '../../../lib/gateway/trust.ts';
+import { hostTrust } from '../../../lib/gateway/tls/trust.ts';
+import { createDialer } from '../../../lib/gateway/upstream/dial.ts';
+import { proxySettings } from '../../../lib/gateway/upstream/proxy-settings.ts';
 import { anthropic } from '../../doubles/anthropic.ts';
 import { openai } from '../../doubles/openai.ts';
 import { startWorld, type World } from '../../doubles/world.ts';
-import { type InterceptRig, request, startIntercept } from '../gateway/intercept-rig.ts';
+import { type InterceptRig, request, startIntercept } from '../gateway/proxy/intercept-rig.ts';
 import { rule } from '../gateway/rig.ts';
 import { ask, SCRIPT, secure, tunnel } from './client.ts';
 

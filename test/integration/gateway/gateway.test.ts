@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createGateway, type Gateway } from '../../../lib/gateway/gateway.ts';
-import { policyHash } from '../../../lib/gateway/policy.ts';
-import type { PolicyInput } from '../../../lib/gateway/types.ts';
+import { policyHash } from '../../../lib/gateway/policy/policy.ts';
+import type { PolicyInput } from '../../../lib/gateway/policy/types.ts';
 import { answering, GET, openClient, PUBLIC, rule, startUpstream } from './rig.ts';
 
 const ALLOW: PolicyInput = { allow: [rule('api.ok.test:80')], deny: [] };
@@ -59,7 +59,7 @@ describe('the gateway of a process', () => {
 async function startGateway() {
   const dir = mkdtempSync(join(tmpdir(), 'sbx-gw-'));
   const upstream = await startUpstream(answering());
-  const { createDialer } = await import('../../../lib/gateway/dial.ts');
+  const { createDialer } = await import('../../../lib/gateway/upstream/dial.ts');
   const dialer = createDialer();
   const gateway: Gateway = createGateway({
     resolver: { resolve: async () => [PUBLIC], ownAddresses: () => [] },

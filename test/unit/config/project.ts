@@ -4,10 +4,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { HostFacts } from '../../../lib/config/host.ts';
-import { loadProject } from '../../../lib/config/load.ts';
-import type { ProjectSpec } from '../../../lib/config/spec.ts';
+import { loadProject } from '../../../lib/config/load/load-project.ts';
+import type { HostFacts } from '../../../lib/config/resolve/host-facts.ts';
 import { SbxError } from '../../../lib/errors.ts';
+import type { ProjectSpec } from '../../../lib/spec/spec.ts';
 
 export function hostFacts(changes: Partial<HostFacts> = {}): HostFacts {
   return {

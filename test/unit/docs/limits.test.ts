@@ -1,7 +1,7 @@
 /** What README says is not there yet is what `apply` refuses, no more and no less. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { UNSUPPORTED } from '../../../lib/config/unsupported.ts';
+import { UNSUPPORTED } from '../../../lib/config/schema/unsupported.ts';
 
 /** Field of the file → its words in README */
 const WORDS: Record<string, string> = {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { CredentialSpec } from '../../../lib/config/spec.ts';
 import { diffSpecs } from '../../../lib/plan/diff.ts';
 import { absent, planSandbox } from '../../../lib/plan/plan.ts';
 import { wideningHash } from '../../../lib/plan/widening.ts';
+import type { CredentialSpec } from '../../../lib/spec/spec.ts';
 import { FILE, hash, running, spec } from './spec.ts';
 
 const place = (line: number) => ({ file: FILE, line, column: 3 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ProjectSpec, SandboxSpec } from '../../../lib/config/spec.ts';
 import { onlyAdded } from '../../../lib/plan/only-added.ts';
+import type { ProjectSpec, SandboxSpec } from '../../../lib/spec/spec.ts';
 import { rule, spec } from './spec.ts';
 
 const project = (...sandboxes: SandboxSpec[]): ProjectSpec => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { SandboxSpec } from '../../../lib/config/spec.ts';
 import { absent, planSandbox } from '../../../lib/plan/plan.ts';
 import type { ObservedSandbox } from '../../../lib/plan/types.ts';
+import type { SandboxSpec } from '../../../lib/spec/spec.ts';
 import { actions, apply, FILE, reconcile, rule, running, spec } from './spec.ts';
 
 describe('steps', () => {

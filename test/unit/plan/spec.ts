@@ -1,5 +1,5 @@
-import type { NetworkRule, SandboxSpec } from '../../../lib/config/spec.ts';
 import type { ObservedSandbox, Step } from '../../../lib/plan/types.ts';
+import type { NetworkRule, SandboxSpec } from '../../../lib/spec/spec.ts';
 
 export const FILE = '/project/sandbox.toml';
 

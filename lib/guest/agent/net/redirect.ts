@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { createInterface } from 'node:readline';
-import { carry, type Gateway } from './carry.ts';
 import { isSynthetic, type Names } from './names.ts';
+import { carry, type Gateway } from './proxy-stream.ts';
 import { REDIRECT_SCRIPT } from './redirect-script.ts';
 
 export interface RedirectOptions {

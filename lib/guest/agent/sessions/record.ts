@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { SessionInfo } from '../../services.ts';
-import { TerminalModes } from '../../terminal-modes.ts';
+import type { SessionInfo } from '../../protocol/messages.ts';
+import { TerminalModes } from '../../protocol/terminal-modes.ts';
 import { Ring } from './ring.ts';
 
 /** Bytes of output that are kept in memory; on disk up to twice as many */

@@ -1,5 +1,5 @@
 /** A session of the agent: a process that does not end with who looks at it, its record, and those who look. */
-import type { MuxStream, StreamEvents } from '../../mux.ts';
+
 import {
   CHANNEL,
   type ExecControl,
@@ -7,10 +7,11 @@ import {
   type ExecResult,
   type SessionInfo,
   type SessionOpened,
-} from '../../services.ts';
-import type { Command } from '../command.ts';
-import { drained, forward, type Sink } from '../output.ts';
-import { type Running, startProcess } from '../running.ts';
+} from '../../protocol/messages.ts';
+import type { MuxStream, StreamEvents } from '../../protocol/mux.ts';
+import type { Command } from '../process/command.ts';
+import { drained, forward, type Sink } from '../process/output.ts';
+import { type Running, startProcess } from '../process/running.ts';
 import type { SessionRecord } from './record.ts';
 import { startViewer, type Viewer } from './viewer.ts';
 

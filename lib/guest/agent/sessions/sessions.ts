@@ -1,6 +1,5 @@
 /** The agent's sessions of this sandbox. They outlive every client and every connection of the host, not this process. */
-import { Failure, failureJson } from '../../failure.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../../mux.ts';
+import { Failure, failureJson } from '../../protocol/failure.ts';
 import {
   CHANNEL,
   type SessionInfo,
@@ -8,9 +7,10 @@ import {
   type SessionOpened,
   type SessionRequest,
   type SessionsRunning,
-} from '../../services.ts';
-import { type Command, commandOf, isRefusal } from '../command.ts';
-import { refuse } from '../exec.ts';
+} from '../../protocol/messages.ts';
+import { type MuxStream, type StreamEvents, UNHEARD } from '../../protocol/mux.ts';
+import { type Command, commandOf, isRefusal } from '../process/command.ts';
+import { refuse } from '../process/exec.ts';
 import { readOutput, readRecords, removeRecord, SessionRecord } from './record.ts';
 import { Session } from './session.ts';
 

@@ -1,6 +1,7 @@
 /** One client that looks at a session: it takes what the ring holds at its own speed, and misses the oldest when it is too slow. */
-import type { MuxStream } from '../../mux.ts';
-import { CHANNEL } from '../../services.ts';
+
+import { CHANNEL } from '../../protocol/messages.ts';
+import type { MuxStream } from '../../protocol/mux.ts';
 import type { Ring } from './ring.ts';
 
 const CHUNK_BYTES = 31 * 1024;

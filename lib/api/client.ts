@@ -1,0 +1,138 @@
+/** The daemon as an object: each method is one request on its socket. */
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { fromErrorJson, SbxError } from '../errors.ts';
+import type { SecretInfo } from '../secrets/types.ts';
+import { alive, type Connection, errorOf, headersOf, unreachable } from './connection.ts';
+import type {
+  AllowRequest,
+  AllowResult,
+  ApplyRequest,
+  ApplyResult,
+  ApproveRequest,
+  DaemonEvent,
+  DaemonStatus,
+  GcRequest,
+  GcResult,
+  PlanRequest,
+  PlanResponse,
+  SandboxDetail,
+  SandboxStatus,
+  SecretRequest,
+  SecretResult,
+} from './contract.ts';
+import { type OpenGuest, openGuest } from './guest-upgrade.ts';
+
+export interface StreamOptions {
+  signal?: AbortSignal | undefined;
+  onEvent?: ((event: DaemonEvent) => void) | undefined;
+}
+
+/** Node would work out the name for TLS, which takes it 3 ms. */
+const NO_SERVER_NAME = { servername: '' };
+
+export class DaemonClient {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  status = () => this.#call<DaemonStatus>('GET', '/v1/status');
+  list = () => this.#call<SandboxStatus[]>('GET', '/v1/sandboxes');
+  inspect = (id: string) => this.#call<SandboxDetail>('GET', `/v1/sandboxes/${id}`);
+  plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
+  allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
+  approve = (body: ApproveRequest) => this.#call<{ approved: boolean }>('POST', '/v1/approve', body);
+  secrets = () => this.#call<SecretInfo[]>('GET', '/v1/secrets');
+  setSecret = (body: SecretRequest) => this.#call<SecretResult>('POST', '/v1/secrets', body);
+  removeSecret = (body: Pick<SecretRequest, 'name' | 'scope'>) =>
+    this.#call<{ removed: boolean }>('POST', '/v1/secret-removal', body);
+  gc = (body: GcRequest) => this.#call<GcResult>('POST', '/v1/gc', body);
+  shutdown = () => this.#call<unknown>('POST', '/v1/shutdown', {});
+  apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);
+  stop = (id: string, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, {}, options);
+  start = (id: string, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
+  reset = (id: string, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, {}, options);
+  remove = (id: string, options: StreamOptions) =>
+    this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, {}, options);
+
+  /** A socket that speaks the guest's protocol. */
+  guest(id: string): Promise<OpenGuest> {
+    return openGuest(this.#connection, { id });
+  }
+
+  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await this.#send(method, path, body);
+    const value = await readJson(response);
+    if ((response.statusCode ?? 500) >= 400) throw errorOf(value);
+    return value as T;
+  }
+
+  async #stream<T>(method: string, path: string, body: unknown, options: StreamOptions): Promise<T> {
+    const response = await this.#send(method, path, body, options.signal);
+    if ((response.statusCode ?? 500) >= 400) throw errorOf(await readJson(response));
+    try {
+      const { createInterface } = await import('node:readline');
+      for await (const line of createInterface({ input: response })) {
+        const event = JSON.parse(line) as DaemonEvent;
+        if (event.type === 'done') return event.result as T;
+        if (event.type === 'error') throw fromErrorJson(event.error);
+        options.onEvent?.(event);
+      }
+    } catch (error) {
+      if (error instanceof SbxError) throw error;
+      if (options.signal?.aborted) throw cancelled(error);
+      throw unreachable(error);
+    }
+    if (options.signal?.aborted) throw cancelled(undefined);
+    throw unreachable(undefined);
+  }
+
+  #send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
+    return alive(this.#connection, () => this.#sendOnce(method, path, body, signal));
+  }
+
+  #sendOnce(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const request = this.#request(
+        method,
+        path,
+        body === undefined ? {} : { 'content-type': 'application/json' },
+        signal,
+      );
+      request.once('response', (response) => {
+        if (response.statusCode !== CONFLICT) return resolve(response);
+        readJson(response).then((value) => reject(errorOf(value)), reject);
+      });
+      request.once('error', (error) => reject(signal?.aborted ? cancelled(error) : unreachable(error)));
+      request.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+
+  #request(method: string, path: string, headers: Record<string, string>, signal?: AbortSignal): ClientRequest {
+    return httpRequest({
+      socketPath: this.#connection.socketPath,
+      method,
+      path,
+      headers: { ...headersOf(this.#connection), ...headers },
+      agent: false,
+      ...NO_SERVER_NAME,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+}
+
+const CONFLICT = 409;
+
+async function readJson(response: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString() || 'null');
+}
+
+function cancelled(cause: unknown): SbxError {
+  return new SbxError('cancelled', 'cancelled', { hint: 'what was begun is finished by the next `sbx apply`', cause });
+}

@@ -1,0 +1,202 @@
+/** The daemon's HTTP API on its Unix socket: types only, shared by server and client. */
+
+import type { ErrorJson } from '../errors.ts';
+import type { Change, Plan } from '../plan/types.ts';
+import type { NewSecret } from '../secrets/secrets.ts';
+import type { SecretInfo, SecretScope } from '../secrets/types.ts';
+import type { ProjectSpec, SandboxSpec, Source } from '../spec/spec.ts';
+import type { Grant } from '../state/grants.ts';
+import type { GuestPlace, WantedGuest } from './guest-upgrade.ts';
+
+/** Sent by the client as `x-sbx-build`; a daemon of another build is replaced when it is idle */
+export const API_VERSION = 1;
+
+export interface DaemonStatus {
+  pid: number;
+  apiVersion: number;
+  /** Hash and folder of the daemon's bundle: a client of another build asks it to hand over */
+  build: string;
+  startedAt: string;
+  sandboxes: number;
+  /** Clones in the pool */
+  waiting: number;
+  memoryBytes: number;
+}
+
+export interface PlanRequest {
+  project: ProjectSpec;
+  /** Names (bare) to restrict to */
+  only?: string[];
+}
+
+/** Nothing is wrong with the file, and something will not work as it means it to. */
+export interface Notice {
+  message: string;
+  source: Source;
+}
+
+export interface PlanResponse extends Plan {
+  notices: Notice[];
+  /** Hash of everything in this spec that widens; what `acceptWidening` must repeat */
+  wideningHash: string;
+  /** The approved hash equals `wideningHash`, or nothing widens */
+  approved: boolean;
+  /** The changes that need approval */
+  widening: Change[];
+}
+
+export interface ApplyRequest extends PlanRequest {
+  /** The `wideningHash` that the person accepted */
+  acceptWidening?: string;
+}
+
+/** Lines of NDJSON of every long request. The last one is `done` or `error`. */
+export type DaemonEvent =
+  | {
+      type: 'step';
+      sandbox: string;
+      action: string;
+      status: 'started' | 'done' | 'failed';
+      error?: ErrorJson;
+      durationMs?: number;
+    }
+  /** A phase of a step, for progress: `building base`, `installing apt packages` */
+  | { type: 'progress'; sandbox: string; message: string }
+  /** A line of a bake's output */
+  | { type: 'output'; sandbox: string; line: string }
+  | { type: 'done'; result: unknown }
+  | { type: 'error'; error: ErrorJson };
+
+export interface ApplyResult {
+  notices: Notice[];
+  changes: Change[];
+  steps: { sandbox: string; action: string; durationMs: number }[];
+  sandboxes: SandboxStatus[];
+}
+
+export type SandboxState = 'building' | 'starting' | 'running' | 'stopped' | 'failed';
+
+export interface Condition {
+  type: string;
+  status: boolean;
+  reason: string;
+  message: string;
+  since: string;
+}
+
+/** One row of `sbx ls --json`. */
+export interface SandboxStatus {
+  id: string;
+  name: string;
+  /** The project's name */
+  project: string;
+  /** The project's folder */
+  projectDir: string;
+  state: SandboxState;
+  agent: string | null;
+  image: string;
+  /** Key of the warm layer it was cloned from */
+  snapshot: string | null;
+  accel: string | null;
+  cpus: number;
+  memoryBytes: number;
+  workspace: string;
+  ports: { guest: number; host: number }[];
+  pid: number | null;
+  startedAt: string | null;
+  conditions: Condition[];
+}
+
+/** `sbx inspect`: the row, the applied spec with provenance, folders, layers, sizes. */
+export interface SandboxDetail extends SandboxStatus {
+  spec: SandboxSpec;
+  instanceDir: string;
+  /** What `sbx net allow` let out beyond the spec, and how long */
+  grants: Grant[];
+  layers: { kind: string; key: string; bytes: number }[];
+  diskBytes: number;
+  /** `[lifecycle] pool`, and how many wait now */
+  pool: { wanted: number; waiting: number };
+}
+
+export interface AllowRequest {
+  rules: Pick<Grant, 'pattern' | 'text' | 'trusted'>[];
+  /** How long; undefined: as long as the sandbox exists */
+  seconds?: number;
+}
+
+export interface AllowResult {
+  /** All in force, the new ones last */
+  grants: Grant[];
+  /** The door is open, so that they hold from now on */
+  live: boolean;
+}
+
+export interface ApproveRequest {
+  /** The project before a person's own command changed its file */
+  before: ProjectSpec;
+  after: ProjectSpec;
+}
+
+export type SecretRequest = NewSecret;
+
+export interface SecretResult {
+  info: SecretInfo;
+  /** Said once */
+  warning?: string;
+}
+
+export interface GcRequest {
+  dryRun: boolean;
+}
+
+export interface GcResult {
+  dryRun: boolean;
+  items: { kind: string; key: string; bytes: number; reason: string }[];
+  freedBytes: number;
+}
+
+export interface RequestContext {
+  /** Aborted when the client goes away */
+  signal: AbortSignal;
+  emit(event: DaemonEvent): void;
+}
+
+/** What the HTTP server calls. Every method may throw SbxError. Sandboxes are named by instance id (`lib/paths.ts`). */
+export interface DaemonService {
+  /** As in `DaemonStatus` */
+  readonly build: string;
+  status(): DaemonStatus;
+  /** GET /v1/sandboxes */
+  list(): Promise<SandboxStatus[]>;
+  /** GET /v1/sandboxes/:id */
+  inspect(id: string): Promise<SandboxDetail>;
+  /** POST /v1/plan */
+  plan(request: PlanRequest): Promise<PlanResponse>;
+  /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans anew. A client that goes away: the step under way ends at a safe point. */
+  apply(request: ApplyRequest, context: RequestContext): Promise<ApplyResult>;
+  /** POST /v1/sandboxes/:id/{stop,start,reset,remove}; streamed */
+  stop(id: string, context: RequestContext): Promise<SandboxStatus>;
+  start(id: string, context: RequestContext): Promise<SandboxStatus>;
+  /** Back to the warm base: the disk's changes are lost */
+  reset(id: string, context: RequestContext): Promise<SandboxStatus>;
+  remove(id: string, context: RequestContext): Promise<void>;
+  /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */
+  allow(id: string, request: AllowRequest): Promise<AllowResult>;
+  /** POST /v1/approve: `after` counts as approved if `before` did, so that what somebody else wrote is still asked for */
+  approve(request: ApproveRequest): Promise<{ approved: boolean }>;
+  /** GET /v1/secrets: without values */
+  secrets(): Promise<SecretInfo[]>;
+  /** POST /v1/secrets: in force at the next request. @throws SbxError `secret`, never with the value */
+  setSecret(secret: SecretRequest): Promise<SecretResult>;
+  /** POST /v1/secret-removal */
+  removeSecret(secret: { name: string; scope: SecretScope }): Promise<{ removed: boolean }>;
+  /** POST /v1/gc */
+  gc(request: GcRequest): Promise<GcResult>;
+  /** GET /v1/sandboxes/:id/guest or /v1/guest?cwd=DIR&name=NAME, with `Upgrade: sbx-guest`. Throws while an HTTP answer is still possible; `serve` serves the upgraded socket, which speaks lib/guest/protocol/wire.ts, to its end. */
+  guest(
+    wanted: WantedGuest,
+  ): Promise<{ place: GuestPlace; serve: (socket: import('node:stream').Duplex) => Promise<void> }>;
+  /** POST /v1/shutdown: the daemon ends, VMs go on */
+  shutdown(): Promise<void>;
+}

@@ -1,0 +1,53 @@
+/** What `apply` and `exec --apply` do: plan, ask for what widens, apply. */
+import { relative } from 'node:path';
+import type { DaemonClient } from '../../api/client.ts';
+import type { ApplyRequest, ApplyResult, PlanResponse } from '../../api/contract.ts';
+import { explainChange } from '../../plan/explain.ts';
+import { inOneLine } from '../view/printable.ts';
+import type { View } from '../view/types.ts';
+import type { SbxContext } from './context.ts';
+import { follow } from './follow.ts';
+import { recallProject } from './project.ts';
+
+export interface ApplyOptions {
+  context: SbxContext;
+  client: DaemonClient;
+  view: View;
+  cwd: string;
+  /** Sandboxes to restrict to */
+  only: readonly string[];
+  /** Ask nothing: what widens is refused */
+  yes: boolean;
+  acceptWidening: boolean;
+}
+
+/** @throws SbxError `refused-widening` by the daemon, when nobody accepted. */
+export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
+  const { context, client, view, cwd, only, yes, acceptWidening } = options;
+  const project = await recallProject(context, cwd);
+  const request = { project, ...(only.length === 0 ? {} : { only: [...only] }) };
+  const apply = (accepted: Partial<ApplyRequest>) =>
+    follow(view, `applying ${project.name}`, (signal, onEvent) =>
+      client.apply({ ...request, ...accepted }, { signal, onEvent }),
+    );
+  const mayAsk = view.asks && !yes;
+  // What nobody can say yes to, the daemon refuses by itself.
+  if (!acceptWidening && !mayAsk) return apply({});
+  const found = await client.plan(request);
+  const accepted = found.approved || acceptWidening || (mayAsk && (await askWidening(found, view, cwd)));
+  return apply(accepted ? { acceptWidening: found.wideningHash } : {});
+}
+
+async function askWidening(found: PlanResponse, view: View, cwd: string): Promise<boolean> {
+  const lines = linesOf(found.widening, cwd).map((line) => `  ${line}`);
+  return (await view.confirm(`sandbox.toml asks for more than was approved:\n${lines.join('\n')}\nAllow it?`)) === true;
+}
+
+/** One line each, whatever the file says: a value with line feeds could pretend to be another line. */
+export function linesOf(changes: PlanResponse['changes'], cwd: string): string[] {
+  return changes.map((change) => inOneLine(explainChange(change, (file) => relative(cwd, file))));
+}
+
+export function noticeLines(notices: PlanResponse['notices']): string[] {
+  return notices.map(({ message }) => inOneLine(`note: ${message}`));
+}

@@ -1,0 +1,37 @@
+/** A long request of the daemon with its progress. Ctrl-C cancels it at a safe point. */
+import type { DaemonEvent } from '../../api/contract.ts';
+import { SbxError } from '../../errors.ts';
+import type { Progress, View } from '../view/types.ts';
+
+const LINE_MAX = 100;
+
+export async function follow<T>(
+  view: View,
+  title: string,
+  work: (signal: AbortSignal, onEvent: (event: DaemonEvent) => void) => Promise<T>,
+): Promise<T> {
+  const abort = new AbortController();
+  const onInterrupt = () => abort.abort(new SbxError('cancelled', 'cancelled'));
+  process.once('SIGINT', onInterrupt);
+  process.once('SIGTERM', onInterrupt);
+  const progress = view.progress(title);
+  try {
+    const result = await work(abort.signal, (event) => show(event, progress));
+    progress.done();
+    return result;
+  } catch (error) {
+    progress.fail();
+    throw error;
+  } finally {
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onInterrupt);
+  }
+}
+
+function show(event: DaemonEvent, progress: Progress): void {
+  if (event.type === 'progress') progress.update(`${event.sandbox}: ${event.message}`);
+  else if (event.type === 'output') progress.update(`${event.sandbox}: ${event.line.slice(0, LINE_MAX)}`);
+  else if (event.type === 'step' && event.status === 'started') progress.update(`${event.sandbox}: ${event.action}`);
+  else if (event.type === 'step' && event.status === 'done' && event.durationMs !== undefined)
+    progress.note(`${event.sandbox}: ${event.action} done in ${(event.durationMs / 1000).toFixed(2)} s`);
+}

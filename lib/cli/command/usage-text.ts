@@ -1,0 +1,74 @@
+/** What a wrong command line is answered with: sbx's own errors in place of the parser's text, so that all errors look alike. */
+import {
+  AliasNotFoundError,
+  type ApplicationText,
+  ArgumentParseError,
+  EnumValidationError,
+  FlagNotFoundError,
+  InvalidNegatedFlagSyntaxError,
+  text_en,
+  UnexpectedFlagError,
+  UnexpectedPositionalError,
+  UnsatisfiedFlagError,
+  UnsatisfiedPositionalError,
+} from '@stricli/core';
+import { SbxError } from '../../errors.ts';
+
+/** The parser asks for a text and prints it; it gets an exception, which comes out of its `run`. */
+export const usageText: ApplicationText = {
+  ...text_en,
+  noCommandRegisteredForInput: ({ input, corrections }) => {
+    throw usage(`there is no command "${input}"`, corrections);
+  },
+  exceptionWhileParsingArguments: (error) => {
+    throw error instanceof SbxError ? error : wrongArgument(error);
+  },
+  exceptionWhileRunningCommand: (error) => {
+    throw error;
+  },
+};
+
+/** Adds what the parser's error does not know: of which command it is. */
+export function withHelp(error: SbxError, words: readonly string[]): SbxError {
+  if (error.hint !== undefined) return error;
+  return new SbxError(error.code, error.message, {
+    ...(error.why === undefined ? {} : { why: error.why }),
+    hint:
+      words.length === 0
+        ? '`sbx --help` lists the commands'
+        : `\`${['sbx', ...words].join(' ')} --help\` shows what it takes`,
+  });
+}
+
+function wrongArgument(error: unknown): SbxError {
+  if (error instanceof FlagNotFoundError) return usage(`there is no flag --${error.input}`, error.corrections);
+  if (error instanceof AliasNotFoundError) return usage(`there is no flag -${error.input}`);
+  if (error instanceof UnsatisfiedFlagError) return usage(`--${error.externalFlagName} needs a value`);
+  if (error instanceof UnexpectedFlagError) return usage(`--${error.externalFlagName} is given twice`);
+  if (error instanceof InvalidNegatedFlagSyntaxError) return usage(`--${error.externalFlagName} takes no value`);
+  if (error instanceof UnsatisfiedPositionalError) return usage(`<${error.placeholder}> is missing`);
+  if (error instanceof UnexpectedPositionalError)
+    return usage(`"${error.input}" is one argument too many`, [], `it takes ${error.expectedCount || 'none'}`);
+  if (error instanceof ArgumentParseError || error instanceof EnumValidationError) return wrongValue(error);
+  return usage(error instanceof Error ? error.message : String(error));
+}
+
+function wrongValue(error: ArgumentParseError | EnumValidationError): SbxError {
+  const why =
+    error instanceof ArgumentParseError && error.exception instanceof Error ? error.exception.message : undefined;
+  const name = error instanceof ArgumentParseError ? error.externalFlagNameOrPlaceholder : error.externalFlagName;
+  return usage(`--${name} cannot be "${error.input}"`, [], why);
+}
+
+function usage(message: string, corrections: readonly string[] = [], why?: string): SbxError {
+  const like = corrections.map(kebab).join(' or ');
+  return new SbxError('usage', message, {
+    ...(why === undefined ? {} : { why }),
+    ...(like === '' ? {} : { hint: `did you mean ${like}?` }),
+  });
+}
+
+/** The parser knows flags by their names in the code, and puts routes in quotes. */
+function kebab(word: string): string {
+  return word.replaceAll('`', '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

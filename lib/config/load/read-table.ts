@@ -1,0 +1,28 @@
+/** One TOML file from disk. */
+import { readFile, stat } from 'node:fs/promises';
+import { errnoOf, type Place, SbxError } from '../../errors.ts';
+import { checkSize } from '../toml/read-toml.ts';
+import { parseFile } from './parse.ts';
+import type { Table } from './provenance.ts';
+
+/** `from`: where another file names it. */
+export async function readTable(file: string, from?: Place): Promise<Table> {
+  const place = from ?? { file, line: 1, column: 1 };
+  try {
+    const found = await stat(file);
+    // Opening a pipe or a device would wait for ever.
+    if (!found.isFile())
+      throw new SbxError('config-invalid', `${file} is not a file`, { place, hint: 'name a TOML file' });
+    checkSize(found.size, place);
+    return parseFile(await readFile(file), file);
+  } catch (error) {
+    const code = errnoOf(error);
+    if (error instanceof SbxError || code === undefined) throw error;
+    throw new SbxError('config-not-found', `${file} cannot be read`, {
+      place,
+      why: code === 'ENOENT' ? 'there is no such file' : code,
+      hint: 'check its name and its permissions',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,160 @@
+/** What the schema found wrong, as one error for people: what, where, why, and what would be right. */
+import type { z } from 'zod';
+import { type Place, SbxError } from '../../errors.ts';
+import { pathOf } from '../../spec/path-of.ts';
+import { homesOf, keysAt } from '../schema/keys.ts';
+import type { Positions } from '../toml/positions.ts';
+import { nearest } from './did-you-mean.ts';
+
+type Issue = z.core.$ZodIssue;
+
+interface Finding {
+  message: string;
+  why?: string;
+  hint: string;
+  place: Place;
+}
+
+/** The error of the mistake that stands first in the file; how many more there are is said. */
+export function invalid(issues: Issue[], value: unknown, positions: Positions): SbxError {
+  const findings = issues
+    .flatMap((issue) => findingsOf(narrow(issue, value), value, positions))
+    .toSorted((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
+  const [first, ...more] = findings;
+  if (first === undefined) return new SbxError('config-invalid', 'the file is not valid');
+  const rest = more.length === 0 ? '' : ` (and ${more.length} more ${more.length === 1 ? 'mistake' : 'mistakes'})`;
+  const { message, ...details } = first;
+  return new SbxError('config-invalid', `${message}${rest}`, details);
+}
+
+/** Of a union's branches, the one that the writer meant: a table is meant to be the table. */
+function narrow(issue: Issue, value: unknown): Issue {
+  if (issue.code !== 'invalid_union') return issue;
+  const got = valueAt(value, issue.path);
+  const branch = issue.errors.find((errors) => errors[0] !== undefined && !isWrongKind(errors[0]));
+  const inner = branch?.[0];
+  if (inner === undefined) return { ...issue, message: `must be a name or a table, not ${kindOf(got)}` };
+  return narrow({ ...inner, path: [...issue.path, ...inner.path] }, value);
+}
+
+function isWrongKind(issue: Issue): boolean {
+  return issue.code === 'invalid_type' && issue.path.length === 0;
+}
+
+function findingsOf(issue: Issue, value: unknown, positions: Positions): Finding[] {
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(issue.path, key, positions));
+  const got = valueAt(value, issue.path);
+  const path = issue.path.length === 0 ? 'the file' : pathOf(issue.path);
+  if (got === undefined)
+    return [
+      {
+        message: `${path} is missing`,
+        hint: `add ${String(issue.path.at(-1))} = …`,
+        place: positions.keyAt(issue.path.slice(0, -1)),
+      },
+    ];
+  if (issue.code === 'invalid_key')
+    return [
+      {
+        message: `${path}: the name ${issue.issues[0]?.message ?? 'is not valid'}`,
+        hint: 'rename it',
+        place: positions.keyAt(issue.path),
+      },
+    ];
+  return [
+    {
+      message: `${path}: ${wordsOf(issue, got)}`,
+      why: `it is ${show(got)}`,
+      hint: hintFor(issue, got),
+      place: positions.valueAt(issue.path),
+    },
+  ];
+}
+
+function unknownKey(path: PropertyKey[], key: string, positions: Positions): Finding {
+  const full = [...path, key];
+  const known = keysAt(path);
+  const guess = nearest(key, known);
+  const homes = homesOf(key);
+  return {
+    message: `unknown key "${pathOf(full)}"`,
+    hint:
+      guess !== undefined
+        ? `did you mean "${guess}"?`
+        : homes.length > 0
+          ? `"${key}" belongs into ${homes.map((home) => `[${home}]`).join(' or ')}`
+          : `known here: ${known.join(', ') || 'nothing'}`,
+    place: positions.keyAt(full),
+  };
+}
+
+function wordsOf(issue: Issue, got: unknown): string {
+  if (issue.code === 'invalid_type') return `must be ${article(issue.expected)}, not ${kindOf(got)}`;
+  if (issue.code === 'invalid_value') return `must be ${oneOf(issue.values)}`;
+  if (issue.code === 'too_small') return `must ${bound(issue.origin, 'at least', issue.minimum)}`;
+  if (issue.code === 'too_big') return `must ${bound(issue.origin, 'at most', issue.maximum)}`;
+  return issue.message;
+}
+
+function bound(origin: string, most: string, limit: number | bigint): string {
+  if (origin === 'string' && limit === 1) return 'not be empty';
+  if (origin === 'string') return `have ${most} ${limit} characters`;
+  if (origin === 'array') return `have ${most} ${limit} ${limit === 1 ? 'entry' : 'entries'}`;
+  return `be ${most} ${limit}`;
+}
+
+function hintFor(issue: Issue, got: unknown): string {
+  if (issue.code === 'custom' && typeof issue.params?.['hint'] === 'string') return issue.params['hint'];
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map(String);
+    const guess = nearest(String(got), values);
+    return guess === undefined || typeof got !== 'string' ? `write ${oneOf(issue.values)}` : `did you mean "${guess}"?`;
+  }
+  if (issue.code === 'invalid_type') return rightForm(issue.expected, got);
+  if (issue.code === 'too_small' || issue.code === 'too_big') return 'change the value, or remove it for the default';
+  return 'docs/reference.md says what is right here';
+}
+
+/** The value as it was, in the form that was wanted. */
+function rightForm(expected: string, got: unknown): string {
+  const plain = typeof got === 'string' || typeof got === 'number' || typeof got === 'boolean';
+  if (expected === 'string' && plain) return `put it in quotes: "${got}"`;
+  if (expected === 'array' && plain) return `put it in brackets: [${JSON.stringify(got)}]`;
+  if (typeof got === 'string' && (expected === 'number' || expected === 'int' || expected === 'boolean'))
+    return 'write it without quotes';
+  if (expected === 'object' || expected === 'record') return 'write a [table], or an inline table { key = value }';
+  return `write ${article(expected)}`;
+}
+
+const KINDS: Record<string, string> = {
+  string: 'text in quotes',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a table',
+  record: 'a table',
+};
+
+function article(expected: string): string {
+  return KINDS[expected] ?? expected;
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === 'number' && !Number.isInteger(value)) return 'a fraction';
+  return Array.isArray(value) ? 'a list' : typeof value === 'string' ? 'text' : article(typeof value);
+}
+
+function oneOf(values: readonly unknown[]): string {
+  const words = values.map((one) => JSON.stringify(one));
+  return words.length === 1 ? `${words[0]}` : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], value);
+}

@@ -1,0 +1,81 @@
+/** `[[credentials]]` after templates were merged: which secret is for which host, and what contradicts itself. Pure. */
+
+import type { CredentialSpec, Source } from '../../spec/spec.ts';
+import { problem } from './problem.ts';
+import type { SandboxInput } from './sandbox-input.ts';
+
+/** Headers that frame a request or belong to one connection carry no secret. */
+const NO_CARRIER = new Set([
+  'host',
+  'connection',
+  'content-length',
+  'content-encoding',
+  'content-type',
+  'transfer-encoding',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+  'proxy-authorization',
+  'proxy-connection',
+  'keep-alive',
+  'accept-encoding',
+]);
+
+/** @throws SbxError `config-invalid`, with the place. */
+export function credentialsOf({ config, sources }: SandboxInput): CredentialSpec[] {
+  const found: CredentialSpec[] = [];
+  for (const [index, entry] of (config.credentials ?? []).entries()) {
+    const at = `credentials[${index}]`;
+    const header = (entry.header ?? 'authorization').toLowerCase();
+    if (NO_CARRIER.has(header))
+      throw problem(sources[`${at}.header`], `credentials: the header ${header} cannot carry a secret`, {
+        hint: 'write "authorization", "x-api-key" or what the API documents',
+      });
+    const { secret, env, format = 'Bearer {}' } = entry;
+    refuseSecondValue(config.env, sources, env, at);
+    const one: CredentialSpec = {
+      secret,
+      env,
+      host: entry.host.toLowerCase().replace(/\.(?=$|:)/, ''),
+      header,
+      format,
+      source: sources[at] ?? 'default',
+    };
+    refuseSecondSecret(found, one, sources[`${at}.secret`]);
+    if (!found.some((other) => isSame(other, one))) found.push(one);
+  }
+  return found;
+}
+
+/** What `[env]` says would be the real value, inside. */
+function refuseSecondValue(
+  env: Record<string, string> | undefined,
+  sources: Record<string, Source>,
+  name: string,
+  at: string,
+): void {
+  if (env?.[name] === undefined) return;
+  throw problem(sources[`${at}.env`], `${name} has a value in [env] and a credential`, {
+    why: `what [env] sets is visible inside, what a credential sets is not${placeOf(sources[`env.${name}`])}`,
+    hint: 'remove one of the two',
+  });
+}
+
+/** One variable holds one placeholder, which may be for several hosts. */
+function refuseSecondSecret(known: CredentialSpec[], one: CredentialSpec, source: Source | undefined): void {
+  const other = known.find(({ env }) => env === one.env);
+  if (other === undefined || other.secret === one.secret) return;
+  throw problem(source, `${one.env} is given two secrets: ${other.secret} and ${one.secret}`, {
+    why: `the other one stands${placeOf(other.source)}`,
+    hint: 'give each secret a variable of its own',
+  });
+}
+
+function placeOf(source: Source | undefined): string {
+  return source === undefined || source === 'default' ? '' : ` (${source.file}:${source.line})`;
+}
+
+function isSame({ source: _a, ...one }: CredentialSpec, { source: _b, ...other }: CredentialSpec): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

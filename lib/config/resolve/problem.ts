@@ -1,0 +1,12 @@
+/** An error about a merged value, at the place that gave it. */
+import { type ErrorDetails, SbxError } from '../../errors.ts';
+import type { Source } from '../../spec/spec.ts';
+
+export function problem(
+  source: Source | undefined,
+  message: string,
+  details: Pick<ErrorDetails, 'why' | 'hint'>,
+): SbxError {
+  const place = source === undefined || source === 'default' ? {} : { place: source };
+  return new SbxError('config-invalid', message, { ...details, ...place });
+}

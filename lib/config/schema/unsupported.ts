@@ -1,0 +1,28 @@
+/** Fields whose feature is still to come: valid in the file, refused by `apply`, never ignored. Pure. */
+import type { Place } from '../../errors.ts';
+import type { Source } from '../../spec/spec.ts';
+import type { SandboxConfig } from './schema.ts';
+
+const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length > 0;
+
+const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
+  ['docker.enabled', (config) => config.docker?.enabled === true],
+  ['ports', (config) => isFilled(config.ports)],
+  ['services', (config) => isFilled(config.services)],
+  ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
+  ['workspace.mode', (config) => config.workspace?.mode === 'clone'],
+  ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
+];
+
+export const UNSUPPORTED: string[] = CHECKS.map(([path]) => path);
+
+export function listUnsupported(
+  config: SandboxConfig,
+  sources: Record<string, Source>,
+): { path: string; source: Place }[] {
+  return CHECKS.filter(([, wanted]) => wanted(config)).flatMap(([path]) => {
+    // An array of tables has its place at its first entry.
+    const source = sources[`${path}[0]`] ?? sources[path];
+    return source === undefined || source === 'default' ? [] : [{ path, source }];
+  });
+}

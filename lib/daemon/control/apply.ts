@@ -1,0 +1,139 @@
+/** A project's file against what runs: what would change, and the change itself. */
+
+import type {
+  ApplyRequest,
+  ApplyResult,
+  ApproveRequest,
+  PlanRequest,
+  PlanResponse,
+  RequestContext,
+} from '../../api/contract.ts';
+import { observe } from '../../engine/local/steps/observe.ts';
+import type { HandlerDeps } from '../../engine/local/steps/step-deps.ts';
+import { SbxError } from '../../errors.ts';
+import { planProject } from '../../plan/plan.ts';
+import type { ObservedSandbox } from '../../plan/types.ts';
+import { wideningHash } from '../../plan/widening.ts';
+import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
+import type { Records } from '../../state/records.ts';
+import { type Core, converge, statusIn } from './control.ts';
+import { noticesOf } from './notices.ts';
+
+export async function planOf({ deps, secrets }: Core, { project, only }: PlanRequest): Promise<PlanResponse> {
+  checkNames(project, only);
+  const observed = await observeProject(deps, project);
+  const networkHash = (spec: SandboxSpec) => deps.doors.hashFor(deps.records.idOf(project.dir, spec.name), spec);
+  const found = planProject(project, observed, { mode: 'apply', networkHash, only });
+  const widening = found.changes.filter(({ widens }) => widens);
+  const hash = wideningHash(project);
+  const isSet = (name: string) => (secret: string) => secrets.find(secret, { dir: project.dir, name }) !== undefined;
+  const meant = project.sandboxes.filter(({ name }) => only === undefined || only.length === 0 || only.includes(name));
+  return {
+    ...found,
+    notices: noticesOf(meant.map((spec) => ({ spec, isSet: isSet(spec.name) }))),
+    wideningHash: hash,
+    widening,
+    approved: widening.length === 0 || deps.records.project(project.dir).approvedHash === hash,
+  };
+}
+
+/** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */
+export function applyIn(core: Core, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
+  return core.turns.take(request.project.dir, () => apply(core, request, context));
+}
+
+/** What a person's own command wrote into the file is approved, where everything before it was. */
+export function approveIn(core: Core, { before, after }: ApproveRequest): Promise<{ approved: boolean }> {
+  return core.turns.take(before.dir, async () => {
+    const { approved } = await planOf(core, { project: before });
+    if (approved) await core.deps.records.putProject({ version: 1, dir: after.dir, approvedHash: wideningHash(after) });
+    return { approved };
+  });
+}
+
+async function apply(core: Core, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
+  const { project } = request;
+  const { records } = core.deps;
+  refuseUnsupported(project);
+  const found = await planOf(core, request);
+  if (!found.approved && request.acceptWidening !== found.wideningHash) throw refusedWidening(found);
+  await approve(records, request, found);
+  const steps: ApplyResult['steps'] = [];
+  const bring = async (name: string) => {
+    const id = records.idOf(project.dir, name);
+    const target = project.sandboxes.find((one) => one.name === name);
+    if (target !== undefined) await ensureRecord(records, id, project, target);
+    await converge(core, { id, target, context, steps });
+    if (target === undefined) await core.supervisor.forget(id);
+  };
+  const outcomes = await Promise.allSettled([...new Set(found.steps.map(({ sandbox }) => sandbox))].map(bring));
+  await core.deps.pool.shrink();
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  const own = records.list().filter(({ projectDir }) => projectDir === project.dir);
+  return { changes: found.changes, notices: found.notices, steps, sandboxes: own.map((one) => statusIn(core, one)) };
+}
+
+/** It was asked for, and no more than before or with a person's consent. Written, and waited for, only where it is another. */
+async function approve(records: Records, { project, only }: ApplyRequest, found: PlanResponse): Promise<void> {
+  const meant = only === undefined || found.widening.length > 0;
+  if (!meant || records.project(project.dir).approvedHash === found.wideningHash) return;
+  await records.putProject({ version: 1, dir: project.dir, approvedHash: found.wideningHash });
+}
+
+/** Those that the file names, and those that it no longer does. */
+function observeProject(deps: HandlerDeps, project: ProjectSpec): Promise<ObservedSandbox[]> {
+  const existing = deps.records.list().filter((record) => record.projectDir === project.dir);
+  const names = new Set([...project.sandboxes.map(({ name }) => name), ...existing.map(({ name }) => name)]);
+  return Promise.all([...names].map((name) => observe(deps, deps.records.idOf(project.dir, name), name)));
+}
+
+function refusedWidening({ widening }: PlanResponse): SbxError {
+  return new SbxError('refused-widening', 'sandbox.toml gives a sandbox more than was approved', {
+    why: widening.map((change) => `${change.sandbox}: ${change.path}`).join(', '),
+    hint: 'look at `sbx plan`, then run `sbx apply --accept-widening`',
+  });
+}
+
+/** The instance is on disk before anything is built, so that a killed daemon leaves nothing unknown. */
+async function ensureRecord(records: Records, id: string, project: ProjectSpec, target: SandboxSpec): Promise<void> {
+  const known = records.get(id);
+  if (known !== undefined) {
+    await records.put({ ...known, target });
+    return;
+  }
+  await records.put({
+    version: 1,
+    id,
+    name: target.name,
+    project: project.name,
+    projectDir: project.dir,
+    target,
+    applied: null,
+    image: null,
+    stopped: null,
+    resumed: null,
+    createdAt: new Date().toISOString(),
+  });
+}
+
+function refuseUnsupported(project: ProjectSpec): void {
+  const [first, ...more] = project.unsupported;
+  if (first === undefined) return;
+  throw new SbxError('config-unsupported', `${first.path} is not supported yet`, {
+    place: first.source,
+    ...(more.length === 0
+      ? {}
+      : { why: `nor are: ${more.map(({ path, source }) => `${path} (line ${source.line})`).join(', ')}` }),
+    hint: 'remove it from the file; nothing of the file is ignored silently',
+  });
+}
+
+function checkNames(project: ProjectSpec, only: string[] | undefined): void {
+  const known = project.sandboxes.map(({ name }) => name);
+  const unknown = only?.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new SbxError('not-found', `sandbox.toml names no sandbox "${unknown}"`, {
+      hint: `it names: ${known.join(', ')}`,
+    });
+}

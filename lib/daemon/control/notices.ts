@@ -1,0 +1,44 @@
+/** What a person should know of a project's credentials before an agent runs into it. */
+
+import type { Notice } from '../../api/contract.ts';
+import { parseAuthority } from '../../gateway/address/canonical-host.ts';
+import { compilePolicy, decide } from '../../gateway/policy/policy.ts';
+import { policyOf } from '../../gateway/policy/spec-policy.ts';
+import type { CredentialSpec, SandboxSpec, Source } from '../../spec/spec.ts';
+
+export interface NoticeFacts {
+  spec: SandboxSpec;
+  isSet: (secret: string) => boolean;
+}
+
+/** Each once, however many sandboxes share it. Pure. */
+export function noticesOf(facts: NoticeFacts[]): Notice[] {
+  const all = facts.flatMap(({ spec, isSet }) => [...unset(spec, isSet), ...uncovered(spec)]);
+  return [...new Map(all.map((notice) => [notice.message, notice])).values()];
+}
+
+function unset({ credentials }: SandboxSpec, isSet: (secret: string) => boolean): Notice[] {
+  const alternatives = (one: CredentialSpec) => credentials.filter(({ host }) => host === one.host);
+  return credentials.flatMap((one): Notice[] => {
+    // Templates list alternatives: one that is set is enough.
+    if (alternatives(one).some(({ secret }) => isSet(secret))) return [];
+    const names = [...new Set(alternatives(one).map(({ secret }) => secret))];
+    const message = `no secret for ${one.host} is set: run ${names.map((name) => `\`sbx secret set ${name}\``).join(' or ')}`;
+    return [{ message, source: one.source }];
+  });
+}
+
+function uncovered(spec: SandboxSpec): Notice[] {
+  const policy = compilePolicy(policyOf(spec));
+  return spec.credentials.flatMap(({ host, env, source }): Notice[] => {
+    const endpoint = parseAuthority(host, 443);
+    const verdict = endpoint === undefined ? undefined : decide(policy, endpoint);
+    if (verdict === undefined || (verdict.allow && verdict.reason === 'rule')) return [];
+    const why = verdict.reason === 'default-deny' ? 'no allow rule covers it' : verdict.detail;
+    return [{ message: `${env} is for ${host}, which is not reached: ${why}${placeOf(source)}`, source }];
+  });
+}
+
+function placeOf(source: Source): string {
+  return source === 'default' ? '' : ` (${source.file}:${source.line})`;
+}

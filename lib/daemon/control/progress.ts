@@ -1,0 +1,47 @@
+/** What a client hears of the work that its request waits for. */
+
+import type { ApplyResult, DaemonEvent, RequestContext } from '../../api/contract.ts';
+import { toErrorJson } from '../../errors.ts';
+import type { StepEvent } from '../../reconcile/supervisor.ts';
+
+/** Who listens to a sandbox: whatever its handlers say goes to all of them. */
+export interface Listeners {
+  tell(id: string, event: DaemonEvent): void;
+  /** Returns what ends it */
+  add(id: string, listener: (event: DaemonEvent) => void): () => void;
+}
+
+export function createListeners(): Listeners {
+  const all = new Map<string, Set<(event: DaemonEvent) => void>>();
+  return {
+    tell(id, event) {
+      for (const listener of all.get(id) ?? []) listener(event);
+    },
+    add(id, listener) {
+      const own = all.get(id) ?? new Set();
+      all.set(id, own.add(listener));
+      return () => {
+        own.delete(listener);
+        if (own.size === 0 && all.get(id) === own) all.delete(id);
+      };
+    },
+  };
+}
+
+/** A step's event for the client, and, when it is done, for the result. */
+export function report(event: StepEvent, context: RequestContext, steps: ApplyResult['steps']): void {
+  const { sandbox, action } = event.step;
+  if (event.status === 'waiting') {
+    context.emit({ type: 'progress', sandbox, message: 'waiting for its turn' });
+    return;
+  }
+  if (event.status === 'done') steps.push({ sandbox, action, durationMs: event.durationMs ?? 0 });
+  context.emit({
+    type: 'step',
+    sandbox,
+    action,
+    status: event.status,
+    ...(event.error === undefined ? {} : { error: toErrorJson(event.error) }),
+    ...(event.durationMs === undefined ? {} : { durationMs: event.durationMs }),
+  });
+}

@@ -1,0 +1,89 @@
+/** The credentials of the sandboxes: secrets of the host on one side, what stands inside for them on the other. */
+
+import { SbxError } from '../../../errors.ts';
+import { type Binding, bindingOf } from '../../../gateway/credentials/bindings.ts';
+import { credentialInspector } from '../../../gateway/credentials/inspector.ts';
+import { createStandInBook } from '../../../gateway/credentials/placeholder-book.ts';
+import type { Inspector } from '../../../gateway/http/inspector.ts';
+import type { Home } from '../../../paths.ts';
+import type { Secrets } from '../../../secrets/secrets.ts';
+import type { Asker } from '../../../secrets/types.ts';
+import type { SandboxSpec } from '../../../spec/spec.ts';
+import { dropStandIns, makeStandInFor, readStandIns } from './placeholder-file.ts';
+import { createTokenKeeper } from './token-store.ts';
+
+export interface Credentials {
+  /** What the guest's environment gets: a stand-in for each secret that is set */
+  environment(id: string, spec: SandboxSpec): Promise<Record<string, string>>;
+  /** Which secret goes where, from the next request on */
+  bind(id: string, spec: SandboxSpec): void;
+  /** For the sandbox's door */
+  inspector(id: string): Inspector;
+  /** A fresh machine gets fresh stand-ins, and no logins of the one before. */
+  renew(id: string): Promise<void>;
+  forget(id: string): Promise<void>;
+}
+
+export interface CredentialsDeps {
+  home: Home;
+  secrets: Secrets;
+  askerOf: (id: string) => Asker;
+  /** Of all sandboxes that exist: their stand-ins are known from the start */
+  ids: string[];
+}
+
+/** Of a secret that is set and cannot be read now: the length and alphabet of most keys */
+const UNREAD = `aA0${'x'.repeat(37)}`;
+
+export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDeps): Credentials {
+  const book = createStandInBook();
+  const bindings = new Map<string, Binding[]>();
+  const tokens = createTokenKeeper(book, secrets.vault);
+  for (const id of ids)
+    for (const [label, text] of Object.entries(readStandIns(home, id))) book.put({ text, sandbox: id, label });
+  const renew = async (id: string) => {
+    dropStandIns(home, id);
+    book.drop(id);
+    await tokens.drop(id);
+  };
+  return {
+    async environment(id, spec) {
+      const asker = askerOf(id);
+      const env: Record<string, string> = {};
+      for (const { env: name, secret } of spec.credentials) {
+        if (env[name] !== undefined || secrets.find(secret, asker) === undefined) continue;
+        // Only a new one needs the shape: a command may take its time.
+        const read = async () => (await secrets.read(secret, asker).catch(() => UNREAD)) ?? UNREAD;
+        const text = readStandIns(home, id)[name] ?? makeStandInFor(home, id, { env: name, secret: await read() });
+        book.put({ text, sandbox: id, label: name });
+        env[name] = text;
+      }
+      return env;
+    },
+    bind: (id, spec) =>
+      void bindings.set(
+        id,
+        spec.credentials.flatMap((one) => bindingOf(one) ?? []),
+      ),
+    inspector: (id) =>
+      credentialInspector({
+        sandbox: id,
+        book,
+        bindings: () => bindings.get(id) ?? [],
+        secretOf: (name) => secrets.read(name, askerOf(id)).catch(sayWhy),
+        ready: () => tokens.load(id),
+        onToken: () => tokens.save(id),
+      }),
+    renew,
+    async forget(id) {
+      bindings.delete(id);
+      await renew(id);
+    },
+  };
+}
+
+/** What is told inside: never a cause, which could hold more. */
+function sayWhy(error: unknown): never {
+  if (!(error instanceof SbxError)) throw new Error('an unexpected failure');
+  throw new Error(error.why === undefined ? error.message : `${error.message}: ${error.why}`);
+}

@@ -1,0 +1,48 @@
+/** Tokens that logins inside brought about: with the secrets of the host, so that they outlive the daemon and never lie in the sandbox. */
+import type { StandIn, StandInBook } from '../../../gateway/credentials/placeholder-book.ts';
+import type { Vault } from '../../../secrets/secrets.ts';
+
+export interface TokenKeeper {
+  /** Into the book, once */
+  load(id: string): Promise<void>;
+  save(id: string): void;
+  drop(id: string): Promise<void>;
+}
+
+type Kept = Omit<StandIn, 'sandbox'>;
+
+export function createTokenKeeper(book: StandInBook, vault: Vault): TokenKeeper {
+  const loading = new Map<string, Promise<void>>();
+  let saving: Promise<unknown> = Promise.resolve();
+  const keyOf = (id: string) => `tokens@${id}`;
+  const load = async (id: string) => {
+    for (const one of parse(await vault.get(keyOf(id)).catch(() => undefined))) book.put({ ...one, sandbox: id });
+  };
+  return {
+    load(id) {
+      const known = loading.get(id) ?? load(id);
+      loading.set(id, known);
+      return known;
+    },
+    save(id) {
+      const kept = book.of(id).filter(({ token }) => token !== undefined);
+      const text = JSON.stringify(kept);
+      // Without a place to keep them they hold until the daemon ends: then the login is asked for again.
+      saving = saving.then(() => vault.set(keyOf(id), text)).catch(() => {});
+    },
+    async drop(id) {
+      loading.delete(id);
+      await saving;
+      await vault.remove(keyOf(id)).catch(() => {});
+    },
+  };
+}
+
+/** What cannot be read is a login that is asked for again. */
+function parse(text: string | undefined): Kept[] {
+  try {
+    return text === undefined ? [] : (JSON.parse(text) as Kept[]);
+  } catch {
+    return [];
+  }
+}

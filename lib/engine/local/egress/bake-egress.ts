@@ -1,0 +1,26 @@
+/** The door of a bake: open to the hosts of the presets only. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Gateway } from '../../../gateway/gateway.ts';
+import { ensurePrivateDir } from '../../../paths.ts';
+
+export interface BakeDoor {
+  /** Folder of the bake: its audit log stands there */
+  dir: string;
+  socketPath: string;
+  /** Of what is baked: stands in the log as the rule */
+  name: string;
+  hosts: { host: string; port: number }[];
+}
+
+/** Returns what closes it. */
+export async function openBakeDoor(
+  gateway: Gateway,
+  { dir, socketPath, name, hosts }: BakeDoor,
+): Promise<() => Promise<void>> {
+  const id = `bake-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`;
+  const allow = hosts.map(({ host, port }) => ({ pattern: `${host}:${port}`, trusted: true, text: name }));
+  ensurePrivateDir(join(dir, 'door'));
+  await gateway.open(id, { socketPath, auditPath: join(dir, 'audit.jsonl'), policy: { allow, deny: [] } });
+  return () => gateway.close(id);
+}

@@ -1,0 +1,100 @@
+/** The doors of the sandboxes: each serves the policy of its spec and what was granted beyond it, for as long as that holds. */
+import { mkdirSync } from 'node:fs';
+import { SbxError } from '../../../errors.ts';
+import { parseAuthority } from '../../../gateway/address/canonical-host.ts';
+import type { Gateway } from '../../../gateway/gateway.ts';
+import { compilePolicy, decide, type Policy, policyHash } from '../../../gateway/policy/policy.ts';
+import { type Home, instancePaths } from '../../../paths.ts';
+import type { SandboxSpec } from '../../../spec/spec.ts';
+import { addGrants, type Grant, livePolicy, readGrants } from '../../../state/grants.ts';
+import type { Credentials } from '../credentials/credentials.ts';
+
+export interface Doors extends Disposable {
+  /** Opens the door, or puts the policy of an open one into force */
+  open(id: string, spec: SandboxSpec): Promise<void>;
+  close(id: string): Promise<void>;
+  /** Of the policy that the door should serve now */
+  hashFor(id: string, spec: SandboxSpec): string;
+  /** Kept on disk, and in force at once where the door is open. @throws SbxError `refused-policy`: a deny rule covers it. */
+  grant(id: string, spec: SandboxSpec, grants: Grant[]): Grant[];
+}
+
+/** A host that sleeps stops its timers, not its clock: it is looked again at least this often */
+const WAIT_MAX_MS = 10_000;
+
+export interface DoorsDeps {
+  home: Home;
+  gateway: Gateway;
+  credentials: Credentials;
+}
+
+export function createDoors({ home, gateway, credentials }: DoorsDeps): Doors {
+  const served = new Map<string, SandboxSpec>();
+  const timers = new Map<string, NodeJS.Timeout>();
+  const policyFor = (id: string, spec: SandboxSpec) => livePolicy(spec, readGrants(home, id));
+  const disarm = (id: string) => {
+    clearTimeout(timers.get(id));
+    timers.delete(id);
+  };
+  const refresh = (id: string) => {
+    const spec = served.get(id);
+    if (spec === undefined) return;
+    const policy = policyFor(id, spec);
+    if (gateway.hashOf(id) !== policyHash(policy)) gateway.update(id, policy);
+    arm(id);
+  };
+  const arm = (id: string) => {
+    disarm(id);
+    const wait = untilNextEnd(readGrants(home, id));
+    if (wait !== undefined) timers.set(id, setTimeout(() => refresh(id), wait).unref());
+  };
+  return {
+    async open(id, spec) {
+      const { door, proxySocket: socketPath, audit: auditPath, authority: authorityPath } = instancePaths(home, id);
+      mkdirSync(door, { recursive: true, mode: 0o700 });
+      const policy = policyFor(id, spec);
+      credentials.bind(id, spec);
+      if (gateway.list().includes(id)) gateway.update(id, policy);
+      else {
+        const inspector = credentials.inspector(id);
+        await gateway.open(id, { socketPath, auditPath, authorityPath, policy, inspector });
+      }
+      served.set(id, spec);
+      arm(id);
+    },
+    async close(id) {
+      disarm(id);
+      served.delete(id);
+      await gateway.close(id);
+    },
+    hashFor: (id, spec) => policyHash(policyFor(id, spec)),
+    grant(id, spec, added) {
+      const policy = compilePolicy(livePolicy(spec, [...readGrants(home, id), ...added]));
+      for (const grant of added) refuseDenied(policy, grant);
+      const grants = addGrants(home, id, added);
+      refresh(id);
+      return grants;
+    },
+    [Symbol.dispose]() {
+      for (const id of [...timers.keys()]) disarm(id);
+    },
+  };
+}
+
+function untilNextEnd(grants: Grant[]): number | undefined {
+  const ends = grants.flatMap(({ until }) => (until === undefined ? [] : [Date.parse(until)]));
+  return ends.length === 0 ? undefined : Math.min(Math.max(0, Math.min(...ends) - Date.now()), WAIT_MAX_MS);
+}
+
+/** Deny rules always win: a grant that one of them covers would be a promise that is not kept. */
+function refuseDenied(policy: Policy, { pattern, text }: Grant): void {
+  const endpoint = parseAuthority(pattern, 443);
+  const verdict = endpoint === undefined ? undefined : decide(policy, endpoint);
+  if (verdict?.reason !== 'deny-rule') return;
+  const { file, line } = verdict.rule ?? {};
+  throw new SbxError('refused-policy', `${text} stays ${verdict.detail}`, {
+    why: 'a deny rule always wins over what is allowed',
+    hint: 'remove it from [network] deny and run `sbx apply`',
+    ...(file === undefined ? {} : { place: { file, line: line ?? 1, column: 1 } }),
+  });
+}

@@ -1,0 +1,32 @@
+/** A guest becomes somebody, by the helper inside. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type CarryOutOptions, carryOut } from '../../../guest/setup/client.ts';
+import { becoming, type Identity } from '../../../guest/setup/identity.ts';
+import type { CarriedOut } from '../../../guest/setup/operations.ts';
+import { within } from '../../../system/deadline.ts';
+
+/** How long a resumed or booted guest may take to answer */
+export const ANSWER_MS = 30_000;
+
+/** Entropy, time and machine id are new with each call. */
+export function newIdentity(known: Pick<Identity, 'hostname' | 'mounts' | 'ca'>): Identity {
+  return {
+    entropy: randomBytes(64),
+    timeNs: BigInt(Date.now()) * 1_000_000n,
+    machineId: randomUUID().replaceAll('-', ''),
+    ...known,
+  };
+}
+
+/** With a deadline of its own, as connecting has: each says by itself what did not answer. Who gives up is told why. */
+export async function become(
+  setup: string,
+  identity: Identity,
+  { last, signal }: CarryOutOptions,
+): Promise<CarriedOut> {
+  using patience = within(ANSWER_MS, signal);
+  return await carryOut(setup, becoming(identity), { last, signal: patience }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
+  });
+}

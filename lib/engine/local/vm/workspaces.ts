@@ -1,0 +1,32 @@
+/** Workspaces of instances: what lib/workspace does, with the instance's own folders. */
+import { readdirSync } from 'node:fs';
+import { type Home, instancePaths } from '../../../paths.ts';
+import { configFilesOf } from '../../../spec/config-files.ts';
+import type { SandboxSpec } from '../../../spec/spec.ts';
+import { type PreparedWorkspace, prepareWorkspace as prepare } from '../../../workspace/prepare.ts';
+import { removePlaceholders } from '../../../workspace/protect/mount-stubs.ts';
+
+export type { PreparedWorkspace };
+
+export async function prepareWorkspace(home: Home, id: string, spec: SandboxSpec): Promise<PreparedWorkspace> {
+  const { path, hide, readonly, unprotect } = spec.workspace;
+  return prepare({
+    path,
+    hide,
+    readonly,
+    unprotect,
+    mounts: spec.mounts,
+    placeholderRecord: instancePaths(home, id).placeholders,
+    forbidden: [home.root],
+    configFiles: configFilesOf(spec),
+  });
+}
+
+/** After the VM has ended: other sandboxes on the same workspace keep what they need. */
+export async function releaseWorkspace(home: Home, id: string): Promise<void> {
+  const others = readdirSync(home.instances).filter((other) => other !== id && !other.startsWith('.'));
+  removePlaceholders(
+    instancePaths(home, id).placeholders,
+    others.map((other) => instancePaths(home, other).placeholders),
+  );
+}

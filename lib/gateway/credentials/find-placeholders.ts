@@ -1,0 +1,69 @@
+/** Everywhere in a request where a stand-in could stand. Pure. */
+import type { InspectedRequest } from '../http/inspector.ts';
+import type { StandIn, StandInBook } from './placeholder-book.ts';
+
+export interface Found {
+  standIn: StandIn;
+  where: 'login' | 'header' | 'address' | 'body';
+  /** For people */
+  place: string;
+}
+
+/** `logins`: headers that logins stand in, in lower case. */
+export function standInsIn(message: InspectedRequest, book: StandInBook, logins: ReadonlySet<string>): Found[] {
+  const { fields, target, body } = message;
+  const inFields = fields.flatMap(([name, value]) => {
+    const where = logins.has(name.toLowerCase()) && name.toLowerCase() !== 'cookie' ? 'login' : 'header';
+    const found = book.findIn(`${value} ${fromBasic(value)} ${percentDecoded(value)} ${name}`);
+    return found.map((standIn): Found => ({ standIn, where, place: `the header ${name.toLowerCase()}` }));
+  });
+  const [path = '', query = ''] = target.split(/\?(.*)/s);
+  const inAddress = (text: string, place: string) =>
+    book.findIn(`${text} ${percentDecoded(text)}`).map((standIn): Found => ({ standIn, where: 'address', place }));
+  return [
+    ...inFields,
+    ...inAddress(path, 'the path'),
+    ...inAddress(query, 'the query'),
+    ...(body === undefined ? [] : inBody(body.toString('latin1'), book)),
+  ];
+}
+
+export function inBody(text: string, book: StandInBook): Found[] {
+  return book.findIn(text).map((standIn): Found => ({ standIn, where: 'body', place: 'the body' }));
+}
+
+function fromBasic(value: string): string {
+  const encoded = /^basic\s+([\w+/=-]+)$/i.exec(value)?.[1];
+  return encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('latin1');
+}
+
+/** Once: what is encoded twice is nothing to the server either. */
+function percentDecoded(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+/** Names under which APIs take a key in the query. */
+const KEY_PARAMETERS = new Set([
+  'key',
+  'api_key',
+  'api-key',
+  'apikey',
+  'x-api-key',
+  'x-goog-api-key',
+  'access_token',
+  'oauth_token',
+  'auth_token',
+  'private_token',
+  'authorization',
+]);
+
+/** The parameter of the query that holds a key, which could be of another account. */
+export function keyInQuery(target: string): string | undefined {
+  const query = target.split(/\?(.*)/s)[1] ?? '';
+  return query
+    .split(/[&;]/)
+    .map((part) => part.split(/=(.*)/s))
+    .filter(([, value = '']) => value !== '')
+    .map(([name = '']) => percentDecoded(name).toLowerCase())
+    .find((name) => KEY_PARAMETERS.has(name));
+}

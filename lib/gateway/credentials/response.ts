@@ -1,0 +1,72 @@
+/** What a guest sees of an answer from a host with a credential. */
+import { randomBytes } from 'node:crypto';
+import type { Transform } from 'node:stream';
+import { type Field, valuesOf } from '../http/headers.ts';
+import type { InspectedResponse, Inspector } from '../http/inspector.ts';
+import { kindOf, namesTokens, tokensIn, written } from './oauth-tokens.ts';
+import { makeStandIn } from './placeholder.ts';
+import { answerChange } from './response-change.ts';
+import { bound, type CredentialState, hostsSharing, maskFor } from './state.ts';
+
+/** In a WebSocket nobody waits for the end of a message that this many characters of a secret end */
+const LEAST_IN_STREAM = 8;
+type Answer = ReturnType<Inspector['response']>;
+
+export function changeAnswer(state: CredentialState, message: InspectedResponse): Answer {
+  const { controls } = state;
+  const { host, port, fields, words, hasBody, status } = message;
+  if (bound(state, host, port).length === 0) return { fields };
+  const encoding = valuesOf(fields, 'content-encoding').join().trim().toLowerCase();
+  if (hasBody && controls.encoding && !['', 'identity'].includes(encoding))
+    return { fields, refusal: `the answer is encoded (${encoding.slice(0, 20)}), although it was asked not to be` };
+  const mask = maskFor(state);
+  // A session of the real account is as good as its key.
+  const kept = fields.filter(([name]) => !controls.strip || !/^set-cookie2?$/i.test(name));
+  const shown = kept.map(([name, value]): Field => [name, mask.replace(value)]);
+  const kind =
+    status >= 200 && status < 300 && controls.tokens ? kindOf(valuesOf(fields, 'content-type')[0]) : undefined;
+  const head = { fields: shown, words: mask.replace(words) };
+  if (!hasBody) return head;
+  const keepTokens = kind === undefined ? {} : { keepTokens: (text: string) => keep(state, message, text, kind) };
+  return { ...head, body: answerChange({ mask: mask.stream(), ...keepTokens }) };
+}
+
+/** Tokens in the body go into the book, their stand-ins go on. */
+function keep(state: CredentialState, { host, port }: InspectedResponse, text: string, kind: 'json' | 'form'): string {
+  if (!namesTokens(text)) return text;
+  const { book, sandbox } = state;
+  const hosts = hostsSharing(state, host, port);
+  const standIns = new Map<string, string>();
+  // Bytes beyond ASCII are no part of a token, but of the text around it.
+  for (const { field, value } of tokensIn(Buffer.from(text, 'latin1').toString('utf8'), kind)) {
+    const known = book.of(sandbox).find(({ token }) => token?.value === value);
+    const standIn = known?.text ?? makeStandIn(value, randomBytes);
+    book.put({ text: standIn, sandbox, label: field, token: { value, hosts } });
+    standIns.set(value, standIn);
+  }
+  if (standIns.size === 0) return text;
+  state.onToken?.();
+  return replaced(text, standIns, kind);
+}
+
+function replaced(text: string, standIns: ReadonlyMap<string, string>, kind: 'json' | 'form'): string {
+  let out = text;
+  for (const [value, standIn] of standIns) out = out.split(written(value, kind)).join(standIn);
+  const left = tokensIn(Buffer.from(out, 'latin1').toString('utf8'), kind).some(({ value }) => standIns.has(value));
+  if (!left) return out;
+  // Written in another way than ours: then all of it is written anew.
+  const utf8 = Buffer.from(text, 'latin1').toString('utf8');
+  const fresh =
+    kind === 'json'
+      ? JSON.stringify(JSON.parse(utf8, (_key, value: unknown) => standIns.get(value as string) ?? value))
+      : new URLSearchParams(
+          [...new URLSearchParams(utf8)].map(([key, value]): [string, string] => [key, standIns.get(value) ?? value]),
+        ).toString();
+  return Buffer.from(fresh, 'utf8').toString('latin1');
+}
+
+/** A frame keeps its length, since every form is shown as long as it is. */
+export function maskedStream(state: CredentialState, host: string, port: number): Transform | undefined {
+  if (bound(state, host, port).length === 0) return undefined;
+  return answerChange({ mask: maskFor(state).stream(LEAST_IN_STREAM) });
+}

@@ -1,0 +1,67 @@
+/** Parses the head of an upstream's answer, so that a kept-alive client always knows where the answer ends. Pure. */
+import {
+  endToEnd,
+  type Field,
+  type Framing,
+  framingField,
+  framingOf,
+  headBytes,
+  listOf,
+  parseFields,
+  splitHead,
+} from './headers.ts';
+import type { RequestHead } from './request-head.ts';
+
+export interface ResponseHead {
+  status: number;
+  words: string;
+  fields: Field[];
+  body: Framing;
+  /** 1xx: another head follows */
+  interim: boolean;
+  /** The upstream takes another request on this connection, once the body is read */
+  reusable: boolean;
+}
+
+export type ParsedResponse = { head: ResponseHead; bytes: number } | { bad: string } | 'more';
+
+/** `upgrade`: whether a switch of protocols was asked for, and this answers it. */
+export function parseResponseHead(
+  buffer: Buffer,
+  request: RequestHead,
+  { seen = 0, upgrade }: { seen?: number; upgrade?: ((fields: Field[]) => boolean) | undefined } = {},
+): ParsedResponse {
+  const split = splitHead(buffer, seen);
+  if (split === 'more' || 'bad' in split) return split;
+  const [line = '', ...lines] = split.lines;
+  const match = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/.exec(line);
+  if (match === null) return { bad: 'not an answer of HTTP/1.1' };
+  const status = Number(match[2]);
+  const fields = parseFields(lines);
+  if (typeof fields === 'string') return { bad: fields };
+  if (status === 101 && upgrade?.(fields) !== true) return { bad: 'a switch of protocols that nobody asked for' };
+  const framing = framingOf(fields);
+  if (typeof framing === 'string') return { bad: framing };
+  if (framing?.kind === 'chunked' && request.version === '1.0') return { bad: 'chunked to HTTP/1.0' };
+  const interim = status < 200 && status !== 101;
+  const bodiless = status < 200 || status === 204 || status === 304 || request.method === 'HEAD';
+  const body: Framing = bodiless ? { kind: 'none' } : (framing ?? { kind: 'end' });
+  const reusable = match[1] === '1' && !listOf(fields, 'connection').includes('close');
+  return { head: { status, words: match[3] ?? '', fields, body, interim, reusable }, bytes: split.bytes };
+}
+
+/** The head as it goes to the client, with our own framing. */
+export function clientHead(head: ResponseHead, keepAlive: boolean): Buffer {
+  // An answer to HEAD, and 304, tell the length of a body that does not follow.
+  const telling = head.body.kind === 'none' && !head.interim && head.status !== 204;
+  const told = head.fields.filter(([name]) => telling && name.toLowerCase() === 'content-length');
+  const line = `HTTP/1.1 ${head.status} ${head.words}`;
+  if (head.status === 101)
+    return headBytes(line, [...endToEnd(head.fields), ['Upgrade', 'websocket'], ['Connection', 'upgrade']]);
+  return headBytes(line, [
+    ...endToEnd(head.fields),
+    ...told,
+    ...framingField(head.body),
+    ...(head.interim ? [] : [['Connection', keepAlive ? 'keep-alive' : 'close'] satisfies Field]),
+  ]);
+}

@@ -1,0 +1,56 @@
+/** The body of a request on its way to the upstream: held already, or as it comes, watched or not. */
+import type { Socket } from 'node:net';
+import type { Meter } from '../limits/meter.ts';
+import { BodyReader } from './body.ts';
+import type { ByteReader } from './byte-reader.ts';
+import type { Framing } from './headers.ts';
+import type { Refusal } from './inspector.ts';
+import { writeAll } from './socket-write.ts';
+
+export interface BodyWay {
+  /** Of the client, right behind the head */
+  reader: ByteReader;
+  framing: Framing;
+  upstream: Socket;
+  meter: Meter;
+  /** Read whole before */
+  held?: Buffer | undefined;
+  watch?: ((part: Buffer) => Refusal | undefined) | undefined;
+}
+
+/** `gone`: one side has left. A string says what is wrong with it. */
+export async function sendBody(way: BodyWay): Promise<'complete' | 'gone' | string | Refusal> {
+  const { reader, framing, upstream, meter, held, watch } = way;
+  if (held !== undefined) {
+    await writeAll(upstream, [held]);
+    await meter.spend(held.length);
+    return 'complete';
+  }
+  // What is watched is the payload: the sizes of chunks between would hide a word.
+  const body = new BodyReader(framing, { payload: watch !== undefined });
+  const chunked = framing.kind === 'chunked' && watch !== undefined;
+  while (!body.done) {
+    const chunk = await reader.chunk();
+    if (chunk === undefined) {
+      upstream.destroy();
+      return 'gone';
+    }
+    const part = body.read(chunk);
+    if (typeof part === 'string') return part;
+    reader.giveBack(part.rest);
+    for (const piece of part.out) {
+      const refusal = watch?.(piece);
+      if (refusal !== undefined) return refusal;
+    }
+    await writeAll(upstream, chunked ? part.out.flatMap(framed) : part.out);
+    await meter.spend(chunk.length);
+    if (upstream.destroyed) return 'gone';
+  }
+  if (chunked) await writeAll(upstream, [Buffer.from('0\r\n\r\n')]);
+  return 'complete';
+}
+
+function framed(piece: Buffer): Buffer[] {
+  if (piece.length === 0) return [];
+  return [Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')];
+}

@@ -1,0 +1,63 @@
+/** What the gateway itself says to a client, in words that lead on. Pure. */
+import type { Endpoint } from '../address/canonical-host.ts';
+import { authorityOf } from '../address/canonical-host.ts';
+import { headBytes } from '../http/headers.ts';
+import type { Verdict } from './policy.ts';
+
+const WORDS: Record<number, string> = {
+  400: 'Bad Request',
+  // Some programs show nothing else: apt, and many with a proxy.
+  403: 'Forbidden by sbx',
+  408: 'Request Timeout',
+  421: 'Misdirected Request',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+};
+
+export interface Answer {
+  status: number;
+  text: string;
+  /** The connection may go on after it */
+  keepAlive?: boolean;
+  /** To HEAD: without the text */
+  bodiless?: boolean;
+}
+
+export function answer({ status, text, keepAlive = false, bodiless = false }: Answer): Buffer {
+  const body = Buffer.from(`${text}\n`);
+  const head = headBytes(`HTTP/1.1 ${status} ${WORDS[status] ?? 'Error'}`, [
+    ['Content-Type', 'text/plain; charset=utf-8'],
+    ['Content-Length', String(body.length)],
+    ...(status === 403 ? [['x-sbx-denied', '1'] as [string, string]] : []),
+    ['Connection', keepAlive ? 'keep-alive' : 'close'],
+  ]);
+  return bodiless ? head : Buffer.concat([head, body]);
+}
+
+export function denialText(endpoint: Endpoint, verdict: Verdict): string {
+  return `sbx: ${authorityOf(endpoint)} is denied: ${verdict.detail}.\n${cureFor(endpoint, verdict)}`;
+}
+
+/** What the person does to allow it; the sandbox cannot do so by itself. */
+export function cureFor(endpoint: Endpoint, verdict: Verdict): string {
+  const entry = entryFor(endpoint);
+  const { rule } = verdict;
+  const place = rule?.file === undefined ? '[network] of sandbox.toml' : `${rule.file}:${rule.line ?? 1}`;
+  if (verdict.reason === 'default-deny')
+    return `To allow it, run on the host: sbx net allow ${entry} (with --for 1h, or --save for good), or add "${entry}" to [network] allow in sandbox.toml and run: sbx apply`;
+  if (verdict.reason === 'deny-rule')
+    return `A deny rule always wins. To allow it, remove it at ${place} and run: sbx apply`;
+  if (verdict.reason === 'private-address')
+    return 'A name alone opens no private address. To allow it, add the address with its port to [network] allow in sandbox.toml and run: sbx apply';
+  if (verdict.reason === 'http-rule')
+    return `To allow it, add the method and path to [[network.http]] at ${place} and run: sbx apply`;
+  if (verdict.reason === 'bad-request')
+    return 'Write the path in its plain form, and send no field that stands for another one.';
+  if (verdict.reason === 'not-tls') return 'Use https://, or another port.';
+  return 'Write the host as a name or an address in its usual form.';
+}
+
+/** The shortest allow entry that covers exactly this. */
+function entryFor(endpoint: Endpoint): string {
+  return endpoint.port === 443 ? authorityOf(endpoint).slice(0, -':443'.length) : authorityOf(endpoint);
+}

@@ -1,0 +1,30 @@
+/** Translates the network rules of a spec into the gateway's policy input. Pure. */
+import type { NetworkRule, SandboxSpec, Source } from '../../spec/spec.ts';
+import type { PolicyInput, PolicyRule } from './types.ts';
+
+export function policyOf(spec: SandboxSpec): PolicyInput {
+  return {
+    mode: spec.network.mode,
+    ...(spec.network.bandwidth === undefined ? {} : { bandwidth: spec.network.bandwidth }),
+    allow: spec.network.allow.map(ruleOf),
+    deny: spec.network.deny.map(ruleOf),
+    ...(spec.network.http.length === 0
+      ? {}
+      : {
+          http: spec.network.http.map(({ host, methods, paths, source }) => ({
+            host,
+            methods,
+            paths,
+            ...placeOf(source),
+          })),
+        }),
+  };
+}
+
+function ruleOf(rule: NetworkRule): PolicyRule {
+  return { pattern: rule.pattern, text: rule.text, trusted: rule.trusted, ...placeOf(rule.source) };
+}
+
+function placeOf(source: Source): { file?: string; line?: number } {
+  return source === 'default' ? {} : { file: source.file, line: source.line };
+}

@@ -1,0 +1,149 @@
+/** What was denied, or let out by mode `observe` only, as the fewest and narrowest allow entries. Pure. */
+
+import { authorityOf, type Endpoint } from '../address/canonical-host.ts';
+import { refusedAddress } from '../address/private-ranges.ts';
+import { type Seen, seenIn } from './denied-requests.ts';
+import { decide, type Policy } from './policy.ts';
+import { isOwnable } from './registrable.ts';
+import type { AuditReason, AuditRecord } from './types.ts';
+
+export interface Suggestion {
+  /** For [network] allow */
+  entry: string;
+  kind: 'host' | 'address' | 'wildcard' | 'preset';
+  /** What was asked for and is covered by it: `host:port` */
+  covers: string[];
+  count: number;
+  last: string;
+  /** `GET /path`, the most frequent first, where requests could be read */
+  requests: string[];
+}
+
+/** Asked for as well, but no entry is suggested */
+export interface Withheld {
+  host: string;
+  port: number;
+  count: number;
+  last: string;
+  reason: Extract<AuditReason, 'private-address' | 'odd-address' | 'deny-rule'>;
+  why: string;
+}
+
+export interface SuggestInput {
+  records: Iterable<AuditRecord>;
+  /** What it allows is not suggested again */
+  policy: Policy;
+  /** The hosts of this host's own configuration, by preset */
+  presets: Record<string, { host: string; port: number }[]>;
+  /** Canonical addresses of this host */
+  own: readonly string[];
+}
+
+export interface Suggestions {
+  suggestions: Suggestion[];
+  withheld: Withheld[];
+}
+
+/** Siblings from which on a wildcard stands for them */
+const SIBLINGS = 3;
+
+export function suggest(input: SuggestInput): Suggestions {
+  const withheld: Withheld[] = [];
+  const open: Seen[] = [];
+  for (const seen of seenIn(input.records)) {
+    const verdict = withholding(seen, input);
+    if (verdict === 'suggest') open.push(seen);
+    else if (verdict !== 'allowed') withheld.push(withheldOf(seen, verdict));
+  }
+  const [presets, rest] = byPreset(open, input.presets);
+  const [wildcards, single] = byParent(rest);
+  const suggestions = [...presets, ...wildcards, ...single.map(suggestionOfOne)];
+  return { suggestions: suggestions.toSorted(byCount), withheld: withheld.toSorted(byCount) };
+}
+
+type Withholding = Pick<Withheld, 'reason' | 'why'>;
+
+function withholding(seen: Seen, { policy, own }: SuggestInput): Withholding | 'suggest' | 'allowed' {
+  const { endpoint } = seen;
+  const verdict = decide(policy, endpoint);
+  if (verdict.reason === 'odd-address' || verdict.reason === 'deny-rule')
+    return { reason: verdict.reason, why: verdict.detail };
+  const address = endpoint.kind === 'address' ? endpoint.host : seen.privateAddress;
+  const refusal = address === undefined ? undefined : refusedAddress(address, own);
+  if (refusal !== undefined && !(endpoint.kind === 'address' && verdict.reason === 'rule')) {
+    const what = endpoint.kind === 'address' ? 'it is' : `its address ${address} is`;
+    return { reason: 'private-address', why: `${what} ${refusal.what}: add the address with its port if it is meant` };
+  }
+  return verdict.reason === 'rule' ? 'allowed' : 'suggest';
+}
+
+function withheldOf({ endpoint, count, last }: Seen, { reason, why }: Withholding): Withheld {
+  return { host: endpoint.host, port: endpoint.port, count, last, reason, why };
+}
+
+function byPreset(open: Seen[], presets: SuggestInput['presets']): [Suggestion[], Seen[]] {
+  let rest = open;
+  const found: Suggestion[] = [];
+  for (const [name, hosts] of Object.entries(presets)) {
+    const known = new Set(hosts.map(authorityOf));
+    const covered = rest.filter(({ endpoint }) => known.has(authorityOf(endpoint)));
+    if (covered.length === 0) continue;
+    found.push(suggestionOf(`preset:${name}`, 'preset', covered));
+    rest = rest.filter(({ endpoint }) => !known.has(authorityOf(endpoint)));
+  }
+  return [found, rest];
+}
+
+/** A wildcard for many names below one parent, never below a name under which anybody can get one. */
+function byParent(open: Seen[]): [Suggestion[], Seen[]] {
+  const families = new Map<string | undefined, Seen[]>();
+  for (const seen of open) {
+    const parent = parentOf(seen.endpoint);
+    const family = families.get(parent);
+    if (family === undefined) families.set(parent, [seen]);
+    else family.push(seen);
+  }
+  const wide: Suggestion[] = [];
+  const single: Seen[] = [];
+  for (const [parent, members] of families) {
+    if (parent === undefined || members.length < SIBLINGS) single.push(...members);
+    else wide.push(suggestionOf(`*.${parent}`, 'wildcard', members));
+  }
+  return [wide, single];
+}
+
+/** With its port, as an entry has it; undefined: no wildcard may stand here. */
+function parentOf(endpoint: Endpoint): string | undefined {
+  const parent = endpoint.host.slice(endpoint.host.indexOf('.') + 1);
+  if (endpoint.kind !== 'name' || parent === endpoint.host || !isOwnable(parent)) return undefined;
+  return entryOf({ ...endpoint, host: parent });
+}
+
+function suggestionOfOne(seen: Seen): Suggestion {
+  const { endpoint } = seen;
+  return suggestionOf(entryOf(endpoint), endpoint.kind === 'address' ? 'address' : 'host', [seen]);
+}
+
+function suggestionOf(entry: string, kind: Suggestion['kind'], members: Seen[]): Suggestion {
+  return {
+    entry,
+    kind,
+    covers: members.map(({ endpoint }) => authorityOf(endpoint)).toSorted(),
+    count: members.reduce((sum, { count }) => sum + count, 0),
+    last:
+      members
+        .map(({ last }) => last)
+        .toSorted()
+        .at(-1) ?? '',
+    requests: [...new Set(members.flatMap(({ requests }) => requests))].slice(0, 5),
+  };
+}
+
+/** Port 443 is what an entry means without one. */
+function entryOf(endpoint: Endpoint): string {
+  return authorityOf(endpoint).replace(/:443$/, '');
+}
+
+function byCount(a: { count: number; last: string }, b: { count: number; last: string }): number {
+  return b.count - a.count || b.last.localeCompare(a.last);
+}

@@ -1,0 +1,33 @@
+/** One connection of the VM: requests one after the other, until one is a tunnel. */
+import type { Socket } from 'node:net';
+import { readBytes } from '../http/byte-reader.ts';
+import type { DoorState } from '../request/listener-state.ts';
+import { serveRequests } from '../request/request-loop.ts';
+import { servePlain } from './http-forward.ts';
+import { serveTunnel } from './tunnel.ts';
+
+export function serveClient(client: Socket, state: DoorState): Promise<void> {
+  const reader = readBytes(client);
+  return serveRequests({
+    client,
+    reader,
+    state,
+    parse: (bytes, seen) => state.controls.parseHead(bytes, seen),
+    async serve(head, abort) {
+      const purpose = head.method === 'CONNECT' ? 'tunnel' : 'http';
+      const request = {
+        state,
+        client,
+        reader,
+        head,
+        purpose,
+        read: purpose === 'http',
+        abort,
+        began: performance.now(),
+      } as const;
+      if (purpose === 'http') return servePlain(request);
+      await serveTunnel(request);
+      return false;
+    },
+  });
+}

@@ -1,0 +1,146 @@
+/** One VM's only way out: a Unix socket that speaks the HTTP proxy protocol. Which VM asks is known from the socket. */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import { listenAt } from '../../system/unix-socket.ts';
+import type { Audit } from '../audit/audit.ts';
+import { withLogRate } from '../audit/log-rate.ts';
+import type { Inspector } from '../http/inspector.ts';
+import { endWith } from '../http/socket-write.ts';
+import { createAllowance, createPace, LIMITS, type Limits } from '../limits/limits.ts';
+import { createMeter } from '../limits/meter.ts';
+import { answer } from '../policy/denial-text.ts';
+import type { Policy } from '../policy/policy.ts';
+import { stillAdmitted } from '../request/admit.ts';
+import { ALL_CONTROLS, type Controls } from '../request/enforcement.ts';
+import { type DoorState, type DoorStats, note } from '../request/listener-state.ts';
+import type { Authority } from '../tls/authority.ts';
+import type { Dialer } from '../upstream/dial.ts';
+import { withFewLookups } from '../upstream/lookups.ts';
+import type { Resolver } from '../upstream/resolver.ts';
+import { serveClient } from './client.ts';
+
+export interface DoorInput {
+  socketPath: string;
+  sandbox: string;
+  policy: Policy;
+  resolver: Resolver;
+  dialer: Dialer;
+  /** For requests that are read */
+  inspector?: Inspector;
+  /** To be the intercepted hosts towards the guest */
+  authority: Authority;
+  /** What upstream certificates are verified against */
+  trust: () => SecureContext;
+  /** Closed with the door */
+  audit: Audit;
+  limits?: Partial<Limits>;
+  /** For the tests that prove each control */
+  controls?: Partial<Controls>;
+}
+
+export interface Door extends AsyncDisposable {
+  readonly policy: Policy;
+  readonly stats: DoorStats;
+  /** In force at once; what is open and no longer allowed is cut */
+  setPolicy(policy: Policy): void;
+  close(): Promise<void>;
+}
+
+export async function openDoor(input: DoorInput): Promise<Door> {
+  const state = stateOf(input);
+  const sockets = new Set<Socket>();
+  const tooMany = countedRefusals(state);
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    sockets.add(socket);
+    state.stats.connections = sockets.size;
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      sockets.delete(socket);
+      state.stats.connections = sockets.size;
+    });
+    if (sockets.size > state.limits.connections)
+      return tooMany(socket, sockets.size > state.limits.connections + ANSWERED_MAX);
+    serveClient(socket, state).catch(() => socket.destroy());
+  });
+  await listen(server, input.socketPath);
+  const close = async () => {
+    for (const flight of state.flights) flight.cut('door-closed');
+    for (const socket of sockets) socket.destroy();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    rmSync(input.socketPath, { force: true });
+    state.audit.close();
+  };
+  return {
+    get policy() {
+      return state.policy;
+    },
+    get stats() {
+      return { ...state.stats, flights: state.flights.size };
+    },
+    setPolicy: (policy) => changePolicy(state, policy),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function stateOf(input: DoorInput): DoorState {
+  const limits = { ...LIMITS, ...input.limits };
+  const audit = withLogRate(input.audit, limits.denialsPerSecond);
+  return {
+    sandbox: input.sandbox,
+    policy: input.policy,
+    resolver: withFewLookups(input.resolver, limits.lookups),
+    dialer: input.dialer,
+    audit,
+    inspector: input.inspector,
+    authority: input.authority,
+    trust: input.trust,
+    limits,
+    controls: { ...ALL_CONTROLS, ...input.controls },
+    pace: createPace(limits.requestsPerSecond),
+    explanations: createAllowance(limits.explanationsPerSecond),
+    meters: { up: createMeter(input.policy.bandwidth), down: createMeter(input.policy.bandwidth) },
+    flights: new Set(),
+    idle: new Set(),
+    stats: { connections: 0, flights: 0, allowed: 0, denied: 0, failed: 0, bytesUp: 0, bytesDown: 0 },
+  };
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  rmSync(path, { force: true });
+  await listenAt(server, path);
+  chmodSync(path, 0o600);
+}
+
+function changePolicy(state: DoorState, policy: Policy): void {
+  state.policy = policy;
+  state.meters.up.limit(policy.bandwidth);
+  state.meters.down.limit(policy.bandwidth);
+  if (!state.controls.recheck) return;
+  const own = state.resolver.ownAddresses();
+  for (const flight of [...state.flights]) if (!stillAdmitted(policy, flight, own)) flight.cut('policy-changed');
+  // Whoever still may go there dials anew.
+  for (const socket of state.idle) socket.destroy();
+}
+
+const REPORT_MS = 1_000;
+/** Refused connections that are told so at the same time; any more are just closed */
+const ANSWERED_MAX = 256;
+
+/** One record a second stands for all refusals of that second. */
+function countedRefusals(state: DoorState): (socket: Socket, silently: boolean) => void {
+  let waiting = 0;
+  let reported = 0;
+  const text = `sbx: more than ${state.limits.connections} connections from this sandbox. Close some, then try again.`;
+  return (socket, silently) => {
+    waiting += 1;
+    if (Date.now() - reported >= REPORT_MS) {
+      reported = Date.now();
+      note(state, { verdict: 'deny', reason: 'too-many-connections', host: '', port: 0, count: waiting });
+      waiting = 0;
+    }
+    if (silently) socket.destroy();
+    else endWith(socket, answer({ status: 503, text }));
+  };
+}

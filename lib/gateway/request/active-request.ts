@@ -1,0 +1,129 @@
+/** An admitted request on its way: recorded, dialled, in the books until it is closed. */
+
+import type { Verdict } from '../policy/policy.ts';
+import type { AuditReason } from '../policy/types.ts';
+import type { Connection } from '../upstream/dial.ts';
+import { type Admission, stillAdmitted } from './admit.ts';
+import { denied, failed, type Refusal, UNRECORDED } from './denial.ts';
+import { type Flight, note } from './listener-state.ts';
+import { aboutOf, durationOf, type Request, ruleOf } from './request.ts';
+
+/** A request that is on its way, in the books until it is closed. */
+export interface Travel {
+  connection: Connection;
+  /** Takes it off the books and records its end. Safe to call again. */
+  close(reason?: AuditReason, detail?: string): void;
+  /** The same, and the connection stays open for the next request */
+  release(): void;
+}
+
+/** Opens the way to where a request goes. */
+export type Open = (addresses: string[], signal: AbortSignal) => Promise<Connection>;
+
+/** Records the permission, then dials: without the record no packet leaves. */
+export async function travel(
+  request: Request,
+  admission: Admission,
+  open: Open = dialing(request),
+): Promise<{ travel: Travel } | { refusal: Refusal }> {
+  const { state, abort } = request;
+  const { addresses, verdict } = admission;
+  if (!isCurrent(request, admission))
+    return { refusal: denied(request, { ...verdict, allow: false, detail: CHANGED }) };
+  const first = addresses[0];
+  const letOut = verdict.reason === 'rule' ? 'allow' : 'observe';
+  const said = request.detail === undefined ? {} : { detail: request.detail };
+  const record = { ...aboutOf(request), verdict: letOut, reason: verdict.reason, ...said, ...ruleOf(verdict) } as const;
+  if (!note(state, first === undefined ? record : { ...record, address: first })) return { refusal: UNRECORDED };
+  state.stats.allowed += 1;
+  const cut: Cut = { reason: undefined };
+  const flight = flightOf(request, addresses, cut);
+  state.flights.add(flight);
+  try {
+    const connection = await open(addresses, abort.signal);
+    return { travel: underWay(request, { connection, verdict, flight, cut }) };
+  } catch (error) {
+    state.flights.delete(flight);
+    return { refusal: failed(request, cut.reason ?? 'upstream-failed', error) };
+  }
+}
+
+/** A connection of its own. */
+export function dialing({ state, head, purpose }: Request): Open {
+  const { host, port } = head.endpoint;
+  return (addresses, signal) => state.dialer.dial({ host, port, purpose, addresses }, signal);
+}
+
+const CHANGED = 'the policy has become narrower meanwhile';
+
+/** The policy may have changed between the admission and now. */
+function isCurrent({ state, head, purpose, read }: Request, { policy, addresses }: Admission): boolean {
+  if (policy === state.policy || !state.controls.recheck) return true;
+  const admitted = { endpoint: head.endpoint, purpose, addresses, line: read ? head : undefined };
+  return stillAdmitted(state.policy, admitted, state.resolver.ownAddresses());
+}
+
+/** Why it was cut, when it was */
+interface Cut {
+  reason: AuditReason | undefined;
+}
+
+function flightOf(request: Request, addresses: string[], cut: Cut): Flight {
+  const { head, purpose, read, abort, client } = request;
+  return {
+    endpoint: head.endpoint,
+    purpose,
+    addresses,
+    ...(read ? { line: head } : {}),
+    cut(reason) {
+      cut.reason = reason;
+      abort.abort();
+      client.destroy();
+    },
+  };
+}
+
+interface Way {
+  connection: Connection;
+  verdict: Verdict;
+  flight: Flight;
+  cut: Cut;
+}
+
+function underWay(request: Request, { connection, verdict, flight, cut }: Way): Travel {
+  const { state, abort, read } = request;
+  const { socket, address } = connection;
+  // From now on only the dialled address counts: another one may become denied without harm.
+  if (address !== undefined) flight.addresses = [address];
+  const before = { up: read ? socket.bytesWritten : 0, down: read ? socket.bytesRead : 0 };
+  let open = true;
+  const leave = (reason: AuditReason, detail?: string) => {
+    if (!open) return;
+    open = false;
+    abort.signal.removeEventListener('abort', onAbort);
+    state.flights.delete(flight);
+    const bytesUp = socket.bytesWritten - before.up;
+    const bytesDown = socket.bytesRead - before.down;
+    state.stats.bytesUp += bytesUp;
+    state.stats.bytesDown += bytesDown;
+    note(state, {
+      ...aboutOf(request),
+      verdict: 'closed',
+      reason: cut.reason ?? reason,
+      ...(detail === undefined ? {} : { detail }),
+      ...ruleOf(verdict),
+      ...(address === undefined ? {} : { address }),
+      bytesUp,
+      bytesDown,
+      durationMs: durationOf(request),
+    });
+  };
+  const close: Travel['close'] = (reason = 'rule', detail) => {
+    if (open) socket.destroy();
+    leave(reason, detail);
+  };
+  const onAbort = () => close();
+  if (abort.signal.aborted) close();
+  else abort.signal.addEventListener('abort', onAbort, { once: true });
+  return { connection, close, release: () => leave('rule') };
+}

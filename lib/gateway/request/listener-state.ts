@@ -1,0 +1,70 @@
+/** What the connections of one door share. */
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import type { Endpoint } from '../address/canonical-host.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Inspector } from '../http/inspector.ts';
+import type { Allowance, Limits, Pace } from '../limits/limits.ts';
+import type { Meters } from '../limits/meter.ts';
+import type { RequestLine } from '../policy/http-rules.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { AuditReason, AuditRecord } from '../policy/types.ts';
+import type { Authority } from '../tls/authority.ts';
+import type { Dialer } from '../upstream/dial.ts';
+import type { Resolver } from '../upstream/resolver.ts';
+import type { Controls } from './enforcement.ts';
+
+/** A request that was admitted and is under way. */
+export interface Flight {
+  endpoint: Endpoint;
+  purpose: 'tunnel' | 'http';
+  addresses: string[];
+  /** Where it is read */
+  line?: RequestLine;
+  /** MUST end it at once */
+  cut(reason: AuditReason): void;
+}
+
+export interface DoorStats {
+  /** Open now */
+  connections: number;
+  /** Requests and tunnels under way */
+  flights: number;
+  allowed: number;
+  denied: number;
+  failed: number;
+  bytesUp: number;
+  bytesDown: number;
+}
+
+export interface DoorState {
+  sandbox: string;
+  policy: Policy;
+  resolver: Resolver;
+  dialer: Dialer;
+  audit: Audit;
+  inspector: Inspector | undefined;
+  authority: Authority;
+  trust: () => SecureContext;
+  limits: Limits;
+  controls: Controls;
+  pace: Pace;
+  explanations: Allowance;
+  meters: Meters;
+  flights: Set<Flight>;
+  /** Connections to upstreams that wait for the next request of a tunnel that is read */
+  idle: Set<Socket>;
+  stats: DoorStats;
+}
+
+/** Writes one record. False: it could not be written, and nothing may leave. */
+export function note(state: DoorState, record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean {
+  if (record.verdict === 'deny') state.stats.denied += record.count ?? 1;
+  if (record.verdict === 'error') state.stats.failed += 1;
+  const written = state.audit.write({ time: new Date().toISOString(), sandbox: state.sandbox, ...record });
+  return written || !state.controls.audit;
+}
+
+export function mayNote(state: DoorState): boolean {
+  return !state.controls.audit || state.audit.ready();
+}

@@ -1,0 +1,85 @@
+/** The requests of one connection, one after the other; what is none is refused and recorded. */
+import type { Socket } from 'node:net';
+import type { Endpoint } from '../address/canonical-host.ts';
+import type { ByteReader } from '../http/byte-reader.ts';
+import type { HeadParser, ParsedHead, RequestHead } from '../http/request-head.ts';
+import { endWith } from '../http/socket-write.ts';
+import { answer } from '../policy/denial-text.ts';
+import { type DoorState, note } from './listener-state.ts';
+
+export interface Loop {
+  client: Socket;
+  reader: ByteReader;
+  state: DoorState;
+  parse: HeadParser;
+  /** The host that all requests are for, inside a tunnel */
+  endpoint?: Endpoint;
+  /** False: no other request follows on this connection. `abort`: aborted when the client is gone. */
+  serve(head: RequestHead, abort: AbortController): Promise<boolean>;
+  /** Something came that is no request */
+  onBad?(): void;
+}
+
+export async function serveRequests(loop: Loop): Promise<void> {
+  const { client, reader, state } = loop;
+  for (let goOn = true; goOn && !client.destroyed; ) {
+    const parsed = await nextHead(loop);
+    if (client.destroyed) return;
+    if (parsed === 'gone') return endWith(client, Buffer.alloc(0));
+    // What is no request costs a turn as well.
+    if (parsed === 'late' || 'bad' in parsed) await state.pace.turn();
+    if (parsed === 'late') return refuseHead(loop, { status: 408, why: 'the request was not complete in time' });
+    if ('bad' in parsed) return refuseHead(loop, { status: parsed.misdirected === true ? 421 : 400, why: parsed.bad });
+    reader.consume(parsed.bytes);
+    goOn = await serveOne(loop, parsed.head);
+  }
+}
+
+async function serveOne({ client, serve }: Loop, head: RequestHead): Promise<boolean> {
+  const abort = new AbortController();
+  const onClose = () => abort.abort();
+  client.once('close', onClose);
+  try {
+    return await serve(head, abort);
+  } finally {
+    client.off('close', onClose);
+  }
+}
+
+/** `gone`: the client has nothing to say. `late`: it began and did not finish. */
+async function nextHead({
+  reader,
+  parse,
+  state: { limits },
+}: Loop): Promise<Exclude<ParsedHead, 'more'> | 'gone' | 'late'> {
+  if (reader.held.length === 0 && !(await inTime(reader.more(), limits.keepAliveMs))) return 'gone';
+  const until = Date.now() + limits.headMs;
+  for (let seen = 0; ; ) {
+    const parsed = parse(reader.held, seen);
+    if (parsed !== 'more') return parsed;
+    seen = reader.held.length;
+    if (!(await inTime(reader.more(), until - Date.now()))) return reader.ended ? 'gone' : 'late';
+  }
+}
+
+export async function inTime(work: Promise<boolean>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.max(0, ms));
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+const REASONS = { 400: 'bad-request', 408: 'head-timeout', 421: 'misdirected' } as const;
+
+/** What is no request is closed, with one record of its first line as far as it can be shown. */
+function refuseHead(
+  { client, reader, state, endpoint, onBad }: Loop,
+  { status, why }: { status: keyof typeof REASONS; why: string },
+): void {
+  onBad?.();
+  const line = reader.held.toString('latin1', 0, 200).split(/[\r\n]/, 1)[0] ?? '';
+  const about = endpoint ?? { host: line.replace(/[^\x20-\x7e]/g, '?'), port: 0 };
+  note(state, { verdict: 'deny', reason: REASONS[status], detail: why, host: about.host, port: about.port });
+  endWith(client, answer({ status, text: `sbx: ${why}` }));
+}

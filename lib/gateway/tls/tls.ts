@@ -1,0 +1,54 @@
+/** TLS towards the guest, as the host that it asked for, and towards that host, verified. HTTP/1.1 on both. */
+import type { Socket } from 'node:net';
+import { checkServerIdentity, connect, type SecureContext, TLSSocket } from 'node:tls';
+import type { Host } from '../address/canonical-host.ts';
+
+const PROTOCOLS = ['http/1.1'];
+
+/** `early`: what was read of the client already. @throws when the client ends the handshake, or is too slow. */
+export function secureClient(
+  client: Socket,
+  { early, context, ms }: { early: Buffer; context: SecureContext; ms: number },
+): Promise<TLSSocket> {
+  if (early.length > 0) client.unshift(early);
+  const secure = new TLSSocket(client, { isServer: true, secureContext: context, ALPNProtocols: PROTOCOLS });
+  return shaken(secure, 'secure', ms);
+}
+
+/** @throws when the certificate is not the host's, or is not trusted; what was done until then said nothing but the name. */
+export function secureUpstream(
+  socket: Socket,
+  { host, trust, verify, ms }: { host: Host; trust: SecureContext; verify: boolean; ms: number },
+): Promise<TLSSocket> {
+  const secure = connect({
+    socket,
+    secureContext: trust,
+    ALPNProtocols: PROTOCOLS,
+    rejectUnauthorized: verify,
+    // An address is no server name, but the certificate must have it.
+    ...(host.kind === 'address' ? {} : { servername: host.host }),
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host.host, certificate),
+  });
+  return shaken(secure, 'secureConnect', ms);
+}
+
+function shaken(secure: TLSSocket, event: 'secure' | 'secureConnect', ms: number): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => secure.destroy(new Error('the TLS handshake was not complete in time')), ms);
+    const fail = (error?: Error) => {
+      clearTimeout(timer);
+      secure.destroy();
+      reject(error ?? new Error('the TLS handshake was broken off'));
+    };
+    const onClose = () => fail();
+    // A half-open socket does not close by itself when the other side ends it.
+    secure.once('error', fail).once('close', onClose).once('end', onClose);
+    secure.once(event, () => {
+      clearTimeout(timer);
+      secure.off('error', fail).off('close', onClose).off('end', onClose);
+      // Until its user listens, an error only destroys it.
+      secure.on('error', () => secure.destroy());
+      resolve(secure);
+    });
+  });
+}

@@ -1,0 +1,97 @@
+/** Connections to checked addresses, directly or through the host's own HTTP proxy. Tests put others in their place. */
+import { connect, isIP, type Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import { secureUpstream } from '../tls/tls.ts';
+import { hostTrust } from '../tls/trust.ts';
+import { dialThrough } from './proxy-dial.ts';
+import { type HostProxy, type ProxyQuestion, type ProxySettings, proxyFor } from './proxy-settings.ts';
+
+/** `host` is canonical: for a proxy of the host, which resolves by itself. */
+export interface DialTarget extends ProxyQuestion {
+  /** Checked, in order of preference; empty when `resolves` said that the dialer does it */
+  addresses: string[];
+}
+
+export interface Connection {
+  socket: Socket;
+  /** The address of `addresses` that answered; undefined: a proxy's choice */
+  address: string | undefined;
+  /** Set when it leads to a proxy that wants plain requests in the absolute form */
+  proxy: HostProxy | undefined;
+}
+
+export interface Dialer {
+  /**
+   * The target is reached through a proxy that resolves names by itself: then its address cannot be checked here, and the
+   * rule on its name alone decides.
+   */
+  resolves(target: ProxyQuestion): boolean;
+  /** MUST connect to one of `addresses` and to nothing else. Throws when none answers. */
+  dial(target: DialTarget, signal: AbortSignal): Promise<Connection>;
+}
+
+const DIAL_MS = 10_000;
+
+/** `trust`: what the certificate of a proxy inside TLS is verified against. */
+export function createDialer(settings: ProxySettings = {}, trust = hostTrust(process.env)): Dialer {
+  return {
+    resolves: (target) => proxyFor(settings, target) !== undefined,
+    async dial(target, signal) {
+      const proxy = proxyFor(settings, target);
+      if (proxy === undefined) return dialAddresses(target, signal);
+      const socket = await dialProxy(proxy, { signal, trust });
+      if (target.purpose === 'http') return { socket, address: undefined, proxy };
+      return { socket: await dialThrough(socket, proxy, target, signal), address: undefined, proxy: undefined };
+    },
+  };
+}
+
+async function dialProxy(
+  { host, port, secure }: HostProxy,
+  { signal, trust }: { signal: AbortSignal; trust: () => SecureContext },
+): Promise<Socket> {
+  const socket = await dialOne(host, port, signal);
+  if (secure !== true) return socket;
+  const named = { host, kind: isIP(host) === 0 ? 'name' : 'address' } as const;
+  return secureUpstream(socket, { host: named, trust: trust(), verify: true, ms: DIAL_MS });
+}
+
+/** One after the other, the time shared among them. */
+async function dialAddresses({ addresses, port }: DialTarget, signal: AbortSignal): Promise<Connection> {
+  let last: unknown = new Error('no address');
+  for (const address of addresses) {
+    try {
+      const socket = await dialOne(address, port, signal, DIAL_MS / Math.min(addresses.length, 4));
+      return { socket, address, proxy: undefined };
+    } catch (error) {
+      last = error;
+      if (signal.aborted) break;
+    }
+  }
+  throw last;
+}
+
+function dialOne(host: string, port: number, signal: AbortSignal, ms = DIAL_MS): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
+    const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), ms);
+    const abort = () => socket.destroy(new Error('cancelled'));
+    const settle = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    };
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+    socket.once('error', (error) => {
+      settle();
+      reject(error);
+    });
+    socket.once('connect', () => {
+      settle();
+      socket.removeAllListeners('error');
+      // Until its user listens, an error only destroys it.
+      socket.on('error', () => socket.destroy());
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,121 @@
+/** The beginning of a connection to an agent: dialled, greeted with a nonce, and a mux once it has answered. */
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../../errors.ts';
+import { connectTo } from '../../system/unix-socket.ts';
+import { Mux, type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { pipeOf } from '../protocol/pipe.ts';
+import { Decoder, hello, NONCE_BYTES, resyncPadding, TYPE } from '../protocol/wire.ts';
+import { lost } from './client-streams.ts';
+
+export interface ConnectOptions {
+  /** Nobody has spoken to this guest since its VM started: nothing of a dead session can be in the pipe */
+  fresh?: boolean;
+  /** Waiting for the guest ends with it; required in practice, since a guest may never answer */
+  signal?: AbortSignal;
+}
+
+export interface Greeting {
+  /** What is asked before the agent has answered arrives with the greeting */
+  mux: Mux;
+  /** Resolves when the agent has answered; rejects when the connection ended before, or `signal` did */
+  answered: Promise<void>;
+  /** Resolves when the connection has ended, by whichever side */
+  closed: Promise<void>;
+}
+
+const RETRY_MS = 5;
+/** Bytes waiting for a guest that does not read, after which it is given up */
+const MOST_UNREAD = 32 * 1024 ** 2;
+
+/** Tried again until something listens there. */
+export async function dial(path: string, signal: AbortSignal | undefined): Promise<Duplex> {
+  for (;;) {
+    signal?.throwIfAborted();
+    const outcome = await attempt(path);
+    if (!(outcome instanceof Error)) return outcome;
+    const code = errnoOf(outcome);
+    if (signal === undefined || (code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'EAGAIN')) throw outcome;
+    await sleep(RETRY_MS);
+  }
+}
+
+function attempt(path: string): Promise<Duplex | Error> {
+  return new Promise((resolve) => {
+    try {
+      const socket = connectTo(path);
+      socket.once('connect', () => resolve(socket)).once('error', resolve);
+    } catch (error) {
+      resolve(error as Error);
+    }
+  });
+}
+
+export function greet(duplex: Duplex, { fresh, signal }: ConnectOptions): Greeting {
+  const nonce = newNonce();
+  const mux = new Mux(pipeOf(duplex), refuse);
+  const closed = new Promise<void>((done) => duplex.once('close', done));
+  const answered = new Promise<void>((resolve, reject) => {
+    const onAbort = () => reject(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    duplex.on('error', () => {});
+    duplex.once('close', () => {
+      mux.abandon('the connection to the sandbox ended');
+      reject(lost('the connection ended before the agent answered'));
+    });
+    read(duplex, mux, nonce, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    if (signal?.aborted) onAbort();
+  });
+  // Nobody need wait for it: what was asked hears that the connection ended.
+  answered.catch(() => {});
+  if (fresh !== true) duplex.write(resyncPadding());
+  duplex.write(hello(nonce));
+  return { mux, answered, closed };
+}
+
+/** What comes before the answer to this greeting was meant for a session before. A greeting after it is a new agent's, which knows of nothing. */
+function read(duplex: Duplex, mux: Mux, nonce: Buffer, onAnswer: () => void): void {
+  const decoder = new Decoder();
+  let answered = false;
+  duplex.on('data', (chunk: Buffer) => {
+    for (const frame of decoder.push(chunk)) {
+      if (frame.type === TYPE.hello && frame.payload.equals(nonce)) {
+        answered = true;
+        onAnswer();
+        continue;
+      }
+      if (!answered) continue;
+      if (frame.type === TYPE.hello) {
+        duplex.destroy();
+        return;
+      }
+      try {
+        mux.take(frame);
+        if (duplex.writableLength > MOST_UNREAD) throw new Error('it does not read');
+      } catch {
+        // A guest may send anything: it loses its connection, and nobody else is harmed.
+        duplex.destroy();
+        return;
+      }
+    }
+  });
+  duplex.resume();
+}
+
+/** Unlike that of any session before, which is all it is for: loading a generator takes every command some milliseconds. */
+function newNonce(): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES);
+  nonce.writeBigUInt64LE(process.hrtime.bigint(), 0);
+  nonce.writeUInt32LE(process.pid, 8);
+  nonce.writeUInt32LE(Math.floor(Math.random() * 2 ** 32), 12);
+  return nonce;
+}
+
+/** A guest opens no streams to the host. */
+function refuse(stream: MuxStream): StreamEvents {
+  stream.reset('the host serves nothing');
+  return UNHEARD;
+}

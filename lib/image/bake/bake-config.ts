@@ -1,0 +1,27 @@
+/** The shape of the machine that a layer is made in. */
+import type { VmShape } from '../../vm/driver.ts';
+import { bootFiles, type Platform } from '../platform/platform.ts';
+import { type RootDisk, rootDiskIn } from './root-disk.ts';
+
+export interface BakeShape {
+  /** The layer's folder: its root disk is there */
+  dir: string;
+  parent: RootDisk;
+  platform: Platform;
+  cpus: number;
+  memoryBytes: number;
+}
+
+export function bakeShape({ dir, parent, platform, cpus, memoryBytes }: BakeShape): VmShape {
+  const { kernel, initrd, runtimeDisk } = bootFiles(platform);
+  const root = { serial: 'sbx-root', path: rootDiskIn(dir), readonly: false, backing: parent.backing };
+  return {
+    cpus,
+    memoryBytes,
+    kernel,
+    initrd,
+    cmdline: '',
+    disks: [{ ...root, format: 'qcow2' }, runtimeDisk],
+    mounts: [],
+  };
+}

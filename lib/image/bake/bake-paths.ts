@@ -1,0 +1,25 @@
+/** The machine of a build: where it lies in the builder's folder, and what becomes of it when its builder dies. */
+import { join } from 'node:path';
+import type { VmDriver, VmPlaces } from '../../vm/driver.ts';
+import type { Store } from '../store/store.ts';
+
+export function bakePlaces(dir: string): VmPlaces {
+  const vm = join(dir, 'vm');
+  return {
+    dir: vm,
+    run: join(vm, 'run'),
+    qmp: join(vm, 'run', 'qmp'),
+    agent: join(vm, 'run', 'agent'),
+    setup: join(vm, 'run', 'setup'),
+    door: join(vm, 'door'),
+    process: join(vm, 'process'),
+    console: join(vm, 'console.log'),
+    monitorLog: join(vm, 'monitor.log'),
+  };
+}
+
+/** A machine outlives a builder that was killed: nobody waits for it any more. Its folder goes too. */
+export async function endAbandoned(store: Pick<Store, 'abandoned' | 'sweep'>, driver: VmDriver): Promise<void> {
+  for (const dir of await store.abandoned()) await driver.destroy(bakePlaces(dir));
+  await store.sweep(false);
+}

@@ -1,0 +1,95 @@
+/** A layer that is made by running steps in a machine on the layer below it: packages, agent. */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bootSupervised } from '../../vm/boot-supervisor.ts';
+import type { VmDriver, VmPlaces } from '../../vm/driver.ts';
+import type { Platform } from '../platform/platform.ts';
+import { ensureLayer } from '../store/ensure-layer.ts';
+import type { ImageBuild } from '../store/image-build.ts';
+import { bake } from './bake.ts';
+import { bakeShape } from './bake-config.ts';
+import { bakePlaces } from './bake-paths.ts';
+import type { BakeStep } from './bake-script.ts';
+import { fetchNpm } from './npm-fetch.ts';
+import { makeOverlay, type RootDisk, rootDiskIn, stackedOn } from './root-disk.ts';
+import { whileSpace } from './while-space.ts';
+
+export interface BakeJob {
+  platform: Platform;
+  parent: RootDisk;
+  kind: 'packages' | 'agent';
+  steps: BakeStep[];
+}
+
+export async function ensureBaked(build: ImageBuild, job: BakeJob): Promise<RootDisk> {
+  const { request, deps } = build;
+  const layer = await ensureLayer(build, {
+    kind: job.kind,
+    recipe: {
+      parent: job.parent.layer.key,
+      runtime: job.platform.runtime.key,
+      steps: job.steps.map(({ argv, user, input }) => (input === undefined ? argv : [argv, user, input])),
+      env: request.env,
+      disk: request.diskBytes,
+    },
+    parents: [job.parent.layer, job.platform.runtime],
+    description: job.steps.at(-1)?.title ?? job.kind,
+    fill: (dir, { key, signal }) =>
+      fillBaked(build, job, { dir, log: join(deps.logs, `${job.kind}-${key}.log`), signal }),
+  });
+  return stackedOn(job.parent, layer);
+}
+
+interface Target {
+  /** The layer's folder */
+  dir: string;
+  /** Of the steps' output */
+  log: string;
+  signal: AbortSignal | undefined;
+}
+
+async function fillBaked(build: ImageBuild, job: BakeJob, target: Target): Promise<void> {
+  const { deps, request } = build;
+  const { dir, signal } = target;
+  const { backing, format } = job.parent;
+  const disk = { target: rootDiskIn(dir), sizeBytes: request.diskBytes };
+  await makeOverlay({ backing: backing[0] ?? '', format, ...disk, signal });
+  const places = bakePlaces(dir);
+  await mkdir(places.dir, { mode: 0o700 });
+  const shut = await deps.openDoor(places, `bake ${job.kind}`);
+  try {
+    await runSteps(build, job, { ...target, places });
+  } finally {
+    await deps.driver.destroy(places);
+    await shut();
+    await rm(places.dir, { recursive: true, force: true });
+  }
+}
+
+async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { places: VmPlaces }): Promise<void> {
+  const { deps, request, events } = build;
+  const { dir, log, places, signal } = target;
+  const { steps, disks } = await fetchNpm(build, { steps: job.steps, places, signal });
+  const memoryBytes = Math.max(request.memoryBytes, 2 * 1024 ** 3);
+  const shape = bakeShape({ dir, parent: job.parent, platform: job.platform, cpus: request.cpus, memoryBytes });
+  shape.disks.push(...disks);
+  const { guest } = await bootSupervised(deps.driver, shape, places, { signal });
+  await using connection = guest;
+  await whileSpace(deps.driver, places, (full) =>
+    bake(connection, {
+      steps,
+      env: request.env,
+      log,
+      onProgress: events.onProgress,
+      onLine: events.onLine,
+      signal: signal === undefined ? full : AbortSignal.any([signal, full]),
+    }),
+  );
+  await connection.request('shutdown', {}).catch(() => {});
+  await ended(deps.driver, places);
+}
+
+async function ended(driver: VmDriver, places: VmPlaces): Promise<void> {
+  for (let tries = 0; tries < 300 && driver.find(places) !== undefined; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+}

@@ -1,0 +1,30 @@
+/** Work in a machine whose disk may find no space on the host: it would wait for ever. */
+
+import { noSpace } from '../../vm/boot-supervisor.ts';
+import type { VmDriver, VmPlaces } from '../../vm/driver.ts';
+
+const LOOK_MS = 2_000;
+
+/** @throws SbxError `no-space`, and `full` is aborted, as soon as the machine waits for space. */
+export async function whileSpace(
+  driver: VmDriver,
+  places: VmPlaces,
+  work: (full: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const full = new AbortController();
+  let rejectFull = (_: unknown) => {};
+  const waits = new Promise<never>((_, reject) => {
+    rejectFull = reject;
+  });
+  const timer = setInterval(async () => {
+    if ((await driver.health(places)) !== 'disk-full') return;
+    const error = noSpace();
+    rejectFull(error);
+    full.abort(error);
+  }, LOOK_MS);
+  try {
+    await Promise.race([work(full.signal), waits]);
+  } finally {
+    clearInterval(timer);
+  }
+}

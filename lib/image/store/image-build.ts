@@ -1,0 +1,57 @@
+/** What an image is built from, and with. */
+import type { VmDriver, VmPlaces } from '../../vm/driver.ts';
+import type { Store } from './store.ts';
+
+export interface PackageLists {
+  apt: string[];
+  npm: string[];
+  pip: string[];
+  setup: string[];
+}
+
+export interface RuntimeParts {
+  /** The guest agent's bundle */
+  agent: string;
+  /** Folders of the packages that go in */
+  node: string;
+  npm: string;
+  pty: string[];
+}
+
+export interface ImageRequest {
+  /** `debian:<suite>`, `ubuntu:<suite>` or the path of a tar */
+  base: string;
+  packages: PackageLists;
+  /** What the agent's template adds: a layer of its own */
+  agentPackages: PackageLists;
+  /** Path → content, in that layer */
+  agentFiles: Record<string, string>;
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  /** Environment of the bake's commands */
+  env: Record<string, string>;
+}
+
+export interface ImageDeps {
+  store: Store;
+  driver: VmDriver;
+  runtimeParts: () => Promise<RuntimeParts>;
+  /** Serves the gateway's socket of a bake with the presets' hosts; the returned function shuts it */
+  openDoor: (places: VmPlaces, name: string) => Promise<() => Promise<void>>;
+  /** Folder of bake logs */
+  logs: string;
+}
+
+export interface ImageEvents {
+  onProgress: (message: string) => void;
+  onLine: (line: string) => void;
+  signal?: AbortSignal | undefined;
+}
+
+/** One build of a whole chain of layers. */
+export interface ImageBuild {
+  deps: ImageDeps;
+  request: ImageRequest;
+  events: ImageEvents;
+}

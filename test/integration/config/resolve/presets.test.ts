@@ -1,0 +1,95 @@
+/** The host's own tools, stood in for by scripts that say what they were asked. */
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { readRegistries } from '../../../../lib/config/resolve/presets.ts';
+
+async function hostWith(files: Record<string, string>, tools: Record<string, string> = {}) {
+  const dir = mkdtempSync(join(tmpdir(), 'sbx-presets-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const all = { ...files, ...Object.fromEntries(Object.entries(tools).map(([name, body]) => [`bin/${name}`, body])) };
+  for (const [name, content] of Object.entries(all)) {
+    await mkdir(dirname(join(dir, name)), { recursive: true });
+    await writeFile(join(dir, name), content, { mode: 0o755 });
+  }
+  await mkdir(join(dir, 'bin'), { recursive: true });
+  const env = {
+    HOME: dir,
+    PATH: `${join(dir, 'bin')}:/usr/bin:/bin`,
+    NPM_CONFIG_GLOBALCONFIG: join(dir, 'globalrc'),
+    PIP_CONFIG_FILE: join(dir, 'pip.conf'),
+  };
+  return { dir, env, cache: join(dir, 'state/probes/registries.json'), asked: () => lines(join(dir, 'asked')) };
+}
+
+function lines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').trim().split('\n');
+  } catch {
+    return [];
+  }
+}
+
+const NPM = '#!/bin/sh\necho "npm $PWD $*" >> "$HOME/asked"\necho https://default.test/\n';
+const APT =
+  '#!/bin/sh\necho "apt $PWD" >> "$HOME/asked"\necho http://user:secret@mirror.test/debian/\necho https://other.test:8443/x/\necho http://mirror.test/security/\necho cdrom:[Debian]/\n';
+
+test('npm is asked only when no file names a registry, and from the root folder', async () => {
+  const host = await hostWith({}, { npm: NPM, 'apt-get': APT });
+  const found = await readRegistries(host.cache, host.env);
+  expect(found.hosts.npm).toEqual([{ host: 'default.test', port: 443 }]);
+  expect(host.asked()).toContain('npm / config get registry');
+});
+
+test('files come first; credentials in addresses go nowhere', async () => {
+  const host = await hostWith(
+    {
+      '.npmrc': 'registry=https://me:secret@npm.test:8080/x/\n@a:registry=http://scoped.test/\n',
+      'pip.conf': '[global]\nindex-url = https://u:secret@pip.test/simple\n',
+    },
+    { npm: NPM, 'apt-get': APT },
+  );
+  const found = await readRegistries(host.cache, host.env);
+  expect(found.hosts.npm).toEqual([
+    { host: 'npm.test', port: 8080 },
+    { host: 'scoped.test', port: 80 },
+  ]);
+  expect(found.hosts.apt).toEqual([
+    { host: 'mirror.test', port: 80 },
+    { host: 'other.test', port: 8443 },
+  ]);
+  expect(found.hosts.pip[0]).toEqual({ host: 'pip.test', port: 443 });
+  expect(found.npm).toBe('https://npm.test:8080/x/');
+  expect(host.asked()).toEqual(['apt /']);
+  expect(readFileSync(host.cache, 'utf8')).not.toContain('secret');
+  expect(statSync(host.cache).mode & 0o777).toBe(0o600);
+});
+
+test('the answer is kept until a file or a variable changes', async () => {
+  const host = await hostWith({ '.npmrc': 'registry=https://a.test/' }, { 'apt-get': APT });
+  await readRegistries(host.cache, host.env);
+  await readRegistries(host.cache, host.env);
+  expect(host.asked()).toHaveLength(1);
+  writeFileSync(join(host.dir, '.npmrc'), 'registry=https://b.test/');
+  utimesSync(join(host.dir, '.npmrc'), 1, 1);
+  expect((await readRegistries(host.cache, host.env)).hosts.npm[0]?.host).toBe('b.test');
+  const changed = { ...host.env, PIP_INDEX_URL: 'https://c.test/simple' };
+  expect((await readRegistries(host.cache, changed)).hosts.pip[0]?.host).toBe('c.test');
+});
+
+test.each(['', '{', 'null', '[]', '{"key": 1}'])('a damaged cache (%j) is made anew', async (content) => {
+  const host = await hostWith({ '.npmrc': 'registry=https://a.test/' }, { 'apt-get': APT });
+  await mkdir(dirname(host.cache), { recursive: true });
+  await writeFile(host.cache, content);
+  expect((await readRegistries(host.cache, host.env)).hosts.npm[0]?.host).toBe('a.test');
+  expect(JSON.parse(readFileSync(host.cache, 'utf8'))).toHaveProperty('value');
+});
+
+test('tools that are missing or fail name no host', async () => {
+  const host = await hostWith({}, { npm: '#!/bin/sh\nexit 1\n', 'apt-get': '#!/bin/sh\nexit 100\n' });
+  const found = await readRegistries(host.cache, host.env);
+  expect(found.hosts).toMatchObject({ npm: [], apt: [] });
+  expect(found.npm).toBeUndefined();
+});

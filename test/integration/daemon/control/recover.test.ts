@@ -1,0 +1,134 @@
+/**
+ * A new daemon and the machines of the one before: real records, doors and processes. The processes only stand for QEMU, with its sign in
+ * their command line; the watch over the mounts and the supervisor are test doubles.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { recover } from '../../../../lib/daemon/control/recover.ts';
+import { createCredentials } from '../../../../lib/engine/local/credentials/credentials.ts';
+import { createDoors } from '../../../../lib/engine/local/egress/egress.ts';
+import type { HandlerDeps } from '../../../../lib/engine/local/steps/step-deps.ts';
+import { SbxError } from '../../../../lib/errors.ts';
+import { createGateway, type Gateway } from '../../../../lib/gateway/gateway.ts';
+import { openStore } from '../../../../lib/image/store/store.ts';
+import { type Home, homeOf, instancePaths } from '../../../../lib/paths.ts';
+import type { Supervisor } from '../../../../lib/reconcile/supervisor.ts';
+import { openSecrets } from '../../../../lib/secrets/secrets.ts';
+import type { SandboxSpec } from '../../../../lib/spec/spec.ts';
+import { Records } from '../../../../lib/state/records.ts';
+import { createQemuDriver } from '../../../../lib/vm/qemu/driver.ts';
+import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
+import { spec } from '../../../unit/plan/spec.ts';
+
+let home: Home;
+let projects: string;
+let gateway: Gateway;
+let records: Records;
+let machines: ChildProcess[];
+/** What became of the sandboxes, in time */
+let log: string[];
+let said: string;
+beforeEach(() => {
+  home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-rec-')) });
+  projects = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-rec-ws-')));
+  gateway = createGateway();
+  records = new Records(home);
+  [machines, log, said] = [[], [], ''];
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said += text;
+    return true;
+  });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const machine of machines) machine.kill('SIGKILL');
+  await gateway[Symbol.asyncDispose]();
+  for (const dir of [home.root, projects]) rmSync(dir, { recursive: true, force: true });
+});
+
+/** A sandbox that was applied, with a machine that the daemon of before left running. */
+async function sandbox(id: string): Promise<{ workspace: string; machine: ChildProcess; ended: Promise<unknown> }> {
+  const workspace = join(projects, id);
+  const paths = instancePaths(home, id);
+  for (const dir of [workspace, paths.dir]) mkdirSync(dir, { recursive: true });
+  const applied: SandboxSpec = spec({ name: id, workspace: { ...spec().workspace, path: workspace } });
+  const sign = markerOf({ dir: paths.dir } as Parameters<typeof markerOf>[0]);
+  const machine = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', sign], { stdio: 'ignore' });
+  machines.push(machine);
+  await once(machine, 'spawn');
+  writeFileSync(paths.process, JSON.stringify({ 'child-pid': machine.pid }));
+  await records.put({
+    version: 1,
+    id,
+    name: id,
+    project: 'p',
+    projectDir: workspace,
+    target: applied,
+    applied,
+    image: null,
+    stopped: null,
+    resumed: null,
+    createdAt: new Date(0).toISOString(),
+  });
+  return { workspace, machine, ended: once(machine, 'exit') };
+}
+
+/** `unwatchable`: no watch over these mounts can be begun. */
+async function newDaemon({ unwatchable = [] as string[] } = {}): Promise<void> {
+  const driver = createQemuDriver({ probeCache: home.probes });
+  const askerOf = (id: string) => ({ dir: '/project', name: id });
+  const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
+  const doors = createDoors({ home, gateway, credentials });
+  const start = (id: string) => {
+    if (unwatchable.includes(id)) throw new SbxError('workspace', 'it cannot be watched', { why: 'no watch is left' });
+    log.push(`${id} mounts watched`);
+  };
+  const image = { store: openStore(home.store), driver };
+  const deps = { home, records, driver, gateway, doors, credentials, image, watches: { start } };
+  const watch = (id: string) => {
+    const runs = driver.find(instancePaths(home, id)) !== undefined;
+    log.push(`${id} kept, ${runs ? 'running' : 'ended'}, door ${gateway.hashOf(id) === undefined ? 'shut' : 'open'}`);
+  };
+  await recover(deps as unknown as HandlerDeps, { watch } as unknown as Supervisor);
+}
+
+test('a machine of before is taken over as it runs', async () => {
+  const { machine } = await sandbox('fine');
+  await newDaemon();
+  expect(log).toEqual(['fine mounts watched', 'fine kept, running, door open']);
+  expect(machine.exitCode ?? machine.signalCode).toBeNull();
+  expect(said).toBe('');
+});
+
+test.each([
+  [
+    'whose mounts cannot be watched',
+    { unwatchable: ['bad'] },
+    /^bad: .* is ended: it cannot be watched \(no watch is left\)\n$/,
+  ],
+  ['whose workspace is gone', {}, /^bad: .* is ended: .*\n$/],
+])('one %s is ended and its door shut before it is kept; the others are taken over', async (_, how, reason) => {
+  const { workspace, ended } = await sandbox('bad');
+  const other = await sandbox('fine');
+  if (!('unwatchable' in how)) rmSync(workspace, { recursive: true });
+  await newDaemon(how);
+  // Kept all the same: the supervisor starts it again where that is possible, and says why where it is not.
+  expect(log.filter((line) => line.startsWith('bad kept'))).toEqual(['bad kept, ended, door shut']);
+  expect(await ended).toEqual([null, 'SIGKILL']);
+  expect(existsSync(instancePaths(home, 'bad').proxySocket)).toBe(false);
+  expect(log).toContain('fine kept, running, door open');
+  expect(other.machine.exitCode ?? other.machine.signalCode).toBeNull();
+  expect(said).toMatch(reason);
+});
+
+test('a machine of a sandbox that was never applied in full is neither taken over nor kept: the next apply finishes it', async () => {
+  await sandbox('half');
+  await records.update('half', { applied: null });
+  await newDaemon();
+  expect(log).toEqual([]);
+  expect(gateway.hashOf('half')).toBeUndefined();
+});

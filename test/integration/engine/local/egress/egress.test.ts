@@ -1,0 +1,189 @@
+/** What a person lets out from the command line: on disk, in force at once, and over when its time is. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createCredentials } from '../../../../../lib/engine/local/credentials/credentials.ts';
+import { createDoors, type Doors } from '../../../../../lib/engine/local/egress/egress.ts';
+import { SbxError } from '../../../../../lib/errors.ts';
+import { createGateway, type Gateway } from '../../../../../lib/gateway/gateway.ts';
+import type { AuditRecord } from '../../../../../lib/gateway/policy/types.ts';
+import { type Home, homeOf, instancePaths } from '../../../../../lib/paths.ts';
+import { openSecrets } from '../../../../../lib/secrets/secrets.ts';
+import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
+import { grantsOf, readGrants } from '../../../../../lib/state/grants.ts';
+import { rule, spec } from '../../../../unit/plan/spec.ts';
+import { CONNECT, openClient, PUBLIC, startUpstream } from '../../../gateway/rig.ts';
+
+const ID = 'abc123';
+const network = (change: Partial<SandboxSpec['network']> = {}): SandboxSpec =>
+  spec({ network: { ...spec().network, ...change } });
+const wanted = (pattern: string, seconds?: number, now?: number) =>
+  grantsOf([{ pattern, text: pattern, trusted: false }], seconds, now);
+
+let home: Home;
+let gateway: Gateway;
+let doors: Doors;
+let upstream: Awaited<ReturnType<typeof startUpstream>>;
+
+beforeEach(async () => {
+  home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-doors-')) });
+  upstream = await startUpstream((socket) => void socket.write('hello '));
+  gateway = newGateway();
+  doors = doorsOf();
+  mkdirSync(instancePaths(home, ID).dir, { recursive: true });
+});
+afterEach(async () => {
+  doors[Symbol.dispose]();
+  await gateway[Symbol.asyncDispose]();
+  await upstream.close();
+  rmSync(home.root, { recursive: true, force: true });
+});
+
+function doorsOf(): Doors {
+  const askerOf = () => ({ dir: '/project', name: 'shop' });
+  const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
+  return createDoors({ home, gateway, credentials });
+}
+
+function newGateway(): Gateway {
+  return createGateway({
+    resolver: { resolve: async () => [PUBLIC], ownAddresses: () => [] },
+    dialer: {
+      resolves: () => false,
+      dial: async ({ addresses }) => {
+        const socket = connect({ host: '127.0.0.1', port: upstream.port, allowHalfOpen: true });
+        await new Promise((resolve) => socket.once('connect', resolve));
+        return { socket, address: addresses[0], proxy: undefined };
+      },
+    },
+  });
+}
+
+async function ask(authority: string) {
+  const client = await openClient(instancePaths(home, ID).proxySocket);
+  client.send(CONNECT(authority));
+  await client.until('\r\n\r\n');
+  return client;
+}
+
+const statusOf = async (authority: string) => {
+  const client = await ask(authority);
+  client.socket.destroy();
+  return client.text().slice(9, 12);
+};
+
+const records = () =>
+  readFileSync(instancePaths(home, ID).audit, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as AuditRecord);
+
+describe('a grant', () => {
+  test('works at once on an open door, and its provenance is in the log', async () => {
+    await doors.open(ID, network());
+    expect(await statusOf('new.test:22')).toBe('403');
+    doors.grant(ID, network(), wanted('new.test:22', 3_600));
+    expect(await statusOf('new.test:22')).toBe('200');
+    expect(records().at(-1)?.rule?.text).toMatch(/^new\.test:22 \(sbx net allow, until 20.*Z\)$/);
+    expect(statSync(instancePaths(home, ID).grants).mode & 0o777).toBe(0o600);
+  });
+
+  test('ends when its time is over: shut for new requests, open connections cut', async () => {
+    await doors.open(ID, network());
+    doors.grant(ID, network(), wanted('new.test:22', 0.4));
+    const client = await ask('new.test:22');
+    await client.until('hello ');
+    await client.end();
+    expect(records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', host: 'new.test' });
+    expect(await statusOf('new.test:22')).toBe('403');
+    expect(readGrants(home, ID)).toEqual([]);
+  });
+
+  test('without a time holds on: that is what the test above rests on', async () => {
+    await doors.open(ID, network());
+    doors.grant(ID, network(), wanted('new.test:22'));
+    const client = await ask('new.test:22');
+    await client.until('hello ');
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(client.socket.destroyed).toBe(false);
+    expect(await statusOf('new.test:22')).toBe('200');
+  });
+
+  test('survives the daemon: the next one serves it, and ends it', async () => {
+    await doors.open(ID, network());
+    doors.grant(ID, network(), [...wanted('long.test:22'), ...wanted('short.test:22', 0.7)]);
+    doors[Symbol.dispose]();
+    await gateway[Symbol.asyncDispose]();
+    gateway = newGateway();
+    doors = doorsOf();
+    await doors.open(ID, network());
+    expect(await statusOf('long.test:22')).toBe('200');
+    const short = await ask('short.test:22');
+    await short.end();
+    expect([await statusOf('short.test:22'), await statusOf('long.test:22')]).toEqual(['403', '200']);
+  });
+
+  test('is no drift: the door serves what it should, before, while and after', async () => {
+    const same = () => gateway.hashOf(ID) === doors.hashFor(ID, network());
+    await doors.open(ID, network());
+    const first = gateway.hashOf(ID);
+    expect(same()).toBe(true);
+    doors.grant(ID, network(), wanted('new.test', 0.2));
+    expect([same(), gateway.hashOf(ID) === first]).toEqual([true, false]);
+    const client = await ask('x.test:1');
+    await client.end();
+    while (gateway.hashOf(ID) !== first) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(same()).toBe(true);
+  });
+
+  test('stays when the spec changes, and the spec that was put into force last is kept when it ends', async () => {
+    await doors.open(ID, network());
+    doors.grant(ID, network(), wanted('new.test:22', 0.5));
+    await doors.open(ID, network({ allow: [rule('other.test:22')] }));
+    expect([await statusOf('new.test:22'), await statusOf('other.test:22')]).toEqual(['200', '200']);
+    const client = await ask('new.test:22');
+    await client.end();
+    expect([await statusOf('new.test:22'), await statusOf('other.test:22')]).toEqual(['403', '200']);
+  });
+
+  test('that a deny rule covers is refused with the rule, and nothing is kept', async () => {
+    const denying = network({ deny: [rule('bad.test', 7)] });
+    const attempt = () => doors.grant(ID, denying, wanted('bad.test'));
+    expect(attempt).toThrow(SbxError);
+    expect(attempt).toThrow(/bad\.test.*\/project\/sandbox\.toml:7/);
+    expect(readGrants(home, ID)).toEqual([]);
+  });
+
+  test('opens no private address by a name, and one of its own by its address', async () => {
+    await doors.open(ID, network());
+    doors.grant(ID, network(), wanted('10.0.0.5:5432'));
+    expect([await statusOf('10.0.0.5:5432'), await statusOf('10.0.0.6:5432')]).toEqual(['200', '403']);
+  });
+
+  test('of one pattern is replaced, not gathered', () => {
+    doors.grant(ID, network(), wanted('new.test', 60));
+    expect(doors.grant(ID, network(), wanted('new.test'))).toMatchObject([{ pattern: 'new.test' }]);
+    expect(readGrants(home, ID)[0]?.until).toBeUndefined();
+  });
+
+  test('that is malformed is refused, and the door goes on', async () => {
+    await doors.open(ID, network({ allow: [rule('ok.test:22')] }));
+    expect(() => doors.grant(ID, network(), wanted('a b'))).toThrow(/not a network pattern/);
+    expect(await statusOf('ok.test:22')).toBe('200');
+  });
+
+  test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e12])('for %s seconds is refused', (seconds) => {
+    expect(() => wanted('new.test', seconds)).toThrow(/between a second and a year/);
+  });
+});
+
+test.each(['', '{', '{"version":2,"grants":[{"pattern":"x.test"}]}', '{"version":1,"grants":7}'])(
+  'a damaged file grants nothing: %s',
+  async (text) => {
+    writeFileSync(instancePaths(home, ID).grants, text);
+    await doors.open(ID, network());
+    expect(await statusOf('x.test:443')).toBe('403');
+  },
+);

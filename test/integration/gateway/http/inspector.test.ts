@@ -1,0 +1,100 @@
+import { Transform } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import type { Inspector } from '../../../../lib/gateway/http/inspector.ts';
+import {
+  answers,
+  handshake,
+  type InterceptOptions,
+  mirror,
+  openTunnel,
+  request,
+  startIntercept,
+} from '../proxy/intercept-rig.ts';
+
+describe('an inspector', () => {
+  const inspector = (more: Partial<Inspector> = {}): Inspector => ({
+    wants: (host) => host === 'in.wild.test',
+    request: async ({ fields }) => ({ fields }),
+    response: ({ fields }) => ({ fields }),
+    ...more,
+  });
+  const intercept = (more: Partial<Inspector>, options: InterceptOptions = {}) =>
+    startIntercept({ inspector: inspector(more), ...options });
+
+  test('33 sees what is left after the fields of the connection, and changes it', async () => {
+    const seen: unknown[] = [];
+    await using one = await intercept({
+      request: async (message) => {
+        seen.push(message);
+        return { fields: [...message.fields, ['Authorization', 'Bearer real']] };
+      },
+    });
+    const client = await one.inside('in.wild.test');
+    client.send(request('/x?y', 'Connection: authorization\r\nAuthorization: mine\r\nA: b\r\n', 'in.wild.test'));
+    await client.until('GET /x?y HTTP/1.1');
+    expect(seen).toEqual([
+      { method: 'GET', host: 'in.wild.test', port: 443, secure: true, target: '/x?y', fields: [['A', 'b']] },
+    ]);
+    expect(one.received()).toContain('A: b\r\nAuthorization: Bearer real\r\nConnection: keep-alive\r\n');
+    expect(one.received()).not.toContain('mine');
+  });
+
+  test('refuses: nothing is dialled, and its reason is recorded', async () => {
+    await using one = await intercept({
+      request: async () => ({ refusal: { status: 403, text: 'no such secret', reason: 'secret-misuse' } }),
+    });
+    const client = await one.inside('in.wild.test');
+    client.send(request('/', '', 'in.wild.test'));
+    await client.until('no such secret');
+    expect(one.rig.dials).toEqual([]);
+    expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'refused', detail: 'secret-misuse' }]);
+  });
+
+  test.each([
+    ['that throws', async () => Promise.reject(new Error('sk-secret'))],
+    ['whose field holds a line end', async () => ({ fields: [['A', 'sk-secret\r\nEvil: 1'] as [string, string]] })],
+  ])('%s sends nothing and shows nothing', async (_name, ask) => {
+    await using one = await intercept({ request: ask });
+    const client = await one.inside('in.wild.test');
+    client.send(request('/', 'Connection: close\r\n', 'in.wild.test'));
+    const text = await client.end();
+    expect(text).toMatch(/^HTTP\/1\.1 502 /);
+    expect(text + JSON.stringify(one.rig.records())).not.toContain('sk-secret');
+    expect(one.rig.dials).toEqual([]);
+  });
+
+  test('changes the body of an answer as it streams, and its fields', async () => {
+    const upper = () =>
+      new Transform({ transform: (chunk: Buffer, _encoding, done) => done(null, chunk.toString().toUpperCase()) });
+    await using one = await intercept(
+      { response: ({ fields }) => ({ fields: [...fields, ['X-Seen', '1']], body: upper() }) },
+      { serve: answers('HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 11\r\n\r\nhello world') },
+    );
+    const client = await one.inside('in.wild.test');
+    client.send(request('/', '', 'in.wild.test'));
+    expect(await client.until('0\r\n\r\n')).toBe(
+      'HTTP/1.1 200 OK\r\nX-A: b\r\nX-Seen: 1\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\nb\r\nHELLO WORLD\r\n0\r\n\r\n',
+    );
+    client.send(request('/2', '', 'in.wild.test'));
+    await client.until('0\r\n\r\nHTTP/1.1 200 OK');
+  });
+
+  test('whose change breaks cuts the answer', async () => {
+    const broken = () => new Transform({ transform: (_chunk, _encoding, done) => done(new Error('broken')) });
+    await using one = await intercept(
+      { response: ({ fields }) => ({ fields, body: broken() }) },
+      { serve: answers('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret') },
+    );
+    const client = await one.inside('in.wild.test');
+    client.send(request('/', '', 'in.wild.test'));
+    expect(await client.end()).not.toContain('secret');
+  });
+
+  test('that wants nothing leaves tunnels unread', async () => {
+    await using one = await intercept({ wants: () => false }, { serve: mirror });
+    const client = await openTunnel(one.rig, 'in.wild.test');
+    await expect(handshake(client.socket, { ca: one.authority.pem, servername: 'in.wild.test' })).rejects.toThrow(
+      /certificate/,
+    );
+  });
+});

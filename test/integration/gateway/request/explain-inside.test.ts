@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { handshake, request, startIntercept } from '../proxy/intercept-rig.ts';
+import { CONNECT, clientOf } from '../rig.ts';
+
+const INSIDE = 'Sbx-Explain: inside\r\n';
+const OK = 'HTTP/1.1 200 Connection established\r\n\r\n';
+
+async function denied(authority: string, options = {}) {
+  const one = await startIntercept(options);
+  const client = await one.rig.client();
+  client.send(CONNECT(authority, INSIDE));
+  await client.until(OK);
+  return { one, client };
+}
+
+describe('a denial, for a program that knows no proxy', () => {
+  test('is told inside TLS, with the certificate of the name that it asked for', async () => {
+    const { one, client } = await denied('evil.test:443');
+    await using _ = one;
+    client.socket.removeAllListeners('data');
+    const inner = clientOf(await handshake(client.socket, { ca: one.authority.pem, servername: 'evil.test' }));
+    inner.send(request('/x', '', 'evil.test'));
+    expect(await inner.end()).toMatch(/^HTTP\/1\.1 403 [\s\S]*evil\.test:443 is denied[\s\S]*sbx net allow evil\.test/);
+    expect([one.rig.dials, one.rig.lookups]).toEqual([[], []]);
+    expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'default-deny', host: 'evil.test' }]);
+  });
+
+  test('is told in plain HTTP', async () => {
+    const { one, client } = await denied('evil.test:80');
+    await using _ = one;
+    client.send(request('/x', '', 'evil.test'));
+    expect(await client.end()).toMatch(/HTTP\/1\.1 403 Forbidden[\s\S]*evil\.test:80 is denied/);
+    expect([one.rig.dials, one.rig.lookups]).toEqual([[], []]);
+  });
+
+  test.each([
+    ['another protocol', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
+    ['bytes', '\x00\x01\x02'],
+    ['a broken hello', '\x16\x03\x01\x00\x05hello'],
+    ['half a request', 'GET / HTTP/1.1\r\n'],
+    ['capital letters', 'A'.repeat(100_000)],
+  ])('is the end for %s', async (_name, bytes) => {
+    const { one, client } = await denied('evil.test:443', { limits: { headMs: 200 } });
+    await using _ = one;
+    client.send(bytes);
+    const text = await client.end();
+    // To TLS the end is an alert.
+    expect(text.split('\x15\x03')[0]).toBe(OK);
+    expect([one.rig.dials, one.rig.lookups]).toEqual([[], []]);
+  });
+
+  test('is the end for a client that waits for the other side', async () => {
+    const { one, client } = await denied('evil.test:22');
+    await using _ = one;
+    expect(await client.end()).toBe(OK);
+  });
+
+  test('costs a hostile guest no more signatures than a second has', async () => {
+    await using one = await startIntercept({ limits: { explanationsPerSecond: 1 } });
+    const tries = Array.from({ length: 8 }, async (_, index) => {
+      const client = await one.rig.client();
+      client.send(CONNECT(`n${index}.evil.test:443`, INSIDE));
+      await client.until(OK);
+      client.socket.removeAllListeners('data');
+      return handshake(client.socket, { ca: one.authority.pem, servername: `n${index}.evil.test` }).then(
+        () => 'told',
+        () => 'ended',
+      );
+    });
+    const ends = await Promise.all(tries);
+    expect(ends.filter((end) => end === 'told').length).toBeLessThanOrEqual(3);
+    expect(ends.filter((end) => end === 'ended').length).toBeGreaterThanOrEqual(5);
+  });
+
+  test('of an allowed host changes nothing', async () => {
+    await using one = await startIntercept();
+    const client = await one.rig.client();
+    client.send(CONNECT('api.ok.test:443', INSIDE));
+    await client.until(OK);
+    client.socket.removeAllListeners('data');
+    const inner = clientOf(await handshake(client.socket, { ca: one.authority.pem, servername: 'api.ok.test' }));
+    inner.send(request('/v1/a'));
+    await inner.until('GET /v1/a HTTP/1.1');
+  });
+});

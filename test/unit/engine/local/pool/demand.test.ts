@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { fitOf, wantedClones } from '../../../../../lib/engine/local/pool/demand.ts';
+import type { WarmImage } from '../../../../../lib/image/warm/warm-image.ts';
+import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
+import type { InstanceRecord } from '../../../../../lib/state/records.ts';
+import { FILE, rule, spec } from '../../../plan/spec.ts';
+
+const image = (key = 'k') => ({ key }) as WarmImage;
+const waiting = (pool: number, change: Partial<SandboxSpec> = {}) =>
+  spec({ lifecycle: { restart: 'on-failure', idleSeconds: 0, pool }, ...change });
+
+function record(applied: SandboxSpec | null, change: Partial<InstanceRecord> = {}): InstanceRecord {
+  return { applied, image: image(), stopped: null, ...change } as InstanceRecord;
+}
+
+const mount = (line: number) => ({
+  host: '/data',
+  guest: '/data',
+  readonly: true,
+  source: { file: FILE, line, column: 1 },
+});
+
+const counts = (records: InstanceRecord[]) => [...wantedClones(records).values()].map(({ count }) => count);
+
+test('sandboxes that are alike share clones: as many as the one that asks for most', () => {
+  const one = waiting(1, { name: 'a', env: { A: '1' }, network: { ...spec().network, allow: [rule('a.test')] } });
+  expect(counts([record(one), record(waiting(3, { name: 'b' })), record(waiting(2))])).toEqual([3]);
+});
+
+test('none for a sandbox that was not applied, that a person stopped, or that asks for none', () => {
+  const asking = waiting(2);
+  expect(counts([record(null), record(asking, { image: null }), record(asking, { stopped: 'user' })])).toEqual([]);
+  expect(counts([record(waiting(0))])).toEqual([]);
+});
+
+test.each<[string, Partial<SandboxSpec>]>([
+  ['another size', { resources: { cpus: 1, memoryBytes: 2 ** 31, diskBytes: 20 * 2 ** 30 } }],
+  ['another folder', { workspace: { ...spec().workspace, path: '/other' } }],
+  ['more that is hidden', { workspace: { ...spec().workspace, hide: ['.env'] } }],
+  ['more that is read-only', { workspace: { ...spec().workspace, readonly: ['docs'] } }],
+  ['another mount', { mounts: [mount(1)] }],
+  ['a file of the configuration that is to be protected', { sources: { name: { file: FILE, line: 1, column: 1 } } }],
+])('%s does not fit', (_what, change) => {
+  expect(fitOf(spec(change), image())).not.toBe(fitOf(spec(), image()));
+  expect(counts([record(waiting(1)), record(waiting(1, change))])).toEqual([1, 1]);
+});
+
+test('the same on other lines of the file fits', () => {
+  const at = (line: number) =>
+    spec({ mounts: [mount(line)], sources: { 'mounts[0]': { file: FILE, line, column: 1 } } });
+  expect(fitOf(at(4), image())).toBe(fitOf(at(9), image()));
+});
+
+test('another image does not fit', () => {
+  expect(fitOf(spec(), image('other'))).not.toBe(fitOf(spec(), image()));
+});

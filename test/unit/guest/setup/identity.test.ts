@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { becoming, type Identity } from '../../../../lib/guest/setup/identity.ts';
+import { lineOf } from '../../../../lib/guest/setup/operations.ts';
+
+const IDENTITY: Identity = {
+  entropy: Buffer.alloc(64, 7),
+  timeNs: 1_795_000_000_123_456_789n,
+  machineId: 'ab'.repeat(16),
+  hostname: 'shop',
+  mounts: [{ source: '0', target: '/home/me/shop' }],
+  ca: 'PEM',
+};
+
+test('entropy and clock come before everything that is random or dated', () => {
+  const operations = becoming(IDENTITY);
+  expect(operations.map(({ op }) => op)).toEqual([
+    'entropy',
+    'clock',
+    'host',
+    'write',
+    'write',
+    'trust',
+    'write',
+    'folder',
+    'mount',
+    'bind',
+  ]);
+  expect(operations[1]).toEqual({ op: 'clock', seconds: 1_795_000_000n, nanoseconds: 123_456_789n });
+  expect(operations.at(-1)).toEqual({ op: 'bind', source: '/run/sbx/export/0', target: '/home/me/shop' });
+});
+
+test('without mounts nothing is mounted, without an authority nothing is trusted', () => {
+  const operations = becoming({ ...IDENTITY, mounts: [], ca: '' });
+  expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['trust']));
+  expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['mount']));
+});
+
+test('no argument can end a line, an operation or an argument', () => {
+  const line = lineOf([{ op: 'write', path: '/a b;c\nlast;reboot', text: '' }]);
+  expect(line).toMatch(/^write [0-9a-f]+ \n$/);
+});
