@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DaemonClient } from '../lib/api/client.ts';
-import { placesOf } from '../lib/engine/local/vm/deps.ts';
 import { GuestConnection } from '../lib/guest/client/connection.ts';
 import { cloneDisk, type WarmImage } from '../lib/image/warm/warm-image.ts';
 import { homeOf, instancePaths } from '../lib/paths.ts';
@@ -27,7 +26,7 @@ export async function replay(image: WarmImage, probes: string, argv: string[]): 
   const root = mkdtempSync(join(tmpdir(), 'sbx-r-'));
   const home = homeOf({ SBX_HOME: root });
   const paths = instancePaths(home, 'bare');
-  const places = placesOf(paths);
+  const places = paths;
   mkdirSync(paths.dir, { recursive: true });
   const driver = createQemuDriver({ probeCache: probes });
   try {

@@ -16,7 +16,7 @@ export async function tunnels(): Promise<Row[]> {
   const server = createServer((socket) => serve(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const door = join(dir, 'door');
+  const door = join(dir, 'egress');
   await using gateway = createGateway({ resolver: { resolve: async () => ['127.0.0.1'], ownAddresses: () => [] } });
   await gateway.open('bench', {
     socketPath: door,

@@ -54,7 +54,7 @@ export interface InstancePaths {
   agent: string;
   setup: string;
   /** Bound into the jail: the gateway's socket, made by the host */
-  door: string;
+  egress: string;
   proxySocket: string;
   console: string;
   /** stderr of the jail and QEMU */
@@ -65,16 +65,16 @@ export interface InstancePaths {
   grants: string;
   /** Certificate and key of the sandbox's own certificate authority */
   authority: string;
-  /** What stands inside for the secrets of the host (JSON) */
-  standIns: string;
-  /** Mount points and placeholders made in the workspace (JSON) */
+  /** Placeholders that the guest sees instead of the host's secrets (JSON) */
   placeholders: string;
+  /** Mount points and mount stubs made in the workspace (JSON) */
+  mountStubs: string;
 }
 
 export function instancePaths(home: Home, id: string): InstancePaths {
   const dir = join(home.instances, id);
   const run = join(dir, 'run');
-  const door = join(dir, 'door');
+  const egress = join(dir, 'egress');
   return {
     dir,
     record: join(dir, 'instance.json'),
@@ -84,15 +84,15 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     qmp: join(run, 'qmp'),
     agent: join(run, 'agent'),
     setup: join(run, 'setup'),
-    door,
-    proxySocket: join(door, 'proxy'),
+    egress,
+    proxySocket: join(egress, 'proxy'),
     console: join(dir, 'console.log'),
     monitorLog: join(dir, 'monitor.log'),
     audit: join(dir, 'audit.jsonl'),
     grants: join(dir, 'grants.json'),
     authority: join(dir, 'authority.json'),
-    standIns: join(dir, 'stand-ins.json'),
-    placeholders: join(dir, 'placeholders.json'),
+    placeholders: join(dir, 'credential-placeholders.json'),
+    mountStubs: join(dir, 'mount-stubs.json'),
   };
 }
 

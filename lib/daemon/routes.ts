@@ -41,7 +41,7 @@ export function routesOf(core: Core, options: RouteOptions): DaemonService {
     remove: (id, context) => removeIn(core, id, context),
     async allow(id, { rules, seconds }) {
       const record = records.require(id);
-      const grants = deps.doors.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));
+      const grants = deps.egress.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));
       return { grants, live: deps.gateway.hashOf(id) !== undefined };
     },
     approve: (request) => approveIn(core, request),

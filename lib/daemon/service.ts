@@ -2,16 +2,16 @@
 import { join } from 'node:path';
 import type { DaemonService } from '../api/contract.ts';
 import { createCredentials } from '../engine/local/credentials/credentials.ts';
-import { openBakeDoor } from '../engine/local/egress/bake-egress.ts';
-import { createDoors } from '../engine/local/egress/egress.ts';
-import { createUses } from '../engine/local/guests/activity.ts';
+import { openBakeEgress } from '../engine/local/egress/bake-egress.ts';
+import { createEgress } from '../engine/local/egress/egress.ts';
+import { createActivityTracker } from '../engine/local/guests/activity.ts';
 import { createGuests } from '../engine/local/guests/connections.ts';
 import { createPool, type Pool } from '../engine/local/pool/pool.ts';
-import { endWaiting, isAlive, makeWaiting } from '../engine/local/pool/pooled-clone.ts';
+import { endPooled, isAlive, makePooled } from '../engine/local/pool/pooled-clone.ts';
 import { observe } from '../engine/local/steps/observe.ts';
 import type { HandlerDeps } from '../engine/local/steps/step-deps.ts';
 import { execute } from '../engine/local/steps/steps.ts';
-import { type MachineDeps, placesOf } from '../engine/local/vm/deps.ts';
+import type { MachineDeps } from '../engine/local/vm/deps.ts';
 import { createDiskWatch } from '../engine/local/vm/disk-watch.ts';
 import { createMountWatches } from '../engine/local/vm/mount-watches.ts';
 import { SbxError } from '../errors.ts';
@@ -23,13 +23,13 @@ import { ensurePrivateDir, type Home, instancePaths } from '../paths.ts';
 import { planSandbox } from '../plan/plan.ts';
 import { createSupervisor, type Supervisor } from '../reconcile/supervisor.ts';
 import { openSecrets } from '../secrets/secrets.ts';
-import { lastKnown } from '../state/cached.ts';
+import { cached } from '../state/cached.ts';
 import { type InstanceRecord, Records } from '../state/records.ts';
 import { createQemuDriver } from '../vm/qemu/driver.ts';
 import type { Core } from './control/control.ts';
 import { lookNowAndThen } from './control/monitor.ts';
 import { createListeners } from './control/progress.ts';
-import { createTurns } from './control/project-mutex.ts';
+import { createProjectMutex } from './control/project-mutex.ts';
 import { recover } from './control/recover.ts';
 import { type RouteOptions, routesOf } from './routes.ts';
 
@@ -60,11 +60,11 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     records,
     driver: createQemuDriver({ probeCache: home.probes }),
     gateway,
-    doors: createDoors({ home, gateway, credentials }),
+    egress: createEgress({ home, gateway, credentials }),
     credentials,
     guests: createGuests((id) => supervisor.poke(id)),
     watches: createMountWatches((id, pid, why) => {
-      const places = placesOf(instancePaths(home, id));
+      const places = instancePaths(home, id);
       // Another machine of the same sandbox has mounts, and a watch, of its own.
       if (parts.driver.find(places)?.pid !== pid) return;
       process.stderr.write(
@@ -77,18 +77,18 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
       store,
       driver: createQemuDriver({ probeCache: home.probes }),
       runtimeParts: () => findRuntimeParts(options.distDir),
-      openDoor: async ({ dir, door }, name) =>
-        openBakeDoor(gateway, { dir, socketPath: join(door, 'proxy'), name, hosts: await options.bakeHosts() }),
+      openEgress: async ({ dir, egress }, name) =>
+        openBakeEgress(gateway, { dir, socketPath: join(egress, 'proxy'), name, hosts: await options.bakeHosts() }),
       logs: ensurePrivateDir(join(home.root, 'logs')),
     },
-    registries: lastKnown(options.registries),
+    registries: cached(options.registries),
   };
   const deps: HandlerDeps = { ...parts, pool: poolOf(parts) };
   supervisor = createSupervisor({
     plan: async (id, target, mode, signal) =>
       planSandbox(target, await observe(deps, id, target?.name ?? '', signal), {
         mode,
-        networkHash: (spec) => deps.doors.hashFor(id, spec),
+        networkHash: (spec) => deps.egress.hashFor(id, spec),
       }),
     execute: (id, step, signal) =>
       execute(deps, step, {
@@ -104,7 +104,15 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const disks = createDiskWatch(deps.driver);
   // Whoever asked for something uses it first.
   const tendSoon = () => void setTimeout(() => void deps.pool.tend(), TEND_AFTER_MS).unref();
-  const core: Core = { deps, supervisor, secrets, disks, listeners, turns: createTurns(tendSoon), uses: createUses() };
+  const core: Core = {
+    deps,
+    supervisor,
+    secrets,
+    disks,
+    listeners,
+    turns: createProjectMutex(tendSoon),
+    uses: createActivityTracker(),
+  };
   tendSoon();
   return { ...routesOf(core, options), [Symbol.asyncDispose]: endOf(core, lookNowAndThen(core)) };
 }
@@ -112,8 +120,8 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
 function poolOf(deps: MachineDeps): Pool {
   return createPool({
     records: () => deps.records.list(),
-    make: (request) => makeWaiting(deps, request),
-    end: (id) => endWaiting(deps, id),
+    make: (request) => makePooled(deps, request),
+    end: (id) => endPooled(deps, id),
     isAlive: (clone) => isAlive(deps, clone),
   });
 }
@@ -121,7 +129,7 @@ function poolOf(deps: MachineDeps): Pool {
 function endOf({ deps, supervisor }: Core, timer: NodeJS.Timeout): () => Promise<void> {
   return async () => {
     clearInterval(timer);
-    deps.doors[Symbol.dispose]();
+    deps.egress[Symbol.dispose]();
     deps.watches[Symbol.dispose]();
     await supervisor.stop();
     await deps.pool[Symbol.asyncDispose]();

@@ -4,15 +4,15 @@ import { openAudit } from './audit/audit.ts';
 import type { Inspector } from './http/inspector.ts';
 import { compilePolicy, DENY_ALL, type Policy } from './policy/policy.ts';
 import type { PolicyInput } from './policy/types.ts';
-import { type Door, openDoor } from './proxy/listener.ts';
-import type { DoorStats } from './request/listener-state.ts';
+import { type EgressListener, openEgress } from './proxy/listener.ts';
+import type { ListenerStats } from './request/listener-state.ts';
 import { type Authority, loadAuthority, NO_AUTHORITY } from './tls/authority.ts';
 import { hostTrust } from './tls/trust.ts';
 import { createDialer, type Dialer } from './upstream/dial.ts';
 import { proxySettings } from './upstream/proxy-settings.ts';
 import { type Resolver, systemResolver } from './upstream/resolver.ts';
 
-export interface DoorRequest {
+export interface ListenerRequest {
   socketPath: string;
   auditPath: string;
   /** Of the sandbox's own certificate authority, made where there is none. Undefined: a door that cannot read requests */
@@ -26,7 +26,7 @@ export interface Gateway extends AsyncDisposable {
    * Opens a door, or puts the policy of an open one into force.
    * @throws SbxError `gateway` on a malformed policy: a new door then denies everything, an open one keeps its last policy.
    */
-  open(sandbox: string, request: DoorRequest): Promise<void>;
+  open(sandbox: string, request: ListenerRequest): Promise<void>;
   /** In force at once. @throws SbxError `gateway` on a malformed policy; the last one stays in force. */
   update(sandbox: string, policy: PolicyInput): void;
   /** No error when there is none */
@@ -34,7 +34,7 @@ export interface Gateway extends AsyncDisposable {
   list(): string[];
   /** Hash of the policy in force; undefined: the door is shut */
   hashOf(sandbox: string): string | undefined;
-  statsOf(sandbox: string): DoorStats | undefined;
+  statsOf(sandbox: string): ListenerStats | undefined;
   /** The certificate that the sandbox is to trust, PEM; undefined: the door is shut */
   caOf(sandbox: string): string | undefined;
 }
@@ -49,7 +49,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   const resolver = options.resolver ?? systemResolver();
   const trust = options.trust ?? hostTrust(process.env);
   const dialer = options.dialer ?? createDialer(proxySettings(process.env), trust);
-  const doors = new Map<string, Door>();
+  const doors = new Map<string, EgressListener>();
   const authorities = new Map<string, Authority>();
   const close = async (sandbox: string) => {
     const door = doors.get(sandbox);
@@ -64,7 +64,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       const audit = openAudit(auditPath);
       const authority = authorityPath === undefined ? NO_AUTHORITY : await loadAuthority(authorityPath);
       const input = { socketPath, sandbox, policy: compiled.policy, resolver, dialer, audit, authority, trust };
-      doors.set(sandbox, await openDoor(inspector === undefined ? input : { ...input, inspector }));
+      doors.set(sandbox, await openEgress(inspector === undefined ? input : { ...input, inspector }));
       authorities.set(sandbox, authority);
       if ('error' in compiled) throw compiled.error;
     },

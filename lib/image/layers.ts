@@ -1,6 +1,6 @@
 /** The chain of layers that a sandbox is cloned from: kernel and runtime; base → packages → agent → warm. */
 import { join } from 'node:path';
-import { together } from '../system/all-or-abort.ts';
+import { allOrAbort } from '../system/all-or-abort.ts';
 import { fileSteps, foundationSteps, packageSteps, trustSteps } from './bake/bake-script.ts';
 import { ensureBaked } from './bake/baked-layer.ts';
 import { hostExtraCas } from './bake/host-trust.ts';
@@ -34,7 +34,7 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
 
 /** Both at once, since neither needs the other. */
 async function ensureFoundation(build: ImageBuild): Promise<{ platform: Platform; base: Layer }> {
-  const [platform, base] = await together(build.events.signal, (signal) => {
+  const [platform, base] = await allOrAbort(build.events.signal, (signal) => {
     const part = { ...build, events: { ...build.events, signal } };
     return [ensurePlatform(part), ensureBase(part)];
   });

@@ -1,4 +1,4 @@
-/** Whether an entry of a network list is well-formed. The gateway parses it again by itself: what passes here passes there (a test holds them together). */
+/** Whether an entry of a network list is well-formed. The gateway parses it again by itself: what passes here passes there (a test holds them allOrAbort). */
 import { isIPv4, isIPv6 } from 'node:net';
 
 export const PRESETS = ['npm', 'apt', 'pip'] as const;

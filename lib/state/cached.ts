@@ -1,15 +1,17 @@
-/** A reading that takes its time: anew for whom it must be true, as it was read last for who is in a hurry. */
-export interface LastKnown<T> {
-  read: () => Promise<T>;
-  known: () => Promise<T>;
+/** The result of a slow read, kept for callers that accept the last one. */
+export interface Cached<T> {
+  /** Reads again */
+  refresh: () => Promise<T>;
+  /** The cached value; reads where there is none */
+  get: () => Promise<T>;
 }
 
-/** What failed is not kept. */
-export function lastKnown<T>(look: () => Promise<T>): LastKnown<T> {
+/** Caches the last successful read. */
+export function cached<T>(read: () => Promise<T>): Cached<T> {
   let last: T | undefined;
-  const read = async () => {
-    last = await look();
+  const refresh = async () => {
+    last = await read();
     return last;
   };
-  return { read, known: async () => last ?? read() };
+  return { refresh, get: async () => last ?? refresh() };
 }

@@ -7,6 +7,7 @@ import type { WarmImage } from '../image/warm/warm-image.ts';
 import { type Home, instancePaths } from '../paths.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import { instanceId, projectId } from './ids.ts';
+import { migrateInstance } from './migrate.ts';
 
 export interface InstanceRecord {
   version: 1;
@@ -40,6 +41,7 @@ export class Records {
   constructor(home: Home) {
     this.#home = home;
     for (const dir of [home.root, home.instances, home.projects]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    for (const id of readdirSync(home.instances)) migrateInstance(home, id);
   }
 
   idOf(projectDir: string, name: string): string {

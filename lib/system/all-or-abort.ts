@@ -3,7 +3,7 @@
  * of another.
  * @throws the first failure, in time
  */
-export async function together<T extends readonly unknown[]>(
+export async function allOrAbort<T extends readonly unknown[]>(
   outer: AbortSignal | undefined,
   begin: (signal: AbortSignal) => { [K in keyof T]: Promise<T[K]> },
 ): Promise<T> {

@@ -5,7 +5,7 @@ import { SbxError } from '../errors.ts';
 import { GuestConnection } from '../guest/client/connection.ts';
 import { within } from '../system/deadline.ts';
 import { isAlive } from '../system/run-tool.ts';
-import type { BootOptions, VmDriver, VmPlaces, VmProcess, VmShape } from './driver.ts';
+import type { BootOptions, VmConfig, VmDriver, VmPaths, VmProcess } from './driver.ts';
 
 export interface BootedVm {
   process: VmProcess;
@@ -29,8 +29,8 @@ const BOOT_DEADLINE_MS = 90_000;
 /** @throws SbxError `vm-boot-failed` with the console's tail, after every attempt failed; the signal's reason once it aborts: no attempt follows. */
 export async function bootSupervised(
   driver: VmDriver,
-  shape: VmShape,
-  places: VmPlaces,
+  shape: VmConfig,
+  places: VmPaths,
   options: SupervisedBootOptions = {},
 ): Promise<BootedVm> {
   const attempts = options.attempts ?? 2;
@@ -50,8 +50,8 @@ export async function bootSupervised(
 
 async function bootOnce(
   driver: VmDriver,
-  shape: VmShape,
-  places: VmPlaces,
+  shape: VmConfig,
+  places: VmPaths,
   options: SupervisedBootOptions,
 ): Promise<BootedVm> {
   const deadlineMs = options.deadlineMs ?? BOOT_DEADLINE_MS;
@@ -80,7 +80,7 @@ async function bootOnce(
 /** Waits until the agent of a new VM answers. Also fails as soon as the VM's process has ended. */
 async function connectGuest(
   driver: VmDriver,
-  places: VmPlaces,
+  places: VmPaths,
   process: VmProcess,
   signal: AbortSignal,
 ): Promise<GuestConnection> {

@@ -15,7 +15,7 @@ export interface Disk {
   backing: string[];
 }
 
-export interface VmShape {
+export interface VmConfig {
   cpus: number;
   memoryBytes: number;
   kernel: string;
@@ -28,13 +28,13 @@ export interface VmShape {
 }
 
 /** Folders and sockets of one VM on the host; see `InstancePaths`. */
-export interface VmPlaces {
+export interface VmPaths {
   dir: string;
   run: string;
   qmp: string;
   agent: string;
   setup: string;
-  door: string;
+  egress: string;
   process: string;
   console: string;
   monitorLog: string;
@@ -70,23 +70,23 @@ export type VmHealth = 'running' | 'disk-full' | 'paused' | 'unknown';
  */
 export interface VmDriver {
   /** Starts from the kernel. MUST NOT return before the guest agent's port exists; throws `vm-boot-failed`, `no-jail`, `tool-missing`. */
-  boot(shape: VmShape, places: VmPlaces, options: BootOptions): Promise<VmProcess>;
+  boot(shape: VmConfig, places: VmPaths, options: BootOptions): Promise<VmProcess>;
   /** Clones a warm snapshot of the same shape. Throws `vm-restore-failed`. */
-  restore(shape: VmShape, warm: WarmFiles, places: VmPlaces, options?: StartOptions): Promise<VmProcess>;
+  restore(shape: VmConfig, warm: WarmFiles, places: VmPaths, options?: StartOptions): Promise<VmProcess>;
   /** Writes RAM and device state of a VM that was booted with `ramFile`, then ends it. */
-  snapshot(places: VmPlaces, into: WarmFiles, signal?: AbortSignal): Promise<void>;
+  snapshot(places: VmPaths, into: WarmFiles, signal?: AbortSignal): Promise<void>;
   /** The running VM of these places, or undefined. MUST read the process file only and check the start time. */
-  find(places: VmPlaces): VmProcess | undefined;
+  find(places: VmPaths): VmProcess | undefined;
   /** How the last process of these places ended; undefined when none was started since `destroy`. */
-  lastExit(places: VmPlaces): VmExit | undefined;
+  lastExit(places: VmPaths): VmExit | undefined;
   /** Asked of the monitor. MUST NOT throw. */
-  health(places: VmPlaces): Promise<VmHealth>;
+  health(places: VmPaths): Promise<VmHealth>;
   /** Lets a VM that waits go on: the write that failed is tried again. */
-  goOn(places: VmPlaces): Promise<void>;
+  resume(places: VmPaths): Promise<void>;
   /** Ends the VM at once and waits until its processes are gone. */
-  destroy(places: VmPlaces): Promise<void>;
+  destroy(places: VmPaths): Promise<void>;
   /** The running VM of `from` becomes the one of `to`, which MUST have none. Cut off anywhere, `destroy` of `from` still ends it. */
-  move(from: VmPlaces, to: VmPlaces): void;
+  move(from: VmPaths, to: VmPaths): void;
   /** Part of a warm snapshot's key: monitor build, machine, CPU model, accelerator. */
   identity(): Promise<string>;
 }

@@ -1,4 +1,4 @@
-/** Everything a VM's workspace needs before it starts: looks, makes placeholders, plans the mounts. */
+/** Everything a VM's workspace needs before it starts: looks, makes mountStubs, plans the mounts. */
 import { lstatSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,7 +10,7 @@ import { namedByGitConfig } from './protect/git-config.ts';
 import { followGit } from './protect/git-folders.ts';
 import { wouldBeCommitted } from './protect/git-ignore.ts';
 import { isExact } from './protect/glob.ts';
-import { makePlaceholders, type Placeholder } from './protect/mount-stubs.ts';
+import { type MountStub, makeMountStubs } from './protect/mount-stubs.ts';
 import { isOpened, type ProtectedPath, protectedPaths } from './protect/protected.ts';
 import { type Hidden, scanFolder } from './protect/scan.ts';
 
@@ -22,7 +22,7 @@ export interface WorkspaceRequest {
   unprotect: string[];
   mounts: { host: string; guest: string; readonly: boolean }[];
   /** Where made placeholders are written down */
-  placeholderRecord: string;
+  mountStubRecord: string;
   /** Folders that no mount may show: the state folder of sbx */
   forbidden: string[];
   /** Files that sandbox.toml is made of, absolute: protected as it is */
@@ -65,7 +65,7 @@ interface Guard {
   hide: string[];
   readonly: string[];
   unprotect: string[];
-  placeholderRecord: string;
+  mountStubRecord: string;
   configFiles?: string[];
   /** Covers also what is not there yet */
   makeUp: boolean;
@@ -87,8 +87,8 @@ async function guardFolder(guard: Guard): Promise<JailMount[]> {
     .filter(isExact)
     .flatMap((glob) => hiddenLater(root, glob))
     .filter(({ path }) => !parentsOf(path).some(isHidden));
-  makePlaceholders(
-    guard.placeholderRecord,
+  makeMountStubs(
+    guard.mountStubRecord,
     [...locked, ...hidden].flatMap((one) => withParents(root, one)),
   );
   return planMounts({
@@ -144,7 +144,7 @@ function clean(path: string): string {
   return path.replace(/^(\.?\/)+/, '').replace(/\/+$/, '');
 }
 
-function withParents(root: string, { path, placeholder }: ProtectedPath): Placeholder[] {
+function withParents(root: string, { path, placeholder }: ProtectedPath): MountStub[] {
   const parents = parentsOf(path);
   if (placeholder === undefined || parents.some((parent) => isNoFolder(kindBelow(root, parent)))) return [];
   const content = placeholder.kind === 'file' ? placeholder.content : '';

@@ -152,13 +152,13 @@ describe.each(Object.entries(AGENTS))('%s', (name, agent) => {
 
   test('left its key nowhere: memory, disk and processes of the machine, logs of the host', async () => {
     const { id } = await statusOf(p.dir);
-    const standIn = (await must(['exec', '--', 'printenv', agent.env], inWorld(p.dir))).stdout.trim();
+    const placeholder = (await must(['exec', '--', 'printenv', agent.env], inWorld(p.dir))).stdout.trim();
     // Begun with the environment of any command, and looked at from outside.
     const look = "sleep 60 & sudo -n sh -c 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline' 2>/dev/null; kill $!; sync";
     const processes = (await must(['exec', '--', 'sh', '-c', look], inWorld(p.dir))).stdout;
-    const words = [agent.key, standIn];
-    expect(words.filter((word) => processes.includes(word))).toEqual([standIn]);
-    expect(await inMemory(id, words, MEMORY_BYTES)).toEqual([standIn]);
+    const words = [agent.key, placeholder];
+    expect(words.filter((word) => processes.includes(word))).toEqual([placeholder]);
+    expect(await inMemory(id, words, MEMORY_BYTES)).toEqual([placeholder]);
     const [secrets, store] = [join(HOME, 'secrets'), join(HOME, 'store')];
     const files = filesBelow(HOME, (path) => path === secrets || path === store);
     expect(files).toContain(join(HOME, 'instances', id, 'disk.qcow2'));

@@ -2,13 +2,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { placesOf } from '../../lib/engine/local/vm/deps.ts';
 import { cpio } from '../../lib/image/platform/cpio.ts';
 import type { WarmImage } from '../../lib/image/warm/warm-image.ts';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
 import { Records } from '../../lib/state/records.ts';
 import { bootSupervised } from '../../lib/vm/boot-supervisor.ts';
-import type { BootOptions, VmPlaces, VmShape } from '../../lib/vm/driver.ts';
+import type { BootOptions, VmConfig, VmPaths } from '../../lib/vm/driver.ts';
 import { probeGuestRuns } from '../../lib/vm/qemu/accel.ts';
 import { createQemuDriver } from '../../lib/vm/qemu/driver.ts';
 import { HOME, must, type Project, processesWith, project, SMALL, statusOf } from './harness.ts';
@@ -49,13 +48,13 @@ describe('boots that fail', () => {
     const home = homeOf({ SBX_HOME: dir });
     const driver = createQemuDriver({ probeCache: join(dir, 'probes.json') });
     // What a failed test left running.
-    for (const name of readdirSync(home.instances)) await driver.destroy(placesOf(instancePaths(home, name)));
+    for (const name of readdirSync(home.instances)) await driver.destroy(instancePaths(home, name));
     await p?.[Symbol.asyncDispose]();
     rmSync(dir, { recursive: true, force: true });
   });
 
   /** The smallest machine that boots the image's kernel. */
-  const shapeOf = (change: Partial<VmShape> = {}): VmShape => ({
+  const vmConfigOf = (change: Partial<VmConfig> = {}): VmConfig => ({
     cpus: 1,
     memoryBytes: 256 * 1024 ** 2,
     kernel: image.kernel,
@@ -71,7 +70,7 @@ describe('boots that fail', () => {
     const paths = instancePaths(homeOf({ SBX_HOME: dir }), name);
     mkdirSync(paths.dir, { recursive: true });
     writeFileSync(paths.disk, Buffer.alloc(1024 * 1024));
-    return { paths, places: placesOf(paths) };
+    return { paths, places: paths };
   };
 
   test('the probe guest runs under emulation and is not believed without its answer', async () => {
@@ -88,7 +87,7 @@ describe('boots that fail', () => {
       boot: (...args: Parameters<typeof driver.boot>) => driver.boot(...args).finally(() => (boots += 1)),
     };
     const disks = [{ serial: 'none', path: paths.disk, format: 'raw' as const, readonly: false, backing: [] }];
-    const shape = shapeOf({ cmdline: 'loglevel=7', disks });
+    const shape = vmConfigOf({ cmdline: 'loglevel=7', disks });
     const failing = bootSupervised(counted, shape, places, { deadlineMs: 20_000, attempts: 2 });
     await expect(failing).rejects.toMatchObject({ code: 'vm-boot-failed', why: expect.stringContaining('virtio') });
     expect(boots).toBe(2);
@@ -104,19 +103,19 @@ describe('boots that fail', () => {
     let boots = 0;
     const bootOne = async (index: number) => {
       const paths = instancePaths(homeOf({ SBX_HOME: dir }), `tiny${index}`);
-      const places = placesOf(paths);
+      const places = paths;
       mkdirSync(paths.dir, { recursive: true });
       const hanging = index % 10 === 0;
       let tries = 0;
       const sometimes = {
         ...driver,
-        boot: (shape: VmShape, ...rest: [VmPlaces, BootOptions]) => {
+        boot: (shape: VmConfig, ...rest: [VmPaths, BootOptions]) => {
           boots += 1;
           tries += 1;
           return driver.boot({ ...shape, cmdline: hanging && tries === 1 ? 'sbx.hang' : '' }, ...rest);
         },
       };
-      const shape = shapeOf({ initrd, disks: [image.runtimeDisk] });
+      const shape = vmConfigOf({ initrd, disks: [image.runtimeDisk] });
       const deadlineMs = hanging ? 45_000 : 180_000;
       const { guest } = await bootSupervised(sometimes, shape, places, { deadlineMs, attempts: 3 });
       await guest[Symbol.asyncDispose]();
@@ -140,7 +139,7 @@ describe('boots that fail', () => {
 
   test('a missing QEMU, a missing jail and a snapshot of another shape are clear errors', async () => {
     const { paths, places } = placeFor('missing');
-    const shape = shapeOf();
+    const shape = vmConfigOf();
     const probeCache = join(dir, 'probes.json');
     await expect(
       createQemuDriver({ probeCache: join(dir, 'p2'), binary: '/nonexistent/qemu' }).boot(shape, places, {}),

@@ -204,5 +204,5 @@ test('after the daemon, and after a restart, everything is as before; after a re
   expect(await inside(p.dir, ask)).not.toBe(keyInside);
   expect(hosts.seen.at(-1)?.headers['x-api-key']).toBe(KEY);
   const { id } = await statusOf(p.dir);
-  expect(existsSync(join(HOME, 'instances', id, 'stand-ins.json'))).toBe(true);
+  expect(existsSync(join(HOME, 'instances', id, 'credential-placeholders.json'))).toBe(true);
 });

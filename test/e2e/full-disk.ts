@@ -5,7 +5,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { placesOf } from '../../lib/engine/local/vm/deps.ts';
 import { GuestConnection } from '../../lib/guest/client/connection.ts';
 import { cloneDisk, type WarmImage } from '../../lib/image/warm/warm-image.ts';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
@@ -18,7 +17,7 @@ const { image, cpus, memoryBytes } = JSON.parse(readFileSync(imageFile, 'utf8'))
   memoryBytes: number;
 };
 const paths = instancePaths(homeOf({ SBX_HOME: root }), 'full');
-const places = placesOf(paths);
+const places = paths;
 mkdirSync(paths.dir, { recursive: true });
 execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m,mode=700', 'tmpfs', paths.dir]);
 const driver = createQemuDriver({ probeCache: `${root}/probes.json` });
@@ -45,7 +44,7 @@ try {
   while (!ended && (await driver.health(places)) !== 'disk-full') await sleep(100);
   const waited = !ended;
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'remount,size=400m', 'tmpfs', paths.dir]);
-  await driver.goOn(places);
+  await driver.resume(places);
   const { code } = await exit;
   const sums = Buffer.concat(lines).toString().trim().split('\n');
   process.stdout.write(`${JSON.stringify({ waited, code, health: await driver.health(places), sums })}\n`);

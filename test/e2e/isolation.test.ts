@@ -49,7 +49,7 @@ describe('the jail and the door, from inside and from outside', () => {
     const two = await statusOf(p.dir, 'clone-2');
     const other = shownBy(readFileSync(`/proc/${qemuPid(two.id)}/mountinfo`, 'utf8'));
     const points = strangers(other, one.permitted).map(({ point }) => point);
-    expect(points).toEqual(expect.arrayContaining(['/vm', '/door', '/vm-console']));
+    expect(points).toEqual(expect.arrayContaining(['/vm', '/egress', '/vm-console']));
   });
 
   test('one mount more in a jail would be seen: that is what the test above rests on', async () => {
@@ -80,7 +80,12 @@ describe('the jail and the door, from inside and from outside', () => {
     const { id, snapshot } = await statusOf(p.dir, 'clone-1');
     const next = join(HOME, 'instances', (await statusOf(p.dir, 'clone-2')).id);
     const canaries = [`${p.dir}-canary`, join(homedir(), `.sbx-canary-${process.pid}`)];
-    const hidden = [...canaries, join(HOME, 'daemon', 'sock'), join(next, 'run', 'agent'), join(next, 'door', 'proxy')];
+    const hidden = [
+      ...canaries,
+      join(HOME, 'daemon', 'sock'),
+      join(next, 'run', 'agent'),
+      join(next, 'egress', 'proxy'),
+    ];
     const known = join(p.dir, 'sandbox.toml');
     try {
       for (const canary of canaries) writeFileSync(canary, 'host\n');
@@ -91,7 +96,7 @@ describe('the jail and the door, from inside and from outside', () => {
       // Where the guest would be if it broke out of QEMU
       const inJail = (path: string) => found(join('/proc', String(qemuPid(id)), 'root', path));
       expect(hidden.map(inJail)).toEqual(hidden.map(() => 'ENOENT'));
-      const own = ['/export/ws/sandbox.toml', '/vm/agent', '/door/proxy', warmDisk(snapshot)];
+      const own = ['/export/ws/sandbox.toml', '/vm/agent', '/egress/proxy', warmDisk(snapshot)];
       expect(own.map(inJail)).toEqual(own.map(() => 'found'));
     } finally {
       for (const canary of canaries) rmSync(canary, { force: true });

@@ -22,7 +22,7 @@ export async function permittedTo(dir: string, name: string) {
     { path: '/etc/ld.so.cache' },
     ...DEVICES.map((path) => ({ path, writable: true })),
     ...['run', 'console.log', 'disk.qcow2'].map((part) => ({ path: own(part), writable: true })),
-    ...['door', 'empty'].map((part) => ({ path: own(part) })),
+    ...['egress', 'empty'].map((part) => ({ path: own(part) })),
     ...layers.map((path) => ({ path, below: true })),
     // See docs/security.md, "Not promised".
     ...(opensMemoryToRead(pid) ? [] : [{ path: memory, writable: true }]),

@@ -53,7 +53,7 @@ describe('clones that wait', () => {
   test('one that waits has no way out, and becomes the next sandbox, which is somebody of its own', async () => {
     const waiting = await filled();
     expect(folders()).toEqual([waiting]);
-    expect(readdirSync(join(INSTANCES, waiting, 'door'))).toEqual([]);
+    expect(readdirSync(join(INSTANCES, waiting, 'egress'))).toEqual([]);
     const processes = processesOf(waiting);
     expect(processes.length).toBeGreaterThan(0);
     p.write(toml({ count: 2 }));

@@ -67,7 +67,7 @@ describe('whatever is killed, the next look mends it', () => {
   });
 
   test('without the daemon the network is shut, with it open again by its policy', async () => {
-    const socket = join(HOME, 'instances', (await statusOf(p.dir)).id, 'door', 'proxy');
+    const socket = join(HOME, 'instances', (await statusOf(p.dir)).id, 'egress', 'proxy');
     await must(['daemon', 'stop'], { cwd: p.dir });
     expect(existsSync(socket)).toBe(false);
     expect(await inside(p.dir, 'curl -sS -m 20 http://denied.test/ 2>&1 || true')).toContain('denied');

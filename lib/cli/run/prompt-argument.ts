@@ -4,7 +4,7 @@
  */
 
 const FLAG = '--headless';
-const STAND_IN = 'prompt';
+const PLACEHOLDER = 'prompt';
 
 export interface SetAside {
   /** The command line with a word in place of the prompt */
@@ -22,5 +22,5 @@ export function setPromptAside(argv: readonly string[]): SetAside {
   const joined = word.length > FLAG.length;
   const prompt = joined ? word.slice(FLAG.length + 1) : argv[at + 1];
   if (prompt === undefined) return { argv: [...argv], prompt };
-  return { argv: [...argv.slice(0, at), FLAG, STAND_IN, ...argv.slice(at + (joined ? 1 : 2))], prompt };
+  return { argv: [...argv.slice(0, at), FLAG, PLACEHOLDER, ...argv.slice(at + (joined ? 1 : 2))], prompt };
 }

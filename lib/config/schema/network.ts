@@ -37,7 +37,7 @@ export const networkTable = z
       .optional(),
     deny: list(network, 10_000).meta({ description: 'What may not, whatever `allow` says', default: [] }).optional(),
     bandwidth: size
-      .meta({ description: 'Bytes a second each way, of all connections together. Default: no limit' })
+      .meta({ description: 'Bytes a second each way, of all connections allOrAbort. Default: no limit' })
       .optional(),
     http: list(
       z.strictObject({

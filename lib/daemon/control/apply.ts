@@ -22,7 +22,7 @@ import { noticesOf } from './notices.ts';
 export async function planOf({ deps, secrets }: Core, { project, only }: PlanRequest): Promise<PlanResponse> {
   checkNames(project, only);
   const observed = await observeProject(deps, project);
-  const networkHash = (spec: SandboxSpec) => deps.doors.hashFor(deps.records.idOf(project.dir, spec.name), spec);
+  const networkHash = (spec: SandboxSpec) => deps.egress.hashFor(deps.records.idOf(project.dir, spec.name), spec);
   const found = planProject(project, observed, { mode: 'apply', networkHash, only });
   const widening = found.changes.filter(({ widens }) => widens);
   const hash = wideningHash(project);

@@ -1,9 +1,8 @@
 /** What the parts of the service share: the sandboxes as they are, and the way to make them what they should be. */
 
 import type { ApplyResult, RequestContext, SandboxStatus } from '../../api/contract.ts';
-import type { Uses } from '../../engine/local/guests/activity.ts';
+import type { ActivityTracker } from '../../engine/local/guests/activity.ts';
 import type { HandlerDeps } from '../../engine/local/steps/step-deps.ts';
-import { placesOf } from '../../engine/local/vm/deps.ts';
 import type { DiskWatch } from '../../engine/local/vm/disk-watch.ts';
 import { instancePaths } from '../../paths.ts';
 import type { Supervisor } from '../../reconcile/supervisor.ts';
@@ -11,7 +10,7 @@ import type { Secrets } from '../../secrets/secrets.ts';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import type { InstanceRecord } from '../../state/records.ts';
 import { type Listeners, report } from './progress.ts';
-import type { Turns } from './project-mutex.ts';
+import type { ProjectMutex } from './project-mutex.ts';
 import { statusOf } from './status.ts';
 
 export interface Core {
@@ -20,15 +19,15 @@ export interface Core {
   secrets: Secrets;
   disks: DiskWatch;
   listeners: Listeners;
-  turns: Turns;
-  uses: Uses;
+  turns: ProjectMutex;
+  uses: ActivityTracker;
 }
 
 /** A row of `sbx ls`. */
 export function statusIn({ deps, supervisor, disks }: Core, record: InstanceRecord): SandboxStatus {
   return statusOf({
     record,
-    vm: deps.driver.find(placesOf(instancePaths(deps.home, record.id))),
+    vm: deps.driver.find(instancePaths(deps.home, record.id)),
     connected: deps.guests.get(record.id) !== undefined,
     sessions: deps.guests.sessionsOf(record.id),
     busy: supervisor.busy(record.id),

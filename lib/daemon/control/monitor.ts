@@ -1,7 +1,6 @@
 /** What nobody tells of is found by looking: a machine that died unseen, a clock that fell behind, a disk that is full, a console that grows. */
 
 import { createClockWatch } from '../../engine/local/vm/clock-sync.ts';
-import { placesOf } from '../../engine/local/vm/deps.ts';
 import { instancePaths } from '../../paths.ts';
 import { boundConsole } from '../../vm/console-log.ts';
 import type { Core } from './control.ts';
@@ -16,7 +15,7 @@ export function lookNowAndThen(core: Core): NodeJS.Timeout {
   const timer = setInterval(() => {
     const records = deps.records.list();
     void clocks.look(records.flatMap(({ id }) => deps.guests.get(id) ?? []));
-    void disks.look(records.map(({ id }) => ({ id, places: placesOf(instancePaths(deps.home, id)) })));
+    void disks.look(records.map(({ id }) => ({ id, places: instancePaths(deps.home, id) })));
     void deps.pool.tend();
     void stopIdleOnes(core, records);
     for (const { id } of records) {

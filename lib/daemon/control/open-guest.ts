@@ -4,7 +4,6 @@ import type { GuestPlace, WantedGuest } from '../../api/guest-upgrade.ts';
 import { ownProject } from '../../api/project-dir.ts';
 import { chooseSandbox } from '../../api/resolve-sandbox.ts';
 import { environmentOf } from '../../engine/local/guests/environment.ts';
-import { placesOf } from '../../engine/local/vm/deps.ts';
 import { SbxError } from '../../errors.ts';
 import { relayGuest } from '../../guest/client/relay.ts';
 import type { ExecRequest } from '../../guest/protocol/messages.ts';
@@ -23,7 +22,7 @@ export async function enterGuest(
   const record = recordOf(deps.records, wanted);
   const { id, name, applied, target } = record;
   const paths = instancePaths(deps.home, id);
-  const vm = deps.driver.find(placesOf(paths));
+  const vm = deps.driver.find(paths);
   if (vm === undefined) throw notRunning(record);
   // Before the resume sequence is through, there is no workspace and no identity: nothing else runs.
   if (record.resumed?.pid !== vm.pid || record.resumed.startTime !== vm.startTime)

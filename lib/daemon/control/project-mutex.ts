@@ -1,10 +1,10 @@
 /** One thing at a time for a project: a second caller waits, then looks anew. */
-export interface Turns {
+export interface ProjectMutex {
   take<T>(projectDir: string, work: () => Promise<T>): Promise<T>;
 }
 
 /** `onIdle`: nobody's turn is left. */
-export function createTurns(onIdle: () => void = () => {}): Turns {
+export function createProjectMutex(onIdle: () => void = () => {}): ProjectMutex {
   const last = new Map<string, Promise<unknown>>();
   return {
     async take(projectDir, work) {

@@ -1,9 +1,8 @@
 /** What a daemon does first. */
 import { readdirSync } from 'node:fs';
-import { endWaiting, isWaiting } from '../../engine/local/pool/pooled-clone.ts';
+import { endPooled, isWaiting } from '../../engine/local/pool/pooled-clone.ts';
 import type { HandlerDeps } from '../../engine/local/steps/step-deps.ts';
 import { takeOver } from '../../engine/local/steps/steps.ts';
-import { placesOf } from '../../engine/local/vm/deps.ts';
 import { SbxError } from '../../errors.ts';
 import { endAbandoned } from '../../image/bake/bake-paths.ts';
 import { instancePaths } from '../../paths.ts';
@@ -18,7 +17,7 @@ export async function recover(deps: HandlerDeps, supervisor: Supervisor): Promis
     process.stderr.write(`what killed builds left could not be removed: ${error}\n`);
   });
   for (const record of deps.records.list()) {
-    const vm = deps.driver.find(placesOf(instancePaths(deps.home, record.id)));
+    const vm = deps.driver.find(instancePaths(deps.home, record.id));
     if (vm !== undefined && record.applied !== null)
       await takeOver(deps, record.id, record.applied, vm).catch((error: unknown) =>
         endUnwatched(deps, record.id, error),
@@ -33,7 +32,7 @@ async function endPool(deps: HandlerDeps): Promise<void> {
   await Promise.all(
     readdirSync(deps.home.instances)
       .filter(isWaiting)
-      .map((id) => endWaiting(deps, id)),
+      .map((id) => endPooled(deps, id)),
   );
 }
 
@@ -43,6 +42,6 @@ async function endUnwatched(deps: HandlerDeps, id: string, error: unknown): Prom
   process.stderr.write(
     `${id}: it could not be taken over and is ended: ${error instanceof Error ? error.message : error}${why}\n`,
   );
-  await deps.doors.close(id);
-  await deps.driver.destroy(placesOf(instancePaths(deps.home, id)));
+  await deps.egress.close(id);
+  await deps.driver.destroy(instancePaths(deps.home, id));
 }

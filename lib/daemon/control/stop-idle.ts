@@ -1,6 +1,5 @@
 /** `[lifecycle] idle`: a sandbox that nobody used for so long is stopped, and stays so until somebody asks. */
 
-import { placesOf } from '../../engine/local/vm/deps.ts';
 import { instancePaths } from '../../paths.ts';
 import type { InstanceRecord } from '../../state/records.ts';
 import type { Core } from './control.ts';
@@ -10,7 +9,7 @@ type Looked = Pick<Core, 'deps' | 'supervisor' | 'uses'>;
 
 function isIdle({ deps, supervisor, uses }: Looked, { id, applied }: InstanceRecord): boolean {
   const limit = (applied?.lifecycle.idleSeconds ?? 0) * 1000;
-  const vm = limit === 0 ? undefined : deps.driver.find(placesOf(instancePaths(deps.home, id)));
+  const vm = limit === 0 ? undefined : deps.driver.find(instancePaths(deps.home, id));
   if (vm === undefined) return false;
   // Of a guest that has not told of its sessions nothing is known.
   const sessions = deps.guests.sessionsOf(id)?.running ?? 1;

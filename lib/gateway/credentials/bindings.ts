@@ -1,6 +1,6 @@
 /** Which credential speaks for a request. Pure. */
 import { type Endpoint, parseAuthority } from '../address/canonical-host.ts';
-import type { StandIn } from './placeholder-book.ts';
+import type { Placeholder } from './placeholder-book.ts';
 
 export interface Binding {
   secret: string;
@@ -42,7 +42,7 @@ export interface Loaded {
  * Those whose stand-ins the request carries; else the first of the host, in the order of the file. For each header one.
  * `loaded`: of the host, with the secrets that are set.
  */
-export function speakers(loaded: readonly Loaded[], carried: readonly StandIn[]): Loaded[] {
+export function speakers(loaded: readonly Loaded[], carried: readonly Placeholder[]): Loaded[] {
   const named = loaded.filter(({ binding }) =>
     carried.some(({ label, token }) => token === undefined && label === binding.env),
   );

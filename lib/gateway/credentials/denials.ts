@@ -11,13 +11,13 @@ export interface Misuse {
 }
 
 export function misused({ found, host, hosts, secure }: Misuse): Refusing {
-  const { standIn, place } = found;
+  const { placeholder, place } = found;
   if (hosts === undefined)
     return refusing(
       'the stand-in of another sandbox',
       `the stand-in in ${place} belongs to another sandbox. It is no key, and opens nothing here`,
     );
-  const { label } = standIn;
+  const { label } = placeholder;
   if (!hosts.includes(host))
     return refusing(
       `the stand-in of ${label} to another host`,

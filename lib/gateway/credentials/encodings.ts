@@ -10,10 +10,10 @@ export interface Form {
 /** Shorter parts of a secret are found everywhere by chance */
 const LEAST = 8;
 
-/** `standIn`: shown where it is as long, stars otherwise. */
-export function formsOf(secret: string, standIn: string | undefined): Form[] {
+/** `placeholder`: shown where it is as long, stars otherwise. */
+export function formsOf(secret: string, placeholder: string | undefined): Form[] {
   const texts = writings(secret);
-  const shown = standIn === undefined ? [] : writings(standIn);
+  const shown = placeholder === undefined ? [] : writings(placeholder);
   const forms = texts.map((text, index): Form => {
     const other = shown[index];
     return { text, shown: other?.length === text.length ? other : '*'.repeat(text.length) };

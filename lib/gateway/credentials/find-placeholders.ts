@@ -1,25 +1,27 @@
 /** Everywhere in a request where a stand-in could stand. Pure. */
 import type { InspectedRequest } from '../http/inspector.ts';
-import type { StandIn, StandInBook } from './placeholder-book.ts';
+import type { Placeholder, PlaceholderBook } from './placeholder-book.ts';
 
 export interface Found {
-  standIn: StandIn;
+  placeholder: Placeholder;
   where: 'login' | 'header' | 'address' | 'body';
   /** For people */
   place: string;
 }
 
 /** `logins`: headers that logins stand in, in lower case. */
-export function standInsIn(message: InspectedRequest, book: StandInBook, logins: ReadonlySet<string>): Found[] {
+export function placeholdersIn(message: InspectedRequest, book: PlaceholderBook, logins: ReadonlySet<string>): Found[] {
   const { fields, target, body } = message;
   const inFields = fields.flatMap(([name, value]) => {
     const where = logins.has(name.toLowerCase()) && name.toLowerCase() !== 'cookie' ? 'login' : 'header';
     const found = book.findIn(`${value} ${fromBasic(value)} ${percentDecoded(value)} ${name}`);
-    return found.map((standIn): Found => ({ standIn, where, place: `the header ${name.toLowerCase()}` }));
+    return found.map((placeholder): Found => ({ placeholder, where, place: `the header ${name.toLowerCase()}` }));
   });
   const [path = '', query = ''] = target.split(/\?(.*)/s);
   const inAddress = (text: string, place: string) =>
-    book.findIn(`${text} ${percentDecoded(text)}`).map((standIn): Found => ({ standIn, where: 'address', place }));
+    book
+      .findIn(`${text} ${percentDecoded(text)}`)
+      .map((placeholder): Found => ({ placeholder, where: 'address', place }));
   return [
     ...inFields,
     ...inAddress(path, 'the path'),
@@ -28,8 +30,8 @@ export function standInsIn(message: InspectedRequest, book: StandInBook, logins:
   ];
 }
 
-export function inBody(text: string, book: StandInBook): Found[] {
-  return book.findIn(text).map((standIn): Found => ({ standIn, where: 'body', place: 'the body' }));
+export function inBody(text: string, book: PlaceholderBook): Found[] {
+  return book.findIn(text).map((placeholder): Found => ({ placeholder, where: 'body', place: 'the body' }));
 }
 
 function fromBasic(value: string): string {

@@ -4,7 +4,7 @@ import { valuesOf } from '../http/headers.ts';
 import type { InspectedRequest, Inspector, Passing, Refusing } from '../http/inspector.ts';
 import { ALL_INJECTION_CONTROLS } from '../request/enforcement.ts';
 import { keyInAddress, misused, withoutTls } from './denials.ts';
-import { type Found, keyInQuery, standInsIn } from './find-placeholders.ts';
+import { type Found, keyInQuery, placeholdersIn } from './find-placeholders.ts';
 import { loginsOf, withSecrets } from './login.ts';
 import { kindOf } from './oauth-tokens.ts';
 import { changeAnswer, maskedStream } from './response.ts';
@@ -33,10 +33,10 @@ async function decideRequest(state: CredentialState, message: InspectedRequest):
   const { controls, book } = state;
   const { host, port, secure } = message;
   const here = bound(state, host, port);
-  const found = standInsIn(message, book, loginsOf(state));
-  const refusal = controls.standIns ? misuseIn(state, message, found) : undefined;
+  const found = placeholdersIn(message, book, loginsOf(state));
+  const refusal = controls.placeholders ? misuseIn(state, message, found) : undefined;
   if (refusal !== undefined) return refusal;
-  const watch = controls.standIns ? { watch: watchStream(book, (one) => refuseFound(state, message, one)) } : {};
+  const watch = controls.placeholders ? { watch: watchStream(book, (one) => refuseFound(state, message, one)) } : {};
   const isNamed = state.bindings().some((one) => one.host === host);
   if (!secure && isNamed && controls.secureOnly) return withoutTls(host);
   if (here.length === 0) return { fields: message.fields, ...watch };
@@ -52,7 +52,7 @@ function misuseIn(state: CredentialState, message: InspectedRequest, found: read
 }
 
 function refuseFound(state: CredentialState, { host, port, secure }: InspectedRequest, found: Found): Refusing {
-  const hosts = hostsOf(state, found.standIn)?.map((one) => shortHost(one));
+  const hosts = hostsOf(state, found.placeholder)?.map((one) => shortHost(one));
   return misused({ found, host: shortHost(`${host}:${port}`), hosts, secure });
 }
 
@@ -60,11 +60,11 @@ function refuseFound(state: CredentialState, { host, port, secure }: InspectedRe
 function belongs(
   state: CredentialState,
   { host, port, secure, method, fields }: InspectedRequest,
-  { standIn, where }: Found,
+  { placeholder, where }: Found,
 ): boolean {
-  if (!secure || hostsOf(state, standIn)?.includes(`${host}:${port}`) !== true) return false;
+  if (!secure || hostsOf(state, placeholder)?.includes(`${host}:${port}`) !== true) return false;
   if (where === 'login') return true;
-  const exchanged = where === 'body' && method === 'POST' && standIn.token !== undefined;
+  const exchanged = where === 'body' && method === 'POST' && placeholder.token !== undefined;
   return exchanged && kindOf(valuesOf(fields, 'content-type')[0]) !== undefined;
 }
 

@@ -1,7 +1,7 @@
 /** All stand-ins of all sandboxes of this process: whose each is, wherever it turns up. */
 import { coreOf, coresIn } from './placeholder.ts';
 
-export interface StandIn {
+export interface Placeholder {
   /** Whole, as it stands inside */
   text: string;
   sandbox: string;
@@ -11,26 +11,26 @@ export interface StandIn {
   token?: { value: string; hosts: string[] };
 }
 
-export interface StandInBook {
-  put(standIn: StandIn): void;
+export interface PlaceholderBook {
+  put(placeholder: Placeholder): void;
   /** Each once, in the order of the text */
-  findIn(text: string): StandIn[];
-  of(sandbox: string): StandIn[];
+  findIn(text: string): Placeholder[];
+  of(sandbox: string): Placeholder[];
   drop(sandbox: string): void;
 }
 
 /** A sandbox keeps its latest ones */
 const TOKENS_MAX = 64;
 
-export function createStandInBook(): StandInBook {
-  const byCore = new Map<string, StandIn>();
+export function createPlaceholderBook(): PlaceholderBook {
+  const byCore = new Map<string, Placeholder>();
   const of = (sandbox: string) => [...byCore.values()].filter((one) => one.sandbox === sandbox);
   return {
-    put(standIn) {
-      const core = coreOf(standIn.text);
+    put(placeholder) {
+      const core = coreOf(placeholder.text);
       if (core === undefined) return;
-      byCore.set(core, standIn);
-      const tokens = of(standIn.sandbox).filter(({ token }) => token !== undefined);
+      byCore.set(core, placeholder);
+      const tokens = of(placeholder.sandbox).filter(({ token }) => token !== undefined);
       for (const { text } of tokens.slice(0, -TOKENS_MAX)) byCore.delete(coreOf(text) ?? '');
     },
     findIn: (text) => [...new Set(coresIn(text))].flatMap((core) => byCore.get(core) ?? []),

@@ -43,7 +43,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const TOKEN_PARTS = /^(eyJ[\w-]+\.[\w-]+\.)([\w-]{16,})$/;
 
 /** `random`: that many bytes. Equal in length where the secret is long enough to tell stand-ins apart. */
-export function makeStandIn(secret: string, random: (bytes: number) => Uint8Array): string {
+export function makePlaceholder(secret: string, random: (bytes: number) => Uint8Array): string {
   // Programs read the claims of a signed token. Without its signature it opens nothing.
   const [, claims, signature] = TOKEN_PARTS.exec(secret) ?? [];
   if (claims !== undefined && signature !== undefined) return `${claims}${fill('mixed', signature.length, random)}`;
@@ -79,8 +79,8 @@ function alphabetOf(text: string): Alphabet {
 }
 
 /** Undefined: no stand-in of ours. */
-export function coreOf(standIn: string): string | undefined {
-  return coresIn(standIn)[0];
+export function coreOf(placeholder: string): string | undefined {
+  return coresIn(placeholder)[0];
 }
 
 /** Of everything in `text` that could be one: whole, or without what stood before its mark. */

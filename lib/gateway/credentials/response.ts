@@ -4,7 +4,7 @@ import type { Transform } from 'node:stream';
 import { type Field, valuesOf } from '../http/headers.ts';
 import type { InspectedResponse, Inspector } from '../http/inspector.ts';
 import { kindOf, namesTokens, tokensIn, written } from './oauth-tokens.ts';
-import { makeStandIn } from './placeholder.ts';
+import { makePlaceholder } from './placeholder.ts';
 import { answerChange } from './response-change.ts';
 import { bound, type CredentialState, hostsSharing, maskFor } from './state.ts';
 
@@ -36,31 +36,34 @@ function keep(state: CredentialState, { host, port }: InspectedResponse, text: s
   if (!namesTokens(text)) return text;
   const { book, sandbox } = state;
   const hosts = hostsSharing(state, host, port);
-  const standIns = new Map<string, string>();
+  const placeholders = new Map<string, string>();
   // Bytes beyond ASCII are no part of a token, but of the text around it.
   for (const { field, value } of tokensIn(Buffer.from(text, 'latin1').toString('utf8'), kind)) {
     const known = book.of(sandbox).find(({ token }) => token?.value === value);
-    const standIn = known?.text ?? makeStandIn(value, randomBytes);
-    book.put({ text: standIn, sandbox, label: field, token: { value, hosts } });
-    standIns.set(value, standIn);
+    const placeholder = known?.text ?? makePlaceholder(value, randomBytes);
+    book.put({ text: placeholder, sandbox, label: field, token: { value, hosts } });
+    placeholders.set(value, placeholder);
   }
-  if (standIns.size === 0) return text;
+  if (placeholders.size === 0) return text;
   state.onToken?.();
-  return replaced(text, standIns, kind);
+  return replaced(text, placeholders, kind);
 }
 
-function replaced(text: string, standIns: ReadonlyMap<string, string>, kind: 'json' | 'form'): string {
+function replaced(text: string, placeholders: ReadonlyMap<string, string>, kind: 'json' | 'form'): string {
   let out = text;
-  for (const [value, standIn] of standIns) out = out.split(written(value, kind)).join(standIn);
-  const left = tokensIn(Buffer.from(out, 'latin1').toString('utf8'), kind).some(({ value }) => standIns.has(value));
+  for (const [value, placeholder] of placeholders) out = out.split(written(value, kind)).join(placeholder);
+  const left = tokensIn(Buffer.from(out, 'latin1').toString('utf8'), kind).some(({ value }) => placeholders.has(value));
   if (!left) return out;
   // Written in another way than ours: then all of it is written anew.
   const utf8 = Buffer.from(text, 'latin1').toString('utf8');
   const fresh =
     kind === 'json'
-      ? JSON.stringify(JSON.parse(utf8, (_key, value: unknown) => standIns.get(value as string) ?? value))
+      ? JSON.stringify(JSON.parse(utf8, (_key, value: unknown) => placeholders.get(value as string) ?? value))
       : new URLSearchParams(
-          [...new URLSearchParams(utf8)].map(([key, value]): [string, string] => [key, standIns.get(value) ?? value]),
+          [...new URLSearchParams(utf8)].map(([key, value]): [string, string] => [
+            key,
+            placeholders.get(value) ?? value,
+          ]),
         ).toString();
   return Buffer.from(fresh, 'utf8').toString('latin1');
 }

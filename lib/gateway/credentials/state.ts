@@ -4,11 +4,11 @@ import type { InjectionControls } from '../request/enforcement.ts';
 import type { Binding } from './bindings.ts';
 import { formsOf } from './encodings.ts';
 import { createMask, type Mask } from './mask.ts';
-import type { StandIn, StandInBook } from './placeholder-book.ts';
+import type { Placeholder, PlaceholderBook } from './placeholder-book.ts';
 
 export interface CredentialsInput {
   sandbox: string;
-  book: StandInBook;
+  book: PlaceholderBook;
   /** In force now, in the order of the file */
   bindings: () => readonly Binding[];
   /** Undefined: it is not set. @throws when it cannot be read; the message is shown inside */
@@ -25,7 +25,7 @@ const REMEMBERED = 8;
 
 interface Sent {
   value: string;
-  standIn: string | undefined;
+  placeholder: string | undefined;
 }
 
 export interface CredentialState extends Omit<CredentialsInput, 'controls'> {
@@ -42,11 +42,11 @@ export function bound({ bindings, controls }: CredentialState, host: string, por
 }
 
 /** `host:port` of all places it is for; undefined: it is not this sandbox's. */
-export function hostsOf({ sandbox, bindings }: CredentialState, standIn: StandIn): string[] | undefined {
-  if (standIn.sandbox !== sandbox) return undefined;
-  if (standIn.token !== undefined) return standIn.token.hosts;
+export function hostsOf({ sandbox, bindings }: CredentialState, placeholder: Placeholder): string[] | undefined {
+  if (placeholder.sandbox !== sandbox) return undefined;
+  if (placeholder.token !== undefined) return placeholder.token.hosts;
   return bindings()
-    .filter(({ env }) => env === standIn.label)
+    .filter(({ env }) => env === placeholder.label)
     .map(({ host, port }) => `${host}:${port}`);
 }
 
@@ -57,14 +57,14 @@ export function hostsSharing(state: CredentialState, host: string, port: number)
   return [...new Set([`${host}:${port}`, ...others.map((one) => `${one.host}:${one.port}`)])];
 }
 
-export function standInOf({ book, sandbox }: CredentialState, env: string): string | undefined {
+export function placeholderOf({ book, sandbox }: CredentialState, env: string): string | undefined {
   return book.of(sandbox).find(({ label, token }) => token === undefined && label === env)?.text;
 }
 
 /** For the mask. */
-export function remember({ sent }: CredentialState, value: string, standIn: string | undefined): void {
+export function remember({ sent }: CredentialState, value: string, placeholder: string | undefined): void {
   sent.delete(value);
-  sent.set(value, { value, standIn });
+  sent.set(value, { value, placeholder });
   for (const oldest of [...sent.keys()].slice(0, -REMEMBERED)) sent.delete(oldest);
 }
 
@@ -72,10 +72,10 @@ export function remember({ sent }: CredentialState, value: string, standIn: stri
 export function maskFor(state: CredentialState): Mask {
   const tokens = state.book
     .of(state.sandbox)
-    .flatMap(({ text, token }) => (token === undefined ? [] : [{ value: token.value, standIn: text }]));
+    .flatMap(({ text, token }) => (token === undefined ? [] : [{ value: token.value, placeholder: text }]));
   const all = state.controls.mask ? [...state.sent.values(), ...tokens] : [];
-  const key = all.map(({ value, standIn = '' }) => `${value} ${standIn}`).join('\n');
+  const key = all.map(({ value, placeholder = '' }) => `${value} ${placeholder}`).join('\n');
   if (state.made?.key !== key)
-    state.made = { key, mask: createMask(all.flatMap(({ value, standIn }) => formsOf(value, standIn))) };
+    state.made = { key, mask: createMask(all.flatMap(({ value, placeholder }) => formsOf(value, placeholder))) };
   return state.made.mask;
 }

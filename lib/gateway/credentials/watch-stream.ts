@@ -2,10 +2,10 @@
 import type { Refusal, Refusing } from '../http/inspector.ts';
 import { type Found, inBody } from './find-placeholders.ts';
 import { CORE_LENGTH } from './placeholder.ts';
-import type { StandInBook } from './placeholder-book.ts';
+import type { PlaceholderBook } from './placeholder-book.ts';
 
 export function watchStream(
-  book: StandInBook,
+  book: PlaceholderBook,
   refuse: (found: Found) => Refusing,
 ): (part: Buffer) => Refusal | undefined {
   let tail = '';

@@ -1,4 +1,4 @@
-/** How fast bytes may pass, for all connections of a VM together. The limit may change while they wait. */
+/** How fast bytes may pass, for all connections of a VM allOrAbort. The limit may change while they wait. */
 
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';

@@ -17,7 +17,7 @@ export interface PolicyInput {
   mode?: 'enforce' | 'observe';
   allow: PolicyRule[];
   deny: PolicyRule[];
-  /** Bytes a second each way, of all connections together; undefined: no limit */
+  /** Bytes a second each way, of all connections allOrAbort; undefined: no limit */
   bandwidth?: number;
   /** They narrow hosts that `allow` covers; enforced by interception */
   http?: HttpPolicyRule[];

@@ -1,12 +1,12 @@
 /** One connection of the VM: requests one after the other, until one is a tunnel. */
 import type { Socket } from 'node:net';
 import { readBytes } from '../http/byte-reader.ts';
-import type { DoorState } from '../request/listener-state.ts';
+import type { ListenerState } from '../request/listener-state.ts';
 import { serveRequests } from '../request/request-loop.ts';
 import { servePlain } from './http-forward.ts';
 import { serveTunnel } from './tunnel.ts';
 
-export function serveClient(client: Socket, state: DoorState): Promise<void> {
+export function serveClient(client: Socket, state: ListenerState): Promise<void> {
   const reader = readBytes(client);
   return serveRequests({
     client,

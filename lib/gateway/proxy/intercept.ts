@@ -8,7 +8,7 @@ import { readsRequests } from '../policy/policy.ts';
 import { refusedByName } from '../request/admit-request.ts';
 import { refusalBytes } from '../request/denial.ts';
 import { refuseInside, wantsInside } from '../request/explain-inside.ts';
-import { type DoorState, note } from '../request/listener-state.ts';
+import { type ListenerState, note } from '../request/listener-state.ts';
 import { aboutOf, type Request } from '../request/request.ts';
 import { inTime, serveRequests } from '../request/request-loop.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from '../tls/server-name.ts';
@@ -21,7 +21,7 @@ const HANDSHAKE = 22;
 const NOTHING = Buffer.alloc(0);
 
 /** A rule by method and path, or the inspector, needs to see the requests. */
-export function isIntercepted({ policy, inspector, controls }: DoorState, endpoint: Endpoint): boolean {
+export function isIntercepted({ policy, inspector, controls }: ListenerState, endpoint: Endpoint): boolean {
   if (inspector?.wants(endpoint.host, endpoint.port) === true) return true;
   return controls.httpRules && readsRequests(policy, endpoint);
 }

@@ -11,7 +11,7 @@ import { websocketOf } from '../http/websocket.ts';
 import { dialing, type Open, type Travel, travel } from '../request/active-request.ts';
 import { admitAgain, admitRequest } from '../request/admit-request.ts';
 import { headFor, type Inspected, inspect } from '../request/inspect.ts';
-import type { DoorState } from '../request/listener-state.ts';
+import type { ListenerState } from '../request/listener-state.ts';
 import type { Request } from '../request/request.ts';
 import { splice } from '../request/splice.ts';
 import { secureUpstream } from '../tls/tls.ts';
@@ -21,7 +21,7 @@ import { endBadly, reasonOf, refuse } from './http-forward.ts';
 export interface Inside {
   client: Connection['socket'];
   reader: ByteReader;
-  state: DoorState;
+  state: ListenerState;
   endpoint: Endpoint;
   secure: boolean;
   /** Open between two requests, or of the one under way */
@@ -155,7 +155,7 @@ function keep(inside: Inside, { connection }: Travel): Upstream {
 }
 
 /** Nothing may come while nothing was asked; the end of it is seen, and a changed policy ends it. */
-function watch(upstream: Upstream, { idle }: DoorState): void {
+function watch(upstream: Upstream, { idle }: ListenerState): void {
   const { socket } = upstream.connection;
   const leave = () => void idle.delete(socket);
   const stop = upstream.answers.readAhead(1, () => socket.destroy());

@@ -13,14 +13,14 @@ import { answer } from '../policy/denial-text.ts';
 import type { Policy } from '../policy/policy.ts';
 import { stillAdmitted } from '../request/admit.ts';
 import { ALL_CONTROLS, type Controls } from '../request/enforcement.ts';
-import { type DoorState, type DoorStats, note } from '../request/listener-state.ts';
+import { type ListenerState, type ListenerStats, note } from '../request/listener-state.ts';
 import type { Authority } from '../tls/authority.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import { withFewLookups } from '../upstream/lookups.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import { serveClient } from './client.ts';
 
-export interface DoorInput {
+export interface ListenerInput {
   socketPath: string;
   sandbox: string;
   policy: Policy;
@@ -39,15 +39,15 @@ export interface DoorInput {
   controls?: Partial<Controls>;
 }
 
-export interface Door extends AsyncDisposable {
+export interface EgressListener extends AsyncDisposable {
   readonly policy: Policy;
-  readonly stats: DoorStats;
+  readonly stats: ListenerStats;
   /** In force at once; what is open and no longer allowed is cut */
   setPolicy(policy: Policy): void;
   close(): Promise<void>;
 }
 
-export async function openDoor(input: DoorInput): Promise<Door> {
+export async function openEgress(input: ListenerInput): Promise<EgressListener> {
   const state = stateOf(input);
   const sockets = new Set<Socket>();
   const tooMany = countedRefusals(state);
@@ -84,7 +84,7 @@ export async function openDoor(input: DoorInput): Promise<Door> {
   };
 }
 
-function stateOf(input: DoorInput): DoorState {
+function stateOf(input: ListenerInput): ListenerState {
   const limits = { ...LIMITS, ...input.limits };
   const audit = withLogRate(input.audit, limits.denialsPerSecond);
   return {
@@ -113,7 +113,7 @@ async function listen(server: Server, path: string): Promise<void> {
   chmodSync(path, 0o600);
 }
 
-function changePolicy(state: DoorState, policy: Policy): void {
+function changePolicy(state: ListenerState, policy: Policy): void {
   state.policy = policy;
   state.meters.up.limit(policy.bandwidth);
   state.meters.down.limit(policy.bandwidth);
@@ -129,7 +129,7 @@ const REPORT_MS = 1_000;
 const ANSWERED_MAX = 256;
 
 /** One record a second stands for all refusals of that second. */
-function countedRefusals(state: DoorState): (socket: Socket, silently: boolean) => void {
+function countedRefusals(state: ListenerState): (socket: Socket, silently: boolean) => void {
   let waiting = 0;
   let reported = 0;
   const text = `sbx: more than ${state.limits.connections} connections from this sandbox. Close some, then try again.`;

@@ -43,7 +43,7 @@ export const ALL_CONTROLS: Controls = {
 /** Of the credentials, by the same rule. */
 export interface InjectionControls {
   /** A stand-in opens nothing where it does not belong */
-  standIns: boolean;
+  placeholders: boolean;
   /** The guest's own logins are taken away where a secret is put in */
   strip: boolean;
   /** What an answer repeats of a secret is not shown */
@@ -59,7 +59,7 @@ export interface InjectionControls {
 }
 
 export const ALL_INJECTION_CONTROLS: InjectionControls = {
-  standIns: true,
+  placeholders: true,
   strip: true,
   mask: true,
   secureOnly: true,

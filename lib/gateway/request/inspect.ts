@@ -5,7 +5,7 @@ import type { Passing, Refusal as Refused } from '../http/inspector.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { heldBody, waitsForContinue } from './buffered-body.ts';
 import type { Refusal } from './denial.ts';
-import { type DoorState, note } from './listener-state.ts';
+import { type ListenerState, note } from './listener-state.ts';
 import { aboutOf, type Request } from './request.ts';
 
 /** A request as it goes on. */
@@ -50,7 +50,7 @@ export function headFor(head: RequestHead, { held }: Inspected): RequestHead {
   return { ...head, body };
 }
 
-function withoutConnection({ controls }: DoorState, fields: Field[]): Field[] {
+function withoutConnection({ controls }: ListenerState, fields: Field[]): Field[] {
   return controls.hopByHop
     ? endToEnd(fields)
     : endToEnd(fields.filter(([name]) => name.toLowerCase() !== 'connection'));

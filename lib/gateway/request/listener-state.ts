@@ -25,7 +25,7 @@ export interface Flight {
   cut(reason: AuditReason): void;
 }
 
-export interface DoorStats {
+export interface ListenerStats {
   /** Open now */
   connections: number;
   /** Requests and tunnels under way */
@@ -37,7 +37,7 @@ export interface DoorStats {
   bytesDown: number;
 }
 
-export interface DoorState {
+export interface ListenerState {
   sandbox: string;
   policy: Policy;
   resolver: Resolver;
@@ -54,17 +54,17 @@ export interface DoorState {
   flights: Set<Flight>;
   /** Connections to upstreams that wait for the next request of a tunnel that is read */
   idle: Set<Socket>;
-  stats: DoorStats;
+  stats: ListenerStats;
 }
 
 /** Writes one record. False: it could not be written, and nothing may leave. */
-export function note(state: DoorState, record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean {
+export function note(state: ListenerState, record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean {
   if (record.verdict === 'deny') state.stats.denied += record.count ?? 1;
   if (record.verdict === 'error') state.stats.failed += 1;
   const written = state.audit.write({ time: new Date().toISOString(), sandbox: state.sandbox, ...record });
   return written || !state.controls.audit;
 }
 
-export function mayNote(state: DoorState): boolean {
+export function mayNote(state: ListenerState): boolean {
   return !state.controls.audit || state.audit.ready();
 }

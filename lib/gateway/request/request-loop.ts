@@ -5,12 +5,12 @@ import type { ByteReader } from '../http/byte-reader.ts';
 import type { HeadParser, ParsedHead, RequestHead } from '../http/request-head.ts';
 import { endWith } from '../http/socket-write.ts';
 import { answer } from '../policy/denial-text.ts';
-import { type DoorState, note } from './listener-state.ts';
+import { type ListenerState, note } from './listener-state.ts';
 
 export interface Loop {
   client: Socket;
   reader: ByteReader;
-  state: DoorState;
+  state: ListenerState;
   parse: HeadParser;
   /** The host that all requests are for, inside a tunnel */
   endpoint?: Endpoint;
@@ -22,7 +22,7 @@ export interface Loop {
 
 export async function serveRequests(loop: Loop): Promise<void> {
   const { client, reader, state } = loop;
-  for (let goOn = true; goOn && !client.destroyed; ) {
+  for (let resume = true; resume && !client.destroyed; ) {
     const parsed = await nextHead(loop);
     if (client.destroyed) return;
     if (parsed === 'gone') return endWith(client, Buffer.alloc(0));
@@ -31,7 +31,7 @@ export async function serveRequests(loop: Loop): Promise<void> {
     if (parsed === 'late') return refuseHead(loop, { status: 408, why: 'the request was not complete in time' });
     if ('bad' in parsed) return refuseHead(loop, { status: parsed.misdirected === true ? 421 : 400, why: parsed.bad });
     reader.consume(parsed.bytes);
-    goOn = await serveOne(loop, parsed.head);
+    resume = await serveOne(loop, parsed.head);
   }
 }
 

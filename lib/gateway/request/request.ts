@@ -4,10 +4,10 @@ import type { ByteReader } from '../http/byte-reader.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { Verdict } from '../policy/policy.ts';
 import type { AuditRecord } from '../policy/types.ts';
-import type { DoorState } from './listener-state.ts';
+import type { ListenerState } from './listener-state.ts';
 
 export interface Request {
-  state: DoorState;
+  state: ListenerState;
   client: Socket;
   /** Right behind the head */
   reader: ByteReader;

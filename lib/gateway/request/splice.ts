@@ -5,13 +5,13 @@ import type { ByteReader } from '../http/byte-reader.ts';
 import { endWith } from '../http/socket-write.ts';
 import { carry } from '../limits/meter.ts';
 import type { Travel } from './active-request.ts';
-import type { DoorState } from './listener-state.ts';
+import type { ListenerState } from './listener-state.ts';
 
 export interface Joint {
   client: Socket;
   /** Of the client */
   reader: ByteReader;
-  state: DoorState;
+  state: ListenerState;
 }
 
 const NOTHING = Buffer.alloc(0);

@@ -2,9 +2,9 @@
 import type { Socket } from 'node:net';
 import { SbxError } from '../../errors.ts';
 import { connectTo } from '../../system/unix-socket.ts';
-import { type CarriedOut, carriedOut, lineOf, type Operation } from './operations.ts';
+import { carriedOut, lineOf, type Operation, type SetupResult } from './operations.ts';
 
-export interface CarryOutOptions {
+export interface SetupOptions {
   /** Nothing more is to be done: the helper ends when all of it succeeded */
   last: boolean;
   /** A guest may never answer */
@@ -15,11 +15,11 @@ export interface CarryOutOptions {
 const MOST_ANSWER = 4096;
 
 /** In order. @throws SbxError `workspace`, what the guest refused; `guest-failed` when it does not answer. */
-export async function carryOut(
+export async function runSetup(
   socketPath: string,
   operations: Operation[],
-  options: CarryOutOptions,
-): Promise<CarriedOut> {
+  options: SetupOptions,
+): Promise<SetupResult> {
   const { last, signal } = options;
   const socket = reach(socketPath);
   try {

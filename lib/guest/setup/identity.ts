@@ -27,7 +27,7 @@ const EXPORT = '/run/sbx/export';
 const EXPORT_OPTIONS = 'trans=virtio,version=9p2000.L,msize=524288,cache=mmap,access=any';
 
 /** Entropy and clock come first: whatever is random or dated after them is the clone's own. */
-export function becoming({ entropy, timeNs, machineId, hostname, mounts, ca }: Identity): Operation[] {
+export function identityOperations({ entropy, timeNs, machineId, hostname, mounts, ca }: Identity): Operation[] {
   return [
     { op: 'entropy', bytes: entropy },
     { op: 'clock', seconds: timeNs / 1_000_000_000n, nanoseconds: timeNs % 1_000_000_000n },

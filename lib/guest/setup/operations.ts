@@ -43,13 +43,13 @@ const TRUST: TrustPlaces = {
   java: JAVA_STORE,
 };
 
-export interface CarriedOut {
+export interface SetupResult {
   /** There is a trust store of Java, which is to be made anew from what the system trusts */
   java: boolean;
 }
 
 /** What the helper's line says; undefined: it is a failure, in its own words. */
-export function carriedOut(answer: string): CarriedOut | undefined {
+export function carriedOut(answer: string): SetupResult | undefined {
   if (answer === 'ok') return { java: false };
   return answer === 'ok java' ? { java: true } : undefined;
 }

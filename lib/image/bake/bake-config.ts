@@ -1,9 +1,9 @@
 /** The shape of the machine that a layer is made in. */
-import type { VmShape } from '../../vm/driver.ts';
+import type { VmConfig } from '../../vm/driver.ts';
 import { bootFiles, type Platform } from '../platform/platform.ts';
 import { type RootDisk, rootDiskIn } from './root-disk.ts';
 
-export interface BakeShape {
+export interface BakeConfig {
   /** The layer's folder: its root disk is there */
   dir: string;
   parent: RootDisk;
@@ -12,7 +12,7 @@ export interface BakeShape {
   memoryBytes: number;
 }
 
-export function bakeShape({ dir, parent, platform, cpus, memoryBytes }: BakeShape): VmShape {
+export function bakeConfig({ dir, parent, platform, cpus, memoryBytes }: BakeConfig): VmConfig {
   const { kernel, initrd, runtimeDisk } = bootFiles(platform);
   const root = { serial: 'sbx-root', path: rootDiskIn(dir), readonly: false, backing: parent.backing };
   return {

@@ -1,9 +1,9 @@
 /** The machine of a build: where it lies in the builder's folder, and what becomes of it when its builder dies. */
 import { join } from 'node:path';
-import type { VmDriver, VmPlaces } from '../../vm/driver.ts';
+import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 import type { Store } from '../store/store.ts';
 
-export function bakePlaces(dir: string): VmPlaces {
+export function bakePaths(dir: string): VmPaths {
   const vm = join(dir, 'vm');
   return {
     dir: vm,
@@ -11,7 +11,7 @@ export function bakePlaces(dir: string): VmPlaces {
     qmp: join(vm, 'run', 'qmp'),
     agent: join(vm, 'run', 'agent'),
     setup: join(vm, 'run', 'setup'),
-    door: join(vm, 'door'),
+    egress: join(vm, 'egress'),
     process: join(vm, 'process'),
     console: join(vm, 'console.log'),
     monitorLog: join(vm, 'monitor.log'),
@@ -20,6 +20,6 @@ export function bakePlaces(dir: string): VmPlaces {
 
 /** A machine outlives a builder that was killed: nobody waits for it any more. Its folder goes too. */
 export async function endAbandoned(store: Pick<Store, 'abandoned' | 'sweep'>, driver: VmDriver): Promise<void> {
-  for (const dir of await store.abandoned()) await driver.destroy(bakePlaces(dir));
+  for (const dir of await store.abandoned()) await driver.destroy(bakePaths(dir));
   await store.sweep(false);
 }

@@ -2,13 +2,13 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bootSupervised } from '../../vm/boot-supervisor.ts';
-import type { VmDriver, VmPlaces } from '../../vm/driver.ts';
+import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 import type { Platform } from '../platform/platform.ts';
 import { ensureLayer } from '../store/ensure-layer.ts';
 import type { ImageBuild } from '../store/image-build.ts';
 import { bake } from './bake.ts';
-import { bakeShape } from './bake-config.ts';
-import { bakePlaces } from './bake-paths.ts';
+import { bakeConfig } from './bake-config.ts';
+import { bakePaths } from './bake-paths.ts';
 import type { BakeStep } from './bake-script.ts';
 import { fetchNpm } from './npm-fetch.ts';
 import { makeOverlay, type RootDisk, rootDiskIn, stackedOn } from './root-disk.ts';
@@ -54,9 +54,9 @@ async function fillBaked(build: ImageBuild, job: BakeJob, target: Target): Promi
   const { backing, format } = job.parent;
   const disk = { target: rootDiskIn(dir), sizeBytes: request.diskBytes };
   await makeOverlay({ backing: backing[0] ?? '', format, ...disk, signal });
-  const places = bakePlaces(dir);
+  const places = bakePaths(dir);
   await mkdir(places.dir, { mode: 0o700 });
-  const shut = await deps.openDoor(places, `bake ${job.kind}`);
+  const shut = await deps.openEgress(places, `bake ${job.kind}`);
   try {
     await runSteps(build, job, { ...target, places });
   } finally {
@@ -66,12 +66,12 @@ async function fillBaked(build: ImageBuild, job: BakeJob, target: Target): Promi
   }
 }
 
-async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { places: VmPlaces }): Promise<void> {
+async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { places: VmPaths }): Promise<void> {
   const { deps, request, events } = build;
   const { dir, log, places, signal } = target;
   const { steps, disks } = await fetchNpm(build, { steps: job.steps, places, signal });
   const memoryBytes = Math.max(request.memoryBytes, 2 * 1024 ** 3);
-  const shape = bakeShape({ dir, parent: job.parent, platform: job.platform, cpus: request.cpus, memoryBytes });
+  const shape = bakeConfig({ dir, parent: job.parent, platform: job.platform, cpus: request.cpus, memoryBytes });
   shape.disks.push(...disks);
   const { guest } = await bootSupervised(deps.driver, shape, places, { signal });
   await using connection = guest;
@@ -89,7 +89,7 @@ async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { plac
   await ended(deps.driver, places);
 }
 
-async function ended(driver: VmDriver, places: VmPlaces): Promise<void> {
+async function ended(driver: VmDriver, places: VmPaths): Promise<void> {
   for (let tries = 0; tries < 300 && driver.find(places) !== undefined; tries += 1)
     await new Promise((resolve) => setTimeout(resolve, 50));
 }

@@ -1,6 +1,6 @@
 /** The npm packages of a bake: fetched on the host where that gives the same, on a base whose C library is known. Otherwise the guest's npm does it. */
 import { SbxError } from '../../errors.ts';
-import type { Disk, VmPlaces } from '../../vm/driver.ts';
+import type { Disk, VmPaths } from '../../vm/driver.ts';
 import { distributionOf } from '../base/distribution.ts';
 import type { ImageBuild } from '../store/image-build.ts';
 import type { BakeStep } from './bake-script.ts';
@@ -11,7 +11,7 @@ import { NPM_DISK, stagedSteps } from './npm-steps.ts';
 export interface NpmFetch {
   steps: BakeStep[];
   /** Of the bake's machine, whose door is open */
-  places: VmPlaces;
+  places: VmPaths;
   signal: AbortSignal | undefined;
 }
 
@@ -29,7 +29,7 @@ export async function fetchNpm(
       packages,
       // Removed with the rest of the machine.
       dir: places.dir,
-      door: places.door,
+      egress: places.egress,
       node,
       npm,
       env: request.env,

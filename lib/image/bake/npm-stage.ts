@@ -13,7 +13,7 @@ export interface NpmStage {
   /** Made here and removed again, but for the tar */
   dir: string;
   /** Folder of the bake's gateway socket */
-  door: string;
+  egress: string;
   /** Package folders of the guest's own Node and npm */
   node: string;
   npm: string;
@@ -59,12 +59,12 @@ const PORT = 3128;
 
 /** The packages are the script's arguments. */
 const SCRIPT = `set -eu
-socat TCP-LISTEN:${PORT},bind=127.0.0.1,reuseaddr,fork UNIX-CONNECT:/door/proxy &
+socat TCP-LISTEN:${PORT},bind=127.0.0.1,reuseaddr,fork UNIX-CONNECT:/egress/proxy &
 until socat -u OPEN:/dev/null TCP:127.0.0.1:${PORT} 2>/dev/null; do sleep 0.05; done
 /node/bin/node /npm/bin/npm-cli.js install --global --prefix /stage/tree --ignore-scripts --no-audit --no-fund --no-update-notifier --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=4000 --loglevel=error -- "$@"
 tar -C /stage/tree --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w -cf /stage.tar .`;
 
-function jailArgs({ door, node, npm, env }: NpmStage, paths: { work: string; ca: string; tar: string }): string[] {
+function jailArgs({ egress, node, npm, env }: NpmStage, paths: { work: string; ca: string; tar: string }): string[] {
   const proxy = `http://127.0.0.1:${PORT}`;
   const variables = {
     HOME: '/stage',
@@ -79,7 +79,7 @@ function jailArgs({ door, node, npm, env }: NpmStage, paths: { work: string; ca:
     '--die-with-parent',
     ...Object.entries(variables).flatMap(([name, value]) => ['--setenv', name, value]),
     ...['--ro-bind', node, '/node', '--ro-bind', npm, '/npm', '--ro-bind', paths.ca, '/ca.pem'],
-    ...['--ro-bind', door, '/door', '--bind', paths.work, '/stage', '--bind', paths.tar, '/stage.tar'],
+    ...['--ro-bind', egress, '/egress', '--bind', paths.work, '/stage', '--bind', paths.tar, '/stage.tar'],
     ...['--remount-ro', '/', '--chdir', '/stage', '--', '/bin/sh', '-c', SCRIPT, 'sh'],
   ];
 }

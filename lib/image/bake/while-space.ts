@@ -1,14 +1,14 @@
 /** Work in a machine whose disk may find no space on the host: it would wait for ever. */
 
 import { noSpace } from '../../vm/boot-supervisor.ts';
-import type { VmDriver, VmPlaces } from '../../vm/driver.ts';
+import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 
 const LOOK_MS = 2_000;
 
 /** @throws SbxError `no-space`, and `full` is aborted, as soon as the machine waits for space. */
 export async function whileSpace(
   driver: VmDriver,
-  places: VmPlaces,
+  places: VmPaths,
   work: (full: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const full = new AbortController();

@@ -39,14 +39,18 @@ export async function buildRuntimeTree(work: string, tree: string, version: stri
       join(tree, to),
     );
   for (const [to, from] of Object.entries(TOOLS)) await copy(from, to);
-  const loader = [...placesOf('ld-linux-x86-64.so.2'), 'lib64/ld-linux-x86-64.so.2', 'usr/lib64/ld-linux-x86-64.so.2'];
+  const loader = [
+    ...libraryPaths('ld-linux-x86-64.so.2'),
+    'lib64/ld-linux-x86-64.so.2',
+    'usr/lib64/ld-linux-x86-64.so.2',
+  ];
   await copy(loader, 'lib/ld.so');
-  for (const name of LIBRARIES) await copy(placesOf(name), `lib/${name}`);
+  for (const name of LIBRARIES) await copy(libraryPaths(name), `lib/${name}`);
   await rename(join(work, 'lib/modules', version), join(tree, 'modules', version));
   await writeFile(join(tree, 'init'), runtimeInit(LATE_MODULES), { mode: 0o755 });
 }
 
-function placesOf(library: string): string[] {
+function libraryPaths(library: string): string[] {
   const machine = 'x86_64-linux-gnu';
   return [`lib/${machine}/${library}`, `usr/lib/${machine}/${library}`];
 }

@@ -1,4 +1,4 @@
-/** Turns a tar into an ext4 image, without root and with the tar's owners. */
+/** ProjectMutex a tar into an ext4 image, without root and with the tar's owners. */
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathWithTools, run } from '../../system/run-tool.ts';

@@ -1,5 +1,5 @@
 /** What an image is built from, and with. */
-import type { VmDriver, VmPlaces } from '../../vm/driver.ts';
+import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 import type { Store } from './store.ts';
 
 export interface PackageLists {
@@ -38,7 +38,7 @@ export interface ImageDeps {
   driver: VmDriver;
   runtimeParts: () => Promise<RuntimeParts>;
   /** Serves the gateway's socket of a bake with the presets' hosts; the returned function shuts it */
-  openDoor: (places: VmPlaces, name: string) => Promise<() => Promise<void>>;
+  openEgress: (places: VmPaths, name: string) => Promise<() => Promise<void>>;
   /** Folder of bake logs */
   logs: string;
 }

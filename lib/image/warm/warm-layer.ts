@@ -4,8 +4,8 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SbxError } from '../../errors.ts';
 import { bootSupervised } from '../../vm/boot-supervisor.ts';
-import { bakeShape } from '../bake/bake-config.ts';
-import { bakePlaces } from '../bake/bake-paths.ts';
+import { bakeConfig } from '../bake/bake-config.ts';
+import { bakePaths } from '../bake/bake-paths.ts';
 import { makeOverlay, type RootDisk, rootDiskIn } from '../bake/root-disk.ts';
 import type { Platform } from '../platform/platform.ts';
 import { ensureLayer } from '../store/ensure-layer.ts';
@@ -66,11 +66,11 @@ interface Capture {
 
 async function capture({ deps, request }: ImageBuild, { dir, platform, parent, signal }: Capture): Promise<void> {
   const { cpus, memoryBytes } = request;
-  const places = bakePlaces(dir);
+  const places = bakePaths(dir);
   await mkdir(places.dir, { mode: 0o700 });
   try {
     const files = { ram: join(dir, WARM_FILES.ram), device: join(dir, WARM_FILES.device) };
-    const shape = bakeShape({ dir, parent, platform, cpus, memoryBytes });
+    const shape = bakeConfig({ dir, parent, platform, cpus, memoryBytes });
     const { guest } = await bootSupervised(deps.driver, shape, places, { ramFile: files.ram, signal });
     await warmUp(guest, places.setup);
     await deps.driver.snapshot(places, files, signal);

@@ -1,8 +1,8 @@
 /** Makes a freshly booted guest ready to be cloned: what every first command touches is in its memory. */
 import { randomBytes } from 'node:crypto';
 import type { GuestConnection } from '../../guest/client/connection.ts';
-import { carryOut } from '../../guest/setup/client.ts';
-import { becoming, type Identity } from '../../guest/setup/identity.ts';
+import { runSetup } from '../../guest/setup/client.ts';
+import { type Identity, identityOperations } from '../../guest/setup/identity.ts';
 import { AGENT_USER } from '../bake/bake-script.ts';
 
 /** Run as root and as the agent's user; their code and libraries stay in the page cache of each clone. */
@@ -35,7 +35,7 @@ export async function warmUp(guest: GuestConnection, setup: string): Promise<voi
   }
   // A rehearsal: the code that makes a clone itself is compiled and its files are in memory.
   for (let round = 0; round < ROUNDS; round += 1) {
-    await carryOut(setup, becoming(rehearsal()), { last: false, signal: AbortSignal.timeout(ANSWER_MS) });
+    await runSetup(setup, identityOperations(rehearsal()), { last: false, signal: AbortSignal.timeout(ANSWER_MS) });
   }
   await connection.request('prepare-snapshot', {});
 }

@@ -1,14 +1,14 @@
 /** QEMU's command line from facts: pure, tested without QEMU. */
-import type { Accel, Disk, VmShape } from '../driver.ts';
+import type { Accel, Disk, VmConfig } from '../driver.ts';
 
 /** Where things lie inside the jail */
 export const JAIL = {
   run: '/vm',
-  door: '/door',
+  egress: '/egress',
   console: '/vm-console',
   state: '/vm-state',
   export: '/export',
-  proxy: '/door/proxy',
+  proxy: '/egress/proxy',
 } as const;
 
 /** The one address and port that the guest's network card reaches */
@@ -33,7 +33,7 @@ export type Ram =
   | { kind: 'clone'; file: string };
 
 export interface QemuArgsInput {
-  shape: VmShape;
+  shape: VmConfig;
   facts: QemuFacts;
   ram: Ram;
   /** Marks the processes of this VM: see `find` */
@@ -127,7 +127,7 @@ function memory(ram: Ram, mib: number, facts: QemuFacts): string {
   return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=off${readonly}`;
 }
 
-function kernelCommandLine(shape: VmShape, facts: QemuFacts): string {
+function kernelCommandLine(shape: VmConfig, facts: QemuFacts): string {
   // The guest's counter is the host's own, at a rate that is known. Left to itself a kernel measures it against interrupts that come late, calls it
   // unstable and counts ticks instead: then a clock loses what a busy host delays, and an idle machine wakes 250 times a second.
   const timer =

@@ -1,12 +1,12 @@
 /** The QEMU driver: jailed processes that live on without us. */
 import { SbxError } from '../../errors.ts';
-import type { BootOptions, StartOptions, VmDriver, VmPlaces, VmProcess, VmShape, WarmFiles } from '../driver.ts';
+import type { BootOptions, StartOptions, VmConfig, VmDriver, VmPaths, VmProcess, WarmFiles } from '../driver.ts';
 import { probeQemu } from './accel.ts';
 import type { QemuFacts } from './args.ts';
 import { identityOf } from './identity.ts';
 import { probeJail } from './jail-probe.ts';
 import { type Launch, launch } from './launch.ts';
-import { goOn, health, openMonitor } from './monitor.ts';
+import { continueVm, health, openMonitor } from './monitor.ts';
 import { moveVm } from './move-vm.ts';
 import { captureBeside, resume, takeSnapshot } from './snapshot.ts';
 import { notStarted, tailOf } from './start-failure.ts';
@@ -34,7 +34,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     find: findVm,
     lastExit,
     health,
-    goOn,
+    resume: continueVm,
     destroy: destroyVm,
     move: moveVm,
     identity: async () => identityOf(binary, await getFacts()),
@@ -59,8 +59,8 @@ function keptFacts({ binary, bwrap, probeCache }: Record<'binary' | 'bwrap' | 'p
 
 async function coldBoot(
   start: Start,
-  shape: VmShape,
-  places: VmPlaces,
+  shape: VmConfig,
+  places: VmPaths,
   { ramFile, signal, beforeRun }: BootOptions,
 ): Promise<VmProcess> {
   signal?.throwIfAborted();
@@ -83,9 +83,9 @@ async function coldBoot(
 }
 
 interface Restore {
-  shape: VmShape;
+  shape: VmConfig;
   warm: WarmFiles;
-  places: VmPlaces;
+  places: VmPaths;
   options: StartOptions;
 }
 

@@ -1,11 +1,11 @@
 /** What a machine's memory and device state depend on, besides what is its own: part of a warm snapshot's key. */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import type { VmShape } from '../driver.ts';
+import type { VmConfig } from '../driver.ts';
 import { buildQemuArgs, type QemuFacts } from './args.ts';
 
 /** Any machine: its own sizes stand in the key by themselves */
-const ANY: VmShape = { cpus: 1, memoryBytes: 2 ** 30, kernel: '', initrd: '', cmdline: '', disks: [], mounts: [] };
+const ANY: VmConfig = { cpus: 1, memoryBytes: 2 ** 30, kernel: '', initrd: '', cmdline: '', disks: [], mounts: [] };
 
 /** QEMU itself, and every argument that it is given: the machine, the processor, the kernel's command line. */
 export function identityOf(binary: string, facts: QemuFacts): string {

@@ -5,8 +5,8 @@ import { JAIL } from './args.ts';
 export interface JailInput {
   /** Host folder of the VM's sockets: bound at `JAIL.run` */
   run: string;
-  /** Host folder of the gateway's socket: bound at `JAIL.door` */
-  door: string;
+  /** Host folder of the gateway's socket: bound at `JAIL.egress` */
+  egress: string;
   console: string;
   /** Files QEMU reads only, at their own paths */
   readFiles: string[];
@@ -86,8 +86,8 @@ export function buildJailArgs(input: JailInput): string[] {
     input.run,
     JAIL.run,
     '--ro-bind',
-    input.door,
-    JAIL.door,
+    input.egress,
+    JAIL.egress,
     '--bind',
     input.console,
     JAIL.console,

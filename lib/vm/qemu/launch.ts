@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
 import { toolMissing } from '../../system/run-tool.ts';
-import type { VmPlaces, VmProcess, VmShape } from '../driver.ts';
+import type { VmConfig, VmPaths, VmProcess } from '../driver.ts';
 import { buildQemuArgs, type QemuFacts, type Ram, versionAtLeast } from './args.ts';
 import { buildJailArgs } from './jail.ts';
 import { notStarted } from './start-failure.ts';
@@ -14,8 +14,8 @@ import { findVm, markerOf } from './vm-process.ts';
 export interface Launch {
   binary: string;
   bwrap: string;
-  shape: VmShape;
-  places: VmPlaces;
+  shape: VmConfig;
+  places: VmPaths;
   ram: Ram;
   facts: QemuFacts;
   /** The device state: read by a clone, written by a capture */
@@ -45,14 +45,14 @@ export async function launch(input: Launch): Promise<VmProcess> {
 
 /** All that bubblewrap binds has to be there. */
 function makePlaces({ places, ram, state }: Launch): void {
-  for (const path of [places.run, places.door, emptyDirOf(places)]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  for (const path of [places.run, places.egress, emptyDirOf(places)]) mkdirSync(path, { recursive: true, mode: 0o700 });
   for (const path of [places.qmp, places.agent, places.setup, places.process]) rmSync(path, { force: true });
   writeFileSync(places.console, '', { mode: 0o600, flag: 'a' });
   if (ram.kind !== 'capture') return;
   for (const path of [ram.file, state]) if (path !== undefined) writeFileSync(path, '', { mode: 0o600 });
 }
 
-export function emptyDirOf(places: VmPlaces): string {
+export function emptyDirOf(places: VmPaths): string {
   return join(places.dir, 'empty');
 }
 
@@ -61,7 +61,7 @@ function commandLine(input: Launch): string[] {
   return [
     ...buildJailArgs({
       run: places.run,
-      door: places.door,
+      egress: places.egress,
       console: places.console,
       ...filesOf(input),
       mounts: shape.mounts,

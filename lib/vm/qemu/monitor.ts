@@ -1,6 +1,6 @@
 /** The monitor of a running VM: opened, asked how the VM is, told to let it go on. */
 import { isAlive } from '../../system/run-tool.ts';
-import type { VmHealth, VmPlaces, VmProcess } from '../driver.ts';
+import type { VmHealth, VmPaths, VmProcess } from '../driver.ts';
 import { Qmp } from './qmp.ts';
 import { findVm } from './vm-process.ts';
 
@@ -8,14 +8,14 @@ const HEALTH_DEADLINE_MS = 2_000;
 const MONITOR_DEADLINE_MS = 20_000;
 
 export async function openMonitor(
-  places: VmPlaces,
+  places: VmPaths,
   vm: VmProcess,
   options: { deadlineMs?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Qmp> {
   return Qmp.open(places.qmp, { deadlineMs: MONITOR_DEADLINE_MS, ...options, alive: () => isAlive(vm) });
 }
 
-export async function health(places: VmPlaces): Promise<VmHealth> {
+export async function health(places: VmPaths): Promise<VmHealth> {
   const vm = findVm(places);
   if (vm === undefined) return 'unknown';
   try {
@@ -28,7 +28,7 @@ export async function health(places: VmPlaces): Promise<VmHealth> {
   }
 }
 
-export async function goOn(places: VmPlaces): Promise<void> {
+export async function continueVm(places: VmPaths): Promise<void> {
   const vm = findVm(places);
   if (vm === undefined) return;
   await using qmp = await openMonitor(places, vm);

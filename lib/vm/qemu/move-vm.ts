@@ -1,16 +1,16 @@
 /** A running VM under other names: what its jail holds of the host is bound by what it is, not by where it lies. */
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import type { VmPlaces } from '../driver.ts';
+import type { VmPaths } from '../driver.ts';
 import { emptyDirOf } from './launch.ts';
 import { markersOf, movedFrom } from './vm-process.ts';
 
 /** The marker first: from there on both places find its processes. The folder of `from` stays, for whoever owns it. */
-export function moveVm(from: VmPlaces, to: VmPlaces): void {
+export function moveVm(from: VmPaths, to: VmPaths): void {
   writeFileSync(movedFrom(to), markersOf(from).at(-1) ?? '', { mode: 0o600 });
-  for (const path of [to.run, to.door, emptyDirOf(to)]) rmSync(path, { recursive: true, force: true });
+  for (const path of [to.run, to.egress, emptyDirOf(to)]) rmSync(path, { recursive: true, force: true });
   for (const [source, target] of [
     [from.run, to.run],
-    [from.door, to.door],
+    [from.egress, to.egress],
     [emptyDirOf(from), emptyDirOf(to)],
     [from.console, to.console],
     [from.monitorLog, to.monitorLog],

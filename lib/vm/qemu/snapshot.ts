@@ -3,7 +3,7 @@ import { readFileSync, renameSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
 import { run } from '../../system/run-tool.ts';
-import type { StartOptions, VmPlaces, VmProcess, WarmFiles } from '../driver.ts';
+import type { StartOptions, VmPaths, VmProcess, WarmFiles } from '../driver.ts';
 import { JAIL } from './args.ts';
 import { openMonitor } from './monitor.ts';
 import type { Qmp } from './qmp.ts';
@@ -28,7 +28,7 @@ export function captureBeside(ramFile: string): string {
   return `${ramFile}.device`;
 }
 
-export async function takeSnapshot(places: VmPlaces, into: WarmFiles, signal: AbortSignal | undefined): Promise<void> {
+export async function takeSnapshot(places: VmPaths, into: WarmFiles, signal: AbortSignal | undefined): Promise<void> {
   const vm = findVm(places);
   if (vm === undefined) throw new SbxError('vm-died', 'the virtual machine ended before its snapshot');
   {
@@ -53,7 +53,7 @@ export async function takeSnapshot(places: VmPlaces, into: WarmFiles, signal: Ab
 }
 
 /** With the machine its jail ends, and every program in it: it is not told to end before. */
-async function isWritten(places: VmPlaces, signal: AbortSignal | undefined): Promise<boolean> {
+async function isWritten(places: VmPaths, signal: AbortSignal | undefined): Promise<boolean> {
   for (const until = Date.now() + MIGRATION_DEADLINE_MS; Date.now() < until; await sleep(LOOK_MS)) {
     signal?.throwIfAborted();
     const said = readFileSync(places.monitorLog, 'utf8');
@@ -63,7 +63,7 @@ async function isWritten(places: VmPlaces, signal: AbortSignal | undefined): Pro
   return false;
 }
 
-function notWritten(places: VmPlaces): SbxError {
+function notWritten(places: VmPaths): SbxError {
   const why = tailOf(places.monitorLog);
   if (/No space left/i.test(why))
     return new SbxError('no-space', 'no space left for a warm snapshot', {
@@ -74,7 +74,7 @@ function notWritten(places: VmPlaces): SbxError {
 }
 
 /** Loads the device state into a VM that waits for it, and lets it run. What is to be looked at before is looked at while it loads. */
-export async function resume(places: VmPlaces, vm: VmProcess, { signal, beforeRun }: StartOptions): Promise<void> {
+export async function resume(places: VmPaths, vm: VmProcess, { signal, beforeRun }: StartOptions): Promise<void> {
   await using qmp = await openMonitor(places, vm, { signal });
   const loading = Promise.all([
     leaveRamInItsFile(qmp),

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { SbxError } from '../../errors.ts';
 import { toolMissing } from '../../system/run-tool.ts';
-import type { VmPlaces } from '../driver.ts';
+import type { VmPaths } from '../driver.ts';
 
-export function notStarted(places: VmPlaces): SbxError {
+export function notStarted(places: VmPaths): SbxError {
   const why = tailOf(places.monitorLog);
   if (/namespace|Operation not permitted|setting up uid map|unshare/i.test(why)) {
     return new SbxError('no-jail', 'the jail for the virtual machine could not be made', {

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive, startTimeOf } from '../../system/run-tool.ts';
-import type { VmExit, VmPlaces, VmProcess } from '../driver.ts';
+import type { VmExit, VmPaths, VmProcess } from '../driver.ts';
 
-export function findVm(places: VmPlaces): VmProcess | undefined {
+export function findVm(places: VmPaths): VmProcess | undefined {
   try {
     const first = readFileSync(places.process, 'utf8').split('\n')[0] ?? '';
     return describe((JSON.parse(first) as { 'child-pid': number })['child-pid'], places);
@@ -15,7 +15,7 @@ export function findVm(places: VmPlaces): VmProcess | undefined {
 }
 
 /** bubblewrap writes the exit code itself, so that it is known also when nobody of us was there. */
-export function lastExit(places: VmPlaces): VmExit | undefined {
+export function lastExit(places: VmPaths): VmExit | undefined {
   try {
     const code = /"exit-code":\s*(\d+)/.exec(readFileSync(places.process, 'utf8'))?.[1];
     return { code: code === undefined ? undefined : Number(code), at: statSync(places.process).mtimeMs };
@@ -30,7 +30,7 @@ export async function endsSoon(vm: VmProcess, tries = 50): Promise<boolean> {
   return !isAlive(vm);
 }
 
-export async function destroyVm(places: VmPlaces): Promise<void> {
+export async function destroyVm(places: VmPaths): Promise<void> {
   for (;;) {
     const pids = processesOf(places);
     if (pids.length === 0) break;
@@ -48,17 +48,17 @@ export async function destroyVm(places: VmPlaces): Promise<void> {
 }
 
 /** Stands in the command line of every process of a VM that was started here: no other process has it. */
-export function markerOf(places: VmPlaces): string {
+export function markerOf(places: VmPaths): string {
   return `sbx-vm:${places.dir.replaceAll(',', '_')}`;
 }
 
 /** The file that says which marker the processes have of a VM that was started elsewhere. */
-export function movedFrom(places: VmPlaces): string {
+export function movedFrom(places: VmPaths): string {
   return join(places.dir, 'moved-from');
 }
 
 /** Of whatever VM is here, started here or moved to here. */
-export function markersOf(places: VmPlaces): string[] {
+export function markersOf(places: VmPaths): string[] {
   try {
     return [markerOf(places), readFileSync(movedFrom(places), 'utf8')];
   } catch {
@@ -66,7 +66,7 @@ export function markersOf(places: VmPlaces): string[] {
   }
 }
 
-function describe(pid: number, places: VmPlaces): VmProcess | undefined {
+function describe(pid: number, places: VmPaths): VmProcess | undefined {
   const startTime = startTimeOf(pid);
   if (startTime === undefined) return undefined;
   const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
@@ -76,7 +76,7 @@ function describe(pid: number, places: VmPlaces): VmProcess | undefined {
 }
 
 /** Every process with the VM's marker, also one whose pid was never written down. */
-function processesOf(places: VmPlaces): number[] {
+function processesOf(places: VmPaths): number[] {
   const markers = markersOf(places).map((marker) => Buffer.from(`\0${marker}\0`));
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

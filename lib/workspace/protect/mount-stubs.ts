@@ -17,14 +17,14 @@ import { basename, dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { errnoOf, SbxError } from '../../errors.ts';
 
-export interface Placeholder {
+export interface MountStub {
   /** Absolute */
   path: string;
   kind: 'dir' | 'file';
   content: string;
 }
 
-interface Entry extends Placeholder {
+interface Entry extends MountStub {
   /** Milliseconds; noted before it is made */
   plannedAt: number;
   /** Which file it is: device, inode, time of birth. Missing when the maker was killed in between. */
@@ -38,7 +38,7 @@ const CLOCK_SLACK_MS = 50;
  * Makes what is missing. The intent is written down first, so a process killed in between leaves nothing that nobody knows of.
  * One that another instance made is written down here too: whoever stops last removes it.
  */
-export function makePlaceholders(recordFile: string, wanted: Placeholder[]): void {
+export function makeMountStubs(recordFile: string, wanted: MountStub[]): void {
   const mine = readEntries(recordFile);
   const others = siblingRecords(recordFile).flatMap(readEntries);
   const entries: Entry[] = [...mine];
@@ -57,7 +57,7 @@ export function makePlaceholders(recordFile: string, wanted: Placeholder[]): voi
 }
 
 /** Removes those that are still as they were made and that no other record names. Missing ones are no error. */
-export function removePlaceholders(recordFile: string, otherRecords: string[]): void {
+export function removeMountStubs(recordFile: string, otherRecords: string[]): void {
   const inUse = new Set(otherRecords.flatMap(readEntries).map(({ path }) => path));
   for (const entry of readEntries(recordFile).toReversed()) {
     if (inUse.has(entry.path) || !isUntouched(entry)) continue;

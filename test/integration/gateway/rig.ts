@@ -9,7 +9,7 @@ import type { Inspector } from '../../../lib/gateway/http/inspector.ts';
 import type { Limits } from '../../../lib/gateway/limits/limits.ts';
 import { compilePolicy } from '../../../lib/gateway/policy/policy.ts';
 import type { AuditRecord, PolicyInput, PolicyRule } from '../../../lib/gateway/policy/types.ts';
-import { type Door, openDoor } from '../../../lib/gateway/proxy/listener.ts';
+import { type EgressListener, openEgress } from '../../../lib/gateway/proxy/listener.ts';
 import type { Controls } from '../../../lib/gateway/request/enforcement.ts';
 import { type Authority, NO_AUTHORITY } from '../../../lib/gateway/tls/authority.ts';
 import type { Dialer } from '../../../lib/gateway/upstream/dial.ts';
@@ -54,7 +54,7 @@ export interface RigOptions {
 }
 
 export interface Rig extends AsyncDisposable {
-  door: Door;
+  door: EgressListener;
   socketPath: string;
   /** Names that were looked up */
   lookups: string[];
@@ -76,7 +76,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const clients = new Set<Client>();
   const auditPath = join(dir, 'audit.jsonl');
   const socketPath = join(dir, 'proxy');
-  const door = await openDoor({
+  const door = await openEgress({
     socketPath,
     sandbox: 'box',
     policy: compilePolicy(options.policy ?? POLICY),

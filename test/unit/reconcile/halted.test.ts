@@ -4,7 +4,7 @@ import { createSupervisor } from '../../../lib/reconcile/supervisor.ts';
 import { spec } from '../plan/spec.ts';
 
 const ATTEMPTS = 3;
-/** Longer than all of its pauses together */
+/** Longer than all of its pauses allOrAbort */
 const LONG_MS = 600_000;
 
 beforeEach(() => {

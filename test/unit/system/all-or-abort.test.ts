@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { together } from '../../../lib/system/all-or-abort.ts';
+import { allOrAbort } from '../../../lib/system/all-or-abort.ts';
 
 test('each result in its place', async () => {
-  const [number, text] = await together(undefined, () => [sleep(5).then(() => 1), Promise.resolve('a')]);
+  const [number, text] = await allOrAbort(undefined, () => [sleep(5).then(() => 1), Promise.resolve('a')]);
   expect([number + 1, text.length]).toEqual([2, 1]);
 });
 
@@ -15,13 +15,13 @@ test('a failure ends the others, and is told when they have ended', async () => 
     throw new Error('what came of it');
   };
   const quick = new Error('quick');
-  await expect(together(undefined, (signal) => [slow(signal), Promise.reject(quick)])).rejects.toBe(quick);
+  await expect(allOrAbort(undefined, (signal) => [slow(signal), Promise.reject(quick)])).rejects.toBe(quick);
   expect(ended).toEqual([quick]);
 });
 
 test('who gives up ends them all', async () => {
   const outer = new AbortController();
-  const work = together(outer.signal, (signal) => [
+  const work = allOrAbort(outer.signal, (signal) => [
     sleep(60_000, undefined, { signal }),
     sleep(60_000, undefined, { signal }),
   ]);

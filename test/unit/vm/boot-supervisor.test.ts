@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SbxError } from '../../../lib/errors.ts';
 import { bootSupervised } from '../../../lib/vm/boot-supervisor.ts';
-import type { VmDriver, VmPlaces, VmShape } from '../../../lib/vm/driver.ts';
+import type { VmConfig, VmDriver, VmPaths } from '../../../lib/vm/driver.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -29,7 +29,7 @@ function dying({ atBoot, atDestroy }: { atBoot?: () => void; atDestroy?: () => v
     },
   } as unknown as VmDriver;
   const boot = (signal?: AbortSignal) =>
-    bootSupervised(driver, {} as VmShape, { console: join(dir, 'console') } as VmPlaces, { attempts: 2, signal });
+    bootSupervised(driver, {} as VmConfig, { console: join(dir, 'console') } as VmPaths, { attempts: 2, signal });
   return { boot, calls };
 }
 

@@ -20,7 +20,7 @@ export async function allowHost(input: AllowInput): Promise<number> {
       hint: 'write host, host:port, *.host, **.host, an address or CIDR, or preset:npm, preset:apt, preset:pip; no scheme, no path',
     });
   if (flags.save && flags.for !== undefined)
-    throw new SbxError('usage', '--save and --for do not go together', {
+    throw new SbxError('usage', '--save and --for do not go allOrAbort', {
       why: 'what is saved holds until it is removed from the file',
       hint: 'leave one of them out',
     });

@@ -47,7 +47,7 @@ async function sourceOf(
 ): Promise<Pick<SecretRequest, 'source' | 'value'>> {
   const { fromEnv, command } = flags;
   if (fromEnv !== undefined && command !== undefined)
-    throw new SbxError('usage', '--from-env and --command cannot be said together', {
+    throw new SbxError('usage', '--from-env and --command cannot be said allOrAbort', {
       why: 'a secret comes from one place',
       hint: 'choose one of them',
     });

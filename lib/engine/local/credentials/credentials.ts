@@ -3,13 +3,13 @@
 import { SbxError } from '../../../errors.ts';
 import { type Binding, bindingOf } from '../../../gateway/credentials/bindings.ts';
 import { credentialInspector } from '../../../gateway/credentials/inspector.ts';
-import { createStandInBook } from '../../../gateway/credentials/placeholder-book.ts';
+import { createPlaceholderBook } from '../../../gateway/credentials/placeholder-book.ts';
 import type { Inspector } from '../../../gateway/http/inspector.ts';
 import type { Home } from '../../../paths.ts';
 import type { Secrets } from '../../../secrets/secrets.ts';
 import type { Asker } from '../../../secrets/types.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
-import { dropStandIns, makeStandInFor, readStandIns } from './placeholder-file.ts';
+import { dropPlaceholders, makePlaceholderFor, readPlaceholders } from './placeholder-file.ts';
 import { createTokenKeeper } from './token-store.ts';
 
 export interface Credentials {
@@ -36,13 +36,13 @@ export interface CredentialsDeps {
 const UNREAD = `aA0${'x'.repeat(37)}`;
 
 export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDeps): Credentials {
-  const book = createStandInBook();
+  const book = createPlaceholderBook();
   const bindings = new Map<string, Binding[]>();
   const tokens = createTokenKeeper(book, secrets.vault);
   for (const id of ids)
-    for (const [label, text] of Object.entries(readStandIns(home, id))) book.put({ text, sandbox: id, label });
+    for (const [label, text] of Object.entries(readPlaceholders(home, id))) book.put({ text, sandbox: id, label });
   const renew = async (id: string) => {
-    dropStandIns(home, id);
+    dropPlaceholders(home, id);
     book.drop(id);
     await tokens.drop(id);
   };
@@ -54,7 +54,8 @@ export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDe
         if (env[name] !== undefined || secrets.find(secret, asker) === undefined) continue;
         // Only a new one needs the shape: a command may take its time.
         const read = async () => (await secrets.read(secret, asker).catch(() => UNREAD)) ?? UNREAD;
-        const text = readStandIns(home, id)[name] ?? makeStandInFor(home, id, { env: name, secret: await read() });
+        const text =
+          readPlaceholders(home, id)[name] ?? makePlaceholderFor(home, id, { env: name, secret: await read() });
         book.put({ text, sandbox: id, label: name });
         env[name] = text;
       }

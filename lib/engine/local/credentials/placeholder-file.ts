@@ -2,30 +2,30 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
-import { makeStandIn } from '../../../gateway/credentials/placeholder.ts';
+import { makePlaceholder } from '../../../gateway/credentials/placeholder.ts';
 import { type Home, instancePaths } from '../../../paths.ts';
 
 /** Variable → stand-in. A damaged file has none: then they are made anew. */
-export function readStandIns(home: Home, id: string): Record<string, string> {
+export function readPlaceholders(home: Home, id: string): Record<string, string> {
   try {
-    const value = JSON.parse(readFileSync(instancePaths(home, id).standIns, 'utf8')) as {
+    const value = JSON.parse(readFileSync(instancePaths(home, id).placeholders, 'utf8')) as {
       version: number;
-      standIns: Record<string, string>;
+      placeholders: Record<string, string>;
     };
-    return value.version === 1 ? value.standIns : {};
+    return value.version === 1 ? value.placeholders : {};
   } catch {
     return {};
   }
 }
 
 /** A new one for a variable; `secret` gives it its shape. */
-export function makeStandInFor(home: Home, id: string, { env, secret }: { env: string; secret: string }): string {
-  const made = makeStandIn(secret, randomBytes);
-  const text = JSON.stringify({ version: 1, standIns: { ...readStandIns(home, id), [env]: made } });
-  writeFileAtomic.sync(instancePaths(home, id).standIns, text, { mode: 0o600 });
+export function makePlaceholderFor(home: Home, id: string, { env, secret }: { env: string; secret: string }): string {
+  const made = makePlaceholder(secret, randomBytes);
+  const text = JSON.stringify({ version: 1, placeholders: { ...readPlaceholders(home, id), [env]: made } });
+  writeFileAtomic.sync(instancePaths(home, id).placeholders, text, { mode: 0o600 });
   return made;
 }
 
-export function dropStandIns(home: Home, id: string): void {
-  rmSync(instancePaths(home, id).standIns, { force: true });
+export function dropPlaceholders(home: Home, id: string): void {
+  rmSync(instancePaths(home, id).placeholders, { force: true });
 }

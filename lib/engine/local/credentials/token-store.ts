@@ -1,5 +1,5 @@
 /** Tokens that logins inside brought about: with the secrets of the host, so that they outlive the daemon and never lie in the sandbox. */
-import type { StandIn, StandInBook } from '../../../gateway/credentials/placeholder-book.ts';
+import type { Placeholder, PlaceholderBook } from '../../../gateway/credentials/placeholder-book.ts';
 import type { Vault } from '../../../secrets/secrets.ts';
 
 export interface TokenKeeper {
@@ -9,9 +9,9 @@ export interface TokenKeeper {
   drop(id: string): Promise<void>;
 }
 
-type Kept = Omit<StandIn, 'sandbox'>;
+type Kept = Omit<Placeholder, 'sandbox'>;
 
-export function createTokenKeeper(book: StandInBook, vault: Vault): TokenKeeper {
+export function createTokenKeeper(book: PlaceholderBook, vault: Vault): TokenKeeper {
   const loading = new Map<string, Promise<void>>();
   let saving: Promise<unknown> = Promise.resolve();
   const keyOf = (id: string) => `tokens@${id}`;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Gateway } from '../../../gateway/gateway.ts';
 import { ensurePrivateDir } from '../../../paths.ts';
 
-export interface BakeDoor {
+export interface BakeEgress {
   /** Folder of the bake: its audit log stands there */
   dir: string;
   socketPath: string;
@@ -14,13 +14,13 @@ export interface BakeDoor {
 }
 
 /** Returns what closes it. */
-export async function openBakeDoor(
+export async function openBakeEgress(
   gateway: Gateway,
-  { dir, socketPath, name, hosts }: BakeDoor,
+  { dir, socketPath, name, hosts }: BakeEgress,
 ): Promise<() => Promise<void>> {
   const id = `bake-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`;
   const allow = hosts.map(({ host, port }) => ({ pattern: `${host}:${port}`, trusted: true, text: name }));
-  ensurePrivateDir(join(dir, 'door'));
+  ensurePrivateDir(join(dir, 'egress'));
   await gateway.open(id, { socketPath, auditPath: join(dir, 'audit.jsonl'), policy: { allow, deny: [] } });
   return () => gateway.close(id);
 }

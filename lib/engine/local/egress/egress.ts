@@ -9,7 +9,7 @@ import type { SandboxSpec } from '../../../spec/spec.ts';
 import { addGrants, type Grant, livePolicy, readGrants } from '../../../state/grants.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 
-export interface Doors extends Disposable {
+export interface Egress extends Disposable {
   /** Opens the door, or puts the policy of an open one into force */
   open(id: string, spec: SandboxSpec): Promise<void>;
   close(id: string): Promise<void>;
@@ -22,13 +22,13 @@ export interface Doors extends Disposable {
 /** A host that sleeps stops its timers, not its clock: it is looked again at least this often */
 const WAIT_MAX_MS = 10_000;
 
-export interface DoorsDeps {
+export interface EgressDeps {
   home: Home;
   gateway: Gateway;
   credentials: Credentials;
 }
 
-export function createDoors({ home, gateway, credentials }: DoorsDeps): Doors {
+export function createEgress({ home, gateway, credentials }: EgressDeps): Egress {
   const served = new Map<string, SandboxSpec>();
   const timers = new Map<string, NodeJS.Timeout>();
   const policyFor = (id: string, spec: SandboxSpec) => livePolicy(spec, readGrants(home, id));
@@ -50,8 +50,8 @@ export function createDoors({ home, gateway, credentials }: DoorsDeps): Doors {
   };
   return {
     async open(id, spec) {
-      const { door, proxySocket: socketPath, audit: auditPath, authority: authorityPath } = instancePaths(home, id);
-      mkdirSync(door, { recursive: true, mode: 0o700 });
+      const { egress, proxySocket: socketPath, audit: auditPath, authority: authorityPath } = instancePaths(home, id);
+      mkdirSync(egress, { recursive: true, mode: 0o700 });
       const policy = policyFor(id, spec);
       credentials.bind(id, spec);
       if (gateway.list().includes(id)) gateway.update(id, policy);

@@ -1,5 +1,5 @@
 /** When each sandbox was used last: commands, shells, copies, and the sessions of its agent. Nothing is kept: a new daemon begins anew. */
-export interface Uses {
+export interface ActivityTracker {
   /** From now until it is disposed it is in use */
   begin(id: string): Disposable;
   /** Milliseconds since it was used last, or since this was first asked of this machine. `busy`: it is in use now, by others */
@@ -15,7 +15,7 @@ interface Use {
 }
 
 /** `now` stands still while the host sleeps: an idle time is one in which the sandbox could have been used. */
-export function createUses(now: () => number = () => performance.now()): Uses {
+export function createActivityTracker(now: () => number = () => performance.now()): ActivityTracker {
   const uses = new Map<string, Use>();
   const of = (id: string) => {
     const use = uses.get(id) ?? { open: 0, last: now(), machine: undefined };

@@ -2,7 +2,7 @@
 
 import { guestEnvironment, type Registries } from '../../../image/bake/bake-script.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
-import type { LastKnown } from '../../../state/cached.ts';
+import type { Cached } from '../../../state/cached.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 
 /**
@@ -10,10 +10,10 @@ import type { Credentials } from '../credentials/credentials.ts';
  * looked at when something is applied.
  */
 export async function environmentOf(
-  deps: { credentials: Pick<Credentials, 'environment'>; registries: LastKnown<Registries> },
+  deps: { credentials: Pick<Credentials, 'environment'>; registries: Cached<Registries> },
   id: string,
   spec: SandboxSpec,
 ): Promise<Record<string, string>> {
-  const standIns = await deps.credentials.environment(id, spec);
-  return { ...guestEnvironment(await deps.registries.known()), ...spec.env, ...standIns };
+  const placeholders = await deps.credentials.environment(id, spec);
+  return { ...guestEnvironment(await deps.registries.get()), ...spec.env, ...placeholders };
 }

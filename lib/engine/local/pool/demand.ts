@@ -12,11 +12,11 @@ export interface Wanted {
 }
 
 /** By what fits to what. Sandboxes that are alike share their clones; those that are stopped ask for none. */
-export function wantedClones(records: InstanceRecord[]): Map<string, Wanted> {
+export function poolDemand(records: InstanceRecord[]): Map<string, Wanted> {
   const wanted = new Map<string, Wanted>();
   for (const { applied, image, stopped } of records) {
     if (applied === null || image === null || stopped !== null || applied.lifecycle.pool === 0) continue;
-    const fit = fitOf(applied, image);
+    const fit = poolKeyOf(applied, image);
     const count = Math.max(applied.lifecycle.pool, wanted.get(fit)?.count ?? 0);
     wanted.set(fit, { spec: applied, image, count });
   }
@@ -24,7 +24,7 @@ export function wantedClones(records: InstanceRecord[]): Map<string, Wanted> {
 }
 
 /** The same for all whose machines differ in nothing that is settled before they run: image, size, what of the host they see. */
-export function fitOf(spec: SandboxSpec, image: WarmImage): string {
+export function poolKeyOf(spec: SandboxSpec, image: WarmImage): string {
   const { resources, workspace, mounts } = spec;
   // Not where they stand in the file: a line more above changes no machine.
   const shown = mounts.map(({ host, guest, readonly }) => [host, guest, readonly]);

@@ -5,12 +5,12 @@ import type { WarmImage } from '../../../image/warm/warm-image.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
 import type { CloneRequest } from '../vm/resume-clone.ts';
-import { fitOf, type Wanted, wantedClones } from './demand.ts';
-import { newWaitingId, type WaitingClone } from './pooled-clone.ts';
+import { poolDemand, poolKeyOf, type Wanted } from './demand.ts';
+import { newPooledId, type PooledClone } from './pooled-clone.ts';
 
 export interface Pool extends AsyncDisposable {
   /** One that fits and lives: the caller's from now on */
-  take(spec: SandboxSpec, image: WarmImage): WaitingClone | undefined;
+  take(spec: SandboxSpec, image: WarmImage): PooledClone | undefined;
   /** Resolves when those are gone that nobody asks for any more */
   shrink(): Promise<void>;
   /** Shrinks, then makes what is missing, one after the other */
@@ -23,12 +23,12 @@ export interface Pool extends AsyncDisposable {
 export interface PoolDeps {
   /** Of every sandbox */
   records: () => InstanceRecord[];
-  make: (request: CloneRequest) => Promise<WaitingClone>;
+  make: (request: CloneRequest) => Promise<PooledClone>;
   end: (id: string) => Promise<void>;
-  isAlive: (clone: WaitingClone) => boolean;
+  isAlive: (clone: PooledClone) => boolean;
 }
 
-interface Member extends WaitingClone {
+interface Member extends PooledClone {
   fit: string;
 }
 
@@ -43,12 +43,12 @@ export function createPool({ records, make, end, isAlive }: PoolDeps): Pool {
   let notBefore = 0;
 
   const missing = (): [string, Wanted] | undefined =>
-    [...wantedClones(records())].find(([fit, { count }]) => members.filter((one) => one.fit === fit).length < count);
+    [...poolDemand(records())].find(([fit, { count }]) => members.filter((one) => one.fit === fit).length < count);
 
   const makeOne = async (fit: string, { spec, image }: Wanted) => {
     const given = new AbortController();
     const signal = AbortSignal.any([given.signal, ending.signal]);
-    const work = make({ id: newWaitingId(), spec, image, signal });
+    const work = make({ id: newPooledId(), spec, image, signal });
     const done = work.then(
       (clone) => void members.push({ ...clone, fit }),
       (error: unknown) => {
@@ -64,11 +64,11 @@ export function createPool({ records, make, end, isAlive }: PoolDeps): Pool {
 
   const shrink = async () => {
     if (members.length === 0 && making === undefined) return;
-    if (making !== undefined && !wantedClones(records()).has(making.fit)) {
+    if (making !== undefined && !poolDemand(records()).has(making.fit)) {
       making.given.abort(new SbxError('cancelled', 'nobody wants it any more'));
       await making.done;
     }
-    const wanted = wantedClones(records());
+    const wanted = poolDemand(records());
     const kept = new Map<string, number>();
     const surplus = members.filter((one) => {
       const before = kept.get(one.fit) ?? 0;
@@ -95,7 +95,7 @@ export function createPool({ records, make, end, isAlive }: PoolDeps): Pool {
   return {
     take(spec, image) {
       if (members.length === 0) return undefined;
-      const [found] = fitting(fitOf(spec, image));
+      const [found] = fitting(poolKeyOf(spec, image));
       if (found !== undefined) members.splice(members.indexOf(found), 1);
       return found;
     },
@@ -109,7 +109,7 @@ export function createPool({ records, make, end, isAlive }: PoolDeps): Pool {
         });
       await tending;
     },
-    waiting: (spec, image) => fitting(fitOf(spec, image)).length,
+    waiting: (spec, image) => fitting(poolKeyOf(spec, image)).length,
     get size() {
       return members.length;
     },

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
-import { together } from '../../../system/all-or-abort.ts';
+import { allOrAbort } from '../../../system/all-or-abort.ts';
 import { ANSWER_MS, become, newIdentity } from '../vm/assign-identity.ts';
-import { type MachineDeps, placesOf } from '../vm/deps.ts';
+import type { MachineDeps } from '../vm/deps.ts';
 import { type CloneRequest, type Machine, mustShow, resumeClone } from '../vm/resume-clone.ts';
 import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from '../vm/workspaces.ts';
 
-export interface WaitingClone extends Machine {
+export interface PooledClone extends Machine {
   /** Of its folder, beside those of the sandboxes */
   id: string;
 }
@@ -20,12 +20,12 @@ export function isWaiting(id: string): boolean {
   return id.startsWith(PREFIX);
 }
 
-export function newWaitingId(): string {
+export function newPooledId(): string {
   return `${PREFIX}${randomBytes(6).toString('hex')}`;
 }
 
 /** Everything that takes time and is the same for all. What fails, or is given up, leaves nothing. */
-export async function makeWaiting(deps: MachineDeps, request: CloneRequest): Promise<WaitingClone> {
+export async function makePooled(deps: MachineDeps, request: CloneRequest): Promise<PooledClone> {
   const { id, image, signal } = request;
   const paths = instancePaths(deps.home, id);
   try {
@@ -33,7 +33,7 @@ export async function makeWaiting(deps: MachineDeps, request: CloneRequest): Pro
     await verifyImage(deps.image, image);
     const machine = await resumeClone(deps, request);
     const nobody = newIdentity({ hostname: 'sbx', mounts: machine.workspace.guestMounts, ca: '' });
-    await together(signal, (both) => [
+    await allOrAbort(signal, (both) => [
       deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal: both }),
       // Not the last: it becomes somebody later, and the way through the helper is known then.
       become(paths.setup, nobody, { last: false, signal: both }),
@@ -41,58 +41,58 @@ export async function makeWaiting(deps: MachineDeps, request: CloneRequest): Pro
     deps.watches.start(id, machine.vm.pid, machine.workspace);
     return { id, ...machine };
   } catch (error) {
-    await endWaiting(deps, id);
+    await endPooled(deps, id);
     throw error;
   }
 }
 
-export function isAlive(deps: MachineDeps, { id, vm }: WaitingClone): boolean {
-  const found = deps.driver.find(placesOf(instancePaths(deps.home, id)));
+export function isAlive(deps: MachineDeps, { id, vm }: PooledClone): boolean {
+  const found = deps.driver.find(instancePaths(deps.home, id));
   return found?.pid === vm.pid && deps.guests.get(id) !== undefined;
 }
 
-export async function endWaiting(deps: MachineDeps, id: string): Promise<void> {
+export async function endPooled(deps: MachineDeps, id: string): Promise<void> {
   const paths = instancePaths(deps.home, id);
   deps.watches.stop(id);
   await deps.guests.drop(id);
-  await deps.driver.destroy(placesOf(paths));
+  await deps.driver.destroy(paths);
   await releaseWorkspace(deps.home, id);
   rmSync(paths.dir, { recursive: true, force: true });
 }
 
-export interface Adoption extends CloneRequest {
+export interface Claim extends CloneRequest {
   /** Opens the door of the sandbox, whose folder is there */
-  door: () => Promise<void>;
+  openEgress: () => Promise<void>;
 }
 
 /**
  * The clone becomes the machine of a sandbox that has none. Undefined, and the clone has ended: the workspace is not any more what it was
  * made for, for example since a file has come that is to be hidden. Cut off anywhere, it ends with the pool of the daemon before.
  */
-export async function adopt(deps: MachineDeps, clone: WaitingClone, adoption: Adoption): Promise<Machine | undefined> {
-  const { id, spec } = adoption;
+export async function claim(deps: MachineDeps, clone: PooledClone, claimed: Claim): Promise<Machine | undefined> {
+  const { id, spec } = claimed;
   const [from, to] = [instancePaths(deps.home, clone.id), instancePaths(deps.home, id)];
   deps.watches.stop(clone.id);
   try {
     const workspace = await prepareWorkspace(deps.home, id, spec);
     if (!(await shows(clone, workspace))) {
-      await endWaiting(deps, clone.id);
+      await endPooled(deps, clone.id);
       return undefined;
     }
-    deps.driver.move(placesOf(from), placesOf(to));
+    deps.driver.move(from, to);
     renameSync(from.disk, to.disk);
     deps.guests.rename(clone.id, id);
     rmSync(from.dir, { recursive: true, force: true });
-    await adoption.door();
+    await claimed.openEgress();
     return { vm: clone.vm, workspace };
   } catch (error) {
-    await deps.driver.destroy(placesOf(to));
-    await endWaiting(deps, clone.id);
+    await deps.driver.destroy(to);
+    await endPooled(deps, clone.id);
     throw error;
   }
 }
 
-async function shows(clone: WaitingClone, workspace: PreparedWorkspace): Promise<boolean> {
+async function shows(clone: PooledClone, workspace: PreparedWorkspace): Promise<boolean> {
   if (JSON.stringify(workspace.jailMounts) !== JSON.stringify(clone.workspace.jailMounts)) return false;
   return mustShow(clone.vm, workspace).then(
     () => true,

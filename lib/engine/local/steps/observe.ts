@@ -3,7 +3,6 @@ import { instancePaths } from '../../../paths.ts';
 import { absent } from '../../../plan/plan.ts';
 import type { ObservedSandbox } from '../../../plan/types.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
-import { placesOf } from '../vm/deps.ts';
 import type { HandlerDeps } from './step-deps.ts';
 
 /** A guest that answers does so at once; one that does not is not waited for here */
@@ -18,7 +17,7 @@ export async function observe(
   const record = deps.records.get(id);
   if (record === undefined) return absent(name);
   const paths = instancePaths(deps.home, id);
-  const places = placesOf(paths);
+  const places = paths;
   const vm = deps.driver.find(places);
   return {
     name: record.name,
@@ -48,6 +47,6 @@ async function isReady(
     return true;
   } catch {
     // It waits for space on the host's disk and then goes on: ending it would lose what it is writing.
-    return (await deps.driver.health(placesOf(instancePaths(deps.home, record.id)))) === 'disk-full';
+    return (await deps.driver.health(instancePaths(deps.home, record.id))) === 'disk-full';
   }
 }

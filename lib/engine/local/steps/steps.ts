@@ -9,12 +9,11 @@ import type { Step } from '../../../plan/types.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { bootSupervised } from '../../../vm/boot-supervisor.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
-import { adopt } from '../pool/pooled-clone.ts';
-import { placesOf } from '../vm/deps.ts';
+import { claim } from '../pool/pooled-clone.ts';
 import { settle } from '../vm/finalize-start.ts';
 import { imageRequestOf } from '../vm/image-request.ts';
 import { powerOff } from '../vm/power-off.ts';
-import { type CloneRequest, type Machine, mustShow, resumeClone, shapeOf } from '../vm/resume-clone.ts';
+import { type CloneRequest, type Machine, mustShow, resumeClone, vmConfigOf } from '../vm/resume-clone.ts';
 import { prepareWorkspace, releaseWorkspace } from '../vm/workspaces.ts';
 import type { HandlerDeps, StepContext } from './step-deps.ts';
 
@@ -36,7 +35,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   start,
   stop: async (deps, _step, context) => stopVm(deps, context),
   network: async (deps, step, context) => {
-    await deps.doors.open(context.id, step.spec);
+    await deps.egress.open(context.id, step.spec);
   },
   record: async (deps, step, context) => {
     const record = deps.records.require(context.id);
@@ -49,7 +48,7 @@ const HANDLERS: { [A in Step['action']]: Handler<A> } = {
   },
   destroy: async (deps, _step, context) => {
     await stopVm(deps, context);
-    await deps.doors.close(context.id);
+    await deps.egress.close(context.id);
     await deps.credentials.forget(context.id);
     await releaseWorkspace(deps.home, context.id);
     deps.records.remove(context.id);
@@ -90,7 +89,7 @@ async function create(
   rmSync(paths.disk, { force: true });
   const wanted = { id, spec, image, signal };
   const machine =
-    (await fromPool(deps, wanted, context)) ?? (await resumeClone(deps, wanted, () => freshDoor(deps, id, spec)));
+    (await fromPool(deps, wanted, context)) ?? (await resumeClone(deps, wanted, () => freshEgress(deps, id, spec)));
   await settle(deps, context, { spec, ...machine, fresh: true });
 }
 
@@ -98,17 +97,17 @@ async function create(
 async function fromPool(deps: HandlerDeps, wanted: CloneRequest, context: StepContext): Promise<Machine | undefined> {
   const clone = deps.pool.take(wanted.spec, wanted.image);
   if (clone === undefined) return undefined;
-  const machine = await adopt(deps, clone, { ...wanted, door: () => freshDoor(deps, wanted.id, wanted.spec) });
+  const machine = await claim(deps, clone, { ...wanted, openEgress: () => freshEgress(deps, wanted.id, wanted.spec) });
   if (machine !== undefined) context.onProgress('a clone from the pool');
   return machine;
 }
 
 /** A fresh machine trusts a fresh authority. */
-async function freshDoor(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
-  await deps.doors.close(id);
+async function freshEgress(deps: HandlerDeps, id: string, spec: SandboxSpec): Promise<void> {
+  await deps.egress.close(id);
   rmSync(instancePaths(deps.home, id).authority, { force: true });
   await deps.credentials.renew(id);
-  await deps.doors.open(id, spec);
+  await deps.egress.open(id, spec);
 }
 
 /** A cold boot on the instance's own disk. */
@@ -123,12 +122,12 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
   context.onProgress('checking the layers under its disk');
   await verifyImage(deps.image, image);
   const workspace = await prepareWorkspace(deps.home, id, spec);
-  await deps.doors.open(id, spec);
+  await deps.egress.open(id, spec);
   await deps.records.update(id, { stopped: null, resumed: null });
   const { process: vm, guest } = await bootSupervised(
     deps.driver,
-    shapeOf({ spec, image, disk: paths.disk, workspace }),
-    placesOf(paths),
+    vmConfigOf({ spec, image, disk: paths.disk, workspace }),
+    paths,
     { signal, beforeRun: (started) => mustShow(started, workspace) },
   );
   await guest[Symbol.asyncDispose]();
@@ -139,12 +138,12 @@ async function start(deps: HandlerDeps, step: Extract<Step, { action: 'start' }>
 async function endBefore(deps: HandlerDeps, id: string): Promise<void> {
   deps.watches.stop(id);
   await deps.guests.drop(id);
-  await deps.driver.destroy(placesOf(instancePaths(deps.home, id)));
+  await deps.driver.destroy(instancePaths(deps.home, id));
 }
 
 async function stopVm(deps: HandlerDeps, context: StepContext): Promise<void> {
   const paths = instancePaths(deps.home, context.id);
-  const places = placesOf(paths);
+  const places = paths;
   deps.watches.stop(context.id);
   const guest = deps.guests.get(context.id);
   if (deps.driver.find(places) !== undefined && guest !== undefined) await powerOff(deps.driver, places, guest);
@@ -155,14 +154,14 @@ async function stopVm(deps: HandlerDeps, context: StepContext): Promise<void> {
 
 /** Takes over an instance that was running before this daemon: its door, and the watch over its mounts. */
 export async function takeOver(deps: HandlerDeps, id: string, spec: SandboxSpec, vm: VmProcess): Promise<void> {
-  await deps.doors.open(id, spec);
+  await deps.egress.open(id, spec);
   const workspace = await prepareWorkspace(deps.home, id, spec);
   // What the host has put in place of a covered file meanwhile is the thing to cover now.
   deps.watches.start(id, vm.pid, { ...workspace, identities: {} });
 }
 
 async function warmImage(deps: HandlerDeps, spec: SandboxSpec, context: StepContext): Promise<WarmImage> {
-  const request: ImageRequest = imageRequestOf(spec, guestEnvironment(await deps.registries.read()));
+  const request: ImageRequest = imageRequestOf(spec, guestEnvironment(await deps.registries.refresh()));
   return ensureWarm(deps.image, request, {
     onProgress: context.onProgress,
     onLine: context.onLine,

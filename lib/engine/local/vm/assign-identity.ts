@@ -1,8 +1,8 @@
 /** A guest becomes somebody, by the helper inside. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type CarryOutOptions, carryOut } from '../../../guest/setup/client.ts';
-import { becoming, type Identity } from '../../../guest/setup/identity.ts';
-import type { CarriedOut } from '../../../guest/setup/operations.ts';
+import { runSetup, type SetupOptions } from '../../../guest/setup/client.ts';
+import { type Identity, identityOperations } from '../../../guest/setup/identity.ts';
+import type { SetupResult } from '../../../guest/setup/operations.ts';
 import { within } from '../../../system/deadline.ts';
 
 /** How long a resumed or booted guest may take to answer */
@@ -19,13 +19,9 @@ export function newIdentity(known: Pick<Identity, 'hostname' | 'mounts' | 'ca'>)
 }
 
 /** With a deadline of its own, as connecting has: each says by itself what did not answer. Who gives up is told why. */
-export async function become(
-  setup: string,
-  identity: Identity,
-  { last, signal }: CarryOutOptions,
-): Promise<CarriedOut> {
+export async function become(setup: string, identity: Identity, { last, signal }: SetupOptions): Promise<SetupResult> {
   using patience = within(ANSWER_MS, signal);
-  return await carryOut(setup, becoming(identity), { last, signal: patience }).catch((error: unknown) => {
+  return await runSetup(setup, identityOperations(identity), { last, signal: patience }).catch((error: unknown) => {
     signal.throwIfAborted();
     throw error;
   });

@@ -3,11 +3,11 @@
  * lost: it is found here, shown, and goes on when there is space again.
  */
 import { statfsSync } from 'node:fs';
-import type { VmDriver, VmPlaces } from '../../../vm/driver.ts';
+import type { VmDriver, VmPaths } from '../../../vm/driver.ts';
 
 export interface DiskWatch {
   /** Looks at each machine once. One that waits and could write again goes on. */
-  look(machines: { id: string; places: VmPlaces }[]): Promise<void>;
+  look(machines: { id: string; places: VmPaths }[]): Promise<void>;
   /** It waits for space */
   isWaiting(id: string): boolean;
 }
@@ -16,14 +16,14 @@ export interface DiskWatch {
 const ENOUGH_BYTES = 256 * 1024 ** 2;
 
 export function createDiskWatch(
-  driver: Pick<VmDriver, 'find' | 'health' | 'goOn'>,
+  driver: Pick<VmDriver, 'find' | 'health' | 'resume'>,
   freeBytes: (dir: string) => number = freeBytesOf,
 ): DiskWatch {
   let waiting = new Set<string>();
-  const lookAt = async ({ id, places }: { id: string; places: VmPlaces }): Promise<string | undefined> => {
+  const lookAt = async ({ id, places }: { id: string; places: VmPaths }): Promise<string | undefined> => {
     if (driver.find(places) === undefined || (await driver.health(places)) !== 'disk-full') return undefined;
     if (freeBytes(places.dir) < ENOUGH_BYTES) return id;
-    await driver.goOn(places).catch(() => {});
+    await driver.resume(places).catch(() => {});
     return (await driver.health(places)) === 'disk-full' ? id : undefined;
   };
   return {

@@ -2,7 +2,7 @@
 
 import { instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
-import { together } from '../../../system/all-or-abort.ts';
+import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
 import { ANSWER_MS, become, newIdentity } from './assign-identity.ts';
 import type { MachineDeps } from './deps.ts';
@@ -27,7 +27,7 @@ export async function settle(
   const paths = instancePaths(deps.home, id);
   const ca = deps.gateway.caOf(id) ?? '';
   const identity = newIdentity({ hostname: spec.name, mounts: workspace.guestMounts, ca });
-  const [guest, { java }] = await together(context.signal, (signal) => [
+  const [guest, { java }] = await allOrAbort(context.signal, (signal) => [
     deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal }),
     become(paths.setup, identity, { last: true, signal }),
     // New stand-ins are made now: a secret may take its time, and the first command need not wait for it.

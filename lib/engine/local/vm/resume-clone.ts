@@ -4,10 +4,10 @@ import { SbxError } from '../../../errors.ts';
 import { cloneDisk, type WarmImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
-import { together } from '../../../system/all-or-abort.ts';
-import type { VmProcess, VmShape } from '../../../vm/driver.ts';
+import { allOrAbort } from '../../../system/all-or-abort.ts';
+import type { VmConfig, VmProcess } from '../../../vm/driver.ts';
 import { checkMounts } from '../../../workspace/mounts/check-mounts.ts';
-import { type MachineDeps, placesOf } from './deps.ts';
+import type { MachineDeps } from './deps.ts';
 import { type PreparedWorkspace, prepareWorkspace } from './workspaces.ts';
 
 export interface Machine {
@@ -30,13 +30,13 @@ export async function resumeClone(
   beside: () => Promise<void> = async () => {},
 ): Promise<Machine> {
   const paths = instancePaths(deps.home, id);
-  const [workspace] = await together(signal, () => [
+  const [workspace] = await allOrAbort(signal, () => [
     prepareWorkspace(deps.home, id, spec),
     cloneDisk(image, paths.disk),
     beside(),
   ]);
-  const shape = shapeOf({ spec, image, disk: paths.disk, workspace });
-  const vm = await deps.driver.restore(shape, image.warm, placesOf(paths), {
+  const shape = vmConfigOf({ spec, image, disk: paths.disk, workspace });
+  const vm = await deps.driver.restore(shape, image.warm, paths, {
     signal,
     beforeRun: (started) => mustShow(started, workspace),
   });
@@ -54,7 +54,7 @@ export async function mustShow(vm: VmProcess, workspace: PreparedWorkspace): Pro
   });
 }
 
-export interface ShapeFacts {
+export interface VmConfigFacts {
   spec: SandboxSpec;
   image: WarmImage;
   /** The sandbox's own */
@@ -62,7 +62,7 @@ export interface ShapeFacts {
   workspace: PreparedWorkspace;
 }
 
-export function shapeOf({ spec, image, disk, workspace }: ShapeFacts): VmShape {
+export function vmConfigOf({ spec, image, disk, workspace }: VmConfigFacts): VmConfig {
   return {
     cpus: spec.resources.cpus,
     memoryBytes: spec.resources.memoryBytes,

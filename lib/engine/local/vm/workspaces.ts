@@ -4,7 +4,7 @@ import { type Home, instancePaths } from '../../../paths.ts';
 import { configFilesOf } from '../../../spec/config-files.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { type PreparedWorkspace, prepareWorkspace as prepare } from '../../../workspace/prepare.ts';
-import { removePlaceholders } from '../../../workspace/protect/mount-stubs.ts';
+import { removeMountStubs } from '../../../workspace/protect/mount-stubs.ts';
 
 export type { PreparedWorkspace };
 
@@ -16,7 +16,7 @@ export async function prepareWorkspace(home: Home, id: string, spec: SandboxSpec
     readonly,
     unprotect,
     mounts: spec.mounts,
-    placeholderRecord: instancePaths(home, id).placeholders,
+    mountStubRecord: instancePaths(home, id).mountStubs,
     forbidden: [home.root],
     configFiles: configFilesOf(spec),
   });
@@ -25,8 +25,8 @@ export async function prepareWorkspace(home: Home, id: string, spec: SandboxSpec
 /** After the VM has ended: other sandboxes on the same workspace keep what they need. */
 export async function releaseWorkspace(home: Home, id: string): Promise<void> {
   const others = readdirSync(home.instances).filter((other) => other !== id && !other.startsWith('.'));
-  removePlaceholders(
-    instancePaths(home, id).placeholders,
-    others.map((other) => instancePaths(home, other).placeholders),
+  removeMountStubs(
+    instancePaths(home, id).mountStubs,
+    others.map((other) => instancePaths(home, other).mountStubs),
   );
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { recover } from '../../../../lib/daemon/control/recover.ts';
 import { createCredentials } from '../../../../lib/engine/local/credentials/credentials.ts';
-import { createDoors } from '../../../../lib/engine/local/egress/egress.ts';
+import { createEgress } from '../../../../lib/engine/local/egress/egress.ts';
 import type { HandlerDeps } from '../../../../lib/engine/local/steps/step-deps.ts';
 import { SbxError } from '../../../../lib/errors.ts';
 import { createGateway, type Gateway } from '../../../../lib/gateway/gateway.ts';
@@ -82,7 +82,7 @@ async function newDaemon({ unwatchable = [] as string[] } = {}): Promise<void> {
   const driver = createQemuDriver({ probeCache: home.probes });
   const askerOf = (id: string) => ({ dir: '/project', name: id });
   const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
-  const doors = createDoors({ home, gateway, credentials });
+  const doors = createEgress({ home, gateway, credentials });
   const start = (id: string) => {
     if (unwatchable.includes(id)) throw new SbxError('workspace', 'it cannot be watched', { why: 'no watch is left' });
     log.push(`${id} mounts watched`);

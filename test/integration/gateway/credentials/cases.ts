@@ -14,7 +14,12 @@ export interface CredentialCase {
 type Ask = (rig: CredentialsRig) => [head: string, body?: string, host?: string];
 
 /** Denied: a clear text, one record, no packet. */
-function denied(name: string, why: RegExp, ask: Ask, control: keyof InjectionControls = 'standIns'): CredentialCase {
+function denied(
+  name: string,
+  why: RegExp,
+  ask: Ask,
+  control: keyof InjectionControls = 'placeholders',
+): CredentialCase {
   return {
     name,
     control,

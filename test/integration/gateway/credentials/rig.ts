@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Binding, bindingOf } from '../../../../lib/gateway/credentials/bindings.ts';
 import { credentialInspector } from '../../../../lib/gateway/credentials/inspector.ts';
-import { makeStandIn } from '../../../../lib/gateway/credentials/placeholder.ts';
-import { createStandInBook, type StandInBook } from '../../../../lib/gateway/credentials/placeholder-book.ts';
+import { makePlaceholder } from '../../../../lib/gateway/credentials/placeholder.ts';
+import { createPlaceholderBook, type PlaceholderBook } from '../../../../lib/gateway/credentials/placeholder-book.ts';
 import type { InjectionControls } from '../../../../lib/gateway/request/enforcement.ts';
 import { type InterceptOptions, type InterceptRig, startIntercept } from '../proxy/intercept-rig.ts';
 import { rule } from '../rig.ts';
@@ -49,7 +49,7 @@ export interface CredentialsRig extends AsyncDisposable {
   intercept: InterceptRig;
   secrets: Map<string, string>;
   bindings: Binding[];
-  book: StandInBook;
+  book: PlaceholderBook;
   /** What stands in this sandbox for the key, the token, git's */
   mine: { key: string; oauth: string; git: string };
   /** What stands in another sandbox for the key */
@@ -63,9 +63,9 @@ export interface CredentialsRig extends AsyncDisposable {
 }
 
 export async function startCredentials(options: CredentialsOptions = {}): Promise<CredentialsRig> {
-  const book = createStandInBook();
+  const book = createPlaceholderBook();
   const put = (sandbox: string, label: string, secret: string) => {
-    const text = makeStandIn(secret, randomBytes);
+    const text = makePlaceholder(secret, randomBytes);
     book.put({ text, sandbox, label });
     return text;
   };

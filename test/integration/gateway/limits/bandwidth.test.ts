@@ -1,4 +1,4 @@
-/** `[network] bandwidth`: how fast bytes pass, each way, of all connections of a VM together. */
+/** `[network] bandwidth`: how fast bytes pass, each way, of all connections of a VM allOrAbort. */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';

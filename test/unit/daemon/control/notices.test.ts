@@ -30,7 +30,7 @@ describe('notices', () => {
     expect(messages([one()])).toEqual(['no secret for api.test is set: run `sbx secret set key`']);
   });
 
-  test('alternatives are told together, and one of them is enough', () => {
+  test('alternatives are told allOrAbort, and one of them is enough', () => {
     const two = [one(), one({ secret: 'oauth', env: 'OAUTH', header: 'authorization' })];
     expect(messages(two)).toEqual([
       'no secret for api.test is set: run `sbx secret set key` or `sbx secret set oauth`',

@@ -8,7 +8,7 @@ const loaded = (env: string, header: string): Loaded => ({
   binding: { ...entry, env, header, port: 443 },
   value: env.toLowerCase(),
 });
-const standIn = (label: string) => ({ text: label, sandbox: 'box', label });
+const placeholder = (label: string) => ({ text: label, sandbox: 'box', label });
 
 describe('a binding', () => {
   test.each([
@@ -32,7 +32,7 @@ describe('a binding', () => {
 
 describe('who speaks', () => {
   const all = [loaded('KEY', 'x-api-key'), loaded('TOKEN', 'authorization'), loaded('OTHER', 'authorization')];
-  const names = (carried: string[]) => speakers(all, carried.map(standIn)).map(({ binding }) => binding.env);
+  const names = (carried: string[]) => speakers(all, carried.map(placeholder)).map(({ binding }) => binding.env);
 
   test('without a stand-in the first one', () => expect(names([])).toEqual(['KEY']));
   test('with stand-ins theirs, one for each header', () => {

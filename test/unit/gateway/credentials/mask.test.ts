@@ -4,8 +4,8 @@ import { formsOf } from '../../../../lib/gateway/credentials/encodings.ts';
 import { createMask } from '../../../../lib/gateway/credentials/mask.ts';
 
 const SECRET = 'sk-REAL/with+odd"chars-0123456789';
-const STAND_IN = 'sk-sbxplace'.padEnd(SECRET.length, '0');
-const FORMS = formsOf(SECRET, STAND_IN);
+const PLACEHOLDER = 'sk-sbxplace'.padEnd(SECRET.length, '0');
+const FORMS = formsOf(SECRET, PLACEHOLDER);
 
 /** All of it through a mask, cut at these places. */
 function through(text: string, cuts: readonly number[], least?: number): string {
@@ -59,7 +59,7 @@ describe('a mask', () => {
         (parts, cuts) => {
           const text = parts.join('');
           const out = through(text, cuts);
-          return out.length === text.length && !out.includes(SECRET) && out === text.split(SECRET).join(STAND_IN);
+          return out.length === text.length && !out.includes(SECRET) && out === text.split(SECRET).join(PLACEHOLDER);
         },
       ),
       { numRuns: 500 },
@@ -78,7 +78,7 @@ describe('a mask', () => {
     const mask = createMask(FORMS).stream(8);
     expect(mask.take('ends with s')).toBe('ends with s');
     expect(mask.take(SECRET.slice(0, 10))).toBe('');
-    expect(mask.take(SECRET.slice(10))).toBe(STAND_IN);
+    expect(mask.take(SECRET.slice(10))).toBe(PLACEHOLDER);
   });
 
   test('without a secret it is nothing', () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { coreOf, coresIn, makeStandIn } from '../../../../lib/gateway/credentials/placeholder.ts';
+import { coreOf, coresIn, makePlaceholder } from '../../../../lib/gateway/credentials/placeholder.ts';
 
 const KEYS = {
   'sk-ant-api03-': `sk-ant-api03-${'Ab3_-'.repeat(19)}`,
@@ -16,11 +16,11 @@ const KEYS = {
 
 describe('a stand-in', () => {
   test.each(Object.entries(KEYS))('keeps the prefix %s and the length, and nothing else', (prefix, secret) => {
-    const made = makeStandIn(secret, randomBytes);
+    const made = makePlaceholder(secret, randomBytes);
     expect(made).toHaveLength(secret.length);
     expect(made.startsWith(prefix)).toBe(true);
     expect(made.slice(prefix.length)).toMatch(/^[A-Za-z0-9]+$/);
-    expect(made).not.toBe(makeStandIn(secret, randomBytes));
+    expect(made).not.toBe(makePlaceholder(secret, randomBytes));
   });
 
   test.each([
@@ -31,13 +31,13 @@ describe('a stand-in', () => {
     ['a UUID', '123e4567-e89b-12d3-a456-426614174000', /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/],
     ['a short one, longer than it', 'hunter2', /^[a-z0-9]{24}$/],
   ])('has the alphabet of the secret: %s', (_name, secret, pattern) => {
-    expect(makeStandIn(secret, randomBytes)).toMatch(pattern);
+    expect(makePlaceholder(secret, randomBytes)).toMatch(pattern);
   });
 
   test('of a signed token keeps the claims, which programs read, and not the signature', () => {
     const claims = `eyJ${'a'.repeat(20)}.eyJ${'b'.repeat(40)}.`;
     const signature = 'Zx9_'.repeat(16);
-    const made = makeStandIn(`${claims}${signature}`, randomBytes);
+    const made = makePlaceholder(`${claims}${signature}`, randomBytes);
     expect(made.startsWith(claims)).toBe(true);
     expect(made).toHaveLength(claims.length + signature.length);
     expect(made.slice(claims.length)).not.toContain('Zx9_');
@@ -46,7 +46,7 @@ describe('a stand-in', () => {
   test('holds no part of the secret beyond a known kind of prefix', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 24, maxLength: 200 }), (secret) => {
-        const made = makeStandIn(secret, (bytes) => new Uint8Array(bytes));
+        const made = makePlaceholder(secret, (bytes) => new Uint8Array(bytes));
         const kept = [...made].findIndex((char, index) => char !== secret[index]);
         return kept <= 20 && kept <= secret.length / 2;
       }),
@@ -54,13 +54,13 @@ describe('a stand-in', () => {
   });
 
   test('a passphrase and a UUID do not count as prefixes', () => {
-    expect(makeStandIn('correct-horse-battery-staple', randomBytes)).not.toContain('correct');
-    expect(makeStandIn('123e4567-e89b-12d3-a456-426614174000', randomBytes)).not.toContain('123e');
+    expect(makePlaceholder('correct-horse-battery-staple', randomBytes)).not.toContain('correct');
+    expect(makePlaceholder('123e4567-e89b-12d3-a456-426614174000', randomBytes)).not.toContain('123e');
   });
 
   test('is found in any text, also without what stood before its mark', () => {
     for (const secret of [...Object.values(KEYS), 'hunter2', '0'.repeat(40), '123e4567-e89b-12d3-a456-426614174000']) {
-      const made = makeStandIn(secret, randomBytes);
+      const made = makePlaceholder(secret, randomBytes);
       const core = coreOf(made) ?? '';
       expect(core).toHaveLength(20);
       expect(coresIn(`{"a":"${made}"}`)).toEqual([core]);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { becoming, type Identity } from '../../../../lib/guest/setup/identity.ts';
+import { type Identity, identityOperations } from '../../../../lib/guest/setup/identity.ts';
 import { lineOf } from '../../../../lib/guest/setup/operations.ts';
 
 const IDENTITY: Identity = {
@@ -12,7 +12,7 @@ const IDENTITY: Identity = {
 };
 
 test('entropy and clock come before everything that is random or dated', () => {
-  const operations = becoming(IDENTITY);
+  const operations = identityOperations(IDENTITY);
   expect(operations.map(({ op }) => op)).toEqual([
     'entropy',
     'clock',
@@ -30,7 +30,7 @@ test('entropy and clock come before everything that is random or dated', () => {
 });
 
 test('without mounts nothing is mounted, without an authority nothing is trusted', () => {
-  const operations = becoming({ ...IDENTITY, mounts: [], ca: '' });
+  const operations = identityOperations({ ...IDENTITY, mounts: [], ca: '' });
   expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['trust']));
   expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['mount']));
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { VmShape } from '../../../../lib/vm/driver.ts';
+import type { VmConfig } from '../../../../lib/vm/driver.ts';
 import { buildQemuArgs, type QemuFacts, versionAtLeast } from '../../../../lib/vm/qemu/args.ts';
 
-const SHAPE: VmShape = {
+const SHAPE: VmConfig = {
   cpus: 2,
   memoryBytes: 2 ** 30,
   kernel: '/store/kernel/vmlinuz',
@@ -27,7 +27,7 @@ const argOf = (list: string[], flag: string) => list[list.indexOf(flag) + 1] ?? 
 describe('QEMU arguments', () => {
   test('the network card reaches one address and port, and nothing by IPv6', () => {
     expect(argOf(args(), '-netdev')).toBe(
-      'user,id=net,restrict=on,ipv6=off,guestfwd=tcp:10.0.2.100:3128-cmd:socat -t 60 STDIO,,shut-down UNIX-CONNECT:/door/proxy',
+      'user,id=net,restrict=on,ipv6=off,guestfwd=tcp:10.0.2.100:3128-cmd:socat -t 60 STDIO,,shut-down UNIX-CONNECT:/egress/proxy',
     );
     expect(args().filter((arg) => arg === '-netdev')).toHaveLength(1);
     expect(args().join(' ')).not.toMatch(/hostfwd|tftp|smb/);

@@ -4,7 +4,7 @@ import { buildJailArgs } from '../../../../lib/vm/qemu/jail.ts';
 describe('jail arguments', () => {
   const jail = buildJailArgs({
     run: '/i/run',
-    door: '/i/door',
+    egress: '/i/egress',
     console: '/i/console',
     readFiles: ['/store/kernel/vmlinuz'],
     writeFiles: ['/i/disk'],
@@ -44,7 +44,7 @@ describe('jail arguments', () => {
       '--ro-bind /usr /usr',
       '--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache',
       '--bind /i/run /vm',
-      '--ro-bind /i/door /door',
+      '--ro-bind /i/egress /egress',
       '--bind /i/console /vm-console',
       '--ro-bind /store/kernel/vmlinuz /store/kernel/vmlinuz',
       '--bind /i/disk /i/disk',

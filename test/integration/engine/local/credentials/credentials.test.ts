@@ -37,7 +37,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(home.root, { recursive: true, force: true }));
 
-const standInOf = async (from: Credentials, id: string, of: SandboxSpec = SPEC) =>
+const placeholderOf = async (from: Credentials, id: string, of: SandboxSpec = SPEC) =>
   (await from.environment(id, of))['KEY'] ?? '';
 const message = (change: Partial<InspectedRequest>): InspectedRequest => ({
   method: 'GET',
@@ -52,26 +52,26 @@ const ask = (from: Credentials, id: string, change: Partial<InspectedRequest>) =
   from.inspector(id).request(message(change));
 
 test('a stand-in is each sandbox’s own, stays for its life, and lies in a file of the user alone', async () => {
-  const mine = await standInOf(credentials, 'a');
+  const mine = await placeholderOf(credentials, 'a');
   expect(mine).toMatch(/^ghp_sbxplace/);
   expect(mine).toHaveLength(KEY.length);
-  expect(await standInOf(credentials, 'b')).not.toBe(mine);
-  expect(await standInOf(open(['a']), 'a')).toBe(mine);
-  const file = instancePaths(home, 'a').standIns;
+  expect(await placeholderOf(credentials, 'b')).not.toBe(mine);
+  expect(await placeholderOf(open(['a']), 'a')).toBe(mine);
+  const file = instancePaths(home, 'a').placeholders;
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readFileSync(file, 'utf8')).not.toContain('REAL');
   await credentials.renew('a');
-  expect(await standInOf(credentials, 'a')).not.toBe(mine);
+  expect(await placeholderOf(credentials, 'a')).not.toBe(mine);
 });
 
 test('a secret that is not set has no variable; a damaged file is made anew', async () => {
   expect(Object.keys(await credentials.environment('a', SPEC))).toEqual(['KEY']);
-  writeFileSync(instancePaths(home, 'a').standIns, '{"version":1,');
-  expect(await standInOf(credentials, 'a')).toMatch(/^ghp_/);
+  writeFileSync(instancePaths(home, 'a').placeholders, '{"version":1,');
+  expect(await placeholderOf(credentials, 'a')).toMatch(/^ghp_/);
 });
 
 test('after a restart of the daemon every sandbox’s stand-in is still known at every other’s door', async () => {
-  const mine = await standInOf(credentials, 'a');
+  const mine = await placeholderOf(credentials, 'a');
   const later = open(['a', 'b']);
   later.bind('a', SPEC);
   later.bind('b', SPEC);
@@ -100,9 +100,9 @@ test('logins outlive the daemon, are this sandbox’s alone, and go with it', as
   body?.end(JSON.stringify({ access_token: token }));
   let text = '';
   for await (const part of body ?? []) text += String(part);
-  const { access_token: standIn } = JSON.parse(text) as { access_token: string };
-  expect(standIn).not.toBe(token);
-  const login: [string, string][] = [['Authorization', `Bearer ${standIn}`]];
+  const { access_token: placeholder } = JSON.parse(text) as { access_token: string };
+  expect(placeholder).not.toBe(token);
+  const login: [string, string][] = [['Authorization', `Bearer ${placeholder}`]];
   const settled = { fields: expect.arrayContaining([['Authorization', `Bearer ${token}`]]) };
   await expect.poll(() => readFileSync(home.secrets.values, 'utf8')).toContain(token);
   const later = open(['a']);
@@ -120,5 +120,5 @@ test('a command that fails says why inside, and nothing of what it printed', asy
   const answer = await ask(credentials, 'a', {});
   expect(JSON.stringify(answer)).not.toContain('REAL');
   expect(answer).toMatchObject({ refusal: { status: 502, text: expect.stringMatching(/it ended with 7/) } });
-  expect(await standInOf(credentials, 'a')).toMatch(/sbxplace/);
+  expect(await placeholderOf(credentials, 'a')).toMatch(/sbxplace/);
 });

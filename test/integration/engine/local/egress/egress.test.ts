@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCredentials } from '../../../../../lib/engine/local/credentials/credentials.ts';
-import { createDoors, type Doors } from '../../../../../lib/engine/local/egress/egress.ts';
+import { createEgress, type Egress } from '../../../../../lib/engine/local/egress/egress.ts';
 import { SbxError } from '../../../../../lib/errors.ts';
 import { createGateway, type Gateway } from '../../../../../lib/gateway/gateway.ts';
 import type { AuditRecord } from '../../../../../lib/gateway/policy/types.ts';
@@ -24,7 +24,7 @@ const wanted = (pattern: string, seconds?: number, now?: number) =>
 
 let home: Home;
 let gateway: Gateway;
-let doors: Doors;
+let doors: Egress;
 let upstream: Awaited<ReturnType<typeof startUpstream>>;
 
 beforeEach(async () => {
@@ -41,10 +41,10 @@ afterEach(async () => {
   rmSync(home.root, { recursive: true, force: true });
 });
 
-function doorsOf(): Doors {
+function doorsOf(): Egress {
   const askerOf = () => ({ dir: '/project', name: 'shop' });
   const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
-  return createDoors({ home, gateway, credentials });
+  return createEgress({ home, gateway, credentials });
 }
 
 function newGateway(): Gateway {

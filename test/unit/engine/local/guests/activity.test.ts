@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { createUses } from '../../../../../lib/engine/local/guests/activity.ts';
+import { createActivityTracker } from '../../../../../lib/engine/local/guests/activity.ts';
 
 function at() {
   const clock = { now: 1000 };
-  return { clock, uses: createUses(() => clock.now) };
+  return { clock, uses: createActivityTracker(() => clock.now) };
 }
 
 test('one that nobody used is idle since it was first looked at', () => {

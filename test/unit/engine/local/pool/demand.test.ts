@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fitOf, wantedClones } from '../../../../../lib/engine/local/pool/demand.ts';
+import { poolDemand, poolKeyOf } from '../../../../../lib/engine/local/pool/demand.ts';
 import type { WarmImage } from '../../../../../lib/image/warm/warm-image.ts';
 import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
 import type { InstanceRecord } from '../../../../../lib/state/records.ts';
@@ -20,7 +20,7 @@ const mount = (line: number) => ({
   source: { file: FILE, line, column: 1 },
 });
 
-const counts = (records: InstanceRecord[]) => [...wantedClones(records).values()].map(({ count }) => count);
+const counts = (records: InstanceRecord[]) => [...poolDemand(records).values()].map(({ count }) => count);
 
 test('sandboxes that are alike share clones: as many as the one that asks for most', () => {
   const one = waiting(1, { name: 'a', env: { A: '1' }, network: { ...spec().network, allow: [rule('a.test')] } });
@@ -41,16 +41,16 @@ test.each<[string, Partial<SandboxSpec>]>([
   ['another mount', { mounts: [mount(1)] }],
   ['a file of the configuration that is to be protected', { sources: { name: { file: FILE, line: 1, column: 1 } } }],
 ])('%s does not fit', (_what, change) => {
-  expect(fitOf(spec(change), image())).not.toBe(fitOf(spec(), image()));
+  expect(poolKeyOf(spec(change), image())).not.toBe(poolKeyOf(spec(), image()));
   expect(counts([record(waiting(1)), record(waiting(1, change))])).toEqual([1, 1]);
 });
 
 test('the same on other lines of the file fits', () => {
   const at = (line: number) =>
     spec({ mounts: [mount(line)], sources: { 'mounts[0]': { file: FILE, line, column: 1 } } });
-  expect(fitOf(at(4), image())).toBe(fitOf(at(9), image()));
+  expect(poolKeyOf(at(4), image())).toBe(poolKeyOf(at(9), image()));
 });
 
 test('another image does not fit', () => {
-  expect(fitOf(spec(), image('other'))).not.toBe(fitOf(spec(), image()));
+  expect(poolKeyOf(spec(), image('other'))).not.toBe(poolKeyOf(spec(), image()));
 });

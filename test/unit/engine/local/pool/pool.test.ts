@@ -1,7 +1,7 @@
 /** Which clones are made, given out and ended. The machines are test doubles. */
 import { expect, test, vi } from 'vitest';
 import { createPool } from '../../../../../lib/engine/local/pool/pool.ts';
-import type { WaitingClone } from '../../../../../lib/engine/local/pool/pooled-clone.ts';
+import type { PooledClone } from '../../../../../lib/engine/local/pool/pooled-clone.ts';
 import type { WarmImage } from '../../../../../lib/image/warm/warm-image.ts';
 import type { InstanceRecord } from '../../../../../lib/state/records.ts';
 import { spec } from '../../../plan/spec.ts';
@@ -21,7 +21,7 @@ function rig(count: number, made: (signal: AbortSignal) => Promise<void> = async
       await made(signal);
       alive.add(id);
       log.push('made');
-      return { id } as WaitingClone;
+      return { id } as PooledClone;
     },
     async end(id) {
       if (!alive.delete(id)) log.push('nobody ended');

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createDiskWatch } from '../../../../../lib/engine/local/vm/disk-watch.ts';
-import type { VmHealth, VmPlaces, VmProcess } from '../../../../../lib/vm/driver.ts';
+import type { VmHealth, VmPaths, VmProcess } from '../../../../../lib/vm/driver.ts';
 
 const ALIVE: VmProcess = { pid: 1, startTime: '1', accel: 'tcg', startedAt: '' };
-const machine = (id: string) => ({ id, places: { dir: `/${id}` } as VmPlaces });
+const machine = (id: string) => ({ id, places: { dir: `/${id}` } as VmPaths });
 
 /** A monitor that waits for space until it is told to go on while there is some. */
 function monitor(health: Record<string, VmHealth>, free: { bytes: number }) {
@@ -11,9 +11,9 @@ function monitor(health: Record<string, VmHealth>, free: { bytes: number }) {
   return {
     asked,
     driver: {
-      find: ({ dir }: VmPlaces) => (health[dir] === undefined ? undefined : ALIVE),
-      health: async ({ dir }: VmPlaces) => health[dir] ?? 'unknown',
-      goOn: async ({ dir }: VmPlaces) => {
+      find: ({ dir }: VmPaths) => (health[dir] === undefined ? undefined : ALIVE),
+      health: async ({ dir }: VmPaths) => health[dir] ?? 'unknown',
+      resume: async ({ dir }: VmPaths) => {
         asked.push(dir);
         if (free.bytes > 0) health[dir] = 'running';
       },
