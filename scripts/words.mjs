@@ -1,0 +1,59 @@
+/** Fails on a word that docs/glossary.md bans, with its file, line and the term to use instead. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+const PLACES = [
+  'lib',
+  'bin',
+  'scripts',
+  'templates',
+  'schema',
+  'examples',
+  'docs',
+  'README.md',
+  'CONTRIBUTING.md',
+  'sandbox.toml.example',
+];
+/** The glossary names the words it bans; the change log is history. */
+const EXEMPT = new Set(['docs/glossary.md']);
+
+/** Banned word → term, from the last column of the glossary's table. */
+export function bannedWords(glossary) {
+  const rows = glossary.split('\n').map((line) => line.split('|').map((cell) => cell.trim()));
+  return rows.flatMap(([, term, , banned = '']) =>
+    [...banned.matchAll(/`([^`]+)`/g)].map(([, word]) => ({ word, term, pattern: patternOf(word) })),
+  );
+}
+
+/** Also with a capital, and across the end of a line */
+function patternOf(word) {
+  return new RegExp(`(?<![\\w-])${word.replaceAll(' ', '\\s+(?:[*/]+\\s*)?')}(?![\\w-])`, 'gi');
+}
+
+/** Each banned word in a text: `{ line, word, term }`. */
+export function findBanned(text, banned) {
+  return banned.flatMap(({ word, term, pattern }) =>
+    [...text.matchAll(pattern)].map(({ index }) => ({ line: text.slice(0, index).split('\n').length, word, term })),
+  );
+}
+
+/** @returns one line for each banned word in the files of the repository */
+export function checkWords(paths = PLACES) {
+  const banned = bannedWords(readFileSync('docs/glossary.md', 'utf8'));
+  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--', ...paths], { encoding: 'utf8' });
+  return files
+    .trim()
+    .split('\n')
+    .filter((file) => file !== '' && !EXEMPT.has(file))
+    .flatMap((file) =>
+      findBanned(readFileSync(file, 'utf8'), banned).map(
+        ({ line, word, term }) => `${file}:${line}: "${word}" is not used here: ${term}`,
+      ),
+    );
+}
+
+if (import.meta.filename === process.argv[1]) {
+  const found = checkWords(process.argv.length > 2 ? process.argv.slice(2) : undefined);
+  process.stdout.write(found.map((line) => `${line}\n`).join(''));
+  process.exitCode = found.length === 0 ? 0 : 1;
+}
