@@ -1,4 +1,4 @@
-/** Every failure that sbx reports by itself. `user` errors are mended by the user, `system` errors by the machine's owner or by us. */
+/** The codes of sbx's own errors. `user` errors are fixed by the user, `system` errors by the owner of the machine or in sbx. */
 export type ErrorCode =
   | 'usage'
   | 'config-syntax'
@@ -49,7 +49,14 @@ export interface ErrorDetails {
   /** One line: what to do */
   hint?: string;
   place?: Place;
+  /** The step of a plan that failed */
+  step?: FailedStep;
   cause?: unknown;
+}
+
+export interface FailedStep {
+  action: string;
+  sandbox: string;
 }
 
 const USER_CODES: ReadonlySet<ErrorCode> = new Set([
@@ -88,6 +95,7 @@ export class SbxError extends Error {
   readonly why: string | undefined;
   readonly hint: string | undefined;
   readonly place: Place | undefined;
+  readonly step: FailedStep | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -96,6 +104,7 @@ export class SbxError extends Error {
     this.why = details.why;
     this.hint = details.hint;
     this.place = details.place;
+    this.step = details.step;
   }
 
   get kind(): 'user' | 'system' {
@@ -107,7 +116,7 @@ export class SbxError extends Error {
   }
 }
 
-/** The wire and `--json` form: `{code, message, why?, hint?, file?, line?, column?}`. */
+/** The wire and `--json` form: `{code, message, why?, hint?, file?, line?, column?, step?}`. */
 export interface ErrorJson {
   code: ErrorCode;
   message: string;
@@ -116,6 +125,7 @@ export interface ErrorJson {
   file?: string;
   line?: number;
   column?: number;
+  step?: FailedStep;
 }
 
 export function toErrorJson(error: unknown): ErrorJson {
@@ -127,6 +137,7 @@ export function toErrorJson(error: unknown): ErrorJson {
     ...(error.why === undefined ? {} : { why: error.why }),
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     ...(error.place ?? {}),
+    ...(error.step === undefined ? {} : { step: error.step }),
   };
 }
 
@@ -136,6 +147,7 @@ export function fromErrorJson(json: ErrorJson): SbxError {
     ...(json.why === undefined ? {} : { why: json.why }),
     ...(json.hint === undefined ? {} : { hint: json.hint }),
     ...(file === undefined || line === undefined || column === undefined ? {} : { place: { file, line, column } }),
+    ...(json.step === undefined ? {} : { step: json.step }),
   });
 }
 

@@ -175,9 +175,10 @@ export interface DaemonService {
   plan(request: PlanRequest): Promise<PlanResponse>;
   /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans anew. A client that goes away: the step under way ends at a safe point. */
   apply(request: ApplyRequest, context: RequestContext): Promise<ApplyResult>;
-  /** POST /v1/sandboxes/:id/{stop,start,reset,remove}; streamed */
+  /** POST /v1/sandboxes/:id/{stop,start,restart,reset,remove}; streamed */
   stop(id: string, context: RequestContext): Promise<SandboxStatus>;
   start(id: string, context: RequestContext): Promise<SandboxStatus>;
+  restart(id: string, context: RequestContext): Promise<SandboxStatus>;
   /** Back to the warm base: the disk's changes are lost */
   reset(id: string, context: RequestContext): Promise<SandboxStatus>;
   remove(id: string, context: RequestContext): Promise<void>;

@@ -48,6 +48,7 @@ async function main(): Promise<void> {
     registries,
     bakeHosts: async () => Object.values((await registries()).hosts).flat(),
     onShutdown: () => end(),
+    log: (message) => log.warn(message),
   });
   const server = await serve(home, service);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end());

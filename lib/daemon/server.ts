@@ -89,6 +89,8 @@ async function route(
       return stream((context) => service.stop(id, context));
     case 'POST sandboxes/:id/start':
       return stream((context) => service.start(id, context));
+    case 'POST sandboxes/:id/restart':
+      return stream((context) => service.restart(id, context));
     case 'POST sandboxes/:id/reset':
       return stream((context) => service.reset(id, context));
     case 'POST sandboxes/:id/remove':

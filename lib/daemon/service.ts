@@ -1,143 +1,72 @@
-/** The daemon's work behind its HTTP interface: everything is found again on disk, nothing lives only in here. */
-import { join } from 'node:path';
+/** Wires the control plane: records, the engine, the supervisor and the requests of clients. */
 import type { DaemonService } from '../api/contract.ts';
-import { createCredentials } from '../engine/local/credentials/credentials.ts';
-import { openBakeEgress } from '../engine/local/egress/bake-egress.ts';
-import { createEgress } from '../engine/local/egress/egress.ts';
-import { createActivityTracker } from '../engine/local/guests/activity.ts';
-import { createGuests } from '../engine/local/guests/connections.ts';
-import { createPool, type Pool } from '../engine/local/pool/pool.ts';
-import { endPooled, isAlive, makePooled } from '../engine/local/pool/pooled-clone.ts';
-import { observe } from '../engine/local/steps/observe.ts';
-import type { HandlerDeps } from '../engine/local/steps/step-deps.ts';
-import { execute } from '../engine/local/steps/steps.ts';
-import type { MachineDeps } from '../engine/local/vm/deps.ts';
-import { createDiskWatch } from '../engine/local/vm/disk-watch.ts';
-import { createMountWatches } from '../engine/local/vm/mount-watches.ts';
-import { SbxError } from '../errors.ts';
-import { createGateway } from '../gateway/gateway.ts';
-import type { Registries } from '../image/bake/bake-script.ts';
-import { findRuntimeParts } from '../image/platform/runtime.ts';
-import { openStore } from '../image/store/store.ts';
-import { ensurePrivateDir, type Home, instancePaths } from '../paths.ts';
-import { planSandbox } from '../plan/plan.ts';
-import { createSupervisor, type Supervisor } from '../reconcile/supervisor.ts';
+import type { Engine } from '../engine/engine.ts';
+import { LocalEngine, type LocalEngineOptions } from '../engine/local/local-engine.ts';
+import type { Home } from '../paths.ts';
+import { Supervisor } from '../reconcile/supervisor.ts';
 import { openSecrets } from '../secrets/secrets.ts';
-import { cached } from '../state/cached.ts';
-import { type InstanceRecord, Records } from '../state/records.ts';
-import { createQemuDriver } from '../vm/qemu/driver.ts';
-import type { Core } from './control/control.ts';
-import { lookNowAndThen } from './control/monitor.ts';
+import { backgroundDesired, Records } from '../state/records.ts';
+import { createActivityTracker } from './control/activity.ts';
+import type { Control } from './control/control.ts';
+import { startMonitor } from './control/monitor.ts';
 import { createListeners } from './control/progress.ts';
 import { createProjectMutex } from './control/project-mutex.ts';
-import { recover } from './control/recover.ts';
 import { type RouteOptions, routesOf } from './routes.ts';
 
-export interface ServiceOptions extends RouteOptions {
+export interface ServiceOptions
+  extends RouteOptions,
+    Pick<LocalEngineOptions, 'distDir' | 'registries' | 'bakeHosts' | 'log'> {
   home: Home;
-  /** Folder of the bundles: the guest's agent lies below it */
-  distDir: string;
-  registries: () => Promise<Registries>;
-  /** Hosts that a bake may reach */
-  bakeHosts: () => Promise<{ host: string; port: number }[]>;
 }
 
 const BACKGROUND_ATTEMPTS = 20;
-const TEND_AFTER_MS = 500;
+const HEAVY_STEPS = 2;
+/** The request that just ended uses the host first */
+const FILL_POOL_AFTER_MS = 500;
 
 export async function createService(options: ServiceOptions): Promise<DaemonService & AsyncDisposable> {
   const { home } = options;
-  const gateway = createGateway();
-  const store = openStore(ensurePrivateDir(home.store));
-  const listeners = createListeners();
-  const secrets = openSecrets(home);
   const records = new Records(home);
-  const ids = records.list().map(({ id }) => id);
-  const credentials = createCredentials({ home, secrets, askerOf: (id) => askerOf(records.require(id)), ids });
-  let supervisor: Supervisor;
-  const parts: MachineDeps = {
+  const secrets = openSecrets(home);
+  const engine = new LocalEngine({ ...options, records, secrets, onChange: (id) => supervisor.notify(id) });
+  const listeners = createListeners();
+  const supervisor = new Supervisor({
+    engine,
+    concurrency: HEAVY_STEPS,
+    attempts: BACKGROUND_ATTEMPTS,
+    output: (id, { sandbox }) => ({
+      onProgress: (message) => listeners.tell(id, { type: 'progress', sandbox, message }),
+      onLine: (line) => listeners.tell(id, { type: 'output', sandbox, line }),
+    }),
+  });
+  await engine.recover();
+  watchAll(records, supervisor);
+  const fillPoolSoon = () => void setTimeout(() => engine.fillPool(), FILL_POOL_AFTER_MS).unref();
+  const control: Control = {
     home,
     records,
-    driver: createQemuDriver({ probeCache: home.probes }),
-    gateway,
-    egress: createEgress({ home, gateway, credentials }),
-    credentials,
-    guests: createGuests((id) => supervisor.poke(id)),
-    watches: createMountWatches((id, pid, why) => {
-      const places = instancePaths(home, id);
-      // Another machine of the same sandbox has mounts, and a watch, of its own.
-      if (parts.driver.find(places)?.pid !== pid) return;
-      process.stderr.write(
-        `${id}: its mounts could not be put back, it is restarted: ${why instanceof Error ? `${why.message} ${why instanceof SbxError ? why.why : ''}` : JSON.stringify(why)}\n`,
-      );
-      // Its protected paths are open and stay so: it must not run on. The supervisor starts it again with every mount in place.
-      void parts.driver.destroy(places).then(() => supervisor.poke(id));
-    }),
-    image: {
-      store,
-      driver: createQemuDriver({ probeCache: home.probes }),
-      runtimeParts: () => findRuntimeParts(options.distDir),
-      openEgress: async ({ dir, egress }, name) =>
-        openBakeEgress(gateway, { dir, socketPath: join(egress, 'proxy'), name, hosts: await options.bakeHosts() }),
-      logs: ensurePrivateDir(join(home.root, 'logs')),
-    },
-    registries: cached(options.registries),
-  };
-  const deps: HandlerDeps = { ...parts, pool: poolOf(parts) };
-  supervisor = createSupervisor({
-    plan: async (id, target, mode, signal) =>
-      planSandbox(target, await observe(deps, id, target?.name ?? '', signal), {
-        mode,
-        networkHash: (spec) => deps.egress.hashFor(id, spec),
-      }),
-    execute: (id, step, signal) =>
-      execute(deps, step, {
-        id,
-        signal,
-        onProgress: (message) => listeners.tell(id, { type: 'progress', sandbox: step.sandbox, message }),
-        onLine: (line) => listeners.tell(id, { type: 'output', sandbox: step.sandbox, line }),
-      }),
-    concurrency: 2,
-    attempts: BACKGROUND_ATTEMPTS,
-  });
-  await recover(deps, supervisor);
-  const disks = createDiskWatch(deps.driver);
-  // Whoever asked for something uses it first.
-  const tendSoon = () => void setTimeout(() => void deps.pool.tend(), TEND_AFTER_MS).unref();
-  const core: Core = {
-    deps,
-    supervisor,
     secrets,
-    disks,
+    engine,
+    supervisor,
     listeners,
-    turns: createProjectMutex(tendSoon),
-    uses: createActivityTracker(),
+    mutex: createProjectMutex(fillPoolSoon),
+    activity: createActivityTracker(),
   };
-  tendSoon();
-  return { ...routesOf(core, options), [Symbol.asyncDispose]: endOf(core, lookNowAndThen(core)) };
+  fillPoolSoon();
+  const monitor = startMonitor(control);
+  return { ...routesOf(control, options), [Symbol.asyncDispose]: () => end(engine, supervisor, monitor) };
 }
 
-function poolOf(deps: MachineDeps): Pool {
-  return createPool({
-    records: () => deps.records.list(),
-    make: (request) => makePooled(deps, request),
-    end: (id) => endPooled(deps, id),
-    isAlive: (clone) => isAlive(deps, clone),
-  });
+/** Finishes the requests that an earlier daemon wrote down, and keeps what was applied. */
+export function watchAll(records: Records, supervisor: Supervisor): void {
+  for (const record of records.list()) {
+    const desired = backgroundDesired(record);
+    if (desired !== undefined) supervisor.watch(record.id, desired);
+  }
 }
 
-function endOf({ deps, supervisor }: Core, timer: NodeJS.Timeout): () => Promise<void> {
-  return async () => {
-    clearInterval(timer);
-    deps.egress[Symbol.dispose]();
-    deps.watches[Symbol.dispose]();
-    await supervisor.stop();
-    await deps.pool[Symbol.asyncDispose]();
-    await deps.guests[Symbol.asyncDispose]();
-    await deps.gateway[Symbol.asyncDispose]();
-  };
-}
-
-function askerOf({ projectDir, name }: InstanceRecord): { dir: string; name: string } {
-  return { dir: projectDir, name };
+async function end(engine: Engine, supervisor: Supervisor, monitor: NodeJS.Timeout): Promise<void> {
+  clearInterval(monitor);
+  await supervisor.stop();
+  await engine[Symbol.asyncDispose]();
 }

@@ -1,9 +1,12 @@
 /** Desired state and observed state → changes and steps. Pure. A plan of a converged state is empty. */
+import type { Desired } from '../spec/desired.ts';
 import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { diffSpecs } from './diff.ts';
 import { strongest } from './effects.ts';
 import type { Change, ObservedSandbox, Plan, Step } from './types.ts';
 import { widensAtBirth } from './widening.ts';
+
+type Counters = Pick<Desired, 'generation' | 'boot'>;
 
 export interface PlanOptions {
   /** `apply`: the person asks, so a stopped sandbox starts. `reconcile`: in the background, by `lifecycle.restart`. */
@@ -12,32 +15,57 @@ export interface PlanOptions {
   networkHash: (spec: SandboxSpec) => string;
 }
 
-export function planSandbox(desired: SandboxSpec | undefined, observed: ObservedSandbox, options: PlanOptions): Plan {
-  if (desired === undefined) return observed.exists ? destroyPlan(observed) : { changes: [], steps: [] };
-  if (!observed.exists || observed.applied === undefined) return createPlan(desired);
-  const changes = diffSpecs(observed.applied, desired);
+export function planSandbox(desired: Desired, observed: ObservedSandbox, options: PlanOptions): Plan {
+  const { spec, generation, boot } = desired;
+  if (spec === undefined) return observed.exists ? destroyPlan(observed) : { changes: [], steps: [] };
+  if (desired.power === 'off') return offPlan(spec.name, observed);
+  if (!observed.exists || observed.applied === undefined) return createPlan(spec, desired);
+  const sandbox = spec.name;
+  const changes = diffSpecs(observed.applied, spec);
+  if (generation > observed.generation) changes.push(counted(sandbox, observed, desired, 'generation'));
+  if (boot > observed.boot) changes.push(counted(sandbox, observed, desired, 'boot'));
   const effect = strongest(changes.map((change) => change.effect));
-  const sandbox = desired.name;
-  const spec = desired;
-  if (effect === 'rebuild')
-    return {
-      changes,
-      steps: [
-        { action: 'build', sandbox, spec },
-        { action: 'create', sandbox, spec },
-        { action: 'record', sandbox, spec },
-      ],
-    };
+  if (effect === 'rebuild') return { changes, steps: rebuildSteps(spec, desired) };
   const healthy = observed.running && observed.ready;
-  const wantsRun = healthy || shouldRun(desired, observed, options.mode);
-  const restart = wantsRun && (effect === 'restart' || !healthy);
+  const wantsRun = healthy || boot > observed.boot || shouldRun(spec, observed, options.mode);
+  const restart = wantsRun && (effect === 'restart' || !healthy || boot > observed.boot);
   const steps: Step[] = [];
   if (restart && observed.running) steps.push({ action: 'stop', sandbox });
-  if (restart) steps.push({ action: 'start', sandbox, spec });
-  else if (observed.running && observed.networkHash !== options.networkHash(desired))
+  if (restart) steps.push({ action: 'start', sandbox, spec, generation, boot });
+  else if (observed.running && observed.networkHash !== options.networkHash(spec))
     steps.push({ action: 'network', sandbox, spec });
-  if (changes.length > 0) steps.push({ action: 'record', sandbox, spec });
-  return { changes: [...changes, ...driftOf(observed, restart, healthy, sandbox)], steps };
+  if (diffSpecs(observed.applied, spec).length > 0) steps.push({ action: 'record', sandbox, spec });
+  return { changes: [...changes, ...driftOf(observed, restart && boot <= observed.boot, healthy, sandbox)], steps };
+}
+
+/** A changed spec waits until the sandbox is on again. */
+function offPlan(sandbox: string, observed: ObservedSandbox): Plan {
+  if (!observed.running) return { changes: [], steps: [] };
+  const change: Change = {
+    sandbox,
+    path: 'power',
+    from: 'on',
+    to: 'off',
+    effect: 'live',
+    widens: false,
+    source: 'default',
+  };
+  return { changes: [change], steps: [{ action: 'stop', sandbox }] };
+}
+
+/** `reset` raises the generation, `restart` the boot. */
+function counted(sandbox: string, observed: ObservedSandbox, desired: Desired, path: 'generation' | 'boot'): Change {
+  const effect = path === 'generation' ? 'rebuild' : 'restart';
+  return { sandbox, path, from: observed[path], to: desired[path], effect, widens: false, source: 'default' };
+}
+
+function rebuildSteps(spec: SandboxSpec, { generation, boot }: Desired): Step[] {
+  const sandbox = spec.name;
+  return [
+    { action: 'build', sandbox, spec },
+    { action: 'create', sandbox, spec, generation, boot },
+    { action: 'record', sandbox, spec },
+  ];
 }
 
 function destroyPlan(observed: ObservedSandbox): Plan {
@@ -53,7 +81,7 @@ function destroyPlan(observed: ObservedSandbox): Plan {
   return { changes: [change], steps: [{ action: 'destroy', sandbox: observed.name }] };
 }
 
-function createPlan(spec: SandboxSpec): Plan {
+function createPlan(spec: SandboxSpec, desired: Desired): Plan {
   const sandbox = spec.name;
   const birth: Change = {
     sandbox,
@@ -77,43 +105,46 @@ function createPlan(spec: SandboxSpec): Plan {
   );
   return {
     changes: [birth, ...wide],
-    steps: [
-      { action: 'build', sandbox, spec },
-      { action: 'create', sandbox, spec },
-      { action: 'record', sandbox, spec },
-    ],
+    steps: rebuildSteps(spec, desired),
   };
 }
 
 function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptions['mode']): boolean {
   if (mode === 'apply') return true;
-  if (observed.stopped) return false;
   if (observed.running) return true;
   const { restart } = spec.lifecycle;
   return restart === 'always' || (restart === 'on-failure' && observed.exit?.code !== 0);
 }
 
-/** A difference that no field explains: the machine itself. */
+/** A difference that no field of the spec explains: the VM itself. */
 function driftOf(observed: ObservedSandbox, restart: boolean, healthy: boolean, sandbox: string): Change[] {
   if (!restart || healthy) return [];
-  const from = observed.running ? 'not answering' : observed.stopped ? 'stopped' : 'ended';
-  return [{ sandbox, path: 'machine', from, to: 'running', effect: 'restart', widens: false, source: 'default' }];
+  const drift = { sandbox, effect: 'restart', widens: false, source: 'default' } as const;
+  if (observed.power === 'off' && !observed.running) return [{ ...drift, path: 'power', from: 'off', to: 'on' }];
+  return [{ ...drift, path: 'machine', from: observed.running ? 'not answering' : 'ended', to: 'running' }];
 }
 
 /** All of a project. `observed` holds every sandbox of the project that exists, also those that the file no longer names. */
 export function planProject(
   project: ProjectSpec,
   observed: ObservedSandbox[],
-  options: PlanOptions & { only?: string[] | undefined },
+  options: PlanOptions & {
+    only?: string[] | undefined;
+    desired?: ((name: string) => Counters | undefined) | undefined;
+  },
 ): Plan {
   const wanted = (name: string) =>
     options.only === undefined || options.only.length === 0 || options.only.includes(name);
   const plans = project.sandboxes
     .filter(({ name }) => wanted(name))
-    .map((spec) => planSandbox(spec, observed.find(({ name }) => name === spec.name) ?? absent(spec.name), options));
+    .map((spec) => {
+      const now = observed.find(({ name }) => name === spec.name) ?? absent(spec.name);
+      const { generation, boot } = options.desired?.(spec.name) ?? now;
+      return planSandbox({ spec, power: 'on', generation, boot }, now, options);
+    });
   const gone = observed
     .filter(({ name }) => wanted(name) && !project.sandboxes.some((spec) => spec.name === name))
-    .map((one) => planSandbox(undefined, one, options));
+    .map((one) => planSandbox({ ...one, spec: undefined }, one, options));
   const all = [...plans, ...gone];
   return { changes: all.flatMap((plan) => plan.changes), steps: all.flatMap((plan) => plan.steps) };
 }
@@ -124,7 +155,9 @@ export function absent(name: string): ObservedSandbox {
     exists: false,
     applied: undefined,
     running: false,
-    stopped: false,
+    power: 'on',
+    generation: 1,
+    boot: 1,
     exit: undefined,
     ready: false,
     networkHash: undefined,

@@ -1,4 +1,5 @@
-/** The words of a plan: pure data, the JSON of `sbx plan --json`. */
+/** The types of a plan: pure data, the JSON of `sbx plan --json`. */
+import type { Power } from '../spec/desired.ts';
 import type { SandboxSpec, Source } from '../spec/spec.ts';
 
 export type Effect = 'create' | 'live' | 'restart' | 'rebuild' | 'destroy' | 'none';
@@ -15,7 +16,7 @@ export interface Change {
   source: Source;
 }
 
-/** What is really there, found by looking: never remembered. */
+/** The observed state of one sandbox, read at the time of the plan and never cached. */
 export interface ObservedSandbox {
   name: string;
   /** The instance folder exists */
@@ -24,8 +25,11 @@ export interface ObservedSandbox {
   applied: SandboxSpec | undefined;
   /** QEMU's process is alive */
   running: boolean;
-  /** By its user (`sbx stop`) or since nobody used it: not restarted by itself, `apply` starts it */
-  stopped: boolean;
+  /** The recorded desired power: `off` after `sbx stop` or an idle stop, until it is asked for again */
+  power: Power;
+  /** Of its disk, and of its last start: see `Desired` */
+  generation: number;
+  boot: number;
   /** How the last run ended, when not running */
   exit: { code: number | undefined; at: number } | undefined;
   /** The guest agent answers */
@@ -36,22 +40,24 @@ export interface ObservedSandbox {
   warmKey: string | undefined;
 }
 
+/** Arguments of each step, by action. Every step MUST be safe to run again after it was cut off anywhere. */
 export interface Steps {
   /** Bake (or reuse) every layer up to the warm one */
   build: { sandbox: string; spec: SandboxSpec };
-  /** Clone from warm, resume, mount */
-  create: { sandbox: string; spec: SandboxSpec };
-  /** Cold-boot again on the instance's own disk */
-  start: { sandbox: string; spec: SandboxSpec };
+  /** Replace the disk by a clone of the warm base, resume it, assign its identity */
+  create: { sandbox: string; spec: SandboxSpec; generation: number; boot: number };
+  /** Cold-boot on the instance's own disk */
+  start: { sandbox: string; spec: SandboxSpec; generation: number; boot: number };
   stop: { sandbox: string };
-  /** Put the network list into force */
+  /** Put the network policy into force */
   network: { sandbox: string; spec: SandboxSpec };
-  /** Write environment, limits of the gateway and other live values, record the spec as applied */
+  /** Put credentials into force and record the spec as applied */
   record: { sandbox: string; spec: SandboxSpec };
   destroy: { sandbox: string };
 }
 
-export type Step = { [K in keyof Steps]: { action: K } & Steps[K] }[keyof Steps];
+/** A step; with a type argument, the steps of these actions. */
+export type Step<A extends keyof Steps = keyof Steps> = { [K in A]: { action: K } & Steps[K] }[A];
 
 export interface Plan {
   changes: Change[];

@@ -1,18 +1,18 @@
 /**
- * When one sandbox is looked at, worked on, and left alone. The work itself comes in as functions.
- * observing → settled | working (applying, draining) → observing; failed → observing after a pause; stopping.
+ * Decides when one sandbox is observed, worked on, retried and halted. The work itself comes in as functions.
+ * observing → settled | working (applying, draining, stopping) → observing; failed → backoff → observing, or halted.
  */
 import { assign, fromPromise, setup } from 'xstate';
 import type { Plan } from '../plan/types.ts';
 
 export interface SandboxInput {
-  /** Looks at the world and plans towards the target of the moment */
+  /** Observes, and plans towards the current desired state */
   plan: (signal: AbortSignal) => Promise<Plan>;
   /** Runs the steps in order. Ends early, at a safe point between two steps, once `draining` is aborted */
   execute: (plan: Plan, draining: AbortSignal) => Promise<void>;
-  /** Whether trying again by itself can help */
+  /** A retry can help */
   isTransient: (error: unknown) => boolean;
-  /** Tries in a row before it is left alone until asked again */
+  /** Tries in a row before the sandbox is halted */
   attempts: number;
 }
 
@@ -22,19 +22,21 @@ export interface SandboxContext {
   failures: number;
   error: unknown;
   drain: AbortController;
-  /** Asked to stop while steps were run: after the one under way it is over */
+  /** A new desired state came while steps run */
+  draining: boolean;
+  /** Asked to stop while steps run: ends after the step under way */
   stopping: boolean;
 }
 
-/** LOOK comes now and then, POKE when something happened, RETARGET when somebody asks */
-export type SandboxEvent = { type: 'LOOK' } | { type: 'POKE' } | { type: 'RETARGET' } | { type: 'STOP' };
+/** RESYNC is periodic, NOTIFY follows a change of the world, SET_TARGET a request */
+export type SandboxEvent = { type: 'RESYNC' } | { type: 'NOTIFY' } | { type: 'SET_TARGET' } | { type: 'STOP' };
 
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 60_000;
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 60_000;
 
 /** Doubles with each failure in a row. */
-export function pauseAfter(failures: number): number {
-  return Math.min(FIRST_PAUSE_MS * 2 ** Math.max(failures - 1, 0), LONGEST_PAUSE_MS);
+export function backoffAfter(failures: number): number {
+  return Math.min(FIRST_DELAY_MS * 2 ** Math.max(failures - 1, 0), LONGEST_DELAY_MS);
 }
 
 export const sandboxMachine = setup({
@@ -48,9 +50,10 @@ export const sandboxMachine = setup({
   guards: {
     isConverged: ({ event }) => (event as unknown as { output: Plan }).output.steps.length === 0,
     isStopping: ({ context }) => context.stopping,
+    isDraining: ({ context }) => context.draining,
     mayRetry: ({ context }) => context.input.isTransient(context.error) && context.failures < context.input.attempts,
   },
-  delays: { pause: ({ context }) => pauseAfter(context.failures) },
+  delays: { delay: ({ context }) => backoffAfter(context.failures) },
   actions: {
     forget: assign({ failures: 0, error: undefined }),
     noteFailure: assign({
@@ -58,7 +61,8 @@ export const sandboxMachine = setup({
       error: ({ event }) => (event as unknown as { error: unknown }).error,
     }),
     notePlan: assign({ plan: ({ event }) => (event as unknown as { output: Plan }).output }),
-    newDrain: assign({ drain: () => new AbortController() }),
+    newDrain: assign({ drain: () => new AbortController(), draining: false }),
+    noteDrain: assign({ draining: true }),
     drain: ({ context }) => context.drain.abort(),
     noteStop: assign({ stopping: true }),
   },
@@ -70,12 +74,13 @@ export const sandboxMachine = setup({
     failures: 0,
     error: undefined,
     drain: new AbortController(),
+    draining: false,
     stopping: false,
   }),
   initial: 'settled',
   states: {
     settled: {
-      on: { LOOK: 'observing', POKE: 'observing', RETARGET: 'observing', STOP: 'stopped' },
+      on: { RESYNC: 'observing', NOTIFY: 'observing', SET_TARGET: 'observing', STOP: 'stopped' },
     },
     observing: {
       invoke: {
@@ -87,10 +92,10 @@ export const sandboxMachine = setup({
         ],
         onError: { target: 'failed', actions: 'noteFailure' },
       },
-      // What changed while we looked may have been overlooked: look again.
+      // The observation may have missed what changed meanwhile.
       on: {
-        POKE: { target: 'observing', reenter: true },
-        RETARGET: { target: 'observing', reenter: true },
+        NOTIFY: { target: 'observing', reenter: true },
+        SET_TARGET: { target: 'observing', reenter: true },
         STOP: 'stopped',
       },
     },
@@ -109,30 +114,32 @@ export const sandboxMachine = setup({
         ],
         onError: [
           { guard: 'isStopping', target: 'stopped' },
+          // The step belonged to a plan that a new desired state has replaced.
+          { guard: 'isDraining', target: 'observing', actions: 'forget' },
           { target: 'failed', actions: 'noteFailure' },
         ],
       },
       initial: 'applying',
       states: {
-        applying: { on: { RETARGET: 'draining', STOP: 'stopping' } },
-        // The step under way ends first: then the world is looked at with the new target.
-        draining: { entry: 'drain', on: { STOP: 'stopping' } },
+        applying: { on: { SET_TARGET: 'draining', STOP: 'stopping' } },
+        // The step under way ends first; then the sandbox is observed with the new target.
+        draining: { entry: ['noteDrain', 'drain'], on: { STOP: 'stopping' } },
         stopping: { entry: ['noteStop', 'drain'] },
       },
-      on: { POKE: {} },
+      on: { NOTIFY: {} },
     },
     failed: {
-      always: [{ guard: 'mayRetry', target: 'pausing' }, { target: 'stuck' }],
+      always: [{ guard: 'mayRetry', target: 'backoff' }, { target: 'halted' }],
     },
-    pausing: {
-      after: { pause: 'observing' },
-      on: { RETARGET: { target: 'observing', actions: 'forget' }, STOP: 'stopped' },
+    backoff: {
+      after: { delay: 'observing' },
+      on: { SET_TARGET: { target: 'observing', actions: 'forget' }, STOP: 'stopped' },
     },
-    // Left alone until something happens to it or somebody asks: no LOOK goes on from here.
-    stuck: {
+    // Until an event or a request: RESYNC is ignored here.
+    halted: {
       on: {
-        POKE: { target: 'observing', actions: 'forget' },
-        RETARGET: { target: 'observing', actions: 'forget' },
+        NOTIFY: { target: 'observing', actions: 'forget' },
+        SET_TARGET: { target: 'observing', actions: 'forget' },
         STOP: 'stopped',
       },
     },

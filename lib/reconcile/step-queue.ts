@@ -1,16 +1,16 @@
-/** Heavy steps take turns: a host that boots everything at once boots nothing in time. */
+/** Limits concurrent heavy steps: a host that boots everything at once boots nothing in time. */
 import PQueue from 'p-queue';
 import type { Step } from '../plan/types.ts';
 
 export interface StepQueue {
-  /** Runs `work` when it is its turn, light steps at once. Aborted while it waits, it rejects there and then and never starts; once it runs, it is waited for. */
+  /** Runs light steps at once, heavy ones as soon as there is a slot. An abort while it waits rejects at once and `work` never starts; once started, `work` is waited for. */
   run(action: Step['action'], work: () => Promise<void>, wait: Wait): Promise<void>;
   onIdle(): Promise<void>;
 }
 
 export interface Wait {
   signal: AbortSignal;
-  /** There is no place yet */
+  /** No slot is free */
   onWaiting: () => void;
 }
 
@@ -23,7 +23,7 @@ export function createStepQueue(concurrency: number): StepQueue {
       signal.throwIfAborted();
       if (!HEAVY.has(action)) return work();
       if (queue.size > 0 || queue.pending >= concurrency) onWaiting();
-      // The queue lets go of work whose signal aborts, also while it runs: it is given one that does so only before that.
+      // The queue drops work whose signal aborts, also while it runs: this signal aborts only before the start.
       const waiting = new AbortController();
       const leave = () => waiting.abort(signal.reason);
       const begin = () => {

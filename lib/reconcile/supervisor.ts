@@ -1,8 +1,11 @@
-/** One machine a sandbox; a queue for heavy steps; callers that wait for convergence. */
+/** One actor for each sandbox, a queue for heavy steps, and callers that wait for convergence. */
 import { type Actor, createActor, waitFor } from 'xstate';
+import type { Engine, StepContext } from '../engine/engine.ts';
+import { StepError } from '../engine/step-error.ts';
 import { SbxError } from '../errors.ts';
+import { planSandbox } from '../plan/plan.ts';
 import type { Plan, Step } from '../plan/types.ts';
-import type { SandboxSpec } from '../spec/spec.ts';
+import type { Desired } from '../spec/desired.ts';
 import { sandboxMachine } from './sandbox-machine.ts';
 import { createStepQueue } from './step-queue.ts';
 
@@ -13,48 +16,29 @@ export interface StepEvent {
   durationMs?: number;
 }
 
-export interface SupervisorDeps {
-  /** Looks at the world; `mode` as in planning */
-  plan: (
-    id: string,
-    target: SandboxSpec | undefined,
-    mode: 'apply' | 'reconcile',
-    signal: AbortSignal,
-  ) => Promise<Plan>;
-  execute: (id: string, step: Step, signal: AbortSignal) => Promise<void>;
+export interface SupervisorOptions {
+  engine: Pick<Engine, 'observe' | 'run' | 'networkHash'>;
   /** Heavy steps at the same time */
   concurrency: number;
   /** Tries in a row in the background */
   attempts: number;
+  /** Output of a step that runs */
+  output?: (id: string, step: Step) => Pick<StepContext, 'onProgress' | 'onLine'>;
 }
 
 export interface ConvergeOptions {
   /** Ends the waiting and the work, at a safe point */
   signal?: AbortSignal | undefined;
   onStep?: ((event: StepEvent) => void) | undefined;
-}
-
-export interface Supervisor {
-  /** Brings a sandbox to `target` (undefined: gone). Resolves when a look at the world finds nothing to do; rejects with the error of the step that failed. */
-  converge(id: string, target: SandboxSpec | undefined, options?: ConvergeOptions): Promise<void>;
-  /** From now on kept at `target` in the background, by its restart policy */
-  watch(id: string, target: SandboxSpec): void;
-  /** Something has changed, for example its machine ended: look, also at one that was left alone */
-  poke(id: string): void;
-  /** Looks now and then, in case something changed unseen. Whoever pauses after a failure, or was left alone, stays so */
-  look(id: string): void;
-  /** Ends what is done to a sandbox in the background. Resolves when no step of it runs any more: whoever does something to it by himself MUST wait for that. */
-  forget(id: string): Promise<void>;
-  /** Actors end; virtual machines stay */
-  stop(): Promise<void>;
-  /** Steps are being run */
-  busy(id: string): boolean;
-  lastError(id: string): unknown;
+  /** Aborts a step that runs in the background: the new desired state makes it pointless */
+  interrupt?: boolean | undefined;
+  /** The desired state after a failure or an abort. Default: the one before, or nothing */
+  otherwise?: Desired | undefined;
 }
 
 interface Entry {
   actor: Actor<typeof sandboxMachine>;
-  target: SandboxSpec | undefined;
+  desired: Desired | undefined;
   mode: 'apply' | 'reconcile';
   abort: AbortController;
   listeners: Set<(event: StepEvent) => void>;
@@ -62,47 +46,104 @@ interface Entry {
   attempts: number;
 }
 
-export function createSupervisor(deps: SupervisorDeps): Supervisor {
-  const entries = new Map<string, Entry>();
-  const queue = createStepQueue(deps.concurrency);
+const SILENT = { onProgress: () => {}, onLine: () => {} };
+const NOTHING: Plan = { changes: [], steps: [] };
 
-  const runStep = async (id: string, entry: Entry, step: Step) => {
-    const tell = (event: StepEvent) => {
-      for (const listener of entry.listeners) listener(event);
-    };
-    // Its own, from here to its end: a later caller may give the entry another.
-    const { signal } = entry.abort;
-    const work = async () => {
-      const from = performance.now();
-      tell({ step, status: 'started' });
-      try {
-        await deps.execute(id, step, signal);
-        tell({ step, status: 'done', durationMs: Math.round(performance.now() - from) });
-      } catch (error) {
-        tell({ step, status: 'failed', error });
-        throw error;
-      }
-    };
-    await queue.run(step.action, work, { signal, onWaiting: () => tell({ step, status: 'waiting' }) });
-  };
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #queue;
 
-  const entryOf = (id: string): Entry => {
-    const known = entries.get(id);
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#queue = createStepQueue(options.concurrency);
+  }
+
+  /** Brings a sandbox to `desired`. Resolves when a plan of the observed state is empty; rejects with the error of the step that failed. */
+  async converge(id: string, desired: Desired, options: ConvergeOptions = {}): Promise<void> {
+    const entry = this.#entryOf(id);
+    if (options.interrupt && this.busy(id))
+      entry.abort.abort(new SbxError('cancelled', 'another request replaced this one'));
+    if (entry.abort.signal.aborted) entry.abort = new AbortController();
+    const { abort, desired: before } = entry;
+    const onAbort = () =>
+      abort.abort(new SbxError('cancelled', 'the work was cancelled', { hint: 'the next `sbx apply` finishes it' }));
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    if (options.onStep !== undefined) entry.listeners.add(options.onStep);
+    Object.assign(entry, { desired, mode: 'apply', attempts: 1 });
+    try {
+      if (options.signal?.aborted) onAbort();
+      await settled(entry, () => entry.actor.send({ type: 'SET_TARGET' }));
+    } catch (error) {
+      // Without one, nothing is done in the background: the next apply finishes what was cut off.
+      Object.assign(entry, { desired: options.otherwise ?? before, abort: new AbortController() });
+      throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', onAbort);
+      if (options.onStep !== undefined) entry.listeners.delete(options.onStep);
+      Object.assign(entry, { mode: 'reconcile', attempts: this.#options.attempts });
+    }
+    if (desired.spec === undefined && entry.desired === desired) await this.#end(id, entry, 'the sandbox was removed');
+  }
+
+  /** Keeps a sandbox at `desired` in the background, by its restart policy. */
+  watch(id: string, desired: Desired): void {
+    const entry = this.#entryOf(id);
+    entry.desired = desired;
+    entry.actor.send({ type: 'NOTIFY' });
+  }
+
+  /** Something changed, for example the VM ended: observes again, also a halted sandbox. */
+  notify(id: string): void {
+    this.#entries.get(id)?.actor.send({ type: 'NOTIFY' });
+  }
+
+  /** Periodic check for changes that raise no event. A sandbox in backoff, or halted, stays so. */
+  resync(id: string): void {
+    this.#entries.get(id)?.actor.send({ type: 'RESYNC' });
+  }
+
+  /** Steps are being run */
+  busy(id: string): boolean {
+    return this.#entries.get(id)?.actor.getSnapshot().matches('working') === true;
+  }
+
+  lastError(id: string): unknown {
+    return this.#entries.get(id)?.actor.getSnapshot().context.error;
+  }
+
+  /** Ends all actors, each at its next safe point; VMs keep running. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#entries].map(([id, entry]) => this.#end(id, entry, 'the daemon is ending')));
+    await this.#queue.onIdle();
+  }
+
+  /** A step under way may take a while to come to its safe point. */
+  async #end(id: string, entry: Entry, why: string): Promise<void> {
+    if (this.#entries.get(id) === entry) this.#entries.delete(id);
+    entry.abort.abort(new SbxError('cancelled', why));
+    entry.actor.send({ type: 'STOP' });
+    await waitFor(entry.actor, ({ status }) => status !== 'active');
+  }
+
+  #entryOf(id: string): Entry {
+    const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    const entry = {
-      target: undefined,
+    const { attempts } = this.#options;
+    const entry: Omit<Entry, 'actor'> = {
+      desired: undefined,
       mode: 'reconcile',
       abort: new AbortController(),
       listeners: new Set(),
-      attempts: deps.attempts,
-    } as unknown as Entry;
-    entry.actor = createActor(sandboxMachine, {
+      attempts,
+    };
+    const actor = createActor(sandboxMachine, {
       input: {
-        plan: (signal) => deps.plan(id, entry.target, entry.mode, signal),
+        plan: (signal) => this.#plan(id, entry, signal),
         execute: async (plan, draining) => {
           for (const step of plan.steps) {
             if (draining.aborted) return;
-            await runStep(id, entry, step);
+            await this.#runStep(id, entry, step);
           }
         },
         isTransient: (error) => !(error instanceof SbxError && error.kind === 'user'),
@@ -112,81 +153,53 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       },
     });
     // An error in an actor is a state here, never an exception of the process.
-    entry.actor.subscribe({ error: () => {} });
-    entry.actor.start();
-    entries.set(id, entry);
-    return entry;
-  };
+    actor.subscribe({ error: () => {} });
+    actor.start();
+    const made = Object.assign(entry, { actor });
+    this.#entries.set(id, made);
+    return made;
+  }
 
-  return {
-    async converge(id, target, options = {}) {
-      const entry = entryOf(id);
-      if (entry.abort.signal.aborted) entry.abort = new AbortController();
-      const { abort, target: before } = entry;
-      const onAbort = () =>
-        abort.abort(new SbxError('cancelled', 'the work was cancelled', { hint: 'the next `sbx apply` finishes it' }));
-      options.signal?.addEventListener('abort', onAbort, { once: true });
-      if (options.onStep !== undefined) entry.listeners.add(options.onStep);
-      Object.assign(entry, { target, mode: 'apply', attempts: 1 });
+  async #plan(id: string, { desired, mode }: Omit<Entry, 'actor'>, signal: AbortSignal): Promise<Plan> {
+    if (desired === undefined) return NOTHING;
+    const { engine } = this.#options;
+    return planSandbox(desired, await engine.observe(id, signal), {
+      mode,
+      networkHash: (spec) => engine.networkHash(id, spec),
+    });
+  }
+
+  async #runStep(id: string, entry: Omit<Entry, 'actor'>, step: Step): Promise<void> {
+    const notify = (event: StepEvent) => {
+      for (const listener of entry.listeners) listener(event);
+    };
+    // Its own, from here to its end: a later caller may give the entry another.
+    const { signal } = entry.abort;
+    const work = async () => {
+      const from = performance.now();
+      notify({ step, status: 'started' });
       try {
-        if (options.signal?.aborted) onAbort();
-        await settled(entry, () => entry.actor.send({ type: 'RETARGET' }));
+        await this.#options.engine.run(step, { id, signal, ...(this.#options.output?.(id, step) ?? SILENT) });
+        notify({ step, status: 'done', durationMs: Math.round(performance.now() - from) });
       } catch (error) {
-        keepOnly(entry, before);
-        throw error;
-      } finally {
-        options.signal?.removeEventListener('abort', onAbort);
-        if (options.onStep !== undefined) entry.listeners.delete(options.onStep);
-        Object.assign(entry, { mode: 'reconcile', attempts: deps.attempts });
+        const failure = error instanceof StepError ? error : new StepError(step, error);
+        notify({ step, status: 'failed', error: failure });
+        throw failure;
       }
-    },
-    watch(id, target) {
-      const entry = entryOf(id);
-      entry.target = target;
-      entry.actor.send({ type: 'POKE' });
-    },
-    poke: (id) => entries.get(id)?.actor.send({ type: 'POKE' }),
-    look: (id) => entries.get(id)?.actor.send({ type: 'LOOK' }),
-    async forget(id) {
-      const entry = entries.get(id);
-      entries.delete(id);
-      if (entry !== undefined) await end(entry, new SbxError('cancelled', 'the sandbox was given up'));
-    },
-    async stop() {
-      const ending = new SbxError('cancelled', 'the daemon is ending');
-      await Promise.all([...entries.values()].map((entry) => end(entry, ending)));
-      // Of those that were forgotten
-      await queue.onIdle();
-    },
-    busy: (id) => {
-      const entry = entries.get(id);
-      return entry?.actor.getSnapshot().matches('working') === true;
-    },
-    lastError: (id) => entries.get(id)?.actor.getSnapshot().context.error,
-  };
+    };
+    await this.#queue.run(step.action, work, { signal, onWaiting: () => notify({ step, status: 'waiting' }) });
+  }
 }
 
-/** In the background only what was applied is kept: what failed, or was given up, the next apply finishes. */
-function keepOnly(entry: Entry, applied: SandboxSpec | undefined): void {
-  if (applied === undefined) entry.abort.abort(new SbxError('cancelled', 'it was never applied in full'));
-  else Object.assign(entry, { target: applied, abort: new AbortController() });
-}
-
-/** At the next safe point, which a step under way may take a while to come to. */
-async function end({ abort, actor }: Entry, why: SbxError): Promise<void> {
-  abort.abort(why);
-  actor.send({ type: 'STOP' });
-  await waitFor(actor, ({ status }) => status !== 'active');
-}
-
-/** Waits for `settled` or `stuck` after `start` was called. */
+/** Waits for `settled` or `halted` after `start` was called. */
 function settled(entry: Entry, start: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const check = () => {
       const snapshot = entry.actor.getSnapshot();
       if (snapshot.matches('settled')) done(resolve);
-      else if (snapshot.matches('stuck')) done(() => reject(snapshot.context.error));
-      else if (snapshot.status === 'done') done(() => reject(new SbxError('cancelled', 'the sandbox was given up')));
+      else if (snapshot.matches('halted')) done(() => reject(snapshot.context.error));
+      else if (snapshot.status === 'done')
+        done(() => reject(new SbxError('cancelled', 'reconciliation was cancelled')));
     };
     const done = (finish: () => void) => {
       subscription.unsubscribe();

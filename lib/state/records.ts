@@ -1,10 +1,11 @@
-/** What the daemon keeps on disk: one record an instance, one a project. The truth survives every daemon. */
+/** Records on disk: one for each instance, one for each project. They are the source of truth; the daemon holds copies only. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { errnoOf, SbxError } from '../errors.ts';
 import type { WarmImage } from '../image/warm/warm-image.ts';
 import { type Home, instancePaths } from '../paths.ts';
+import type { Desired } from '../spec/desired.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import { instanceId, projectId } from './ids.ts';
 import { migrateInstance } from './migrate.ts';
@@ -16,17 +17,33 @@ export interface InstanceRecord {
   name: string;
   project: string;
   projectDir: string;
-  /** What was asked for last */
+  /** The spec of the last apply, finished or not */
   target: SandboxSpec;
-  /** What was applied in full last */
+  /** The spec of the last apply that finished */
   applied: SandboxSpec | null;
+  /** The desired state besides the spec, written before anything is done */
+  desired: DesiredRecord;
+  /** Of the instance's disk, and of its last start: see `Desired` */
+  generation: number;
+  boot: number;
+  /** The image that the disk was cloned from */
   image: WarmImage | null;
-  /** It is to stay so until somebody asks: by its user, or since nobody used it */
-  stopped: 'user' | 'idle' | null;
+  /** The image of the last `build` step, for the `create` step after it */
+  built: WarmImage | null;
   /** The process whose guest went through the resume sequence */
   resumed: { pid: number; startTime: string } | null;
   createdAt: string;
 }
+
+export interface DesiredRecord extends Omit<Desired, 'spec'> {
+  /** False: the sandbox is to be removed */
+  exists: boolean;
+  /** Why `power` is off; null while it is on */
+  stoppedBy: 'user' | 'idle' | null;
+}
+
+/** Of a sandbox that was never reset */
+export const FIRST: DesiredRecord = { exists: true, power: 'on', generation: 1, boot: 1, stoppedBy: null };
 
 export interface ProjectRecord {
   version: 1;
@@ -118,9 +135,24 @@ export class Records {
   }
 }
 
-/** A record of an earlier build lacks what came later. */
-function complete(record: Partial<InstanceRecord>): void {
-  record.stopped ??= null;
+/**
+ * What is kept in the background. Undefined: nothing, since the first apply has not finished; the next one finishes it.
+ * An unfinished change of the spec waits for the next apply too: until then the applied spec is kept.
+ */
+export function backgroundDesired({ applied, desired }: InstanceRecord): Desired | undefined {
+  const { exists, power, generation, boot } = desired;
+  if (!exists) return { spec: undefined, power, generation, boot };
+  return applied === null ? undefined : { spec: applied, power, generation, boot };
+}
+
+/** Fields that records of earlier builds lack, or have under another name. */
+function complete(record: Partial<InstanceRecord> & { stopped?: 'user' | 'idle' | null }): void {
+  const { stopped, desired } = record;
+  record.desired = desired ?? { ...FIRST, power: stopped ? 'off' : 'on', stoppedBy: stopped ?? null };
+  record.generation ??= FIRST.generation;
+  record.boot ??= FIRST.boot;
+  record.built ??= null;
+  delete record.stopped;
   for (const spec of [record.target, record.applied] as (Partial<SandboxSpec> | null)[])
     if (spec) spec.credentials ??= [];
 }

@@ -8,22 +8,26 @@ import type {
   PlanResponse,
   RequestContext,
 } from '../../api/contract.ts';
-import { observe } from '../../engine/local/steps/observe.ts';
-import type { HandlerDeps } from '../../engine/local/steps/step-deps.ts';
 import { SbxError } from '../../errors.ts';
 import { planProject } from '../../plan/plan.ts';
 import type { ObservedSandbox } from '../../plan/types.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
-import type { Records } from '../../state/records.ts';
-import { type Core, converge, statusIn } from './control.ts';
+import { backgroundDesired, FIRST, type InstanceRecord, type Records } from '../../state/records.ts';
+import { checkCapabilities } from './capabilities.ts';
+import { type Control, type Convergence, converge, statusIn } from './control.ts';
 import { noticesOf } from './notices.ts';
 
-export async function planOf({ deps, secrets }: Core, { project, only }: PlanRequest): Promise<PlanResponse> {
+export async function planOf(
+  { engine, records, secrets }: Control,
+  { project, only }: PlanRequest,
+): Promise<PlanResponse> {
   checkNames(project, only);
-  const observed = await observeProject(deps, project);
-  const networkHash = (spec: SandboxSpec) => deps.egress.hashFor(deps.records.idOf(project.dir, spec.name), spec);
-  const found = planProject(project, observed, { mode: 'apply', networkHash, only });
+  const observed = await observeProject({ engine, records }, project);
+  const recordOf = (name: string) => records.get(records.idOf(project.dir, name));
+  const networkHash = (spec: SandboxSpec) => engine.networkHash(records.idOf(project.dir, spec.name), spec);
+  const desired = (name: string) => recordOf(name)?.desired;
+  const found = planProject(project, observed, { mode: 'apply', networkHash, only, desired });
   const widening = found.changes.filter(({ widens }) => widens);
   const hash = wideningHash(project);
   const isSet = (name: string) => (secret: string) => secrets.find(secret, { dir: project.dir, name }) !== undefined;
@@ -33,45 +37,48 @@ export async function planOf({ deps, secrets }: Core, { project, only }: PlanReq
     notices: noticesOf(meant.map((spec) => ({ spec, isSet: isSet(spec.name) }))),
     wideningHash: hash,
     widening,
-    approved: widening.length === 0 || deps.records.project(project.dir).approvedHash === hash,
+    approved: widening.length === 0 || records.project(project.dir).approvedHash === hash,
   };
 }
 
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */
-export function applyIn(core: Core, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
-  return core.turns.take(request.project.dir, () => apply(core, request, context));
+export function applyIn(control: Control, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
+  return control.mutex.take(request.project.dir, () => apply(control, request, context));
 }
 
 /** What a person's own command wrote into the file is approved, where everything before it was. */
-export function approveIn(core: Core, { before, after }: ApproveRequest): Promise<{ approved: boolean }> {
-  return core.turns.take(before.dir, async () => {
-    const { approved } = await planOf(core, { project: before });
-    if (approved) await core.deps.records.putProject({ version: 1, dir: after.dir, approvedHash: wideningHash(after) });
+export function approveIn(control: Control, { before, after }: ApproveRequest): Promise<{ approved: boolean }> {
+  return control.mutex.take(before.dir, async () => {
+    const { approved } = await planOf(control, { project: before });
+    if (approved) await control.records.putProject({ version: 1, dir: after.dir, approvedHash: wideningHash(after) });
     return { approved };
   });
 }
 
-async function apply(core: Core, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
+async function apply(control: Control, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
   const { project } = request;
-  const { records } = core.deps;
+  const { records, engine } = control;
   refuseUnsupported(project);
-  const found = await planOf(core, request);
+  checkCapabilities(engine, project.sandboxes);
+  const found = await planOf(control, request);
   if (!found.approved && request.acceptWidening !== found.wideningHash) throw refusedWidening(found);
   await approve(records, request, found);
   const steps: ApplyResult['steps'] = [];
   const bring = async (name: string) => {
     const id = records.idOf(project.dir, name);
     const target = project.sandboxes.find((one) => one.name === name);
-    if (target !== undefined) await ensureRecord(records, id, project, target);
-    await converge(core, { id, target, context, steps });
-    if (target === undefined) await core.supervisor.forget(id);
+    if (target === undefined) return removeIfKnown(control, id, { context, steps });
+    const record = await ensureRecord(records, { id, project, target });
+    const { power, generation, boot } = record.desired;
+    const otherwise = backgroundDesired(record);
+    await converge(control, { id, desired: { spec: target, power, generation, boot }, otherwise, context, steps });
   };
   const outcomes = await Promise.allSettled([...new Set(found.steps.map(({ sandbox }) => sandbox))].map(bring));
-  await core.deps.pool.shrink();
+  await engine.shrinkPool();
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   const own = records.list().filter(({ projectDir }) => projectDir === project.dir);
-  return { changes: found.changes, notices: found.notices, steps, sandboxes: own.map((one) => statusIn(core, one)) };
+  return { changes: found.changes, notices: found.notices, steps, sandboxes: own.map((one) => statusIn(control, one)) };
 }
 
 /** It was asked for, and no more than before or with a person's consent. Written, and waited for, only where it is another. */
@@ -81,11 +88,16 @@ async function approve(records: Records, { project, only }: ApplyRequest, found:
   await records.putProject({ version: 1, dir: project.dir, approvedHash: found.wideningHash });
 }
 
-/** Those that the file names, and those that it no longer does. */
-function observeProject(deps: HandlerDeps, project: ProjectSpec): Promise<ObservedSandbox[]> {
-  const existing = deps.records.list().filter((record) => record.projectDir === project.dir);
+/** The sandboxes that the file names, and those that it no longer does. */
+function observeProject(
+  { engine, records }: Pick<Control, 'engine' | 'records'>,
+  project: ProjectSpec,
+): Promise<ObservedSandbox[]> {
+  const existing = records.list().filter((record) => record.projectDir === project.dir);
   const names = new Set([...project.sandboxes.map(({ name }) => name), ...existing.map(({ name }) => name)]);
-  return Promise.all([...names].map((name) => observe(deps, deps.records.idOf(project.dir, name), name)));
+  return Promise.all(
+    [...names].map(async (name) => ({ ...(await engine.observe(records.idOf(project.dir, name))), name })),
+  );
 }
 
 function refusedWidening({ widening }: PlanResponse): SbxError {
@@ -95,26 +107,47 @@ function refusedWidening({ widening }: PlanResponse): SbxError {
   });
 }
 
-/** The instance is on disk before anything is built, so that a killed daemon leaves nothing unknown. */
-async function ensureRecord(records: Records, id: string, project: ProjectSpec, target: SandboxSpec): Promise<void> {
+/** The desired state is on disk before anything is built, so that a killed daemon leaves nothing unknown. */
+async function ensureRecord(
+  records: Records,
+  { id, project, target }: { id: string; project: ProjectSpec; target: SandboxSpec },
+): Promise<InstanceRecord> {
   const known = records.get(id);
-  if (known !== undefined) {
-    await records.put({ ...known, target });
-    return;
-  }
-  await records.put({
-    version: 1,
-    id,
-    name: target.name,
-    project: project.name,
-    projectDir: project.dir,
-    target,
-    applied: null,
-    image: null,
-    stopped: null,
-    resumed: null,
-    createdAt: new Date().toISOString(),
-  });
+  const desired = { ...(known?.desired ?? FIRST), exists: true, power: 'on', stoppedBy: null } as const;
+  const record: InstanceRecord =
+    known === undefined
+      ? {
+          version: 1,
+          id,
+          name: target.name,
+          project: project.name,
+          projectDir: project.dir,
+          target,
+          applied: null,
+          desired,
+          generation: desired.generation,
+          boot: desired.boot,
+          image: null,
+          built: null,
+          resumed: null,
+          createdAt: new Date().toISOString(),
+        }
+      : { ...known, target, desired };
+  await records.put(record);
+  return record;
+}
+
+/** The file names the sandbox no longer. */
+async function removeIfKnown(
+  control: Control,
+  id: string,
+  { context, steps }: Pick<Convergence, 'context'> & { steps: ApplyResult['steps'] },
+): Promise<void> {
+  const { records } = control;
+  const { desired } = records.require(id);
+  const { power, generation, boot } = desired;
+  await records.update(id, { desired: { ...desired, exists: false } });
+  await converge(control, { id, desired: { spec: undefined, power, generation, boot }, context, steps });
 }
 
 function refuseUnsupported(project: ProjectSpec): void {

@@ -1,38 +1,33 @@
-/** What the parts of the service share: the sandboxes as they are, and the way to make them what they should be. */
-
+/** What the parts of the control plane share, and how a request changes a desired state. */
 import type { ApplyResult, RequestContext, SandboxStatus } from '../../api/contract.ts';
-import type { ActivityTracker } from '../../engine/local/guests/activity.ts';
-import type { HandlerDeps } from '../../engine/local/steps/step-deps.ts';
-import type { DiskWatch } from '../../engine/local/vm/disk-watch.ts';
-import { instancePaths } from '../../paths.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Home } from '../../paths.ts';
 import type { Supervisor } from '../../reconcile/supervisor.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
-import type { SandboxSpec } from '../../spec/spec.ts';
-import type { InstanceRecord } from '../../state/records.ts';
+import type { Desired } from '../../spec/desired.ts';
+import type { InstanceRecord, Records } from '../../state/records.ts';
+import type { ActivityTracker } from './activity.ts';
 import { type Listeners, report } from './progress.ts';
 import type { ProjectMutex } from './project-mutex.ts';
 import { statusOf } from './status.ts';
 
-export interface Core {
-  deps: HandlerDeps;
-  supervisor: Supervisor;
+export interface Control {
+  home: Home;
+  records: Records;
   secrets: Secrets;
-  disks: DiskWatch;
+  engine: Engine;
+  supervisor: Supervisor;
   listeners: Listeners;
-  turns: ProjectMutex;
-  uses: ActivityTracker;
+  mutex: ProjectMutex;
+  activity: ActivityTracker;
 }
 
 /** A row of `sbx ls`. */
-export function statusIn({ deps, supervisor, disks }: Core, record: InstanceRecord): SandboxStatus {
+export function statusIn({ engine, supervisor }: Control, record: InstanceRecord): SandboxStatus {
   return statusOf({
+    ...engine.status(record.id),
     record,
-    vm: deps.driver.find(instancePaths(deps.home, record.id)),
-    connected: deps.guests.get(record.id) !== undefined,
-    sessions: deps.guests.sessionsOf(record.id),
     busy: supervisor.busy(record.id),
-    doorOpen: deps.gateway.hashOf(record.id) !== undefined,
-    diskFull: disks.isWaiting(record.id),
     error: supervisor.lastError(record.id),
     now: new Date().toISOString(),
   });
@@ -40,25 +35,30 @@ export function statusIn({ deps, supervisor, disks }: Core, record: InstanceReco
 
 export interface Convergence {
   id: string;
-  /** Undefined: it is to be gone */
-  target: SandboxSpec | undefined;
+  desired: Desired;
   context: RequestContext;
-  /** The steps that were done are added */
+  /** Aborts a step that runs in the background */
+  interrupt?: boolean;
+  /** The desired state after a failure */
+  otherwise?: Desired | undefined;
+  /** Receives the steps that were done */
   steps?: ApplyResult['steps'];
 }
 
-/** Resolves when the sandbox is what it should be; the client hears of every step. */
+/** Resolves when the sandbox is in its desired state; the client receives an event for each step. */
 export async function converge(
-  { supervisor, listeners }: Core,
-  { id, target, context, steps = [] }: Convergence,
+  { supervisor, listeners }: Control,
+  { id, desired, context, interrupt, otherwise, steps = [] }: Convergence,
 ): Promise<void> {
-  const leave = listeners.add(id, context.emit);
+  const remove = listeners.add(id, context.emit);
   try {
-    await supervisor.converge(id, target, {
+    await supervisor.converge(id, desired, {
       signal: context.signal,
+      interrupt,
+      otherwise,
       onStep: (event) => report(event, context, steps),
     });
   } finally {
-    leave();
+    remove();
   }
 }

@@ -1,107 +1,117 @@
-/** stop, start, reset, remove: what a person asks of one sandbox, whatever its file says. */
-
+/** stop, start, restart, reset, rm and idle stop: each changes the desired state of one sandbox, and the supervisor makes it so. */
 import type { RequestContext, SandboxStatus } from '../../api/contract.ts';
-import { execute } from '../../engine/local/steps/steps.ts';
 import { SbxError } from '../../errors.ts';
-import type { Step } from '../../plan/types.ts';
-import type { SandboxSpec } from '../../spec/spec.ts';
-import type { InstanceRecord } from '../../state/records.ts';
-import { type Core, converge, statusIn } from './control.ts';
+import type { Desired } from '../../spec/desired.ts';
+import { backgroundDesired, type DesiredRecord, type InstanceRecord } from '../../state/records.ts';
+import { type Control, converge, statusIn } from './control.ts';
 
-export async function stopIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(core, id, (record) => stop(core, { record, why: 'user', context }));
+type Change = (record: InstanceRecord) => Partial<DesiredRecord>;
+
+const off =
+  (stoppedBy: 'user' | 'idle'): Change =>
+  () => ({ power: 'off', stoppedBy });
+const boot: Change = ({ desired }) => ({ power: 'on', stoppedBy: null, boot: desired.boot + 1 });
+const reset: Change = ({ desired }) => ({ power: 'on', stoppedBy: null, generation: desired.generation + 1 });
+const remove: Change = () => ({ exists: false });
+
+export function stopIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
+  return inTurn(control, id, (record) => reach(control, record, { change: off('user'), context, interrupt: true }));
 }
 
-/** Unless it was used, or anything was done to it, before its turn came. */
-export async function stopIdle(core: Core, id: string, stillIdle: (record: InstanceRecord) => boolean): Promise<void> {
-  await inTurn(core, id, async (record) => {
-    if (!stillIdle(record)) return;
-    await stop(core, { record, why: 'idle', context: { signal: new AbortController().signal, emit: () => {} } });
-  });
-}
-
-interface Stop {
-  record: InstanceRecord;
-  why: 'user' | 'idle';
-  context: RequestContext;
-}
-
-async function stop(core: Core, { record, why, context }: Stop): Promise<void> {
-  const { id, name: sandbox, applied } = record;
-  // A start in the background that was still under way would write the opposite after us.
-  await takeOut(core, { id, sandbox, context });
-  await core.deps.records.update(id, { stopped: why });
-  await runSteps(core, { id, steps: [{ action: 'stop', sandbox }], context });
-  await core.deps.pool.shrink();
-  if (applied !== null) core.supervisor.watch(id, applied);
-}
-
-export async function startIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(core, id, (record) => converge(core, { id, target: requireApplied(record), context }));
-}
-
-/** Back to the warm base. */
-export async function resetIn(core: Core, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(core, id, async (record) => {
-    const spec = requireApplied(record);
-    const sandbox = record.name;
-    const steps = (['build', 'create', 'record'] as const).map((action): Step => ({ action, sandbox, spec }));
-    await runSteps(core, { id, steps, context });
-    core.supervisor.watch(id, spec);
-  });
-}
-
-export async function removeIn(core: Core, id: string, context: RequestContext): Promise<void> {
-  const { records, pool } = core.deps;
-  await core.turns.take(records.require(id).projectDir, async () => {
-    const steps: Step[] = [{ action: 'destroy', sandbox: records.require(id).name }];
-    await runSteps(core, { id, steps, context });
-    core.uses.forget(id);
-    await pool.shrink();
-  });
-}
-
-async function inTurn(core: Core, id: string, work: (record: InstanceRecord) => Promise<void>): Promise<SandboxStatus> {
-  const { records } = core.deps;
-  return core.turns.take(records.require(id).projectDir, async () => {
-    await work(records.require(id));
-    return statusIn(core, records.require(id));
-  });
-}
-
-interface Run {
-  id: string;
-  steps: Step[];
-  context: RequestContext;
-}
-
-/** By themselves: nothing is planned, and nothing else is done to the sandbox meanwhile. */
-async function runSteps(core: Core, { id, steps, context }: Run): Promise<void> {
-  await takeOut(core, { id, sandbox: steps[0]?.sandbox ?? '', context });
-  for (const step of steps) {
-    const { sandbox, action } = step;
-    context.emit({ type: 'step', sandbox, action, status: 'started' });
-    await execute(core.deps, step, {
-      id,
-      signal: context.signal,
-      onProgress: (message) => context.emit({ type: 'progress', sandbox, message }),
-      onLine: (line) => context.emit({ type: 'output', sandbox, line }),
-    });
-    context.emit({ type: 'step', sandbox, action, status: 'done' });
-  }
-}
-
-/** Of the supervisor's hands. A step under way may take a while to come to its end. */
-async function takeOut(
-  { supervisor }: Core,
-  { id, sandbox, context }: { id: string; sandbox: string; context: RequestContext },
+/** Unless it was used, or changed, before its turn came. */
+export async function stopIdle(
+  control: Control,
+  id: string,
+  stillIdle: (record: InstanceRecord) => boolean,
 ): Promise<void> {
-  if (supervisor.busy(id)) context.emit({ type: 'progress', sandbox, message: 'waiting for what is being done to it' });
-  await supervisor.forget(id);
+  const context = { signal: new AbortController().signal, emit: () => {} };
+  await inTurn(control, id, async (record) => {
+    if (stillIdle(record)) await reach(control, record, { change: off('idle'), context, interrupt: true });
+  });
 }
 
-function requireApplied(record: InstanceRecord): SandboxSpec {
-  if (record.applied === null)
-    throw new SbxError('busy', `${record.name} was never applied in full`, { hint: 'run `sbx apply` in its project' });
-  return record.applied;
+/** A running sandbox stays as it is. */
+export function startIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
+  return inTurn(control, id, (record) => {
+    requireApplied(record);
+    const change: Change = control.engine.status(id).vm === undefined ? boot : () => ({ power: 'on', stoppedBy: null });
+    return reach(control, record, { change, context });
+  });
+}
+
+/** On its own disk. */
+export function restartIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
+  return inTurn(control, id, (record) => {
+    requireApplied(record);
+    return reach(control, record, { change: boot, context, interrupt: true });
+  });
+}
+
+/** Back to the warm base. A reset that fails or is cancelled is taken back. */
+export function resetIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
+  return inTurn(control, id, (record) => {
+    requireApplied(record);
+    return reach(control, record, { change: reset, context, interrupt: true, revert: true });
+  });
+}
+
+/** A removal that fails or is cancelled is taken back. */
+export async function removeIn(control: Control, id: string, context: RequestContext): Promise<void> {
+  const { mutex, records, activity } = control;
+  await mutex.take(records.require(id).projectDir, async () => {
+    await reach(control, records.require(id), { change: remove, context, interrupt: true, revert: true });
+    activity.forget(id);
+  });
+}
+
+interface Request {
+  change: Change;
+  context: RequestContext;
+  /** Aborts a step that runs in the background */
+  interrupt?: boolean;
+  /** Restores the earlier desired state when it is not reached */
+  revert?: boolean;
+}
+
+/** Writes the desired state down, then makes it so: a daemon that is killed in between leaves the rest to the next one. */
+async function reach(control: Control, before: InstanceRecord, request: Request): Promise<void> {
+  const { records, supervisor, engine } = control;
+  const { change, context, interrupt = false, revert = false } = request;
+  const { id, name: sandbox } = before;
+  const after = await records.update(id, { desired: { ...before.desired, ...change(before) } });
+  if (interrupt && supervisor.busy(id))
+    context.emit({ type: 'progress', sandbox, message: 'waiting for the step under way' });
+  try {
+    const desired = desiredOf(after);
+    const otherwise = backgroundDesired(revert ? before : after);
+    await converge(control, { id, desired, context, interrupt, otherwise });
+  } catch (error) {
+    if (revert && records.get(id) !== undefined) await records.update(id, { desired: before.desired });
+    throw error;
+  }
+  await engine.shrinkPool();
+}
+
+/** A sandbox that was never applied in full can be stopped and removed all the same. */
+function desiredOf({ applied, target, desired }: InstanceRecord): Desired {
+  const { exists, power, generation, boot } = desired;
+  return { spec: exists ? (applied ?? target) : undefined, power, generation, boot };
+}
+
+async function inTurn(
+  control: Control,
+  id: string,
+  work: (record: InstanceRecord) => Promise<void>,
+): Promise<SandboxStatus> {
+  const { records, mutex } = control;
+  return mutex.take(records.require(id).projectDir, async () => {
+    await work(records.require(id));
+    return statusIn(control, records.require(id));
+  });
+}
+
+/** @throws SbxError `busy` */
+function requireApplied({ applied, name }: InstanceRecord): void {
+  if (applied === null)
+    throw new SbxError('busy', `the last apply of ${name} did not finish`, { hint: 'run `sbx apply` in its project' });
 }

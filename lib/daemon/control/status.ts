@@ -1,23 +1,17 @@
-/** A sandbox as `sbx ls` shows it: from facts, pure. */
+/** Computes a row of `sbx ls` from facts. Pure. */
 
 import type { Condition, SandboxState, SandboxStatus } from '../../api/contract.ts';
+import type { SandboxStatusFacts } from '../../engine/engine.ts';
 import { toErrorJson } from '../../errors.ts';
 import type { SessionsRunning } from '../../guest/protocol/messages.ts';
 import type { InstanceRecord } from '../../state/records.ts';
-import type { VmProcess } from '../../vm/driver.ts';
 import { stoppedIdle } from './stopped-idle.ts';
 
-export interface StatusFacts {
+export interface StatusFacts extends SandboxStatusFacts {
   record: InstanceRecord;
-  vm: VmProcess | undefined;
-  connected: boolean;
-  /** As the guest told last; undefined: it has not */
-  sessions: SessionsRunning | undefined;
   busy: boolean;
-  doorOpen: boolean;
-  /** The host has no space for what it writes */
-  diskFull: boolean;
   error: unknown;
+  /** ISO 8601 */
   now: string;
 }
 
@@ -44,63 +38,52 @@ export function statusOf(facts: StatusFacts): SandboxStatus {
   };
 }
 
-function stateOf({ record, vm, busy, diskFull }: StatusFacts): SandboxState {
+function stateOf({ record, vm, finalized, busy, diskFull }: StatusFacts): SandboxState {
   if (diskFull) return 'failed';
   if (busy && vm === undefined && record.image === null) return 'building';
   if (busy) return 'starting';
-  if (vm !== undefined) return record.resumed?.pid === vm.pid ? 'running' : 'failed';
-  return record.stopped === null ? 'failed' : 'stopped';
+  if (vm !== undefined) return finalized ? 'running' : 'failed';
+  return record.desired.power === 'off' ? 'stopped' : 'failed';
 }
 
-function conditionsOf({ record, vm, connected, sessions, doorOpen, diskFull, error, now }: StatusFacts): Condition[] {
-  const since = vm?.startedAt ?? record.createdAt;
-  const make = (type: string, status: boolean, reason: string, message: string): Condition => ({
+function conditionsOf(facts: StatusFacts): Condition[] {
+  const { record, vm, sessions, networkReady, diskFull, error, now } = facts;
+  const started = vm?.startedAt ?? record.createdAt;
+  const make = (type: string, status: boolean, [reason, message]: [reason: string, message: string]): Condition => ({
     type,
     status,
     reason,
     message,
-    since: status ? since : now,
+    since: status ? started : now,
   });
-  const idle = record.stopped === 'idle';
   const failure = error === undefined ? undefined : toErrorJson(error);
   return [
     make(
       'Applied',
       record.applied !== null,
-      record.applied === null ? 'Incomplete' : 'Applied',
-      record.applied === null ? 'an apply has not finished; run `sbx apply`' : 'the spec was applied in full',
+      record.applied === null
+        ? ['Incomplete', 'an apply has not finished; run `sbx apply`']
+        : ['Applied', 'the spec was applied in full'],
     ),
+    make('Ready', vm !== undefined && facts.connected, readiness(facts)),
     make(
-      'Ready',
-      vm !== undefined && connected,
-      vm === undefined ? (idle ? 'StoppedIdle' : 'NotRunning') : connected ? 'Answers' : 'NoAnswer',
-      vm === undefined
-        ? idle
-          ? stoppedIdle(record.applied)
-          : 'no virtual machine'
-        : connected
-          ? 'the agent answers'
-          : 'the agent does not answer',
+      'NetworkReady',
+      networkReady,
+      networkReady ? ['Serving', 'the gateway serves its policy'] : ['Shut', 'no traffic leaves the sandbox'],
     ),
-    make(
-      'NetworkDoor',
-      doorOpen,
-      doorOpen ? 'Open' : 'Shut',
-      doorOpen ? 'the gateway serves its policy' : 'nothing leaves the sandbox',
-    ),
-    ...(vm === undefined || sessions === undefined ? [] : [agentRunning(sessions, since, now)]),
-    ...(diskFull
-      ? [
-          make(
-            'DiskSpace',
-            false,
-            'HostDiskFull',
-            'it waits: the disk of the host is full. Free some space, and it goes on by itself',
-          ),
-        ]
-      : []),
-    ...(failure === undefined ? [] : [make('Healthy', false, failure.code, failure.message)]),
+    ...(vm === undefined || sessions === undefined ? [] : [agentRunning(sessions, started, now)]),
+    ...(diskFull ? [make('DiskSpace', false, ['HostDiskFull', DISK_FULL])] : []),
+    ...(failure === undefined ? [] : [make('Healthy', false, [failure.code, failure.message])]),
   ];
+}
+
+const DISK_FULL = 'paused: the disk of the host is full. Free some space, and the sandbox continues';
+
+function readiness({ record, vm, connected }: StatusFacts): [reason: string, message: string] {
+  if (vm !== undefined) return connected ? ['Answers', 'the agent answers'] : ['NoAnswer', 'the agent does not answer'];
+  return record.desired.stoppedBy === 'idle'
+    ? ['StoppedIdle', stoppedIdle(record.applied)]
+    : ['NotRunning', 'no virtual machine'];
 }
 
 function agentRunning({ running, since }: SessionsRunning, started: string, now: string): Condition {

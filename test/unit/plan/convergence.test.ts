@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { absent, planProject, planSandbox } from '../../../lib/plan/plan.ts';
 import type { ObservedSandbox, Step } from '../../../lib/plan/types.ts';
-import { apply, hash, rule, running, spec } from './spec.ts';
+import { apply, hash, rule, running, spec, want } from './spec.ts';
 
-/** Carries out steps in a world of plain data. */
+/** Performs steps in a world of plain data. */
 function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
   switch (step.action) {
     case 'build':
@@ -16,7 +16,8 @@ function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
         exists: true,
         running: true,
         ready: true,
-        stopped: false,
+        generation: step.action === 'create' ? step.generation : world.generation,
+        boot: step.boot,
         exit: undefined,
         networkHash: hash(step.spec),
       };
@@ -47,17 +48,20 @@ describe('convergence', () => {
         resources: { cpus, memoryBytes: 2 ** 31, diskBytes: 20 * 2 ** 30 },
       }),
     );
+  const anyCounters = fc.record({ generation: fc.constantFrom(1, 2), boot: fc.constantFrom(1, 2) });
   const anyWorld = fc
     .record({
       applied: fc.option(anySpec, { nil: undefined }),
       exists: fc.boolean(),
       running: fc.boolean(),
       ready: fc.boolean(),
-      stopped: fc.boolean(),
-      door: fc.boolean(),
+      off: fc.boolean(),
+      generation: fc.constantFrom(1, 2),
+      boot: fc.constantFrom(1, 2),
+      served: fc.boolean(),
     })
     .map(
-      ({ applied, exists, running: runs, ready, stopped, door }): ObservedSandbox =>
+      ({ applied, exists, running: runs, ready, off, generation, boot, served }): ObservedSandbox =>
         exists
           ? {
               name: 'shop',
@@ -65,9 +69,11 @@ describe('convergence', () => {
               applied,
               running: runs,
               ready: runs && ready,
-              stopped,
+              power: off ? 'off' : 'on',
+              generation,
+              boot,
               exit: undefined,
-              networkHash: door && applied !== undefined ? hash(applied) : undefined,
+              networkHash: served && applied !== undefined ? hash(applied) : undefined,
               warmKey: undefined,
             }
           : absent('shop'),
@@ -75,14 +81,15 @@ describe('convergence', () => {
 
   test('from any state, killed after any step, a few applies reach the target, and then nothing is left to do', () => {
     fc.assert(
-      fc.property(anySpec, anyWorld, fc.infiniteStream(fc.nat(3)), (target, start, kills) => {
+      fc.property(anySpec, anyCounters, anyWorld, fc.infiniteStream(fc.nat(3)), (target, counters, start, kills) => {
+        const desired = want(target, counters);
         let world = start;
         for (let round = 0; round < 6; round += 1) {
-          const { steps } = planSandbox(target, world, apply);
+          const { steps } = planSandbox(desired, world, apply);
           const until = round < 3 ? (kills.next().value ?? 0) : steps.length;
           for (const step of steps.slice(0, until)) world = perform(world, step);
         }
-        expect(planSandbox(target, world, apply)).toEqual({ changes: [], steps: [] });
+        expect(planSandbox(desired, world, apply)).toEqual({ changes: [], steps: [] });
         expect(world.running && world.ready).toBe(true);
       }),
     );

@@ -3,7 +3,7 @@ import { diffSpecs } from '../../../lib/plan/diff.ts';
 import { absent, planSandbox } from '../../../lib/plan/plan.ts';
 import { wideningHash } from '../../../lib/plan/widening.ts';
 import type { CredentialSpec } from '../../../lib/spec/spec.ts';
-import { FILE, hash, running, spec } from './spec.ts';
+import { FILE, hash, running, spec, want } from './spec.ts';
 
 const place = (line: number) => ({ file: FILE, line, column: 3 });
 const one = (change: Partial<CredentialSpec> = {}): CredentialSpec => ({
@@ -33,7 +33,7 @@ test('a new credential widens, at its place, and is live', () => {
   expect(diffSpecs(before, after)).toMatchObject([
     { path: 'credentials', effect: 'live', widens: true, source: place(9) },
   ]);
-  const plan = planSandbox(after, running(before), options);
+  const plan = planSandbox(want(after), running(before), options);
   expect(plan.steps.map(({ action }) => action)).toEqual(['record']);
 });
 
@@ -53,7 +53,7 @@ test('one that goes widens nothing; a moved line is no change', () => {
 });
 
 test('a new sandbox with one is asked for', () => {
-  const plan = planSandbox(spec({ credentials: [one()] }), absent('shop'), options);
+  const plan = planSandbox(want(spec({ credentials: [one()] })), absent('shop'), options);
   expect(plan.changes.filter(({ widens }) => widens)).toMatchObject([{ path: 'credentials', effect: 'create' }]);
 });
 

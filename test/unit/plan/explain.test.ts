@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { explainChange } from '../../../lib/plan/explain.ts';
 import { planSandbox } from '../../../lib/plan/plan.ts';
-import { apply, FILE, rule, running, spec } from './spec.ts';
+import { apply, FILE, rule, running, spec, want } from './spec.ts';
 
 describe('explanations', () => {
   test('name the change, what it costs and its line', () => {
@@ -9,7 +9,7 @@ describe('explanations', () => {
       network: { mode: 'enforce', allow: [rule('a.test', 7)], deny: [], http: [] },
       sources: { 'network.allow[0]': { file: FILE, line: 7, column: 3 } },
     });
-    const [change] = planSandbox(next, running(spec()), apply).changes;
+    const [change] = planSandbox(want(next), running(spec()), apply).changes;
     expect(change === undefined ? '' : explainChange(change)).toBe(
       'shop: network.allow: + a.test → takes effect at once · WIDENS (/project/sandbox.toml:7)',
     );

@@ -2,15 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { absent, planSandbox } from '../../../lib/plan/plan.ts';
 import type { ObservedSandbox } from '../../../lib/plan/types.ts';
 import type { SandboxSpec } from '../../../lib/spec/spec.ts';
-import { actions, apply, FILE, reconcile, rule, running, spec } from './spec.ts';
+import { actions, apply, FILE, reconcile, rule, running, spec, want } from './spec.ts';
 
 describe('steps', () => {
   test('a new sandbox is built, created, recorded', () => {
-    expect(actions(planSandbox(spec(), absent('shop'), apply).steps)).toEqual(['build', 'create', 'record']);
+    expect(actions(planSandbox(want(spec()), absent('shop'), apply).steps)).toEqual(['build', 'create', 'record']);
   });
 
   test('a converged one needs nothing', () => {
-    expect(planSandbox(spec(), running(spec()), apply)).toEqual({ changes: [], steps: [] });
+    expect(planSandbox(want(spec()), running(spec()), apply)).toEqual({ changes: [], steps: [] });
   });
 
   test.each<[string, Partial<SandboxSpec>, string[]]>([
@@ -28,12 +28,12 @@ describe('steps', () => {
       ['stop', 'start', 'record'],
     ],
   ])('a change of %s', (_name, change, steps) => {
-    expect(actions(planSandbox(spec(change), running(spec()), apply).steps)).toEqual(steps);
+    expect(actions(planSandbox(want(spec(change)), running(spec()), apply).steps)).toEqual(steps);
   });
 
   test('a dropped sandbox is destroyed', () => {
-    expect(actions(planSandbox(undefined, running(spec()), apply).steps)).toEqual(['destroy']);
-    expect(planSandbox(undefined, absent('shop'), apply).steps).toEqual([]);
+    expect(actions(planSandbox(want(undefined), running(spec()), apply).steps)).toEqual(['destroy']);
+    expect(planSandbox(want(undefined), absent('shop'), apply).steps).toEqual([]);
   });
 
   test('provenance alone is no change', () => {
@@ -43,15 +43,15 @@ describe('steps', () => {
     });
     expect(
       planSandbox(
-        moved,
+        want(moved),
         running(spec({ network: { mode: 'enforce', allow: [rule('a.test', 3)], deny: [], http: [] } })),
         apply,
       ).steps,
     ).toEqual([]);
   });
 
-  test('a shut door is opened again, without a restart', () => {
-    expect(actions(planSandbox(spec(), running(spec(), { networkHash: undefined }), reconcile).steps)).toEqual([
+  test('a closed egress proxy is opened again, without a restart', () => {
+    expect(actions(planSandbox(want(spec()), running(spec(), { networkHash: undefined }), reconcile).steps)).toEqual([
       'network',
     ]);
   });
@@ -61,7 +61,7 @@ describe('a machine that ended', () => {
   const ended = (change: Partial<ObservedSandbox> = {}, restart: SandboxSpec['lifecycle']['restart'] = 'on-failure') =>
     actions(
       planSandbox(
-        spec({ lifecycle: { restart, idleSeconds: 0, pool: 0 } }),
+        want(spec({ lifecycle: { restart, idleSeconds: 0, pool: 0 } })),
         running(spec({ lifecycle: { restart, idleSeconds: 0, pool: 0 } }), {
           running: false,
           ready: false,
@@ -79,14 +79,63 @@ describe('a machine that ended', () => {
     expect(ended({}, 'never')).toEqual([]);
   });
 
-  test('stays stopped when the user stopped it, until apply', () => {
-    expect(ended({ stopped: true }, 'always')).toEqual([]);
-    expect(
-      actions(planSandbox(spec(), running(spec(), { running: false, ready: false, stopped: true }), apply).steps),
-    ).toEqual(['start']);
+  test('stays off when it is to be off, until apply', () => {
+    const stopped = running(spec(), { running: false, ready: false, power: 'off' });
+    expect(planSandbox(want(spec(), { power: 'off' }), stopped, reconcile)).toEqual({ changes: [], steps: [] });
+    const { steps, changes } = planSandbox(want(spec()), stopped, apply);
+    expect(actions(steps)).toEqual(['start']);
+    expect(changes).toMatchObject([{ path: 'power', from: 'off', to: 'on', effect: 'restart' }]);
   });
 
   test('one that does not answer is restarted', () => {
-    expect(actions(planSandbox(spec(), running(spec(), { ready: false }), reconcile).steps)).toEqual(['stop', 'start']);
+    expect(actions(planSandbox(want(spec()), running(spec(), { ready: false }), reconcile).steps)).toEqual([
+      'stop',
+      'start',
+    ]);
+  });
+});
+
+describe('a request', () => {
+  test('to be off stops the VM, whatever the spec says, and shows as a change of power', () => {
+    const { changes, steps } = planSandbox(
+      want(spec({ env: { A: '1' } }), { power: 'off' }),
+      running(spec()),
+      reconcile,
+    );
+    expect(actions(steps)).toEqual(['stop']);
+    expect(changes).toMatchObject([{ path: 'power', from: 'on', to: 'off' }]);
+  });
+
+  test('to be off stops a sandbox that was never applied in full', () => {
+    const half = running(spec(), { applied: undefined });
+    expect(actions(planSandbox(want(spec(), { power: 'off' }), half, reconcile).steps)).toEqual(['stop']);
+  });
+
+  test('to reset replaces the disk until the generation is reached, also in the background', () => {
+    const desired = want(spec(), { generation: 2 });
+    for (const observed of [running(spec()), running(spec(), { running: false, ready: false })]) {
+      const { changes, steps } = planSandbox(desired, observed, reconcile);
+      expect(actions(steps)).toEqual(['build', 'create', 'record']);
+      expect(steps[1]).toMatchObject({ action: 'create', generation: 2 });
+      expect(changes).toContainEqual(
+        expect.objectContaining({ path: 'generation', from: 1, to: 2, effect: 'rebuild' }),
+      );
+    }
+    expect(planSandbox(desired, running(spec(), { generation: 2 }), reconcile).steps).toEqual([]);
+  });
+
+  test('to restart boots again on the same disk until the boot is reached', () => {
+    const desired = want(spec(), { boot: 2 });
+    const { changes, steps } = planSandbox(desired, running(spec()), reconcile);
+    expect(actions(steps)).toEqual(['stop', 'start']);
+    expect(changes).toMatchObject([{ path: 'boot', from: 1, to: 2, effect: 'restart' }]);
+    expect(planSandbox(desired, running(spec(), { boot: 2 }), reconcile).steps).toEqual([]);
+  });
+
+  test('to start is stronger than the restart policy', () => {
+    const never = spec({ lifecycle: { restart: 'never', idleSeconds: 0, pool: 0 } });
+    const ended = running(never, { running: false, ready: false });
+    expect(planSandbox(want(never), ended, reconcile).steps).toEqual([]);
+    expect(actions(planSandbox(want(never, { boot: 2 }), ended, reconcile).steps)).toEqual(['start']);
   });
 });

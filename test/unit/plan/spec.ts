@@ -1,4 +1,5 @@
 import type { ObservedSandbox, Step } from '../../../lib/plan/types.ts';
+import type { Desired } from '../../../lib/spec/desired.ts';
 import type { NetworkRule, SandboxSpec } from '../../../lib/spec/spec.ts';
 
 export const FILE = '/project/sandbox.toml';
@@ -40,13 +41,20 @@ export function running(applied: SandboxSpec, change: Partial<ObservedSandbox> =
     exists: true,
     applied,
     running: true,
-    stopped: false,
+    power: 'on',
+    generation: 1,
+    boot: 1,
     exit: undefined,
     ready: true,
     networkHash: hash(applied),
     warmKey: 'k',
     ...change,
   };
+}
+
+/** The desired state of a sandbox that was never reset or restarted. */
+export function want(of: SandboxSpec | undefined, change: Partial<Desired> = {}): Desired {
+  return { spec: of, power: 'on', generation: 1, boot: 1, ...change };
 }
 
 export const apply = { mode: 'apply', networkHash: hash } as const;

@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { absent, planSandbox } from '../../../lib/plan/plan.ts';
 import { wideningHash } from '../../../lib/plan/widening.ts';
 import type { SandboxSpec } from '../../../lib/spec/spec.ts';
-import { apply, rule, running, spec } from './spec.ts';
+import { apply, rule, running, spec, want } from './spec.ts';
 
 describe('widening', () => {
   const network = (allow: ReturnType<typeof rule>[], deny: ReturnType<typeof rule>[] = []) =>
     spec({ network: { mode: 'enforce', allow, deny, http: [] } });
   const widens = (from: SandboxSpec, to: SandboxSpec) =>
-    planSandbox(to, running(from), apply).changes.some((change) => change.widens);
+    planSandbox(want(to), running(from), apply).changes.some((change) => change.widens);
 
   test('more allowed, less denied, less hidden, more mounted widen; the reverse does not', () => {
     const [less, more] = [network([]), network([rule('a.test')])];
@@ -49,7 +49,7 @@ describe('widening', () => {
     const hashOf = (one: SandboxSpec) =>
       wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one], unsupported: [] });
     expect(hashOf(limited(1_000))).not.toBe(hashOf(limited(2_000)));
-    expect(planSandbox(limited(1_000), running(spec()), apply).changes).toMatchObject([
+    expect(planSandbox(want(limited(1_000)), running(spec()), apply).changes).toMatchObject([
       { path: 'network.bandwidth', effect: 'live' },
     ]);
   });
@@ -58,16 +58,16 @@ describe('widening', () => {
     const { network: enforce } = spec();
     const observing = spec({ network: { ...enforce, mode: 'observe' } });
     expect([widens(spec(), observing), widens(observing, spec())]).toEqual([true, false]);
-    const found = planSandbox(observing, running(spec()), apply).changes;
+    const found = planSandbox(want(observing), running(spec()), apply).changes;
     expect(found).toMatchObject([{ path: 'network.mode', from: 'enforce', to: 'observe', effect: 'live' }]);
-    const birth = planSandbox(observing, absent('shop'), apply).changes;
+    const birth = planSandbox(want(observing), absent('shop'), apply).changes;
     expect(birth.filter((change) => change.widens)).toMatchObject([{ path: 'network.mode', to: 'observe' }]);
   });
 
   test('at birth everything of these kinds counts, and the hash knows it', () => {
     const wide = network([rule('a.test', 4)]);
     expect(
-      planSandbox(wide, absent('shop'), apply)
+      planSandbox(want(wide), absent('shop'), apply)
         .changes.filter((change) => change.widens)
         .map(({ path }) => path),
     ).toEqual(['network.allow']);

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { pauseAfter } from '../../../lib/reconcile/sandbox-machine.ts';
-import { createSupervisor } from '../../../lib/reconcile/supervisor.ts';
-import { spec } from '../plan/spec.ts';
+import { backoffAfter } from '../../../lib/reconcile/sandbox-machine.ts';
+import { Supervisor } from '../../../lib/reconcile/supervisor.ts';
+import { running, spec, want } from '../plan/spec.ts';
+import { TestEngine } from './test-engine.ts';
 
 const ATTEMPTS = 3;
-/** Longer than all of its pauses allOrAbort */
+/** Longer than the sum of its backoff delays */
 const LONG_MS = 600_000;
 
 beforeEach(() => {
@@ -14,128 +15,112 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** One that cannot start, until it is `mended`. */
+/** A sandbox whose VM has ended and cannot start, until it is `fixed`. */
 function broken() {
-  const state = { tries: 0, mended: false };
-  const supervisor = createSupervisor({
-    plan: async (id) => ({
-      changes: [],
-      steps: state.mended && state.tries > 0 ? [] : [{ action: 'start', sandbox: id, spec: spec() }],
-    }),
-    execute: async () => {
+  const state = { tries: 0, fixed: false };
+  const engine = new TestEngine({
+    work: ({ action }) => {
+      if (action !== 'start') return;
       state.tries += 1;
-      if (!state.mended) throw new Error('the workspace is gone');
+      if (!state.fixed) throw new Error('the workspace is gone');
     },
-    concurrency: 1,
-    attempts: ATTEMPTS,
   });
-  return { supervisor, state };
+  engine.world.set('shop', running(spec(), { running: false, ready: false }));
+  return { supervisor: new Supervisor({ engine, concurrency: 1, attempts: ATTEMPTS }), engine, state };
 }
 
-/** As the daemon looks, but far more often. */
-async function lookFor(ms: number, look: () => void): Promise<void> {
+/** Resyncs as the daemon does, but far more often. */
+async function resyncFor(ms: number, resync: () => void): Promise<void> {
   for (let passed = 0; passed < ms; passed += 100) {
-    look();
+    resync();
     await vi.advanceTimersByTimeAsync(100);
   }
 }
 
-async function givenUp() {
-  const { supervisor, state } = broken();
-  supervisor.watch('shop', spec());
+async function halted() {
+  const found = broken();
+  found.supervisor.watch('shop', want(spec()));
   await vi.advanceTimersByTimeAsync(LONG_MS);
-  expect(state.tries).toBe(ATTEMPTS);
-  return { supervisor, state };
+  expect(found.state.tries).toBe(ATTEMPTS);
+  return found;
 }
 
-test('one that failed too often is not woken by looking, and its error is kept', async () => {
-  const { supervisor, state } = await givenUp();
-  await lookFor(LONG_MS, () => supervisor.look('shop'));
+test('a halted sandbox is not retried by a resync, and its error is kept', async () => {
+  const { supervisor, state } = await halted();
+  await resyncFor(LONG_MS, () => supervisor.resync('shop'));
   expect(state.tries).toBe(ATTEMPTS);
-  expect(supervisor.lastError('shop')).toMatchObject({ message: 'the workspace is gone' });
+  expect(supervisor.lastError('shop')).toMatchObject({
+    message: 'the workspace is gone',
+    step: { action: 'start', sandbox: 'shop' },
+  });
 });
 
-test('a look does not shorten the pause after a failure', async () => {
+test('a resync does not shorten the backoff', async () => {
   const { supervisor, state } = broken();
-  supervisor.watch('shop', spec());
+  supervisor.watch('shop', want(spec()));
   await vi.advanceTimersByTimeAsync(0);
   for (let failures = 1; failures < ATTEMPTS; failures += 1) {
-    await lookFor(pauseAfter(failures) - 100, () => supervisor.look('shop'));
+    await resyncFor(backoffAfter(failures) - 100, () => supervisor.resync('shop'));
     expect(state.tries).toBe(failures);
     await vi.advanceTimersByTimeAsync(100);
     expect(state.tries).toBe(failures + 1);
   }
 });
 
-test('what happens to it wakes it, with all its tries', async () => {
-  const { supervisor, state } = await givenUp();
-  supervisor.poke('shop');
+test('an event wakes it, with all its tries', async () => {
+  const { supervisor, state } = await halted();
+  supervisor.notify('shop');
   await vi.advanceTimersByTimeAsync(LONG_MS);
   expect(state.tries).toBe(2 * ATTEMPTS);
 });
 
-test('who asks for it is served at once', async () => {
-  const { supervisor, state } = await givenUp();
-  await expect(supervisor.converge('shop', spec())).rejects.toThrow('the workspace is gone');
+test('a request is served at once', async () => {
+  const { supervisor, state } = await halted();
+  await expect(supervisor.converge('shop', want(spec()))).rejects.toThrow('the workspace is gone');
   expect(state.tries).toBe(ATTEMPTS + 1);
-  state.mended = true;
-  await supervisor.converge('shop', spec());
+  state.fixed = true;
+  await supervisor.converge('shop', want(spec()));
   expect(supervisor.lastError('shop')).toBeUndefined();
 });
 
-test('a look finds what changed unseen at one that was well', async () => {
-  const { supervisor, state } = broken();
-  state.mended = true;
-  await supervisor.converge('shop', spec());
+test('a resync finds a change that raised no event', async () => {
+  const { supervisor, engine, state } = broken();
+  state.fixed = true;
+  await supervisor.converge('shop', want(spec()));
   expect(state.tries).toBe(1);
-  state.tries = 0;
-  supervisor.look('shop');
+  engine.crash('shop');
+  supervisor.resync('shop');
   await vi.advanceTimersByTimeAsync(0);
-  expect(state.tries).toBe(1);
+  expect(state.tries).toBe(2);
 });
 
-describe('after an apply that was given up', () => {
-  /** What runs, by its name; undefined: nothing does. */
-  function one() {
-    const world: { runs: string | undefined; starts: number } = { runs: undefined, starts: 0 };
-    const supervisor = createSupervisor({
-      plan: async (id, target) => ({
-        changes: [],
-        steps:
-          target === undefined || world.runs === target.name ? [] : [{ action: 'start', sandbox: id, spec: target }],
-      }),
-      execute: async (_id, step) => {
-        world.starts += 1;
-        if (step.action === 'start') world.runs = step.spec.name;
-      },
-      concurrency: 1,
-      attempts: ATTEMPTS,
+describe('after an apply that was cancelled', () => {
+  const NEXT = spec({ env: { NEXT: '1' } });
+  const cancelled = (supervisor: Supervisor) =>
+    expect(supervisor.converge('shop', want(NEXT), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'cancelled',
     });
-    const givenUp = () =>
-      expect(
-        supervisor.converge('shop', { ...spec(), name: 'asked' }, { signal: AbortSignal.abort() }),
-      ).rejects.toMatchObject({ code: 'cancelled' });
-    return { supervisor, world, givenUp };
-  }
 
-  test('what was applied before is kept, and brought back when something happens to it', async () => {
-    const { supervisor, world, givenUp } = one();
-    supervisor.watch('shop', { ...spec(), name: 'applied' });
+  test('the applied spec is kept, and restored after an event', async () => {
+    const { supervisor, engine, state } = broken();
+    state.fixed = true;
+    supervisor.watch('shop', want(spec()));
     await vi.advanceTimersByTimeAsync(0);
-    await givenUp();
-    world.runs = undefined;
-    supervisor.poke('shop');
+    await cancelled(supervisor);
+    engine.crash('shop');
+    supervisor.notify('shop');
     await vi.advanceTimersByTimeAsync(LONG_MS);
-    expect(world).toEqual({ runs: 'applied', starts: 2 });
+    expect([engine.world.get('shop')?.applied, state.tries]).toEqual([spec(), 2]);
   });
 
-  test('what was never applied is not made in the background, until somebody asks', async () => {
-    const { supervisor, world, givenUp } = one();
-    await givenUp();
-    supervisor.poke('shop');
+  test('a sandbox that was never applied is not made in the background', async () => {
+    const engine = new TestEngine();
+    const supervisor = new Supervisor({ engine, concurrency: 1, attempts: ATTEMPTS });
+    await cancelled(supervisor);
+    supervisor.notify('shop');
     await vi.advanceTimersByTimeAsync(LONG_MS);
-    expect(world).toEqual({ runs: undefined, starts: 0 });
-    await supervisor.converge('shop', { ...spec(), name: 'asked' });
-    expect(world).toEqual({ runs: 'asked', starts: 1 });
+    expect(engine.done).toEqual([]);
+    await supervisor.converge('shop', want(NEXT));
+    expect(engine.world.get('shop')?.applied).toEqual(NEXT);
   });
 });

@@ -1,18 +1,18 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createActor, SimulatedClock } from 'xstate';
 import { getAdjacencyMap } from 'xstate/graph';
 import { SbxError } from '../../../lib/errors.ts';
-import { absent, planSandbox } from '../../../lib/plan/plan.ts';
-import type { ObservedSandbox, Plan, Step } from '../../../lib/plan/types.ts';
+import type { Plan } from '../../../lib/plan/types.ts';
 import {
-  pauseAfter,
+  backoffAfter,
   type SandboxEvent,
   type SandboxInput,
   sandboxMachine,
 } from '../../../lib/reconcile/sandbox-machine.ts';
-import { createSupervisor, type StepEvent } from '../../../lib/reconcile/supervisor.ts';
+import { type StepEvent, Supervisor } from '../../../lib/reconcile/supervisor.ts';
 import type { SandboxSpec } from '../../../lib/spec/spec.ts';
-import { hash, running, spec } from '../plan/spec.ts';
+import { spec, want } from '../plan/spec.ts';
+import { TestEngine, type TestEngineOptions } from './test-engine.ts';
 
 const NOTHING: Plan = { changes: [], steps: [] };
 const SOMETHING: Plan = { changes: [], steps: [{ action: 'stop', sandbox: 'shop' }] };
@@ -24,16 +24,16 @@ function input(change: Partial<SandboxInput> = {}): SandboxInput {
 describe('the machine of a sandbox', () => {
   test('has these transitions and no others', () => {
     const events = [
-      { type: 'LOOK' },
-      { type: 'POKE' },
-      { type: 'RETARGET' },
+      { type: 'RESYNC' },
+      { type: 'NOTIFY' },
+      { type: 'SET_TARGET' },
       { type: 'STOP' },
       { type: 'xstate.done.actor.0.sandbox.observing', output: NOTHING },
       { type: 'xstate.done.actor.0.sandbox.observing', output: SOMETHING },
       { type: 'xstate.error.actor.0.sandbox.observing', error: new Error('x') },
       { type: 'xstate.done.actor.0.sandbox.working', output: undefined },
       { type: 'xstate.error.actor.0.sandbox.working', error: new Error('x') },
-      { type: 'xstate.after.pause.sandbox.pausing' },
+      { type: 'xstate.after.delay.sandbox.backoff' },
     ] as unknown as SandboxEvent[];
     const map = getAdjacencyMap(sandboxMachine, {
       input: input(),
@@ -56,24 +56,24 @@ describe('the machine of a sandbox', () => {
       [...new Set(rows.filter((row) => row.split(' ')[0] !== row.split(' ')[2]))].toSorted(),
     ).toMatchInlineSnapshot(`
       [
+        ""backoff" SET_TARGET "observing"",
+        ""backoff" STOP "stopped"",
+        ""backoff" after "observing"",
         ""observing" STOP "stopped"",
         ""observing" done:converged "settled"",
         ""observing" done:steps {"working":"applying"}",
-        ""observing" error "pausing"",
-        ""pausing" RETARGET "observing"",
-        ""pausing" STOP "stopped"",
-        ""pausing" after "observing"",
-        ""settled" LOOK "observing"",
-        ""settled" POKE "observing"",
-        ""settled" RETARGET "observing"",
+        ""observing" error "backoff"",
+        ""settled" NOTIFY "observing"",
+        ""settled" RESYNC "observing"",
+        ""settled" SET_TARGET "observing"",
         ""settled" STOP "stopped"",
-        "{"working":"applying"} RETARGET {"working":"draining"}",
+        "{"working":"applying"} SET_TARGET {"working":"draining"}",
         "{"working":"applying"} STOP {"working":"stopping"}",
         "{"working":"applying"} done "observing"",
-        "{"working":"applying"} error "pausing"",
+        "{"working":"applying"} error "backoff"",
         "{"working":"draining"} STOP {"working":"stopping"}",
         "{"working":"draining"} done "observing"",
-        "{"working":"draining"} error "pausing"",
+        "{"working":"draining"} error "observing"",
         "{"working":"stopping"} done "stopped"",
         "{"working":"stopping"} error "stopped"",
       ]
@@ -92,50 +92,33 @@ describe('the machine of a sandbox', () => {
     const actor = createActor(sandboxMachine, { input: failing, clock });
     actor.subscribe({ error: () => {} });
     actor.start();
-    actor.send({ type: 'POKE' });
+    actor.send({ type: 'NOTIFY' });
     for (let failures = 1; failures < 3; failures += 1) {
       await new Promise((done) => setImmediate(done));
-      expect([actor.getSnapshot().value, looks]).toEqual(['pausing', failures]);
-      clock.increment(pauseAfter(failures));
+      expect([actor.getSnapshot().value, looks]).toEqual(['backoff', failures]);
+      clock.increment(backoffAfter(failures));
     }
     await new Promise((done) => setImmediate(done));
-    expect([actor.getSnapshot().value, looks]).toEqual(['stuck', 3]);
-    actor.send({ type: 'POKE' });
+    expect([actor.getSnapshot().value, looks]).toEqual(['halted', 3]);
+    actor.send({ type: 'NOTIFY' });
     await new Promise((done) => setImmediate(done));
     expect(looks).toBe(4);
     actor.stop();
   });
 });
 
-/** A world of plain data that the steps change. */
-function world(options: { fail?: (step: Step) => Error | undefined; slow?: number } = {}) {
-  const state = new Map<string, ObservedSandbox>();
-  const done: string[] = [];
-  const observed = (id: string) => state.get(id) ?? absent(id);
-  const supervisor = createSupervisor({
-    plan: async (id, target, mode) => planSandbox(target, observed(id), { mode, networkHash: hash }),
-    execute: async (id, step) => {
-      if (options.slow !== undefined) await new Promise((resolve) => setTimeout(resolve, options.slow));
-      const error = options.fail?.(step);
-      if (error !== undefined) throw error;
-      done.push(`${step.action} ${id}`);
-      if (step.action === 'create' || step.action === 'start')
-        state.set(id, { ...running(step.spec), applied: observed(id).applied });
-      if (step.action === 'record')
-        state.set(id, { ...observed(id), applied: step.spec, networkHash: hash(step.spec) });
-      if (step.action === 'destroy') state.delete(id);
-      if (step.action === 'stop') state.set(id, { ...observed(id), running: false, ready: false });
-    },
-    concurrency: 2,
-    attempts: 3,
-  });
-  return { supervisor, state, done };
+/** A supervisor over the test engine. `work` runs in each step. */
+function world(options: TestEngineOptions = {}) {
+  const engine = new TestEngine(options);
+  const supervisor = new Supervisor({ engine, concurrency: 2, attempts: 3 });
+  return { supervisor, engine, done: engine.done };
 }
 
-const shop = (change: Partial<SandboxSpec> = {}) => spec(change);
+const slowly = (ms: number) => ({ work: () => new Promise<void>((resolve) => setTimeout(resolve, ms)) });
+const shop = (change: Partial<SandboxSpec> = {}) => want(spec(change));
 
 describe('the supervisor', () => {
-  test('converges, tells each step, and finds nothing to do the second time', async () => {
+  test('converges, reports each step, and finds nothing to do the second time', async () => {
     const { supervisor, done } = world();
     const events: StepEvent[] = [];
     await supervisor.converge('shop', shop(), { onStep: (event) => events.push(event) });
@@ -149,23 +132,50 @@ describe('the supervisor', () => {
       'record started',
       'record done',
     ]);
-    await supervisor.converge('shop', undefined);
-    expect(done.at(-1)).toBe('destroy shop');
   });
 
-  test('a failed step is told to who waits, and the next call goes on from there', async () => {
+  test.each([
+    ['off', want(spec(), { power: 'off' }), ['stop shop']],
+    ['restarted', want(spec(), { boot: 2 }), ['stop shop', 'start shop']],
+    ['reset', want(spec(), { generation: 2 }), ['build shop', 'create shop', 'record shop']],
+    ['removed', want(undefined), ['destroy shop']],
+  ])('a running sandbox that is to be %s is brought there once', async (_, desired, steps) => {
+    const { supervisor, done } = world();
+    await supervisor.converge('shop', shop());
+    done.splice(0);
+    await supervisor.converge('shop', desired);
+    await supervisor.converge('shop', desired);
+    expect(done).toEqual(steps);
+  });
+
+  test('a removed sandbox is forgotten', async () => {
+    const { supervisor, engine } = world();
+    await supervisor.converge('shop', shop());
+    await supervisor.converge('shop', want(undefined));
+    engine.observed.splice(0);
+    supervisor.notify('shop');
+    await TICK();
+    expect(engine.observed).toEqual([]);
+  });
+
+  test('a failed step is reported to the caller, by its name, and the next call continues from there', async () => {
     let broken = true;
     const { supervisor, done } = world({
-      fail: (step) => (broken && step.action === 'create' ? new SbxError('vm-restore-failed', 'no') : undefined),
+      work: ({ action }) => {
+        if (broken && action === 'create') throw new SbxError('vm-restore-failed', 'no');
+      },
     });
-    await expect(supervisor.converge('shop', shop())).rejects.toMatchObject({ code: 'vm-restore-failed' });
+    await expect(supervisor.converge('shop', shop())).rejects.toMatchObject({
+      code: 'vm-restore-failed',
+      step: { action: 'create', sandbox: 'shop' },
+    });
     broken = false;
     await supervisor.converge('shop', shop());
     expect(done.slice(-2)).toEqual(['create shop', 'record shop']);
   });
 
   test('an abort ends the work at a safe point; the next call finishes it', async () => {
-    const { supervisor, done } = world({ slow: 30 });
+    const { supervisor, done } = world(slowly(30));
     const abort = new AbortController();
     const work = supervisor.converge('shop', shop(), {
       signal: abort.signal,
@@ -176,28 +186,27 @@ describe('the supervisor', () => {
     expect(done.slice(-2)).toEqual(['create shop', 'record shop']);
   });
 
-  test('two callers with one target share the work; a newer target wins', async () => {
-    const { supervisor, done, state } = world({ slow: 10 });
+  test('two callers with one desired state share the work; a newer one wins', async () => {
+    const { supervisor, done, engine } = world(slowly(10));
     await Promise.all([supervisor.converge('shop', shop()), supervisor.converge('shop', shop())]);
     expect(done.filter((one) => one === 'create shop')).toHaveLength(1);
     const newer = shop({ env: { A: '2' } });
     await Promise.all([supervisor.converge('shop', shop({ env: { A: '1' } })), supervisor.converge('shop', newer)]);
-    expect(state.get('shop')?.applied?.env).toEqual({ A: '2' });
+    expect(engine.world.get('shop')?.applied?.env).toEqual({ A: '2' });
   });
 
-  test('in the background a machine that ended is started again', async () => {
-    const { supervisor, state, done } = world();
+  test('in the background a VM that ended is started again', async () => {
+    const { supervisor, engine, done } = world();
     await supervisor.converge('shop', shop());
-    supervisor.watch('shop', shop());
-    state.set('shop', { ...running(shop()), running: false, ready: false });
-    supervisor.poke('shop');
-    while (!done.includes('start shop')) await new Promise((resolve) => setTimeout(resolve, 5));
+    engine.crash('shop');
+    supervisor.notify('shop');
+    await vi.waitFor(() => expect(done).toContain('start shop'));
     await supervisor.stop();
-    expect(state.get('shop')?.running).toBe(true);
+    expect(engine.world.get('shop')?.running).toBe(true);
   });
 
-  test('heavy steps wait for their turn', async () => {
-    const { supervisor } = world({ slow: 10 });
+  test('heavy steps wait for a slot', async () => {
+    const { supervisor } = world(slowly(10));
     const waiting: string[] = [];
     await Promise.all(
       ['a', 'b', 'c', 'd'].map((id) =>
@@ -209,3 +218,5 @@ describe('the supervisor', () => {
     expect(waiting.length).toBeGreaterThan(0);
   });
 });
+
+const TICK = () => new Promise((resolve) => setImmediate(resolve));

@@ -14,8 +14,8 @@ export interface Wanted {
 /** By what fits to what. Sandboxes that are alike share their clones; those that are stopped ask for none. */
 export function poolDemand(records: InstanceRecord[]): Map<string, Wanted> {
   const wanted = new Map<string, Wanted>();
-  for (const { applied, image, stopped } of records) {
-    if (applied === null || image === null || stopped !== null || applied.lifecycle.pool === 0) continue;
+  for (const { applied, image, desired } of records) {
+    if (applied === null || image === null || desired.power === 'off' || applied.lifecycle.pool === 0) continue;
     const fit = poolKeyOf(applied, image);
     const count = Math.max(applied.lifecycle.pool, wanted.get(fit)?.count ?? 0);
     wanted.set(fit, { spec: applied, image, count });

@@ -4,19 +4,19 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
-import { ANSWER_MS, become, newIdentity } from '../vm/assign-identity.ts';
-import type { MachineDeps } from '../vm/deps.ts';
-import { type CloneRequest, type Machine, mustShow, resumeClone } from '../vm/resume-clone.ts';
+import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
+import type { VmDeps } from '../vm/deps.ts';
+import { type CloneRequest, mustShow, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
 import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from '../vm/workspaces.ts';
 
-export interface PooledClone extends Machine {
+export interface PooledClone extends ResumedVm {
   /** Of its folder, beside those of the sandboxes */
   id: string;
 }
 
 const PREFIX = 'pool-';
 
-export function isWaiting(id: string): boolean {
+export function isPooled(id: string): boolean {
   return id.startsWith(PREFIX);
 }
 
@@ -25,7 +25,7 @@ export function newPooledId(): string {
 }
 
 /** Everything that takes time and is the same for all. What fails, or is given up, leaves nothing. */
-export async function makePooled(deps: MachineDeps, request: CloneRequest): Promise<PooledClone> {
+export async function makePooled(deps: VmDeps, request: CloneRequest): Promise<PooledClone> {
   const { id, image, signal } = request;
   const paths = instancePaths(deps.home, id);
   try {
@@ -36,7 +36,7 @@ export async function makePooled(deps: MachineDeps, request: CloneRequest): Prom
     await allOrAbort(signal, (both) => [
       deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal: both }),
       // Not the last: it becomes somebody later, and the way through the helper is known then.
-      become(paths.setup, nobody, { last: false, signal: both }),
+      assignIdentity(paths.setup, nobody, { last: false, signal: both }),
     ]);
     deps.watches.start(id, machine.vm.pid, machine.workspace);
     return { id, ...machine };
@@ -46,12 +46,12 @@ export async function makePooled(deps: MachineDeps, request: CloneRequest): Prom
   }
 }
 
-export function isAlive(deps: MachineDeps, { id, vm }: PooledClone): boolean {
+export function isAlive(deps: VmDeps, { id, vm }: PooledClone): boolean {
   const found = deps.driver.find(instancePaths(deps.home, id));
   return found?.pid === vm.pid && deps.guests.get(id) !== undefined;
 }
 
-export async function endPooled(deps: MachineDeps, id: string): Promise<void> {
+export async function endPooled(deps: VmDeps, id: string): Promise<void> {
   const paths = instancePaths(deps.home, id);
   deps.watches.stop(id);
   await deps.guests.drop(id);
@@ -69,7 +69,7 @@ export interface Claim extends CloneRequest {
  * The clone becomes the machine of a sandbox that has none. Undefined, and the clone has ended: the workspace is not any more what it was
  * made for, for example since a file has come that is to be hidden. Cut off anywhere, it ends with the pool of the daemon before.
  */
-export async function claim(deps: MachineDeps, clone: PooledClone, claimed: Claim): Promise<Machine | undefined> {
+export async function claim(deps: VmDeps, clone: PooledClone, claimed: Claim): Promise<ResumedVm | undefined> {
   const { id, spec } = claimed;
   const [from, to] = [instancePaths(deps.home, clone.id), instancePaths(deps.home, id)];
   deps.watches.stop(clone.id);

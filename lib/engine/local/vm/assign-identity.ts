@@ -19,7 +19,11 @@ export function newIdentity(known: Pick<Identity, 'hostname' | 'mounts' | 'ca'>)
 }
 
 /** With a deadline of its own, as connecting has: each says by itself what did not answer. Who gives up is told why. */
-export async function become(setup: string, identity: Identity, { last, signal }: SetupOptions): Promise<SetupResult> {
+export async function assignIdentity(
+  setup: string,
+  identity: Identity,
+  { last, signal }: SetupOptions,
+): Promise<SetupResult> {
   using patience = within(ANSWER_MS, signal);
   return await runSetup(setup, identityOperations(identity), { last, signal: patience }).catch((error: unknown) => {
     signal.throwIfAborted();

@@ -11,7 +11,7 @@ import type { Egress } from '../egress/egress.ts';
 import type { Guests } from '../guests/connections.ts';
 import type { MountWatches } from './mount-watches.ts';
 
-export interface MachineDeps {
+export interface VmDeps {
   home: Home;
   records: Records;
   driver: VmDriver;

@@ -7,10 +7,10 @@ import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmConfig, VmProcess } from '../../../vm/driver.ts';
 import { checkMounts } from '../../../workspace/mounts/check-mounts.ts';
-import type { MachineDeps } from './deps.ts';
+import type { VmDeps } from './deps.ts';
 import { type PreparedWorkspace, prepareWorkspace } from './workspaces.ts';
 
-export interface Machine {
+export interface ResumedVm {
   vm: VmProcess;
   workspace: PreparedWorkspace;
 }
@@ -25,10 +25,10 @@ export interface CloneRequest {
 
 /** A clone of the warm snapshot on a disk of its own, running. `beside` is done meanwhile, before it runs. */
 export async function resumeClone(
-  deps: Pick<MachineDeps, 'home' | 'driver'>,
+  deps: Pick<VmDeps, 'home' | 'driver'>,
   { id, spec, image, signal }: CloneRequest,
   beside: () => Promise<void> = async () => {},
-): Promise<Machine> {
+): Promise<ResumedVm> {
   const paths = instancePaths(deps.home, id);
   const [workspace] = await allOrAbort(signal, () => [
     prepareWorkspace(deps.home, id, spec),

@@ -1,178 +1,217 @@
-/** What a person asks of a sandbox that is just being started in the background. Its start and its driver are test doubles; the record is real. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { DaemonEvent, RequestContext } from '../../../../lib/api/contract.ts';
-import type { Core } from '../../../../lib/daemon/control/control.ts';
-import { removeIn, resetIn, stopIdle, stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
-import { createListeners } from '../../../../lib/daemon/control/progress.ts';
-import { createProjectMutex } from '../../../../lib/daemon/control/project-mutex.ts';
-import { createActivityTracker } from '../../../../lib/engine/local/guests/activity.ts';
-import { type Home, homeOf, instancePaths } from '../../../../lib/paths.ts';
-import { absent, planSandbox } from '../../../../lib/plan/plan.ts';
-import { createSupervisor, type Supervisor } from '../../../../lib/reconcile/supervisor.ts';
-import { Records } from '../../../../lib/state/records.ts';
-import { hash, running, spec } from '../../plan/spec.ts';
+/** Each request changes the desired state first; what a killed daemon leaves undone, the next one does. */
+import { describe, expect, test, vi } from 'vitest';
+import type { DaemonEvent } from '../../../../lib/api/contract.ts';
+import type { Control } from '../../../../lib/daemon/control/control.ts';
+import { removeIn, resetIn, restartIn, startIn, stopIdle, stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
+import { watchAll } from '../../../../lib/daemon/service.ts';
+import type { TestEngineOptions } from '../../reconcile/test-engine.ts';
+import { CONTEXT, ID, type Rig, rig, SPEC } from './rig.ts';
 
-const ID = 'shop-1';
-const SPEC = spec({ lifecycle: { restart: 'always', idleSeconds: 0, pool: 0 } });
-const CONTEXT: RequestContext = { signal: new AbortController().signal, emit: () => {} };
+const never = () => new Promise<void>(() => {});
 
-let home: Home;
-let records: Records;
-let supervisor: Supervisor;
-let log: string[];
-let looks: string[];
-beforeEach(async () => {
-  home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-life-')) });
-  records = new Records(home);
-  mkdirSync(instancePaths(home, ID).dir, { recursive: true });
-  await records.put({
-    version: 1,
-    id: ID,
-    name: 'shop',
-    project: 'p',
-    projectDir: '/project',
-    target: SPEC,
-    applied: SPEC,
-    image: null,
-    stopped: null,
-    resumed: null,
-    createdAt: new Date(0).toISOString(),
-  });
-  log = [];
-  looks = [];
-});
-afterEach(async () => {
-  await supervisor.stop();
-  rmSync(home.root, { recursive: true, force: true });
-});
-
-async function whileStarting(): Promise<Core> {
-  const core = coreOf();
-  supervisor.watch(ID, SPEC);
-  await vi.waitFor(() => expect(log).toEqual(['start']));
-  return core;
-}
-
-/** A daemon's core, with a start that goes on for a moment after it heard that it was given up. */
-function coreOf(): Core {
-  supervisor = createSupervisor({
-    plan: async (id, target, mode) => {
-      const plan = planSandbox(target, observed(id), { mode, networkHash: hash });
-      looks.push(plan.steps.length === 0 ? 'nothing to do' : 'start');
-      return plan;
-    },
-    execute: async (id, _step, signal) => {
-      log.push('start');
-      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-      await new Promise((resolve) => setImmediate(resolve));
-      if (records.get(id) !== undefined) await records.update(id, { stopped: null });
-      log.push('start ended');
-      signal.throwIfAborted();
-    },
-    concurrency: 1,
-    attempts: 20,
-  });
-  const note = (what: string) => async () => void log.push(what);
-  const deps = {
-    home,
-    records,
-    driver: { find: () => undefined, destroy: note('destroy') },
-    guests: { get: () => undefined, sessionsOf: () => undefined, drop: async () => {} },
-    watches: { stop: () => {} },
-    pool: { shrink: async () => {} },
-    gateway: { hashOf: () => undefined },
-    egress: { close: note('door shut') },
-    credentials: { forget: async () => {} },
-  };
-  const disks = { look: async () => {}, isWaiting: () => false };
-  return {
-    deps,
-    supervisor,
-    disks,
-    listeners: createListeners(),
-    turns: createProjectMutex(),
-    uses: createActivityTracker(),
-  } as unknown as Core;
-}
-
-function observed(id: string) {
-  const record = records.get(id);
-  if (record === undefined) return absent('shop');
-  return running(SPEC, { running: false, ready: false, stopped: record.stopped !== null });
-}
-
-describe('while it is started in the background', () => {
-  test('a sandbox is stopped after that start has ended, and stays so', async () => {
-    const core = await whileStarting();
-    const status = await stopIn(core, ID, CONTEXT);
-    expect(log).toEqual(['start', 'start ended', 'destroy']);
-    expect(status.state).toBe('stopped');
-    expect(records.require(ID).stopped).toBe('user');
-    // It is watched again, which finds nothing to do.
-    await vi.waitFor(() => expect(looks).toEqual(['start', 'nothing to do']));
-    expect(log).toEqual(['start', 'start ended', 'destroy']);
+describe('a request', () => {
+  test('to stop is written down before the VM is stopped', async () => {
+    let written: unknown;
+    await using shop = await rig({
+      work: () => {
+        written = shop.records.require(ID).desired;
+      },
+    });
+    const status = await stopIn(shop.control, ID, CONTEXT);
+    expect(written).toMatchObject({ power: 'off', stoppedBy: 'user' });
+    expect([shop.engine.done, status.state]).toEqual([[`stop ${ID}`], 'stopped']);
+    shop.supervisor.notify(ID);
+    await TICK();
+    expect(shop.engine.done).toEqual([`stop ${ID}`]);
   });
 
-  test('a sandbox is removed after that start has ended: no door opens behind it', async () => {
-    const core = await whileStarting();
-    await removeIn(core, ID, CONTEXT);
-    expect(log).toEqual(['start', 'start ended', 'destroy', 'door shut']);
-    expect(records.get(ID)).toBeUndefined();
+  test('to start what runs changes nothing; what is stopped starts', async () => {
+    await using shop = await rig();
+    await startIn(shop.control, ID, CONTEXT);
+    expect(shop.engine.done).toEqual([]);
+    await stopIn(shop.control, ID, CONTEXT);
+    await startIn(shop.control, ID, CONTEXT);
+    expect(shop.engine.done).toEqual([`stop ${ID}`, `start ${ID}`]);
+    expect(shop.records.require(ID).desired).toMatchObject({ power: 'on', stoppedBy: null });
+  });
+
+  test('to restart boots again; a second one once more', async () => {
+    await using shop = await rig();
+    await restartIn(shop.control, ID, CONTEXT);
+    await restartIn(shop.control, ID, CONTEXT);
+    expect(shop.engine.done).toEqual([`stop ${ID}`, `start ${ID}`, `stop ${ID}`, `start ${ID}`]);
+  });
+
+  test('to reset clones again, also a stopped one', async () => {
+    await using shop = await rig();
+    await stopIn(shop.control, ID, CONTEXT);
+    const status = await resetIn(shop.control, ID, CONTEXT);
+    expect(shop.engine.done).toEqual([`stop ${ID}`, `build ${ID}`, `create ${ID}`, `record ${ID}`]);
+    expect(status.state).toBe('running');
+  });
+
+  test('to remove leaves nothing', async () => {
+    await using shop = await rig();
+    await removeIn(shop.control, ID, CONTEXT);
+    expect([shop.engine.world.has(ID), shop.records.get(ID)]).toEqual([false, undefined]);
   });
 
   test.each([
-    ['stops', stopIn],
-    ['resets', resetIn],
-    ['removes', removeIn],
-  ])('who %s a sandbox hears that it waits for that start, before it has ended', async (_, ask) => {
-    const core = await whileStarting();
-    const heard: DaemonEvent[] = [];
+    ['a reset', resetIn, 'build'],
+    ['a removal', removeIn, 'destroy'],
+  ])('%s that fails is taken back', async (_, ask, action) => {
+    await using shop = await rig({
+      work: (step) => {
+        if (step.action === action) throw new Error('no space');
+      },
+    });
+    const before = shop.records.require(ID);
+    await expect(ask(shop.control, ID, CONTEXT)).rejects.toMatchObject({ message: 'no space', step: { action } });
+    expect(shop.records.require(ID)).toEqual(before);
+    shop.supervisor.notify(ID);
+    await TICK();
+    expect(shop.engine.done).toEqual([]);
+    expect(shop.engine.world.get(ID)?.running).toBe(true);
+  });
+
+  test('for a sandbox whose first apply did not finish: it can be stopped and removed, not started', async () => {
+    await using shop = await rig();
+    await shop.records.update(ID, { applied: null });
+    for (const ask of [startIn, restartIn, resetIn])
+      await expect(ask(shop.control, ID, CONTEXT)).rejects.toMatchObject({ code: 'busy' });
+    await stopIn(shop.control, ID, CONTEXT);
+    await removeIn(shop.control, ID, CONTEXT);
+    expect(shop.engine.done).toEqual([`stop ${ID}`, `destroy ${ID}`]);
+  });
+});
+
+type Ask = (control: Control, id: string, context: typeof CONTEXT) => Promise<unknown>;
+
+/** `kill -9` of the daemon when `action` begins, or (undefined) when the request was written down. */
+async function killedAt(ask: Ask, action: string | undefined, prepare: Ask = async () => {}): Promise<Rig> {
+  let reached = () => {};
+  const begun = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const options: TestEngineOptions = {};
+  const shop = await rig({ work: (step, context) => options.work?.(step, context) });
+  await prepare(shop.control, ID, CONTEXT);
+  options.work = (step) => {
+    if (action !== undefined && step.action !== action) return;
+    reached();
+    return never();
+  };
+  ask(shop.control, ID, CONTEXT).catch(() => {});
+  await begun;
+  return shop;
+}
+
+describe('a daemon that is killed within', () => {
+  test.each<[string, Ask, string | undefined, Ask | undefined, (shop: Rig) => boolean]>([
+    ['a stop', stopIn, 'stop', undefined, ({ engine }) => engine.world.get(ID)?.running === false],
+    ['a start', startIn, 'start', stopIn, ({ engine }) => engine.world.get(ID)?.running === true],
+    ['a restart, at its stop', restartIn, 'stop', undefined, ({ engine }) => engine.world.get(ID)?.boot === 2],
+    ['a restart, at its start', restartIn, 'start', undefined, ({ engine }) => engine.world.get(ID)?.boot === 2],
+    ['a reset, at its build', resetIn, 'build', undefined, ({ engine }) => engine.world.get(ID)?.generation === 2],
+    ['a reset, at its create', resetIn, 'create', undefined, ({ engine }) => engine.world.get(ID)?.generation === 2],
+    ['a removal', removeIn, 'destroy', undefined, ({ engine, records }) => !engine.world.has(ID) && !records.get(ID)],
+  ])('%s: the next one finishes it', async (_, ask, action, prepare, isDone) => {
+    const killed = await killedAt(ask, action, prepare);
+    await using next = killed.nextDaemon();
+    expect(isDone(next)).toBe(false);
+    watchAll(next.records, next.supervisor);
+    await vi.waitFor(() => expect(isDone(next)).toBe(true));
+    const done = [...next.engine.done];
+    next.supervisor.notify(ID);
+    await TICK();
+    expect(next.engine.done).toEqual(done);
+  });
+
+  test('a first apply: the next one does nothing of its own, the next apply finishes it', async () => {
+    const killed = await rig();
+    await killed.records.update(ID, { applied: null });
+    await using next = killed.nextDaemon();
+    watchAll(next.records, next.supervisor);
+    await TICK();
+    expect(next.engine.done).toEqual([]);
+  });
+});
+
+describe('while it is started in the background', () => {
+  async function whileStarting() {
+    const log: string[] = [];
+    const shop = await rig({
+      async work({ action }, { signal }) {
+        log.push(action);
+        if (action !== 'start') return;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        await TICK();
+        log.push('start ended');
+        signal.throwIfAborted();
+      },
+    });
+    shop.engine.crash(ID);
+    watchAll(shop.records, shop.supervisor);
+    await vi.waitFor(() => expect(log).toEqual(['start']));
+    return { shop, log };
+  }
+
+  test('a sandbox is stopped after that start has ended, and stays so', async () => {
+    const { shop, log } = await whileStarting();
+    await using _shop = shop;
+    const status = await stopIn(shop.control, ID, CONTEXT);
+    expect(log).toEqual(['start', 'start ended']);
+    expect(status.state).toBe('stopped');
+  });
+
+  test.each([
+    ['stop', stopIn],
+    ['reset', resetIn],
+    ['remove', removeIn],
+  ])('a request to %s reports that it waits for that start, before it has ended', async (_, ask) => {
+    const { shop, log } = await whileStarting();
+    await using _shop = shop;
+    const events: DaemonEvent[] = [];
     const emit = (event: DaemonEvent) => {
-      if (heard.push(event) === 1) log.push('told');
+      if (events.push(event) === 1) log.push('reported');
     };
-    // A reset goes on to build an image, which there is none of here.
-    await Promise.allSettled([ask(core, ID, { ...CONTEXT, emit })]);
-    expect(log.slice(0, 3)).toEqual(['start', 'told', 'start ended']);
-    const waiting = { type: 'progress', sandbox: 'shop', message: 'waiting for what is being done to it' };
-    expect(heard.filter(({ type }) => type === 'progress')).toEqual([waiting]);
-    expect(heard[0]).toEqual(waiting);
+    await ask(shop.control, ID, { ...CONTEXT, emit });
+    expect(log.slice(0, 3)).toEqual(['start', 'reported', 'start ended']);
+    expect(events[0]).toEqual({ type: 'progress', sandbox: 'shop', message: 'waiting for the step under way' });
   });
 });
 
-test('who stops a sandbox that nothing is done to waits for nothing', async () => {
-  await records.update(ID, { stopped: 'user' });
-  const core = coreOf();
-  supervisor.watch(ID, SPEC);
-  await vi.waitFor(() => expect([looks, supervisor.busy(ID)]).toEqual([['nothing to do'], false]));
-  const heard: DaemonEvent[] = [];
-  await stopIn(core, ID, { ...CONTEXT, emit: (event) => void heard.push(event) });
-  expect(heard.map(({ type }) => type)).toEqual(['step', 'step']);
-});
-
-describe('a sandbox that nobody used', () => {
+describe('an idle sandbox', () => {
   test('is stopped when its turn comes, and stays so', async () => {
-    const core = coreOf();
-    await stopIdle(core, ID, () => true);
-    expect(records.require(ID).stopped).toBe('idle');
-    expect(log).toEqual(['destroy']);
-    await vi.waitFor(() => expect(looks).toEqual(['nothing to do']));
+    await using shop = await rig();
+    await stopIdle(shop.control, ID, () => true);
+    expect(shop.records.require(ID).desired).toMatchObject({ power: 'off', stoppedBy: 'idle' });
+    expect(shop.engine.done).toEqual([`stop ${ID}`]);
   });
 
-  test('and is used before its turn comes goes on', async () => {
-    const core = coreOf();
+  test('that is used before its turn comes keeps running', async () => {
+    await using shop = await rig();
     let idle = true;
     let free = () => {};
     const held = new Promise<void>((resolve) => {
       free = resolve;
     });
-    const before = core.turns.take('/project', () => held);
-    const stopping = stopIdle(core, ID, () => idle);
+    const before = shop.control.mutex.take('/project', () => held);
+    const stopping = stopIdle(shop.control, ID, () => idle);
     idle = false;
     free();
     await Promise.all([before, stopping]);
-    expect([records.require(ID).stopped, log]).toEqual([null, []]);
+    expect([shop.records.require(ID).desired.power, shop.engine.done]).toEqual(['on', []]);
   });
 });
+
+test('the applied spec is what a request brings back, not a file that was not applied', async () => {
+  await using shop = await rig();
+  await shop.records.update(ID, { target: { ...SPEC, env: { NEXT: '1' } } });
+  await restartIn(shop.control, ID, CONTEXT);
+  expect(shop.engine.world.get(ID)?.applied).toEqual(SPEC);
+});
+
+function TICK() {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}

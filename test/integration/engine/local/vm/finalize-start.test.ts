@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createGuests, type Guests } from '../../../../../lib/engine/local/guests/connections.ts';
-import type { HandlerDeps } from '../../../../../lib/engine/local/steps/step-deps.ts';
-import { settle } from '../../../../../lib/engine/local/vm/finalize-start.ts';
+import type { StepDeps } from '../../../../../lib/engine/local/steps/step-deps.ts';
+import { finalizeStart } from '../../../../../lib/engine/local/vm/finalize-start.ts';
 import { UNHEARD } from '../../../../../lib/guest/protocol/mux.ts';
 import { pipeOf } from '../../../../../lib/guest/protocol/pipe.ts';
 import { createSession } from '../../../../../lib/guest/protocol/server-session.ts';
@@ -79,8 +79,8 @@ interface Guest {
   signal?: AbortSignal;
 }
 
-/** `settle`, with the host's side as it is. */
-async function become({ agent, helper, fresh = true, signal }: Guest): Promise<void> {
+/** `finalizeStart`, with the host's side as it is. */
+async function assignIdentity({ agent, helper, fresh = true, signal }: Guest): Promise<void> {
   await listen('agent', agent);
   await listen('helper', helper);
   const deps = {
@@ -90,10 +90,10 @@ async function become({ agent, helper, fresh = true, signal }: Guest): Promise<v
     credentials: { environment: async () => ({}) },
     watches: { start: () => void done.push('mounts watched') },
     records: { update: async () => void done.push('written down') },
-  } as unknown as HandlerDeps;
+  } as unknown as StepDeps;
   const context = { id: ID, signal: signal ?? new AbortController().signal, onProgress: () => {}, onLine: () => {} };
   const workspace = { jailMounts: [], guestMounts: [], identities: {} };
-  await settle(deps, context, { spec: spec(), vm: VM, workspace, fresh });
+  await finalizeStart(deps, context, { spec: spec(), vm: VM, workspace, fresh, reached: { generation: 1, boot: 1 } });
 }
 
 /** It stays a mere guest, and nothing waits for it any more. An agent that has answered keeps its connection. */
@@ -110,7 +110,7 @@ async function until(condition: () => boolean): Promise<void> {
 const bothReached = () => until(() => open.agent.size === 1 && open.helper.size === 1);
 
 test.each([true, false])('a guest whose parts answer is a sandbox (fresh: %s)', async (fresh) => {
-  await become({ agent: agentAnswers, helper: helperSays('ok'), fresh });
+  await assignIdentity({ agent: agentAnswers, helper: helperSays('ok'), fresh });
   expect(heard).toMatch(/^last;entropy /);
   expect(done).toEqual(['mounts watched', 'written down']);
   expect(guests.get(ID)).toBeDefined();
@@ -132,7 +132,7 @@ test.each([
   ['agent, after a boot,', { agent: silent, helper: helperSays('ok'), fresh: false }, NO_AGENT],
   ['helper', { agent: agentAnswers, helper: silent }, NO_HELPER],
 ])('where the %s says nothing, it is the one that is named', async (_, guest, error) => {
-  const settled = expect(become(guest)).rejects.toMatchObject(error);
+  const settled = expect(assignIdentity(guest)).rejects.toMatchObject(error);
   let over = false;
   void settled.then(() => {
     over = true;
@@ -150,12 +150,12 @@ test.each([
   ['what the helper refuses', helperSays('bind /x /y: no'), { code: 'workspace', why: 'bind /x /y: no' }],
   ['a helper that leaves', leaves, { code: 'guest-failed', message: NO_HELPER.message }],
 ])('%s is told at once: an agent that says nothing is not waited for', async (_, helper, error) => {
-  await expect(become({ agent: silent, helper })).rejects.toMatchObject(error);
+  await expect(assignIdentity({ agent: silent, helper })).rejects.toMatchObject(error);
   await expectNoSandbox();
 });
 
 test('an agent that leaves is told at once: a helper that says nothing is not waited for', async () => {
-  await expect(become({ agent: leaves, helper: silent })).rejects.toMatchObject({
+  await expect(assignIdentity({ agent: leaves, helper: silent })).rejects.toMatchObject({
     code: 'guest-failed',
     message: NO_AGENT.message,
   });
@@ -164,7 +164,9 @@ test('an agent that leaves is told at once: a helper that says nothing is not wa
 
 test('whoever gives the start up hears why, and neither part is waited for', async () => {
   const given = new AbortController();
-  const settled = expect(become({ agent: silent, helper: silent, signal: given.signal })).rejects.toThrow('enough');
+  const settled = expect(assignIdentity({ agent: silent, helper: silent, signal: given.signal })).rejects.toThrow(
+    'enough',
+  );
   await bothReached();
   given.abort(new Error('enough'));
   await settled;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { poolDemand, poolKeyOf } from '../../../../../lib/engine/local/pool/demand.ts';
 import type { WarmImage } from '../../../../../lib/image/warm/warm-image.ts';
 import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
-import type { InstanceRecord } from '../../../../../lib/state/records.ts';
+import { FIRST, type InstanceRecord } from '../../../../../lib/state/records.ts';
 import { FILE, rule, spec } from '../../../plan/spec.ts';
 
 const image = (key = 'k') => ({ key }) as WarmImage;
@@ -10,7 +10,7 @@ const waiting = (pool: number, change: Partial<SandboxSpec> = {}) =>
   spec({ lifecycle: { restart: 'on-failure', idleSeconds: 0, pool }, ...change });
 
 function record(applied: SandboxSpec | null, change: Partial<InstanceRecord> = {}): InstanceRecord {
-  return { applied, image: image(), stopped: null, ...change } as InstanceRecord;
+  return { applied, image: image(), desired: FIRST, ...change } as InstanceRecord;
 }
 
 const mount = (line: number) => ({
@@ -29,7 +29,9 @@ test('sandboxes that are alike share clones: as many as the one that asks for mo
 
 test('none for a sandbox that was not applied, that a person stopped, or that asks for none', () => {
   const asking = waiting(2);
-  expect(counts([record(null), record(asking, { image: null }), record(asking, { stopped: 'user' })])).toEqual([]);
+  expect(
+    counts([record(null), record(asking, { image: null }), record(asking, { desired: { ...FIRST, power: 'off' } })]),
+  ).toEqual([]);
   expect(counts([record(waiting(0))])).toEqual([]);
 });
 

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { createPool } from '../../../../../lib/engine/local/pool/pool.ts';
 import type { PooledClone } from '../../../../../lib/engine/local/pool/pooled-clone.ts';
 import type { WarmImage } from '../../../../../lib/image/warm/warm-image.ts';
-import type { InstanceRecord } from '../../../../../lib/state/records.ts';
+import { FIRST, type InstanceRecord } from '../../../../../lib/state/records.ts';
 import { spec } from '../../../plan/spec.ts';
 
 const IMAGE = { key: 'k' } as WarmImage;
@@ -15,7 +15,7 @@ function rig(count: number, made: (signal: AbortSignal) => Promise<void> = async
   const log: string[] = [];
   const state = { count, tries: 0 };
   const pool = createPool({
-    records: () => [{ applied: asking(state.count), image: IMAGE, stopped: null } as InstanceRecord],
+    records: () => [{ applied: asking(state.count), image: IMAGE, desired: FIRST } as InstanceRecord],
     async make({ id, signal }) {
       state.tries += 1;
       await made(signal);

@@ -1,5 +1,5 @@
 /**
- * A new daemon and the machines of the one before: real records, doors and processes. The processes only stand for QEMU, with its sign in
+ * A new daemon and the machines of the one before: real records, egress proxies and processes. The processes only replace QEMU, with its sign in
  * their command line; the watch over the mounts and the supervisor are test doubles.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -7,22 +7,23 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { recover } from '../../../../lib/daemon/control/recover.ts';
-import { createCredentials } from '../../../../lib/engine/local/credentials/credentials.ts';
-import { createEgress } from '../../../../lib/engine/local/egress/egress.ts';
-import type { HandlerDeps } from '../../../../lib/engine/local/steps/step-deps.ts';
-import { SbxError } from '../../../../lib/errors.ts';
-import { createGateway, type Gateway } from '../../../../lib/gateway/gateway.ts';
-import { openStore } from '../../../../lib/image/store/store.ts';
-import { type Home, homeOf, instancePaths } from '../../../../lib/paths.ts';
-import type { Supervisor } from '../../../../lib/reconcile/supervisor.ts';
-import { openSecrets } from '../../../../lib/secrets/secrets.ts';
-import type { SandboxSpec } from '../../../../lib/spec/spec.ts';
-import { Records } from '../../../../lib/state/records.ts';
-import { createQemuDriver } from '../../../../lib/vm/qemu/driver.ts';
-import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
-import { spec } from '../../../unit/plan/spec.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { watchAll } from '../../../../../lib/daemon/service.ts';
+import { createCredentials } from '../../../../../lib/engine/local/credentials/credentials.ts';
+import { createEgress } from '../../../../../lib/engine/local/egress/egress.ts';
+import type { VmDeps } from '../../../../../lib/engine/local/vm/deps.ts';
+import { recover } from '../../../../../lib/engine/local/vm/recover.ts';
+import { SbxError } from '../../../../../lib/errors.ts';
+import { createGateway, type Gateway } from '../../../../../lib/gateway/gateway.ts';
+import { openStore } from '../../../../../lib/image/store/store.ts';
+import { type Home, homeOf, instancePaths } from '../../../../../lib/paths.ts';
+import type { Supervisor } from '../../../../../lib/reconcile/supervisor.ts';
+import { openSecrets } from '../../../../../lib/secrets/secrets.ts';
+import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
+import { FIRST, Records } from '../../../../../lib/state/records.ts';
+import { createQemuDriver } from '../../../../../lib/vm/qemu/driver.ts';
+import { markerOf } from '../../../../../lib/vm/qemu/vm-process.ts';
+import { spec } from '../../../../unit/plan/spec.ts';
 
 let home: Home;
 let projects: string;
@@ -38,13 +39,8 @@ beforeEach(() => {
   gateway = createGateway();
   records = new Records(home);
   [machines, log, said] = [[], [], ''];
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    said += text;
-    return true;
-  });
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
   for (const machine of machines) machine.kill('SIGKILL');
   await gateway[Symbol.asyncDispose]();
   for (const dir of [home.root, projects]) rmSync(dir, { recursive: true, force: true });
@@ -70,7 +66,10 @@ async function sandbox(id: string): Promise<{ workspace: string; machine: ChildP
     target: applied,
     applied,
     image: null,
-    stopped: null,
+    desired: FIRST,
+    generation: 1,
+    boot: 1,
+    built: null,
     resumed: null,
     createdAt: new Date(0).toISOString(),
   });
@@ -82,24 +81,33 @@ async function newDaemon({ unwatchable = [] as string[] } = {}): Promise<void> {
   const driver = createQemuDriver({ probeCache: home.probes });
   const askerOf = (id: string) => ({ dir: '/project', name: id });
   const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
-  const doors = createEgress({ home, gateway, credentials });
+  const egress = createEgress({ home, gateway, credentials });
   const start = (id: string) => {
     if (unwatchable.includes(id)) throw new SbxError('workspace', 'it cannot be watched', { why: 'no watch is left' });
     log.push(`${id} mounts watched`);
   };
   const image = { store: openStore(home.store), driver };
-  const deps = { home, records, driver, gateway, doors, credentials, image, watches: { start } };
+  const deps = { home, records, driver, gateway, egress, credentials, image, watches: { start } };
+  await recover(deps as unknown as VmDeps, {
+    isPooled: () => false,
+    endPooled: async () => {},
+    log: (message) => {
+      said += `${message}\n`;
+    },
+  });
   const watch = (id: string) => {
     const runs = driver.find(instancePaths(home, id)) !== undefined;
-    log.push(`${id} kept, ${runs ? 'running' : 'ended'}, door ${gateway.hashOf(id) === undefined ? 'shut' : 'open'}`);
+    log.push(
+      `${id} kept, ${runs ? 'running' : 'ended'}, proxy ${gateway.hashOf(id) === undefined ? 'closed' : 'open'}`,
+    );
   };
-  await recover(deps as unknown as HandlerDeps, { watch } as unknown as Supervisor);
+  watchAll(records, { watch } as unknown as Supervisor);
 }
 
 test('a machine of before is taken over as it runs', async () => {
   const { machine } = await sandbox('fine');
   await newDaemon();
-  expect(log).toEqual(['fine mounts watched', 'fine kept, running, door open']);
+  expect(log).toEqual(['fine mounts watched', 'fine kept, running, proxy open']);
   expect(machine.exitCode ?? machine.signalCode).toBeNull();
   expect(said).toBe('');
 });
@@ -108,22 +116,25 @@ test.each([
   [
     'whose mounts cannot be watched',
     { unwatchable: ['bad'] },
-    /^bad: .* is ended: it cannot be watched \(no watch is left\)\n$/,
+    /^bad: .*ending the VM: it cannot be watched \(no watch is left\)\n$/,
   ],
-  ['whose workspace is gone', {}, /^bad: .* is ended: .*\n$/],
-])('one %s is ended and its door shut before it is kept; the others are taken over', async (_, how, reason) => {
-  const { workspace, ended } = await sandbox('bad');
-  const other = await sandbox('fine');
-  if (!('unwatchable' in how)) rmSync(workspace, { recursive: true });
-  await newDaemon(how);
-  // Kept all the same: the supervisor starts it again where that is possible, and says why where it is not.
-  expect(log.filter((line) => line.startsWith('bad kept'))).toEqual(['bad kept, ended, door shut']);
-  expect(await ended).toEqual([null, 'SIGKILL']);
-  expect(existsSync(instancePaths(home, 'bad').proxySocket)).toBe(false);
-  expect(log).toContain('fine kept, running, door open');
-  expect(other.machine.exitCode ?? other.machine.signalCode).toBeNull();
-  expect(said).toMatch(reason);
-});
+  ['whose workspace is gone', {}, /^bad: .*ending the VM: .*\n$/],
+])(
+  'one %s is ended and its egress proxy closed before it is kept; the others are taken over',
+  async (_, how, reason) => {
+    const { workspace, ended } = await sandbox('bad');
+    const other = await sandbox('fine');
+    if (!('unwatchable' in how)) rmSync(workspace, { recursive: true });
+    await newDaemon(how);
+    // Kept all the same: the supervisor starts it again where that is possible, and says why where it is not.
+    expect(log.filter((line) => line.startsWith('bad kept'))).toEqual(['bad kept, ended, proxy closed']);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(existsSync(instancePaths(home, 'bad').proxySocket)).toBe(false);
+    expect(log).toContain('fine kept, running, proxy open');
+    expect(other.machine.exitCode ?? other.machine.signalCode).toBeNull();
+    expect(said).toMatch(reason);
+  },
+);
 
 test('a machine of a sandbox that was never applied in full is neither taken over nor kept: the next apply finishes it', async () => {
   await sandbox('half');

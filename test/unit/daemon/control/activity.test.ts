@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createActivityTracker } from '../../../../../lib/engine/local/guests/activity.ts';
+import { createActivityTracker } from '../../../../lib/daemon/control/activity.ts';
 
 function at() {
   const clock = { now: 1000 };

@@ -1,0 +1,88 @@
+/** The boundary to what runs sandboxes: QEMU on this host (lib/engine/local). The daemon decides, an engine does. */
+import type { GuestConnection } from '../guest/client/connection.ts';
+import type { SessionsRunning } from '../guest/protocol/messages.ts';
+import type { ObservedSandbox, Step } from '../plan/types.ts';
+import type { SandboxSpec } from '../spec/spec.ts';
+import type { Grant } from '../state/grants.ts';
+
+/** Fields of a spec that not every engine can provide */
+export type Capability = 'lifecycle.pool' | 'mounts' | 'credentials' | 'network.http';
+
+export interface StepContext {
+  /** The sandbox's instance id */
+  id: string;
+  signal: AbortSignal;
+  onProgress: (message: string) => void;
+  onLine: (line: string) => void;
+}
+
+/** What `sbx ls` shows of a sandbox besides its record. */
+export interface SandboxStatusFacts {
+  vm: { pid: number; startTime: string; accel: string; startedAt: string } | undefined;
+  /** The VM went through the identity sequence */
+  finalized: boolean;
+  /** The guest agent answers */
+  connected: boolean;
+  /** As the guest reported last; undefined: unknown */
+  sessions: SessionsRunning | undefined;
+  /** The egress proxy serves its policy */
+  networkReady: boolean;
+  /** The VM is paused: the host's disk is full */
+  diskFull: boolean;
+}
+
+export interface OpenGuest {
+  connection: GuestConnection;
+  /** For each command: the host's registries, the spec's `env`, placeholders */
+  environment: Record<string, string>;
+  /** MUST be called before a session of the agent begins */
+  watchSessions(): void;
+}
+
+/** Bytes of the disk and of each layer below it, for `sbx inspect`. */
+export interface SandboxStorage {
+  instanceDir: string;
+  diskBytes: number;
+  layers: { kind: string; key: string; bytes: number }[];
+  pool: { wanted: number; waiting: number };
+}
+
+export interface Garbage {
+  kind: string;
+  key: string;
+  bytes: number;
+  reason: string;
+}
+
+/**
+ * Observes sandboxes and runs the steps of plans. Every method MUST be idempotent: safe to call again after it was cut off anywhere, also in
+ * another process. Methods with a signal MUST end soon after it aborts, and leave a state from which the next plan continues.
+ * No sandbox ends because the process that uses the engine does.
+ */
+export interface Engine extends AsyncDisposable {
+  readonly capabilities: ReadonlySet<Capability>;
+  /** Takes over the sandboxes of an earlier process and removes its leftovers. MUST be called once, before any other method. */
+  recover(): Promise<void>;
+  /** MUST read the real state at each call. A sandbox that does not exist is observed as absent. */
+  observe(id: string, signal?: AbortSignal): Promise<ObservedSandbox>;
+  /** @throws StepError */
+  run(step: Step, context: StepContext): Promise<void>;
+  /** Connects to the guest agent. @throws SbxError `not-running`, `guest-failed` */
+  open(id: string, spec: SandboxSpec): Promise<OpenGuest>;
+  /** Ends the sandbox and removes all of it. No error when there is none. */
+  destroy(id: string): Promise<void>;
+  /** Hash of the policy that this spec means for this sandbox, grants included; compared with `ObservedSandbox.networkHash` */
+  networkHash(id: string, spec: SandboxSpec): string;
+  /** In force at once where the sandbox runs. @throws SbxError `refused-policy` */
+  grant(id: string, spec: SandboxSpec, grants: Grant[]): { grants: Grant[]; live: boolean };
+  status(id: string): SandboxStatusFacts;
+  storage(id: string): Promise<SandboxStorage>;
+  /** Ends pooled clones that no desired state asks for */
+  shrinkPool(): Promise<void>;
+  /** Starts to make the pooled clones that are missing. MUST NOT throw */
+  fillPool(): void;
+  /** Periodic work: clocks, full disks, console logs, the warm pool. MUST NOT throw */
+  tick(): void;
+  readonly pooled: number;
+  collectGarbage(dryRun: boolean): Promise<Garbage[]>;
+}

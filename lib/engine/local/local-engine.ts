@@ -1,0 +1,214 @@
+/** The engine of this host: QEMU VMs in jails, cloned from warm snapshots. Everything is found again on disk; nothing lives only in memory. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createGateway } from '../../gateway/gateway.ts';
+import type { Registries } from '../../image/bake/bake-script.ts';
+import { findRuntimeParts } from '../../image/platform/runtime.ts';
+import { collectGarbage } from '../../image/store/gc.ts';
+import { openStore } from '../../image/store/store.ts';
+import { ensurePrivateDir, type Home, instancePaths } from '../../paths.ts';
+import type { Step } from '../../plan/types.ts';
+import type { Secrets } from '../../secrets/secrets.ts';
+import type { SandboxSpec } from '../../spec/spec.ts';
+import { cached } from '../../state/cached.ts';
+import type { Grant } from '../../state/grants.ts';
+import type { Records } from '../../state/records.ts';
+import { boundConsole } from '../../vm/console-log.ts';
+import { createQemuDriver } from '../../vm/qemu/driver.ts';
+import type { Capability, Engine, Garbage, SandboxStatusFacts, SandboxStorage, StepContext } from '../engine.ts';
+import { StepError } from '../step-error.ts';
+import { createCredentials } from './credentials/credentials.ts';
+import { openBakeEgress } from './egress/bake-egress.ts';
+import { createEgress } from './egress/egress.ts';
+import { createGuests } from './guests/connections.ts';
+import { environmentOf } from './guests/environment.ts';
+import { createPool } from './pool/pool.ts';
+import { endPooled, isAlive, isPooled, makePooled } from './pool/pooled-clone.ts';
+import { destroy } from './steps/destroy.ts';
+import { isFinalized, observe } from './steps/observe.ts';
+import { runStep } from './steps/run-step.ts';
+import type { StepDeps } from './steps/step-deps.ts';
+import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
+import type { VmDeps } from './vm/deps.ts';
+import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
+import { createMountWatches } from './vm/mount-watches.ts';
+import { messageOf, recover } from './vm/recover.ts';
+
+export interface LocalEngineOptions {
+  home: Home;
+  records: Records;
+  secrets: Secrets;
+  /** Folder of the bundles: the guest agent lies below it */
+  distDir: string;
+  registries: () => Promise<Registries>;
+  /** Hosts that a bake may reach */
+  bakeHosts: () => Promise<{ host: string; port: number }[]>;
+  /** A VM ended, or its guest agent restarted: observe the sandbox again */
+  onChange: (id: string) => void;
+  log: (message: string) => void;
+}
+
+const ANSWER_MS = 10_000;
+
+export class LocalEngine implements Engine {
+  readonly capabilities: ReadonlySet<Capability> = new Set(['lifecycle.pool', 'mounts', 'credentials', 'network.http']);
+  readonly #deps: StepDeps;
+  readonly #disks: DiskWatch;
+  readonly #clocks: ClockWatch = createClockWatch();
+  readonly #log: (message: string) => void;
+
+  constructor(options: LocalEngineOptions) {
+    const parts = vmDepsOf(options);
+    const pool = createPool({
+      records: () => parts.records.list(),
+      make: (request) => makePooled(parts, request),
+      end: (id) => endPooled(parts, id),
+      isAlive: (clone) => isAlive(parts, clone),
+    });
+    this.#deps = { ...parts, pool };
+    this.#disks = createDiskWatch(parts.driver);
+    this.#log = options.log;
+  }
+
+  recover(): Promise<void> {
+    return recover(this.#deps, { isPooled, endPooled: (id) => endPooled(this.#deps, id), log: this.#log });
+  }
+
+  observe(id: string, signal?: AbortSignal) {
+    return observe(this.#deps, id, signal);
+  }
+
+  async run(step: Step, context: StepContext): Promise<void> {
+    try {
+      await runStep(this.#deps, step, context);
+    } catch (error) {
+      throw new StepError(step, error);
+    }
+  }
+
+  async open(id: string, spec: SandboxSpec) {
+    const { guests, home } = this.#deps;
+    const connection = await guests.connect(id, instancePaths(home, id).agent, { fresh: false, timeoutMs: ANSWER_MS });
+    const environment = await environmentOf(this.#deps, id, spec);
+    return { connection, environment, watchSessions: () => guests.watchSessions(id) };
+  }
+
+  destroy(id: string): Promise<void> {
+    const context = { id, signal: new AbortController().signal, onProgress: () => {}, onLine: () => {} };
+    return destroy(this.#deps, { action: 'destroy', sandbox: id }, context);
+  }
+
+  networkHash(id: string, spec: SandboxSpec): string {
+    return this.#deps.egress.hashFor(id, spec);
+  }
+
+  grant(id: string, spec: SandboxSpec, added: Grant[]) {
+    const grants = this.#deps.egress.grant(id, spec, added);
+    return { grants, live: this.#deps.gateway.hashOf(id) !== undefined };
+  }
+
+  status(id: string): SandboxStatusFacts {
+    const { driver, home, guests, gateway, records } = this.#deps;
+    const vm = driver.find(instancePaths(home, id));
+    const record = records.get(id);
+    return {
+      vm,
+      finalized: vm !== undefined && record !== undefined && isFinalized(record, vm),
+      connected: guests.get(id) !== undefined,
+      sessions: guests.sessionsOf(id),
+      networkReady: gateway.hashOf(id) !== undefined,
+      diskFull: this.#disks.isWaiting(id),
+    };
+  }
+
+  async storage(id: string): Promise<SandboxStorage> {
+    const { home, image, records, pool } = this.#deps;
+    const { dir, disk } = instancePaths(home, id);
+    const { image: own, applied } = records.require(id);
+    const layers = await image.store.list();
+    const bytesOf = (kind: string, key: string) =>
+      layers.find((layer) => layer.kind === kind && layer.key === key)?.bytes ?? 0;
+    return {
+      instanceDir: dir,
+      diskBytes: (statSync(disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512,
+      layers: (own?.chain ?? []).map(({ kind, key }) => ({ kind, key, bytes: bytesOf(kind, key) })),
+      pool: {
+        wanted: applied?.lifecycle.pool ?? 0,
+        waiting: applied === null || own === null ? 0 : pool.waiting(applied, own),
+      },
+    };
+  }
+
+  shrinkPool(): Promise<void> {
+    return this.#deps.pool.shrink();
+  }
+
+  fillPool(): void {
+    void this.#deps.pool.tend();
+  }
+
+  tick(): void {
+    const { records, guests, home } = this.#deps;
+    const all = records.list();
+    void this.#clocks.look(all.flatMap(({ id }) => guests.get(id) ?? []));
+    void this.#disks.look(all.map(({ id }) => ({ id, places: instancePaths(home, id) })));
+    this.fillPool();
+    for (const { id } of all) boundConsole(instancePaths(home, id).console);
+  }
+
+  get pooled(): number {
+    return this.#deps.pool.size;
+  }
+
+  collectGarbage(dryRun: boolean): Promise<Garbage[]> {
+    const { records, image } = this.#deps;
+    const used = records.list().flatMap((record) => [record.image, record.built].flatMap((one) => one?.chain ?? []));
+    return collectGarbage(image.store, used, dryRun);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#deps.egress[Symbol.dispose]();
+    this.#deps.watches[Symbol.dispose]();
+    await this.#deps.pool[Symbol.asyncDispose]();
+    await this.#deps.guests[Symbol.asyncDispose]();
+    await this.#deps.gateway[Symbol.asyncDispose]();
+  }
+}
+
+function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEngineOptions): VmDeps {
+  const gateway = createGateway();
+  const driver = createQemuDriver({ probeCache: home.probes });
+  const askerOf = (id: string) => {
+    const { projectDir, name } = records.require(id);
+    return { dir: projectDir, name };
+  };
+  const ids = records.list().map(({ id }) => id);
+  const credentials = createCredentials({ home, secrets, askerOf, ids });
+  const watches = createMountWatches((id, pid, why) => {
+    const paths = instancePaths(home, id);
+    // Another VM of the same sandbox has mounts, and a watch, of its own.
+    if (driver.find(paths)?.pid !== pid) return;
+    log(`${id}: its mounts could not be restored, restarting it: ${messageOf(why)}`);
+    // Its protected paths are open and stay so: it must not keep running. The supervisor starts it again with every mount in place.
+    void driver.destroy(paths).then(() => onChange(id));
+  });
+  return {
+    home,
+    records,
+    driver,
+    gateway,
+    egress: createEgress({ home, gateway, credentials }),
+    credentials,
+    guests: createGuests(onChange),
+    watches,
+    image: {
+      store: openStore(ensurePrivateDir(home.store)),
+      driver,
+      runtimeParts: () => findRuntimeParts(options.distDir),
+      openEgress: async ({ dir, egress }, name) =>
+        openBakeEgress(gateway, { dir, socketPath: join(egress, 'proxy'), name, hosts: await options.bakeHosts() }),
+      logs: ensurePrivateDir(join(home.root, 'logs')),
+    },
+    registries: cached(options.registries),
+  };
+}

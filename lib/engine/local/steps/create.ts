@@ -1,0 +1,48 @@
+/** Replaces an instance's disk by a clone of the warm base and resumes it. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { verifyImage } from '../../../image/warm/warm-image.ts';
+import { instancePaths } from '../../../paths.ts';
+import type { SandboxSpec } from '../../../spec/spec.ts';
+import type { StepContext } from '../../engine.ts';
+import { claim } from '../pool/pooled-clone.ts';
+import { finalizeStart } from '../vm/finalize-start.ts';
+import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
+import { endVm, type StepDeps, type StepHandler, warmImage } from './step-deps.ts';
+
+export const create: StepHandler<'create'> = async (deps, { spec, generation, boot }, context) => {
+  const { id, signal } = context;
+  const record = deps.records.require(id);
+  const image = record.built ?? (await warmImage(deps, spec, context));
+  await verifyImage(deps.image, image);
+  const paths = instancePaths(deps.home, id);
+  await endVm(deps, id);
+  signal.throwIfAborted();
+  mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
+  // A reset that is cut off is found by its generation: the spec stays applied.
+  const applied = isDeepStrictEqual(record.applied, spec) ? record.applied : null;
+  await deps.records.update(id, { target: spec, applied, image, built: null, resumed: null });
+  rmSync(paths.disk, { force: true });
+  const request = { id, spec, image, signal };
+  const resumed =
+    (await fromPool(deps, request, context)) ?? (await resumeClone(deps, request, () => freshEgress(deps, id, spec)));
+  await finalizeStart(deps, context, { spec, ...resumed, fresh: true, reached: { generation, boot } });
+};
+
+/** Claims a pooled clone where one fits. */
+async function fromPool(deps: StepDeps, request: CloneRequest, context: StepContext): Promise<ResumedVm | undefined> {
+  const clone = deps.pool.take(request.spec, request.image);
+  if (clone === undefined) return undefined;
+  const openEgress = () => freshEgress(deps, request.id, request.spec);
+  const claimed = await claim(deps, clone, { ...request, openEgress });
+  if (claimed !== undefined) context.onProgress('a clone from the warm pool');
+  return claimed;
+}
+
+/** A fresh VM trusts a fresh certificate authority. */
+async function freshEgress(deps: StepDeps, id: string, spec: SandboxSpec): Promise<void> {
+  await deps.egress.close(id);
+  rmSync(instancePaths(deps.home, id).authority, { force: true });
+  await deps.credentials.renew(id);
+  await deps.egress.open(id, spec);
+}

@@ -1,0 +1,32 @@
+/** Cold-boots an instance on its own disk. */
+import { existsSync } from 'node:fs';
+import { verifyImage } from '../../../image/warm/warm-image.ts';
+import { instancePaths } from '../../../paths.ts';
+import { bootSupervised } from '../../../vm/boot-supervisor.ts';
+import { finalizeStart } from '../vm/finalize-start.ts';
+import { mustShow, vmConfigOf } from '../vm/resume-clone.ts';
+import { prepareWorkspace } from '../vm/workspaces.ts';
+import { create } from './create.ts';
+import { endVm, type StepHandler } from './step-deps.ts';
+
+/** An instance without a disk, after a create that was cut off, is cloned again. */
+export const start: StepHandler<'start'> = async (deps, step, context) => {
+  const { id, signal } = context;
+  const { spec, generation, boot } = step;
+  const { image } = deps.records.require(id);
+  const paths = instancePaths(deps.home, id);
+  if (image === null || !existsSync(paths.disk)) return create(deps, { ...step, action: 'create' }, context);
+  await endVm(deps, id);
+  context.onProgress('checking the layers under its disk');
+  await verifyImage(deps.image, image);
+  const workspace = await prepareWorkspace(deps.home, id, spec);
+  await deps.egress.open(id, spec);
+  await deps.records.update(id, { resumed: null });
+  const config = vmConfigOf({ spec, image, disk: paths.disk, workspace });
+  const { process: vm, guest } = await bootSupervised(deps.driver, config, paths, {
+    signal,
+    beforeRun: (started) => mustShow(started, workspace),
+  });
+  await guest[Symbol.asyncDispose]();
+  await finalizeStart(deps, context, { spec, vm, workspace, fresh: false, reached: { generation, boot } });
+};
