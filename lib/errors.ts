@@ -151,6 +151,12 @@ export function fromErrorJson(json: ErrorJson): SbxError {
   });
 }
 
+/** One line for logs: the message with its reason. */
+export function summaryOf(error: unknown): string {
+  if (!(error instanceof Error)) return JSON.stringify(error);
+  return error instanceof SbxError && error.why !== undefined ? `${error.message} (${error.why})` : error.message;
+}
+
 export function errnoOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
     ? error.code

@@ -4,6 +4,7 @@ import type { ErrorJson } from '../errors.ts';
 import type { Change, Plan } from '../plan/types.ts';
 import type { NewSecret } from '../secrets/secrets.ts';
 import type { SecretInfo, SecretScope } from '../secrets/types.ts';
+import type { Power } from '../spec/desired.ts';
 import type { ProjectSpec, SandboxSpec, Source } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
 import type { GuestPlace, WantedGuest } from './guest-upgrade.ts';
@@ -37,6 +38,8 @@ export interface Notice {
 
 export interface PlanResponse extends Plan {
   notices: Notice[];
+  /** The recorded desired state of each sandbox of the project: a stop, reset or rm that is not done yet shows here */
+  desired: { sandbox: string; exists: boolean; power: Power; generation: number; boot: number }[];
   /** Hash of everything in this spec that widens; what `acceptWidening` must repeat */
   wideningHash: string;
   /** The approved hash equals `wideningHash`, or nothing widens */

@@ -1,4 +1,4 @@
-/** What a person let out of one sandbox from the command line, for a while or until it is removed: a file in the instance's folder. */
+/** Allow entries added with `sbx net allow`, for a time or until the sandbox is removed: a file in the instance's folder. */
 import { readFileSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { SbxError } from '../errors.ts';
@@ -10,7 +10,7 @@ import type { SandboxSpec } from '../spec/spec.ts';
 export interface Grant {
   /** What the gateway gets */
   pattern: string;
-  /** As the person wrote it */
+  /** As the user wrote it */
   text: string;
   /** Named by the host's own configuration (a preset) */
   trusted: boolean;
@@ -19,12 +19,12 @@ export interface Grant {
   until?: string;
 }
 
-/** Those in force. A damaged file grants nothing. */
+/** The grants in force. A damaged file grants nothing. */
 export function readGrants(home: Home, id: string, now = Date.now()): Grant[] {
   return readAll(home, id).filter((grant) => grant.until === undefined || Date.parse(grant.until) > now);
 }
 
-/** Expired ones go. One of the same pattern is replaced. */
+/** Removes expired grants and replaces one of the same pattern. */
 export function addGrants(home: Home, id: string, added: Grant[]): Grant[] {
   const patterns = new Set(added.map(({ pattern }) => pattern));
   const grants = [...readGrants(home, id).filter(({ pattern }) => !patterns.has(pattern)), ...added];
@@ -32,7 +32,7 @@ export function addGrants(home: Home, id: string, added: Grant[]): Grant[] {
   return grants;
 }
 
-/** @throws SbxError `usage`: no time that could pass. */
+/** @throws SbxError `usage` on a duration that is not positive or longer than a year. */
 export function grantsOf(
   rules: Pick<Grant, 'pattern' | 'text' | 'trusted'>[],
   seconds?: number,
@@ -49,7 +49,7 @@ export function grantsOf(
 
 const SECONDS_MAX = 366 * 86_400;
 
-/** The policy of the file and what was granted beyond it: what the door really serves. */
+/** The policy of the spec with the grants added: what the egress proxy serves. */
 export function livePolicy(spec: SandboxSpec, grants: readonly Grant[]): PolicyInput {
   const policy = policyOf(spec);
   return { ...policy, allow: [...policy.allow, ...grants.map(ruleOf)] };

@@ -1,4 +1,4 @@
-/** Short names on disk of what has long ones. */
+/** Short, stable names on disk for paths and names of any length. */
 import { createHash } from 'node:crypto';
 
 /** Stable short id of a sandbox: the project's real path and the sandbox's name. */

@@ -1,9 +1,9 @@
-/** When each sandbox was used last: commands, shells, copies, and the sessions of its agent. Nothing is kept: a new daemon begins anew. */
+/** Tracks when each sandbox was last used: commands, shells, copies, sessions of its agent. In memory only: a new daemon starts at zero. */
 export interface ActivityTracker {
-  /** From now until it is disposed it is in use */
+  /** In use until the result is disposed */
   begin(id: string): Disposable;
-  /** Milliseconds since it was used last, or since this was first asked of this machine. `busy`: it is in use now, by others */
-  idleFor(id: string, machine: string, busy: boolean): number;
+  /** Milliseconds since its last use, or since the first call for this VM. `busy`: in use now in another way */
+  idleFor(id: string, vm: string, busy: boolean): number;
   forget(id: string): void;
 }
 
@@ -11,14 +11,14 @@ interface Use {
   open: number;
   /** As `now` */
   last: number;
-  machine: string | undefined;
+  vm: string | undefined;
 }
 
-/** `now` stands still while the host sleeps: an idle time is one in which the sandbox could have been used. */
+/** The default clock stops while the host sleeps: only time in which the sandbox could have been used is idle time. */
 export function createActivityTracker(now: () => number = () => performance.now()): ActivityTracker {
   const uses = new Map<string, Use>();
   const of = (id: string) => {
-    const use = uses.get(id) ?? { open: 0, last: now(), machine: undefined };
+    const use = uses.get(id) ?? { open: 0, last: now(), vm: undefined };
     uses.set(id, use);
     return use;
   };
@@ -36,10 +36,10 @@ export function createActivityTracker(now: () => number = () => performance.now(
         },
       };
     },
-    idleFor(id, machine, busy) {
+    idleFor(id, vm, busy) {
       const use = of(id);
-      if (busy || use.open > 0 || use.machine !== machine) use.last = now();
-      use.machine = machine;
+      if (busy || use.open > 0 || use.vm !== vm) use.last = now();
+      use.vm = vm;
       return now() - use.last;
     },
     forget: (id) => void uses.delete(id),

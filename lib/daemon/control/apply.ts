@@ -35,6 +35,7 @@ export async function planOf(
   return {
     ...found,
     notices: noticesOf(meant.map((spec) => ({ spec, isSet: isSet(spec.name) }))),
+    desired: recordedDesired(records, project),
     wideningHash: hash,
     widening,
     approved: widening.length === 0 || records.project(project.dir).approvedHash === hash,
@@ -86,6 +87,20 @@ async function approve(records: Records, { project, only }: ApplyRequest, found:
   const meant = only === undefined || found.widening.length > 0;
   if (!meant || records.project(project.dir).approvedHash === found.wideningHash) return;
   await records.putProject({ version: 1, dir: project.dir, approvedHash: found.wideningHash });
+}
+
+/** What each sandbox of the project is to be now, before an apply. */
+function recordedDesired(records: Records, project: ProjectSpec): PlanResponse['desired'] {
+  return records
+    .list()
+    .filter(({ projectDir }) => projectDir === project.dir)
+    .map(({ name, desired: { exists, power, generation, boot } }) => ({
+      sandbox: name,
+      exists,
+      power,
+      generation,
+      boot,
+    }));
 }
 
 /** The sandboxes that the file names, and those that it no longer does. */

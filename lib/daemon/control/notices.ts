@@ -1,5 +1,4 @@
-/** What a person should know of a project's credentials before an agent runs into it. */
-
+/** Warns of a project's credentials that will not work. */
 import type { Notice } from '../../api/contract.ts';
 import { parseAuthority } from '../../gateway/address/canonical-host.ts';
 import { compilePolicy, decide } from '../../gateway/policy/policy.ts';
@@ -11,7 +10,7 @@ export interface NoticeFacts {
   isSet: (secret: string) => boolean;
 }
 
-/** Each once, however many sandboxes share it. Pure. */
+/** One notice for each cause, also where several sandboxes share it. Pure. */
 export function noticesOf(facts: NoticeFacts[]): Notice[] {
   const all = facts.flatMap(({ spec, isSet }) => [...unset(spec, isSet), ...uncovered(spec)]);
   return [...new Map(all.map((notice) => [notice.message, notice])).values()];
@@ -35,7 +34,7 @@ function uncovered(spec: SandboxSpec): Notice[] {
     const verdict = endpoint === undefined ? undefined : decide(policy, endpoint);
     if (verdict === undefined || (verdict.allow && verdict.reason === 'rule')) return [];
     const why = verdict.reason === 'default-deny' ? 'no allow rule covers it' : verdict.detail;
-    return [{ message: `${env} is for ${host}, which is not reached: ${why}${placeOf(source)}`, source }];
+    return [{ message: `${env} is for ${host}, which no request can reach: ${why}${placeOf(source)}`, source }];
   });
 }
 

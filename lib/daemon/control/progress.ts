@@ -1,13 +1,12 @@
-/** What a client hears of the work that its request waits for. */
-
+/** Events for clients that wait for the steps of their request. */
 import type { ApplyResult, DaemonEvent, RequestContext } from '../../api/contract.ts';
 import { toErrorJson } from '../../errors.ts';
 import type { StepEvent } from '../../reconcile/supervisor.ts';
 
-/** Who listens to a sandbox: whatever its handlers say goes to all of them. */
+/** The listeners of each sandbox: all of them receive what its steps report. */
 export interface Listeners {
   tell(id: string, event: DaemonEvent): void;
-  /** Returns what ends it */
+  /** Returns the function that removes it */
   add(id: string, listener: (event: DaemonEvent) => void): () => void;
 }
 
@@ -28,11 +27,11 @@ export function createListeners(): Listeners {
   };
 }
 
-/** A step's event for the client, and, when it is done, for the result. */
+/** Sends a step's event to the client, and adds a step that is done to the result. */
 export function report(event: StepEvent, context: RequestContext, steps: ApplyResult['steps']): void {
   const { sandbox, action } = event.step;
   if (event.status === 'waiting') {
-    context.emit({ type: 'progress', sandbox, message: 'waiting for its turn' });
+    context.emit({ type: 'progress', sandbox, message: 'waiting for other builds and starts' });
     return;
   }
   if (event.status === 'done') steps.push({ sandbox, action, durationMs: event.durationMs ?? 0 });

@@ -1,9 +1,9 @@
-/** One thing at a time for a project: a second caller waits, then looks anew. */
+/** Runs one request at a time for each project; a second one waits. */
 export interface ProjectMutex {
   take<T>(projectDir: string, work: () => Promise<T>): Promise<T>;
 }
 
-/** `onIdle`: nobody's turn is left. */
+/** `onIdle`: no request runs or waits any more. */
 export function createProjectMutex(onIdle: () => void = () => {}): ProjectMutex {
   const last = new Map<string, Promise<unknown>>();
   return {

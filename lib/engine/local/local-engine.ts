@@ -1,6 +1,7 @@
 /** The engine of this host: QEMU VMs in jails, cloned from warm snapshots. Everything is found again on disk; nothing lives only in memory. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { summaryOf } from '../../errors.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Registries } from '../../image/bake/bake-script.ts';
 import { findRuntimeParts } from '../../image/platform/runtime.ts';
@@ -20,9 +21,9 @@ import { StepError } from '../step-error.ts';
 import { createCredentials } from './credentials/credentials.ts';
 import { openBakeEgress } from './egress/bake-egress.ts';
 import { createEgress } from './egress/egress.ts';
-import { createGuests } from './guests/connections.ts';
+import { Guests } from './guests/connections.ts';
 import { environmentOf } from './guests/environment.ts';
-import { createPool } from './pool/pool.ts';
+import { Pool } from './pool/pool.ts';
 import { endPooled, isAlive, isPooled, makePooled } from './pool/pooled-clone.ts';
 import { destroy } from './steps/destroy.ts';
 import { isFinalized, observe } from './steps/observe.ts';
@@ -32,7 +33,7 @@ import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import type { VmDeps } from './vm/deps.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
 import { createMountWatches } from './vm/mount-watches.ts';
-import { messageOf, recover } from './vm/recover.ts';
+import { recover } from './vm/recover.ts';
 
 export interface LocalEngineOptions {
   home: Home;
@@ -59,7 +60,8 @@ export class LocalEngine implements Engine {
 
   constructor(options: LocalEngineOptions) {
     const parts = vmDepsOf(options);
-    const pool = createPool({
+    const pool = new Pool({
+      log: options.log,
       records: () => parts.records.list(),
       make: (request) => makePooled(parts, request),
       end: (id) => endPooled(parts, id),
@@ -144,14 +146,14 @@ export class LocalEngine implements Engine {
   }
 
   fillPool(): void {
-    void this.#deps.pool.tend();
+    void this.#deps.pool.fill();
   }
 
   tick(): void {
     const { records, guests, home } = this.#deps;
     const all = records.list();
-    void this.#clocks.look(all.flatMap(({ id }) => guests.get(id) ?? []));
-    void this.#disks.look(all.map(({ id }) => ({ id, places: instancePaths(home, id) })));
+    void this.#clocks.check(all.flatMap(({ id }) => guests.get(id) ?? []));
+    void this.#disks.check(all.map(({ id }) => ({ id, paths: instancePaths(home, id) })));
     this.fillPool();
     for (const { id } of all) boundConsole(instancePaths(home, id).console);
   }
@@ -188,7 +190,7 @@ function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEn
     const paths = instancePaths(home, id);
     // Another VM of the same sandbox has mounts, and a watch, of its own.
     if (driver.find(paths)?.pid !== pid) return;
-    log(`${id}: its mounts could not be restored, restarting it: ${messageOf(why)}`);
+    log(`${id}: its mounts could not be restored, restarting it: ${summaryOf(why)}`);
     // Its protected paths are open and stay so: it must not keep running. The supervisor starts it again with every mount in place.
     void driver.destroy(paths).then(() => onChange(id));
   });
@@ -199,7 +201,7 @@ function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEn
     gateway,
     egress: createEgress({ home, gateway, credentials }),
     credentials,
-    guests: createGuests(onChange),
+    guests: new Guests(onChange),
     watches,
     image: {
       store: openStore(ensurePrivateDir(home.store)),

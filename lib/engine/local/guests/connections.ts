@@ -1,112 +1,117 @@
-/** One connection to the agent of each running sandbox, made when it is first needed and kept. */
-
+/** Holds one connection to the guest agent of each running sandbox, made on first use. */
 import { SbxError } from '../../../errors.ts';
 import { GuestConnection } from '../../../guest/client/connection.ts';
 import { watchSessions } from '../../../guest/client/session-client.ts';
 import type { SessionsRunning } from '../../../guest/protocol/messages.ts';
 import { within } from '../../../system/deadline.ts';
 
-export interface Guests extends AsyncDisposable {
-  /** The open connection, or a new one. `fresh`: nobody has spoken to this guest since its VM started. */
-  connect(
-    id: string,
-    agentSocket: string,
-    options: { fresh: boolean; timeoutMs: number; signal?: AbortSignal | undefined },
-  ): Promise<GuestConnection>;
-  /** The open connection, if there is one */
-  get(id: string): GuestConnection | undefined;
-  /** The agent's sessions, as the guest tells whenever they change; undefined where it has not told yet */
-  sessionsOf(id: string): SessionsRunning | undefined;
-  /** MUST be called before a session is begun: a fresh guest, which has none, is not asked to tell of them */
-  watchSessions(id: string): void;
-  drop(id: string): Promise<void>;
-  /** The connection, if there is one, is another sandbox's from now on */
-  rename(from: string, to: string): void;
+export interface ConnectOptions {
+  /** No connection to this guest was made since its VM started */
+  fresh: boolean;
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
 }
 
-/** `onClosed` is called when an open connection ends by itself: the VM died or its agent restarted. */
-export function createGuests(onClosed: (id: string) => void): Guests {
-  const open = new Map<string, GuestConnection>();
-  const sessions = new WeakMap<GuestConnection, SessionsRunning>();
-  const watched = new WeakSet<GuestConnection>();
-  const pending = new Map<string, Promise<GuestConnection>>();
+export class Guests implements AsyncDisposable {
+  readonly #onClosed: (id: string) => void;
+  readonly #open = new Map<string, GuestConnection>();
+  readonly #pending = new Map<string, Promise<GuestConnection>>();
+  readonly #sessions = new WeakMap<GuestConnection, SessionsRunning>();
+  readonly #watched = new WeakSet<GuestConnection>();
 
-  const watch = (guest: GuestConnection) => {
-    if (watched.has(guest)) return;
-    watched.add(guest);
-    watchSessions(guest, (told) => void sessions.set(guest, told));
-  };
+  /** `onClosed` is called when an open connection closes unasked: the VM died or its agent restarted. */
+  constructor(onClosed: (id: string) => void) {
+    this.#onClosed = onClosed;
+  }
 
-  const dial = async (
-    id: string,
-    socket: string,
-    options: { fresh: boolean; timeoutMs: number; signal?: AbortSignal | undefined },
-  ) => {
-    using signal = within(options.timeoutMs, options.signal);
-    const connecting = options.fresh
-      ? GuestConnection.connectAsking(socket, signal, rehearse)
-      : GuestConnection.connect(socket, { signal });
-    const guest = await connecting.catch((error: unknown) => {
-      options.signal?.throwIfAborted();
-      throw new SbxError('guest-failed', 'the sandbox does not answer', {
-        why: signal.aborted
-          ? `its agent gave no answer within ${options.timeoutMs / 1000} s`
-          : `its agent was not reached: ${error instanceof Error ? error.message : error}`,
-        hint: 'see `sbx logs --console`; `sbx stop` and `sbx start` restart it',
-        cause: error,
-      });
-    });
-    open.set(id, guest);
-    if (options.fresh) sessions.set(guest, { running: 0 });
-    else watch(guest);
+  /** The open connection, if there is one */
+  get(id: string): GuestConnection | undefined {
+    return this.#open.get(id);
+  }
+
+  /** The open connection, or a new one. @throws SbxError `guest-failed` */
+  async connect(id: string, agentSocket: string, options: ConnectOptions): Promise<GuestConnection> {
+    const known = this.#open.get(id);
+    if (known !== undefined) return known;
+    const pending =
+      this.#pending.get(id) ??
+      dial(agentSocket, options)
+        .then((guest) => this.#add(id, guest, options.fresh))
+        .finally(() => this.#pending.delete(id));
+    this.#pending.set(id, pending);
+    return pending;
+  }
+
+  /** The agent's sessions, as the guest reports on each change; undefined before its first report */
+  sessionsOf(id: string): SessionsRunning | undefined {
+    const guest = this.#open.get(id);
+    return guest === undefined ? undefined : this.#sessions.get(guest);
+  }
+
+  /** MUST be called before a session begins: a fresh guest, which has none, is not asked to report them. */
+  watchSessions(id: string): void {
+    const guest = this.#open.get(id);
+    if (guest !== undefined) this.#watch(guest);
+  }
+
+  async drop(id: string): Promise<void> {
+    const guest = this.#open.get(id);
+    this.#open.delete(id);
+    await guest?.[Symbol.asyncDispose]();
+  }
+
+  /** The connection, if there is one, belongs to another sandbox from now on. */
+  rename(from: string, to: string): void {
+    const guest = this.#open.get(from);
+    if (guest === undefined) return;
+    this.#open.delete(from);
+    this.#open.set(to, guest);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((id) => this.drop(id)));
+  }
+
+  #add(id: string, guest: GuestConnection, fresh: boolean): GuestConnection {
+    this.#open.set(id, guest);
+    if (fresh) this.#sessions.set(guest, { running: 0 });
+    else this.#watch(guest);
     const ended = () => {
-      const whose = [...open].find(([, one]) => one === guest)?.[0];
-      if (whose === undefined) return;
-      open.delete(whose);
-      onClosed(whose);
+      // Its sandbox may have another id by now: a pooled clone that was claimed.
+      const owner = [...this.#open].find(([, one]) => one === guest)?.[0];
+      if (owner === undefined) return;
+      this.#open.delete(owner);
+      this.#onClosed(owner);
     };
     guest.closed.then(ended, ended);
     return guest;
-  };
+  }
 
-  return {
-    get: (id) => open.get(id),
-    sessionsOf(id) {
-      const guest = open.get(id);
-      return guest === undefined ? undefined : sessions.get(guest);
-    },
-    watchSessions(id) {
-      const guest = open.get(id);
-      if (guest !== undefined) watch(guest);
-    },
-    async connect(id, socket, options) {
-      const known = open.get(id);
-      if (known !== undefined) return known;
-      const waiting = pending.get(id) ?? dial(id, socket, options).finally(() => pending.delete(id));
-      pending.set(id, waiting);
-      return waiting;
-    },
-    async drop(id) {
-      const guest = open.get(id);
-      open.delete(id);
-      await guest?.[Symbol.asyncDispose]();
-    },
-    rename(from, to) {
-      const guest = open.get(from);
-      if (guest === undefined) return;
-      open.delete(from);
-      open.set(to, guest);
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...open.keys()].map((id) => this.drop(id)));
-    },
-  };
+  #watch(guest: GuestConnection): void {
+    if (this.#watched.has(guest)) return;
+    this.#watched.add(guest);
+    watchSessions(guest, (sessions) => void this.#sessions.set(guest, sessions));
+  }
 }
 
-/**
- * A command of ours that does nothing, while the guest becomes a sandbox: an emulating host translates then, beside it, what the first
- * real command needs.
- */
+async function dial(socket: string, { fresh, timeoutMs, signal }: ConnectOptions): Promise<GuestConnection> {
+  using limit = within(timeoutMs, signal);
+  const connecting = fresh
+    ? GuestConnection.connectAsking(socket, limit, rehearse)
+    : GuestConnection.connect(socket, { signal: limit });
+  return await connecting.catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw new SbxError('guest-failed', 'the sandbox does not answer', {
+      why: limit.aborted
+        ? `its agent did not answer within ${timeoutMs / 1000} s`
+        : `connecting to its agent failed: ${error instanceof Error ? error.message : error}`,
+      hint: 'see `sbx logs --console`; `sbx restart` boots it again',
+      cause: error,
+    });
+  });
+}
+
+/** Runs a command without effect while the identity is assigned: an emulating host translates meanwhile what the first real command needs. */
 function rehearse(guest: GuestConnection): void {
   const command = guest.exec({ argv: ['/opt/sbx/bin/busybox', 'true'], cwd: '/', stdin: false });
   command.stdout.resume();

@@ -1,13 +1,12 @@
-/** What the commands of a sandbox find in their environment: of the host, of the file, and stand-ins for secrets. */
-
+/** Builds the environment of a sandbox's commands: the host's registries, the spec's `env`, placeholders for secrets. */
 import { guestEnvironment, type Registries } from '../../../image/bake/bake-script.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import type { Cached } from '../../../state/cached.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 
 /**
- * Looked at for each command: a variable whose secret was set or removed comes and goes with the next one. What the host's registries are is
- * looked at when something is applied.
+ * Built for each command, so that a secret that was set or removed counts from the next one on. The host's registries are those of the last
+ * apply.
  */
 export async function environmentOf(
   deps: { credentials: Pick<Credentials, 'environment'>; registries: Cached<Registries> },

@@ -1,24 +1,11 @@
-/** Clones that wait, as many as the applied sandboxes ask for: a fresh sandbox takes one where it fits. Nothing of it outlives the daemon. */
-
-import { SbxError } from '../../../errors.ts';
+/** Keeps the warm pool: as many idle clones as the applied sandboxes ask for. None outlives the daemon. */
+import { SbxError, summaryOf } from '../../../errors.ts';
 import type { WarmImage } from '../../../image/warm/warm-image.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
 import type { CloneRequest } from '../vm/resume-clone.ts';
-import { poolDemand, poolKeyOf, type Wanted } from './demand.ts';
+import { type Demand, poolDemand, poolKeyOf } from './demand.ts';
 import { newPooledId, type PooledClone } from './pooled-clone.ts';
-
-export interface Pool extends AsyncDisposable {
-  /** One that fits and lives: the caller's from now on */
-  take(spec: SandboxSpec, image: WarmImage): PooledClone | undefined;
-  /** Resolves when those are gone that nobody asks for any more */
-  shrink(): Promise<void>;
-  /** Shrinks, then makes what is missing, one after the other */
-  tend(): Promise<void>;
-  /** How many there are that fit */
-  waiting(spec: SandboxSpec, image: WarmImage): number;
-  readonly size: number;
-}
 
 export interface PoolDeps {
   /** Of every sandbox */
@@ -26,102 +13,119 @@ export interface PoolDeps {
   make: (request: CloneRequest) => Promise<PooledClone>;
   end: (id: string) => Promise<void>;
   isAlive: (clone: PooledClone) => boolean;
+  log: (message: string) => void;
 }
 
 interface Member extends PooledClone {
-  fit: string;
+  key: string;
 }
 
-/** What failed is not tried again at once */
-const PAUSE_MS = 60_000;
+/** After a failure, before the next try */
+const BACKOFF_MS = 60_000;
 
-export function createPool({ records, make, end, isAlive }: PoolDeps): Pool {
-  const members: Member[] = [];
-  const ending = new AbortController();
-  let making: { fit: string; given: AbortController; done: Promise<void> } | undefined;
-  let tending: Promise<void> | undefined;
-  let notBefore = 0;
+export class Pool implements AsyncDisposable {
+  readonly #deps: PoolDeps;
+  readonly #members: Member[] = [];
+  readonly #ending = new AbortController();
+  #cloning: { key: string; abort: AbortController; done: Promise<void> } | undefined;
+  #filling: Promise<void> | undefined;
+  /** Milliseconds since the epoch */
+  #notBefore = 0;
 
-  const missing = (): [string, Wanted] | undefined =>
-    [...poolDemand(records())].find(([fit, { count }]) => members.filter((one) => one.fit === fit).length < count);
+  constructor(deps: PoolDeps) {
+    this.#deps = deps;
+  }
 
-  const makeOne = async (fit: string, { spec, image }: Wanted) => {
-    const given = new AbortController();
-    const signal = AbortSignal.any([given.signal, ending.signal]);
-    const work = make({ id: newPooledId(), spec, image, signal });
-    const done = work.then(
-      (clone) => void members.push({ ...clone, fit }),
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** A live clone that fits; it belongs to the caller from now on. */
+  take(spec: SandboxSpec, image: WarmImage): PooledClone | undefined {
+    if (this.size === 0) return undefined;
+    const [found] = this.#fitting(poolKeyOf(spec, image));
+    if (found !== undefined) this.#members.splice(this.#members.indexOf(found), 1);
+    return found;
+  }
+
+  /** How many live clones fit. */
+  waiting(spec: SandboxSpec, image: WarmImage): number {
+    return this.#fitting(poolKeyOf(spec, image)).length;
+  }
+
+  /** Resolves when the clones without demand have ended. */
+  async shrink(): Promise<void> {
+    const cloning = this.#cloning;
+    if (this.size === 0 && cloning === undefined) return;
+    if (cloning !== undefined && !poolDemand(this.#deps.records()).has(cloning.key)) {
+      cloning.abort.abort(new SbxError('cancelled', 'no sandbox asks for it any more'));
+      await cloning.done;
+    }
+    const surplus = this.#surplus();
+    for (const one of surplus) this.#members.splice(this.#members.indexOf(one), 1);
+    await Promise.all(surplus.map(({ id }) => this.#deps.end(id)));
+  }
+
+  /** Shrinks, then makes what is missing, one clone after the other. */
+  async fill(): Promise<void> {
+    if (this.#ending.signal.aborted) return;
+    this.#filling ??= this.#fill()
+      .catch((error: unknown) => this.#deps.log(`warm pool: ${summaryOf(error)}`))
+      .finally(() => {
+        this.#filling = undefined;
+      });
+    await this.#filling;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new SbxError('cancelled', 'the daemon is ending'));
+    await this.#filling;
+    await Promise.all(this.#members.splice(0).map(({ id }) => this.#deps.end(id)));
+  }
+
+  async #fill(): Promise<void> {
+    await this.shrink();
+    for (let next = this.#missing(); next !== undefined; next = this.#missing()) {
+      if (this.#ending.signal.aborted || Date.now() < this.#notBefore) return;
+      await this.#clone(...next);
+    }
+    // Demand may have dropped while cloning: trim again.
+    await this.shrink();
+  }
+
+  #missing(): [string, Demand] | undefined {
+    const has = (key: string) => this.#members.filter((one) => one.key === key).length;
+    return [...poolDemand(this.#deps.records())].find(([key, { count }]) => has(key) < count);
+  }
+
+  async #clone(key: string, { spec, image }: Demand): Promise<void> {
+    const abort = new AbortController();
+    const signal = AbortSignal.any([abort.signal, this.#ending.signal]);
+    const done = this.#deps.make({ id: newPooledId(), spec, image, signal }).then(
+      (clone) => void this.#members.push({ ...clone, key }),
       (error: unknown) => {
         if (signal.aborted) return;
-        notBefore = Date.now() + PAUSE_MS;
-        sayWhy(error);
+        this.#notBefore = Date.now() + BACKOFF_MS;
+        this.#deps.log(`warm pool: ${summaryOf(error)}`);
       },
     );
-    making = { fit, given, done };
+    this.#cloning = { key, abort, done };
     await done;
-    making = undefined;
-  };
+    this.#cloning = undefined;
+  }
 
-  const shrink = async () => {
-    if (members.length === 0 && making === undefined) return;
-    if (making !== undefined && !poolDemand(records()).has(making.fit)) {
-      making.given.abort(new SbxError('cancelled', 'nobody wants it any more'));
-      await making.done;
-    }
-    const wanted = poolDemand(records());
+  #surplus(): Member[] {
+    const demand = poolDemand(this.#deps.records());
     const kept = new Map<string, number>();
-    const surplus = members.filter((one) => {
-      const before = kept.get(one.fit) ?? 0;
-      const keep = before < (wanted.get(one.fit)?.count ?? 0) && isAlive(one);
-      if (keep) kept.set(one.fit, before + 1);
+    return this.#members.filter((one) => {
+      const before = kept.get(one.key) ?? 0;
+      const keep = before < (demand.get(one.key)?.count ?? 0) && this.#deps.isAlive(one);
+      if (keep) kept.set(one.key, before + 1);
       return !keep;
     });
-    for (const one of surplus) members.splice(members.indexOf(one), 1);
-    await Promise.all(surplus.map(({ id }) => end(id)));
-  };
+  }
 
-  const fill = async () => {
-    await shrink();
-    for (let next = missing(); next !== undefined; next = missing()) {
-      if (ending.signal.aborted || Date.now() < notBefore) return;
-      await makeOne(...next);
-    }
-    // Nobody may want any more what was begun for somebody.
-    await shrink();
-  };
-
-  const fitting = (fit: string) => members.filter((one) => one.fit === fit && isAlive(one));
-
-  return {
-    take(spec, image) {
-      if (members.length === 0) return undefined;
-      const [found] = fitting(poolKeyOf(spec, image));
-      if (found !== undefined) members.splice(members.indexOf(found), 1);
-      return found;
-    },
-    shrink,
-    async tend() {
-      if (ending.signal.aborted) return;
-      tending ??= fill()
-        .catch(sayWhy)
-        .finally(() => {
-          tending = undefined;
-        });
-      await tending;
-    },
-    waiting: (spec, image) => fitting(poolKeyOf(spec, image)).length,
-    get size() {
-      return members.length;
-    },
-    async [Symbol.asyncDispose]() {
-      ending.abort(new SbxError('cancelled', 'the daemon is ending'));
-      await tending;
-      await Promise.all(members.splice(0).map(({ id }) => end(id)));
-    },
-  };
-}
-
-function sayWhy(error: unknown): void {
-  const why = error instanceof SbxError && error.why !== undefined ? `: ${error.why}` : '';
-  process.stderr.write(`the pool: ${error instanceof Error ? error.message : error}${why}\n`);
+  #fitting(key: string): Member[] {
+    return this.#members.filter((one) => one.key === key && this.#deps.isAlive(one));
+  }
 }

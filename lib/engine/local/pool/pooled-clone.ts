@@ -1,4 +1,4 @@
-/** A clone that waits for whoever wants a fresh sandbox: resumed, its workspace mounted, its agent awake; without a name, a door or a word of anybody's. */
+/** A clone of the warm pool: resumed and idle, its workspace mounted; no hostname, no proxy socket, no user input. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
@@ -24,22 +24,22 @@ export function newPooledId(): string {
   return `${PREFIX}${randomBytes(6).toString('hex')}`;
 }
 
-/** Everything that takes time and is the same for all. What fails, or is given up, leaves nothing. */
+/** Does everything that takes time and is the same for all sandboxes. A clone that fails or is cancelled leaves nothing. */
 export async function makePooled(deps: VmDeps, request: CloneRequest): Promise<PooledClone> {
   const { id, image, signal } = request;
   const paths = instancePaths(deps.home, id);
   try {
     mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
     await verifyImage(deps.image, image);
-    const machine = await resumeClone(deps, request);
-    const nobody = newIdentity({ hostname: 'sbx', mounts: machine.workspace.guestMounts, ca: '' });
+    const resumed = await resumeClone(deps, request);
+    const anonymous = newIdentity({ hostname: 'sbx', mounts: resumed.workspace.guestMounts, ca: '' });
     await allOrAbort(signal, (both) => [
       deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal: both }),
-      // Not the last: it becomes somebody later, and the way through the helper is known then.
-      assignIdentity(paths.setup, nobody, { last: false, signal: both }),
+      // Not the last: a sandbox assigns its own later, by a setup helper that is warm then.
+      assignIdentity(paths.setup, anonymous, { last: false, signal: both }),
     ]);
-    deps.watches.start(id, machine.vm.pid, machine.workspace);
-    return { id, ...machine };
+    deps.watches.start(id, resumed.vm.pid, resumed.workspace);
+    return { id, ...resumed };
   } catch (error) {
     await endPooled(deps, id);
     throw error;
@@ -61,16 +61,16 @@ export async function endPooled(deps: VmDeps, id: string): Promise<void> {
 }
 
 export interface Claim extends CloneRequest {
-  /** Opens the door of the sandbox, whose folder is there */
+  /** Opens the sandbox's egress proxy, once its folder exists */
   openEgress: () => Promise<void>;
 }
 
 /**
- * The clone becomes the machine of a sandbox that has none. Undefined, and the clone has ended: the workspace is not any more what it was
- * made for, for example since a file has come that is to be hidden. Cut off anywhere, it ends with the pool of the daemon before.
+ * Makes the clone the VM of a sandbox that has none. Undefined, and the clone has ended: the workspace is no longer what it was made for,
+ * for example because a file came that is to be hidden. Cut off anywhere, it ends with the pool of its daemon.
  */
-export async function claim(deps: VmDeps, clone: PooledClone, claimed: Claim): Promise<ResumedVm | undefined> {
-  const { id, spec } = claimed;
+export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): Promise<ResumedVm | undefined> {
+  const { id, spec } = request;
   const [from, to] = [instancePaths(deps.home, clone.id), instancePaths(deps.home, id)];
   deps.watches.stop(clone.id);
   try {
@@ -83,7 +83,7 @@ export async function claim(deps: VmDeps, clone: PooledClone, claimed: Claim): P
     renameSync(from.disk, to.disk);
     deps.guests.rename(clone.id, id);
     rmSync(from.dir, { recursive: true, force: true });
-    await claimed.openEgress();
+    await request.openEgress();
     return { vm: clone.vm, workspace };
   } catch (error) {
     await deps.driver.destroy(to);

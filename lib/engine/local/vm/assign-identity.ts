@@ -1,4 +1,4 @@
-/** A guest becomes somebody, by the helper inside. */
+/** Assigns a guest its identity through the setup helper. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { runSetup, type SetupOptions } from '../../../guest/setup/client.ts';
 import { type Identity, identityOperations } from '../../../guest/setup/identity.ts';
@@ -18,14 +18,14 @@ export function newIdentity(known: Pick<Identity, 'hostname' | 'mounts' | 'ca'>)
   };
 }
 
-/** With a deadline of its own, as connecting has: each says by itself what did not answer. Who gives up is told why. */
+/** Has a deadline of its own, as connecting has: each error names the part that did not answer. @throws the reason of `signal` when it aborts. */
 export async function assignIdentity(
   setup: string,
   identity: Identity,
   { last, signal }: SetupOptions,
 ): Promise<SetupResult> {
-  using patience = within(ANSWER_MS, signal);
-  return await runSetup(setup, identityOperations(identity), { last, signal: patience }).catch((error: unknown) => {
+  using limit = within(ANSWER_MS, signal);
+  return await runSetup(setup, identityOperations(identity), { last, signal: limit }).catch((error: unknown) => {
     signal.throwIfAborted();
     throw error;
   });

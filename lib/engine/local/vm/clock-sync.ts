@@ -1,22 +1,21 @@
-/** Guests know what time it is: a host that slept, and counters that differ a little, are made up for while they run. */
-
+/** Corrects the clocks of running guests: after the host slept, and where counters drift. */
 import type { GuestConnection } from '../../../guest/client/connection.ts';
 import { orAbort, within } from '../../../system/deadline.ts';
 
 export interface ClockWatch {
-  /** Resolves when every one was asked. What does not answer is asked again at the next look */
-  look(guests: Pick<GuestConnection, 'request'>[]): Promise<void>;
+  /** Resolves when every guest was asked. A guest that does not answer is asked again by the next check */
+  check(guests: Pick<GuestConnection, 'request'>[]): Promise<void>;
 }
 
-/** A clock may differ by so much, besides what the question took */
+/** Tolerated difference, besides the duration of the request */
 const TOLERATED_MS = 250;
 const ANSWER_MS = 5_000;
 
-/** `now`: of the host, ms. */
+/** `now`: the host's clock, ms. */
 export function createClockWatch(now: () => number = Date.now): ClockWatch {
   const asked = new WeakSet<object>();
-  const look = async (guest: Pick<GuestConnection, 'request'>) => {
-    // One question at a time: a slow guest is not asked twice.
+  const checkOne = async (guest: Pick<GuestConnection, 'request'>) => {
+    // One request at a time: a slow guest is not asked twice.
     if (asked.has(guest)) return;
     asked.add(guest);
     try {
@@ -25,7 +24,7 @@ export function createClockWatch(now: () => number = Date.now): ClockWatch {
       const { nowMs } = await orAbort(guest.request('clock', {}), limit);
       const to = now();
       const behindMs = (from + to) / 2 - nowMs;
-      // It may have looked at its clock at any moment of the question.
+      // The guest may have read its clock at any moment of the request.
       if (Math.abs(behindMs) <= TOLERATED_MS + (to - from) / 2) return;
       await orAbort(guest.request('clock', { forwardMs: Math.round(behindMs) }), limit);
     } finally {
@@ -33,8 +32,8 @@ export function createClockWatch(now: () => number = Date.now): ClockWatch {
     }
   };
   return {
-    async look(guests) {
-      await Promise.allSettled(guests.map(look));
+    async check(guests) {
+      await Promise.allSettled(guests.map(checkOne));
     },
   };
 }

@@ -1,4 +1,4 @@
-/** What machines are made, watched and ended with. */
+/** What the parts of the local engine share. */
 import type { Gateway } from '../../../gateway/gateway.ts';
 import type { Registries } from '../../../image/bake/bake-script.ts';
 import type { ImageDeps } from '../../../image/store/image-build.ts';

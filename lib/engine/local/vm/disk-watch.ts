@@ -1,18 +1,18 @@
 /**
- * A guest's disk grows as it is written. Where the host has no space left, its machine waits in the middle of that write and nothing is
- * lost: it is found here, shown, and goes on when there is space again.
+ * Finds VMs that QEMU paused because the host's disk is full, and resumes them once there is space. A guest's disk grows as it is written;
+ * the write that failed is retried, so nothing is lost.
  */
 import { statfsSync } from 'node:fs';
 import type { VmDriver, VmPaths } from '../../../vm/driver.ts';
 
 export interface DiskWatch {
-  /** Looks at each machine once. One that waits and could write again goes on. */
-  look(machines: { id: string; places: VmPaths }[]): Promise<void>;
-  /** It waits for space */
+  /** Checks each VM once; resumes a paused one that can write again */
+  check(vms: { id: string; paths: VmPaths }[]): Promise<void>;
+  /** Paused until there is space */
   isWaiting(id: string): boolean;
 }
 
-/** Less would fill up at once again */
+/** With less it would be full again at once */
 const ENOUGH_BYTES = 256 * 1024 ** 2;
 
 export function createDiskWatch(
@@ -20,15 +20,15 @@ export function createDiskWatch(
   freeBytes: (dir: string) => number = freeBytesOf,
 ): DiskWatch {
   let waiting = new Set<string>();
-  const lookAt = async ({ id, places }: { id: string; places: VmPaths }): Promise<string | undefined> => {
-    if (driver.find(places) === undefined || (await driver.health(places)) !== 'disk-full') return undefined;
-    if (freeBytes(places.dir) < ENOUGH_BYTES) return id;
-    await driver.resume(places).catch(() => {});
-    return (await driver.health(places)) === 'disk-full' ? id : undefined;
+  const checkOne = async ({ id, paths }: { id: string; paths: VmPaths }): Promise<string | undefined> => {
+    if (driver.find(paths) === undefined || (await driver.health(paths)) !== 'disk-full') return undefined;
+    if (freeBytes(paths.dir) < ENOUGH_BYTES) return id;
+    await driver.resume(paths).catch(() => {});
+    return (await driver.health(paths)) === 'disk-full' ? id : undefined;
   };
   return {
-    async look(machines) {
-      const found = await Promise.all(machines.map(lookAt));
+    async check(vms) {
+      const found = await Promise.all(vms.map(checkOne));
       waiting = new Set(found.filter((id) => id !== undefined));
     },
     isWaiting: (id) => waiting.has(id),

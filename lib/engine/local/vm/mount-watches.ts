@@ -1,4 +1,4 @@
-/** Watches the mounts of each running jail: a program of the host that replaces a protected file undoes its mount, and it is put back. */
+/** Watches the mounts of each running jail: a program of the host that replaces a protected file removes its mount, which is then restored. */
 import { watchMounts } from '../../../workspace/mounts/watch-mounts.ts';
 import type { PreparedWorkspace } from './workspaces.ts';
 
@@ -8,7 +8,7 @@ export interface MountWatches extends Disposable {
   stop(id: string): void;
 }
 
-/** `onFailed`: the mounts of the jail with process `pid` could not be put back; its machine must not run on. */
+/** `onFailed`: the mounts of the jail with process `pid` could not be restored; its VM must not keep running. */
 export function createMountWatches(onFailed: (id: string, pid: number, why: unknown) => void): MountWatches {
   const watches = new Map<string, Disposable>();
   const stop = (id: string) => {

@@ -1,6 +1,6 @@
 /** Takes over what an earlier daemon left: running VMs, clones of its pool, half-removed instances, killed builds. */
 import { readdirSync } from 'node:fs';
-import { SbxError } from '../../../errors.ts';
+import { summaryOf } from '../../../errors.ts';
 import { endAbandoned } from '../../../image/bake/bake-paths.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
@@ -20,12 +20,12 @@ export async function recover(deps: VmDeps, { isPooled, endPooled, log }: Recove
   records.sweep();
   // A daemon that cannot clean up is better than none.
   await endAbandoned(image.store, image.driver).catch((error: unknown) => {
-    log(`could not remove leftovers of killed builds: ${messageOf(error)}`);
+    log(`could not remove leftovers of killed builds: ${summaryOf(error)}`);
   });
   for (const record of records.list())
     await takeOver(deps, record).catch(async (error: unknown) => {
       // Its mounts are not watched, so it must not keep running. The supervisor starts it again, or reports why it cannot.
-      log(`${record.id}: taking over failed, ending the VM: ${messageOf(error)}`);
+      log(`${record.id}: taking over failed, ending the VM: ${summaryOf(error)}`);
       await deps.egress.close(record.id);
       await deps.driver.destroy(instancePaths(home, record.id));
     });
@@ -38,9 +38,4 @@ async function takeOver(deps: VmDeps, { id, applied }: InstanceRecord): Promise<
   const workspace = await prepareWorkspace(deps.home, id, applied);
   // What replaced a covered file on the host meanwhile is what is covered now.
   deps.watches.start(id, vm.pid, { ...workspace, identities: {} });
-}
-
-export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return JSON.stringify(error);
-  return error instanceof SbxError && error.why !== undefined ? `${error.message} (${error.why})` : error.message;
 }

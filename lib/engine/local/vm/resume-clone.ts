@@ -1,5 +1,4 @@
-/** A sandbox's machine in the words of the driver, and the look at its jail before it runs. */
-
+/** Resumes a clone of the warm snapshot, after a check of its jail's mounts. */
 import { SbxError } from '../../../errors.ts';
 import { cloneDisk, type WarmImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
@@ -16,14 +15,14 @@ export interface ResumedVm {
 }
 
 export interface CloneRequest {
-  /** Whose folder it lies in */
+  /** Of the instance folder */
   id: string;
   spec: SandboxSpec;
   image: WarmImage;
   signal: AbortSignal;
 }
 
-/** A clone of the warm snapshot on a disk of its own, running. `beside` is done meanwhile, before it runs. */
+/** Resumes a clone on a disk of its own. `beside` runs in parallel and ends before the clone runs. */
 export async function resumeClone(
   deps: Pick<VmDeps, 'home' | 'driver'>,
   { id, spec, image, signal }: CloneRequest,
@@ -43,21 +42,21 @@ export async function resumeClone(
   return { vm, workspace };
 }
 
-/** Between planning the mounts and making them, another sandbox of the same workspace may have put a link where a folder was. */
+/** Between planning and making the mounts, another sandbox of the same workspace may have replaced a folder by a link. */
 export async function mustShow(vm: VmProcess, workspace: PreparedWorkspace): Promise<void> {
   const faults = checkMounts({ pid: vm.pid, mounts: workspace.jailMounts, identities: workspace.identities });
   const [first] = faults;
   if (first === undefined) return;
-  throw new SbxError('workspace', 'the workspace changed while the sandbox was made', {
+  throw new SbxError('workspace', 'the workspace changed while the sandbox started', {
     why: faults.map(({ mount, what }) => `${mount.source} → ${mount.target}: ${what}`).join(', '),
-    hint: 'try again; if it stays so, another program or sandbox exchanges files there',
+    hint: 'try again; if it fails again, another program or sandbox is replacing files there',
   });
 }
 
 export interface VmConfigFacts {
   spec: SandboxSpec;
   image: WarmImage;
-  /** The sandbox's own */
+  /** The sandbox's own qcow2 overlay */
   disk: string;
   workspace: PreparedWorkspace;
 }

@@ -1,4 +1,4 @@
-/** Workspaces of instances: what lib/workspace does, with the instance's own folders. */
+/** Prepares and releases the workspace of an instance, with lib/workspace. */
 import { readdirSync } from 'node:fs';
 import { type Home, instancePaths } from '../../../paths.ts';
 import { configFilesOf } from '../../../spec/config-files.ts';
@@ -22,7 +22,7 @@ export async function prepareWorkspace(home: Home, id: string, spec: SandboxSpec
   });
 }
 
-/** After the VM has ended: other sandboxes on the same workspace keep what they need. */
+/** After the VM has ended. Other sandboxes on the same workspace keep their mount stubs. */
 export async function releaseWorkspace(home: Home, id: string): Promise<void> {
   const others = readdirSync(home.instances).filter((other) => other !== id && !other.startsWith('.'));
   removeMountStubs(

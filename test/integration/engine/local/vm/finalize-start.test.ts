@@ -7,7 +7,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createGuests, type Guests } from '../../../../../lib/engine/local/guests/connections.ts';
+import { Guests } from '../../../../../lib/engine/local/guests/connections.ts';
 import type { StepDeps } from '../../../../../lib/engine/local/steps/step-deps.ts';
 import { finalizeStart } from '../../../../../lib/engine/local/vm/finalize-start.ts';
 import { UNHEARD } from '../../../../../lib/guest/protocol/mux.ts';
@@ -32,7 +32,7 @@ let done: string[];
 beforeEach(() => {
   home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-set-')) });
   mkdirSync(instancePaths(home, ID).run, { recursive: true });
-  guests = createGuests(() => {});
+  guests = new Guests(() => {});
   [servers, heard, done, open] = [[], '', [], { agent: new Set(), helper: new Set() }];
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 });

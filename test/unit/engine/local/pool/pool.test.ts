@@ -1,6 +1,6 @@
 /** Which clones are made, given out and ended. The machines are test doubles. */
 import { expect, test, vi } from 'vitest';
-import { createPool } from '../../../../../lib/engine/local/pool/pool.ts';
+import { Pool } from '../../../../../lib/engine/local/pool/pool.ts';
 import type { PooledClone } from '../../../../../lib/engine/local/pool/pooled-clone.ts';
 import type { WarmImage } from '../../../../../lib/image/warm/warm-image.ts';
 import { FIRST, type InstanceRecord } from '../../../../../lib/state/records.ts';
@@ -14,7 +14,7 @@ function rig(count: number, made: (signal: AbortSignal) => Promise<void> = async
   const alive = new Set<string>();
   const log: string[] = [];
   const state = { count, tries: 0 };
-  const pool = createPool({
+  const pool = new Pool({
     records: () => [{ applied: asking(state.count), image: IMAGE, desired: FIRST } as InstanceRecord],
     async make({ id, signal }) {
       state.tries += 1;
@@ -28,18 +28,19 @@ function rig(count: number, made: (signal: AbortSignal) => Promise<void> = async
       log.push('ended');
     },
     isAlive: ({ id }) => alive.has(id),
+    log: () => {},
   });
   return { pool, alive, log, state };
 }
 
 test('as many as asked for are made; one that was taken is nobody else’s, and is made up for', async () => {
   const { pool, alive, log } = rig(2);
-  await pool.tend();
+  await pool.fill();
   expect([pool.size, log]).toEqual([2, ['made', 'made']]);
   const [one, two] = [pool.take(spec(), IMAGE), pool.take(spec(), IMAGE)];
   expect(new Set([one?.id, two?.id, undefined]).size).toBe(3);
   expect(pool.take(spec(), IMAGE)).toBeUndefined();
-  await pool.tend();
+  await pool.fill();
   expect([pool.size, alive.size]).toEqual([2, 4]);
   await pool[Symbol.asyncDispose]();
   // The taken ones are the takers'.
@@ -48,7 +49,7 @@ test('as many as asked for are made; one that was taken is nobody else’s, and 
 
 test('one that does not fit is not given', async () => {
   const { pool } = rig(1);
-  await pool.tend();
+  await pool.fill();
   expect(pool.take(spec(), { key: 'other' } as WarmImage)).toBeUndefined();
   expect(pool.take(spec({ workspace: { ...spec().workspace, hide: ['.env'] } }), IMAGE)).toBeUndefined();
   expect(pool.waiting(spec(), IMAGE)).toBe(1);
@@ -56,16 +57,16 @@ test('one that does not fit is not given', async () => {
 
 test('one that died is not given, is ended for good, and is made up for', async () => {
   const { pool, alive, log } = rig(1);
-  await pool.tend();
+  await pool.fill();
   alive.clear();
   expect([pool.waiting(spec(), IMAGE), pool.take(spec(), IMAGE)]).toEqual([0, undefined]);
-  await pool.tend();
+  await pool.fill();
   expect(log).toEqual(['made', 'nobody ended', 'ended', 'made']);
 });
 
 test('fewer are wanted: the rest has gone when `shrink` resolves', async () => {
   const { pool, alive, state } = rig(3);
-  await pool.tend();
+  await pool.fill();
   state.count = 1;
   await pool.shrink();
   expect([pool.size, alive.size]).toEqual([1, 1]);
@@ -81,7 +82,7 @@ test('one that is just being made and that nobody wants any more is given up, an
     given.push('up');
     signal.throwIfAborted();
   });
-  const tending = pool.tend();
+  const tending = pool.fill();
   await vi.waitFor(() => expect(state.tries).toBe(1));
   state.count = 0;
   await pool.shrink();
@@ -95,11 +96,11 @@ test('the end of the daemon: what is being made is given up, what waits ends, no
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     signal.throwIfAborted();
   });
-  void pool.tend();
+  void pool.fill();
   await vi.waitFor(() => expect(state.tries).toBe(2));
   await pool[Symbol.asyncDispose]();
   expect([pool.size, alive.size]).toEqual([0, 0]);
-  await pool.tend();
+  await pool.fill();
   expect(state.tries).toBe(2);
 });
 
@@ -111,12 +112,12 @@ test('what fails is said and not tried again at once', async () => {
       throw new Error('no space');
     });
     for (let look = 0; look < 6; look += 1) {
-      await pool.tend();
+      await pool.fill();
       vi.advanceTimersByTime(10_000);
     }
     expect(state.tries).toBe(1);
     expect(said.mock.calls).toEqual([['the pool: no space\n']]);
-    await pool.tend();
+    await pool.fill();
     expect(state.tries).toBe(2);
   } finally {
     vi.useRealTimers();

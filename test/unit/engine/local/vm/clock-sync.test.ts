@@ -24,25 +24,25 @@ function rig(behindMs: number, takesMs = 0) {
 describe('the clock of a guest', () => {
   test.each([90_000, -90_000, 400])('that is %i ms behind is set', async (behindMs) => {
     const { watch, guest, behind } = rig(behindMs);
-    await watch.look([guest]);
+    await watch.check([guest]);
     expect(Math.abs(behind())).toBeLessThan(2);
   });
 
   test.each([0, 200, -200])('that is %i ms behind is left alone', async (behindMs) => {
     const { watch, guest, set } = rig(behindMs);
-    await watch.look([guest]);
+    await watch.check([guest]);
     expect(set).toEqual([]);
   });
 
   test('is not set by what only the question took', async () => {
     const { watch, guest, set } = rig(0, 4_000);
-    await watch.look([guest]);
+    await watch.check([guest]);
     expect(set).toEqual([]);
   });
 
   test('is set half way right at least, however long the question took', async () => {
     const { watch, guest, behind } = rig(3_600_000, 4_000);
-    await watch.look([guest]);
+    await watch.check([guest]);
     expect(Math.abs(behind())).toBeLessThanOrEqual(2_000);
   });
 
@@ -56,9 +56,9 @@ describe('the clock of a guest', () => {
     } as unknown as Pick<GuestConnection, 'request'>;
     const refusing = { request: () => Promise.reject(new Error('no')) } as unknown as Pick<GuestConnection, 'request'>;
     const { watch, guest, behind } = rig(90_000);
-    void watch.look([silent, refusing, guest]);
-    await watch.look([guest]);
-    void watch.look([silent]);
+    void watch.check([silent, refusing, guest]);
+    await watch.check([guest]);
+    void watch.check([silent]);
     await new Promise((resolve) => setImmediate(resolve));
     expect([asked, Math.abs(behind())]).toEqual([1, 0]);
   });

@@ -3,7 +3,7 @@ import { createDiskWatch } from '../../../../../lib/engine/local/vm/disk-watch.t
 import type { VmHealth, VmPaths, VmProcess } from '../../../../../lib/vm/driver.ts';
 
 const ALIVE: VmProcess = { pid: 1, startTime: '1', accel: 'tcg', startedAt: '' };
-const machine = (id: string) => ({ id, places: { dir: `/${id}` } as VmPaths });
+const machine = (id: string) => ({ id, paths: { dir: `/${id}` } as VmPaths });
 
 /** A monitor that waits for space until it is told to go on while there is some. */
 function monitor(health: Record<string, VmHealth>, free: { bytes: number }) {
@@ -26,11 +26,11 @@ describe('machines on a full disk', () => {
     const free = { bytes: 0 };
     const { driver, asked } = monitor({ '/a': 'disk-full', '/b': 'running' }, free);
     const watch = createDiskWatch(driver, () => free.bytes);
-    await watch.look([machine('a'), machine('b')]);
+    await watch.check([machine('a'), machine('b')]);
     expect([watch.isWaiting('a'), watch.isWaiting('b')]).toEqual([true, false]);
     expect(asked).toEqual([]);
     free.bytes = 1024 ** 3;
-    await watch.look([machine('a'), machine('b')]);
+    await watch.check([machine('a'), machine('b')]);
     expect(watch.isWaiting('a')).toBe(false);
     expect(asked).toEqual(['/a']);
   });
@@ -38,14 +38,14 @@ describe('machines on a full disk', () => {
   it('a machine that someone paused, one that does not answer and one that is gone are left alone', async () => {
     const { driver, asked } = monitor({ '/a': 'paused', '/b': 'unknown' }, { bytes: 1024 ** 3 });
     const watch = createDiskWatch(driver, () => 1024 ** 3);
-    await watch.look([machine('a'), machine('b'), machine('c')]);
+    await watch.check([machine('a'), machine('b'), machine('c')]);
     expect(asked).toEqual([]);
   });
 
   it('one that is full again at once is still waiting', async () => {
     const { driver } = monitor({ '/a': 'disk-full' }, { bytes: 0 });
     const watch = createDiskWatch(driver, () => 1024 ** 3);
-    await watch.look([machine('a')]);
+    await watch.check([machine('a')]);
     expect(watch.isWaiting('a')).toBe(true);
   });
 });
