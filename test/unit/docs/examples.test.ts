@@ -8,7 +8,7 @@ import { appFor } from '../../../lib/cli/app.ts';
 import { setPromptAside } from '../../../lib/cli/run/prompt-argument.ts';
 import { loadProject } from '../../../lib/config/load/load-project.ts';
 import { hostFacts } from '../config/project.ts';
-import { commandLines, examplesOf } from './examples.ts';
+import { commandLines, examplesOf, mentionsOf } from './examples.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sbx-docs-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -30,6 +30,23 @@ describe('command lines', () => {
       await expect(accepts(words)).rejects.toThrow();
     },
   );
+});
+
+describe('commands in the running text', () => {
+  const mentions = mentionsOf('sbx').filter(({ words: [first = ''] }) => /^[a-z]+$/.test(first));
+
+  test('there are many', () => {
+    expect(mentions.length).toBeGreaterThan(100);
+  });
+
+  test.each(mentions)('$place: sbx $words', async ({ words }) => {
+    expect(await unknownIn(words)).toEqual([]);
+  });
+
+  test('a wrong command or flag is found', async () => {
+    expect(await unknownIn(['net', 'alow'])).toEqual(['alow']);
+    expect(await unknownIn(['apply', '--acept-widening'])).toEqual(['--acept-widening']);
+  });
 });
 
 describe('sandbox.toml', () => {
@@ -63,10 +80,32 @@ async function accepts(words: string[]): Promise<boolean> {
   return called;
 }
 
+/** The words of a call that name no command or flag; arguments may be missing. */
+async function unknownIn(words: string[]): Promise<string[]> {
+  let target = (await appFor(words)).root as unknown as Target;
+  const rest = [...words];
+  while (target.getAllEntries !== undefined && rest.length > 0) {
+    const found = target.getAllEntries().find(({ name }) => name.original === rest[0]);
+    if (found === undefined) return [rest[0] ?? ''];
+    target = found.target;
+    rest.shift();
+  }
+  const end = rest.indexOf('--');
+  const flags = rest.slice(0, end < 0 ? undefined : end).filter((word) => /^--?[a-z]/.test(word));
+  const { flags: known = {}, aliases = {} } = target.parameters ?? {};
+  const isKnown = (flag: string) =>
+    flag.startsWith('--') ? Object.hasOwn(known, camel(flag.slice(2))) : Object.hasOwn(aliases, flag.slice(1));
+  return flags.filter((flag) => flag !== '--help' && !isKnown(flag));
+}
+
+function camel(kebab: string): string {
+  return kebab.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
 interface Target {
-  kind: symbol;
   loader?: unknown;
-  getAllEntries?: () => readonly { target: Target }[];
+  parameters?: { flags?: object; aliases?: object };
+  getAllEntries?: () => readonly { name: { original: string }; target: Target }[];
 }
 
 /** Gives each command another function to run after its command line was parsed. */

@@ -4,6 +4,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
+const PAGES = ['README.md', 'CONTRIBUTING.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)].filter(
+  (page) => page.endsWith('.md'),
+);
+
 export interface Example {
   /** `docs/run.md:12` */
   place: string;
@@ -12,8 +16,20 @@ export interface Example {
 
 /** Examples of a language in README and docs. One that is not complete has `<!-- fragment -->` on the line above its fence. */
 export function examplesOf(language: string): Example[] {
-  const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)];
-  return pages.filter((page) => page.endsWith('.md')).flatMap((page) => examplesIn(page, language));
+  return PAGES.flatMap((page) => examplesIn(page, language));
+}
+
+/** Each call of a program in the running text, as its words. */
+export function mentionsOf(command: string): { place: string; words: string[] }[] {
+  return PAGES.flatMap((page) => {
+    const text = readFileSync(`${root}${page}`, 'utf8').replaceAll(/^```.*?^```$/gms, (block) =>
+      block.replaceAll(/./g, ''),
+    );
+    return [...text.matchAll(new RegExp(`\`${command} ([^\`]+)\``, 'g'))].map(({ index, 1: call = '' }) => ({
+      place: `${page}:${text.slice(0, index).split('\n').length}`,
+      words: wordsOf(call),
+    }));
+  });
 }
 
 function examplesIn(page: string, language: string): Example[] {
