@@ -2,10 +2,14 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readPlaceholders } from '../../../lib/engine/local/credentials/placeholder-file.ts';
 import { homeOf, instancePaths } from '../../../lib/paths.ts';
+import { planSandbox } from '../../../lib/plan/plan.ts';
+import type { SandboxSpec } from '../../../lib/spec/spec.ts';
 import { migrateInstance } from '../../../lib/state/migrate.ts';
+import { backgroundDesired, Records } from '../../../lib/state/records.ts';
+import { apply, running } from '../plan/spec.ts';
 
 const ID = 'demo-0123456789';
 const STUBS = JSON.stringify({ version: 1, paths: ['/work/.env'] });
@@ -50,4 +54,35 @@ test('finishes a migration that was cut off after the new placeholders were writ
   migrateInstance(home, ID);
   expect(readPlaceholders(home, ID)).toEqual({ TOKEN: 'sbx_abc' });
   expect(existsSync(join(paths.dir, 'stand-ins.json'))).toBe(false);
+});
+
+describe('a record that an earlier build wrote', () => {
+  const before = readFileSync(join(import.meta.dirname, 'before/instance.json'), 'utf8');
+
+  function withRecord(change: object = {}) {
+    const home = homeOf({ SBX_HOME: root });
+    const record = { ...JSON.parse(before), ...change } as { id: string };
+    const paths = instancePaths(home, record.id);
+    mkdirSync(paths.dir, { recursive: true });
+    writeFileSync(paths.record, JSON.stringify(record));
+    return new Records(home).require(record.id);
+  }
+
+  test('of a sandbox that an idle stop ended: its desired power is off, its spec and image are kept', () => {
+    const old = JSON.parse(before) as { applied: object; image: object; resumed: object };
+    const record = withRecord();
+    expect(record.desired).toEqual({ exists: true, power: 'off', stoppedBy: 'idle', generation: 1, boot: 1 });
+    expect([record.applied, record.image, record.resumed]).toEqual([old.applied, old.image, old.resumed]);
+    expect(record).not.toHaveProperty('stopped');
+    expect(backgroundDesired(record)).toEqual({ spec: old.applied, power: 'off', generation: 1, boot: 1 });
+  });
+
+  test('of a running sandbox: a plan of it is empty', () => {
+    const { applied, desired, generation, boot } = withRecord({ stopped: null });
+    const observed = { ...running(applied as SandboxSpec), generation, boot, power: desired.power };
+    expect(planSandbox({ spec: applied as SandboxSpec, ...desired }, observed, apply)).toEqual({
+      changes: [],
+      steps: [],
+    });
+  });
 });
