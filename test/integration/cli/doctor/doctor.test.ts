@@ -50,11 +50,11 @@ function doctor(...flags: string[]) {
   });
 }
 
-test('what is missing fails with its cure', async () => {
+test('a missing tool fails with its fix', async () => {
   apt('exit 1');
   const { code, stdout } = await doctor();
   expect(code).toBe(1);
-  expect(stdout).toMatch(/FAILED {2}socat: missing; it .*\n +cure: install the package socat/);
+  expect(stdout).toMatch(/FAILED {2}socat: missing; it .*\n +fix: install the package socat/);
   expect(JSON.parse((await doctor('--json')).stdout)).toMatchObject({ ok: false });
 });
 
