@@ -1,18 +1,18 @@
-/** The command line. Commands are loaded when they are called. */
-
+/** Entry of the command line. */
 import { dirname } from 'node:path';
 import { type CommandContext, run } from '@stricli/core';
 import { SbxError } from '../errors.ts';
-import { appFor, wordsOf } from './app.ts';
+import { app, wordsOf } from './app.ts';
 import { createContext } from './command/context.ts';
 import { describeError } from './command/error-hints.ts';
 import { withHelp } from './command/usage-text.ts';
-import { COMPLETE } from './commands/host/completion.ts';
+import { COMPLETE } from './commands/host/completion-scripts.ts';
+import { complete } from './complete.ts';
 import { setPromptAside } from './run/prompt-argument.ts';
 import { createView } from './view/view.ts';
 
 const context = createContext(dirname(import.meta.dirname));
-// A reader that closes its end (`sbx ls | head -1`) is no failure.
+// A reader that closes its end (`sbx ls | head -1`) is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 void main(process.argv.slice(2)).then(leave);
@@ -20,7 +20,7 @@ void main(process.argv.slice(2)).then(leave);
 async function main(inputs: string[]): Promise<void> {
   try {
     if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
-    else await run(await appFor(inputs), setPromptAside(inputs).argv, context as unknown as CommandContext);
+    else await run(app, setPromptAside(inputs).argv, context as unknown as CommandContext);
   } catch (error) {
     const wrong = error instanceof SbxError ? withHelp(error, wordsOf(inputs)) : error;
     (await createView(asksForJson(inputs), process)).error(describeError(wrong));
@@ -28,21 +28,20 @@ async function main(inputs: string[]): Promise<void> {
   }
 }
 
-/** When everything was written. Waiting for the loop to run empty takes every command some milliseconds. */
+/** Ends the process when all output is written: a stdin or a connection that is still open must not keep it alive. */
 async function leave(): Promise<void> {
   const unwritten = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
   await Promise.all(unwritten.map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve()))));
   process.exit();
 }
 
-/** Of a command line that could not be understood. What stands behind `--` is not ours. */
+/** For a command line that could not be parsed. Words after `--` are not flags of sbx. */
 function asksForJson(words: string[]): boolean {
   const end = words.indexOf('--');
   return words.slice(0, end < 0 ? undefined : end).includes('--json');
 }
 
 async function printCompletions(words: string[]): Promise<void> {
-  const { complete } = await import('./complete.ts');
   const found = await complete(context, words).catch(() => []);
   if (found.length > 0) process.stdout.write(`${found.join('\n')}\n`);
 }

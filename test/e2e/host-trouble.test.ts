@@ -104,10 +104,10 @@ test('no user namespaces: an error that says how to get a jail', async () => {
     `echo 0 >/proc/sys/user/max_user_namespaces; ${command(home, ':', 'doctor --json')}`,
   );
   expect(result.code).toBe(1);
-  const { checks } = JSON.parse(result.stdout) as { checks: { name: string; status: string; cure?: string }[] };
+  const { checks } = JSON.parse(result.stdout) as { checks: { name: string; status: string; fix?: string }[] };
   expect(checks.find(({ name }) => name === 'user namespaces')).toMatchObject({
     status: 'failed',
-    cure: expect.stringMatching(/userns|namespaces/),
+    fix: expect.stringMatching(/userns|namespaces/),
   });
 });
 
@@ -145,7 +145,7 @@ test('a socket path that is too long: an error that names the way out', async ()
   expect(JSON.parse(result.stdout).error).toMatchObject({ hint: expect.stringContaining('SBX_HOME') });
 });
 
-test('a missing QEMU: an error that names the cure', async () => {
+test('a missing QEMU: an error that names the fix', async () => {
   const home = join(dir, 'noqemu');
   const env = { SBX_HOME: home, SBX_QEMU: '/nonexistent/qemu-system-x86_64' };
   const result = await sbx(['apply', '--yes', '--json'], { cwd: p.dir, env });

@@ -108,12 +108,12 @@ describe('the agent of a sandbox', () => {
     first.type('\x1d');
     first.type('d');
     // Out of the alternate screen again, and told the way back.
-    await first.sees(/\[\?1049l[\s\S]*left; the agent goes on[\s\S]*sbx run /);
+    await first.sees(/\[\?1049l[\s\S]*detached; the agent continues[\s\S]*sbx run /);
     expect(await first.exit).toBe(0);
     expect(running(await statusOf(p.dir))).toBe(true);
 
     const second = person(p.dir, ['run']);
-    await second.sees(/back in [\s\S]*parrot[\s\S]*interrupted 1/);
+    await second.sees(/attached to the agent in [\s\S]*parrot[\s\S]*interrupted 1/);
     await second.sees(/size 25 90\r+\n/);
     second.type('two\r');
     await second.sees(/heard two/);
@@ -125,7 +125,7 @@ describe('the agent of a sandbox', () => {
     third.type('three\r');
     await third.sees(/heard three/);
     process.kill(daemonPid() ?? 0, 'SIGKILL');
-    await third.sees(/the connection to the sandbox ended[\s\S]*come back with/);
+    await third.sees(/the connection to the sandbox ended[\s\S]*attach again with/);
     expect(await third.exit).toBe(1);
 
     const fourth = person(p.dir, ['run']);
@@ -163,7 +163,7 @@ describe('the agent of a sandbox', () => {
       stderr: expect.stringContaining('its agent is running'),
     });
     const back = person(p.dir, ['run']);
-    await back.sees(/sandbox.toml has changed[\s\S]*back in [\s\S]*parrot/);
+    await back.sees(/sandbox.toml has changed[\s\S]*attached to the agent in [\s\S]*parrot/);
     back.type('exit 0\r');
     expect(await back.exit).toBe(0);
     expect((await statusOf(p.dir)).pid).toBe(pid);

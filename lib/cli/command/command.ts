@@ -13,7 +13,8 @@ export interface CommonFlags {
   project?: string;
 }
 
-export interface Run<F, A extends readonly unknown[]> {
+/** What a command is called with. */
+export interface Run<F = object, A extends readonly unknown[] = []> {
   context: SbxContext;
   flags: F & CommonFlags;
   args: A;
@@ -22,11 +23,15 @@ export interface Run<F, A extends readonly unknown[]> {
   cwd: string;
 }
 
+/** Resolves to the exit code. */
+type Execute<F, A extends readonly unknown[]> = (input: Run<F, A>) => Promise<number>;
+
 interface Definition<F, A extends readonly unknown[]> {
   brief: string;
   /** Stricli's own description of the flags and positional arguments */
-  parameters: Record<string, unknown>;
-  run: (input: Run<F, A>) => Promise<number | undefined>;
+  parameters?: Record<string, unknown>;
+  /** Imports the code of the command: a start loads that of its own command only */
+  load: () => Promise<Execute<F, A>>;
 }
 
 const COMMON = {
@@ -34,46 +39,40 @@ const COMMON = {
   project: { kind: 'parsed', parse: String, brief: 'Folder of the project instead of the current one', optional: true },
 };
 
-export function command<F = object, A extends readonly unknown[] = []>(
-  definition: Definition<F, A>,
-): Command<CommandContext> {
-  const parameters = {
-    ...definition.parameters,
-    flags: { ...COMMON, ...((definition.parameters['flags'] as object | undefined) ?? {}) },
-  };
-  const builder = {
-    docs: { brief: definition.brief },
-    parameters,
-    async func(this: SbxContext, flags: F & CommonFlags, ...args: unknown[]) {
-      const view = await createView(flags.json, this.process);
-      try {
-        this.process.exitCode =
-          (await definition.run({
-            context: this,
-            flags,
-            args: args as unknown as A,
-            view,
-            cwd: folderOf(currentFolder(this.process), flags.project),
-          })) ?? 0;
-      } catch (error) {
-        view.error(describeError(error));
-        this.process.exitCode = error instanceof SbxError ? (error.code === 'cancelled' ? 130 : error.exitCode) : 1;
-        if (!(error instanceof SbxError) && this.process.env['SBX_DEBUG'])
-          this.process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
-      }
-    },
-  };
+export function command<F, A extends readonly unknown[]>({
+  brief,
+  parameters = {},
+  load,
+}: Definition<F, A>): Command<CommandContext> {
+  const flags = { ...COMMON, ...((parameters['flags'] as object | undefined) ?? {}) };
+  const builder = { docs: { brief }, parameters: { ...parameters, flags }, loader: async () => framed(await load()) };
   return buildCommand(builder as never) as unknown as Command<CommandContext>;
 }
 
-/** @throws SbxError `usage`: somebody has removed it. */
+function framed<F, A extends readonly unknown[]>(execute: Execute<F, A>) {
+  return async function (this: SbxContext, flags: F & CommonFlags, ...words: unknown[]): Promise<void> {
+    const { process } = this;
+    const view = await createView(flags.json, process);
+    try {
+      const cwd = folderOf(currentFolder(process), flags.project);
+      process.exitCode = await execute({ context: this, flags, args: words as unknown as A, view, cwd });
+    } catch (error) {
+      view.error(describeError(error));
+      process.exitCode = error instanceof SbxError ? (error.code === 'cancelled' ? 130 : error.exitCode) : 1;
+      if (!(error instanceof SbxError) && process.env['SBX_DEBUG'])
+        process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+    }
+  };
+}
+
+/** @throws SbxError `usage`: the folder was removed. */
 function currentFolder(process: NodeJS.Process): string {
   try {
     return process.cwd();
   } catch (cause) {
-    throw new SbxError('usage', 'the current folder is gone', {
-      why: 'it was removed while you were in it',
-      hint: 'go to a folder that exists',
+    throw new SbxError('usage', 'the current folder does not exist', {
+      why: 'it was removed after this shell entered it',
+      hint: 'change to an existing folder',
       cause,
     });
   }
@@ -82,37 +81,10 @@ function currentFolder(process: NodeJS.Process): string {
 function folderOf(cwd: string, project: string | undefined): string {
   if (project === undefined) return cwd;
   const dir = resolve(cwd, project);
-  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return dir;
-  throw new SbxError('usage', '--project names no folder', {
-    why: `${dir} is ${statSync(dir, { throwIfNoEntry: false }) === undefined ? 'not there' : 'a file'}`,
-    hint: 'name the folder that sandbox.toml stands in',
+  const found = statSync(dir, { throwIfNoEntry: false });
+  if (found?.isDirectory()) return dir;
+  throw new SbxError('usage', `invalid project folder: ${project}`, {
+    why: found === undefined ? `${dir} does not exist` : `${dir} is not a folder`,
+    hint: 'name the folder of a sandbox.toml with --project',
   });
-}
-
-/** Many sandboxes after the flags. */
-export const names = (brief: string) => ({ kind: 'array', parameter: sandbox(brief) });
-
-/** At most one sandbox. */
-export const maybeName = () => ({ kind: 'tuple', parameters: [{ ...sandbox('The sandbox'), optional: true }] });
-
-/** Exactly one word that is no sandbox's name. */
-export const word = (brief: string, placeholder: string) => ({
-  kind: 'tuple',
-  parameters: [{ parse: String, brief, placeholder }],
-});
-
-/** A parameter that names a sandbox; shells complete it. */
-export const sandbox = (brief: string, placeholder = 'name') => ({
-  parse: String,
-  brief,
-  placeholder,
-  proposeCompletions(this: SbxContext, partial: string) {
-    return import('./sandbox-names.ts').then(({ sandboxNames }) => sandboxNames(this, partial));
-  },
-});
-
-/** @throws for the command line's own message. */
-export function parseCount(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new TypeError('it must be a count, such as 20');
-  return Number(text);
 }

@@ -1,4 +1,4 @@
-/** What every command gets: the process, the state folder, ways to the daemon and to the project. */
+/** The context of every command: the process, the state folder, the bundles. */
 import { type Home, homeOf } from '../../paths.ts';
 
 export interface SbxContext {

@@ -1,4 +1,4 @@
-/** What to do where an error does not say it better itself: nobody is left without a way out. */
+/** Default hints, for errors without one of their own: every error says what to do. */
 import { type ErrorCode, type ErrorJson, toErrorJson } from '../../errors.ts';
 
 export function describeError(error: unknown): ErrorJson {
@@ -9,24 +9,24 @@ export function describeError(error: unknown): ErrorJson {
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   usage: '`sbx --help` lists the commands',
-  'config-syntax': 'mend the line; docs/reference.md of sbx shows every field',
-  'config-invalid': 'mend the line; docs/reference.md of sbx shows every field',
-  'not-found': 'check the name or the path; `sbx ls` shows the sandboxes',
+  'config-syntax': 'fix the line; docs/reference.md of sbx lists every field',
+  'config-invalid': 'fix the line; docs/reference.md of sbx lists every field',
+  'not-found': 'check the name or the path; `sbx ls` lists the sandboxes',
   'stopped-idle': 'run `sbx start`',
   'not-running': 'run `sbx start`, or `sbx apply`',
-  cancelled: 'nothing is lost: the next `sbx apply` goes on from here',
+  cancelled: 'nothing is lost: the next `sbx apply` continues from here',
   'tool-missing': 'run `sbx doctor --fix`',
-  'no-jail': 'run `sbx doctor`: it says how to get one',
-  'vm-boot-failed': '`sbx logs --console` shows its console; `sbx apply` tries again',
+  'no-jail': 'run `sbx doctor`: it shows a fix',
+  'vm-boot-failed': '`sbx logs --console` shows its console; `sbx apply` retries',
   'vm-died': '`sbx logs --console` shows its console; `sbx apply` starts it again',
-  'vm-restore-failed': 'run it again; if it stays, `sbx gc` and `sbx apply` make a new snapshot',
-  qmp: 'run it again; `sbx daemon logs` and `sbx logs --console` show what happened',
-  'guest-protocol': 'see `sbx ls` and `sbx logs --console`; run it again',
-  'guest-failed': '`sbx logs --console` shows its console; run it again',
+  'vm-restore-failed': 'retry; if the error persists, `sbx gc` and `sbx apply` create a new snapshot',
+  qmp: 'retry; `sbx daemon logs` and `sbx logs --console` show the cause',
+  'guest-protocol': 'check `sbx ls` and `sbx logs --console`, then retry',
+  'guest-failed': '`sbx logs --console` shows its console; retry',
   'bake-failed': '`sbx logs --bake` shows its output',
-  'image-source': 'run `sbx doctor`, then try again',
-  workspace: 'see that the folder can be read and written by you',
-  gateway: 'run it again; `sbx daemon logs` shows what happened',
-  'daemon-unreachable': 'run it again: the daemon is started on demand',
-  internal: 'this is a fault of sbx: please report it, with what SBX_DEBUG=1 and `sbx daemon logs` show',
+  'image-source': 'run `sbx doctor`, then retry',
+  workspace: 'check that you can read and write the folder',
+  gateway: 'retry; `sbx daemon logs` shows the cause',
+  'daemon-unreachable': 'retry: the daemon is started on demand',
+  internal: 'this is a bug in sbx: please report it with the output of SBX_DEBUG=1 and `sbx daemon logs`',
 };

@@ -1,14 +1,13 @@
-/** The names of sandboxes, for completion. */
-
+/** Lists the names of sandboxes for completion. */
+import { DaemonClient } from '../../api/client.ts';
 import { running } from '../../api/connection.ts';
 import type { SandboxStatus } from '../../api/contract.ts';
+import { ownProject } from '../../api/project-dir.ts';
 import type { SbxContext } from './context.ts';
 
-/** Bare names where they are enough, PROJECT/NAME elsewhere. */
+/** Bare names if they are unambiguous, else PROJECT/NAME. */
 export async function sandboxNames(context: SbxContext, partial: string): Promise<string[]> {
-  const { DaemonClient } = await import('../../api/client.ts');
-  const { ownProject } = await import('../../api/project-dir.ts');
-  // Nothing is started for it.
+  // Completion does not start the daemon.
   const all = await new DaemonClient(running(context.home)).list().catch(() => []);
   const own = ownProject(context.process.cwd(), all);
   return all.map((one) => nameOf(one, all, own)).filter((name) => name.startsWith(partial));

@@ -1,8 +1,8 @@
-/** `[NAME] -- CMD…`: what stands behind `--` is the command; before it at most the name. Pure. */
+/** Splits `[NAME] -- CMD…`: words after `--` are the command; before it at most the name. Pure. */
 import { SbxError } from '../../errors.ts';
 
 /**
- * `argv` is the whole command line, `args` what is left of it after the flags.
+ * `argv` is the whole command line, `args` its words without the flags.
  * @throws SbxError `usage`
  */
 export function splitArgs(

@@ -1,4 +1,4 @@
-/** What a wrong command line is answered with: sbx's own errors in place of the parser's text, so that all errors look alike. */
+/** Turns the errors of the command line parser into sbx's own, so that all errors have one form. */
 import {
   AliasNotFoundError,
   type ApplicationText,
@@ -14,21 +14,24 @@ import {
 } from '@stricli/core';
 import { SbxError } from '../../errors.ts';
 
-/** The parser asks for a text and prints it; it gets an exception, which comes out of its `run`. */
+/** The parser requests a text to print; an exception is thrown instead, which its `run` passes on. */
 export const usageText: ApplicationText = {
   ...text_en,
   noCommandRegisteredForInput: ({ input, corrections }) => {
-    throw usage(`there is no command "${input}"`, corrections);
+    throw usage(`unknown command: ${input}`, corrections);
   },
   exceptionWhileParsingArguments: (error) => {
     throw error instanceof SbxError ? error : wrongArgument(error);
+  },
+  exceptionWhileLoadingCommandFunction: (error) => {
+    throw error;
   },
   exceptionWhileRunningCommand: (error) => {
     throw error;
   },
 };
 
-/** Adds what the parser's error does not know: of which command it is. */
+/** Adds a hint with the command, which the parser's error does not know. */
 export function withHelp(error: SbxError, words: readonly string[]): SbxError {
   if (error.hint !== undefined) return error;
   return new SbxError(error.code, error.message, {
@@ -36,19 +39,19 @@ export function withHelp(error: SbxError, words: readonly string[]): SbxError {
     hint:
       words.length === 0
         ? '`sbx --help` lists the commands'
-        : `\`${['sbx', ...words].join(' ')} --help\` shows what it takes`,
+        : `\`${['sbx', ...words].join(' ')} --help\` shows its flags and arguments`,
   });
 }
 
 function wrongArgument(error: unknown): SbxError {
-  if (error instanceof FlagNotFoundError) return usage(`there is no flag --${error.input}`, error.corrections);
-  if (error instanceof AliasNotFoundError) return usage(`there is no flag -${error.input}`);
+  if (error instanceof FlagNotFoundError) return usage(`unknown flag: --${error.input}`, error.corrections);
+  if (error instanceof AliasNotFoundError) return usage(`unknown flag: -${error.input}`);
   if (error instanceof UnsatisfiedFlagError) return usage(`--${error.externalFlagName} needs a value`);
-  if (error instanceof UnexpectedFlagError) return usage(`--${error.externalFlagName} is given twice`);
+  if (error instanceof UnexpectedFlagError) return usage(`--${error.externalFlagName} is set twice`);
   if (error instanceof InvalidNegatedFlagSyntaxError) return usage(`--${error.externalFlagName} takes no value`);
   if (error instanceof UnsatisfiedPositionalError) return usage(`<${error.placeholder}> is missing`);
   if (error instanceof UnexpectedPositionalError)
-    return usage(`"${error.input}" is one argument too many`, [], `it takes ${error.expectedCount || 'none'}`);
+    return usage(`unexpected argument: ${error.input}`, [], `expected arguments: ${error.expectedCount || 'none'}`);
   if (error instanceof ArgumentParseError || error instanceof EnumValidationError) return wrongValue(error);
   return usage(error instanceof Error ? error.message : String(error));
 }
@@ -57,7 +60,7 @@ function wrongValue(error: ArgumentParseError | EnumValidationError): SbxError {
   const why =
     error instanceof ArgumentParseError && error.exception instanceof Error ? error.exception.message : undefined;
   const name = error instanceof ArgumentParseError ? error.externalFlagNameOrPlaceholder : error.externalFlagName;
-  return usage(`--${name} cannot be "${error.input}"`, [], why);
+  return usage(`invalid --${name}: ${error.input}`, [], why);
 }
 
 function usage(message: string, corrections: readonly string[] = [], why?: string): SbxError {
@@ -68,7 +71,7 @@ function usage(message: string, corrections: readonly string[] = [], why?: strin
   });
 }
 
-/** The parser knows flags by their names in the code, and puts routes in quotes. */
+/** The parser names flags as in the code, and puts routes in quotes. */
 function kebab(word: string): string {
   return word.replaceAll('`', '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

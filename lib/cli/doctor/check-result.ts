@@ -1,10 +1,9 @@
-/** What a check of the host found. */
+/** The result of one check of the host. */
 export interface CheckResult {
   name: string;
   status: 'ok' | 'warning' | 'failed';
   message: string;
-  /** What to do */
-  cure?: string;
-  /** Debian packages that mend it */
+  fix?: string;
+  /** Debian packages that fix it */
   packages?: string[];
 }

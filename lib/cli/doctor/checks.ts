@@ -1,4 +1,4 @@
-/** What a host needs, each check with its cure. Also used by the set-up scripts. */
+/** Runs all checks of the host, each with its fix; the set-up scripts use them as well. */
 import type { Home } from '../../paths.ts';
 import type { CheckResult } from './check-result.ts';
 import { accelerator, subordinateIds, userNamespaces } from './isolation.ts';

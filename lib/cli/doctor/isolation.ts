@@ -1,4 +1,4 @@
-/** Whether the host can jail a machine, build for one as an ordinary user, and run it on its own processor. */
+/** Checks that the host can jail a VM, build its image as an ordinary user, and run it with hardware virtualisation. */
 import { existsSync, readFileSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { userInfo } from 'node:os';
@@ -10,13 +10,13 @@ export async function userNamespaces(): Promise<CheckResult> {
   const name = 'user namespaces';
   try {
     await probeJail('bwrap');
-    return { name, status: 'ok', message: 'a jail can be made' };
+    return { name, status: 'ok', message: 'bubblewrap can create a jail' };
   } catch (error) {
     return {
       name,
       status: 'failed',
-      message: `no jail can be made: ${(error instanceof SbxError ? error.why : undefined) ?? String(error)}`,
-      cure: 'sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0; in a container: run it with user namespaces allowed',
+      message: `bubblewrap cannot create a jail: ${(error instanceof SbxError ? error.why : undefined) ?? String(error)}`,
+      fix: 'sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0; in a container: allow user namespaces',
     };
   }
 }
@@ -36,7 +36,7 @@ export function subordinateIds(): CheckResult {
     name,
     status: has ? 'ok' : 'failed',
     message: has ? `${username} has a range` : `${username} has no range in /etc/subuid and /etc/subgid`,
-    ...(has ? {} : { cure: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${username}` }),
+    ...(has ? {} : { fix: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${username}` }),
   };
 }
 
@@ -48,16 +48,16 @@ export async function accelerator(): Promise<CheckResult> {
   );
   const flags = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
   const seen = /^flags\s*:.*\b(vmx|svm)\b/m.test(flags);
-  if (usable && seen) return { name, status: 'ok', message: '/dev/kvm is there; a probe guest decides' };
-  const why = usable ? 'the processor shows no vmx or svm' : '/dev/kvm is not usable for this user';
+  if (usable && seen) return { name, status: 'ok', message: '/dev/kvm is usable; a probe VM decides' };
+  const why = usable ? 'the processor has no vmx or svm flag' : '/dev/kvm is not usable for this user';
   return {
     name,
     status: 'warning',
-    message: `${why}: machines are emulated, which works but is slower`,
+    message: `${why}: VMs are emulated, which works but is slower`,
     ...(usable
       ? {}
       : {
-          cure: `usermod --append --groups kvm ${userInfo().username}, if this machine has a /dev/kvm; then log in again`,
+          fix: `usermod --append --groups kvm ${userInfo().username}, if this machine has a /dev/kvm; then log in again`,
         }),
   };
 }

@@ -1,4 +1,4 @@
-/** The folder that everything is kept in. */
+/** Checks the state folder and its disk. */
 import { existsSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ export async function stateFolder(home: Home): Promise<CheckResult> {
       name,
       status: 'failed',
       message: error instanceof Error ? error.message : String(error),
-      cure: 'set SBX_HOME to a folder that is yours to write',
+      fix: 'set SBX_HOME to a folder that you can write',
     };
   }
 }
@@ -32,7 +32,7 @@ export async function diskSpace(home: Home): Promise<CheckResult> {
     name,
     status: gib >= DISK_MIN_GIB ? 'ok' : 'warning',
     message: `${gib.toFixed(1)} GiB free for ${home.root}`,
-    ...(gib >= DISK_MIN_GIB ? {} : { cure: 'free some space (`sbx gc`), or set SBX_HOME to another disk' }),
+    ...(gib >= DISK_MIN_GIB ? {} : { fix: 'free some space (`sbx gc`), or set SBX_HOME to another disk' }),
   };
 }
 
@@ -46,7 +46,7 @@ export function socketLength(home: Home): CheckResult {
       name,
       status: 'failed',
       message: error instanceof Error ? error.message : String(error),
-      cure: 'set SBX_HOME to a shorter folder',
+      fix: 'set SBX_HOME to a shorter folder',
     };
   }
 }

@@ -1,4 +1,4 @@
-/** Programs that the host has to have, and where its packages come from. */
+/** Checks the programs that the host needs, and its package sources. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -9,19 +9,19 @@ import type { CheckResult } from './check-result.ts';
 const call = promisify(execFile);
 
 const TOOLS: [program: string, pkg: string, why: string][] = [
-  ['qemu-system-x86_64', 'qemu-system-x86', 'runs the virtual machines'],
-  ['qemu-img', 'qemu-utils', 'makes their disks'],
-  ['socat', 'socat', 'joins their network to the gateway'],
+  ['qemu-system-x86_64', 'qemu-system-x86', 'runs the VMs'],
+  ['qemu-img', 'qemu-utils', 'creates their disks'],
+  ['socat', 'socat', 'connects their network to the gateway'],
   ['bwrap', 'bubblewrap', 'jails them'],
   ['mmdebstrap', 'mmdebstrap', 'builds base images'],
   ['newuidmap', 'uidmap', 'lets ordinary users build them'],
   ['fakeroot', 'fakeroot', 'keeps the owners of their files'],
-  ['mke2fs', 'e2fsprogs', 'makes their file systems'],
-  ['depmod', 'kmod', 'orders the modules of their kernel'],
+  ['mke2fs', 'e2fsprogs', 'creates their file systems'],
+  ['depmod', 'kmod', 'indexes the modules of their kernel'],
   ['fallocate', 'util-linux', 'keeps snapshots small'],
   ['xz', 'xz-utils', 'unpacks modules'],
   ['zstd', 'zstd', 'unpacks modules'],
-  ['git', 'git', 'tells what of a workspace it would run'],
+  ['git', 'git', 'lists the files of a workspace that git would run'],
 ];
 
 export function toolChecks(): CheckResult[] {
@@ -35,7 +35,7 @@ function nodeCheck(): CheckResult {
     name: 'Node.js',
     status: fine ? 'ok' : 'failed',
     message: `version ${process.versions.node}`,
-    ...(fine ? {} : { cure: 'install Node.js 20.19 or newer' }),
+    ...(fine ? {} : { fix: 'install Node.js 20.19 or newer' }),
   };
 }
 
@@ -47,7 +47,7 @@ function toolCheck([program, pkg, why]: (typeof TOOLS)[number]): CheckResult {
     name: program,
     status: found ? 'ok' : 'failed',
     message: found ? why : `missing; it ${why}`,
-    ...(found ? {} : { cure: `install the package ${pkg}`, packages: [pkg] }),
+    ...(found ? {} : { fix: `install the package ${pkg}`, packages: [pkg] }),
   };
 }
 
@@ -64,7 +64,7 @@ export async function aptSources(): Promise<CheckResult> {
   return {
     name,
     status: count > 0 ? 'ok' : 'failed',
-    message: `${count} named by the host's own configuration`,
-    ...(count > 0 ? {} : { cure: 'name a mirror in /etc/apt/sources.list, or set SBX_APT_MIRROR' }),
+    message: `${count} in the configuration of this host`,
+    ...(count > 0 ? {} : { fix: 'add a mirror to /etc/apt/sources.list, or set SBX_APT_MIRROR' }),
   };
 }

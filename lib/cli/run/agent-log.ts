@@ -1,13 +1,13 @@
-/** The record of a session of the agent: as lines that cannot steer the terminal, or byte for byte. */
+/** Shows the record of an agent session: as lines without terminal control sequences, or byte for byte. */
 import type { Readable } from 'node:stream';
-import type { DaemonClient } from '../../api/client.ts';
 import type { SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
+import { readSession } from '../../guest/client/session-client.ts';
 import type { SessionInfo } from '../../guest/protocol/messages.ts';
 import { plainLines } from '../view/plain-output.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
-import { connectGuest } from './sessions.ts';
+import { connectGuest, type Target } from './sessions.ts';
 
 export interface AgentLogOptions {
   session: number | undefined;
@@ -16,21 +16,15 @@ export interface AgentLogOptions {
   raw: boolean;
 }
 
-export async function showAgentLog(
-  client: DaemonClient,
-  sandbox: SandboxStatus,
-  options: AgentLogOptions,
-  view: View,
-): Promise<number> {
-  await using guest = await connectGuest(client, sandbox);
-  const { readSession } = await import('../../guest/client/session-client.ts');
+export async function showAgentLog(target: Target, options: AgentLogOptions, view: View): Promise<number> {
+  await using guest = await connectGuest(target);
   const { session, follow } = options;
   const { output, ended, earlier } = readSession(guest, { ...(session === undefined ? {} : { id: session }), follow });
   ended.catch(() => {});
   const given = new Promise<undefined>((resolve) => process.once('SIGINT', () => resolve(undefined)));
   await Promise.race([given, options.raw ? pass(output) : showLines({ output, earlier, last: options.lines, view })]);
   const info = await Promise.race([given, ended]).catch((error: unknown) => {
-    throw error instanceof SbxError && error.code === 'not-found' ? none(sandbox, session) : error;
+    throw error instanceof SbxError && error.code === 'not-found' ? noSession(target.sandbox, session) : error;
   });
   if (info !== undefined && view.json) view.line({ session: info }, '');
   else if (info !== undefined) process.stderr.write(`sbx: session ${Number(info.id)} ${stateOf(info)}\n`);
@@ -38,10 +32,10 @@ export async function showAgentLog(
 }
 
 function stateOf({ code, lost, startedAt }: SessionInfo): string {
-  if (lost === true) return `was cut off: the machine, or what holds the sessions in it, ended under it`;
+  if (lost === true) return 'was cut off: the VM or the guest agent ended';
   return code === undefined
-    ? `goes on since ${inOneLine(String(startedAt))}`
-    : `has ended with exit code ${Number(code)}`;
+    ? `is running since ${inOneLine(String(startedAt))}`
+    : `ended with exit code ${Number(code)}`;
 }
 
 async function pass(output: Readable): Promise<void> {
@@ -54,9 +48,9 @@ function drained(): Promise<void> {
 
 interface Lines {
   output: Readable;
-  /** Bytes that were said before */
+  /** Bytes of output before this call */
   earlier: Promise<number>;
-  /** Of these, only the last lines */
+  /** Of the earlier output, only the last lines */
   last: number | undefined;
   view: View;
 }
@@ -79,15 +73,15 @@ async function showLines({ output, earlier, last, view }: Lines): Promise<void> 
   say(last === undefined || held.length === 0 ? rest : rest.slice(-last));
 }
 
-function none(sandbox: SandboxStatus, session: number | undefined): SbxError {
+function noSession(sandbox: SandboxStatus, session: number | undefined): SbxError {
   return new SbxError(
     'not-found',
     session === undefined
-      ? `the agent of ${sandbox.name} has said nothing yet`
-      : `there is no session ${session} of ${sandbox.name}`,
+      ? `the agent of ${sandbox.name} has no output yet`
+      : `${sandbox.name} has no session ${session}`,
     {
-      why: session === undefined ? 'no session of it was begun' : 'the records of the last eight are kept',
-      hint: `begin one: sbx run ${sandbox.name}; \`sbx logs --console\` shows the machine`,
+      why: session === undefined ? 'no session was started' : 'only the records of the last eight sessions are kept',
+      hint: `start one: sbx run ${sandbox.name}; \`sbx logs --console\` shows the console of the VM`,
     },
   );
 }

@@ -1,4 +1,4 @@
-/** The person's terminal as one of the session's: it shows what the agent shows, until the agent ends or the person leaves. */
+/** Attaches the user's terminal to a session, until the agent ends or the user detaches. */
 import { SbxError } from '../../errors.ts';
 import type { SessionClient } from '../../guest/client/session-client.ts';
 import type { ExecResult } from '../../guest/protocol/messages.ts';
@@ -7,12 +7,12 @@ import type { DetachKeys } from '../terminal/detach-keys.ts';
 import { withoutQuestions } from '../terminal/replayed.ts';
 import { ended, rawTerminal } from '../terminal/terminal.ts';
 
-/** A key sequence that was begun and not finished is passed on after this time, `ms` */
+/** An unfinished key sequence is passed on after this time, `ms` */
 const HOLD_MS = 1_000;
-/** Earlier output that does not come in full is shown after this time without more, `ms` */
+/** Incomplete earlier output is shown after this time without new data, `ms` */
 const REPLAY_WAIT_MS = 300;
 
-/** Undefined: the person has left, and it goes on. @throws SbxError `guest-protocol`: the connection has ended. */
+/** Undefined: the user has detached, and the session continues. @throws SbxError `guest-protocol`: the connection ended. */
 export async function attach(session: SessionClient, keys: DetachKeys): Promise<ExecResult | undefined> {
   const { replay } = await session.opened;
   const modes = new TerminalModes();
@@ -31,7 +31,7 @@ export async function attach(session: SessionClient, keys: DetachKeys): Promise<
   }
 }
 
-/** Resolves when all was written. */
+/** Resolves when all output was written. */
 async function show(session: SessionClient, replay: number, modes: TerminalModes): Promise<void> {
   let earlier: Buffer[] = [];
   let waiting = replay;
@@ -80,7 +80,7 @@ function passKeys(session: SessionClient, keys: DetachKeys): { left: Promise<und
   };
   session.stdin.on('error', () => {});
   stdin.on('data', onKeys);
-  // A terminal that is closed is left: the agent goes on.
+  // Closing the terminal detaches: the agent continues.
   stdin.once('end', leave);
   for (const signal of ['SIGHUP', 'SIGTERM'] as const) process.once(signal, leave);
   return {
@@ -95,8 +95,8 @@ function passKeys(session: SessionClient, keys: DetachKeys): { left: Promise<und
 
 function connectionLost(cause: SbxError): SbxError {
   return new SbxError('guest-protocol', 'the connection to the sandbox ended', {
-    why: cause.why ?? 'without a reason',
-    hint: 'the agent goes on as long as its machine does: come back with `sbx run`',
+    why: cause.why ?? 'no reason was given',
+    hint: 'the agent continues while its VM runs: attach again with `sbx run`',
     cause,
   });
 }

@@ -1,4 +1,4 @@
-/** A run's output for the caller: bytes as they come, or, for `--json`, a line for each event, as `sbx exec` gives them. */
+/** Passes the output of a run on: its bytes, or with `--json` one line for each event, as `sbx exec` does. */
 import type { Readable } from 'node:stream';
 import type { ExecResult } from '../../guest/protocol/messages.ts';
 import { showOutput } from '../view/show-output.ts';
@@ -6,7 +6,7 @@ import type { View } from '../view/types.ts';
 
 export interface RunOutput {
   started(about: { sandbox: string; session: number }): void;
-  /** Resolves when all was passed on */
+  /** Resolves when all output was passed on */
   follow(streams: { stdout: Readable; stderr: Readable }): Promise<unknown>;
   exit(result: ExecResult): void;
 }

@@ -1,11 +1,9 @@
-/** The agent without a terminal: its streams, its exit code; it ends with its client. */
-
-import type { DaemonClient } from '../../api/client.ts';
-import type { SandboxStatus } from '../../api/contract.ts';
+/** Runs the agent without a terminal, with its streams and its exit code; the session ends with its client. */
+import { openSession } from '../../guest/client/session-client.ts';
 import { forwardSignals } from '../terminal/terminal.ts';
 import type { View } from '../view/types.ts';
 import { runOutput } from './events.ts';
-import { connectGuest } from './sessions.ts';
+import { connectGuest, type Target } from './sessions.ts';
 
 export interface HeadlessRequest {
   argv: string[];
@@ -13,15 +11,10 @@ export interface HeadlessRequest {
   input: string | NodeJS.ReadStream | undefined;
 }
 
-export async function runHeadless(
-  client: DaemonClient,
-  sandbox: SandboxStatus,
-  request: HeadlessRequest,
-  view: View,
-): Promise<number> {
-  await using guest = await connectGuest(client, sandbox);
+export async function runHeadless(target: Target, request: HeadlessRequest, view: View): Promise<number> {
+  await using guest = await connectGuest(target);
+  const { sandbox } = target;
   const { argv, input } = request;
-  const { openSession } = await import('../../guest/client/session-client.ts');
   const session = { argv, cwd: sandbox.workspace, stdin: input !== undefined, client: 'owner', join: false } as const;
   const child = openSession(guest, session);
   child.stdin.on('error', () => {});

@@ -1,6 +1,6 @@
 /**
- * The prompt of `sbx run --headless PROMPT` is a literal, also where it looks like a flag: it is set aside before flags are read, so that
- * a script's `--headless "$TEXT"` never becomes another command. Pure.
+ * Sets the prompt of `sbx run --headless PROMPT` aside before flags are parsed: it is a literal, also if it looks like a flag, so that a
+ * script's `--headless "$TEXT"` cannot become another command. Pure.
  */
 
 const FLAG = '--headless';
@@ -9,7 +9,7 @@ const PLACEHOLDER = 'prompt';
 export interface SetAside {
   /** The command line with a word in place of the prompt */
   argv: string[];
-  /** Undefined: there is none, or it is missing behind the flag */
+  /** Undefined: no flag, or no prompt after it */
   prompt: string | undefined;
 }
 

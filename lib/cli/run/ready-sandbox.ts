@@ -1,5 +1,4 @@
-/** From a name to a running sandbox and its agent: what `sbx apply` does, for one sandbox. */
-
+/** Applies one sandbox if needed and returns it with its agent. */
 import type { SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { AgentSpec, ProjectSpec } from '../../spec/spec.ts';
@@ -14,14 +13,14 @@ export interface ReadySandbox {
 
 interface Options extends Omit<ApplyOptions, 'only'> {
   name: string | undefined;
-  /** Only to come back to what runs: what would end it is left for later */
+  /** Attach to a running session: changes that would end it wait */
   join: boolean;
 }
 
-/** What the machine does not outlive */
+/** Steps that end the running VM */
 const ENDING: readonly string[] = ['stop', 'start', 'create', 'destroy'];
 
-/** @throws SbxError `ambiguous-name`, `not-found`, and whatever `sbx apply` refuses. */
+/** @throws SbxError `ambiguous-name`, `not-found`, and the errors of `sbx apply`. */
 export async function readySandbox(options: Options): Promise<ReadySandbox> {
   const { client } = options;
   const wanted = await findWanted(options);
@@ -35,30 +34,28 @@ export async function readySandbox(options: Options): Promise<ReadySandbox> {
     await applyProject({ ...options, cwd: project.dir, only: [name] });
   const sandbox = (await client.list()).find((one) => one.projectDir === project.dir && one.name === name);
   if (sandbox === undefined || agent === undefined)
-    throw new SbxError('not-found', `there is no sandbox "${name}"`, { hint: 'see `sbx ls`' });
+    throw new SbxError('not-found', `no sandbox named "${name}"`, { hint: '`sbx ls` lists the sandboxes' });
   return { sandbox, agent };
 }
 
-/** @throws SbxError `busy`: something runs that the change would end. */
+/** @throws SbxError `busy`: the change would end a running session. */
 async function isBusy({ client, view, join }: Options, project: ProjectSpec, name: string): Promise<boolean> {
   const sandbox = (await client.list()).find((one) => one.projectDir === project.dir && one.name === name);
   if (sandbox?.state !== 'running') return false;
-  const running = await runningSessions(client, sandbox);
+  const running = await runningSessions({ client, sandbox });
   if (running.length === 0) return false;
   if (!join)
-    throw new SbxError('busy', `${name} must be restarted for what sandbox.toml says, and its agent is running`, {
-      hint: `wait for it, or end it: sbx run --end ${name}; or run \`sbx apply\`, which ends it as well`,
+    throw new SbxError('busy', `${name} needs a restart to apply sandbox.toml, and its agent is running`, {
+      hint: `wait for the agent, or end it: sbx run --end ${name}; \`sbx apply\` ends it as well`,
     });
   if (!view.json)
-    process.stderr.write(
-      'sbx: sandbox.toml has changed; `sbx apply` restarts the sandbox for it, when the agent is done\n',
-    );
+    process.stderr.write('sbx: sandbox.toml has changed; when the agent is done, `sbx apply` restarts the sandbox\n');
   return true;
 }
 
 type Wanted = { project: ProjectSpec; name: string } | { sandbox: SandboxStatus };
 
-/** A sandbox of this folder's file, also one that was never applied; else one of another project, by its own file. */
+/** Finds a sandbox in this folder's file, applied or not; else in another project, by that project's file. */
 async function findWanted({ context, client, cwd, name }: Options): Promise<Wanted> {
   const own = await readProject(context, cwd).catch((error: unknown) => {
     if (error instanceof SbxError && error.code === 'config-not-found' && name !== undefined) return undefined;
@@ -80,7 +77,7 @@ function nameIn(project: ProjectSpec, name: string | undefined): string | undefi
   });
 }
 
-/** Undefined: its file, or its place in the file, is gone. What was applied then counts. */
+/** Undefined: the file no longer exists, or no longer has the sandbox; the applied spec is used then. */
 async function projectOf(context: Options['context'], sandbox: SandboxStatus): Promise<ProjectSpec | undefined> {
   const project = await readProject(context, sandbox.projectDir).catch((error: unknown) => {
     if (error instanceof SbxError && error.code === 'config-not-found') return undefined;

@@ -1,8 +1,8 @@
-/** The ways to begin, join and end a session of the agent. */
-
+/** Starts, joins and ends sessions of the agent. */
 import type { DaemonClient } from '../../api/client.ts';
 import type { SandboxStatus } from '../../api/contract.ts';
-import type { GuestConnection } from '../../guest/client/connection.ts';
+import { GuestConnection } from '../../guest/client/connection.ts';
+import { openSession, startDetached } from '../../guest/client/session-client.ts';
 import type { SessionInfo, SessionRequest } from '../../guest/protocol/messages.ts';
 import { detachKeys } from '../terminal/detach-keys.ts';
 import { terminalSize } from '../terminal/terminal.ts';
@@ -10,46 +10,52 @@ import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 import { attach } from './attach.ts';
 
-export async function connectGuest(client: DaemonClient, sandbox: SandboxStatus): Promise<GuestConnection> {
-  const { GuestConnection } = await import('../../guest/client/connection.ts');
+/** A sandbox, and the daemon that leads to it. */
+export interface Target {
+  client: DaemonClient;
+  sandbox: SandboxStatus;
+}
+
+export async function connectGuest({ client, sandbox }: Target): Promise<GuestConnection> {
   return GuestConnection.open((await client.guest(sandbox.id)).socket);
 }
 
 export interface TerminalRun {
   argv: string[];
-  /** Come back to what runs */
+  /** Attach to a running session, if there is one */
   join: boolean;
   /** As written: `ctrl-],d` */
   keys: string;
 }
 
-/** Returns the agent's exit code, or 0 when the person has left. */
-export async function runOnTerminal(client: DaemonClient, sandbox: SandboxStatus, run: TerminalRun): Promise<number> {
+/** Returns the agent's exit code, or 0 when the user has detached. */
+export async function runOnTerminal(target: Target, run: TerminalRun): Promise<number> {
+  const { sandbox } = target;
   const keys = detachKeys(run.keys);
-  await using guest = await connectGuest(client, sandbox);
-  const { openSession } = await import('../../guest/client/session-client.ts');
+  await using guest = await connectGuest(target);
   const { argv, join } = run;
   const session = openSession(guest, { ...onTerminal(sandbox, argv), client: 'viewer', join });
   const { joined } = await session.opened;
-  say(`${joined ? 'back in' : 'the agent runs in'} ${sandbox.name}; leave with ${run.keys.split(',').join(' ')}`);
+  say(
+    `${joined ? 'attached to the agent in' : 'started the agent in'} ${sandbox.name}; detach with ${run.keys.split(',').join(' ')}`,
+  );
   const result = await attach(session, keys);
   if (result !== undefined) return result.code;
-  say(`left; the agent goes on. Come back with: sbx run ${sandbox.name}`);
+  say(`detached; the agent continues. Attach again with: sbx run ${sandbox.name}`);
   return 0;
 }
 
 export async function runDetached(
-  client: DaemonClient,
-  sandbox: SandboxStatus,
+  target: Target,
   request: { argv: string[]; terminal: boolean; join: boolean },
   view: View,
 ): Promise<number> {
-  await using guest = await connectGuest(client, sandbox);
-  const { startDetached } = await import('../../guest/client/session-client.ts');
+  const { sandbox } = target;
+  await using guest = await connectGuest(target);
   const { argv, join, terminal } = request;
   const start = terminal ? onTerminal(sandbox, argv) : { argv, cwd: sandbox.workspace, stdin: false };
   const info = await startDetached(guest, { ...start, join });
-  const ways = terminal ? `\`sbx run ${sandbox.name}\` goes there, ` : '';
+  const ways = terminal ? `\`sbx run ${sandbox.name}\` attaches to it, ` : '';
   view.result(
     { sandbox: sandbox.name, session: info },
     `${sandbox.name}: session ${info.id} runs; ${ways}\`sbx logs -f ${sandbox.name}\` shows it, \`sbx run --end ${sandbox.name}\` ends it`,
@@ -57,19 +63,20 @@ export async function runDetached(
   return 0;
 }
 
-export async function endSessions(client: DaemonClient, sandbox: SandboxStatus, view: View): Promise<number> {
-  await using guest = await connectGuest(client, sandbox);
+export async function endSessions(target: Target, view: View): Promise<number> {
+  const { sandbox } = target;
+  await using guest = await connectGuest(target);
   const { sessions } = await guest.request('session-end', {});
-  const lines = sessions.map(({ id, command }) => `${sandbox.name}: session ${id} has ended: ${inOneLine(command)}`);
+  const lines = sessions.map(({ id, command }) => `${sandbox.name}: session ${id} ended: ${inOneLine(command)}`);
   view.result(
     { sandbox: sandbox.name, ended: sessions },
-    lines.join('\n') || `${sandbox.name}: no session of the agent runs`,
+    lines.join('\n') || `${sandbox.name}: the agent has no running session`,
   );
   return 0;
 }
 
-export async function runningSessions(client: DaemonClient, sandbox: SandboxStatus): Promise<SessionInfo[]> {
-  await using guest = await connectGuest(client, sandbox);
+export async function runningSessions(target: Target): Promise<SessionInfo[]> {
+  await using guest = await connectGuest(target);
   const { sessions } = await guest.request('sessions', {});
   return sessions.filter(({ endedAt, lost }) => endedAt === undefined && lost === undefined);
 }

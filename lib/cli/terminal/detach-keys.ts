@@ -1,15 +1,15 @@
 /**
- * The keys that leave a session: `ctrl-],d` unless told otherwise. Terminals send a key as a byte, or, when a program has asked for it, as a
- * sequence that names it: both count. What does not become the whole sequence is passed on, in order. Pure.
+ * Detects the keys that detach from a session, by default `ctrl-],d`. A terminal sends a key as a byte, or, if a program asked for it, as an
+ * escape sequence: both are detected. Keys of an incomplete match are passed on, in order. Pure.
  */
 import { SbxError } from '../../errors.ts';
 
 export const DETACH_KEYS = 'ctrl-],d';
 
 export interface DetachKeys {
-  /** What to pass on, and whether the person leaves */
+  /** Returns the input to pass on, and whether the user detaches */
   push(input: Buffer): { pass: Buffer; detached: boolean };
-  /** What is held back, for when no more keys come */
+  /** Returns the input that is held back, for when no more keys arrive */
   flush(): Buffer;
 }
 
@@ -77,8 +77,8 @@ function parseKey(word: string, text: string): Key {
   const ctrl = found?.[1] !== undefined;
   if (character !== '' && (!ctrl || /[a-z@[\\\]^_]/i.test(character)))
     return { code: (ctrl ? character.toLowerCase() : character).charCodeAt(0), ctrl };
-  throw new SbxError('usage', `--detach-keys ${text}: "${word}" is no key`, {
-    hint: `write a character, or ctrl- and one, with commas between: ${DETACH_KEYS}`,
+  throw new SbxError('usage', `invalid key in --detach-keys ${text}: "${word}"`, {
+    hint: `write characters, each with or without ctrl-, separated by commas: ${DETACH_KEYS}`,
   });
 }
 
@@ -86,7 +86,7 @@ function split(text: string): { tokens: string[]; unfinished: string } {
   const tokens: string[] = [];
   for (let at = 0; at < text.length; ) {
     const rest = text.slice(at, at + 64);
-    // A sequence that is cut off at the end of a read; ESC alone is the key of that name and does not wait.
+    // A sequence cut off at the end of a read waits for the rest; ESC alone is the Escape key and does not wait.
     if (UNFINISHED.test(text.slice(at))) return { tokens, unfinished: text.slice(at) };
     const token = NAMED.exec(rest)?.[0] ?? rest.slice(0, 1);
     tokens.push(token);
@@ -95,7 +95,7 @@ function split(text: string): { tokens: string[]; unfinished: string } {
   return { tokens, unfinished: '' };
 }
 
-/** Undefined: a key that goes up again, which is no key of its own. */
+/** Undefined: the release of a key, which is not a key press. */
 function keyOf(token: string): Key | undefined {
   const found = NAMED.exec(token);
   if (found === null) {
@@ -105,7 +105,7 @@ function keyOf(token: string): Key | undefined {
   const [, code, modifiers, event, oldModifiers, oldCode] = found;
   if (Number(event) === RELEASE) return undefined;
   const bits = Math.max(0, Number(modifiers || oldModifiers || 1) - 1);
-  // With another modifier it is another key.
+  // Another modifier makes it another key.
   return { code: bits & OTHERS ? -1 : Number(code ?? oldCode), ctrl: (bits & CTRL) !== 0 };
 }
 

@@ -1,4 +1,4 @@
-/** One line that nobody sees: typed on a terminal without an echo, or all of the standard input. */
+/** Reads a secret: one line typed on a terminal without echo, or all of stdin. */
 import { SbxError } from '../../errors.ts';
 
 const INPUT_MAX = 64 * 1024;
@@ -11,9 +11,9 @@ export async function readHidden(process: NodeJS.Process, prompt: string): Promi
   for await (const part of stdin) {
     size += (part as Buffer).length;
     if (size > INPUT_MAX)
-      throw new SbxError('usage', 'the standard input is too long for a secret', {
+      throw new SbxError('usage', 'the input is too long for a secret', {
         why: 'a secret is one line of at most 16 KiB',
-        hint: 'pipe the secret alone',
+        hint: 'pipe only the secret',
       });
     parts.push(part as Buffer);
   }
@@ -26,7 +26,7 @@ export async function readHidden(process: NodeJS.Process, prompt: string): Promi
 function typed(stdin: NodeJS.ReadStream, stderr: NodeJS.WriteStream, prompt: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let line = '';
-    // Whoever answers at once is not shown either.
+    // Before the prompt: an answer that is already typed is not echoed either.
     stdin.setRawMode(true);
     stderr.write(prompt);
     stdin.setEncoding('utf8');
@@ -38,7 +38,7 @@ function typed(stdin: NodeJS.ReadStream, stderr: NodeJS.WriteStream, prompt: str
       if (error === undefined) resolve(line);
       else reject(error);
     };
-    const onEnd = () => finish(new SbxError('cancelled', 'cancelled: nothing was set'));
+    const onEnd = () => finish(new SbxError('cancelled', 'cancelled: no secret was set'));
     const onData = (text: string) => {
       for (const char of text) {
         if (char === '\r' || char === '\n') return finish();

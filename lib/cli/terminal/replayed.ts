@@ -1,6 +1,6 @@
 /**
- * Earlier output of a session, for a terminal that joins: without the questions that a program asked its terminal. This terminal would answer
- * them now, and the answers would arrive as keys. Pure.
+ * Removes terminal queries from the earlier output of a session: the terminal that joins would answer them now, and the agent would read the
+ * answers as keys. Pure.
  */
 
 const ESC = '\\x1b';
@@ -15,7 +15,7 @@ const QUESTIONS = new RegExp(
     `${ESC}\\[\\?4m`,
     // Sizes and titles of the window
     `${ESC}\\[(?:1[13456789]|2[01])(?:;[\\d;]*)?t`,
-    // Colours and the clipboard: those with a question mark
+    // Queries of colours and the clipboard have a question mark
     `${ESC}\\][\\d;]*;\\?(?:\\x07|${ESC}\\\\)`,
     `${ESC}\\]52;[^\\x07\\x1b]*(?:\\x07|${ESC}\\\\)`,
     // Capabilities and settings, graphics

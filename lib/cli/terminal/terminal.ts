@@ -1,6 +1,6 @@
-/** The person's own terminal while a command inside has it: keys as they are, sizes and signals passed on. */
+/** Lends the user's terminal to a command inside: raw keys, sizes and signals are passed on. */
 
-/** The terminal is put right again whatever happens. Returns what does it. */
+/** Returns a function that restores the terminal; an exit of the process restores it as well. */
 export function rawTerminal(resize: (cols: number, rows: number) => void): () => void {
   const { stdin, stdout } = process;
   const onResize = () => resize(stdout.columns, stdout.rows);
@@ -17,7 +17,7 @@ export function rawTerminal(resize: (cols: number, rows: number) => void): () =>
   };
 }
 
-/** Returns what ends it. */
+/** Returns a function that ends the forwarding. */
 export function forwardSignals(kill: (signal: string) => void): () => void {
   const handlers = (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).map((signal) => {
     const handler = () => kill(signal);

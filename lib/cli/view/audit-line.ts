@@ -1,4 +1,4 @@
-/** One record of the audit log as a line of columns. What a guest wrote in it cannot steer the terminal. Pure. */
+/** Formats a record of the audit log as a line of columns. Text of a guest cannot control the terminal. Pure. */
 import type { AuditRecord } from '../../gateway/policy/types.ts';
 import { inOneLine } from './printable.ts';
 
@@ -29,12 +29,12 @@ function requestOf({ method, path }: AuditRecord): string {
 function reasonOf({ reason, rule, detail, count }: AuditRecord): string {
   const place = rule?.file === undefined ? '' : ` (${rule.file}:${rule.line ?? 1})`;
   const times = count === undefined ? '' : ` × ${count}`;
-  // An allow rule says it all; elsewhere the word stands before its rule or its sentence.
+  // An allow rule needs no reason; otherwise the reason precedes the rule or its detail.
   if (rule !== undefined) return `${reason === 'rule' ? '' : `${reason}: `}${rule.text}${place}${times}`;
   return `${reason}${detail === undefined ? '' : `: ${detail}`}${times}`;
 }
 
-/** Which secret of the host went with it. */
+/** The secret of the host that was sent with the request. */
 function loginOf({ verdict, rule, detail }: AuditRecord): string {
   return verdict === 'allow' && rule !== undefined ? (detail ?? '') : '';
 }

@@ -1,17 +1,17 @@
-/** For people: a spinner and colours on a terminal, plain lines elsewhere. */
+/** Human-readable output: a spinner and colours on a terminal, plain lines elsewhere. */
 import { relative } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
-import { isTerminal } from '../terminal/standard-input.ts';
 import { inOneLine, printable } from './printable.ts';
 import type { Progress, View } from './types.ts';
 
 /** Without `spin`, progress is plain lines. */
 export function createHumanView(process: NodeJS.Process, spin?: (text: string) => Ora): View {
   const { stdout, stderr } = process;
-  const asks = isTerminal() && stderr.isTTY === true;
+  const asks = stderr.isTTY === true && process.stdin.isTTY === true;
   const colour = stderr.isTTY === true && !process.env['NO_COLOR'];
-  // A file or another program gets every byte; a terminal would obey some of them.
+  // A file or another program gets every byte; a terminal would execute some of them.
   const show = (text: string) =>
     stdout.isTTY ? printable(text.replaceAll('\r\n', '\n'), { colours: !process.env['NO_COLOR'] }) : text;
   return {
@@ -23,10 +23,9 @@ export function createHumanView(process: NodeJS.Process, spin?: (text: string) =
     asks,
     async confirm(question) {
       if (!asks) return undefined;
-      const { createInterface } = await import('node:readline/promises');
       const ask = createInterface({ input: process.stdin, output: stderr });
       const answer = await new Promise<string>((resolve) => {
-        // Ctrl-C and the end of the input are no approval.
+        // Ctrl-C and the end of the input are not an approval.
         ask.once('close', () => resolve(''));
         ask.question(`${printable(question)} [y/N] `).then(resolve, () => resolve(''));
       });

@@ -1,4 +1,4 @@
-/** One JSON document, or a line for each event. Errors are documents as well. */
+/** JSON output: one document, or a line for each event; errors are documents as well. */
 import type { View } from './types.ts';
 
 export function createJsonView(process: NodeJS.Process): View {
@@ -15,7 +15,7 @@ export function createJsonView(process: NodeJS.Process): View {
   };
 }
 
-/** The same value, but what would steer a terminal is escaped: JSON itself escapes only some of it. */
+/** Escapes every character that can control a terminal: JSON itself escapes only some of them. */
 function jsonLine(value: unknown): string {
   return (JSON.stringify(value) ?? 'null').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) =>
     found

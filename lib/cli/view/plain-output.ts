@@ -1,10 +1,10 @@
 /**
- * What a program said on its terminal, as lines to read: moves of the cursor, titles and other orders are left out, colours stay, and of a line
- * that was written over the last writing counts. Pure.
+ * Turns terminal output into lines to read: cursor movements, titles and other control sequences are removed, colours stay, and of a line that
+ * was overwritten the last text counts. Pure.
  */
 import { StringDecoder } from 'node:string_decoder';
 
-/** A line that does not end is cut here, in characters */
+/** Longest line, in characters; longer ones are cut */
 const LONGEST = 64 * 1024;
 
 const ESC = '\\x1b';
@@ -12,7 +12,7 @@ const ORDERS = new RegExp(
   [
     // Strings: titles, the clipboard, graphics
     `${ESC}[\\]PX^_][^\\x07\\x1b]*(?:\\x07|${ESC}\\\\)`,
-    // All that begins with ESC [ and is no colour
+    // Sequences that begin with ESC [ and are not colours
     `${ESC}\\[(?![\\d;]*m)[0-?]*[ -/]*[@-~]`,
     `${ESC}[ -/]+[0-~]`,
     `${ESC}[0-Z\\\\^-~]`,
@@ -22,7 +22,7 @@ const ORDERS = new RegExp(
 
 export interface PlainLines {
   push(data: Buffer): string[];
-  /** What is left without a line feed */
+  /** Returns the rest without a line feed */
   end(): string[];
 }
 

@@ -1,16 +1,16 @@
 /**
- * Text from outside (a guest's console, its requests, a file that an agent can write) must not steer the terminal it is shown on:
- * it could hide lines of an approval, or rename a window. Colours pass where they are asked for. Pure.
+ * Makes text from outside (a guest's console, its requests, a file that an agent can write) safe to show: control characters could hide lines
+ * of an approval, or rename a window. Colours pass if requested. Pure.
  */
 export interface PrintableOptions {
   /** Colour and weight (`ESC [ … m`) stay */
   colours?: boolean;
-  /** Line feeds become visible too: for a value that stands inside of a line */
+  /** Line feeds become visible too: for a value inside a line */
   oneLine?: boolean;
 }
 
 const ESCAPE = String.fromCharCode(27);
-/** A sequence of colours, else one character that controls, is invisible or turns the direction of writing */
+/** A colour sequence, else one control character, invisible character or change of the writing direction */
 const STEERING = new RegExp(`${ESCAPE}\\[[\\d;]*m|[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]`, 'gu');
 
 export function printable(text: string, options: PrintableOptions = {}): string {

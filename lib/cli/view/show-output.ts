@@ -1,4 +1,4 @@
-/** The output of a command inside: its bytes as they are, or, for `--json`, a line `{stream, data}` for each piece. */
+/** Shows the output of a command inside: its bytes unchanged, or with `--json` a line `{stream, data}` for each piece. */
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
@@ -11,7 +11,7 @@ interface Output {
   view: View;
 }
 
-/** Ends when everything has been handed on. */
+/** Resolves when all output was passed on. */
 export async function showOutput(output: Output): Promise<void> {
   const { from, to, view } = output;
   if (view.json) return events(output);
@@ -19,7 +19,7 @@ export async function showOutput(output: Output): Promise<void> {
   if (!from.readableEnded) await once(from, 'end');
 }
 
-/** Text: what is no UTF-8 becomes U+FFFD. A character cut in two comes with its second half. */
+/** Decodes UTF-8: invalid bytes become U+FFFD, and a character split between two pieces comes with the second. */
 async function events({ from, name, view }: Output): Promise<void> {
   const decoder = new StringDecoder('utf8');
   const show = async (data: string) => {

@@ -1,5 +1,4 @@
-/** Suggested allow entries for people. Hosts and paths come from the sandbox: they cannot steer the terminal. Pure. */
-
+/** Formats suggested allow entries. Hosts and paths come from the sandbox and cannot control the terminal. Pure. */
 import { authorityOf } from '../../gateway/address/canonical-host.ts';
 import type { Suggestion, Suggestions } from '../../gateway/policy/suggest.ts';
 import { inOneLine } from './printable.ts';
@@ -9,7 +8,7 @@ const COVERS_MAX = 5;
 export function suggestionText(sandbox: string, { suggestions, withheld }: Suggestions): string {
   const head =
     suggestions.length === 0
-      ? [`nothing to suggest for ${sandbox}: no public host was denied that [network] does not allow by now`]
+      ? [`nothing to suggest for ${sandbox}: [network] allows every public host that was denied`]
       : [`for [network] allow of ${sandbox}:`, ...table(suggestions.map(rowOf))];
   const tail =
     withheld.length === 0

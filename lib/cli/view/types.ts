@@ -1,4 +1,4 @@
-/** What commands say: to people, or as JSON. Only results go to stdout. */
+/** The output of commands: human-readable or JSON. Only results go to stdout. */
 import type { ErrorJson } from '../../errors.ts';
 
 export interface Progress {
@@ -11,14 +11,14 @@ export interface Progress {
 
 export interface View {
   readonly json: boolean;
-  /** The one result: `value` as JSON, `text` for people */
+  /** The result: `value` as JSON, `text` for the human view */
   result(value: unknown, text: string): void;
-  /** A line of a stream: an event as JSON, a line for people */
+  /** A line of a stream: `value` as JSON, `text` for the human view */
   line(value: unknown, text: string): void;
   progress(text: string): Progress;
   error(error: ErrorJson): void;
-  /** Whether a person can be asked */
+  /** Whether the user can be asked */
   asks: boolean;
-  /** Asks a person; undefined where nobody can answer */
+  /** Asks the user; undefined if no answer is possible */
   confirm(question: string): Promise<boolean | undefined>;
 }

@@ -1,9 +1,9 @@
-/** Which view a command gets. */
+/** Creates the view of a command. */
 import { createHumanView } from './human.ts';
 import { createJsonView } from './json.ts';
 import type { View } from './types.ts';
 
-/** The spinner's library is loaded for a terminal only: other starts do not pay for it. */
+/** Loads the spinner's library for a terminal only: most starts by scripts and agents do not need it. */
 export async function createView(json: boolean, process: NodeJS.Process): Promise<View> {
   if (json) return createJsonView(process);
   if (!process.stderr.isTTY) return createHumanView(process);

@@ -1,4 +1,4 @@
-/** What every command keeps to: one JSON document with --json, three lines in an error, its exit code, never a stack trace. */
+/** Checks every command: one JSON document with --json, errors in three lines, exit codes, no stack traces. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { readHolder } from '../../../lib/system/file-lock.ts';
 
 const SBX = fileURLToPath(new URL('../../../bin/sbx', import.meta.url));
 
-/** What a command needs to be understood */
+/** Required arguments */
 const ARGS: Record<string, string[]> = {
   exec: ['--', 'true'],
   cp: ['a', ':b'],
@@ -22,7 +22,7 @@ const ARGS: Record<string, string[]> = {
   'secret rm': ['x'],
   'template show': ['shell'],
 };
-/** Commands that have something to say where there is neither a file nor a sandbox */
+/** Commands that succeed without a file and without a sandbox */
 const WORK_ANYWHERE = [
   'init',
   'ls',
@@ -66,7 +66,7 @@ function program(file: string, args: string[], options: Call) {
 }
 
 const argsOf = (words: string[]) => ARGS[words.join(' ')] ?? [];
-/** Flags stand before what is behind `--`. */
+/** Flags precede `--`. */
 const withFlag = (words: string[], flag: string) => [...words, flag, ...argsOf(words)];
 
 function isOneError(stderr: string): void {
@@ -80,7 +80,7 @@ function isOneError(stderr: string): void {
 describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), words })))(
   'sbx $name',
   ({ name, words }) => {
-    test('with --json: one document and nothing else; an error has its code, its message and a way out', async () => {
+    test('with --json: one document and nothing else; an error has a code, a message and a hint', async () => {
       const { status, stdout, stderr } = await call(withFlag(words, '--json'));
       expect(stderr).toBe('');
       if (name === 'daemon logs') {
@@ -108,7 +108,7 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
       expect(stderr).toMatch(/^why: /m);
     });
 
-    test('a flag that there is not is an error of usage, also as JSON', async () => {
+    test('an unknown flag is a usage error, also as JSON', async () => {
       const plain = await call(withFlag(words, '--wrong'));
       expect(plain).toMatchObject({ status: 2, stdout: '' });
       isOneError(plain.stderr);
@@ -116,11 +116,11 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
       const asJson = await call([...words, '--json', '--wrong', ...argsOf(words)]);
       expect(asJson).toMatchObject({ status: 2, stderr: '' });
       expect(JSON.parse(asJson.stdout)).toMatchObject({
-        error: { code: 'usage', message: 'there is no flag --wrong' },
+        error: { code: 'usage', message: 'unknown flag: --wrong' },
       });
     });
 
-    test('--help says what it is for', async () => {
+    test('--help shows its usage', async () => {
       const { status, stdout, stderr } = await call([...words, '--help']);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       expect(stdout).toContain(`sbx ${name} [--json] [--project value]`);
@@ -129,27 +129,17 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
 );
 
 test.each([
-  [
-    'a command that there is not',
-    ['frobnicate'],
-    'there is no command "frobnicate"',
-    '`sbx --help` lists the commands',
-  ],
-  ['a misspelt command', ['aply'], 'there is no command "aply"', 'did you mean apply?'],
-  ['a misspelt command of a group', ['net', 'chek'], 'there is no command "chek"', 'did you mean check?'],
-  [
-    'a misspelt flag',
-    ['apply', '--acept-widening'],
-    'there is no flag --acept-widening',
-    'did you mean accept-widening?',
-  ],
+  ['an unknown command', ['frobnicate'], 'unknown command: frobnicate', '`sbx --help` lists the commands'],
+  ['a misspelt command', ['aply'], 'unknown command: aply', 'did you mean apply?'],
+  ['a misspelt command of a group', ['net', 'chek'], 'unknown command: chek', 'did you mean check?'],
+  ['a misspelt flag', ['apply', '--acept-widening'], 'unknown flag: --acept-widening', 'did you mean accept-widening?'],
   ['a flag without its value', ['ls', '--project'], '--project needs a value', /sbx ls --help/],
-  ['a flag twice', ['ls', '--project', '.', '--project', '.'], '--project is given twice', /--help/],
-  ['a count that is none', ['logs', '--daemon', '-n', 'x'], '--lines cannot be "x"', /--help/],
+  ['a flag twice', ['ls', '--project', '.', '--project', '.'], '--project is set twice', /--help/],
+  ['an invalid count', ['logs', '--daemon', '-n', 'x'], 'invalid --lines: x', /--help/],
   ['too few arguments', ['cp', 'a'], '<to> is missing', /sbx cp --help/],
-  ['too many arguments', ['ls', 'a'], '"a" is one argument too many', /sbx ls --help/],
-  ['exec without a command', ['exec'], 'no command is given', /sbx exec/],
-  ['a copy from host to host', ['cp', 'a', 'b'], 'one side must be in a sandbox, the other on the host', /NAME:PATH/],
+  ['too many arguments', ['ls', 'a'], 'unexpected argument: a', /sbx ls --help/],
+  ['exec without a command', ['exec'], 'no command given', /sbx exec/],
+  ['a copy from host to host', ['cp', 'a', 'b'], 'one path must be in a sandbox, the other on the host', /NAME:PATH/],
 ])('%s', async (_, words, message, hint) => {
   const { status, stdout, stderr } = await call(words);
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
@@ -159,7 +149,7 @@ test.each([
   expect(lines.at(-1)?.replace('what to do: ', '')).toMatch(hint);
 });
 
-test('a wrong file is an error with its place, with 2', async () => {
+test('an invalid file is an error with its place and exit code 2', async () => {
   const cwd = mkdtempSync(join(dir, 'wrong-'));
   writeFileSync(join(cwd, 'sandbox.toml'), 'version = 1\nnmae = "x"\n');
   const { status, stderr } = await call(['apply'], { cwd });
@@ -168,7 +158,7 @@ test('a wrong file is an error with its place, with 2', async () => {
   expect(JSON.parse((await call(['plan', '--json'], { cwd })).stdout).error).toMatchObject({ line: 2, column: 1 });
 });
 
-test('a plan with changes ends with 3 where it is asked for, and plans every sandbox', async () => {
+test('--exit-code: a plan with changes exits with 3, and plans every sandbox', async () => {
   const cwd = mkdtempSync(join(dir, 'plan-'));
   writeFileSync(join(cwd, 'sandbox.toml'), 'version = 1\nname = "p"\n');
   expect((await call(['plan'], { cwd })).status).toBe(0);
@@ -177,7 +167,7 @@ test('a plan with changes ends with 3 where it is asked for, and plans every san
   expect(JSON.parse(stdout).steps.map(({ action }: { action: string }) => action)).toContain('create');
 });
 
-test('what widens is refused with 4 where nobody can be asked, and nothing is begun', async () => {
+test('a widening change is refused with 4 if no user can be asked, and nothing is started', async () => {
   const cwd = mkdtempSync(join(dir, 'widen-'));
   writeFileSync(join(cwd, 'sandbox.toml'), 'version = 1\nname = "w"\n[[mounts]]\nhost = "/usr"\nguest = "/data"\n');
   for (const flags of [[], ['--yes']]) {
@@ -189,7 +179,7 @@ test('what widens is refused with 4 where nobody can be asked, and nothing is be
 });
 
 test.each([
-  ['below a link that leads nowhere', () => symlinkSync(join(dir, 'none'), join(dir, 'dangling')), 'dangling/x'],
+  ['below a dangling link', () => symlinkSync(join(dir, 'none'), join(dir, 'dangling')), 'dangling/x'],
   ['below a file', () => writeFileSync(join(dir, 'file'), ''), 'file/x'],
   ['in /proc', () => undefined, '/proc/x'],
 ])('a state folder %s: an error, not a program that never ends', async (_, prepare, path) => {
@@ -201,7 +191,7 @@ test.each([
   }
 });
 
-test('the daemon finds tools of the system whose folder the user does not have on the PATH', async () => {
+test('the daemon finds system tools in folders that are not on the PATH of the user', async () => {
   await call(['daemon', 'stop']);
   expect((await call(['ls'], { env: { PATH: '/usr/local/bin:/usr/bin:/bin' } })).status).toBe(0);
   const pid = readHolder(homeOf({ SBX_HOME: home }).daemon.lock)?.pid;
@@ -209,10 +199,10 @@ test('the daemon finds tools of the system whose folder the user does not have o
   expect(environment.find((entry) => entry.startsWith('PATH='))).toMatch(/:\/usr\/sbin(:|$)/);
 });
 
-test('the client starts without the host’s extra certificates, which only the daemon needs: it has them', async () => {
+test('the client starts without the extra certificates of the host; the daemon gets them', async () => {
   await call(['daemon', 'stop']);
   const bundle = join(dir, 'none.pem');
-  // Node complains of a file that is not there, when it reads it.
+  // Node warns about a missing file when it reads it.
   const direct = await program(process.execPath, [SBX, 'ls'], { env: { NODE_EXTRA_CA_CERTS: bundle } });
   expect(direct.stderr).toContain(bundle);
   await call(['daemon', 'stop']);
@@ -224,7 +214,7 @@ test('the client starts without the host’s extra certificates, which only the 
   ]);
 });
 
-test('the state folder of sbx is in nobody’s workspace: an agent could write what it trusts', async () => {
+test('the state folder of sbx must be outside of every workspace: an agent could write trusted files', async () => {
   const project = mkdtempSync(join(dir, 'holds-'));
   writeFileSync(join(project, 'sandbox.toml'), 'version = 1\n');
   mkdirSync(join(project, 'state'));
@@ -236,20 +226,20 @@ test('the state folder of sbx is in nobody’s workspace: an agent could write w
   expect(beside).toMatchObject({ status: 0, stderr: '' });
 });
 
-test('a folder that was removed under the command is said to be gone', async () => {
+test('a removed current folder is reported', async () => {
   const gone = mkdtempSync(join(dir, 'gone-'));
   const script = `rmdir "$PWD" && exec "${SBX}" exec -- true`;
   const { status, stderr } = await program('/bin/sh', ['-c', script], { cwd: gone });
   expect({ status, stderr }).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('the current folder is gone'),
+    stderr: expect.stringContaining('the current folder does not exist'),
   });
 });
 
-test('a variable that is none is said before a sandbox is looked for', async () => {
+test('an invalid --env is reported before a sandbox is resolved', async () => {
   const { status, stderr } = await call(['exec', '-e', '=x', '--', 'true']);
   expect({ status, stderr }).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('--env =x is not NAME=VALUE'),
+    stderr: expect.stringContaining('invalid --env: =x'),
   });
 });

@@ -1,29 +1,71 @@
-/** net allow: lets a host out of a running sandbox, for a while or for good. */
-import { command, sandbox } from '../../command/command.ts';
+/** `sbx net allow`: allows a host for one sandbox, or writes it into sandbox.toml. */
+import type { DaemonClient } from '../../../api/client.ts';
+import type { AllowRequest } from '../../../api/contract.ts';
+import { shortPath } from '../../../config/load/load-project.ts';
+import { SbxError } from '../../../errors.ts';
+import { parsePattern, presetOf } from '../../../spec/network-pattern.ts';
+import { parseDuration } from '../../../spec/units.ts';
+import type { Run } from '../../command/command.ts';
+import { daemonOf, registriesOf, resolveSandbox } from '../../command/project.ts';
+import { saveAllow } from './save-allow.ts';
 
-export const allow = command<{ for?: string; save: boolean }, [string, string?]>({
-  brief: 'Lets a host out: of one sandbox at once, or written into sandbox.toml',
-  parameters: {
-    flags: {
-      for: {
-        kind: 'parsed',
-        parse: String,
-        brief: 'For this long ("1h"); default: until the sandbox is removed',
-        optional: true,
-      },
-      save: { kind: 'boolean', brief: 'Write it into sandbox.toml instead, for the next apply', default: false },
-    },
-    positional: {
-      kind: 'tuple',
-      parameters: [
-        {
-          parse: String,
-          brief: 'As an entry of [network] allow: host, host:port, *.host, CIDR, preset:npm',
-          placeholder: 'host',
-        },
-        { ...sandbox('The sandbox'), optional: true },
-      ],
-    },
-  },
-  run: async (input) => (await import('./allow-host.ts')).allowHost(input),
-});
+type Input = Run<{ for?: string; save: boolean }, [string, string?]>;
+
+export async function allow(input: Input): Promise<number> {
+  const { context, flags, args } = input;
+  const entry = args[0].toLowerCase();
+  if (!parsePattern(entry))
+    throw new SbxError('usage', `invalid allow entry: ${args[0]}`, {
+      hint: 'write host, host:port, *.host, **.host, an address or CIDR, or preset:npm, preset:apt, preset:pip; no scheme, no path',
+    });
+  if (flags.save && flags.for !== undefined)
+    throw new SbxError('usage', '--save and --for are mutually exclusive', {
+      why: 'a saved entry is valid until it is removed from the file',
+      hint: 'remove one of them',
+    });
+  const client = await daemonOf(context);
+  await (flags.save ? save(input, client, entry) : grant(input, client, entry));
+  return 0;
+}
+
+async function grant({ context, cwd, view, flags, args }: Input, client: DaemonClient, entry: string): Promise<void> {
+  const seconds = flags.for === undefined ? undefined : parseDuration(flags.for);
+  if (flags.for !== undefined && (seconds === undefined || seconds === 0))
+    throw new SbxError('usage', `invalid duration: ${flags.for}`, {
+      hint: 'write a number and s, m, h or d: --for 1h',
+    });
+  const sandbox = await resolveSandbox(client, cwd, args[1]);
+  const rules = await rulesOf(entry, context);
+  const result = await client.allow(sandbox.id, { rules, ...(seconds === undefined ? {} : { seconds }) });
+  const until = result.grants.at(-1)?.until;
+  const how = until === undefined ? 'until it is removed' : `until ${until}`;
+  const when = result.live ? 'at once' : 'from its next start on';
+  view.result(
+    { sandbox: sandbox.name, entry, until: until ?? null, live: result.live, saved: false },
+    `${entry} is allowed for ${sandbox.name} ${how}, ${when}`,
+  );
+}
+
+async function save({ context, cwd, view, args }: Input, client: DaemonClient, entry: string): Promise<void> {
+  const saved = await saveAllow({ context, client, cwd, entries: [entry], sandbox: args[1], approve: true });
+  const next = saved.approved
+    ? '`sbx apply` applies it without a question'
+    : '`sbx apply` asks for approval: the file has other changes that are not approved';
+  view.result(
+    { sandbox: args[1] ?? null, entry, file: saved.file, approved: saved.approved, saved: true },
+    `${entry} is in ${shortPath(saved.file, cwd)}; ${next}`,
+  );
+}
+
+/** A preset is the hosts of this host's own configuration, which may resolve to private addresses. */
+async function rulesOf(entry: string, context: Input['context']): Promise<AllowRequest['rules']> {
+  const preset = presetOf(entry);
+  if (preset === undefined) return [{ pattern: entry, text: entry, trusted: false }];
+  const hosts = (await registriesOf(context.home)).hosts[preset];
+  if (hosts.length === 0)
+    throw new SbxError('config-invalid', `${entry} has no hosts`, {
+      why: 'the configuration of this host names no registry of that kind',
+      hint: 'allow the hosts by name',
+    });
+  return hosts.map(({ host, port }) => ({ pattern: `${host}:${port}`, text: entry, trusted: true }));
+}

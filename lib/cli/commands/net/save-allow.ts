@@ -1,4 +1,4 @@
-/** Writes allow entries into sandbox.toml as a person would, and lets their approval stand for exactly these entries. */
+/** Writes allow entries into sandbox.toml and approves exactly these entries. */
 import { readFile } from 'node:fs/promises';
 import writeFileAtomic from 'write-file-atomic';
 import type { DaemonClient } from '../../../api/client.ts';
@@ -18,18 +18,18 @@ export interface SaveRequest {
   entries: string[];
   /** Into this sandbox's own table; undefined: into the project's */
   sandbox: string | undefined;
-  /** The person named the entries: the next apply does not ask for them again */
+  /** The user named the entries: the next apply does not ask for them again */
   approve: boolean;
 }
 
 export interface Saved {
   file: string;
   entries: string[];
-  /** The next apply has nothing to ask */
+  /** The next apply asks nothing */
   approved: boolean;
 }
 
-/** @throws SbxError `config-invalid`: the file is written in a way that cannot be extended; nothing was changed. */
+/** @throws SbxError `config-invalid`: the list cannot be extended without other changes; the file is unchanged. */
 export async function saveAllow(request: SaveRequest): Promise<Saved> {
   const { context, client, cwd, entries } = request;
   const before = await readProject(context, cwd);
@@ -46,7 +46,7 @@ export async function saveAllow(request: SaveRequest): Promise<Saved> {
     await writeFileAtomic(file, text);
     throw error;
   });
-  // Somebody else may have changed the file, or a template, at the same moment.
+  // Another process may have changed the file, or a template, at the same moment.
   const approved =
     request.approve && onlyAdded(before, after, entries) && (await client.approve({ before, after })).approved;
   return { file, entries, approved };
@@ -56,8 +56,8 @@ export async function saveAllow(request: SaveRequest): Promise<Saved> {
 function listPath(text: string, project: ProjectSpec, sandbox: string | undefined): string[] {
   if (sandbox === undefined) return ['network', 'allow'];
   if (!project.sandboxes.some(({ name }) => name === sandbox))
-    throw new SbxError('not-found', `sandbox.toml names no sandbox "${sandbox}"`, {
-      hint: `it names: ${project.sandboxes.map(({ name }) => name).join(', ')}`,
+    throw new SbxError('not-found', `sandbox.toml has no sandbox "${sandbox}"`, {
+      hint: `its sandboxes are: ${project.sandboxes.map(({ name }) => name).join(', ')}`,
     });
   const { sandboxes = {} } = parseText(text) as { sandboxes?: Record<string, { count?: number }> };
   const stem = Object.entries(sandboxes).find(
@@ -67,9 +67,9 @@ function listPath(text: string, project: ProjectSpec, sandbox: string | undefine
 }
 
 function cannotExtend(file: string, path: string[], entries: string[]): SbxError {
-  return new SbxError('config-invalid', `${path.join('.')} cannot be added to`, {
+  return new SbxError('config-invalid', `could not add to ${path.join('.')}`, {
     place: { file, line: 1, column: 1 },
-    why: 'it is written in a way that cannot be changed without changing more',
-    hint: `add ${entries.map((entry) => JSON.stringify(entry)).join(', ')} to it by hand, then run \`sbx apply\``,
+    why: 'its form in the file does not allow an addition without other changes',
+    hint: `add ${entries.map((entry) => JSON.stringify(entry)).join(', ')} to it manually, then run \`sbx apply\``,
   });
 }

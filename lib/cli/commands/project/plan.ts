@@ -1,26 +1,19 @@
-/** plan: what apply would do, and why. */
+/** `sbx plan`: shows what apply would do, and why. */
 import type { PlanResponse } from '../../../api/contract.ts';
 import { linesOf, noticeLines } from '../../command/apply-project.ts';
-import { command, names } from '../../command/command.ts';
+import type { Run } from '../../command/command.ts';
 import { daemonOf, readProject } from '../../command/project.ts';
 
 /** Of `--exit-code` */
 const CHANGES_FOUND = 3;
 
-export const plan = command<{ exitCode: boolean }, string[]>({
-  brief: 'Shows what apply would do, and why',
-  parameters: {
-    flags: { exitCode: { kind: 'boolean', brief: 'Exit with 3 when there are changes', default: false } },
-    positional: names('Sandboxes; default: all of the project'),
-  },
-  async run({ context, cwd, view, flags, args }) {
-    const project = await readProject(context, cwd);
-    const client = await daemonOf(context);
-    const found = await client.plan({ project, ...(args.length === 0 ? {} : { only: [...args] }) });
-    view.result(found, describe(found, cwd));
-    return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;
-  },
-});
+export async function plan({ context, cwd, view, flags, args }: Run<{ exitCode: boolean }, string[]>): Promise<number> {
+  const project = await readProject(context, cwd);
+  const client = await daemonOf(context);
+  const found = await client.plan({ project, ...(args.length === 0 ? {} : { only: [...args] }) });
+  view.result(found, describe(found, cwd));
+  return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;
+}
 
 function describe(found: PlanResponse, cwd: string): string {
   const notices = noticeLines(found.notices);
@@ -30,7 +23,7 @@ function describe(found: PlanResponse, cwd: string): string {
     `steps: ${found.steps.map(({ sandbox, action }) => `${action} ${sandbox}`).join(', ')}`,
     ...(found.approved
       ? []
-      : ['some changes WIDEN what a sandbox may do: `sbx apply` will ask, or takes --accept-widening']),
+      : ['some changes WIDEN what a sandbox may do: `sbx apply` asks for approval, or takes --accept-widening']),
     ...notices,
   ].join('\n');
 }

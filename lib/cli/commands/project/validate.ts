@@ -1,21 +1,15 @@
-/** validate: checks the file, nothing else. */
+/** `sbx validate`: checks the file and changes nothing. */
 import { relative } from 'node:path';
-import { command } from '../../command/command.ts';
+import type { Run } from '../../command/command.ts';
 import { readProject } from '../../command/project.ts';
 
-export const validate = command({
-  brief: 'Checks sandbox.toml',
-  parameters: {},
-  async run({ context, cwd, view }) {
-    const project = await readProject(context, cwd);
-    const file = relative(cwd, project.files[0] ?? '') || 'sandbox.toml';
-    const later = project.unsupported.map(
-      ({ path, source }) => `  ${path} (line ${source.line}) is valid but not supported yet`,
-    );
-    view.result(
-      { valid: true, project },
-      [`${file} is valid: ${project.sandboxes.map(({ name }) => name).join(', ')}`, ...later].join('\n'),
-    );
-    return 0;
-  },
-});
+export async function validate({ context, cwd, view }: Run): Promise<number> {
+  const project = await readProject(context, cwd);
+  const file = relative(cwd, project.files[0] ?? '') || 'sandbox.toml';
+  const later = project.unsupported.map(
+    ({ path, source }) => `  ${path} (line ${source.line}) is valid but not supported yet`,
+  );
+  const lines = [`${file} is valid: ${project.sandboxes.map(({ name }) => name).join(', ')}`, ...later];
+  view.result({ valid: true, project }, lines.join('\n'));
+  return 0;
+}

@@ -1,11 +1,12 @@
-/** `sbx secret ls`: everything about the secrets but their values. */
+/** `sbx secret ls`: lists the secrets without their values. */
 import type { SecretInfo } from '../../../secrets/types.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf } from '../../command/project.ts';
+import { columns } from '../../view/columns.ts';
 import { inOneLine } from '../../view/printable.ts';
 import { scopeText } from './secret-scope.ts';
 
-export async function listSecrets({ context, view }: Run<object, []>): Promise<number> {
+export async function ls({ context, view }: Run): Promise<number> {
   const secrets = await (await daemonOf(context)).secrets();
   const rows = secrets.map((one) => ({ ...one, ageSeconds: ageOf(one) }));
   view.result(rows, rows.length === 0 ? 'no secrets: `sbx secret set NAME` sets one' : table(rows));
@@ -23,17 +24,9 @@ function table(rows: (SecretInfo & { ageSeconds: number })[]): string {
     scopeText(one.scope),
     age(one.ageSeconds),
   ]);
-  const all = [['NAME', 'WHERE', 'FOR', 'SET'], ...cells];
-  const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all
-    .map((row) =>
-      inOneLine(
-        row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd(),
-      ),
-    )
+  return columns([['NAME', 'WHERE', 'FOR', 'SET'], ...cells])
+    .split('\n')
+    .map(inOneLine)
     .join('\n');
 }
 

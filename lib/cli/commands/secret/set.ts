@@ -1,5 +1,4 @@
-/** `sbx secret set`: the value goes from the person to the daemon, and past everything that could show it. */
-
+/** `sbx secret set`: sends a value to the daemon without showing it. */
 import type { SecretRequest } from '../../../api/contract.ts';
 import { SbxError } from '../../../errors.ts';
 import { splitWords } from '../../../secrets/split-words.ts';
@@ -18,12 +17,12 @@ interface Flags {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-export async function setSecret({ context, flags, args, cwd, view }: Run<Flags, [string]>): Promise<number> {
+export async function set({ context, flags, args, cwd, view }: Run<Flags, [string]>): Promise<number> {
   const [name] = args;
   if (!NAME.test(name))
-    throw new SbxError('usage', 'this cannot be the name of a secret', {
+    throw new SbxError('usage', 'invalid secret name', {
       why: 'a name is 1–64 letters, digits, dots, hyphens and underscores, and begins with a letter or digit',
-      hint: 'write `sbx secret set NAME`; the value is asked for, or read from the standard input',
+      hint: 'write `sbx secret set NAME`; the value is asked for, or read from stdin',
     });
   const store = context.process.env['SBX_SECRET_STORE'];
   const request: SecretRequest = {
@@ -33,8 +32,8 @@ export async function setSecret({ context, flags, args, cwd, view }: Run<Flags, 
     ...(await sourceOf(name, flags, context.process)),
   };
   const { info, warning } = await (await daemonOf(context)).setSecret(request);
-  const where = info.store === 'none' ? 'made by its command when it is needed' : `in the ${info.store}`;
-  const text = `${name} is set (${where}; for ${scopeText(info.scope)})`;
+  const where = info.store === 'none' ? 'printed by its command on demand' : `in the ${info.store}`;
+  const text = `${name} is set (${where}; scope: ${scopeText(info.scope)})`;
   view.result({ ...info, ...(warning === undefined ? {} : { warning }) }, text);
   if (warning !== undefined && !view.json) context.process.stderr.write(`sbx: ${warning}\n`);
   return 0;
@@ -47,9 +46,9 @@ async function sourceOf(
 ): Promise<Pick<SecretRequest, 'source' | 'value'>> {
   const { fromEnv, command } = flags;
   if (fromEnv !== undefined && command !== undefined)
-    throw new SbxError('usage', '--from-env and --command cannot be said allOrAbort', {
-      why: 'a secret comes from one place',
-      hint: 'choose one of them',
+    throw new SbxError('usage', '--from-env and --command are mutually exclusive', {
+      why: 'a secret has one source',
+      hint: 'remove one of them',
     });
   if (command !== undefined)
     return { source: { kind: 'command', argv: splitWords(command), cacheSeconds: cacheOf(flags.cache) } };
@@ -57,14 +56,14 @@ async function sourceOf(
     const value = await readHidden(process, `value of ${name}: `);
     if (value !== '') return { source: { kind: 'value' }, value };
     throw new SbxError('usage', `no value for ${name}`, {
-      why: 'nothing was typed, or the standard input was empty',
-      hint: 'type it, pipe it in, or name --from-env or --command',
+      why: 'the input was empty',
+      hint: 'type it, pipe it in, or use --from-env or --command',
     });
   }
   const value = process.env[fromEnv];
   if (value === undefined || value === '')
-    throw new SbxError('usage', `the variable ${fromEnv} is not set here`, {
-      why: 'this process has none of that name, or an empty one',
+    throw new SbxError('usage', `the variable ${fromEnv} is not set`, {
+      why: 'it is missing or empty in the environment of this process',
       hint: 'export it, then try again',
     });
   return { source: { kind: 'value' }, value };
@@ -73,8 +72,8 @@ async function sourceOf(
 function cacheOf(text: string): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return seconds;
-  throw new SbxError('usage', `--cache is no duration: ${text}`, {
-    why: 'it is a number with s, m, h or d',
-    hint: 'write "5m", "1h", or "0" for not at all',
+  throw new SbxError('usage', `invalid duration: ${text}`, {
+    why: '--cache takes a number and s, m, h or d',
+    hint: 'write "5m", "1h", or "0" to disable the cache',
   });
 }

@@ -1,8 +1,9 @@
-/** cp: files and folders in and out of a sandbox. What comes out of a guest is not trusted. */
+/** `sbx cp`: copies files and folders in and out of a sandbox; data from a guest is not trusted. */
 import { resolve } from 'node:path';
 import { SbxError } from '../../../errors.ts';
+import { GuestConnection } from '../../../guest/client/connection.ts';
 import type { CopyResult } from '../../../guest/copy/types.ts';
-import { command } from '../../command/command.ts';
+import type { Run } from '../../command/command.ts';
 import { guestOf } from '../../command/project.ts';
 
 interface Side {
@@ -11,47 +12,36 @@ interface Side {
   path: string;
 }
 
-export const cp = command<{ user?: string }, [string, string]>({
-  brief: 'Copies files in or out: sbx cp FILE NAME:PATH · sbx cp NAME:PATH FILE',
-  parameters: {
-    flags: {
-      user: { kind: 'parsed', parse: String, brief: 'Owner of what is written inside; default: agent', optional: true },
-    },
-    aliases: { u: 'user' },
-    positional: {
-      kind: 'tuple',
-      parameters: [
-        { parse: String, brief: 'From', placeholder: 'from' },
-        { parse: String, brief: 'To', placeholder: 'to' },
-      ],
-    },
-  },
-  async run({ context, cwd, view, flags, args }) {
-    const [from, to] = [parseSide(args[0]), parseSide(args[1])];
-    const name = from.name ?? to.name;
-    if (name === undefined || (from.name !== undefined && to.name !== undefined))
-      throw new SbxError('usage', 'one side must be in a sandbox, the other on the host', {
-        hint: 'write NAME:PATH for the side in the sandbox (:PATH for the only one)',
-      });
-    const { socket } = await guestOf({ context, cwd, name: name === '' ? undefined : name, view });
-    const { GuestConnection } = await import('../../../guest/client/connection.ts');
-    await using guest = GuestConnection.open(socket);
-    const user = flags.user === undefined ? {} : { user: flags.user };
-    const result =
-      from.name === undefined
-        ? await guest.put({ from: resolve(cwd, from.path), to: to.path, ...user })
-        : await guest.get({ from: from.path, to: onHost(cwd, to.path), ...user });
-    view.result(result, describe(result));
-    return 0;
-  },
-});
+export async function cp({
+  context,
+  cwd,
+  view,
+  flags,
+  args,
+}: Run<{ user?: string }, [string, string]>): Promise<number> {
+  const [from, to] = [parseSide(args[0]), parseSide(args[1])];
+  const name = from.name ?? to.name;
+  if (name === undefined || (from.name !== undefined && to.name !== undefined))
+    throw new SbxError('usage', 'one path must be in a sandbox, the other on the host', {
+      hint: 'write NAME:PATH for the side in the sandbox (:PATH for the only sandbox)',
+    });
+  const { socket } = await guestOf({ context, cwd, name: name === '' ? undefined : name, view });
+  await using guest = GuestConnection.open(socket);
+  const user = flags.user === undefined ? {} : { user: flags.user };
+  const result =
+    from.name === undefined
+      ? await guest.put({ from: resolve(cwd, from.path), to: to.path, ...user })
+      : await guest.get({ from: from.path, to: onHost(cwd, to.path), ...user });
+  view.result(result, describe(result));
+  return 0;
+}
 
 function parseSide(text: string): Side {
   const match = /^([a-z0-9-]*(?:\/[a-z0-9-]+)?):(.+)$/.exec(text);
   return match === null ? { name: undefined, path: text } : { name: match[1] ?? '', path: match[2] ?? '' };
 }
 
-/** A slash at the end says that a folder is meant. */
+/** Keeps a slash at the end, which marks a folder. */
 function onHost(cwd: string, path: string): string {
   return path.endsWith('/') ? `${resolve(cwd, path)}/` : resolve(cwd, path);
 }
@@ -59,6 +49,6 @@ function onHost(cwd: string, path: string): string {
 function describe({ entries, bytes, skipped }: CopyResult): string {
   return [
     `copied ${entries} ${entries === 1 ? 'entry' : 'entries'}, ${bytes} bytes`,
-    ...skipped.map(({ name, why }) => `left out: ${name}: ${why}`),
+    ...skipped.map(({ name, why }) => `skipped: ${name}: ${why}`),
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-/** The completion scripts in the shells that they are for. The daemon that knows the sandboxes is a test double behind the real server. */
+/** Runs the completion scripts in their shells, against a test double behind the real server of the daemon. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ let daemon: AsyncDisposable;
 beforeAll(async () => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-k-')));
   cwd = join(dir, 'work');
-  // A folder that has a command's name.
+  // A folder with the name of a command.
   mkdirSync(join(cwd, 'apply'), { recursive: true });
   for (const name of ['a file', 'b*', 'b1']) writeFileSync(join(cwd, name), '');
   const rows = ['shop/web', 'shop/db', 'mail/web'].map((full) => {
@@ -46,17 +46,17 @@ describe.each(Object.entries(SHELLS))('the completion of %s', (_, start) => {
 
   test.each([
     ['the commands of a group', 'sbx net ', 'sbx net allow check log suggest'],
-    ['a command that was begun', 'sbx va', 'sbx validate'],
-    ['flags, for who begins one', 'sbx apply --acc', 'sbx apply --accept-widening'],
+    ['a partial command', 'sbx va', 'sbx validate'],
+    ['flags after a hyphen', 'sbx apply --acc', 'sbx apply --accept-widening'],
     ['shells', 'sbx completion ', 'sbx completion bash fish zsh'],
-    ['templates behind a flag', 'sbx init --agent sh', 'sbx init --agent shell'],
+    ['templates after a flag', 'sbx init --agent sh', 'sbx init --agent shell'],
     ['templates', 'sbx template show sh', 'sbx template show shell'],
-    ['sandboxes, by project where the name is not enough', 'sbx stop ', 'sbx stop db mail/web shop/web'],
+    ['sandboxes, by project if the name is ambiguous', 'sbx stop ', 'sbx stop db mail/web shop/web'],
     ['sandboxes of a project', 'sbx rm sh', 'sbx rm shop/web'],
-    ['files where nothing else fits', 'sbx cp a\\ f', 'sbx cp a\\ file'],
-    ['files as they are named', 'sbx cp b', 'sbx cp b\\* b1'],
-    ['nothing of its own behind --', 'sbx exec -- d', 'sbx exec -- d'],
-    ['nothing for what is no command', 'sbx frobnicate x', 'sbx frobnicate x'],
+    ['files if nothing else matches', 'sbx cp a\\ f', 'sbx cp a\\ file'],
+    ['files with special characters', 'sbx cp b', 'sbx cp b\\* b1'],
+    ['nothing of sbx after --', 'sbx exec -- d', 'sbx exec -- d'],
+    ['nothing for an unknown command', 'sbx frobnicate x', 'sbx frobnicate x'],
   ])('knows %s', async (_what, line, completed) => {
     expect(await shell.all(line)).toBe(completed);
   });
@@ -69,18 +69,18 @@ describe.each(Object.entries({ bash, zsh }))('the Tab key in %s', (_, start) => 
   });
   afterAll(() => shell.end());
 
-  test('puts a command in, also where a folder has its name', async () => {
+  test('completes a command, also if a folder has its name', async () => {
     expect(await shell.tab('sbx ap')).toBe('sbx apply');
     expect(await shell.tab('sbx cp ap')).toBe('sbx cp apply/');
   });
 
-  test('puts a file in as the shell must have it', async () => {
+  test('completes a file with the quoting of the shell', async () => {
     expect(await shell.tab('sbx cp a')).toBe('sbx cp a');
     expect(await shell.tab('sbx cp "a f')).toBe('sbx cp "a file"');
   });
 });
 
-test('zsh finds the script in its folder of completions, from the first Tab on', async () => {
+test('zsh finds the script in its completion folder, from the first Tab on', async () => {
   const functions = join(dir, 'functions');
   mkdirSync(functions);
   const setUp = [

@@ -50,15 +50,15 @@ function doctor(...flags: string[]) {
   });
 }
 
-test('what is missing fails with its cure', async () => {
+test('a missing tool fails with its fix', async () => {
   apt('exit 1');
   const { code, stdout } = await doctor();
   expect(code).toBe(1);
-  expect(stdout).toMatch(/FAILED {2}socat: missing; it .*\n +cure: install the package socat/);
+  expect(stdout).toMatch(/FAILED {2}socat: missing; it .*\n +fix: install the package socat/);
   expect(JSON.parse((await doctor('--json')).stdout)).toMatchObject({ ok: false });
 });
 
-test('--fix installs what is missing and nothing else, and looks again', async () => {
+test('--fix installs only what is missing, and checks again', async () => {
   apt(`ln -s /usr/bin/socat ${bin}/socat`);
   const { code, stdout, stderr } = await doctor('--fix', '--json');
   expect(code).toBe(0);
@@ -77,15 +77,15 @@ test('--fix where nothing is missing installs nothing', async () => {
   expect(readdirSync(dir)).not.toContain('log');
 });
 
-test('--fix that fails says what was tried and what to do by hand', async () => {
+test('--fix that fails reports the failed command and the manual fix', async () => {
   apt('exit 100');
   const { code, stdout } = await doctor('--fix', '--json');
   expect(code).toBe(1);
   expect(JSON.parse(stdout)).toMatchObject({
     error: {
       code: 'tool-missing',
-      why: expect.stringContaining('ended with 100'),
-      hint: 'install them by hand: socat',
+      why: expect.stringContaining('exited with code 100'),
+      hint: 'install them manually: socat',
     },
   });
 });

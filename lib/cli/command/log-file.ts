@@ -1,11 +1,36 @@
-/** A file's last lines, and its new ones as they come. */
+/** Shows the lines of a log file, and new ones as they are written. */
+import { statSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SbxError } from '../../errors.ts';
+import type { View } from '../view/types.ts';
 
 const POLL_MS = 200;
 
-/** Lines without their ends, also those of a console (CR LF). Ends at the end of the file, or with the signal when following. Survives truncation and replacement. */
-export async function* readLines(
+export interface LogFlags {
+  follow: boolean;
+  lines?: number;
+}
+
+/** @throws SbxError `not-found` */
+export async function showLog(path: string, flags: LogFlags, view: View): Promise<number> {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined && !flags.follow)
+    throw new SbxError('not-found', 'the log does not exist yet', {
+      why: `${path} does not exist`,
+      hint: 'it is written by the first `sbx apply`',
+    });
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  for await (const line of readLines(path, { last: flags.lines, follow: flags.follow, signal: abort.signal }))
+    view.line({ line }, line);
+  return 0;
+}
+
+/**
+ * Lines without their ends (LF, or CR LF of a console). Ends at the end of the file, or with the signal when following. Survives truncation and
+ * replacement.
+ */
+async function* readLines(
   path: string,
   options: { last: number | undefined; follow: boolean; signal: AbortSignal },
 ): AsyncGenerator<string> {

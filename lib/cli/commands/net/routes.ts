@@ -1,0 +1,57 @@
+/** The commands of `sbx net`. */
+import { command } from '../../command/command.ts';
+import { count, maybeName, sandbox, text, toggle, word } from '../../command/parameters.ts';
+
+export const netRoutes = {
+  log: command({
+    brief: 'Shows the requests of a sandbox and their verdicts',
+    parameters: {
+      flags: {
+        follow: toggle('Continue as verdicts arrive'),
+        denied: toggle('Only denied requests, and those that only mode "observe" allowed'),
+        host: text('Only this host, *.host or CIDR'),
+        lines: count('Only the last records'),
+      },
+      aliases: { f: 'follow', n: 'lines' },
+      positional: maybeName(),
+    },
+    load: async () => (await import('./log.ts')).log,
+  }),
+  check: command({
+    brief: 'Shows the verdict on a request and its rule, without making the request',
+    parameters: {
+      flags: { sandbox: text('The sandbox; default: the only one'), method: text('HTTP method; default: GET') },
+      positional: word('host, host:port or URL', 'where'),
+    },
+    load: async () => (await import('./check.ts')).check,
+  }),
+  allow: command({
+    brief: 'Allows a host: for one sandbox at once, or in sandbox.toml',
+    parameters: {
+      flags: {
+        for: text('For this long ("1h"); default: until the sandbox is removed'),
+        save: toggle('Write it into sandbox.toml instead, for the next apply'),
+      },
+      positional: {
+        kind: 'tuple',
+        parameters: [
+          {
+            parse: String,
+            brief: 'As an entry of [network] allow: host, host:port, *.host, CIDR, preset:npm',
+            placeholder: 'host',
+          },
+          { ...sandbox('The sandbox'), optional: true },
+        ],
+      },
+    },
+    load: async () => (await import('./allow.ts')).allow,
+  }),
+  suggest: command({
+    brief: 'Suggests allow entries for requests that were denied or only observed',
+    parameters: {
+      flags: { save: toggle('Write them into sandbox.toml; the next apply asks for approval') },
+      positional: maybeName(),
+    },
+    load: async () => (await import('./suggest.ts')).suggest,
+  }),
+};

@@ -1,0 +1,29 @@
+/** The commands of a project's file. */
+import { command } from '../../command/command.ts';
+import { APPLY_FLAGS, names, templateNames, text, toggle } from '../../command/parameters.ts';
+
+const all = names('Sandboxes; default: all of the project');
+
+export const projectRoutes = {
+  init: command({
+    brief: 'Writes a sandbox.toml that fits this project',
+    parameters: {
+      flags: { agent: { ...text('An agent template; default: shell'), proposeCompletions: templateNames } },
+    },
+    load: async () => (await import('./init.ts')).init,
+  }),
+  validate: command({
+    brief: 'Checks sandbox.toml',
+    load: async () => (await import('./validate.ts')).validate,
+  }),
+  plan: command({
+    brief: 'Shows what apply would do, and why',
+    parameters: { flags: { exitCode: toggle('Exit with 3 when there are changes') }, positional: all },
+    load: async () => (await import('./plan.ts')).plan,
+  }),
+  apply: command({
+    brief: 'Makes the sandboxes match sandbox.toml',
+    parameters: { flags: APPLY_FLAGS, aliases: { y: 'yes' }, positional: all },
+    load: async () => (await import('./apply.ts')).apply,
+  }),
+};

@@ -1,0 +1,34 @@
+/** `sbx rm`: removes sandboxes and their disks. */
+import type { DaemonClient } from '../../../api/client.ts';
+import type { SandboxStatus } from '../../../api/contract.ts';
+import { SbxError } from '../../../errors.ts';
+import type { Run } from '../../command/command.ts';
+import { follow } from '../../command/follow.ts';
+import { daemonOf, ownSandboxes, resolveSandbox } from '../../command/project.ts';
+import { confirm } from './change-state.ts';
+
+type Input = Run<{ yes: boolean; all: boolean }, string[]>;
+
+export async function rm(input: Input): Promise<number> {
+  const { context, view } = input;
+  const client = await daemonOf(context);
+  const targets = await targetsOf(client, input);
+  const list = targets.map(({ name }) => name).join(', ');
+  await confirm(input, `Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}?`);
+  for (const target of targets)
+    await follow(view, `removing ${target.name}`, (signal, onEvent) => client.remove(target.id, { signal, onEvent }));
+  view.result({ removed: targets.map(({ name, project }) => ({ name, project })) }, `removed ${list}`);
+  return 0;
+}
+
+async function targetsOf(client: DaemonClient, { cwd, flags, args }: Input): Promise<SandboxStatus[]> {
+  if (!flags.all)
+    return Promise.all((args.length === 0 ? [undefined] : args).map((name) => resolveSandbox(client, cwd, name)));
+  const found = await ownSandboxes(client, cwd);
+  if (found.length === 0)
+    throw new SbxError('not-found', 'this folder has no sandboxes', {
+      why: 'nothing was applied here',
+      hint: '`sbx ls` lists all sandboxes with their projects',
+    });
+  return found;
+}

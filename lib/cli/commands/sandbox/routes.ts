@@ -1,0 +1,38 @@
+/** The commands of existing sandboxes. */
+import { command } from '../../command/command.ts';
+import { maybeName, names, toggle, YES } from '../../command/parameters.ts';
+
+const one = { flags: { yes: YES }, aliases: { y: 'yes' }, positional: maybeName() };
+
+export const sandboxRoutes = {
+  ls: command({ brief: 'Lists the sandboxes', load: async () => (await import('./ls.ts')).ls }),
+  inspect: command({
+    brief: 'Shows everything about one sandbox',
+    parameters: { positional: maybeName() },
+    load: async () => (await import('./inspect.ts')).inspect,
+  }),
+  start: command({
+    brief: 'Starts a stopped sandbox',
+    parameters: one,
+    load: async () => (await import('./start.ts')).start,
+  }),
+  stop: command({
+    brief: 'Stops a sandbox and keeps its disk',
+    parameters: one,
+    load: async () => (await import('./stop.ts')).stop,
+  }),
+  reset: command({
+    brief: 'Returns a sandbox to its warm snapshot',
+    parameters: one,
+    load: async () => (await import('./reset.ts')).reset,
+  }),
+  rm: command({
+    brief: 'Removes sandboxes and their disks',
+    parameters: {
+      flags: { yes: YES, all: toggle('All sandboxes of this project') },
+      aliases: { y: 'yes' },
+      positional: names('Sandboxes'),
+    },
+    load: async () => (await import('./rm.ts')).rm,
+  }),
+};

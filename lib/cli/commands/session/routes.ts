@@ -1,0 +1,78 @@
+/** The commands that work inside a sandbox. */
+import { command } from '../../command/command.ts';
+import { APPLY_FLAGS, count, LOG_FLAGS, maybeName, sandbox, text, toggle } from '../../command/parameters.ts';
+import { DETACH_KEYS } from '../../terminal/detach-keys.ts';
+
+const USER = text('User inside; default: agent');
+const APPLY = toggle('Apply sandbox.toml first');
+
+export const sessionRoutes = {
+  run: command({
+    brief: 'Runs the agent of a sandbox, after an apply if needed: sbx run [NAME] [-- ARGS…]',
+    parameters: {
+      flags: {
+        headless: { ...text('Without a terminal, with this prompt; -: from stdin'), placeholder: 'prompt' },
+        detach: toggle('Start the agent and return at once'),
+        detachKeys: { kind: 'parsed', parse: String, brief: 'Keys that leave the terminal', default: DETACH_KEYS },
+        interactive: toggle('With --headless: pass stdin on'),
+        end: toggle('End the running sessions of the agent'),
+        ...APPLY_FLAGS,
+      },
+      aliases: { d: 'detach', i: 'interactive', y: 'yes' },
+      positional: { kind: 'array', parameter: sandbox('The sandbox, then -- and arguments of the agent', 'arg') },
+    },
+    load: async () => (await import('./run.ts')).run,
+  }),
+  exec: command({
+    brief: 'Runs a command in a sandbox: sbx exec [NAME] -- CMD…',
+    parameters: {
+      flags: {
+        interactive: toggle('Pass stdin on'),
+        tty: toggle('Give the command a terminal'),
+        user: USER,
+        workdir: text('Folder inside; default: the workspace'),
+        env: { ...text('NAME=VALUE, may be repeated'), variadic: true },
+        apply: APPLY,
+      },
+      aliases: { i: 'interactive', t: 'tty', u: 'user', w: 'workdir', e: 'env' },
+      positional: { kind: 'array', parameter: sandbox('The sandbox, then -- and the command', 'arg') },
+    },
+    load: async () => (await import('./exec.ts')).exec,
+  }),
+  shell: command({
+    brief: 'Opens a shell in a sandbox',
+    parameters: { flags: { user: USER, apply: APPLY }, aliases: { u: 'user' }, positional: maybeName() },
+    load: async () => (await import('./shell.ts')).shell,
+  }),
+  cp: command({
+    brief: 'Copies files in or out: sbx cp FILE NAME:PATH · sbx cp NAME:PATH FILE',
+    parameters: {
+      flags: { user: text('Owner of the files written inside; default: agent') },
+      aliases: { u: 'user' },
+      positional: {
+        kind: 'tuple',
+        parameters: [
+          { parse: String, brief: 'From', placeholder: 'from' },
+          { parse: String, brief: 'To', placeholder: 'to' },
+        ],
+      },
+    },
+    load: async () => (await import('./cp.ts')).cp,
+  }),
+  logs: command({
+    brief: 'Shows the output of the agent of a sandbox; or of the console, the bake, the daemon',
+    parameters: {
+      flags: {
+        ...LOG_FLAGS,
+        session: count('An earlier session of the agent'),
+        raw: toggle('Every byte, also terminal control sequences'),
+        console: toggle('The console of the VM'),
+        bake: toggle('The output of the last bake'),
+        daemon: toggle('The daemon'),
+      },
+      aliases: { f: 'follow', n: 'lines' },
+      positional: maybeName(),
+    },
+    load: async () => (await import('./logs.ts')).logs,
+  }),
+};

@@ -1,0 +1,67 @@
+/** Runs a command in a sandbox and passes on its streams, its signals and its exit code. */
+import { GuestConnection } from '../../../guest/client/connection.ts';
+import type { ExecRequest } from '../../../guest/protocol/messages.ts';
+import { applyProject } from '../../command/apply-project.ts';
+import type { Run } from '../../command/command.ts';
+import { daemonOf, guestOf } from '../../command/project.ts';
+import { forwardSignals, rawTerminal, terminalSize } from '../../terminal/terminal.ts';
+import { showOutput } from '../../view/show-output.ts';
+
+type Input = Pick<Run, 'context' | 'cwd' | 'view'>;
+
+interface GuestCommand {
+  /** The sandbox; undefined: the project's only one */
+  name: string | undefined;
+  argv: string[];
+  env?: Record<string, string>;
+  user: string | undefined;
+  workdir?: string | undefined;
+  /** Give the command a terminal */
+  tty: boolean;
+  /** Pass stdin on */
+  stdin: boolean;
+}
+
+export async function applyAll({ context, view, cwd }: Input): Promise<void> {
+  const client = await daemonOf(context);
+  await applyProject({ context, client, view, cwd, only: [], yes: false, acceptWidening: false });
+}
+
+export async function runInGuest({ context, cwd, view }: Input, command: GuestCommand): Promise<number> {
+  const { name, tty } = command;
+  const { stdin, stdout, stderr } = process;
+  const { socket, place } = await guestOf({ context, cwd, name, view });
+  const guest = GuestConnection.open(socket);
+  const input = command.stdin ? stdin : undefined;
+  const child = guest.exec(requestOf(command, place.workspace));
+  const shown = Promise.all([
+    showOutput({ from: child.stdout, to: stdout, name: 'stdout', view }),
+    showOutput({ from: child.stderr, to: stderr, name: 'stderr', view }),
+  ]);
+  const restore = tty && stdin.isTTY ? rawTerminal(child.resize) : forwardSignals(child.kill);
+  input?.pipe(child.stdin);
+  child.stdin.on('error', () => {});
+  try {
+    const { code, signal } = await child.exit;
+    await shown;
+    if (view.json) view.line({ exit: { code, ...(signal === undefined ? {} : { signal }) } }, '');
+    return code;
+  } finally {
+    restore();
+    input?.unpipe();
+    input?.pause();
+    // Not awaited: the process ends, and the connection with it.
+    void guest[Symbol.asyncDispose]();
+  }
+}
+
+function requestOf({ argv, env = {}, user, workdir, tty, stdin }: GuestCommand, workspace: string): ExecRequest {
+  return {
+    argv,
+    cwd: workdir ?? workspace,
+    env,
+    stdin,
+    ...(user === undefined ? {} : { user }),
+    ...(tty ? { tty: terminalSize() } : {}),
+  };
+}
