@@ -1,8 +1,9 @@
 /** Bytes → the plain values of a TOML file and their places. Every mistake of syntax has a line, a column and a way out. */
 import toml from '@iarna/toml';
+import { ParseError, parseTOML } from 'toml-eslint-parser';
 import { type ErrorDetails, type Place, SbxError } from '../../errors.ts';
 import { pathOf } from '../../spec/path-of.ts';
-import { findPositions, linesOf, type Positions } from './positions.ts';
+import { findPositions, type Positions } from './positions.ts';
 
 /** Largest file that is read */
 export const FILE_MAX = 1024 * 1024;
@@ -18,8 +19,7 @@ export interface TomlFile {
 /** @throws SbxError `config-syntax`; `config-invalid` for what TOML allows and sbx cannot mean. */
 export function readToml(bytes: Buffer, file: string): TomlFile {
   const text = decode(bytes, file);
-  const parsed = parse(text, file);
-  const positions = findPositions(text, { file, maxDepth: DEPTH_MAX });
+  const { parsed, positions } = parse(text, file);
   if (positions.tooDeep !== undefined)
     throw problem(positions.tooDeep, 'the file is nested too deeply', {
       why: `a value stands below more than ${DEPTH_MAX} keys`,
@@ -56,56 +56,57 @@ function firstBadByte(bytes: Buffer): { line: number; column: number } {
   for (let at = lenient.indexOf('\uFFFD'); at >= 0; at = lenient.indexOf('\uFFFD', at + 1)) {
     // The character itself may stand in a file; then its bytes are what it would be encoded to.
     const offset = Buffer.byteLength(lenient.slice(0, at));
-    if (!bytes.subarray(offset, offset + 3).equals(Buffer.from('\uFFFD'))) return linesOf(lenient)(at);
+    if (!bytes.subarray(offset, offset + 3).equals(Buffer.from('\uFFFD'))) {
+      const lines = lenient.slice(0, at).split('\n');
+      return { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
+    }
   }
   return { line: 1, column: 1 };
 }
 
-function parse(text: string, file: string): unknown {
+function parse(text: string, file: string): { parsed: unknown; positions: Positions } {
   try {
-    return parseText(text);
+    return { parsed: parseText(text), positions: findPositions(text, { file, maxDepth: DEPTH_MAX }) };
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
     throw new SbxError('config-syntax', `not valid TOML: ${wordsOf(message)}`, {
-      place: placeOf(error, text, file),
+      place: { file, ...placeOf(error, text) },
       hint: hintFor(message),
       cause: error,
     });
   }
 }
 
-/** @throws the parser's own error. It takes no CRLF behind a comment, so lines end as it likes them: nothing else moves. */
+/** @throws the parser's own error. It rejects CRLF behind a comment, so all lines end in LF: no line or column changes. */
 export function parseText(text: string): unknown {
   return toml.parse(text.replaceAll('\r\n', '\n'));
 }
 
-/** The parser counts from 0, but columns of the first line from 1, and beyond the end when something is missing there. */
-function placeOf(error: unknown, text: string, file: string): Place {
-  const { line, col, message } = error as { line?: number; col?: number; message: string };
-  // A wrong date comes without a place.
-  if (line === undefined || col === undefined) return wrongDate(text, file);
+/** The place of the second parser, which is exact, unless the first one stopped on an earlier line: then the end of that line. */
+function placeOf(error: unknown, text: string): { line: number; column: number } {
+  const found = error instanceof ParseError ? error : parseErrorOf(text);
+  const index = (error as { line?: number }).line;
   const lines = text.split('\n');
-  const index = Math.min(line, lines.length - 1);
-  const content = (lines[index] ?? '').trimEnd();
-  const end = content.length + 1;
-  // Seen only at the end of the value.
-  if (message.includes('redefine')) return { file, line: index + 1, column: content.search(/[^\s[]/) + 1 || 1 };
-  return { file, line: index + 1, column: Math.min(Math.max(line === 0 ? col : col + 1, 1), end) };
-}
-
-function wrongDate(text: string, file: string): Place {
-  const dates = findPositions(text, { file, maxDepth: DEPTH_MAX }).bare.filter((one) => /^\d+[-:]/.test(one.text));
-  const wrong = dates.find((one) => !canParse(`a = ${one.text}`));
-  return wrong?.place ?? { file, line: 1, column: 1 };
-}
-
-function canParse(text: string): boolean {
-  try {
-    parseText(text);
-    return true;
-  } catch {
-    return false;
+  if (index !== undefined && (found === undefined || found.lineNumber > index + 1)) {
+    const line = Math.min(index + 1, lines.length);
+    return { line, column: (lines[line - 1] ?? '').trimEnd().length + 1 };
   }
+  if (found === undefined) return { line: 1, column: 1 };
+  const { lineNumber: line, column } = found;
+  // A wrong date has the place of its end.
+  const date = /invalid (date|time)/.test(found.message)
+    ? /[-\d:.TZtz+ ]*$/.exec((lines[line - 1] ?? '').slice(0, column))
+    : null;
+  return { line, column: column + 1 - (date?.[0].trimStart().length ?? 0) };
+}
+
+function parseErrorOf(text: string): ParseError | undefined {
+  try {
+    parseTOML(text, { tomlVersion: '1.0' });
+  } catch (error) {
+    if (error instanceof ParseError) return error;
+  }
+  return undefined;
 }
 
 /** The parser's sentence without its place and its jargon. */
@@ -115,6 +116,7 @@ function wordsOf(message: string): string {
     .replace(/^Unknown escape character: (\d+)$/, (_, code) => `unknown escape \\${show(Number(code))}`)
     .replace('inline array', 'list or inline table')
     .replace("Can't redefine", 'this would define again an')
+    .replace('Unexpected invalid', 'invalid')
     .replace(' an an ', ' an ');
   return `${words.slice(0, 1).toLowerCase()}${words.slice(1)}`;
 }
