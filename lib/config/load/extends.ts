@@ -5,8 +5,7 @@ import { type Place, SbxError } from '../../errors.ts';
 import { nearest } from './did-you-mean.ts';
 import { type Annotated, merge, type Table, without } from './provenance.ts';
 import { readTable } from './read-table.ts';
-import { builtinTemplates } from './templates.ts';
-import { templatesDir } from './templates-dir.ts';
+import { builtinTemplates, templatesDir } from './templates.ts';
 
 interface Reference {
   text: string;

@@ -1,9 +1,10 @@
-/** One TOML file from disk. */
+/** Reads one TOML file from disk: checked values that know their places. */
 import { readFile, stat } from 'node:fs/promises';
 import { errnoOf, type Place, SbxError } from '../../errors.ts';
-import { checkSize } from '../toml/read-toml.ts';
-import { parseFile } from './parse.ts';
-import type { Table } from './provenance.ts';
+import { fileSchema } from '../schema/schema.ts';
+import { checkSize, readToml } from '../toml/read-toml.ts';
+import { annotate, type Table } from './provenance.ts';
+import { invalid } from './validation-error.ts';
 
 /** `from`: where another file names it. */
 export async function readTable(file: string, from?: Place): Promise<Table> {
@@ -25,4 +26,12 @@ export async function readTable(file: string, from?: Place): Promise<Table> {
       cause: error,
     });
   }
+}
+
+/** @throws SbxError `config-syntax` or `config-invalid`, with the place. */
+function parseFile(bytes: Buffer, file: string): Table {
+  const { value, positions } = readToml(bytes, file);
+  const checked = fileSchema.safeParse(value);
+  if (!checked.success) throw invalid(checked.error.issues, value, positions);
+  return annotate(value, positions) as Table;
 }

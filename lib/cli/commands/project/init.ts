@@ -1,7 +1,7 @@
 /** init: writes a commented sandbox.toml for the project that stands here. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { templatesDir } from '../../../config/load/templates-dir.ts';
+import { templatesDir } from '../../../config/load/templates.ts';
 import { errnoOf, SbxError } from '../../../errors.ts';
 import { command } from '../../command/command.ts';
 import { templateNames } from '../../command/template-names.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TemplateInfo } from '../../../config/load/template-info.ts';
-import { templatesDir } from '../../../config/load/templates-dir.ts';
+import { templatesDir } from '../../../config/load/templates.ts';
 import { SbxError } from '../../../errors.ts';
 import { command } from '../../command/command.ts';
 import { templateNames } from '../../command/template-names.ts';

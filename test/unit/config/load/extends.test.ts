@@ -2,7 +2,7 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadProject, shortPath } from '../../../../lib/config/load/load-project.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { templatesDir } from '../../../../lib/config/load/templates.ts';
 import { failure, hostFacts, load, makeProject } from '../project.ts';
 
 describe('templates', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test, vi } from 'vitest';
 import { loadProject } from '../../../../lib/config/load/load-project.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { templatesDir } from '../../../../lib/config/load/templates.ts';
 import { SbxError } from '../../../../lib/errors.ts';
 import { hostFacts } from '../project.ts';
 

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { templateInfo } from '../../../../lib/config/load/template-info.ts';
-import { builtinTemplates } from '../../../../lib/config/load/templates.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { builtinTemplates, templatesDir } from '../../../../lib/config/load/templates.ts';
 import { failure, makeProject } from '../project.ts';
 
 const builtin = (name: string) => templateInfo(join(templatesDir(), `${name}.toml`));

@@ -2,8 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { builtinTemplates } from '../../../../lib/config/load/templates.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { builtinTemplates, templatesDir } from '../../../../lib/config/load/templates.ts';
 import { load } from '../project.ts';
 
 const names = await builtinTemplates();
