@@ -1,4 +1,4 @@
-/** What differs between two specs of one sandbox, field by field. Pure; provenance never counts as a difference. */
+/** Compares two specs of one sandbox field by field. Pure; provenance is ignored. */
 import { isDeepStrictEqual } from 'node:util';
 import type { SandboxSpec, Source } from '../spec/spec.ts';
 import { comparable, describeEntry as describe } from './compare.ts';
@@ -41,7 +41,7 @@ function change(to: SandboxSpec, path: string, before: unknown, after: unknown, 
   ];
 }
 
-/** The place of the first entry that is new, else of the field, else of the nearest parent that has one. */
+/** The place of the first new entry, else of the field, else of the nearest parent that has one. */
 function sourceOf(spec: SandboxSpec, path: string, from: unknown, to: unknown): Source {
   if (Array.isArray(to) && Array.isArray(from)) {
     const known = new Set(from.map((item) => JSON.stringify(item)));
@@ -69,7 +69,7 @@ function listAt(spec: SandboxSpec, path: string): unknown[] {
     : [];
 }
 
-/** The name of a spec's field as it stands in sandbox.toml. */
+/** The name in sandbox.toml of a field of the spec. */
 function schemaPath(path: string): string {
   const names: Record<string, string> = {
     'resources.memoryBytes': 'resources.memory',

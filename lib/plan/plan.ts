@@ -1,4 +1,4 @@
-/** Desired state and observed state → changes and steps. Pure. A plan of a converged state is empty. */
+/** Plans the changes and steps from the observed to the desired state. Pure. The plan of a converged state is empty. */
 import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { diffSpecs } from './diff.ts';
 import { strongest } from './effects.ts';
@@ -6,7 +6,7 @@ import type { Change, ObservedSandbox, Plan, Step } from './types.ts';
 import { widensAtBirth } from './widening.ts';
 
 export interface PlanOptions {
-  /** `apply`: the person asks, so a stopped sandbox starts. `reconcile`: in the background, by `lifecycle.restart`. */
+  /** `apply`: requested by the user, so a stopped sandbox starts. `reconcile`: in the background, following `lifecycle.restart`. */
   mode: 'apply' | 'reconcile';
   /** Hash of the policy that a spec's network list compiles to */
   networkHash: (spec: SandboxSpec) => string;
@@ -93,14 +93,14 @@ function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptio
   return restart === 'always' || (restart === 'on-failure' && observed.exit?.code !== 0);
 }
 
-/** A difference that no field explains: the machine itself. */
+/** The change of a VM that does not run or answer, although no field changed. */
 function driftOf(observed: ObservedSandbox, restart: boolean, healthy: boolean, sandbox: string): Change[] {
   if (!restart || healthy) return [];
   const from = observed.running ? 'not answering' : observed.stopped ? 'stopped' : 'ended';
   return [{ sandbox, path: 'machine', from, to: 'running', effect: 'restart', widens: false, source: 'default' }];
 }
 
-/** All of a project. `observed` holds every sandbox of the project that exists, also those that the file no longer names. */
+/** Plans a whole project. `observed` has every existing sandbox of the project, including those removed from the file. */
 export function planProject(
   project: ProjectSpec,
   observed: ObservedSandbox[],

@@ -1,4 +1,4 @@
-/** The words of a plan: pure data, the JSON of `sbx plan --json`. */
+/** The types of a plan: pure data, printed by `sbx plan --json`. */
 import type { SandboxSpec, Source } from '../spec/spec.ts';
 
 export type Effect = 'create' | 'live' | 'restart' | 'rebuild' | 'destroy' | 'none';
@@ -10,12 +10,12 @@ export interface Change {
   from: unknown;
   to: unknown;
   effect: Effect;
-  /** Gives the sandbox more than was approved */
+  /** Gives the sandbox more access than was approved */
   widens: boolean;
   source: Source;
 }
 
-/** What is really there, found by looking: never remembered. */
+/** The actual state, read from the system each time and never cached. */
 export interface ObservedSandbox {
   name: string;
   /** The instance folder exists */
@@ -24,15 +24,15 @@ export interface ObservedSandbox {
   applied: SandboxSpec | undefined;
   /** QEMU's process is alive */
   running: boolean;
-  /** By its user (`sbx stop`) or since nobody used it: not restarted by itself, `apply` starts it */
+  /** Stopped by `sbx stop` or for idleness: not restarted in the background, `apply` starts it */
   stopped: boolean;
   /** How the last run ended, when not running */
   exit: { code: number | undefined; at: number } | undefined;
   /** The guest agent answers */
   ready: boolean;
-  /** The gateway serves the network list with this hash; undefined: door shut */
+  /** The gateway enforces the network list with this hash; undefined: the egress proxy is closed */
   networkHash: string | undefined;
-  /** The warm layer's key the instance was cloned from */
+  /** Key of the warm layer that the instance was cloned from */
   warmKey: string | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface Steps {
   /** Cold-boot again on the instance's own disk */
   start: { sandbox: string; spec: SandboxSpec };
   stop: { sandbox: string };
-  /** Put the network list into force */
+  /** Enforce the network list */
   network: { sandbox: string; spec: SandboxSpec };
   /** Write environment, limits of the gateway and other live values, record the spec as applied */
   record: { sandbox: string; spec: SandboxSpec };

@@ -68,10 +68,10 @@ describe('templates', () => {
     expect(error.place).toEqual({ file: join(dir, 'b.toml'), line: 2, column: 12 });
   });
 
-  test('a circle through a link is seen', async () => {
+  test('a circular `extends` through a link is detected', async () => {
     const dir = await makeProject({ 'sandbox.toml': 'extends = ["./a.toml"]', 'a.toml': 'extends = ["./link.toml"]' });
     symlinkSync(join(dir, 'a.toml'), join(dir, 'link.toml'));
-    expect((await failure(loadProject({ cwd: dir, host: hostFacts() }))).message).toMatch(/circle/);
+    expect((await failure(loadProject({ cwd: dir, host: hostFacts() }))).message).toMatch(/circular/);
   });
 
   test('two ways to one template are no circle', async () => {

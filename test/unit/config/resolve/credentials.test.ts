@@ -57,7 +57,7 @@ describe('[[credentials]]', () => {
       6,
       /two secrets/,
     ],
-    ['a value in [env] as well', `${ONE}[env]\nGITHUB_TOKEN = "x"`, 3, /value in \[env\]/],
+    ['a value in [env] as well', `${ONE}[env]\nGITHUB_TOKEN = "x"`, 3, /is set in \[env\]/],
     ['a header that frames the request', `${ONE}header = "Transfer-Encoding"`, 5, /cannot carry/],
     ['a wildcard', ONE.replace('API.github.com', '*.github.com'), 4, /one host/],
     ['a range of ports', ONE.replace('API.github.com', 'a.test:1-9'), 4, /one host/],
