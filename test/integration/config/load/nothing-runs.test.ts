@@ -65,7 +65,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(bundles, { recursive: true, force: true }));
 
 const OURS = `
-  import { loadProject } from './lib/config/load.ts';
+  import { loadProject } from './lib/config/load/load-project.ts';
   const registries = async () => ({ hosts: { npm: [], apt: [], pip: [] }, npm: undefined, pip: undefined });
   const host = { cpus: 2, home: '/nobody', os: { id: 'debian', codename: 'bookworm' }, registries };
   const before = process.cwd();
