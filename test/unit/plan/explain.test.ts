@@ -4,7 +4,7 @@ import { planSandbox } from '../../../lib/plan/plan.ts';
 import { apply, FILE, rule, running, spec } from './spec.ts';
 
 describe('explanations', () => {
-  test('name the change, what it costs and its line', () => {
+  test('show the change, its effect and its line', () => {
     const next = spec({
       network: { mode: 'enforce', allow: [rule('a.test', 7)], deny: [], http: [] },
       sources: { 'network.allow[0]': { file: FILE, line: 7, column: 3 } },

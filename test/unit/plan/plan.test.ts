@@ -9,7 +9,7 @@ describe('steps', () => {
     expect(actions(planSandbox(spec(), absent('shop'), apply).steps)).toEqual(['build', 'create', 'record']);
   });
 
-  test('a converged one needs nothing', () => {
+  test('a converged sandbox has no steps', () => {
     expect(planSandbox(spec(), running(spec()), apply)).toEqual({ changes: [], steps: [] });
   });
 
@@ -31,7 +31,7 @@ describe('steps', () => {
     expect(actions(planSandbox(spec(change), running(spec()), apply).steps)).toEqual(steps);
   });
 
-  test('a dropped sandbox is destroyed', () => {
+  test('a removed sandbox is destroyed', () => {
     expect(actions(planSandbox(undefined, running(spec()), apply).steps)).toEqual(['destroy']);
     expect(planSandbox(undefined, absent('shop'), apply).steps).toEqual([]);
   });
@@ -50,14 +50,14 @@ describe('steps', () => {
     ).toEqual([]);
   });
 
-  test('a shut door is opened again, without a restart', () => {
+  test('a closed egress proxy is opened again, without a restart', () => {
     expect(actions(planSandbox(spec(), running(spec(), { networkHash: undefined }), reconcile).steps)).toEqual([
       'network',
     ]);
   });
 });
 
-describe('a machine that ended', () => {
+describe('a VM that exited', () => {
   const ended = (change: Partial<ObservedSandbox> = {}, restart: SandboxSpec['lifecycle']['restart'] = 'on-failure') =>
     actions(
       planSandbox(
@@ -72,21 +72,21 @@ describe('a machine that ended', () => {
       ).steps,
     );
 
-  test('starts again by its policy', () => {
+  test('is restarted according to its policy', () => {
     expect(ended()).toEqual(['start']);
     expect(ended({ exit: { code: 0, at: 0 } })).toEqual([]);
     expect(ended({ exit: { code: 0, at: 0 } }, 'always')).toEqual(['start']);
     expect(ended({}, 'never')).toEqual([]);
   });
 
-  test('stays stopped when the user stopped it, until apply', () => {
+  test('stays stopped after `sbx stop`, until apply', () => {
     expect(ended({ stopped: true }, 'always')).toEqual([]);
     expect(
       actions(planSandbox(spec(), running(spec(), { running: false, ready: false, stopped: true }), apply).steps),
     ).toEqual(['start']);
   });
 
-  test('one that does not answer is restarted', () => {
+  test('a VM that does not answer is restarted', () => {
     expect(actions(planSandbox(spec(), running(spec(), { ready: false }), reconcile).steps)).toEqual(['stop', 'start']);
   });
 });

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 const check = (cwd: string, args: string[]) =>
   spawnSync(process.execPath, ['scripts/generate.mjs', ...args], { cwd, encoding: 'utf8' });
 
-test('the reference and the JSON Schema are what the schema says', () => {
+test('the reference and the JSON Schema match the schema', () => {
   const { status, stderr } = check(process.cwd(), ['--check']);
   expect(stderr).toBe('');
   expect(status).toBe(0);
