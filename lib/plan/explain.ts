@@ -27,7 +27,8 @@ function difference(from: unknown, to: unknown): string {
     const before = (from ?? []) as unknown[];
     const gone = before.filter((item) => !to.some((other) => JSON.stringify(other) === JSON.stringify(item)));
     const fresh = to.filter((item) => !before.some((other) => JSON.stringify(other) === JSON.stringify(item)));
-    return [...fresh.map((item) => `+ ${show(item)}`), ...gone.map((item) => `- ${show(item)}`)].join(', ');
+    const parts = [...fresh.map((item) => `+ ${show(item)}`), ...gone.map((item) => `- ${show(item)}`)];
+    return parts.length === 0 ? 'another order' : parts.join(', ');
   }
   return `${show(from)} → ${show(to)}`;
 }

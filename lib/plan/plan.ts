@@ -37,7 +37,7 @@ export function planSandbox(desired: SandboxSpec | undefined, observed: Observed
   else if (observed.running && observed.networkHash !== options.networkHash(desired))
     steps.push({ action: 'network', sandbox, spec });
   if (changes.length > 0) steps.push({ action: 'record', sandbox, spec });
-  return { changes: [...changes, ...driftOf(observed, restart, healthy, sandbox)], steps };
+  return { changes: [...changes, ...(restart && !healthy ? [driftOf(observed)] : [])], steps };
 }
 
 function destroyPlan(observed: ObservedSandbox): Plan {
@@ -94,10 +94,9 @@ function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptio
 }
 
 /** The change of a VM that does not run or answer, although no field changed. */
-function driftOf(observed: ObservedSandbox, restart: boolean, healthy: boolean, sandbox: string): Change[] {
-  if (!restart || healthy) return [];
-  const from = observed.running ? 'not answering' : observed.stopped ? 'stopped' : 'ended';
-  return [{ sandbox, path: 'machine', from, to: 'running', effect: 'restart', widens: false, source: 'default' }];
+function driftOf({ name: sandbox, running, stopped }: ObservedSandbox): Change {
+  const from = running ? 'not answering' : stopped ? 'stopped' : 'exited';
+  return { sandbox, path: 'machine', from, to: 'running', effect: 'restart', widens: false, source: 'default' };
 }
 
 /** Plans a whole project. `observed` has every existing sandbox of the project, including those removed from the file. */

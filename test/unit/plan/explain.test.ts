@@ -14,4 +14,12 @@ describe('explanations', () => {
       'shop: network.allow: + a.test → takes effect at once · WIDENS (/project/sandbox.toml:7)',
     );
   });
+
+  test('show another order of the setup lines', () => {
+    const packages = (setup: string[]) => spec({ packages: { apt: [], npm: [], pip: [], setup } });
+    const [change] = planSandbox(packages(['b', 'a']), running(packages(['a', 'b'])), apply).changes;
+    expect(change === undefined ? '' : explainChange(change)).toMatch(
+      /^shop: packages\.setup: another order → rebuilds/,
+    );
+  });
 });

@@ -31,6 +31,14 @@ describe('steps', () => {
     expect(actions(planSandbox(spec(change), running(spec()), apply).steps)).toEqual(steps);
   });
 
+  test('another order of the setup lines is a change, of the packages is none', () => {
+    const packages = (apt: string[], setup: string[]) => spec({ packages: { apt, npm: [], pip: [], setup } });
+    const before = running(packages(['a', 'b'], ['one', 'two']));
+    expect(planSandbox(packages(['b', 'a'], ['one', 'two']), before, apply).changes).toEqual([]);
+    const { changes } = planSandbox(packages(['a', 'b'], ['two', 'one']), before, apply);
+    expect(changes).toMatchObject([{ path: 'packages.setup', effect: 'rebuild' }]);
+  });
+
   test('a removed sandbox is destroyed', () => {
     expect(actions(planSandbox(undefined, running(spec()), apply).steps)).toEqual(['destroy']);
     expect(planSandbox(undefined, absent('shop'), apply).steps).toEqual([]);
