@@ -1,5 +1,5 @@
 /** Resolves `[[credentials]]` after templates were merged, and rejects contradictions. Pure. */
-
+import type { SbxError } from '../../errors.ts';
 import type { CredentialSpec, Source } from '../../spec/spec.ts';
 import { problem } from './problem.ts';
 import type { SandboxInput } from './sandbox-input.ts';
@@ -33,7 +33,7 @@ export function credentialsOf({ config, sources }: SandboxInput): CredentialSpec
         hint: 'write "authorization", "x-api-key" or the header that the API documents',
       });
     const { secret, env, format = 'Bearer {}' } = entry;
-    refuseSecondValue(config.env, sources, env, at);
+    if (config.env?.[env] !== undefined) throw secondValue(env, sources[`${at}.env`], sources[`env.${env}`]);
     const one: CredentialSpec = {
       secret,
       env,
@@ -49,15 +49,9 @@ export function credentialsOf({ config, sources }: SandboxInput): CredentialSpec
 }
 
 /** A value in `[env]` would be visible in the sandbox. */
-function refuseSecondValue(
-  env: Record<string, string> | undefined,
-  sources: Record<string, Source>,
-  name: string,
-  at: string,
-): void {
-  if (env?.[name] === undefined) return;
-  throw problem(sources[`${at}.env`], `${name} is set in [env] and by a credential`, {
-    why: `a value in [env] is visible in the sandbox, a secret is not${placeOf(sources[`env.${name}`])}`,
+function secondValue(name: string, source: Source | undefined, other: Source | undefined): SbxError {
+  return problem(source, `${name} is set in [env] and by a credential`, {
+    why: `a value in [env] is visible in the sandbox, a secret is not${placeOf(other)}`,
     hint: 'remove one of the two',
   });
 }

@@ -24,7 +24,7 @@ const BANDWIDTH_LEAST = 16 * 1024;
 /** @throws SbxError `config-invalid`, with the place. */
 export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpec, 'name'>> {
   const { config, sources, host } = input;
-  const { packages = {}, workspace = {}, network = {}, resources = {}, lifecycle = {} } = config;
+  const { packages = {}, workspace = {}, resources = {}, lifecycle = {} } = config;
   return {
     image: { base: await baseOf(input) },
     packages: {
@@ -41,18 +41,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       unprotect: (workspace.unprotect ?? []).map(cleanPath),
     },
     mounts: await mountsOf(input),
-    network: {
-      mode: network.mode ?? 'enforce',
-      allow: await rulesOf(input, 'allow'),
-      deny: await rulesOf(input, 'deny'),
-      ...(network.bandwidth === undefined ? {} : { bandwidth: bandwidthOf(input, network.bandwidth) }),
-      http: (network.http ?? []).map(({ host: name, methods = [], paths = [] }, index) => ({
-        host: name,
-        methods,
-        paths,
-        source: sources[`network.http[${index}]`] ?? 'default',
-      })),
-    },
+    network: await networkOf(input),
     credentials: credentialsOf(input),
     resources: {
       cpus: resources.cpus ?? Math.max(1, Math.min(2, host.cpus)),
@@ -67,6 +56,22 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     },
     agent: agentOf(input),
     sources,
+  };
+}
+
+async function networkOf(input: SandboxInput): Promise<SandboxSpec['network']> {
+  const { mode = 'enforce', bandwidth, http = [] } = input.config.network ?? {};
+  return {
+    mode,
+    allow: await rulesOf(input, 'allow'),
+    deny: await rulesOf(input, 'deny'),
+    ...(bandwidth === undefined ? {} : { bandwidth: bandwidthOf(input, bandwidth) }),
+    http: http.map(({ host, methods = [], paths = [] }, index) => ({
+      host,
+      methods,
+      paths,
+      source: input.sources[`network.http[${index}]`] ?? 'default',
+    })),
   };
 }
 
