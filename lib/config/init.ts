@@ -1,10 +1,10 @@
-/** The first sandbox.toml of a project: what its files tell, as a commented file. */
+/** Writes the first sandbox.toml of a project, from what its files show. */
 import { readdir } from 'node:fs/promises';
 import { nameFromFolder } from './load/load-project.ts';
 
 export interface DetectedProject {
   name: string;
-  /** Words for people: `JavaScript (pnpm)` */
+  /** For display: `JavaScript (pnpm)` */
   languages: string[];
   apt: string[];
   npm: string[];
@@ -16,7 +16,7 @@ export interface DetectedProject {
 }
 
 interface Sign {
-  /** Files of the root folder; the first sign with a match of a group counts */
+  /** Files of the root folder; the first matching sign of each group is used */
   files: RegExp;
   group: string;
   language: string;
@@ -72,7 +72,7 @@ const SIGNS: Sign[] = [
 const SECRETS = /^(\.env(\..+)?|.+\.pem|.+\.key|id_(rsa|ed25519))$/;
 const NO_SECRET = /\.(example|sample|template|dist)$/;
 
-/** Looks at names in the root folder only; nothing is opened. */
+/** Reads only the names in the root folder; opens no file. */
 export async function detectProject(dir: string): Promise<DetectedProject> {
   const names = (await readdir(dir)).toSorted();
   const matching = SIGNS.filter(({ files }) => names.some((name) => files.test(name)));
@@ -94,31 +94,31 @@ export function renderInit(
   detected: DetectedProject,
   { agent, known }: { agent: string; known: string[] } = { agent: 'shell', known: [] },
 ): string {
-  const found = detected.languages.length === 0 ? 'nothing that sbx knows' : detected.languages.join(', ');
+  const found = detected.languages.length === 0 ? 'no known language' : detected.languages.join(', ');
   const others = known.filter((name) => name !== agent).join(', ');
   const hide = [...new Set(['.env', '.env.local', ...detected.secrets])];
-  return `# What this project wants of its sandbox. \`sbx plan\` shows what would change, \`sbx apply\` makes it so.
-# Found here: ${found}. Every field: docs/reference.md of sbx, and its sandbox.toml.example.
+  return `# The sandbox of this project. \`sbx plan\` shows what would change, \`sbx apply\` applies it.
+# Detected: ${found}. All fields: docs/reference.md and sandbox.toml.example of sbx.
 version = 1
 name = ${quote(detected.name)}
 
-# The coding agent, by the name of its template. "shell" is a plain machine.${others === '' ? '' : `\n# Others: ${others}. \`sbx template show NAME\` tells what each needs.`}
+# The coding agent, by the name of its template. "shell" is a plain VM without an agent.${others === '' ? '' : `\n# Others: ${others}. \`sbx template show NAME\` shows what each needs.`}
 agent = ${JSON.stringify(agent)}
 
 [packages]
-# Installed once, into the base that all sandboxes share.
+# Installed once, into the base image that all sandboxes share.
 apt = ${quoteList(detected.apt)}
 npm = ${quoteList(detected.npm)}
-# Shell lines, run as root while the base is baked.
+# Shell lines, run as root when the base image is built.
 setup = ${quoteList(detected.setup)}
 
 [workspace]
-# This folder is the only one of the host inside. What matches here is not visible there.
+# This folder is the only host folder in the sandbox. Files that match these patterns are hidden in it.
 hide = ${quoteList(hide)}
 
 [network]
-# Everything is denied but this. "preset:npm", "preset:apt" and "preset:pip" are the hosts
-# that your own npm, APT and pip configuration names.
+# Everything else is denied. "preset:npm", "preset:apt" and "preset:pip" are the hosts
+# in your own npm, APT and pip configuration.
 allow = ${quoteList(detected.allow)}
 # allow = ["api.github.com", "*.example.com", "10.1.2.0/24:5432"]
 
@@ -136,7 +136,7 @@ function quoteList(values: string[]): string {
   return `[${values.map(quote).join(', ')}]`;
 }
 
-/** A JSON string is a TOML string, but for U+007F. */
+/** A JSON string is a TOML string, except for U+007F. */
 function quote(value: string): string {
   return JSON.stringify(value).replaceAll('\u007f', '\\u007F');
 }

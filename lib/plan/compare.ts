@@ -1,6 +1,6 @@
-/** Values in the form in which two of them are compared. Pure. */
+/** Normalizes values for comparison. Pure. */
 
-/** Lists of text are sets, except lines that run in order; entries lose their places. */
+/** Lists are compared as sets; entries lose their places. */
 export function comparable(value: unknown): unknown {
   if (!Array.isArray(value)) return value;
   const plain = value.map((item) =>

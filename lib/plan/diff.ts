@@ -1,4 +1,4 @@
-/** What differs between two specs of one sandbox, field by field. Pure; provenance never counts as a difference. */
+/** Compares two specs of one sandbox field by field. Pure; provenance is ignored. */
 import { isDeepStrictEqual } from 'node:util';
 import type { SandboxSpec, Source } from '../spec/spec.ts';
 import { comparable, describeEntry as describe } from './compare.ts';
@@ -6,43 +6,38 @@ import { EFFECTS } from './effects.ts';
 import type { Change } from './types.ts';
 import { widensField } from './widening.ts';
 
+/** Lists whose order matters; all others are compared as sets */
+const ORDERED = new Set(['packages.setup', 'agent.command', 'agent.headless']);
+
 export function diffSpecs(from: SandboxSpec, to: SandboxSpec): Change[] {
   return Object.entries(EFFECTS).flatMap(([field, effects]) => {
     if (effects === undefined) return [];
     const [before, after] = [from[field as keyof SandboxSpec], to[field as keyof SandboxSpec]];
-    if (typeof effects === 'string') return change(to, field, before, after, effects);
-    return Object.entries(effects).flatMap(([key, effect]) =>
-      effect === undefined
-        ? []
-        : change(
-            to,
-            `${field}.${key}`,
-            (before as Record<string, unknown>)[key],
-            (after as Record<string, unknown>)[key],
-            effect,
-          ),
-    );
+    if (typeof effects === 'string') return change(to, { path: field, before, after, effect: effects });
+    return Object.entries(effects).flatMap(([key, effect]) => {
+      if (effect === undefined) return [];
+      const at = (table: unknown) => (table as Record<string, unknown>)[key];
+      return change(to, { path: `${field}.${key}`, before: at(before), after: at(after), effect });
+    });
   });
 }
 
-function change(to: SandboxSpec, path: string, before: unknown, after: unknown, effect: Change['effect']): Change[] {
-  const [from, next] = [comparable(before), comparable(after)];
-  if (isDeepStrictEqual(from, next)) return [];
-  return [
-    {
-      sandbox: to.name,
-      path,
-      from,
-      to: next,
-      effect,
-      widens: widensField(path, from, next),
-      source: sourceOf(to, path, from, next),
-    },
-  ];
+interface FieldPair {
+  path: string;
+  before: unknown;
+  after: unknown;
+  effect: Change['effect'];
 }
 
-/** The place of the first entry that is new, else of the field, else of the nearest parent that has one. */
-function sourceOf(spec: SandboxSpec, path: string, from: unknown, to: unknown): Source {
+function change(spec: SandboxSpec, { path, before, after, effect }: FieldPair): Change[] {
+  const [from, to] = ORDERED.has(path) ? [before, after] : [comparable(before), comparable(after)];
+  if (isDeepStrictEqual(from, to)) return [];
+  const widens = widensField(path, from, to);
+  return [{ sandbox: spec.name, path, from, to, effect, widens, source: sourceOf(spec, { path, from, to }) }];
+}
+
+/** The place of the first new entry, else of the field, else of the nearest parent that has one. */
+function sourceOf(spec: SandboxSpec, { path, from, to }: Pick<Change, 'path' | 'from' | 'to'>): Source {
   if (Array.isArray(to) && Array.isArray(from)) {
     const known = new Set(from.map((item) => JSON.stringify(item)));
     const fresh = to.findIndex((item) => !known.has(JSON.stringify(item)));
@@ -69,7 +64,7 @@ function listAt(spec: SandboxSpec, path: string): unknown[] {
     : [];
 }
 
-/** The name of a spec's field as it stands in sandbox.toml. */
+/** The name in sandbox.toml of a field of the spec. */
 function schemaPath(path: string): string {
   const names: Record<string, string> = {
     'resources.memoryBytes': 'resources.memory',

@@ -1,10 +1,10 @@
-/** What a change of each field costs: one table, pure. Every field of `SandboxSpec` stands here (a test counts them). */
+/** The effect of a change to each field. A test checks that every field of `SandboxSpec` is listed. Pure. */
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Effect } from './types.ts';
 
 type Field<K extends keyof SandboxSpec = keyof SandboxSpec> = K;
 
-/** `undefined`: not part of the wanted state */
+/** `undefined`: not part of the desired state */
 export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect | undefined> = {
   name: undefined,
   sources: undefined,

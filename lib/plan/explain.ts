@@ -1,4 +1,4 @@
-/** A change in one line for people. Pure. */
+/** Renders a change as one line of text. Pure. */
 import type { Source } from '../spec/spec.ts';
 import type { Change } from './types.ts';
 
@@ -6,7 +6,7 @@ const EFFECT_WORDS: Record<Change['effect'], string> = {
   create: 'a new sandbox',
   live: 'takes effect at once',
   restart: 'needs a restart',
-  rebuild: 'builds the base anew; the disk of the sandbox is lost',
+  rebuild: 'rebuilds the image; the disk of the sandbox is lost',
   destroy: 'the sandbox and its disk are removed',
   none: 'nothing to do',
 };
@@ -27,12 +27,13 @@ function difference(from: unknown, to: unknown): string {
     const before = (from ?? []) as unknown[];
     const gone = before.filter((item) => !to.some((other) => JSON.stringify(other) === JSON.stringify(item)));
     const fresh = to.filter((item) => !before.some((other) => JSON.stringify(other) === JSON.stringify(item)));
-    return [...fresh.map((item) => `+ ${show(item)}`), ...gone.map((item) => `- ${show(item)}`)].join(', ');
+    const parts = [...fresh.map((item) => `+ ${show(item)}`), ...gone.map((item) => `- ${show(item)}`)];
+    return parts.length === 0 ? 'another order' : parts.join(', ');
   }
   return `${show(from)} → ${show(to)}`;
 }
 
-/** By name: what is in them may be long. */
+/** Lists names only: contents may be long. */
 function filesThatDiffer(from: unknown, to: unknown): string {
   const [before, after] = [from ?? {}, to ?? {}] as [Record<string, string>, Record<string, string>];
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];

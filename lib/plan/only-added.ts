@@ -1,8 +1,8 @@
-/** Whether a project's file means what it meant before and some more allow entries, and nothing else that widens. Pure. */
+/** Checks that a project gained only the given allow entries, and no other widening. Pure. */
 import type { ProjectSpec } from '../spec/spec.ts';
 import { wideningHash } from './widening.ts';
 
-/** `entries`: as they stand in the lists of the file. */
+/** `entries`: as written in the file. */
 export function onlyAdded(before: ProjectSpec, after: ProjectSpec, entries: readonly string[]): boolean {
   const sandboxes = before.sandboxes.map((spec) => {
     const now = after.sandboxes.find(({ name }) => name === spec.name)?.network.allow ?? [];

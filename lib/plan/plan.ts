@@ -1,4 +1,4 @@
-/** Desired state and observed state → changes and steps. Pure. A plan of a converged state is empty. */
+/** Plans the changes and steps from the observed to the desired state. Pure. The plan of a converged state is empty. */
 import type { Desired } from '../spec/desired.ts';
 import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { diffSpecs } from './diff.ts';
@@ -9,7 +9,7 @@ import { widensAtBirth } from './widening.ts';
 type Counters = Pick<Desired, 'generation' | 'boot'>;
 
 export interface PlanOptions {
-  /** `apply`: the person asks, so a stopped sandbox starts. `reconcile`: in the background, by `lifecycle.restart`. */
+  /** `apply`: requested by the user, so a stopped sandbox starts. `reconcile`: in the background, following `lifecycle.restart`. */
   mode: 'apply' | 'reconcile';
   /** Hash of the policy that a spec's network list compiles to */
   networkHash: (spec: SandboxSpec) => string;
@@ -21,7 +21,8 @@ export function planSandbox(desired: Desired, observed: ObservedSandbox, options
   if (desired.power === 'off') return offPlan(spec.name, observed);
   if (!observed.exists || observed.applied === undefined) return createPlan(spec, desired);
   const sandbox = spec.name;
-  const changes = diffSpecs(observed.applied, spec);
+  const fields = diffSpecs(observed.applied, spec);
+  const changes = [...fields];
   if (generation > observed.generation) changes.push(counted(sandbox, observed, desired, 'generation'));
   if (boot > observed.boot) changes.push(counted(sandbox, observed, desired, 'boot'));
   const effect = strongest(changes.map((change) => change.effect));
@@ -34,8 +35,9 @@ export function planSandbox(desired: Desired, observed: ObservedSandbox, options
   if (restart) steps.push({ action: 'start', sandbox, spec, generation, boot });
   else if (observed.running && observed.networkHash !== options.networkHash(spec))
     steps.push({ action: 'network', sandbox, spec });
-  if (diffSpecs(observed.applied, spec).length > 0) steps.push({ action: 'record', sandbox, spec });
-  return { changes: [...changes, ...driftOf(observed, restart && boot <= observed.boot, healthy, sandbox)], steps };
+  if (fields.length > 0) steps.push({ action: 'record', sandbox, spec });
+  const drifted = restart && !healthy && boot <= observed.boot;
+  return { changes: [...changes, ...(drifted ? [driftOf(observed)] : [])], steps };
 }
 
 /** A changed spec waits until the sandbox is on again. */
@@ -116,15 +118,14 @@ function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptio
   return restart === 'always' || (restart === 'on-failure' && observed.exit?.code !== 0);
 }
 
-/** A difference that no field of the spec explains: the VM itself. */
-function driftOf(observed: ObservedSandbox, restart: boolean, healthy: boolean, sandbox: string): Change[] {
-  if (!restart || healthy) return [];
+/** The change of a VM that does not run or answer, although no field changed. */
+function driftOf({ name: sandbox, running, power }: ObservedSandbox): Change {
   const drift = { sandbox, effect: 'restart', widens: false, source: 'default' } as const;
-  if (observed.power === 'off' && !observed.running) return [{ ...drift, path: 'power', from: 'off', to: 'on' }];
-  return [{ ...drift, path: 'machine', from: observed.running ? 'not answering' : 'ended', to: 'running' }];
+  if (power === 'off' && !running) return { ...drift, path: 'power', from: 'off', to: 'on' };
+  return { ...drift, path: 'machine', from: running ? 'not answering' : 'exited', to: 'running' };
 }
 
-/** All of a project. `observed` holds every sandbox of the project that exists, also those that the file no longer names. */
+/** Plans a whole project. `observed` has every existing sandbox of the project, including those removed from the file. */
 export function planProject(
   project: ProjectSpec,
   observed: ObservedSandbox[],

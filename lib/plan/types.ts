@@ -11,7 +11,7 @@ export interface Change {
   from: unknown;
   to: unknown;
   effect: Effect;
-  /** Gives the sandbox more than was approved */
+  /** Gives the sandbox more access than was approved */
   widens: boolean;
   source: Source;
 }
@@ -34,9 +34,9 @@ export interface ObservedSandbox {
   exit: { code: number | undefined; at: number } | undefined;
   /** The guest agent answers */
   ready: boolean;
-  /** The gateway serves the network list with this hash; undefined: door shut */
+  /** The gateway enforces the network list with this hash; undefined: the egress proxy is closed */
   networkHash: string | undefined;
-  /** The warm layer's key the instance was cloned from */
+  /** Key of the warm layer that the instance was cloned from */
   warmKey: string | undefined;
 }
 

@@ -1,11 +1,11 @@
-/** Which changes give a sandbox more than it had. Pure. */
+/** Decides which changes give a sandbox more access. Pure. */
 import { createHash } from 'node:crypto';
 import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { comparable } from './compare.ts';
 
-/** More of these is more */
+/** Lists whose new entries widen */
 const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials']);
-/** Less of these is more */
+/** Lists whose removed entries widen */
 const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly']);
 
 /** `from` and `to` as `comparable` gives them. */
@@ -16,7 +16,7 @@ export function widensField(path: string, from: unknown, to: unknown): boolean {
   if (path === 'mounts') return added(from, to).length > 0;
   if (path === 'workspace.path') return true;
   if (path === 'network.mode') return to === 'observe';
-  // A limit that the person set, raised or dropped
+  // A limit that was raised or removed
   if (path === 'network.bandwidth') return from !== undefined && Number(to ?? Number.POSITIVE_INFINITY) > Number(from);
   return false;
 }
@@ -25,7 +25,7 @@ interface Narrowing {
   host: string;
 }
 
-/** The first rule of a host narrows it, each further one gives more; without any the whole host is open. */
+/** The first rule of a host restricts it, each further rule widens; without a rule the whole host is open. */
 function widensHttp(from: Narrowing[], to: Narrowing[]): boolean {
   const hosts = (rules: Narrowing[]) => new Set(rules.map(({ host }) => host));
   const [before, after] = [hosts(from), hosts(to)];
@@ -33,7 +33,7 @@ function widensHttp(from: Narrowing[], to: Narrowing[]): boolean {
   return (added(from, to) as Narrowing[]).some(({ host }) => before.has(host));
 }
 
-/** What a new sandbox has beyond the least: everything of these kinds except the host's own registries. */
+/** Widenings of a new sandbox, compared with an empty spec; registries of the host's own configuration are none. */
 export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[] {
   const found: { path: string; to: unknown }[] = [];
   const note = (path: string, value: unknown) => {
@@ -49,7 +49,7 @@ export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[
   return found;
 }
 
-/** A workspace elsewhere than in the project's folder is the file's wish, not the person's. */
+/** A workspace outside the project's folder was chosen by the file, not by the user. */
 function isInside(spec: SandboxSpec): boolean {
   const source = spec.sources['workspace.path'];
   if (source === undefined || source === 'default') return true;
@@ -57,7 +57,7 @@ function isInside(spec: SandboxSpec): boolean {
   return spec.workspace.path === dir || spec.workspace.path.startsWith(`${dir}/`);
 }
 
-/** Hash of everything in a project that could widen: what the person approves. */
+/** Hash of everything in a project that could widen: the user approves this hash. */
 export function wideningHash(project: ProjectSpec): string {
   const parts = project.sandboxes.map((spec) => [
     spec.name,
@@ -70,7 +70,7 @@ export function wideningHash(project: ProjectSpec): string {
     comparable(spec.workspace.hide),
     comparable(spec.workspace.readonly),
     comparable(spec.workspace.unprotect),
-    // Left out where it is not set, so that earlier approvals hold.
+    // Omitted where it is not set, so that earlier approvals stay valid.
     ...(spec.network.bandwidth === undefined ? [] : [spec.network.bandwidth]),
     ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
   ]);
@@ -82,7 +82,7 @@ function added(from: unknown, to: unknown): unknown[] {
   return (to as unknown[]).filter((item) => !known.has(JSON.stringify(item)));
 }
 
-/** `host:port (preset:npm)`: named by the host's own configuration */
+/** `host:port (preset:npm)`: from the host's own configuration */
 function isTrusted(item: unknown): boolean {
   return typeof item === 'string' && / \(preset:\w+\)$/.test(item);
 }

@@ -1,4 +1,4 @@
-/** Whether an entry of a network list is well-formed. The gateway parses it again by itself: what passes here passes there (a test holds them allOrAbort). */
+/** Checks that an entry of a network list is well-formed. The gateway parses it again; a test checks that both accept the same entries. */
 import { isIPv4, isIPv6 } from 'node:net';
 
 export const PRESETS = ['npm', 'apt', 'pip'] as const;
@@ -27,7 +27,7 @@ function isRange4(text: string): boolean {
   return isIPv4(address) && isCount(bits, 32) && more.length === 0;
 }
 
-/** Without zones: they mean something on one host only. */
+/** Without zones, which are local to one host. */
 function isRange6(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');
   return isIPv6(address) && !address.includes('%') && isCount(bits, 128) && more.length === 0;
@@ -39,7 +39,7 @@ function isCount(text: string | undefined, most: number): boolean {
 
 function isName(name: string): boolean {
   const labels = name.split('.');
-  // A last label of digits or 0x… is what lenient parsers take for a number.
+  // Lenient parsers read a last label of digits or 0x… as a number.
   const isNumber = /^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '');
   return name.length <= NAME_MAX && labels.every((label) => LABEL.test(label)) && !isNumber;
 }

@@ -1,6 +1,6 @@
-/** Paths of values as people write them. Pure. */
+/** Formats paths of values as in TOML. Pure. */
 
-/** `env`, `A`, 0 → `env.A[0]`; a key that could not stand without quotes keeps them. */
+/** `env`, `A`, 0 → `env.A[0]`; a key that needs quotes has them. */
 export function pathOf(keys: readonly PropertyKey[]): string {
   return keys.reduce<string>((path, key) => {
     if (typeof key === 'number') return `${path}[${key}]`;

@@ -1,16 +1,16 @@
-/** What a project wants, after templates were merged and every value was checked: plain data, no file access. */
+/** The types of a spec: plain data, after templates were merged and every value was validated. */
 import type { Place } from '../errors.ts';
 
-/** Where a value came from: a place in a file, or `default` */
+/** Origin of a value: a place in a file, or `default` */
 export type Source = Place | 'default';
 
 /** An allow or deny entry after presets were expanded. */
 export interface NetworkRule {
   /** As written: `api.github.com`, `*.example.com:443`, `10.1.2.0/24:5432`, `preset:npm` */
   text: string;
-  /** The host pattern, or CIDR, with ports that the gateway gets: one for each host of a preset */
+  /** The host pattern or CIDR, with ports, for the gateway; a preset has one rule for each host */
   pattern: string;
-  /** The host's own configuration named it (a preset): it may resolve to a private address */
+  /** From the host's own configuration (a preset): it may resolve to a private address */
   trusted: boolean;
   source: Source;
 }
@@ -30,17 +30,17 @@ export interface MountSpec {
   source: Source;
 }
 
-/** A secret of the host, bound to the one host and header that it is for. */
+/** A secret of the host, bound to one external host and header. */
 export interface CredentialSpec {
   /** Name of the secret on the host */
   secret: string;
-  /** Variable inside that holds the placeholder */
+  /** Environment variable in the sandbox that holds the placeholder */
   env: string;
   /** Lower case, with an optional `:port`; without one it means 443 */
   host: string;
   /** Lower case */
   header: string;
-  /** `{}` is the secret; behind `Basic ` stands `user:password`, encoded when it is sent */
+  /** `{}` is replaced by the secret; `user:password` after `Basic ` is encoded when it is sent */
   format: string;
   source: Source;
 }
@@ -58,12 +58,12 @@ export interface PackagesSpec {
 }
 
 export interface WorkspaceSpec {
-  /** Absolute real path on the host; the same inside */
+  /** Absolute real path, the same on the host and in the sandbox */
   path: string;
   mode: 'mount' | 'clone';
   hide: string[];
   readonly: string[];
-  /** Built-in protected paths that the user opened again (a widening) */
+  /** Built-in protected paths that the user made writable (a widening) */
   unprotect: string[];
 }
 
@@ -87,9 +87,9 @@ export interface AgentSpec {
   headless: string[];
   mcpFile: string | undefined;
   mcpFormat: 'json' | 'toml' | undefined;
-  /** Path inside → content; `~/…` is the home folder of the user `agent` */
+  /** Path in the sandbox → content; `~/…` is the home folder of the user `agent` */
   files?: Record<string, string>;
-  /** File of the template that the agent came with: its packages are a layer of their own. Absent: the project's own file */
+  /** File of the template that defines the agent: its packages are a separate layer. Absent: the project's own file */
   template?: string;
 }
 
@@ -98,11 +98,11 @@ export interface NetworkSpec {
   allow: NetworkRule[];
   deny: NetworkRule[];
   http: HttpRule[];
-  /** Bytes a second each way; undefined: no limit */
+  /** Bytes per second in each direction; undefined: no limit */
   bandwidth?: number;
 }
 
-/** One sandbox as it should be. */
+/** The desired configuration of one sandbox. */
 export interface SandboxSpec {
   /** The project's name, or `<key>` or `<key>-<n>` of `[sandboxes.<key>]` */
   name: string;
@@ -128,6 +128,6 @@ export interface ProjectSpec {
   /** Every file that was read, in order */
   files: string[];
   sandboxes: SandboxSpec[];
-  /** Fields that are valid but have no implementation yet; `apply` refuses with each one's line */
+  /** Fields that are valid but not implemented yet; `apply` rejects them with their lines */
   unsupported: { path: string; source: Place }[];
 }

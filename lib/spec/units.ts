@@ -1,4 +1,4 @@
-/** Sizes and durations as people write them. Pure. */
+/** Parses and formats sizes and durations. Pure. */
 
 export const SIZE = /^\d{1,9}(\.\d{1,6})?\s?([KMGT]i?B)$/;
 export const DURATION = /^(0|(\d{1,6}[smhd])+)$/;
@@ -31,7 +31,7 @@ export function parseDuration(text: string): number | undefined {
   );
 }
 
-/** As people write it: `2h`, `1h30m`, `45s`. */
+/** Seconds → `2h`, `1h30m`, `45s`. */
 export function formatDuration(seconds: number): string {
   const parts: string[] = [];
   let left = seconds;

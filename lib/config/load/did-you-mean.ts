@@ -1,4 +1,4 @@
-/** The known word that a mistyped one most likely meant. Pure. */
+/** Finds the known word closest to a mistyped one. Pure. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))
@@ -7,7 +7,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined;
 }
 
-/** Letters inserted, left out, changed or exchanged with their neighbour between two words. */
+/** Edit distance: insertions, deletions, substitutions and transpositions of neighbours. */
 function distance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
   for (let i = 1; i <= a.length; i += 1) {

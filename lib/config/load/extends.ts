@@ -1,12 +1,11 @@
-/** Templates of a file, and theirs, merged below it. */
+/** Merges the templates of a file, recursively, below the file itself. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { type Place, SbxError } from '../../errors.ts';
 import { nearest } from './did-you-mean.ts';
 import { type Annotated, merge, type Table, without } from './provenance.ts';
 import { readTable } from './read-table.ts';
-import { builtinTemplates } from './templates.ts';
-import { templatesDir } from './templates-dir.ts';
+import { builtinTemplates, templatesDir } from './templates.ts';
 
 interface Reference {
   text: string;
@@ -23,7 +22,7 @@ export async function withTemplates(
   for (const reference of referencesOf(table)) {
     const file = await resolveTemplate(reference);
     const path = [...chain, reference.place.file];
-    if (path.includes(file)) throw circle(reference.place, [...path, file]);
+    if (path.includes(file)) throw circular(reference.place, [...path, file]);
     const template = await readTable(file, reference.place);
     onRead(file);
     below = merge(below, await withTemplates(without(template, ['version', 'name', 'sandboxes']), onRead, path));
@@ -45,7 +44,7 @@ function referenceOf(node: Annotated): Reference[] {
   return node.kind === 'leaf' ? [{ text: String(node.value), place: node.place }] : [];
 }
 
-/** `agent = "<name>"` names the agent whose table came with the template. */
+/** Adds the name of `agent = "<name>"` to the agent table of the template. */
 function named(table: Table, name: Annotated): Table {
   const agent = table.entries.get('agent');
   const parts = agent?.kind === 'table' ? agent.entries : [];
@@ -55,47 +54,47 @@ function named(table: Table, name: Annotated): Table {
 
 async function resolveTemplate({ text, place }: Reference): Promise<string> {
   if (/^(git|github|gitlab|https?|ssh|oci|file)(\+\w+)?:|^git@/.test(text))
-    throw new SbxError('config-unsupported', `templates from elsewhere are not supported yet: ${text}`, {
+    throw new SbxError('config-unsupported', `remote templates are not supported yet: ${text}`, {
       place,
-      hint: 'copy the template into the project and name its path: "./template.toml"',
+      hint: 'copy the template into the project and use its path: "./template.toml"',
     });
   if (text.includes('/') || text.endsWith('.toml')) return templateFile(text, place);
   const known = await builtinTemplates();
   if (known.includes(text)) return join(templatesDir(), `${text}.toml`);
   const guess = nearest(text, known);
-  throw new SbxError('config-invalid', `there is no template "${text}"`, {
+  throw new SbxError('config-invalid', `unknown template "${text}"`, {
     place,
-    why: `built in are ${known.join(', ')}`,
-    hint: guess === undefined ? 'name one of these, or a path: "./template.toml"' : `did you mean "${guess}"?`,
+    why: `the built-in templates are ${known.join(', ')}`,
+    hint: guess === undefined ? 'use one of these, or a path: "./template.toml"' : `did you mean "${guess}"?`,
   });
 }
 
 async function templateFile(text: string, place: Place): Promise<string> {
   if (isAbsolute(text) || text.startsWith('~'))
-    throw new SbxError('config-invalid', `a template's path must be relative: ${text}`, {
+    throw new SbxError('config-invalid', `the path of a template must be relative: ${text}`, {
       place,
-      why: 'the file is shared, and other machines have other folders',
-      hint: 'copy the template into the project and name its path: "./template.toml"',
+      why: 'sandbox.toml is shared, and absolute paths differ between machines',
+      hint: 'copy the template into the project and use its path: "./template.toml"',
     });
   if (!text.endsWith('.toml'))
     throw new SbxError('config-invalid', `a template must be a TOML file: ${text}`, {
       place,
       why: 'its name does not end with .toml',
-      hint: 'name a file such as "./template.toml"',
+      hint: 'use a file such as "./template.toml"',
     });
   const file = resolve(dirname(place.file), text);
-  // One file by two names would hide a circle.
+  // Without the real path, a second name of a file would hide a circular `extends`.
   return realpath(file).catch(() => file);
 }
 
-function circle(place: Place, files: string[]): SbxError {
+function circular(place: Place, files: string[]): SbxError {
   const from = files.indexOf(files.at(-1) ?? '');
-  return new SbxError('config-invalid', 'templates extend each other in a circle', {
+  return new SbxError('config-invalid', 'circular `extends`', {
     place,
     why: files
       .slice(from)
       .map((file) => basename(file))
       .join(' → '),
-    hint: 'remove one of these from its extends',
+    hint: 'remove one of these from the `extends` of another',
   });
 }

@@ -1,4 +1,4 @@
-/** Finds sandbox.toml from a folder upwards. Looking at a project must never run anything of it. */
+/** Finds sandbox.toml from a folder upwards, and never runs code of the project. */
 import { lstat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { cosmiconfig, type Loader } from 'cosmiconfig';
@@ -6,13 +6,13 @@ import { SbxError } from '../../errors.ts';
 
 export const FILE_NAME = 'sandbox.toml';
 
-/** Absolute path of the nearest one, or undefined. `owners`: users whose file counts also above the working directory. */
+/** Absolute path of the nearest one, or undefined. `owners`: users whose file is accepted above the working directory. */
 export async function findFile(cwd: string, owners = trustedUsers()): Promise<string | undefined> {
   const start = resolve(cwd);
   const explorer = makeExplorer();
   for (let dir = start; ; dir = dirname(dir)) {
     const file = join(dir, FILE_NAME);
-    if (await isThere(file, dir === start ? undefined : owners)) {
+    if (await isPresent(file, dir === start ? undefined : owners)) {
       if ((await explorer.search(dir)) === null) throw unreadable(file);
       return file;
     }
@@ -20,27 +20,27 @@ export async function findFile(cwd: string, owners = trustedUsers()): Promise<st
   }
 }
 
-/** @throws SbxError for what bears the name but must not be read. */
-async function isThere(file: string, owners: number[] | undefined): Promise<boolean> {
+/** @throws SbxError for an entry of that name that must not be read. */
+async function isPresent(file: string, owners: number[] | undefined): Promise<boolean> {
   const found = await lstat(file).catch(() => undefined);
   if (found === undefined) return false;
-  // Above the working directory, a folder of that name is some folder.
+  // Above the working directory, a folder of that name is unrelated.
   if (found.isDirectory() && owners !== undefined) return false;
   const place = { file, line: 1, column: 1 };
   if (found.isSymbolicLink())
     throw new SbxError('config-invalid', `${file} is a symbolic link`, {
       place,
-      why: 'what it points to could be written by the agent: only the file itself is protected',
-      hint: 'replace the link by the file',
+      why: 'the agent could write to the target of the link: only sandbox.toml itself is protected',
+      hint: 'replace the link with the file',
     });
-  // Opening a pipe or a device would wait for ever.
+  // Opening a pipe or a device could block forever.
   if (!found.isFile())
     throw new SbxError('config-invalid', `${file} is not a file`, { place, hint: 'remove it, or run `sbx init`' });
   if (owners !== undefined && !owners.includes(found.uid))
     throw new SbxError('config-invalid', `${file} belongs to another user`, {
       place,
-      why: 'it was found above the working directory, where others may have put it',
-      hint: 'go to its folder if you trust it, or run `sbx init` here',
+      why: 'a file above the working directory must belong to you or to root',
+      hint: 'change to its folder if you trust it, or run `sbx init` here',
     });
   return true;
 }
@@ -56,12 +56,12 @@ function unreadable(file: string): SbxError {
   });
 }
 
-/** Every loader but the one for TOML throws; that one gives nothing, so that `$import` is never seen: lib/config/load/parse.ts reads the text. */
+/** Every loader except the one for TOML throws; that one returns no content, so that cosmiconfig never sees `$import`: read-table.ts reads the text. */
 function makeExplorer() {
   return withoutMetaConfig(() =>
     cosmiconfig('sbx', {
       searchPlaces: [FILE_NAME],
-      // One folder at a time: the global strategy would look into the user's own settings too.
+      // One folder at a time: the global strategy would also search the user's own settings.
       searchStrategy: 'none',
       mergeSearchPlaces: false,
       ignoreEmptySearchPlaces: false,
@@ -83,12 +83,12 @@ function makeExplorer() {
 
 const refuse: Loader = (path) => {
   throw new SbxError('config-invalid', `${path} is not read`, {
-    why: `only ${FILE_NAME} is: code of a project never runs while it is loaded`,
+    why: `sbx reads only ${FILE_NAME}: loading a project never runs its code`,
     hint: `move the settings into ${FILE_NAME}`,
   });
 };
 
-/** cosmiconfig looks for settings of its own in the working directory and runs them (`.config/config.js`). At `/` a project has none. */
+/** cosmiconfig loads and runs its own settings from the working directory (`.config/config.js`). A project has none at `/`. */
 function withoutMetaConfig<T>(make: () => T): T {
   const cwd = currentFolder();
   process.chdir('/');
@@ -99,7 +99,7 @@ function withoutMetaConfig<T>(make: () => T): T {
   }
 }
 
-/** Undefined when it was removed under us. */
+/** Undefined: it was removed meanwhile. */
 function currentFolder(): string | undefined {
   try {
     return process.cwd();

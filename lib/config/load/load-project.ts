@@ -1,4 +1,4 @@
-/** A project's sandbox.toml and its templates → a `ProjectSpec`. Reads files only; runs nothing of the project. */
+/** Loads a project's sandbox.toml and its templates into a `ProjectSpec`. Only reads files; never runs code of the project. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Place, SbxError } from '../../errors.ts';
@@ -47,15 +47,15 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
 async function locate({ cwd, file }: LoadOptions): Promise<string> {
   const found = file === undefined ? await findFile(cwd) : resolve(cwd, file);
   if (found === undefined)
-    throw new SbxError('config-not-found', 'there is no sandbox.toml here', {
-      why: `neither ${resolve(cwd)} nor a folder above it has one`,
-      hint: 'run `sbx init` to write one',
+    throw new SbxError('config-not-found', 'no sandbox.toml found', {
+      why: `${resolve(cwd)} and the folders above it have none`,
+      hint: 'run `sbx init` to create one',
     });
   const dir = await realpath(dirname(found)).catch(() => dirname(found));
   return join(dir, basename(found));
 }
 
-/** The tables that the sandboxes are made of: the file itself, or each of `[sandboxes.*]` over it. */
+/** The table of each sandbox: the file itself, or each of `[sandboxes.*]` merged over it. */
 function variants(own: Table, name: string): { table: Table; stem: string }[] {
   const base = without(own, ['version', 'name', 'sandboxes']);
   const sandboxes = own.entries.get('sandboxes');
@@ -78,7 +78,7 @@ function namesOf(stem: string, count: number | undefined, place: Place): string[
   if (wrong === undefined) return names;
   throw new SbxError('config-invalid', `the sandbox name "${wrong}" is too long`, {
     place,
-    why: 'a name has at most 40 characters, its number included',
+    why: 'a name has at most 40 characters, including its number',
     hint: 'choose a shorter name',
   });
 }
@@ -111,7 +111,7 @@ function unique(list: ProjectSpec['unsupported']): ProjectSpec['unsupported'] {
   return [...new Map(list.map((one) => [`${one.path} ${one.source.file}:${one.source.line}`, one])).values()];
 }
 
-/** For messages: shorter than the absolute path where the file lies below the folder one is in. */
+/** For messages: relative if the file is below the current folder, else absolute. */
 export function shortPath(file: string, cwd: string): string {
   const short = relative(cwd, file);
   return short.startsWith('..') || short === '' ? file : short;

@@ -1,4 +1,4 @@
-/** Values that know where they came from, and how those of two files become one. Pure. */
+/** Attaches a place to each value, and merges the values of two files. Pure. */
 import type { Place } from '../../errors.ts';
 import { pathOf } from '../../spec/path-of.ts';
 import type { Source } from '../../spec/spec.ts';
@@ -13,12 +13,12 @@ export type Table = Extract<Annotated, { kind: 'table' }>;
 
 type Keys = (string | number)[];
 
-/** What makes two entries of a list the same thing, so that the later one replaces the earlier */
+/** The identity of a list entry: the later of two entries with the same one replaces the earlier */
 const byField = (field: string) => (entry: unknown) => (entry as Record<string, unknown>)[field];
 const byText = (entry: unknown) => entry;
 const byPackage = (entry: unknown) => packageOf(String(entry));
 
-/** Lists that are joined when files are merged; any other list is replaced. */
+/** Lists that are united when files are merged; any other list is replaced. */
 const UNITED: Record<string, (entry: unknown) => unknown> = {
   'packages.apt': byPackage,
   'packages.npm': byPackage,
@@ -54,7 +54,7 @@ export function annotate(value: unknown, positions: Positions, keys: Keys = []):
   return { kind: 'leaf', value: value as string | number | boolean, place: positions.valueAt(keys) };
 }
 
-/** `over` wins; tables merge; united lists are joined, base first. */
+/** `over` wins; tables merge; the lists of `UNITED` are united, base first. */
 export function merge(base: Table, over: Table, path = ''): Table {
   const entries = new Map(base.entries);
   for (const [key, value] of over.entries) {
@@ -69,7 +69,7 @@ export function merge(base: Table, over: Table, path = ''): Table {
   return { kind: 'table', entries, place: over.place };
 }
 
-/** An equal entry keeps its first place; one that says something else about the same thing replaces it. */
+/** An equal entry keeps its first place; a different entry with the same identity replaces it. */
 function unite(first: Annotated[], second: Annotated[], identity: (entry: unknown) => unknown): Annotated[] {
   const keyOf = (item: Annotated) => JSON.stringify(identity(plain(item)));
   const textOf = (item: Annotated) => JSON.stringify(plain(item));

@@ -1,18 +1,19 @@
-/** One TOML file from disk. */
+/** Reads one TOML file from disk into validated values with their places. */
 import { readFile, stat } from 'node:fs/promises';
 import { errnoOf, type Place, SbxError } from '../../errors.ts';
-import { checkSize } from '../toml/read-toml.ts';
-import { parseFile } from './parse.ts';
-import type { Table } from './provenance.ts';
+import { fileSchema } from '../schema/schema.ts';
+import { checkSize, readToml } from '../toml/read-toml.ts';
+import { annotate, type Table } from './provenance.ts';
+import { invalid } from './validation-error.ts';
 
-/** `from`: where another file names it. */
+/** `from`: the place in another file that refers to it. */
 export async function readTable(file: string, from?: Place): Promise<Table> {
   const place = from ?? { file, line: 1, column: 1 };
   try {
     const found = await stat(file);
-    // Opening a pipe or a device would wait for ever.
+    // Opening a pipe or a device could block forever.
     if (!found.isFile())
-      throw new SbxError('config-invalid', `${file} is not a file`, { place, hint: 'name a TOML file' });
+      throw new SbxError('config-invalid', `${file} is not a file`, { place, hint: 'use the path of a TOML file' });
     checkSize(found.size, place);
     return parseFile(await readFile(file), file);
   } catch (error) {
@@ -20,9 +21,17 @@ export async function readTable(file: string, from?: Place): Promise<Table> {
     if (error instanceof SbxError || code === undefined) throw error;
     throw new SbxError('config-not-found', `${file} cannot be read`, {
       place,
-      why: code === 'ENOENT' ? 'there is no such file' : code,
-      hint: 'check its name and its permissions',
+      why: code === 'ENOENT' ? 'the file does not exist' : code,
+      hint: 'check its path and permissions',
       cause: error,
     });
   }
+}
+
+/** @throws SbxError `config-syntax` or `config-invalid`, with the place. */
+function parseFile(bytes: Buffer, file: string): Table {
+  const { value, positions } = readToml(bytes, file);
+  const checked = fileSchema.safeParse(value);
+  if (!checked.success) throw invalid(checked.error.issues, value, positions);
+  return annotate(value, positions) as Table;
 }

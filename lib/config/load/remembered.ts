@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import type { HostFacts } from '../resolve/host-facts.ts';
 import type { HostRegistries } from '../resolve/presets.ts';
-import { templatesDir } from './templates-dir.ts';
+import { templatesDir } from './templates.ts';
 
 export interface Memory {
   /** Folder of what is remembered, one file a project: the user's own, nothing of a project reaches it */

@@ -1,4 +1,4 @@
-/** What a template says about itself: its header, and what it would bring into a sandbox. Reads files, runs nothing. */
+/** Describes a template: its header comment, and what it adds to a sandbox. Only reads files. */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { SandboxConfig } from '../schema/schema.ts';
@@ -11,7 +11,7 @@ export interface TemplateInfo {
   file: string;
   /** The first comment line */
   description: string;
-  /** No test of sbx has run it, and why; undefined: one has */
+  /** Why no test of sbx has run it; undefined: a test has */
   unverified: string | undefined;
   packages: { apt: string[]; npm: string[]; pip: string[]; setup: string[] };
   /** Entries of the allow list */
@@ -23,7 +23,7 @@ export interface TemplateInfo {
   files: string[];
 }
 
-/** @throws SbxError as loading a project that uses it would. */
+/** @throws SbxError with the same codes as `loadProject`. */
 export async function templateInfo(file: string): Promise<TemplateInfo> {
   const config = plain(await withTemplates(await readTable(file), () => {})) as SandboxConfig;
   const name = basename(file, '.toml');
@@ -46,7 +46,7 @@ export async function templateInfo(file: string): Promise<TemplateInfo> {
 
 const UNVERIFIED = 'Unverified: ';
 
-/** The comment that a file begins with. */
+/** The lines of the comment at the top of the file. */
 function headerOf(text: string): string[] {
   const lines = text.split(/\r?\n/).filter((line) => !line.startsWith('#:schema'));
   const end = lines.findIndex((line) => !line.startsWith('#'));

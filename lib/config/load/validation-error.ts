@@ -1,4 +1,4 @@
-/** What the schema found wrong, as one error for people: what, where, why, and what would be right. */
+/** Turns schema issues into one readable error: what is wrong, where, why, and how to fix it. */
 import type { z } from 'zod';
 import { type Place, SbxError } from '../../errors.ts';
 import { pathOf } from '../../spec/path-of.ts';
@@ -15,19 +15,19 @@ interface Finding {
   place: Place;
 }
 
-/** The error of the mistake that stands first in the file; how many more there are is said. */
+/** Reports the first error in the file, and the number of further ones. */
 export function invalid(issues: Issue[], value: unknown, positions: Positions): SbxError {
   const findings = issues
     .flatMap((issue) => findingsOf(narrow(issue, value), value, positions))
     .toSorted((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
   const [first, ...more] = findings;
   if (first === undefined) return new SbxError('config-invalid', 'the file is not valid');
-  const rest = more.length === 0 ? '' : ` (and ${more.length} more ${more.length === 1 ? 'mistake' : 'mistakes'})`;
+  const rest = more.length === 0 ? '' : ` (and ${more.length} more ${more.length === 1 ? 'error' : 'errors'})`;
   const { message, ...details } = first;
   return new SbxError('config-invalid', `${message}${rest}`, details);
 }
 
-/** Of a union's branches, the one that the writer meant: a table is meant to be the table. */
+/** Picks the branch of a union that matches the kind of the value: a table is checked as the table. */
 function narrow(issue: Issue, value: unknown): Issue {
   if (issue.code !== 'invalid_union') return issue;
   const got = valueAt(value, issue.path);
@@ -82,8 +82,8 @@ function unknownKey(path: PropertyKey[], key: string, positions: Positions): Fin
       guess !== undefined
         ? `did you mean "${guess}"?`
         : homes.length > 0
-          ? `"${key}" belongs into ${homes.map((home) => `[${home}]`).join(' or ')}`
-          : `known here: ${known.join(', ') || 'nothing'}`,
+          ? `"${key}" belongs in ${homes.map((home) => `[${home}]`).join(' or ')}`
+          : `known keys: ${known.join(', ') || 'none'}`,
     place: positions.keyAt(full),
   };
 }
@@ -111,11 +111,12 @@ function hintFor(issue: Issue, got: unknown): string {
     return guess === undefined || typeof got !== 'string' ? `write ${oneOf(issue.values)}` : `did you mean "${guess}"?`;
   }
   if (issue.code === 'invalid_type') return rightForm(issue.expected, got);
-  if (issue.code === 'too_small' || issue.code === 'too_big') return 'change the value, or remove it for the default';
-  return 'docs/reference.md says what is right here';
+  if (issue.code === 'too_small' || issue.code === 'too_big')
+    return 'change the value, or remove it to use the default';
+  return 'see docs/reference.md for the valid values';
 }
 
-/** The value as it was, in the form that was wanted. */
+/** Shows the value rewritten in the expected form. */
 function rightForm(expected: string, got: unknown): string {
   const plain = typeof got === 'string' || typeof got === 'number' || typeof got === 'boolean';
   if (expected === 'string' && plain) return `put it in quotes: "${got}"`;

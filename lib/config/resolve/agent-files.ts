@@ -1,11 +1,11 @@
-/** `[agent] files`: paths inside, in one spelling each. */
+/** Normalizes the paths of `[agent] files`. */
 import { pathOf } from '../../spec/path-of.ts';
 import { problem } from './problem.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 
-/** Where the user `agent` lives, unless the image has one of its own */
+/** Home folder of the user `agent`, unless the image defines another */
 const HOME = '/home/agent/';
-/** Made anew at each start, or not the image's to change */
+/** Created again at each start, or not part of the image */
 const TAKEN = ['/dev/', '/proc/', '/sys/', '/run/', '/tmp/', '/opt/sbx/'];
 
 /** @throws SbxError `config-invalid`, with the entry's place. */
@@ -15,8 +15,8 @@ export function agentFilesOf({ config, sources }: SandboxInput): Record<string, 
     Object.entries(files).map(([path, content]) => {
       const clean = cleanPath(path);
       if (clean !== undefined) return [clean, content];
-      throw problem(sources[pathOf(['agent', 'files', path])], `agent.files: "${path}" is no place for a file`, {
-        why: 'it must be a file below ~ or an absolute path, without "..", and not in a folder that each start makes anew',
+      throw problem(sources[pathOf(['agent', 'files', path])], `agent.files: invalid path "${path}"`, {
+        why: 'it must be a file below ~ or an absolute path, without "..", and not in a folder that each start creates again',
         hint: 'write "~/.my-agent.toml" or "/etc/my-agent.toml"',
       });
     }),

@@ -1,4 +1,4 @@
-/** `[image] base`, with a path made absolute. */
+/** Resolves `[image] base`; a path becomes absolute. */
 import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { fromFile } from './folders.ts';
@@ -18,14 +18,14 @@ export async function baseOf(input: SandboxInput): Promise<string> {
   if (/^(debian|ubuntu):[a-z]+$/.test(base) || /^oci:\S+$/.test(base)) return base;
   const source = sources['image.base'];
   if (!isAbsolute(base) && (base.includes(':') || !/\/|\.tar(\.\w+)?$/.test(base)))
-    throw problem(source, `image.base: "${base}" is no kind of image`, {
+    throw problem(source, `image.base: unknown kind of image "${base}"`, {
       hint: `write "debian:<suite>" or "ubuntu:<suite>" (the suite's code name, such as "${FALLBACK}"), "oci:<reference>", or the path of a tar`,
     });
   const path = fromFile(base, source, input);
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile()) return path;
   throw problem(source, `image.base: ${base} is not a file`, {
-    why: `${path} ${found === undefined ? 'does not exist' : 'is something else'}`,
-    hint: 'name a tar of a root file system, or "debian:<suite>"',
+    why: `${path} ${found === undefined ? 'does not exist' : 'is not a regular file'}`,
+    hint: 'use the path of a root-filesystem tar, or "debian:<suite>"',
   });
 }

@@ -1,10 +1,10 @@
-/** `[[credentials]]` after templates were merged: which secret is for which host, and what contradicts itself. Pure. */
-
+/** Resolves `[[credentials]]` after templates were merged, and rejects contradictions. Pure. */
+import type { SbxError } from '../../errors.ts';
 import type { CredentialSpec, Source } from '../../spec/spec.ts';
 import { problem } from './problem.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 
-/** Headers that frame a request or belong to one connection carry no secret. */
+/** Headers that frame a request or belong to one connection cannot carry a secret. */
 const NO_CARRIER = new Set([
   'host',
   'connection',
@@ -30,10 +30,10 @@ export function credentialsOf({ config, sources }: SandboxInput): CredentialSpec
     const header = (entry.header ?? 'authorization').toLowerCase();
     if (NO_CARRIER.has(header))
       throw problem(sources[`${at}.header`], `credentials: the header ${header} cannot carry a secret`, {
-        hint: 'write "authorization", "x-api-key" or what the API documents',
+        hint: 'write "authorization", "x-api-key" or the header that the API documents',
       });
     const { secret, env, format = 'Bearer {}' } = entry;
-    refuseSecondValue(config.env, sources, env, at);
+    if (config.env?.[env] !== undefined) throw secondValue(env, sources[`${at}.env`], sources[`env.${env}`]);
     const one: CredentialSpec = {
       secret,
       env,
@@ -48,16 +48,10 @@ export function credentialsOf({ config, sources }: SandboxInput): CredentialSpec
   return found;
 }
 
-/** What `[env]` says would be the real value, inside. */
-function refuseSecondValue(
-  env: Record<string, string> | undefined,
-  sources: Record<string, Source>,
-  name: string,
-  at: string,
-): void {
-  if (env?.[name] === undefined) return;
-  throw problem(sources[`${at}.env`], `${name} has a value in [env] and a credential`, {
-    why: `what [env] sets is visible inside, what a credential sets is not${placeOf(sources[`env.${name}`])}`,
+/** A value in `[env]` would be visible in the sandbox. */
+function secondValue(name: string, source: Source | undefined, other: Source | undefined): SbxError {
+  return problem(source, `${name} is set in [env] and by a credential`, {
+    why: `a value in [env] is visible in the sandbox, a secret is not${placeOf(other)}`,
     hint: 'remove one of the two',
   });
 }
@@ -66,9 +60,9 @@ function refuseSecondValue(
 function refuseSecondSecret(known: CredentialSpec[], one: CredentialSpec, source: Source | undefined): void {
   const other = known.find(({ env }) => env === one.env);
   if (other === undefined || other.secret === one.secret) return;
-  throw problem(source, `${one.env} is given two secrets: ${other.secret} and ${one.secret}`, {
-    why: `the other one stands${placeOf(other.source)}`,
-    hint: 'give each secret a variable of its own',
+  throw problem(source, `${one.env} has two secrets: ${other.secret} and ${one.secret}`, {
+    why: `one variable holds one placeholder${placeOf(other.source)}`,
+    hint: 'use a separate variable for each secret',
   });
 }
 

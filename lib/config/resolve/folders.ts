@@ -1,15 +1,15 @@
-/** Folders of the host that a sandbox sees: real paths, and none that would give the host away. */
+/** Resolves the host folders that a sandbox sees: real paths, none of which exposes the whole host. */
 import { realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { MountSpec, Source } from '../../spec/spec.ts';
 import { problem } from './problem.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 
-/** Folders of the system that are no project */
+/** System folders that cannot be a project */
 const SYSTEM = new Set(
   '/ /bin /boot /dev /etc /home /lib /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /var'.split(' '),
 );
-/** Folders inside that are the machine itself */
+/** Guest folders that belong to the system */
 const TAKEN = new Set(
   '/ /bin /boot /dev /etc /home /lib /lib64 /opt/sbx /proc /run /sbin /sys /tmp /usr /var'.split(' '),
 );
@@ -20,18 +20,18 @@ export async function workspaceOf({ config, sources, dir, host }: SandboxInput):
   const source = sources['workspace.path'];
   const path = await realpath(resolve(dir, expandHome(wanted, host.home))).catch(() => undefined);
   if (path === undefined || !(await stat(path)).isDirectory())
-    throw problem(source, `workspace.path: ${wanted} is not a folder`, { hint: 'name a folder that exists' });
+    throw problem(source, `workspace.path: ${wanted} is not a folder`, { hint: 'use the path of an existing folder' });
   const home = await realpath(host.home).catch(() => host.home);
   if (SYSTEM.has(path) || isInside(home, path))
     throw problem(source, `workspace.path: ${path} cannot be a workspace`, {
-      why: SYSTEM.has(path) ? 'it is a folder of the system' : 'it is or holds your home folder',
-      hint: 'choose the folder of one project: everything in it is visible to the agent',
+      why: SYSTEM.has(path) ? 'it is a system folder' : 'it is or contains your home folder',
+      hint: 'use the folder of one project: everything in it is visible to the agent',
     });
   const state = host.stateDir === undefined ? undefined : await realpath(host.stateDir).catch(() => host.stateDir);
   if (state !== undefined && (isInside(state, path) || isInside(path, state)))
     throw problem(source, `workspace.path: ${path} cannot be a workspace`, {
-      why: `it holds, or lies in, the state folder of sbx (${state})`,
-      hint: 'choose another folder, or set SBX_HOME',
+      why: `it contains, or is in, the state folder of sbx (${state})`,
+      hint: 'use another folder, or set SBX_HOME',
     });
   return path;
 }
@@ -42,21 +42,23 @@ export async function mountsOf(input: SandboxInput): Promise<MountSpec[]> {
     const source = input.sources[`mounts[${index}]`] ?? 'default';
     const guest = join(mount.guest, '.').replace(/(.)\/$/, '$1');
     if (TAKEN.has(guest) || TAKEN_BELOW.some((folder) => guest.startsWith(folder)))
-      throw problem(source, `mounts: ${guest} cannot be covered`, {
-        why: 'the sandbox needs its own',
-        hint: 'choose a path such as /data',
+      throw problem(source, `mounts: ${guest} cannot be a mount point`, {
+        why: 'the system of the sandbox needs this path',
+        hint: 'use a path such as /data',
       });
     if (mounts.some((other) => other.guest === guest))
-      throw problem(source, `mounts: two mounts stand at ${guest}`, { hint: 'choose another guest path for one' });
+      throw problem(source, `mounts: two mounts at ${guest}`, { hint: 'use another guest path for one of them' });
     const host = await realpath(fromFile(mount.host, source, input)).catch(() => undefined);
     if (host === undefined)
-      throw problem(source, `mounts: ${mount.host} does not exist`, { hint: 'name a folder or file of the host' });
+      throw problem(source, `mounts: ${mount.host} does not exist`, {
+        hint: 'use the path of a folder or file of the host',
+      });
     mounts.push({ host, guest, readonly: mount.readonly ?? true, source });
   }
   return mounts;
 }
 
-/** A path as the file means it: from its own folder, `~` from the user's home. */
+/** Resolves a path relative to the file that sets it; `~` is the user's home. */
 export function fromFile(path: string, source: Source | undefined, { dir, host }: SandboxInput): string {
   const folder = source === undefined || source === 'default' ? dir : dirname(source.file);
   return resolve(folder, expandHome(path, host.home));

@@ -1,4 +1,4 @@
-/** What loading needs to know of the host: passed in, so that a file means the same everywhere in tests. */
+/** The facts of the host that loading depends on, passed in so that tests are independent of the host. */
 import type { HostRegistries } from './presets.ts';
 
 export interface HostFacts {
@@ -7,8 +7,8 @@ export interface HostFacts {
   home: string;
   /** From os-release */
   os: { id: string; codename: string };
-  /** Asked only when a list names a preset */
+  /** Called only if a list uses a preset */
   registries: () => Promise<HostRegistries>;
-  /** State folder of sbx, which no workspace may hold */
+  /** State folder of sbx, which no workspace may contain */
   stateDir?: string;
 }

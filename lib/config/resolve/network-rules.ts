@@ -1,4 +1,4 @@
-/** Entries of the network lists, presets expanded to the hosts they stand for. */
+/** Resolves the entries of the network lists; a preset becomes its hosts. */
 import { presetOf } from '../../spec/network-pattern.ts';
 import type { NetworkRule } from '../../spec/spec.ts';
 import { problem } from './problem.ts';
@@ -18,9 +18,9 @@ export async function rulesOf({ config, sources, host }: SandboxInput, kind: 'al
     const hosts = (await host.registries()).hosts[preset];
     // A deny list that silently denies nothing would be worse than an error.
     if (hosts.length === 0)
-      throw problem(source, `network.${kind}: ${text} names no host on this machine`, {
-        why: `the machine's own configuration of ${TOOLS[preset]} names none`,
-        hint: 'configure it there, or write the host itself here',
+      throw problem(source, `network.${kind}: ${text} has no hosts on this machine`, {
+        why: `the ${TOOLS[preset]} configuration of this machine names no registry`,
+        hint: 'configure a registry there, or write its host here',
       });
     rules.push(
       ...hosts.map((one) => ({ text, pattern: `${one.host}:${one.port}`, trusted: kind === 'allow', source })),

@@ -1,4 +1,4 @@
-/** The hosts that this host's own npm, APT and pip configuration name, read at run time. A project's files are never asked. */
+/** Reads the registry hosts of this host's own npm, APT and pip configuration, never of a project's files. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
@@ -11,14 +11,14 @@ import { npmEnvironment, npmRegistries, parseNpmrc, parsePipConf } from './regis
 
 export interface HostRegistries {
   hosts: Record<Preset, { host: string; port: number }[]>;
-  /** Address of the npm registry and of the Python index, without credentials */
+  /** URL of the npm registry and of the Python index, without credentials */
   npm: string | undefined;
   pip: string | undefined;
 }
 
 const call = promisify(execFile);
 
-/** Asking npm and APT takes half a second, so the answer is kept in `cacheFile` for as long as their files are unchanged. */
+/** Running npm and APT takes half a second, so `cacheFile` keeps the result while their files are unchanged. */
 export async function readRegistries(cacheFile: string, env: NodeJS.ProcessEnv = process.env): Promise<HostRegistries> {
   const key = await cacheKey(env);
   const cached = await readCache(cacheFile);
@@ -29,7 +29,7 @@ export async function readRegistries(cacheFile: string, env: NodeJS.ProcessEnv =
   return value;
 }
 
-/** A hash: addresses in variables may hold passwords. */
+/** A hash: URLs in variables may contain passwords. */
 async function cacheKey(env: NodeJS.ProcessEnv): Promise<string> {
   const home = env['HOME'] ?? homedir();
   const watched = [
@@ -56,7 +56,7 @@ async function cacheKey(env: NodeJS.ProcessEnv): Promise<string> {
     .digest('hex');
 }
 
-/** Undefined when there is none, or a damaged one: then it is made anew. */
+/** Undefined: missing or damaged, so it is written again. */
 async function readCache(file: string): Promise<{ key: string; value: HostRegistries } | undefined> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as { key: string; value: HostRegistries };
@@ -80,7 +80,7 @@ function npmFiles(env: NodeJS.ProcessEnv, home: string): string[] {
   ];
 }
 
-/** npm itself is asked only when no file and no variable names a registry. */
+/** Runs npm only if no file and no variable names a registry. */
 async function npmUrls(env: NodeJS.ProcessEnv, home: string): Promise<string[]> {
   const texts = await Promise.all(npmFiles(env, home).map((file) => readFile(file, 'utf8').catch(() => '')));
   const { main, scoped } = npmRegistries([npmEnvironment(env), ...texts.map((text) => parseNpmrc(text, env))]);
@@ -107,7 +107,7 @@ async function pipUrls(env: NodeJS.ProcessEnv, home: string): Promise<string[]> 
   return [...(named as string[]), ...texts.flatMap(parsePipConf)].flatMap(withoutCredentials);
 }
 
-/** Lines that a tool prints, from the root folder: no project has a say. None when the tool is missing or fails. */
+/** Lines that a tool prints. It runs in the root folder, outside any project. Empty if the tool is missing or fails. */
 async function ask(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<string[]> {
   const answer = await call(command, args, { cwd: '/', env }).catch(() => undefined);
   return (answer?.stdout ?? '').split('\n').filter((line) => line.trim() !== '');

@@ -1,4 +1,4 @@
-/** An error about a merged value, at the place that gave it. */
+/** Creates an error about a merged value, with the place that set it. */
 import { type ErrorDetails, SbxError } from '../../errors.ts';
 import type { Source } from '../../spec/spec.ts';
 

@@ -1,6 +1,6 @@
-/** What the files of npm and pip say about registries. Pure. */
+/** Parses the registries in the configuration files of npm and pip. Pure. */
 
-/** Values by key; the last one counts, as npm reads it. `${NAME}` stands for a variable. */
+/** Values by key; the last one wins, as in npm. `${NAME}` is replaced by the variable. */
 export function parseNpmrc(text: string, env: NodeJS.ProcessEnv): Map<string, string> {
   const pairs = text.split(/\r?\n/).flatMap((line): [string, string][] => {
     const match = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line);
@@ -28,7 +28,7 @@ export function npmEnvironment(env: NodeJS.ProcessEnv): Map<string, string> {
   );
 }
 
-/** Index addresses of a pip.conf: `index-url` first, then `extra-index-url`, also over several lines. */
+/** Index URLs of a pip.conf: `index-url` first, then `extra-index-url`, also over several lines. */
 export function parsePipConf(text: string): string[] {
   const lines = text.replace(/\r?\n[ \t]+(?=\S)/g, ' ').split(/\r?\n/);
   const named = (key: RegExp) => lines.flatMap((line) => key.exec(line)?.[1]?.split(/\s+/) ?? []).filter(Boolean);

@@ -1,5 +1,4 @@
-/** What one sandbox is made from. */
-
+/** The input from which one sandbox is resolved. */
 import type { Source } from '../../spec/spec.ts';
 import type { SandboxConfig } from '../schema/schema.ts';
 import type { HostFacts } from './host-facts.ts';

@@ -1,5 +1,4 @@
-/** Merged values → one sandbox as it should be: defaults, sizes, absolute paths. */
-
+/** Resolves merged values into the spec of one sandbox: defaults, sizes, absolute paths. */
 import type { Place } from '../../errors.ts';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import { parseDuration, parseSize } from '../../spec/units.ts';
@@ -16,7 +15,7 @@ const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 const LIMITS = {
   memory: { least: 256 * MIB, most: 1024 * GIB, words: 'between 256MiB and 1TiB' },
-  // The base image itself is that large (sparse).
+  // The base image has this size (sparse).
   disk: { least: 10 * GIB, most: 64 * 1024 * GIB, words: 'between 10GiB and 64TiB' },
 };
 
@@ -25,7 +24,7 @@ const BANDWIDTH_LEAST = 16 * 1024;
 /** @throws SbxError `config-invalid`, with the place. */
 export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpec, 'name'>> {
   const { config, sources, host } = input;
-  const { packages = {}, workspace = {}, network = {}, resources = {}, lifecycle = {} } = config;
+  const { packages = {}, workspace = {}, resources = {}, lifecycle = {} } = config;
   return {
     image: { base: await baseOf(input) },
     packages: {
@@ -42,18 +41,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       unprotect: (workspace.unprotect ?? []).map(cleanPath),
     },
     mounts: await mountsOf(input),
-    network: {
-      mode: network.mode ?? 'enforce',
-      allow: await rulesOf(input, 'allow'),
-      deny: await rulesOf(input, 'deny'),
-      ...(network.bandwidth === undefined ? {} : { bandwidth: bandwidthOf(input, network.bandwidth) }),
-      http: (network.http ?? []).map(({ host: name, methods = [], paths = [] }, index) => ({
-        host: name,
-        methods,
-        paths,
-        source: sources[`network.http[${index}]`] ?? 'default',
-      })),
-    },
+    network: await networkOf(input),
     credentials: credentialsOf(input),
     resources: {
       cpus: resources.cpus ?? Math.max(1, Math.min(2, host.cpus)),
@@ -71,6 +59,22 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
   };
 }
 
+async function networkOf(input: SandboxInput): Promise<SandboxSpec['network']> {
+  const { mode = 'enforce', bandwidth, http = [] } = input.config.network ?? {};
+  return {
+    mode,
+    allow: await rulesOf(input, 'allow'),
+    deny: await rulesOf(input, 'deny'),
+    ...(bandwidth === undefined ? {} : { bandwidth: bandwidthOf(input, bandwidth) }),
+    http: http.map(({ host, methods = [], paths = [] }, index) => ({
+      host,
+      methods,
+      paths,
+      source: input.sources[`network.http[${index}]`] ?? 'default',
+    })),
+  };
+}
+
 function sizeOf({ sources }: SandboxInput, field: 'memory' | 'disk', text: string): number {
   const bytes = parseSize(text) ?? 0;
   const { least, most, words } = LIMITS[field];
@@ -85,12 +89,12 @@ function sizeOf({ sources }: SandboxInput, field: 'memory' | 'disk', text: strin
   return Math.ceil(bytes / MIB) * MIB;
 }
 
-/** Slower than this, what comes with every connection would stall. */
+/** Below this, the overhead of a connection alone would stall it. */
 function bandwidthOf({ sources }: SandboxInput, text: string): number {
   const bytes = parseSize(text) ?? 0;
   if (bytes >= BANDWIDTH_LEAST) return bytes;
   throw problem(sources['network.bandwidth'], `network.bandwidth: ${text} is too small`, {
-    hint: 'write at least "16KiB", or leave it out for no limit',
+    hint: 'write at least "16KiB", or remove the field for no limit',
   });
 }
 
@@ -110,14 +114,14 @@ function agentOf(input: SandboxInput): SandboxSpec['agent'] {
   };
 }
 
-/** The first that is not the project's own word counts: a project may change a command, and keeps the agent. */
+/** The first field that the project did not set itself: a project may change a command and keeps the template. */
 function agentTemplateOf({ sources, file }: SandboxInput): string | undefined {
   return ['agent.command', 'agent.headless', 'agent.name', 'agent.mcp_file']
     .map((path) => sources[path])
     .find((source): source is Place => source !== undefined && source !== 'default' && source.file !== file)?.file;
 }
 
-/** Before the prompt, which ends the options. */
+/** Inserts the arguments before the prompt, which ends the options. */
 function withArgs(command: string[], args: string[]): string[] {
   const at = command.findIndex((word) => word.includes('{prompt}'));
   if (command.length === 0) return [];

@@ -1,30 +1,30 @@
-/** The table of the agent itself. */
+/** The schema of the `[agent]` table. */
 import { z } from 'zod';
 import { envValue, list, name, text } from './fields.ts';
 
 export const agentTable = z
   .strictObject({
-    name: name.meta({ description: 'What the agent is called' }).optional(),
+    name: name.meta({ description: 'Name of the agent' }).optional(),
     command: list(text).min(1).meta({ description: 'Interactive command: program and arguments' }).optional(),
     headless: list(text)
       .min(1)
       .meta({ description: 'Headless command; `{prompt}` is replaced by the prompt' })
       .optional(),
     args: list(text)
-      .meta({ description: 'More arguments for both commands, before `{prompt}`', default: [] })
+      .meta({ description: 'Extra arguments for both commands, before `{prompt}`', default: [] })
       .optional(),
-    mcp_file: text.meta({ description: "The agent's file, inside, that lists MCP servers" }).optional(),
+    mcp_file: text.meta({ description: "Path in the sandbox of the agent's file that lists MCP servers" }).optional(),
     mcp_format: z.enum(['json', 'toml']).meta({ description: 'Format of that file' }).optional(),
     files: z
       .record(text, envValue)
       .meta({
         description:
-          'Files inside, path → content, baked with the packages; `~` is the home folder of the user `agent`. One that begins with `#!` may be run',
+          'Files in the sandbox, path → content, built into the image with the packages; `~` is the home folder of the user `agent`. A file that begins with `#!` is executable',
       })
       .optional(),
   })
   .meta({
-    description: 'The agent itself, for templates; in a project as a table it changes parts of what a template gave',
+    description: 'The agent, for templates. In a project, the table overrides fields of the template',
   });
 
 export type AgentTable = z.infer<typeof agentTable>;

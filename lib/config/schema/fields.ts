@@ -1,11 +1,11 @@
-/** The kinds of values that the schema is made of, each with a message that says what would be right. */
+/** The value types of the schema; each message says what is valid. */
 import { z } from 'zod';
 import { parsePattern } from '../../spec/network-pattern.ts';
 import { DURATION, SIZE } from '../../spec/units.ts';
 
 export const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
-/** Text that must pass a check; `hint` says what to write. */
+/** Text that must pass a check; `hint` says what to write instead. */
 function checked(is: (value: string) => boolean, message: string, hint: string) {
   return text.refine(is, { message, params: { hint } });
 }
@@ -16,29 +16,29 @@ export const text = z
   .min(1)
   .max(4096)
   .refine((value) => !value.includes('\0'), {
-    message: 'must not hold the character U+0000',
+    message: 'must not contain the character U+0000',
     params: { hint: 'remove it' },
   });
 
 export const name = z
   .string()
-  .regex(NAME, 'must be 1–40 lower-case letters, digits and hyphens, and neither begin nor end with a hyphen');
+  .regex(NAME, 'must be 1–40 lower-case letters, digits and hyphens, and must not begin or end with a hyphen');
 
-export const size = z.string().regex(SIZE, 'must be a number with KiB, MiB, GiB or TiB, such as "2GiB"');
+export const size = z.string().regex(SIZE, 'must be a number with the unit KiB, MiB, GiB or TiB, such as "2GiB"');
 
-export const duration = z.string().regex(DURATION, 'must be a number with s, m, h or d, such as "2h", or "0"');
+export const duration = z.string().regex(DURATION, 'must be a number with the unit s, m, h or d, such as "2h", or "0"');
 
 export const port = z.int().min(1).max(65_535);
 
 export const envName = z
   .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and underscores, and not begin with a digit');
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and underscores, and must not begin with a digit');
 
 export const envValue = z
   .string()
   .max(65_536)
   .refine((value) => !value.includes('\0'), {
-    message: 'must not hold the character U+0000',
+    message: 'must not contain the character U+0000',
     params: { hint: 'remove it' },
   });
 
@@ -76,19 +76,19 @@ export const hostAndPort = checked(
 export const packageName = checked(
   (value) => /^[^\s\p{C}-][^\s\p{C}]*$/u.test(value),
   'is not a package name',
-  'write a name without spaces, optionally with a version; one entry for each package',
+  'write a name without spaces, optionally with a version, one entry for each package',
 );
 
 export const absolutePath = checked(
   (value) => value.startsWith('/') && !value.split('/').includes('..'),
   'must be an absolute path',
-  'write a path that begins with / and has no ".."',
+  'write a path that begins with / and contains no ".."',
 );
 
 export const pathBelow = checked(
   (value) => !value.startsWith('~') && !value.split('/').includes('..') && !/^\/|^\.?\/?$/.test(value),
   'must be a path below the workspace',
-  'write it relative to the workspace, without ".." and without / at the beginning',
+  'write a path relative to the workspace, without ".." and without a leading /',
 );
 
 export const globBelow = checked(
@@ -97,7 +97,7 @@ export const globBelow = checked(
   'write a name or a pattern as in .gitignore, such as ".env", "*.pem" or "secrets/**"',
 );
 
-export const method = z.string().regex(/^[A-Z]+$/, 'must be a method in capital letters, such as "GET"');
+export const method = z.string().regex(/^[A-Z]+$/, 'must be an HTTP method in capital letters, such as "GET"');
 
 export const urlPath = checked(
   (value) => value.startsWith('/') && !/[\s?#]/.test(value),
@@ -105,13 +105,11 @@ export const urlPath = checked(
   'write a path such as "/repos/acme/**"',
 );
 
-export const headerName = z
-  .string()
-  .regex(/^[A-Za-z0-9-]{1,100}$/, 'must be the name of a header, such as "x-api-key"');
+export const headerName = z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'must be a header name, such as "x-api-key"');
 
 export const headerFormat = checked(
   (value) => value.split('{}').length === 2 && /^[\x20-\x7e]+$/.test(value),
-  'must be one line that holds {} once, where the secret goes',
+  'must be one line that contains {} once, in place of the secret',
   'write "Bearer {}", "{}", or "Basic x-access-token:{}"',
 );
 

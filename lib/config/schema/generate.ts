@@ -1,9 +1,9 @@
-/** The files that come from the schema: JSON Schema for editors, reference for people. */
+/** Generates the files derived from the schema: the JSON Schema for editors and the reference page. */
 import { z } from 'zod';
 import { fileSchema } from './schema.ts';
 import { UNSUPPORTED } from './unsupported.ts';
 
-/** What is read of a JSON Schema node */
+/** The parts of a JSON Schema node that are read */
 interface Node {
   type?: string;
   description?: string;
@@ -32,12 +32,12 @@ export function renderReference(): string {
   const tables = properties.flatMap(([key, node]) => sections(key, node));
   return `# Reference of sandbox.toml
 
-Generated from the schema (\`npm run generate\`). The first line \`#:schema ./schema/sandbox.schema.json\` (a path or address
-of that file) gives completion in editors. Unknown keys are errors. Entries of \`packages\`, \`network\`, \`mounts\`, \`ports\`,
+Generated from the schema (\`npm run generate\`). The first line \`#:schema ./schema/sandbox.schema.json\` (a path or URL
+of that file) enables completion in editors. Unknown keys are errors. Entries of \`packages\`, \`network\`, \`mounts\`, \`ports\`,
 \`services\`, \`credentials\` and of the lists of \`workspace\` are united when templates are merged; any other value replaces
-the one before.
+the value of the template.
 
-Valid but without effect yet, and so refused by \`sbx apply\` when set: ${UNSUPPORTED.map((path) => `\`${path}\``).join(', ')}
+Valid but not implemented yet; \`sbx apply\` fails when one is set: ${UNSUPPORTED.map((path) => `\`${path}\``).join(', ')}
 (\`image.base\` for \`oci:\` references only).
 
 ## Top level
@@ -66,7 +66,7 @@ function hasOwnSection(node: Node): boolean {
   return found?.node.properties !== undefined;
 }
 
-/** The table that a node is, or is a list or a record of. */
+/** The table of a node: the node itself, or the entry of its list or record. */
 function tableOf(node: Node): { node: Node; heading: (key: string) => string } | undefined {
   const inner = node.anyOf?.find((option) => option.type === 'object') ?? node;
   if (inner.properties !== undefined) return { node: inner, heading: (key) => `[${key}]` };

@@ -1,4 +1,4 @@
-/** What keys the schema knows, for suggestions. */
+/** Lists the keys that the schema knows, for suggestions. */
 import { fileSchema } from './schema.ts';
 
 /** The keys known in the table at a path. */
@@ -8,12 +8,12 @@ export function keysAt(path: readonly PropertyKey[]): string[] {
   return shapesOf(node).flatMap((shape) => Object.keys(shape));
 }
 
-/** The sections of the file that know a key: for one that was written without its section, or below another. */
+/** The sections that have a key: for a key written without its section, or in another one. */
 export function homesOf(key: string): string[] {
   return keysAt([]).filter((section) => section !== 'sandboxes' && keysAt([section]).includes(key));
 }
 
-/** The parts of a schema's definition that are looked at */
+/** The parts of a schema's definition that are read */
 interface Definition {
   type: string;
   innerType?: unknown;

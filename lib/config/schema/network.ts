@@ -1,4 +1,4 @@
-/** The tables of what the sandbox reaches, and of what reaches it. */
+/** The schema of the tables for network access, credentials, ports, services and MCP. */
 import { z } from 'zod';
 import {
   envName,
@@ -24,53 +24,57 @@ export const networkTable = z
       .enum(['enforce', 'observe'])
       .meta({
         description:
-          '`observe`: let out all that is public and not denied, and write down what `enforce` would have denied. A widening',
+          '`enforce`: allow only what `allow` lists. `observe`: allow every public host that is not denied, and log what `enforce` would have denied; a widening',
         default: 'enforce',
       })
       .optional(),
     allow: list(network, 10_000)
       .meta({
         description:
-          'What may be reached: `host`, `*.host` (one label), `**.host` (any depth), an address or CIDR, each with an optional `:port` or `:from-to` (443 otherwise); or the hosts of the own configuration of npm, APT or pip: `preset:npm`, `preset:apt`, `preset:pip`',
+          'Hosts that may be reached: `host`, `*.host` (one label), `**.host` (any depth), an address or CIDR, each with an optional `:port` or `:from-to` (default: 443); or `preset:npm`, `preset:apt`, `preset:pip`: the hosts in your own npm, APT or pip configuration',
         default: [],
       })
       .optional(),
-    deny: list(network, 10_000).meta({ description: 'What may not, whatever `allow` says', default: [] }).optional(),
+    deny: list(network, 10_000)
+      .meta({ description: 'Hosts that may not be reached, even if `allow` lists them', default: [] })
+      .optional(),
     bandwidth: size
-      .meta({ description: 'Bytes a second each way, of all connections allOrAbort. Default: no limit' })
+      .meta({ description: 'Bytes per second in each direction, for all connections together. Default: no limit' })
       .optional(),
     http: list(
       z.strictObject({
-        host: host.meta({ description: 'The host that is narrowed down' }),
-        methods: list(method).meta({ description: 'Methods; none: all', default: [] }).optional(),
-        paths: list(urlPath).meta({ description: 'Paths, with `*` and `**`; none: all', default: [] }).optional(),
+        host: host.meta({ description: 'The host to restrict' }),
+        methods: list(method).meta({ description: 'Allowed methods; empty: all', default: [] }).optional(),
+        paths: list(urlPath)
+          .meta({ description: 'Allowed paths, with `*` and `**`; empty: all', default: [] })
+          .optional(),
       }),
     )
-      .meta({ description: 'Narrower than a host: by method and path. Needs TLS interception for that host' })
+      .meta({ description: 'Restricts a host to methods and paths. The gateway intercepts TLS for that host' })
       .optional(),
   })
-  .meta({ description: 'Default deny; deny wins; order never matters' });
+  .meta({ description: 'Everything is denied unless it is allowed; `deny` wins; order does not matter' });
 
 export const credentials = list(
   z.strictObject({
     secret: secretName.meta({ description: 'Name of the secret on the host (`sbx secret set`)' }),
-    env: envName.meta({ description: 'Variable that holds the placeholder inside' }),
+    env: envName.meta({ description: 'Environment variable that holds the placeholder in the sandbox' }),
     host: oneHost.meta({
       description:
-        'The host that it is sent to, with an optional `:port` (443 otherwise). `[network]` must allow it as well',
+        'The host that receives the secret, with an optional `:port` (default: 443). `[network]` must allow it as well',
     }),
-    header: headerName.meta({ description: 'Header that carries it', default: 'authorization' }).optional(),
+    header: headerName.meta({ description: 'Header that carries the secret', default: 'authorization' }).optional(),
     format: headerFormat
       .meta({
         description:
-          'Value of the header; `{}` is the secret. Behind `Basic ` stands `user:password` in plain text, for git over https: `Basic x-access-token:{}`',
+          'Value of the header; `{}` is replaced by the secret. Write `user:password` in plain text after `Basic `: `Basic x-access-token:{}` is for git over HTTPS',
         default: 'Bearer {}',
       })
       .optional(),
   }),
 ).meta({
   description:
-    'A secret of the host for one host outside: the value never enters the sandbox, which sees a placeholder. Each is a widening',
+    'Sends a secret of the host to one external host. The value never enters the sandbox, which sees a placeholder. Each is a widening',
 });
 
 export const ports = list(
@@ -82,10 +86,10 @@ export const ports = list(
 
 export const services = list(
   z.strictObject({
-    name: name.meta({ description: 'The guest reaches it as `<name>.host.sbx`' }),
+    name: name.meta({ description: 'The guest connects to `<name>.host.sbx`' }),
     host: hostAndPort.meta({ description: 'Address and port on the host' }),
   }),
-).meta({ description: 'Services of the host, for the guest' });
+).meta({ description: 'Services of the host that the guest can reach' });
 
 export const mcp = z
   .strictObject({
@@ -93,8 +97,8 @@ export const mcp = z
       .record(
         name,
         z.strictObject({
-          command: list(text).min(1).meta({ description: 'Program and arguments, run on the host' }),
-          tools: list(text).meta({ description: 'Tools that may be called, with `*`; none: all' }).optional(),
+          command: list(text).min(1).meta({ description: 'Program and arguments; it runs on the host' }),
+          tools: list(text).meta({ description: 'Tools that may be called, with `*`; absent: all' }).optional(),
         }),
       )
       .meta({ description: 'MCP servers by name' })

@@ -1,4 +1,4 @@
-/** The one schema of sandbox.toml: the types, the JSON Schema and the reference page come from it. */
+/** The schema of sandbox.toml, source of the types, the JSON Schema and the reference page. */
 import { z } from 'zod';
 import { agentTable } from './agent.ts';
 import {
@@ -24,12 +24,12 @@ const image = z
     base: text
       .meta({
         description:
-          '`debian:<suite>`, `ubuntu:<suite>`, `oci:<registry>/<repo>[:tag|@digest]`, or the path of a root-filesystem tar, from the folder of the file that names it. Default: the release of the host, if it is Debian or Ubuntu',
+          '`debian:<suite>`, `ubuntu:<suite>`, `oci:<registry>/<repo>[:tag|@digest]`, or the path of a root-filesystem tar, relative to the file that sets it. Default: the release of the host, if it is Debian or Ubuntu',
         default: 'debian:bookworm',
       })
       .optional(),
   })
-  .meta({ description: 'What the sandbox is made from' });
+  .meta({ description: 'Base image of the sandbox' });
 
 const packages = z
   .strictObject({
@@ -37,31 +37,35 @@ const packages = z
     npm: list(packageName).meta({ description: 'npm packages, installed globally', default: [] }).optional(),
     pip: list(packageName).meta({ description: 'Python packages', default: [] }).optional(),
     setup: list(text)
-      .meta({ description: 'Shell lines, run in order as root while the base is baked', default: [] })
+      .meta({ description: 'Shell lines, run in order as root when the image is built', default: [] })
       .optional(),
   })
-  .meta({ description: 'Installed once, into the base that all sandboxes share' });
+  .meta({ description: 'Packages, installed once into the image that all sandboxes share' });
 
 const workspace = z
   .strictObject({
-    path: text.meta({ description: 'The folder, from the folder of sandbox.toml', default: '.' }).optional(),
+    path: text.meta({ description: 'The folder, relative to sandbox.toml', default: '.' }).optional(),
     mode: z
       .enum(['mount', 'clone'])
       .meta({
-        description: "`mount`: live. `clone`: a private git clone on the VM's own disk, fetched back as a branch",
+        description:
+          "`mount`: the folder itself, live. `clone`: a private git clone on the VM's own disk, fetched back as a branch",
         default: 'mount',
       })
       .optional(),
     hide: list(globBelow)
-      .meta({ description: 'Patterns as in .gitignore: what they match is not visible inside', default: [] })
+      .meta({ description: 'Patterns as in .gitignore; matching files are hidden in the sandbox', default: [] })
       .optional(),
     readonly: list(pathBelow)
-      .meta({ description: 'Paths that are not writable inside, besides the built-in protected ones', default: [] })
+      .meta({
+        description: 'Paths that are read-only in the sandbox, in addition to the built-in protected paths',
+        default: [],
+      })
       .optional(),
     unprotect: list(pathBelow)
       .meta({
         description:
-          'Built-in protected paths that are writable again. The host may run what the agent writes there: a widening',
+          'Built-in protected paths to make writable. The host may run what the agent writes there: a widening',
         default: [],
       })
       .optional(),
@@ -71,12 +75,12 @@ const workspace = z
 const mounts = list(
   z.strictObject({
     host: text.meta({
-      description: 'Folder or file of the host, from the folder of the file that names it; `~` is the home folder',
+      description: 'Folder or file of the host, relative to the file that sets it; `~` is your home folder',
     }),
-    guest: absolutePath.meta({ description: 'Where it stands inside' }),
-    readonly: z.boolean().meta({ description: 'Not writable inside', default: true }).optional(),
+    guest: absolutePath.meta({ description: 'Absolute path in the sandbox' }),
+    readonly: z.boolean().meta({ description: 'Whether the mount is read-only', default: true }).optional(),
   }),
-).meta({ description: 'More folders or files of the host. Each is a widening' });
+).meta({ description: 'Additional folders or files of the host. Each is a widening' });
 
 const resources = z
   .strictObject({
@@ -84,16 +88,19 @@ const resources = z
       .int()
       .min(1)
       .max(64)
-      .meta({ description: 'Virtual processors. Default: 2, or what the host has', default: 2 })
+      .meta({ description: 'Virtual processors. Default: 2, or 1 if the host has only one', default: 2 })
       .optional(),
     memory: size.meta({ description: 'Memory, at least 256MiB', default: '2GiB' }).optional(),
     disk: size.meta({ description: 'Disk, sparse, at least 10GiB', default: '20GiB' }).optional(),
   })
-  .meta({ description: 'Size of the machine' });
+  .meta({ description: 'Size of the VM' });
 
 const docker = z
   .strictObject({
-    enabled: z.boolean().meta({ description: 'A Docker engine inside', default: false }).optional(),
+    enabled: z
+      .boolean()
+      .meta({ description: 'Whether a Docker engine runs in the sandbox', default: false })
+      .optional(),
   })
   .meta({ description: 'Containers in the sandbox' });
 
@@ -101,7 +108,7 @@ const lifecycle = z
   .strictObject({
     restart: z
       .enum(['never', 'on-failure', 'always'])
-      .meta({ description: 'Whether a machine that ended by itself is started again', default: 'on-failure' })
+      .meta({ description: 'Whether to restart a VM that exited', default: 'on-failure' })
       .optional(),
     idle: duration
       .meta({
@@ -113,21 +120,21 @@ const lifecycle = z
       .int()
       .min(0)
       .max(16)
-      .meta({ description: 'Clones kept resumed and waiting: a fresh sandbox takes one', default: 0 })
+      .meta({ description: 'Size of the warm pool: resumed, idle clones for new sandboxes', default: 0 })
       .optional(),
   })
-  .meta({ description: 'When it starts and stops' });
+  .meta({ description: 'When the sandbox starts and stops' });
 
-const env = z.record(envName, envValue).meta({ description: 'Environment of every command inside' });
+const env = z.record(envName, envValue).meta({ description: 'Environment of every command in the sandbox' });
 
 const shared = {
   agent: z
     .union([name, agentTable])
-    .meta({ description: '`agent = "<name>"` takes a built-in template by name, like `extends`' })
+    .meta({ description: '`agent = "<name>"` uses a built-in template by name, like `extends`' })
     .optional(),
   extends: list(text)
     .meta({
-      description: 'Templates, merged in order below this file: built-in names, or paths from this file',
+      description: 'Templates, merged in order below this file: built-in names, or paths relative to this file',
       default: [],
     })
     .optional(),
@@ -152,23 +159,23 @@ const sandbox = z.strictObject({
     .int()
     .min(1)
     .max(100)
-    .meta({ description: 'How many alike: `<name>-1`, `<name>-2` …; without it one, called `<name>`' })
+    .meta({ description: 'Number of identical sandboxes: `<name>-1`, `<name>-2` …; without it one, named `<name>`' })
     .optional(),
 });
 
 export const fileSchema = z
   .strictObject({
-    version: z.literal(1).meta({ description: 'Version of this format', default: 1 }).optional(),
-    name: name.meta({ description: "The project's name. Default: the folder's" }).optional(),
+    version: z.literal(1).meta({ description: 'Version of the file format', default: 1 }).optional(),
+    name: name.meta({ description: 'Name of the project. Default: the name of the folder' }).optional(),
     ...shared,
     sandboxes: z
       .record(name, sandbox)
       .meta({
         description:
-          'Several sandboxes in one project, by name: each overrides the fields above. Without any, the project is one sandbox of its own name',
+          'Several sandboxes in one project, by name; each overrides the fields above. Without any, the project is one sandbox with the name of the project',
       })
       .optional(),
   })
-  .meta({ title: 'sandbox.toml', description: 'What a project wants of its sandboxes' });
+  .meta({ title: 'sandbox.toml', description: 'The sandboxes of a project' });
 
 export type SandboxConfig = z.infer<typeof sandbox>;

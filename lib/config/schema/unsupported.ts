@@ -1,4 +1,4 @@
-/** Fields whose feature is still to come: valid in the file, refused by `apply`, never ignored. Pure. */
+/** Lists the fields that are not implemented yet: valid in the file, rejected by `apply`, never ignored. Pure. */
 import type { Place } from '../../errors.ts';
 import type { Source } from '../../spec/spec.ts';
 import type { SandboxConfig } from './schema.ts';
@@ -21,7 +21,7 @@ export function listUnsupported(
   sources: Record<string, Source>,
 ): { path: string; source: Place }[] {
   return CHECKS.filter(([, wanted]) => wanted(config)).flatMap(([path]) => {
-    // An array of tables has its place at its first entry.
+    // The place of an array of tables is that of its first entry.
     const source = sources[`${path}[0]`] ?? sources[path];
     return source === undefined || source === 'default' ? [] : [{ path, source }];
   });

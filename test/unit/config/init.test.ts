@@ -55,20 +55,20 @@ test.each<[string, string[], object]>([
   expect(spec.sandboxes[0]?.packages).toMatchObject({ apt: detected.apt, npm: detected.npm });
 });
 
-test('names of files can be anything', async () => {
+test('file names may contain any character', async () => {
   const dir = await makeProject({ 'we"ird\\\n\u007f.key': '', '日本.pem': '', '*.key': '' });
   const detected = await detectProject(dir);
   const spec = await load(renderInit(detected));
   expect(spec.sandboxes[0]?.workspace.hide).toEqual(['.env', '.env.local', ...detected.secrets]);
 });
 
-test('nothing is opened: a link that leads nowhere does not matter', async () => {
+test('no file is opened: a dangling link is ignored', async () => {
   const dir = await makeProject({});
   symlinkSync('/none', join(dir, 'package.json'));
   expect((await detectProject(dir)).languages).toEqual(['JavaScript (npm)']);
 });
 
-test('the agent is the one that was asked for, and the others are named', async () => {
+test('the requested agent is set, and the others are listed', async () => {
   const detected = await detectProject(await makeProject({}));
   const text = renderInit(detected, { agent: 'claude', known: ['claude', 'codex', 'shell'] });
   expect((await load(text)).sandboxes[0]?.agent.name).toBe('claude');

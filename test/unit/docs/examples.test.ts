@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CommandContext, run } from '@stricli/core';
 import { afterAll, describe, expect, test } from 'vitest';
-import { appFor } from '../../../lib/cli/app.ts';
+import { app } from '../../../lib/cli/app.ts';
 import { setPromptAside } from '../../../lib/cli/run/prompt-argument.ts';
 import { loadProject } from '../../../lib/config/load/load-project.ts';
 import { hostFacts } from '../config/project.ts';
@@ -69,7 +69,6 @@ function load(text: string) {
 /** Parses a command line with the program's own parser. @throws SbxError `usage` where it is wrong. */
 async function accepts(words: string[]): Promise<boolean> {
   if (['--help', '--version'].includes(words.at(-1) ?? '')) return true;
-  const app = await appFor(words);
   let called = false;
   replaceCommands(app.root, async () => {
     called = true;
@@ -82,7 +81,7 @@ async function accepts(words: string[]): Promise<boolean> {
 
 /** The words of a call that name no command or flag; arguments may be missing. */
 async function unknownIn(words: string[]): Promise<string[]> {
-  let target = (await appFor(words)).root as unknown as Target;
+  let target = app.root as unknown as Target;
   const rest = [...words];
   while (target.getAllEntries !== undefined && rest.length > 0) {
     const found = target.getAllEntries().find(({ name }) => name.original === rest[0]);

@@ -79,7 +79,7 @@ describe('convergence', () => {
           : absent('shop'),
     );
 
-  test('from any state, killed after any step, a few applies reach the target, and then nothing is left to do', () => {
+  test('from any state, killed after any step, a few applies converge, and then the plan is empty', () => {
     fc.assert(
       fc.property(anySpec, anyCounters, anyWorld, fc.infiniteStream(fc.nat(3)), (target, counters, start, kills) => {
         const desired = want(target, counters);

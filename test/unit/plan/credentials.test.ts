@@ -47,17 +47,17 @@ test.each([
   expect(found?.widens).toBe(true);
 });
 
-test('one that goes widens nothing; a moved line is no change', () => {
+test('a removed credential does not widen; a moved line is no change', () => {
   expect(diffSpecs(spec({ credentials: [one()] }), spec())).toMatchObject([{ path: 'credentials', widens: false }]);
   expect(diffSpecs(spec({ credentials: [one()] }), spec({ credentials: [one({ source: place(30) })] }))).toEqual([]);
 });
 
-test('a new sandbox with one is asked for', () => {
+test('a new sandbox with a credential needs approval', () => {
   const plan = planSandbox(want(spec({ credentials: [one()] })), absent('shop'), options);
   expect(plan.changes.filter(({ widens }) => widens)).toMatchObject([{ path: 'credentials', effect: 'create' }]);
 });
 
-test('what is approved covers every part of it; without any, earlier approvals hold', () => {
+test('the approved hash covers every field; without credentials, earlier approvals stay valid', () => {
   const hashes = [
     projectOf(),
     projectOf(one()),

@@ -9,7 +9,7 @@ describe('steps', () => {
     expect(actions(planSandbox(want(spec()), absent('shop'), apply).steps)).toEqual(['build', 'create', 'record']);
   });
 
-  test('a converged one needs nothing', () => {
+  test('a converged sandbox has no steps', () => {
     expect(planSandbox(want(spec()), running(spec()), apply)).toEqual({ changes: [], steps: [] });
   });
 
@@ -31,7 +31,15 @@ describe('steps', () => {
     expect(actions(planSandbox(want(spec(change)), running(spec()), apply).steps)).toEqual(steps);
   });
 
-  test('a dropped sandbox is destroyed', () => {
+  test('another order of the setup lines is a change, of the packages is none', () => {
+    const packages = (apt: string[], setup: string[]) => spec({ packages: { apt, npm: [], pip: [], setup } });
+    const before = running(packages(['a', 'b'], ['one', 'two']));
+    expect(planSandbox(want(packages(['b', 'a'], ['one', 'two'])), before, apply).changes).toEqual([]);
+    const { changes } = planSandbox(want(packages(['a', 'b'], ['two', 'one'])), before, apply);
+    expect(changes).toMatchObject([{ path: 'packages.setup', effect: 'rebuild' }]);
+  });
+
+  test('a removed sandbox is destroyed', () => {
     expect(actions(planSandbox(want(undefined), running(spec()), apply).steps)).toEqual(['destroy']);
     expect(planSandbox(want(undefined), absent('shop'), apply).steps).toEqual([]);
   });
@@ -57,7 +65,7 @@ describe('steps', () => {
   });
 });
 
-describe('a machine that ended', () => {
+describe('a VM that exited', () => {
   const ended = (change: Partial<ObservedSandbox> = {}, restart: SandboxSpec['lifecycle']['restart'] = 'on-failure') =>
     actions(
       planSandbox(
@@ -72,7 +80,7 @@ describe('a machine that ended', () => {
       ).steps,
     );
 
-  test('starts again by its policy', () => {
+  test('is restarted according to its policy', () => {
     expect(ended()).toEqual(['start']);
     expect(ended({ exit: { code: 0, at: 0 } })).toEqual([]);
     expect(ended({ exit: { code: 0, at: 0 } }, 'always')).toEqual(['start']);
@@ -87,7 +95,7 @@ describe('a machine that ended', () => {
     expect(changes).toMatchObject([{ path: 'power', from: 'off', to: 'on', effect: 'restart' }]);
   });
 
-  test('one that does not answer is restarted', () => {
+  test('a VM that does not answer is restarted', () => {
     expect(actions(planSandbox(want(spec()), running(spec(), { ready: false }), reconcile).steps)).toEqual([
       'stop',
       'start',

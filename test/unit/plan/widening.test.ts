@@ -23,11 +23,11 @@ describe('widening', () => {
     expect([widens(spec(), mounted), widens(mounted, spec())]).toEqual([true, false]);
   });
 
-  test('what the host itself is configured to use does not', () => {
+  test('registries of the host’s own configuration do not widen', () => {
     expect(widens(spec(), network([rule('mirror.test:80', 1, 'preset:apt')]))).toBe(false);
   });
 
-  test('the first rule by method and path narrows a host; a further one, or none any more, widens', () => {
+  test('the first rule by method and path restricts a host; a further rule, or removing all, widens', () => {
     const http = (...paths: string[]) =>
       spec({
         network: {
@@ -42,7 +42,7 @@ describe('widening', () => {
     expect(widens(http('/a'), http('/b'))).toBe(true);
   });
 
-  test('a limit on bandwidth that is raised or dropped widens; one that is set or lowered does not', () => {
+  test('raising or removing a bandwidth limit widens; setting or lowering one does not', () => {
     const limited = (bandwidth: number) => spec({ network: { ...spec().network, bandwidth } });
     expect([widens(limited(1_000), limited(2_000)), widens(limited(1_000), spec())]).toEqual([true, true]);
     expect([widens(limited(2_000), limited(1_000)), widens(spec(), limited(1_000))]).toEqual([false, false]);
@@ -54,7 +54,7 @@ describe('widening', () => {
     ]);
   });
 
-  test('mode "observe" widens, live and at birth; back to "enforce" does not', () => {
+  test('mode "observe" widens, live and for a new sandbox; back to "enforce" does not', () => {
     const { network: enforce } = spec();
     const observing = spec({ network: { ...enforce, mode: 'observe' } });
     expect([widens(spec(), observing), widens(observing, spec())]).toEqual([true, false]);
@@ -64,7 +64,7 @@ describe('widening', () => {
     expect(birth.filter((change) => change.widens)).toMatchObject([{ path: 'network.mode', to: 'observe' }]);
   });
 
-  test('at birth everything of these kinds counts, and the hash knows it', () => {
+  test('a new sandbox widens by every such entry, and the hash covers them', () => {
     const wide = network([rule('a.test', 4)]);
     expect(
       planSandbox(want(wide), absent('shop'), apply)

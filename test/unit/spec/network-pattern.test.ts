@@ -64,12 +64,12 @@ const BAD = [
   'fe80::1%eth0',
 ];
 
-test.each(GOOD)('%j is a pattern, here and in the gateway', (text) => {
+test.each(GOOD)('%j is valid, here and in the gateway', (text) => {
   expect(parsePattern(text)).toBe(true);
   expect(gatewayParses(text.toLowerCase())).toBeDefined();
 });
 
-test.each(BAD)('%j is none, here and in the gateway', (text) => {
+test.each(BAD)('%j is invalid, here and in the gateway', (text) => {
   expect(parsePattern(text)).toBe(false);
   expect(gatewayParses(text.toLowerCase())).toBeUndefined();
 });
@@ -79,7 +79,7 @@ test.each(['npm', 'apt', 'pip'])('preset:%s is a preset', (name) => {
   expect(presetOf(`preset:${name}`)).toBe(name);
 });
 
-test('what is accepted here the gateway accepts', () => {
+test('the gateway accepts every pattern that is accepted here', () => {
   const piece = fc.constantFrom(
     'a',
     'b-',

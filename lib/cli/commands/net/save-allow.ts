@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import writeFileAtomic from 'write-file-atomic';
 import type { DaemonClient } from '../../../api/client.ts';
-import { addListEntry } from '../../../config/toml/edit.ts';
+import { addListEntry } from '../../../config/toml/add-list-entry.ts';
 import { parseText } from '../../../config/toml/read-toml.ts';
 import { SbxError } from '../../../errors.ts';
 import { onlyAdded } from '../../../plan/only-added.ts';

@@ -3,8 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { detectProject, renderInit } from '../../../config/init.ts';
 import { templateInfo } from '../../../config/load/template-info.ts';
-import { builtinTemplates } from '../../../config/load/templates.ts';
-import { templatesDir } from '../../../config/load/templates-dir.ts';
+import { builtinTemplates, templatesDir } from '../../../config/load/templates.ts';
 import { errnoOf, SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 

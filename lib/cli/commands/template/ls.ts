@@ -1,8 +1,7 @@
 /** `sbx template ls`: lists the built-in templates. */
 import { join } from 'node:path';
 import { type TemplateInfo, templateInfo } from '../../../config/load/template-info.ts';
-import { builtinTemplates } from '../../../config/load/templates.ts';
-import { templatesDir } from '../../../config/load/templates-dir.ts';
+import { builtinTemplates, templatesDir } from '../../../config/load/templates.ts';
 import type { Run } from '../../command/command.ts';
 import { columns } from '../../view/columns.ts';
 

@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { templateInfo } from '../../../config/load/template-info.ts';
-import { builtinTemplates } from '../../../config/load/templates.ts';
-import { templatesDir } from '../../../config/load/templates-dir.ts';
+import { builtinTemplates, templatesDir } from '../../../config/load/templates.ts';
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 

@@ -1,4 +1,4 @@
-/** Loading a project runs nothing of it: each trap is shown to bite a loader that does not take care, and not ours. */
+/** Loading a project never runs its code: each trap works on a careless loader, and not on ours. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -65,9 +65,9 @@ beforeAll(async () => {
 afterAll(() => rmSync(bundles, { recursive: true, force: true }));
 
 const OURS = `
-  import { loadProject } from './lib/config/load.ts';
+  import { loadProject } from './lib/config/load/load-project.ts';
   const registries = async () => ({ hosts: { npm: [], apt: [], pip: [] }, npm: undefined, pip: undefined });
-  const host = { cpus: 2, home: '/nobody', os: { id: 'debian', codename: 'bookworm' }, registries };
+  const host = { cpus: 2, home: '/home/user', os: { id: 'debian', codename: 'bookworm' }, registries };
   const before = process.cwd();
   const outcome = await loadProject({ cwd: process.cwd(), host }).then(({ name }) => ({ name }), ({ name, code, message, place }) => ({ error: name, code, message, place }));
   console.log(JSON.stringify({ ...outcome, moved: process.cwd() !== before }));
@@ -117,7 +117,7 @@ test.each(Object.entries(NEIGHBOURS))('%s does not run', async (_, files) => {
   expect(result['name'] !== undefined || result['error'] === 'SbxError').toBe(true);
 });
 
-test('an import is an unknown key, with its place', async () => {
+test('an import is reported as an unknown key with its place', async () => {
   const dir = await projectOf({ 'sandbox.toml': 'name = "a"\n"$import" = "./x.cjs"', 'x.cjs': TRAP });
   expect(run('ours.js', dir).result).toMatchObject({
     code: 'config-invalid',
@@ -138,7 +138,7 @@ test.each([
   expect(result).toMatchObject({ code: 'config-invalid', message: expect.stringContaining('symbolic link') });
 });
 
-test('sandbox.toml as a named pipe is refused, not waited for', async () => {
+test('sandbox.toml as a named pipe is rejected without blocking', async () => {
   const dir = await projectOf({});
   spawnSync('mkfifo', [join(dir, 'sandbox.toml')]);
   expect(run('ours.js', dir).result).toMatchObject({
@@ -147,7 +147,7 @@ test('sandbox.toml as a named pipe is refused, not waited for', async () => {
   });
 });
 
-test('a template that is a named pipe is refused, not waited for', async () => {
+test('a template that is a named pipe is rejected without blocking', async () => {
   const dir = await projectOf({ 'sandbox.toml': 'extends = ["./pipe.toml"]' });
   spawnSync('mkfifo', [join(dir, 'pipe.toml')]);
   expect(run('ours.js', dir).result).toMatchObject({
@@ -157,7 +157,7 @@ test('a template that is a named pipe is refused, not waited for', async () => {
   });
 });
 
-test('a file that cannot be read is not passed over', async () => {
+test('an unreadable file is an error, and is not skipped', async () => {
   const dir = await projectOf({ 'sandbox.toml': '', 'sub/sandbox.toml': '' });
   for (const folder of [dir, bundles]) chmodSync(folder, 0o755);
   chmodSync(join(dir, 'sub/sandbox.toml'), 0);

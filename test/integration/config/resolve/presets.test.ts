@@ -1,4 +1,4 @@
-/** The host's own tools, stood in for by scripts that say what they were asked. */
+/** The host's own tools are replaced by scripts that record their arguments. */
 import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -36,14 +36,14 @@ const NPM = '#!/bin/sh\necho "npm $PWD $*" >> "$HOME/asked"\necho https://defaul
 const APT =
   '#!/bin/sh\necho "apt $PWD" >> "$HOME/asked"\necho http://user:secret@mirror.test/debian/\necho https://other.test:8443/x/\necho http://mirror.test/security/\necho cdrom:[Debian]/\n';
 
-test('npm is asked only when no file names a registry, and from the root folder', async () => {
+test('npm runs only if no file names a registry, and in the root folder', async () => {
   const host = await hostWith({}, { npm: NPM, 'apt-get': APT });
   const found = await readRegistries(host.cache, host.env);
   expect(found.hosts.npm).toEqual([{ host: 'default.test', port: 443 }]);
   expect(host.asked()).toContain('npm / config get registry');
 });
 
-test('files come first; credentials in addresses go nowhere', async () => {
+test('files come first; credentials in URLs are removed', async () => {
   const host = await hostWith(
     {
       '.npmrc': 'registry=https://me:secret@npm.test:8080/x/\n@a:registry=http://scoped.test/\n',
@@ -67,7 +67,7 @@ test('files come first; credentials in addresses go nowhere', async () => {
   expect(statSync(host.cache).mode & 0o777).toBe(0o600);
 });
 
-test('the answer is kept until a file or a variable changes', async () => {
+test('the result is cached until a file or a variable changes', async () => {
   const host = await hostWith({ '.npmrc': 'registry=https://a.test/' }, { 'apt-get': APT });
   await readRegistries(host.cache, host.env);
   await readRegistries(host.cache, host.env);
@@ -79,7 +79,7 @@ test('the answer is kept until a file or a variable changes', async () => {
   expect((await readRegistries(host.cache, changed)).hosts.pip[0]?.host).toBe('c.test');
 });
 
-test.each(['', '{', 'null', '[]', '{"key": 1}'])('a damaged cache (%j) is made anew', async (content) => {
+test.each(['', '{', 'null', '[]', '{"key": 1}'])('a damaged cache (%j) is written again', async (content) => {
   const host = await hostWith({ '.npmrc': 'registry=https://a.test/' }, { 'apt-get': APT });
   await mkdir(dirname(host.cache), { recursive: true });
   await writeFile(host.cache, content);
@@ -87,7 +87,7 @@ test.each(['', '{', 'null', '[]', '{"key": 1}'])('a damaged cache (%j) is made a
   expect(JSON.parse(readFileSync(host.cache, 'utf8'))).toHaveProperty('value');
 });
 
-test('tools that are missing or fail name no host', async () => {
+test('missing or failing tools give no host', async () => {
   const host = await hostWith({}, { npm: '#!/bin/sh\nexit 1\n', 'apt-get': '#!/bin/sh\nexit 100\n' });
   const found = await readRegistries(host.cache, host.env);
   expect(found.hosts).toMatchObject({ npm: [], apt: [] });

@@ -1,18 +1,17 @@
-/** The example and the templates are documentation that loads. */
+/** The example and the templates are documentation, so they must load. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { loadProject } from '../../../../lib/config/load/load-project.ts';
-import { builtinTemplates } from '../../../../lib/config/load/templates.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { builtinTemplates, templatesDir } from '../../../../lib/config/load/templates.ts';
 import { fileSchema } from '../../../../lib/config/schema/schema.ts';
 import { UNSUPPORTED } from '../../../../lib/config/schema/unsupported.ts';
 import { hostFacts, load, makeProject } from '../project.ts';
 
 const example = readFileSync(join(templatesDir(), '../sandbox.toml.example'), 'utf8');
 
-/** The example with all that is commented out: the later of two values of a key counts. */
+/** The example with commented-out fields enabled: the later of two values of a key wins. */
 function withEverything(text: string): string {
   const lines: string[] = [];
   for (const line of text.split('\n').map((one) => one.replace(/^# (?=\[|\w+ = )/, ''))) {
@@ -26,13 +25,13 @@ function withEverything(text: string): string {
   return lines.join('\n');
 }
 
-test('the example loads, and asks for nothing that is still to come', async () => {
+test('the example loads, and uses only implemented fields', async () => {
   const spec = await load(example);
   expect(spec.unsupported).toEqual([]);
   expect(spec.sandboxes.map(({ name }) => name)).toEqual(['dev', 'review-1', 'review-2', 'custom']);
 });
 
-test('with its comments taken away it asks for everything that is still to come', async () => {
+test('with commented-out fields enabled it uses every unimplemented field', async () => {
   const spec = await load(withEverything(example));
   expect(new Set(spec.unsupported.map(({ path }) => path))).toEqual(new Set(UNSUPPORTED));
 });
@@ -44,7 +43,7 @@ test('the example shows every field of the schema', () => {
   ).toEqual([]);
 });
 
-test.each(await builtinTemplates())('the template %s loads, and describes its agent', async (name) => {
+test.each(await builtinTemplates())('the template %s loads and describes its agent', async (name) => {
   const spec = await load(`agent = "${name}"`);
   expect(spec.unsupported).toEqual([]);
   const agent = spec.sandboxes[0]?.agent;
@@ -53,7 +52,7 @@ test.each(await builtinTemplates())('the template %s loads, and describes its ag
   expect(agent?.headless.join(' ')).toContain('{prompt}');
 });
 
-test('every template pins what it installs', async () => {
+test('every template pins the versions of its packages', async () => {
   for (const name of await builtinTemplates()) {
     const spec = await load(`agent = "${name}"`);
     for (const entry of spec.sandboxes[0]?.packages.npm ?? [])

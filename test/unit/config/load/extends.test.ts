@@ -2,7 +2,7 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadProject, shortPath } from '../../../../lib/config/load/load-project.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { templatesDir } from '../../../../lib/config/load/templates.ts';
 import { failure, hostFacts, load, makeProject } from '../project.ts';
 
 describe('templates', () => {
@@ -16,7 +16,7 @@ describe('templates', () => {
     });
   });
 
-  test('later ones override earlier ones, the project overrides all; every entry keeps its place', async () => {
+  test('later templates override earlier ones, the project overrides all; every entry keeps its place', async () => {
     const dir = await makeProject({
       'sandbox.toml':
         'extends = ["./a.toml", "./b.toml"]\n[env]\nOWN = "project"\n[packages]\napt = ["jq", "curl"]\nnpm = ["typescript@5.9.3"]',
@@ -41,7 +41,7 @@ describe('templates', () => {
     expect(at('lifecycle.idle')).toBeUndefined();
   });
 
-  test('paths in a template are meant from its own folder', async () => {
+  test('paths in a template are relative to its folder', async () => {
     const dir = await makeProject({
       'sandbox.toml': 'extends = ["./team/node.toml"]',
       'team/node.toml': 'extends = ["./deeper/x.toml"]\n[image]\nbase = "./root.tar"',
@@ -57,7 +57,7 @@ describe('templates', () => {
     });
   });
 
-  test('a circle is told as the way around', async () => {
+  test('a circular `extends` is reported with its files in order', async () => {
     const dir = await makeProject({
       'sandbox.toml': 'extends = ["./a.toml"]',
       'a.toml': 'extends = ["./b.toml"]',
@@ -68,13 +68,13 @@ describe('templates', () => {
     expect(error.place).toEqual({ file: join(dir, 'b.toml'), line: 2, column: 12 });
   });
 
-  test('a circle through a link is seen', async () => {
+  test('a circular `extends` through a link is detected', async () => {
     const dir = await makeProject({ 'sandbox.toml': 'extends = ["./a.toml"]', 'a.toml': 'extends = ["./link.toml"]' });
     symlinkSync(join(dir, 'a.toml'), join(dir, 'link.toml'));
-    expect((await failure(loadProject({ cwd: dir, host: hostFacts() }))).message).toMatch(/circle/);
+    expect((await failure(loadProject({ cwd: dir, host: hostFacts() }))).message).toMatch(/circular/);
   });
 
-  test('two ways to one template are no circle', async () => {
+  test('a template that is extended twice is not circular', async () => {
     const dir = await makeProject({
       'sandbox.toml': 'extends = ["./a.toml", "./b.toml"]',
       'a.toml': 'extends = ["./c.toml"]',
@@ -85,13 +85,13 @@ describe('templates', () => {
     expect(spec.sandboxes[0]?.packages.setup).toEqual(['true']);
   });
 
-  test('a mistake in a template is told at its place', async () => {
+  test('an error in a template has its place in the template', async () => {
     const dir = await makeProject({ 'sandbox.toml': 'extends = ["./a.toml"]', 'a.toml': '\n[resources]\ncpus = "x"' });
     const error = await failure(loadProject({ cwd: dir, host: hostFacts() }));
     expect(error.place).toEqual({ file: join(dir, 'a.toml'), line: 3, column: 8 });
   });
 
-  test('a template’s name and sandboxes stay its own', async () => {
+  test('the name and the sandboxes of a template are ignored', async () => {
     const dir = await makeProject({
       'sandbox.toml': 'name = "own"\nextends = ["./a.toml"]',
       'a.toml': 'name = "other"\n[sandboxes.x]\ncount = 3',

@@ -6,25 +6,25 @@ import { loadProject } from '../../../../lib/config/load/load-project.ts';
 import { failure, hostFacts, makeProject } from '../project.ts';
 
 describe('finding', () => {
-  test('the nearest file above counts, and its folder by its real path', async () => {
+  test('the nearest file above is used, with the real path of its folder', async () => {
     const dir = await makeProject({ 'real/sandbox.toml': 'name = "outer"', 'real/a/b/x': '' });
     symlinkSync(join(dir, 'real'), join(dir, 'link'));
     const spec = await loadProject({ cwd: join(dir, 'link/a/b'), host: hostFacts() });
     expect(spec).toMatchObject({ name: 'outer', dir: join(dir, 'real') });
   });
 
-  test('another file can be named', async () => {
+  test('another file can be passed', async () => {
     const dir = await makeProject({ 'sandbox.toml': 'name = "a"', 'other.toml': 'name = "b"' });
     expect(await loadProject({ cwd: dir, file: 'other.toml', host: hostFacts() })).toMatchObject({ name: 'b', dir });
   });
 
-  test('no file: an error that says what to do', async () => {
+  test('no file: an error with a hint', async () => {
     const dir = await makeProject({});
     const error = await failure(loadProject({ cwd: dir, host: hostFacts() }));
     expect(error).toMatchObject({ code: 'config-not-found', hint: expect.stringContaining('sbx init') });
   });
 
-  test('a file of another user is refused above the working directory, not in it', async () => {
+  test('a file of another user is rejected above the working directory, not in it', async () => {
     const dir = await makeProject({ 'sandbox.toml': '', 'sub/x': '' });
     const others = [12_345];
     expect(await findFile(dir, others)).toBe(join(dir, 'sandbox.toml'));
@@ -35,7 +35,7 @@ describe('finding', () => {
     });
   });
 
-  test('the working directory stays what it was', async () => {
+  test('the working directory does not change', async () => {
     const before = process.cwd();
     await findFile(await makeProject({ 'sandbox.toml': '' }));
     expect(process.cwd()).toBe(before);

@@ -1,11 +1,11 @@
-/** Whatever stands in the file: it loads, or one clear error with its place is told; never another exception, never no end. */
+/** Any content loads or gives one clear error with its place: no other exception, no endless loop. */
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test, vi } from 'vitest';
 import { loadProject } from '../../../../lib/config/load/load-project.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { templatesDir } from '../../../../lib/config/load/templates.ts';
 import { SbxError } from '../../../../lib/errors.ts';
 import { hostFacts } from '../project.ts';
 
@@ -17,7 +17,7 @@ const dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-fuzz-')));
 afterAll(() => rmSync(dir, { recursive: true }));
 const file = join(dir, 'sandbox.toml');
 
-async function tellsItsPlace(content: string | Uint8Array): Promise<void> {
+async function loadsOrHasPlace(content: string | Uint8Array): Promise<void> {
   writeFileSync(file, content);
   const error = await loadProject({ cwd: dir, host: hostFacts() }).then(
     () => undefined,
@@ -30,7 +30,7 @@ async function tellsItsPlace(content: string | Uint8Array): Promise<void> {
   expect(message).not.toMatch(/\n|undefined|\[object|\bat .+:\d+:\d+/);
   expect(hint).toMatch(/\w/);
   expect(place?.file).toBe(file);
-  // The whole text as characters: a place may stand behind the last one.
+  // A place may be behind the last character.
   const lines = Buffer.from(content)
     .toString('utf8')
     .replace(/^\uFEFF/, '')
@@ -41,12 +41,12 @@ async function tellsItsPlace(content: string | Uint8Array): Promise<void> {
   expect(place?.column).toBeLessThanOrEqual((lines[(place?.line ?? 1) - 1] ?? '').length + 2);
 }
 
-// A busy machine takes its time.
+// Slow on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
 const check = <T>(arbitrary: fc.Arbitrary<T>, numRuns: number, textOf: (value: T) => string | Uint8Array) =>
   fc.assert(
-    fc.asyncProperty(arbitrary, (value) => tellsItsPlace(textOf(value))),
+    fc.asyncProperty(arbitrary, (value) => loadsOrHasPlace(textOf(value))),
     { numRuns },
   );
 

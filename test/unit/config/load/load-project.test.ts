@@ -7,7 +7,7 @@ import { failure, hostFacts, load, makeProject } from '../project.ts';
 const GIB = 1024 ** 3;
 
 describe('defaults', () => {
-  test('an empty file is one sandbox, named as its folder', async () => {
+  test('an empty file is one sandbox with the name of its folder', async () => {
     const dir = await makeProject({ 'My Shop/sandbox.toml': '' });
     const spec = await loadProject({ cwd: join(dir, 'My Shop'), host: hostFacts() });
     expect(spec).toEqual({
@@ -42,7 +42,7 @@ describe('defaults', () => {
     expect((await load('', hostFacts({ os }))).sandboxes[0]?.image.base).toBe(base);
   });
 
-  test('a host of one processor gives one', async () => {
+  test('on a host with one processor the default is one', async () => {
     expect((await load('', hostFacts({ cpus: 1 }))).sandboxes[0]?.resources.cpus).toBe(1);
   });
 
@@ -57,7 +57,7 @@ describe('defaults', () => {
 });
 
 describe('values', () => {
-  test('every supported field arrives', async () => {
+  test('every supported field is in the spec', async () => {
     const dir = await makeProject({
       'sandbox.toml': `
         version = 1
@@ -137,7 +137,7 @@ describe('values', () => {
     expect(spec.sandboxes[0]?.network.deny).toMatchObject([{ pattern: 'apt.test:80', trusted: false }]);
   });
 
-  test('the host’s registries are asked only when a preset needs them', async () => {
+  test('the registries of the host are read only for a preset', async () => {
     const registries = async () => Promise.reject(new Error('asked'));
     expect((await load('[network]\nallow = ["a.test"]', hostFacts({ registries }))).sandboxes).toHaveLength(1);
   });
@@ -151,7 +151,7 @@ describe('values', () => {
     expect((await failure(loadProject({ cwd: dir, host: hostFacts(facts(dir)) }))).why).toMatch(why);
   });
 
-  test('a link to the home folder is no workspace either', async () => {
+  test('a link to the home folder cannot be a workspace', async () => {
     const dir = await makeProject({ 'p/sandbox.toml': '[workspace]\npath = "link"', 'h/x': '' });
     symlinkSync(join(dir, 'h'), join(dir, 'p/link'));
     const error = await failure(loadProject({ cwd: join(dir, 'p'), host: hostFacts({ home: join(dir, 'h') }) }));
@@ -160,12 +160,12 @@ describe('values', () => {
 });
 
 describe('bandwidth', () => {
-  test('is bytes a second, or no limit', async () => {
+  test('is bytes per second, or no limit', async () => {
     expect((await load('[network]\nbandwidth = "10MiB"')).sandboxes[0]?.network.bandwidth).toBe(10 * 1024 ** 2);
     expect((await load('[network]\n')).sandboxes[0]?.network).not.toHaveProperty('bandwidth');
   });
 
-  test('that could carry nothing is refused with its place', async () => {
+  test('below the minimum it is rejected with its place', async () => {
     const error = await failure(load('[network]\nbandwidth = "1KiB"'));
     expect(error).toMatchObject({ code: 'config-invalid', place: { line: 2, column: 13 } });
   });

@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { templateInfo } from '../../../../lib/config/load/template-info.ts';
-import { builtinTemplates } from '../../../../lib/config/load/templates.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { builtinTemplates, templatesDir } from '../../../../lib/config/load/templates.ts';
 import { failure, makeProject } from '../project.ts';
 
 const builtin = (name: string) => templateInfo(join(templatesDir(), `${name}.toml`));
 
-test('a template tells its packages, hosts, secrets and files', async () => {
+test('a template has packages, hosts, secrets and files', async () => {
   expect(await builtin('claude')).toMatchObject({
     name: 'claude',
     description: 'Claude Code, unattended.',
@@ -22,13 +21,13 @@ test('a template tells its packages, hosts, secrets and files', async () => {
   });
 });
 
-test('one alone is not verified, and says why', async () => {
+test('exactly one is unverified, with a reason', async () => {
   const all = await Promise.all((await builtinTemplates()).map(builtin));
   expect(all.filter(({ unverified }) => unverified !== undefined).map(({ name }) => name)).toEqual(['kiro']);
   expect((await builtin('kiro')).unverified).toMatch(/installer/);
 });
 
-test('one that builds on another brings what that one brings', async () => {
+test('a template that extends another includes its packages and hosts', async () => {
   const dir = await makeProject({
     'ours.toml':
       '# ours: with more words.\nextends = ["claude"]\n[agent]\nargs = ["-v"]\n[network]\nallow = ["a.test"]\n',

@@ -1,16 +1,15 @@
-/** What every template must be, and that the code knows none of them. */
+/** Requirements of every template; the code must not depend on any of them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { builtinTemplates } from '../../../../lib/config/load/templates.ts';
-import { templatesDir } from '../../../../lib/config/load/templates-dir.ts';
+import { builtinTemplates, templatesDir } from '../../../../lib/config/load/templates.ts';
 import { load } from '../project.ts';
 
 const names = await builtinTemplates();
 const textOf = (name: string) => readFileSync(join(templatesDir(), `${name}.toml`), 'utf8');
 const libDir = join(templatesDir(), '../lib');
 
-test.each(names)('%s begins with what it is, and says how to run it', (name) => {
+test.each(names)('%s begins with a description and shows how to run it', (name) => {
   const [first = '', ...rest] = textOf(name).split('\n');
   expect(first).toMatch(new RegExp(`^# ${name}: [^ ].{10,}\\.$`));
   const comments = rest.filter((line) => line.startsWith('#')).join('\n');
@@ -20,17 +19,17 @@ test.each(names)('%s begins with what it is, and says how to run it', (name) => 
 });
 
 test.each(names.filter((name) => name !== 'shell'))(
-  '%s reaches named hosts, and says where it looks for MCP servers',
+  '%s allows explicit hosts, and sets the file for MCP servers',
   async (name) => {
     const [spec] = (await load(`agent = "${name}"`)).sandboxes;
     expect(spec?.network.allow.length).toBeGreaterThan(0);
-    // A wildcard would be a way out to whoever can have a name below it.
+    // A wildcard would allow every owner of a name below it.
     for (const { pattern } of spec?.network.allow ?? []) expect(pattern).toMatch(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/);
     expect([spec?.agent.mcpFile, spec?.agent.mcpFormat]).toEqual([expect.stringMatching(/^~\//), expect.any(String)]);
   },
 );
 
-test.each(names)('the files of %s are what they look like', async (name) => {
+test.each(names)('the files of %s match their extensions', async (name) => {
   const [spec] = (await load(`agent = "${name}"`)).sandboxes;
   for (const [path, content] of Object.entries(spec?.agent.files ?? {}))
     if (/\.jsonc?$/.test(path)) expect(Object.keys(JSON.parse(content))).not.toEqual([]);

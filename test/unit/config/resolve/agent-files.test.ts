@@ -13,7 +13,7 @@ describe('files of an agent', () => {
     ['/etc/a.toml', '/etc/a.toml'],
     ['/home/agents/a', '/home/agents/a'],
     ['/runner', '/runner'],
-  ])('%s stands at %s', async (written, path) => {
+  ])('%s becomes %s', async (written, path) => {
     expect((await load(files(written))).sandboxes[0]?.agent.files).toEqual({ [path]: 'x' });
   });
 
@@ -34,13 +34,13 @@ describe('files of an agent', () => {
     '/run/a',
     '/tmp/./a',
     '/./dev/vda',
-  ])('%s is no place, said with its line', async (written) => {
+  ])('%s is rejected with its line', async (written) => {
     const error = await failure(load(files(written)));
     expect(error).toMatchObject({ code: 'config-invalid', place: { line: 2 } });
     expect(error.message).toContain(written);
   });
 
-  test('those of a template and of the project are one set; the project’s content counts', async () => {
+  test('files of a template and of the project are merged; the project’s content wins', async () => {
     const dir = await makeProject({
       'sandbox.toml': 'extends = ["./mine.toml"]\n[agent.files]\n"/home/agent/b" = "project"\n"~/c" = "project"\n',
       'mine.toml': '[agent]\ncommand = ["mine"]\n[agent.files]\n"~/a" = "template"\n"~/b" = "template"\n',
@@ -49,12 +49,12 @@ describe('files of an agent', () => {
     expect(spec.sandboxes[0]?.agent.files).toEqual({ '~/a': 'template', '~/b': 'project', '~/c': 'project' });
   });
 
-  test('without any, the spec is as it was before there were files', async () => {
+  test('without files, the spec has no such field', async () => {
     expect((await load('name = "a"')).sandboxes[0]?.agent).not.toHaveProperty('files');
   });
 });
 
-describe('the template that gave the agent', () => {
+describe('the template of the agent', () => {
   test.each([
     ['a name', 'agent = "claude"', /templates\/claude\.toml$/],
     ['extends', 'extends = ["claude"]', /templates\/claude\.toml$/],
@@ -75,7 +75,7 @@ describe('the template that gave the agent', () => {
     expect(spec?.agent.template).toMatch(expected);
   });
 
-  test('an agent of the project’s own file came with none', async () => {
+  test('an agent of the project’s own file has no template', async () => {
     const dir = await makeProject({ 'sandbox.toml': '[agent]\nname = "mine"\ncommand = ["mine"]\n' });
     expect((await loadProject({ cwd: dir, host: hostFacts() })).sandboxes[0]?.agent).not.toHaveProperty('template');
     expect(

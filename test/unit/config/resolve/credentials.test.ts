@@ -5,7 +5,7 @@ import { failure, hostFacts, load, makeProject } from '../project.ts';
 const ONE = '[[credentials]]\nsecret = "github"\nenv = "GITHUB_TOKEN"\nhost = "API.github.com"\n';
 
 describe('[[credentials]]', () => {
-  test('has its defaults, one form, and its place', async () => {
+  test('has defaults, a normal form and its place', async () => {
     const { sandboxes, unsupported } = await load(ONE);
     expect(unsupported).toEqual([]);
     expect(sandboxes[0]?.credentials).toEqual([
@@ -20,7 +20,7 @@ describe('[[credentials]]', () => {
     ]);
   });
 
-  test('one variable may be for several hosts; an entry said twice counts once', async () => {
+  test('one variable may be for several hosts; a repeated entry is used once', async () => {
     const { sandboxes } = await load(
       `${ONE}${ONE}[[credentials]]\nsecret = "github"\nenv = "GITHUB_TOKEN"\nhost = "github.com:443"\nheader = "X-Token"\nformat = "{}"`,
     );
@@ -30,7 +30,7 @@ describe('[[credentials]]', () => {
     ]);
   });
 
-  test("a template's entries join the project's, which replace those of the same variable", async () => {
+  test("a template's entries are added; the project's replace those of the same variable", async () => {
     const dir = await makeProject({
       't.toml':
         '[[credentials]]\nsecret = "a"\nenv = "A"\nhost = "a.test"\n[[credentials]]\nsecret = "b"\nenv = "B"\nhost = "b.test"',
@@ -57,7 +57,7 @@ describe('[[credentials]]', () => {
       6,
       /two secrets/,
     ],
-    ['a value in [env] as well', `${ONE}[env]\nGITHUB_TOKEN = "x"`, 3, /value in \[env\]/],
+    ['a value in [env] as well', `${ONE}[env]\nGITHUB_TOKEN = "x"`, 3, /is set in \[env\]/],
     ['a header that frames the request', `${ONE}header = "Transfer-Encoding"`, 5, /cannot carry/],
     ['a wildcard', ONE.replace('API.github.com', '*.github.com'), 4, /one host/],
     ['a range of ports', ONE.replace('API.github.com', 'a.test:1-9'), 4, /one host/],

@@ -13,7 +13,7 @@ test('npmrc: registries with and without scope, quotes, comments, variables', ()
   expect(parseNpmrc(`registry=https://\${NONE}/`, {}).get('registry')).toBe(`https://\${NONE}/`);
 });
 
-test('the environment wins over the user’s file, that over the machine’s', () => {
+test('the environment wins over the user’s file, which wins over the system’s', () => {
   const environment = npmEnvironment({
     NPM_CONFIG_REGISTRY: 'https://env.test/',
     'npm_config_@y:registry': 'https://y.test/',
@@ -30,7 +30,7 @@ test('the environment wins over the user’s file, that over the machine’s', (
   expect(npmRegistries([])).toEqual({ main: undefined, scoped: [] });
 });
 
-test('pip.conf: the index first, then the extra ones, also on lines of their own', () => {
+test('pip.conf: the index first, then the extra ones, also over several lines', () => {
   const text =
     '[global]\nextra-index-url =\n    https://b.test/simple\n    https://c.test/simple\nindex_url: https://a.test/simple\n# index-url = https://no.test/\n';
   expect(parsePipConf(text)).toEqual(['https://a.test/simple', 'https://b.test/simple', 'https://c.test/simple']);

@@ -5,7 +5,7 @@ import { hostFacts, load, makeProject } from '../project.ts';
 const GIB = 1024 ** 3;
 
 describe('sandboxes', () => {
-  test('names: the key, numbered when counted', async () => {
+  test('names: the key, numbered if `count` is set', async () => {
     const spec = await load('name = "shop"\n[sandboxes.dev]\n[sandboxes.review]\ncount = 2');
     expect(spec.name).toBe('shop');
     expect(spec.sandboxes.map(({ name }) => name)).toEqual(['dev', 'review-1', 'review-2']);
@@ -25,7 +25,7 @@ describe('sandboxes', () => {
     expect(y?.network.allow).toHaveLength(1);
   });
 
-  test('one with an agent of its own keeps nothing of the project’s agent', async () => {
+  test('a sandbox with its own agent inherits nothing of the project’s agent', async () => {
     const dir = await makeProject({
       'sandbox.toml':
         'extends = ["./base.toml"]\nagent = "shell"\n[sandboxes.a]\n[sandboxes.b.agent]\ncommand = ["b"]\n[sandboxes.c]\nextends = ["./c.toml"]',

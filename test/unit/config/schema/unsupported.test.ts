@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { load } from '../project.ts';
 
-describe('what is still to come', () => {
+describe('fields that are not implemented', () => {
   test.each([
     ['docker.enabled', '[docker]\nenabled = true', 2, 11],
     ['ports', '[[ports]]\nguest = 3000', 1, 3],
@@ -9,19 +9,19 @@ describe('what is still to come', () => {
     ['mcp.servers', '[mcp.servers.github]\ncommand = ["x"]', 1, 6],
     ['workspace.mode', '[workspace]\nmode = "clone"', 2, 8],
     ['image.base', '[image]\nbase = "oci:registry.test/a:1"', 2, 8],
-  ])('%s is told with its place', async (path, text, line, column) => {
+  ])('%s is listed with its place', async (path, text, line, column) => {
     const { unsupported } = await load(text);
     expect(unsupported).toEqual([{ path, source: { file: expect.any(String), line, column } }]);
   });
 
-  test('what says the default is supported', async () => {
+  test('a field with its default value is supported', async () => {
     const { unsupported } = await load(
       '[docker]\nenabled = false\n[workspace]\nmode = "mount"\n[network]\nmode = "enforce"\nhttp = []\n[lifecycle]\nidle = "0"\npool = 0\n[mcp.servers]',
     );
     expect(unsupported).toEqual([]);
   });
 
-  test('it is told once, however many sandboxes share it', async () => {
+  test('a field that several sandboxes share is listed once', async () => {
     expect((await load('[docker]\nenabled = true\n[sandboxes.a]\ncount = 3\n[sandboxes.b]')).unsupported).toHaveLength(
       1,
     );

@@ -61,7 +61,7 @@ describe('saving', () => {
   });
 
   test('what cannot be extended is refused with the entry to write, and the file is as it was', async () => {
-    const text = 'sandboxes = { review = { network.deny = [] } }\n';
+    const text = '[sandboxes.review.network]\r\nallow = ["a.test"]\ndeny = []\r\n';
     const cwd = await makeProject({ 'sandbox.toml': text });
     await expect(saveAllow(requestOf(cwd, { sandbox: 'review' }))).rejects.toMatchObject({
       code: 'config-invalid',

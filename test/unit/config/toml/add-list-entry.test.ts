@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addListEntry } from '../../../../lib/config/toml/edit.ts';
+import { addListEntry } from '../../../../lib/config/toml/add-list-entry.ts';
 import { parseText } from '../../../../lib/config/toml/read-toml.ts';
 
 const NETWORK = ['network', 'allow'];
 const REVIEW = ['sandboxes', 'review', 'network', 'allow'];
 const add = (text: string, path = NETWORK, entry = 'new.test') => addListEntry(text, { path, entry });
 
-describe('an entry of a list that is there', () => {
+describe('a list that exists', () => {
   test.each([
     ['one line', '[network]\nallow = ["a.test"]\n', '[network]\nallow = ["a.test", "new.test"]\n'],
     ['a trailing comma', '[network]\nallow = ["a.test", ]\n', '[network]\nallow = ["a.test", "new.test", ]\n'],
     ['empty', '[network]\nallow = []\n', '[network]\nallow = ["new.test"]\n'],
     ['empty with spaces', '[network]\nallow = [ ] # none\n', '[network]\nallow = ["new.test" ] # none\n'],
-    ['single quotes', "[network]\nallow = ['a.test']\n", "[network]\nallow = ['a.test', 'new.test']\n"],
+    ['single quotes', "[network]\nallow = ['a.test']\n", '[network]\nallow = [\'a.test\', "new.test"]\n'],
     [
       'a comment behind',
       '[network]\nallow = ["a.test"] # why, and ]\n',
@@ -40,10 +40,9 @@ describe('an entry of a list that is there', () => {
       '  # first\n  "a.test",\n  "new.test",\n  # "off.test",\n',
     ],
     ['tabs', '\t"a.test",\n', '\t"a.test",\n\t"new.test",\n'],
-    ['two on a line', '  "a.test", "b.test",\n', '  "a.test", "b.test",\n  "new.test",\n'],
-    ['a comma on the next line', '  "a.test"\n  ,\n', '  "a.test",\n  "new.test"\n  ,\n'],
-    ['only a comment', '    # none yet\n', '    # none yet\n    "new.test",\n'],
-    ['nothing', '\n', '\n  "new.test",\n'],
+    ['two on a line', '  "a.test", "b.test",\n', '  "a.test", "b.test", "new.test",\n'],
+    ['only a comment', '    # none yet\n', '    "new.test"\n    # none yet\n'],
+    ['nothing', '', '  "new.test"\n'],
   ])('over several lines: %s', (_name, before, after) => {
     const around = (inner: string) => `# top\n[network]\nallow = [\n${inner}]\ndeny = ["x.test"] # last\n`;
     expect(add(around(before))).toBe(around(after));
@@ -51,14 +50,19 @@ describe('an entry of a list that is there', () => {
     expect(add(crlf(around(before)))).toBe(crlf(around(after)));
   });
 
-  test('the last one without a comma, but with a comment: the comment stays on a line of an entry', () => {
+  test('the last one without a comma, but with a comment: the comment stays with its entry', () => {
     const edited = add('[network]\nallow = [\n  "a.test" # a, b\n]\n');
-    expect(edited).toBe('[network]\nallow = [\n  "a.test",\n  "new.test" # a, b\n]\n');
+    expect(edited).toBe('[network]\nallow = [\n  "a.test",# a, b\n  "new.test"\n]\n');
+  });
+
+  test('a comma on the next line moves to its entry', () => {
+    const edited = add('[network]\nallow = [\n  "a.test"\n  ,\n]\n');
+    expect(edited).toBe('[network]\nallow = [\n  "a.test",\n  "new.test",\n]\n');
   });
 
   test('aligned below the first', () => {
     const before = '[network]\nallow = ["a.test",\n         "b.test"]\n';
-    expect(add(before)).toBe('[network]\nallow = ["a.test",\n         "b.test", "new.test"]\n');
+    expect(add(before)).toBe('[network]\nallow = ["a.test",\n         "b.test",\n         "new.test"]\n');
   });
 
   test('a byte order mark stays in front', () => {
@@ -66,16 +70,16 @@ describe('an entry of a list that is there', () => {
     expect(add('\uFEFF')).toBe('\uFEFF[network]\nallow = ["new.test"]\n');
   });
 
-  test('one that is there changes nothing', () => {
+  test('an entry that exists changes nothing', () => {
     const text = '[network]\nallow = ["new.test"] # as it is\n';
     expect(add(text)).toBe(text);
   });
 });
 
-describe('a list that is not there yet', () => {
+describe('a list that is missing', () => {
   test.each([
     [
-      'its table is',
+      'its table exists',
       '[network] # all\ndeny = ["x.test"]\n',
       '[network] # all\nallow = ["new.test"]\ndeny = ["x.test"]\n',
     ],
@@ -89,17 +93,17 @@ describe('a list that is not there yet', () => {
     ],
     ['no line feed at the end', '[env]\nA = "1"', '[env]\nA = "1"\n\n[network]\nallow = ["new.test"]\n'],
     ['CRLF', 'version = 1\r\n', 'version = 1\r\n\r\n[network]\r\nallow = ["new.test"]\r\n'],
-    ['an inline table', 'network = { deny = [] }\n', 'network = { allow = ["new.test"], deny = [] }\n'],
-    ['an empty inline table', 'network = {}\n', 'network = { allow = ["new.test"] }\n'],
+    ['an inline table', 'network = { deny = [] }\n', 'network = { deny = [], allow = ["new.test"] }\n'],
+    ['an empty inline table', 'network = {}\n', 'network = {allow = ["new.test"]}\n'],
     [
       'a dotted key beside',
       'version = 1\nnetwork.deny = []\n',
-      'version = 1\nnetwork.allow = ["new.test"]\nnetwork.deny = []\n',
+      'version = 1\nnetwork.deny = []\nnetwork.allow = ["new.test"]\n',
     ],
     [
       'a table of tables below it',
       'version = 1\n\n# only reading\n[[network.http]]\nhost = "a.test"\n',
-      'version = 1\n\n[network]\nallow = ["new.test"]\n\n# only reading\n[[network.http]]\nhost = "a.test"\n',
+      'version = 1\n\n# only reading\n[[network.http]]\nhost = "a.test"\n\n[network]\nallow = ["new.test"]\n',
     ],
   ])('%s', (_name, before, after) => expect(add(before)).toBe(after));
 
@@ -107,7 +111,7 @@ describe('a list that is not there yet', () => {
     [
       'its sandbox is',
       '[sandboxes.review]\ncount = 2\n\n# other\n[sandboxes.dev]\n',
-      '[sandboxes.review]\ncount = 2\n\n[sandboxes.review.network]\nallow = ["new.test"]\n\n# other\n[sandboxes.dev]\n',
+      '[sandboxes.review]\ncount = 2\n\n# other\n[sandboxes.dev]\n\n[sandboxes.review.network]\nallow = ["new.test"]\n',
     ],
     [
       'its sandbox with a network',
@@ -117,27 +121,28 @@ describe('a list that is not there yet', () => {
     [
       'its sandbox inline',
       '[sandboxes]\nreview = { count = 2 }\n',
-      '[sandboxes]\nreview = { network.allow = ["new.test"], count = 2 }\n',
+      '[sandboxes]\nreview = { count = 2, network = {allow = ["new.test"]} }\n',
     ],
     [
       'its sandbox dotted',
       '[sandboxes]\nreview.count = 2\n',
-      '[sandboxes]\nreview.network.allow = ["new.test"]\nreview.count = 2\n',
+      '[sandboxes]\nreview.count = 2\n\n[sandboxes.review.network]\nallow = ["new.test"]\n',
     ],
     ['nothing of it', 'version = 1\n', 'version = 1\n\n[sandboxes.review.network]\nallow = ["new.test"]\n'],
   ])('below [sandboxes]: %s', (_name, before, after) => expect(add(before, REVIEW)).toBe(after));
 });
 
-describe('what cannot be extended', () => {
+describe('a text that cannot be extended', () => {
   test.each([
     ['no TOML', '[network\n'],
-    ['something else in its place', '[network]\nallow = "a.test"\n'],
+    ['another value in its place', '[network]\nallow = "a.test"\n'],
     ['a table in its place', '[network.allow]\na = 1\n'],
     ['a list of tables on the way', '[[network]]\ndeny = []\n'],
+    ['a list in a text of mixed line ends', '[network]\r\nallow = ["a.test"]\ndeny = []\r\n'],
   ])('is refused: %s', (_name, text) => expect(add(text)).toBeUndefined());
 });
 
-test('whatever the text: the result means the old values and the entry, and the old characters are all there', () => {
+test('any text: the result means the old values and the entry, and keeps the old characters and line ends', () => {
   const comment = fc.constantFrom('', ' # c', ' # "x", ]', ' # é');
   const gap = fc.constantFrom(' ', '\n', '\n  ', '\n\t', '\n  # c, ]\n  ');
   const element = fc.constantFrom('"a.test"', "'b.test'", '"""c"""', '"d\\"]"', "'''e]'''");
@@ -162,10 +167,11 @@ test('whatever the text: the result means the old values and the entry, and the 
       const edited = add(text, path);
       if (edited === undefined || edited === text) return;
       edits += 1;
-      const at = [...edited].findIndex((char, index) => char !== [...text][index]);
-      const added = edited.length - text.length;
-      const cuts = Array.from({ length: added + 1 }, (_, back) => Math.max(0, at - back));
-      expect(cuts.some((cut) => edited.slice(0, cut) + edited.slice(cut + added) === text)).toBe(true);
+      const [old = '', kept = ''] = [text, edited].map((one) => one.replaceAll(/[\s,]/g, ''));
+      const cut = [...old].findIndex((char, index) => char !== kept[index]);
+      expect(kept.endsWith(cut < 0 ? '' : old.slice(cut))).toBe(true);
+      const feeds = (one: string) => one.replaceAll('\r\n', '').includes('\n');
+      expect(feeds(edited)).toBe(feeds(text) || !text.includes('\n'));
       const value = path.reduce<unknown>((node, key) => (node as Record<string, unknown>)[key], parseText(edited));
       expect((value as string[]).at(-1)).toBe('new.test');
     }),
