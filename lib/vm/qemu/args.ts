@@ -121,10 +121,11 @@ function accelerator(facts: QemuFacts): string[] {
 
 function memory(ram: Ram, mib: number, facts: QemuFacts): string {
   if (ram.kind === 'private') return `memory-backend-ram,id=ram,size=${mib}M`;
-  if (ram.kind === 'capture') return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=on`;
+  if (ram.kind === 'capture')
+    return `memory-backend-file,id=ram,size=${mib}M,mem-path=${optionValue(ram.file)},share=on`;
   // Before 8.2 the file is opened read-write even for a private view: see the seal in lib/image/store/store.ts.
   const readonly = versionAtLeast(facts.version, 8, 2) ? ',readonly=on,rom=off' : '';
-  return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=off${readonly}`;
+  return `memory-backend-file,id=ram,size=${mib}M,mem-path=${optionValue(ram.file)},share=off${readonly}`;
 }
 
 function kernelCommandLine(shape: VmConfig, facts: QemuFacts): string {
@@ -156,7 +157,7 @@ function diskArgs(disk: Disk, index: number): string[] {
   const id = `disk${index}`;
   const options = [
     `id=${id}`,
-    `file=${disk.path.replaceAll(',', ',,')}`,
+    `file=${optionValue(disk.path)}`,
     `format=${disk.format}`,
     'if=none',
     `readonly=${disk.readonly ? 'on' : 'off'}`,
@@ -175,9 +176,14 @@ function backingOptions(backing: string[]): string[] {
     return [
       `${at}driver=${index === backing.length - 1 ? 'raw' : 'qcow2'}`,
       `${at}file.driver=file`,
-      `${at}file.filename=${path.replaceAll(',', ',,')}`,
+      `${at}file.filename=${optionValue(path)}`,
     ];
   });
+}
+
+/** QEMU reads a doubled comma as a part of the value. */
+export function optionValue(path: string): string {
+  return path.replaceAll(',', ',,');
 }
 
 export function versionAtLeast(version: string, major: number, minor: number): boolean {

@@ -71,10 +71,16 @@ describe('QEMU arguments', () => {
     ]);
   });
 
-  test('only a clone waits for its device state; a comma in a path is no option', () => {
+  test('only a clone waits for its device state', () => {
     expect(args().slice(-1)).toEqual(['-S']);
     expect(args().includes('-incoming')).toBe(false);
     expect(args({}, { kind: 'clone', file: '/r' }).slice(-3)).toEqual(['-S', '-incoming', 'defer']);
+  });
+
+  test('a comma in a path does not begin an option', () => {
+    const file = '/home/a,share=off/ram';
     expect(argOf(args(), '-drive')).toContain('file=/i/disk,,1.qcow2,');
+    for (const kind of ['capture', 'clone'] as const)
+      expect(argOf(args({}, { kind, file }), '-object')).toContain(',mem-path=/home/a,,share=off/ram,share=');
   });
 });
