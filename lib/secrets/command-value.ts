@@ -10,6 +10,7 @@ export function runForValue(name: string, argv: readonly string[], ms = COMMAND_
   const [program = '', ...args] = argv;
   return new Promise((resolve, reject) => {
     const options = { cwd: '/', timeout: ms, killSignal: 'SIGKILL', maxBuffer: OUTPUT_MAX, encoding: 'utf8' } as const;
+    // Not by lib/system/run-tool.ts: its errors hold the output, and this ends a program that prints too much.
     const child = execFile(program, args, options, (error, stdout) => {
       if (error === null) return resolve(stdout.replace(/\r?\n$/, ''));
       reject(

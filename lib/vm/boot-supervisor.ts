@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
 import { GuestConnection } from '../guest/client/connection.ts';
 import { within } from '../system/deadline.ts';
-import { isAlive } from '../system/run-tool.ts';
+import { isAlive } from '../system/process-identity.ts';
 import type { BootOptions, VmConfig, VmDriver, VmPaths, VmProcess } from './driver.ts';
 
 export interface BootedVm {

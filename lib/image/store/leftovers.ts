@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../../errors.ts';
-import { isAlive, startTimeOf } from '../../system/run-tool.ts';
+import { isAlive, startTimeOf } from '../../system/process-identity.ts';
 
 export interface Building {
   layer: { kind: string; key: string };

@@ -4,7 +4,7 @@ import { readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, SbxError } from '../../errors.ts';
 import { takeLock } from '../../system/file-lock.ts';
-import { startTimeOf } from '../../system/run-tool.ts';
+import { startTimeOf } from '../../system/process-identity.ts';
 import { abandoned, BUILDING, type Building, bytesIn, discard, readBuilding, sweep } from './leftovers.ts';
 import {
   damageOf,

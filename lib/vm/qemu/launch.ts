@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } fro
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
-import { toolMissing } from '../../system/run-tool.ts';
+import { toolMissing } from '../../system/tool-path.ts';
 import type { VmConfig, VmPaths, VmProcess } from '../driver.ts';
 import { buildQemuArgs, type QemuFacts, type Ram, versionAtLeast } from './args.ts';
 import { buildJailArgs } from './jail.ts';

@@ -1,5 +1,5 @@
 /** The monitor of a running VM: opened, asked how the VM is, told to let it go on. */
-import { isAlive } from '../../system/run-tool.ts';
+import { isAlive } from '../../system/process-identity.ts';
 import type { VmHealth, VmPaths, VmProcess } from '../driver.ts';
 import { Qmp } from './qmp.ts';
 import { findVm } from './vm-process.ts';

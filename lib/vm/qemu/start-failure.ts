@@ -1,7 +1,7 @@
 /** Why QEMU or its jail did not start, from what they wrote. */
 import { readFileSync } from 'node:fs';
 import { SbxError } from '../../errors.ts';
-import { toolMissing } from '../../system/run-tool.ts';
+import { toolMissing } from '../../system/tool-path.ts';
 import type { VmPaths } from '../driver.ts';
 
 export function notStarted(places: VmPaths): SbxError {

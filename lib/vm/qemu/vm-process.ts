@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, startTimeOf } from '../../system/run-tool.ts';
+import { isAlive, startTimeOf } from '../../system/process-identity.ts';
 import type { VmExit, VmPaths, VmProcess } from '../driver.ts';
 
 export function findVm(places: VmPaths): VmProcess | undefined {

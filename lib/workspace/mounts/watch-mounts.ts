@@ -3,7 +3,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SbxError } from '../../errors.ts';
-import { isAlive, startTimeOf } from '../../system/run-tool.ts';
+import { isAlive, startTimeOf } from '../../system/process-identity.ts';
 import { checkMounts, type MountCheck, type MountFault } from './check-mounts.ts';
 import { restoreMounts } from './restore-mounts.ts';
 

@@ -17,7 +17,7 @@ import { type BakeStep, BUNDLE_SCRIPT, trustSteps } from '../../../../lib/image/
 import { ensureBaked } from '../../../../lib/image/bake/baked-layer.ts';
 import type { ImageBuild } from '../../../../lib/image/store/image-build.ts';
 import { type Layer, openStore, type Store } from '../../../../lib/image/store/store.ts';
-import { startTimeOf } from '../../../../lib/system/run-tool.ts';
+import { startTimeOf } from '../../../../lib/system/process-identity.ts';
 import { listenAt } from '../../../../lib/system/unix-socket.ts';
 import type { VmDriver, VmPaths } from '../../../../lib/vm/driver.ts';
 

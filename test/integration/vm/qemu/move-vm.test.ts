@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { homeOf, instancePaths } from '../../../../lib/paths.ts';
-import { isAlive, startTimeOf } from '../../../../lib/system/run-tool.ts';
+import { isAlive, startTimeOf } from '../../../../lib/system/process-identity.ts';
 import type { VmPaths } from '../../../../lib/vm/driver.ts';
 import { createQemuDriver } from '../../../../lib/vm/qemu/driver.ts';
 import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
