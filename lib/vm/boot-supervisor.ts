@@ -29,17 +29,17 @@ const BOOT_DEADLINE_MS = 90_000;
 /** @throws SbxError `vm-boot-failed` with the console's tail, after every attempt failed; the signal's reason once it aborts: no attempt follows. */
 export async function bootSupervised(
   driver: VmDriver,
-  shape: VmConfig,
-  places: VmPaths,
+  config: VmConfig,
+  paths: VmPaths,
   options: SupervisedBootOptions = {},
 ): Promise<BootedVm> {
   const attempts = options.attempts ?? 2;
   for (let attempt = 1; ; attempt += 1) {
-    writeFileSync(places.console, '', { mode: 0o600 });
+    writeFileSync(paths.console, '', { mode: 0o600 });
     try {
-      return await bootOnce(driver, shape, places, options);
+      return await bootOnce(driver, config, paths, options);
     } catch (error) {
-      await driver.destroy(places);
+      await driver.destroy(paths);
       // Given up: whoever did so does something else to it next.
       options.signal?.throwIfAborted();
       const final = attempt >= attempts || (error instanceof SbxError && error.code !== 'vm-boot-failed');
@@ -50,15 +50,15 @@ export async function bootSupervised(
 
 async function bootOnce(
   driver: VmDriver,
-  shape: VmConfig,
-  places: VmPaths,
+  config: VmConfig,
+  paths: VmPaths,
   options: SupervisedBootOptions,
 ): Promise<BootedVm> {
   const deadlineMs = options.deadlineMs ?? BOOT_DEADLINE_MS;
   using signal = within(deadlineMs, options.signal);
-  const process = await driver.boot(shape, places, { ...options, signal });
+  const process = await driver.boot(config, paths, { ...options, signal });
   try {
-    return { process, guest: await connectGuest(driver, places, process, signal) };
+    return { process, guest: await connectGuest(driver, paths, process, signal) };
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof SbxError && error.code === 'no-space') throw error;
@@ -69,7 +69,7 @@ async function bootOnce(
         ? 'the virtual machine ended while it started'
         : `the virtual machine did not come up within ${deadlineMs / 1000} s`,
       {
-        why: `the end of its console:\n${consoleTail(places.console)}`,
+        why: `the end of its console:\n${consoleTail(paths.console)}`,
         hint: 'try again; if it stays so, run `sbx doctor`',
         cause: error,
       },
@@ -80,7 +80,7 @@ async function bootOnce(
 /** Waits until the agent of a new VM answers. Also fails as soon as the VM's process has ended. */
 async function connectGuest(
   driver: VmDriver,
-  places: VmPaths,
+  paths: VmPaths,
   process: VmProcess,
   signal: AbortSignal,
 ): Promise<GuestConnection> {
@@ -88,12 +88,12 @@ async function connectGuest(
   const watching = (async () => {
     for (let looks = 1; !ended.signal.aborted && isAlive(process); looks += 1) {
       await sleep(LOOK_MS, undefined, { signal: ended.signal }).catch(() => {});
-      if (looks % HEALTH_LOOKS === 0 && (await driver.health(places)) === 'disk-full') ended.abort(noSpace());
+      if (looks % HEALTH_LOOKS === 0 && (await driver.health(paths)) === 'disk-full') ended.abort(noSpace());
     }
     ended.abort(new SbxError('vm-died', 'the virtual machine ended'));
   })();
   try {
-    return await GuestConnection.connect(places.agent, {
+    return await GuestConnection.connect(paths.agent, {
       fresh: true,
       signal: AbortSignal.any([signal, ended.signal]),
     });

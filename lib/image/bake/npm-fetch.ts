@@ -11,14 +11,14 @@ import { NPM_DISK, stagedSteps } from './npm-steps.ts';
 export interface NpmFetch {
   steps: BakeStep[];
   /** Of the bake's machine, whose door is open */
-  places: VmPaths;
+  paths: VmPaths;
   signal: AbortSignal | undefined;
 }
 
 /** The steps that are left to the guest, and the disks that they read. */
 export async function fetchNpm(
   { deps, request, events }: ImageBuild,
-  { steps, places, signal }: NpmFetch,
+  { steps, paths, signal }: NpmFetch,
 ): Promise<{ steps: BakeStep[]; disks: Disk[] }> {
   const packages = steps.flatMap((step) => step.npm ?? []);
   if (!canStage(packages) || distributionOf(request.base) === undefined) return { steps, disks: [] };
@@ -28,8 +28,8 @@ export async function fetchNpm(
     const path = await stageNpm({
       packages,
       // Removed with the rest of the machine.
-      dir: places.dir,
-      egress: places.egress,
+      dir: paths.dir,
+      egress: paths.egress,
       node,
       npm,
       env: request.env,

@@ -8,7 +8,7 @@ const LOOK_MS = 2_000;
 /** @throws SbxError `no-space`, and `full` is aborted, as soon as the machine waits for space. */
 export async function whileSpace(
   driver: VmDriver,
-  places: VmPaths,
+  paths: VmPaths,
   work: (full: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const full = new AbortController();
@@ -17,7 +17,7 @@ export async function whileSpace(
     rejectFull = reject;
   });
   const timer = setInterval(async () => {
-    if ((await driver.health(places)) !== 'disk-full') return;
+    if ((await driver.health(paths)) !== 'disk-full') return;
     const error = noSpace();
     rejectFull(error);
     full.abort(error);

@@ -38,7 +38,7 @@ export interface ImageDeps {
   driver: VmDriver;
   runtimeParts: () => Promise<RuntimeParts>;
   /** Serves the gateway's socket of a bake with the presets' hosts; the returned function shuts it */
-  openEgress: (places: VmPaths, name: string) => Promise<() => Promise<void>>;
+  openEgress: (paths: VmPaths, name: string) => Promise<() => Promise<void>>;
   /** Folder of bake logs */
   logs: string;
 }

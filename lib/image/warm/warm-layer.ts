@@ -66,16 +66,16 @@ interface Capture {
 
 async function capture({ deps, request }: ImageBuild, { dir, platform, parent, signal }: Capture): Promise<void> {
   const { cpus, memoryBytes } = request;
-  const places = bakePaths(dir);
-  await mkdir(places.dir, { mode: 0o700 });
+  const paths = bakePaths(dir);
+  await mkdir(paths.dir, { mode: 0o700 });
   try {
     const files = { ram: join(dir, WARM_FILES.ram), device: join(dir, WARM_FILES.device) };
-    const shape = bakeConfig({ dir, parent, platform, cpus, memoryBytes });
-    const { guest } = await bootSupervised(deps.driver, shape, places, { ramFile: files.ram, signal });
-    await warmUp(guest, places.setup);
-    await deps.driver.snapshot(places, files, signal);
+    const config = bakeConfig({ dir, parent, platform, cpus, memoryBytes });
+    const { guest } = await bootSupervised(deps.driver, config, paths, { ramFile: files.ram, signal });
+    await warmUp(guest, paths.setup);
+    await deps.driver.snapshot(paths, files, signal);
   } finally {
-    await deps.driver.destroy(places);
-    await rm(places.dir, { recursive: true, force: true });
+    await deps.driver.destroy(paths);
+    await rm(paths.dir, { recursive: true, force: true });
   }
 }

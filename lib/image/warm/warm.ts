@@ -47,7 +47,7 @@ function rehearsal(): Identity {
     machineId: '0'.repeat(32),
     hostname: 'sbx',
     mounts: [],
-    // No certificate, but the places of one are made.
+    // No certificate, but the files of one are made.
     ca: '\n',
   };
 }

@@ -33,15 +33,15 @@ export type Ram =
   | { kind: 'clone'; file: string };
 
 export interface QemuArgsInput {
-  shape: VmConfig;
+  config: VmConfig;
   facts: QemuFacts;
   ram: Ram;
   /** Marks the processes of this VM: see `find` */
   marker: string;
 }
 
-export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): string[] {
-  const mib = Math.floor(shape.memoryBytes / 1024 ** 2);
+export function buildQemuArgs({ config, facts, ram, marker }: QemuArgsInput): string[] {
+  const mib = Math.floor(config.memoryBytes / 1024 ** 2);
   return [
     '-name',
     marker,
@@ -54,17 +54,17 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     machine(facts),
     ...accelerator(facts),
     '-smp',
-    String(shape.cpus),
+    String(config.cpus),
     '-m',
     `${mib}M`,
     '-object',
     memory(ram, mib, facts),
     '-kernel',
-    shape.kernel,
+    config.kernel,
     '-initrd',
-    shape.initrd,
+    config.initrd,
     '-append',
-    kernelCommandLine(shape, facts),
+    kernelCommandLine(config, facts),
     '-chardev',
     `socket,id=qmp,path=${JAIL.run}/qmp,server=on,wait=off`,
     '-mon',
@@ -83,7 +83,7 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     `socket,id=setup,path=${JAIL.run}/setup,server=on,wait=off`,
     '-device',
     'virtserialport,chardev=setup,name=sbx.setup',
-    ...shape.disks.flatMap(diskArgs),
+    ...config.disks.flatMap(diskArgs),
     '-fsdev',
     `local,id=export,path=${JAIL.export},security_model=none,multidevs=remap`,
     '-device',
@@ -128,7 +128,7 @@ function memory(ram: Ram, mib: number, facts: QemuFacts): string {
   return `memory-backend-file,id=ram,size=${mib}M,mem-path=${optionValue(ram.file)},share=off${readonly}`;
 }
 
-function kernelCommandLine(shape: VmConfig, facts: QemuFacts): string {
+function kernelCommandLine(config: VmConfig, facts: QemuFacts): string {
   // The guest's counter is the host's own, at a rate that is known. Left to itself a kernel measures it against interrupts that come late, calls it
   // unstable and counts ticks instead: then a clock loses what a busy host delays, and an idle machine wakes 250 times a second.
   const timer =
@@ -147,7 +147,7 @@ function kernelCommandLine(shape: VmConfig, facts: QemuFacts): string {
     'random.trust_cpu=on',
     ...timer,
     ...speed,
-    shape.cmdline,
+    config.cmdline,
   ]
     .filter(Boolean)
     .join(' ');

@@ -12,7 +12,7 @@ export function identityOf(binary: string, facts: QemuFacts): string {
   const { size, mtimeMs } = statSync(binary);
   // A guest counts time by the rate that its kernel was told. One that is measured anew at each boot of the host differs by a little each time.
   const tscKhz = facts.tscKhz === undefined ? undefined : Math.round(facts.tscKhz / 1000) * 1000;
-  const args = buildQemuArgs({ shape: ANY, facts: { ...facts, tscKhz }, ram: { kind: 'private' }, marker: '' });
+  const args = buildQemuArgs({ config: ANY, facts: { ...facts, tscKhz }, ram: { kind: 'private' }, marker: '' });
   return createHash('sha256')
     .update(JSON.stringify([facts.accel, facts.version, size, mtimeMs, args]))
     .digest('hex')

@@ -4,7 +4,7 @@ import type { VmPaths } from '../driver.ts';
 import { emptyDirOf } from './launch.ts';
 import { markersOf, movedFrom } from './vm-process.ts';
 
-/** The marker first: from there on both places find its processes. The folder of `from` stays, for whoever owns it. */
+/** The marker first: from there on both paths find its processes. The folder of `from` stays, for whoever owns it. */
 export function moveVm(from: VmPaths, to: VmPaths): void {
   writeFileSync(movedFrom(to), markersOf(from).at(-1) ?? '', { mode: 0o600 });
   for (const path of [to.run, to.egress, emptyDirOf(to)]) rmSync(path, { recursive: true, force: true });

@@ -106,8 +106,8 @@ interface BakeOptions {
 function bake(run: Run, { trust = PEM, first = [], signal }: BakeOptions = {}): Promise<unknown> {
   const startTime = startTimeOf(process.pid) ?? '';
   const driver: Partial<VmDriver> = {
-    boot: async (_shape, places) => {
-      await boot(run, places);
+    boot: async (_config, paths) => {
+      await boot(run, paths);
       return { pid: process.pid, startTime, accel: 'tcg', startedAt: '' };
     },
     find: () => (machine === undefined ? undefined : { pid: process.pid, startTime, accel: 'tcg', startedAt: '' }),
