@@ -1,4 +1,4 @@
-/** The floor of every start: the same snapshot, resumed without sbx. */
+/** Measures the floor of every start: the same snapshot, resumed without sbx. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { createQemuDriver } from '../lib/vm/qemu/driver.ts';
 import { timed } from './table.ts';
 import type { World } from './world.ts';
 
-/** What the world's sandbox is cloned from. */
+/** The image of the world's sandbox. */
 export async function imageOf(world: World): Promise<{ image: WarmImage; probes: string }> {
   const home = homeOf({ SBX_HOME: world.home });
   const all = await new DaemonClient({ socketPath: home.daemon.socket }).list();

@@ -1,4 +1,4 @@
-/** Cold boots that come up, or say why not: a deadline, one retry, and the end of the console in the error. */
+/** Boots a VM with a deadline and one retry; the error holds the end of the console. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
@@ -20,7 +20,7 @@ export interface SupervisedBootOptions extends BootOptions {
 }
 
 const LOOK_MS = 100;
-/** Looks at the process for one question to the monitor */
+/** Checks of the process for each query to the monitor */
 const HEALTH_LOOKS = 30;
 
 /** A boot takes 5–10 s under emulation; a loaded host takes several times as long. */
@@ -40,7 +40,7 @@ export async function bootSupervised(
       return await bootOnce(driver, config, paths, options);
     } catch (error) {
       await driver.destroy(paths);
-      // Given up: whoever did so does something else to it next.
+      // Cancelled: the caller handles the VM next.
       options.signal?.throwIfAborted();
       const final = attempt >= attempts || (error instanceof SbxError && error.code !== 'vm-boot-failed');
       if (final) throw error;
@@ -70,7 +70,7 @@ async function bootOnce(
         : `the virtual machine did not come up within ${deadlineMs / 1000} s`,
       {
         why: `the end of its console:\n${consoleTail(paths.console)}`,
-        hint: 'try again; if it stays so, run `sbx doctor`',
+        hint: 'try again; if the error persists, run `sbx doctor`',
         cause: error,
       },
     );
@@ -103,7 +103,7 @@ async function connectGuest(
   }
 }
 
-/** Of a machine that waits for space which may never come. */
+/** For a VM that waits for space which may never come. */
 export function noSpace(): SbxError {
   return new SbxError('no-space', 'the disk of the virtual machine could not grow: no space is left on the host', {
     hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',

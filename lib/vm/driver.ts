@@ -79,13 +79,13 @@ export interface VmDriver {
   find(paths: VmPaths): VmProcess | undefined;
   /** How the last process of these paths ended; undefined when none was started since `destroy`. */
   lastExit(paths: VmPaths): VmExit | undefined;
-  /** Asked of the monitor. MUST NOT throw. */
+  /** Queries the monitor. MUST NOT throw. */
   health(paths: VmPaths): Promise<VmHealth>;
-  /** Lets a VM that waits go on: the write that failed is tried again. */
+  /** Continues a VM that waits; the failed write is tried again. */
   resume(paths: VmPaths): Promise<void>;
   /** Ends the VM at once and waits until its processes are gone. */
   destroy(paths: VmPaths): Promise<void>;
-  /** The running VM of `from` becomes the one of `to`, which MUST have none. Cut off anywhere, `destroy` of `from` still ends it. */
+  /** Moves the running VM of `from` to `to`, which MUST have none. If interrupted anywhere, `destroy` of `from` still ends it. */
   move(from: VmPaths, to: VmPaths): void;
   /** Part of a warm snapshot's key: monitor build, machine, CPU model, accelerator. */
   identity(): Promise<string>;
@@ -93,7 +93,7 @@ export interface VmDriver {
 
 export interface StartOptions {
   signal?: AbortSignal | undefined;
-  /** Called when the jail stands and before the guest's first instruction. What it throws ends the VM */
+  /** Called when the jail is complete and before the guest's first instruction. An error ends the VM */
   beforeRun?: ((vm: VmProcess) => Promise<void>) | undefined;
 }
 

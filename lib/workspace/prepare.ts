@@ -1,4 +1,4 @@
-/** Everything a VM's workspace needs before it starts: looks, makes mountStubs, plans the mounts. */
+/** Prepares the workspace of a VM: scans it, makes mount stubs, plans the mounts. */
 import { lstatSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -21,7 +21,7 @@ export interface WorkspaceRequest {
   readonly: string[];
   unprotect: string[];
   mounts: { host: string; guest: string; readonly: boolean }[];
-  /** Where made placeholders are written down */
+  /** File that lists the mount stubs made */
   mountStubRecord: string;
   /** Folders that no mount may show: the state folder of sbx */
   forbidden: string[];
@@ -33,7 +33,7 @@ export interface PreparedWorkspace {
   jailMounts: JailMount[];
   /** What the guest mounts: below the export, and where to */
   guestMounts: { source: string; target: string }[];
-  /** What each mount shows, by its target: device and inode, when it was looked at. See lib/workspace/mounts/check-mounts.ts */
+  /** What each mount shows, by its target: device and inode, when it was scanned. See lib/workspace/mounts/check-mounts.ts */
   identities: Record<string, string>;
 }
 

@@ -1,4 +1,4 @@
-/** A layer that is made by running steps in a machine on the layer below it: packages, agent. */
+/** Builds a layer by running steps in a VM on the layer below it: packages, agent. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bootSupervised } from '../../vm/boot-supervisor.ts';

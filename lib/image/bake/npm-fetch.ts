@@ -1,4 +1,4 @@
-/** The npm packages of a bake: fetched on the host where that gives the same, on a base whose C library is known. Otherwise the guest's npm does it. */
+/** Fetches the npm packages of a bake on the host where the result is the same: on a base whose C library is known. Otherwise the guest's npm does it. */
 import { SbxError } from '../../errors.ts';
 import type { Disk, VmPaths } from '../../vm/driver.ts';
 import { distributionOf } from '../base/distribution.ts';
@@ -10,12 +10,12 @@ import { NPM_DISK, stagedSteps } from './npm-steps.ts';
 
 export interface NpmFetch {
   steps: BakeStep[];
-  /** Of the bake's machine, whose door is open */
+  /** Paths of the bake's VM, whose egress proxy listens */
   paths: VmPaths;
   signal: AbortSignal | undefined;
 }
 
-/** The steps that are left to the guest, and the disks that they read. */
+/** Returns the steps that remain for the guest, and the disks that they read. */
 export async function fetchNpm(
   { deps, request, events }: ImageBuild,
   { steps, paths, signal }: NpmFetch,

@@ -1,4 +1,4 @@
-/** ProjectMutex a tar into an ext4 image, without root and with the tar's owners. */
+/** Turns tars into an ext4 image, without root and with the owners in the tars. */
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { run } from '../../system/run-tool.ts';

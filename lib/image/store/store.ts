@@ -73,7 +73,7 @@ export function openStore(root: string): Store {
       const record = await readRecord(dir);
       if (record !== undefined && (await isAsSealed(root, dir, record))) return use(dir, record);
       if (statSync(dir, { throwIfNoEntry: false }) === undefined) return undefined;
-      // What one process has found damaged, another one may have built again since: the lock, and look anew.
+      // Another process may have built the damaged layer again meanwhile: check again under the lock.
       using _lock = await takeLock(lockOf(kind, key));
       return findOrDiscard(dir, temporary, options?.onDamaged);
     },

@@ -1,4 +1,4 @@
-/** Which accelerator really works: hardware is believed only after a probe guest has run on it. */
+/** Finds the accelerator that works: KVM is used only after a probe guest has run on it. */
 import { access, constants, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ export interface AccelReport {
   reason: string;
 }
 
-/** Where a host says what it is; other files in tests. */
+/** Files that describe the host; other ones in tests. */
 const HOST = { kvm: '/dev/kvm', cpuinfo: '/proc/cpuinfo', bootId: '/proc/sys/kernel/random/boot_id' };
 
 /** Facts about QEMU and this host, cached in `cacheFile` for one boot of the host and one binary. */

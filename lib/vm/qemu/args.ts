@@ -1,4 +1,4 @@
-/** QEMU's command line from facts: pure, tested without QEMU. */
+/** Builds QEMU's command line from facts: pure, tested without QEMU. */
 import type { Accel, Disk, VmConfig } from '../driver.ts';
 
 /** Where things lie inside the jail */
@@ -102,7 +102,7 @@ export function buildQemuArgs({ config, facts, ram, marker }: QemuArgsInput): st
     // elevate to: no capabilities, one user id, no_new_privs. What can be started is what the jail holds.
     '-sandbox',
     'on,obsolete=deny,resourcecontrol=deny',
-    // Nothing runs before the jail was looked at.
+    // Nothing runs before the jail is checked.
     '-S',
     ...(ram.kind === 'clone' ? ['-incoming', 'defer'] : []),
   ];
@@ -129,7 +129,7 @@ function memory(ram: Ram, mib: number, facts: QemuFacts): string {
 }
 
 function kernelCommandLine(config: VmConfig, facts: QemuFacts): string {
-  // The guest's counter is the host's own, at a rate that is known. Left to itself a kernel measures it against interrupts that come late, calls it
+  // The guest's counter is the host's own, at a rate that is known. Otherwise a kernel measures it against interrupts that come late, calls it
   // unstable and counts ticks instead: then a clock loses what a busy host delays, and an idle machine wakes 250 times a second.
   const timer =
     facts.accel === 'tcg' && facts.tscKhz !== undefined
@@ -169,7 +169,7 @@ function diskArgs(disk: Disk, index: number): string[] {
   return ['-drive', options.join(','), '-device', `virtio-blk-device,drive=${id},serial=${disk.serial}`];
 }
 
-/** Named here, too: what stands in the images is where the store was when they were made. */
+/** Named here, too: the paths in the images are those of the store when they were made. */
 function backingOptions(backing: string[]): string[] {
   return backing.flatMap((path, index) => {
     const at = 'backing.'.repeat(index + 1);

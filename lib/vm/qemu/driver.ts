@@ -1,4 +1,4 @@
-/** The QEMU driver: jailed processes that live on without us. */
+/** Runs VMs as jailed QEMU processes that outlive their creator. */
 import { SbxError } from '../../errors.ts';
 import type { BootOptions, StartOptions, VmConfig, VmDriver, VmPaths, VmProcess, WarmFiles } from '../driver.ts';
 import { probeQemu } from './accel.ts';
@@ -41,7 +41,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   };
 }
 
-/** Asked once, and again where it failed: a host that can jail no machine has none. */
+/** Probes the host once, and again after a failure. */
 function keptFacts({ binary, bwrap, probeCache }: Record<'binary' | 'bwrap' | 'probeCache', string>) {
   let facts: Promise<QemuFacts> | undefined;
   const look = async () => {

@@ -1,4 +1,4 @@
-/** Starts QEMU in its jail, as a process that lives on without us. */
+/** Starts QEMU in its jail, as a process that outlives its creator. */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -32,6 +32,7 @@ export async function launch(input: Launch): Promise<VmProcess> {
   const log = openSync(paths.monitorLog, 'w', 0o600);
   const info = openSync(paths.process, 'w', 0o600);
   try {
+    // spawn, since the VM outlives this process.
     const child = spawn(input.bwrap, args, { stdio: ['ignore', log, log, info], detached: true, cwd: '/' });
     const ended = new Promise<'ended'>((resolve) => child.once('exit', () => resolve('ended')));
     const failed = new Promise<Error>((resolve) => child.once('error', resolve));
@@ -43,7 +44,7 @@ export async function launch(input: Launch): Promise<VmProcess> {
   }
 }
 
-/** All that bubblewrap binds has to be there. */
+/** Makes everything that bubblewrap binds. */
 function makeFiles({ paths, ram, state }: Launch): void {
   for (const path of [paths.run, paths.egress, emptyDirOf(paths)]) mkdirSync(path, { recursive: true, mode: 0o700 });
   for (const path of [paths.qmp, paths.agent, paths.setup, paths.process]) rmSync(path, { force: true });

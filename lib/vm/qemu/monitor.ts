@@ -1,4 +1,4 @@
-/** The monitor of a running VM: opened, asked how the VM is, told to let it go on. */
+/** Opens the monitor of a running VM, queries its health and continues it. */
 import { isAlive } from '../../system/process-identity.ts';
 import type { VmHealth, VmPaths, VmProcess } from '../driver.ts';
 import { Qmp } from './qmp.ts';

@@ -1,4 +1,4 @@
-/** Warm snapshots: RAM is a file that QEMU maps, the device state goes through its migration. */
+/** Takes and resumes warm snapshots: RAM is a file that QEMU maps, the device state is its migration stream. */
 import { readFileSync, renameSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
@@ -12,15 +12,15 @@ import { destroyVm, endsSoon, findVm } from './vm-process.ts';
 
 const MIGRATION_DEADLINE_MS = 120_000;
 const LOOK_MS = 5;
-/** What the writer of the device state says in the end, beside QEMU's own words */
+/** Last line of the writer of the device state, in QEMU's log */
 const WRITTEN = 'sbx: the device state is whole';
 const NOT_WRITTEN = 'sbx: the device state could not be written';
 /**
- * Behind the shell that QEMU starts: that one gets a signal as soon as QEMU has handed the last of the state over, and what still stood in the
- * pipe would be lost. A writer in the background would read nothing, but for the third descriptor.
+ * Behind the shell that QEMU starts: that one gets a signal as soon as QEMU has handed the last of the state over, and what is left in the
+ * pipe would be lost. A writer in the background could not read it without the third descriptor.
  */
 const WRITER = `exec:exec 3<&0; (cat <&3 >${JAIL.state} && echo '${WRITTEN}' || echo '${NOT_WRITTEN}') >&2 &`;
-/** Of 10 ms. It writes its disks out */
+/** 10 ms each: QEMU flushes its disks */
 const QUIT_TRIES = 6_000;
 
 /** Where the device state is captured, until the snapshot is whole. */
@@ -52,7 +52,7 @@ export async function takeSnapshot(paths: VmPaths, into: WarmFiles, signal: Abor
   renameSync(captureBeside(into.ram), into.device);
 }
 
-/** With the machine its jail ends, and every program in it: it is not told to end before. */
+/** The jail ends with the VM, and the writer with it: QEMU must not quit before. */
 async function isWritten(paths: VmPaths, signal: AbortSignal | undefined): Promise<boolean> {
   for (const until = Date.now() + MIGRATION_DEADLINE_MS; Date.now() < until; await sleep(LOOK_MS)) {
     signal?.throwIfAborted();
@@ -73,7 +73,7 @@ function notWritten(paths: VmPaths): SbxError {
   return new SbxError('vm-restore-failed', 'the snapshot could not be written', { why });
 }
 
-/** Loads the device state into a VM that waits for it, and lets it run. What is to be looked at before is looked at while it loads. */
+/** Loads the device state into a VM that waits for it and runs it. `beforeRun` is called while the state loads. */
 export async function resume(paths: VmPaths, vm: VmProcess, { signal, beforeRun }: StartOptions): Promise<void> {
   await using qmp = await openMonitor(paths, vm, { signal });
   const loading = Promise.all([

@@ -1,4 +1,4 @@
-/** Why QEMU or its jail did not start, from what they wrote. */
+/** Explains from their output why QEMU or its jail did not start. */
 import { readFileSync } from 'node:fs';
 import { SbxError } from '../../errors.ts';
 import { toolMissing } from '../../system/tool-path.ts';

@@ -1,4 +1,4 @@
-/** The processes of one VM: found by what bubblewrap wrote down and by the marker in their command line, and ended. */
+/** Finds the processes of one VM by bubblewrap's status file and the marker in their command line, and ends them. */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ export function findVm(paths: VmPaths): VmProcess | undefined {
   }
 }
 
-/** bubblewrap writes the exit code itself, so that it is known also when nobody of us was there. */
+/** bubblewrap writes the exit code itself, so that it is known also when no daemon ran. */
 export function lastExit(paths: VmPaths): VmExit | undefined {
   try {
     const code = /"exit-code":\s*(\d+)/.exec(readFileSync(paths.process, 'utf8'))?.[1];
@@ -24,7 +24,7 @@ export function lastExit(paths: VmPaths): VmExit | undefined {
   }
 }
 
-/** Its monitor closes a moment before the process is gone. */
+/** Waits for the end of a process, whose monitor closes a moment before. */
 export async function endsSoon(vm: VmProcess, tries = 50): Promise<boolean> {
   for (; tries > 0 && isAlive(vm); tries -= 1) await sleep(10);
   return !isAlive(vm);
@@ -38,7 +38,7 @@ export async function destroyVm(paths: VmPaths): Promise<void> {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It ended between the look and the signal.
+        // It ended before the signal.
       }
     }
     await sleep(3);
@@ -47,7 +47,7 @@ export async function destroyVm(paths: VmPaths): Promise<void> {
     rmSync(path, { force: true });
 }
 
-/** Stands in the command line of every process of a VM that was started here: no other process has it. */
+/** Part of the command line of every process of a VM that was started here, and of no other process. */
 export function markerOf(paths: VmPaths): string {
   return `sbx-vm:${paths.dir.replaceAll(',', '_')}`;
 }

@@ -1,4 +1,4 @@
-/** What the host's git reads or runs besides the repository's own folder: included files, a hooks folder elsewhere, filters and helpers. */
+/** Lists what the host's git reads or runs outside of the repository's own folder: included files, hooks elsewhere, filters and helpers. */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { run } from '../../system/run-tool.ts';

@@ -153,10 +153,10 @@ test('a layer whose foundation was built again with other bytes is not used, nor
   await again('other');
   const whys: string[] = [];
   expect(await store.get('packages', 'p', { onDamaged: (why) => whys.push(why) })).toBeUndefined();
-  expect(whys).toEqual(['the warm layer that it stands on was built again']);
+  expect(whys).toEqual(['the warm layer below it was built again']);
   expect(await agent()).toEqual({
     found: undefined,
-    damaged: ['the packages layer that it stands on is gone'],
+    damaged: ['the packages layer below it is gone'],
   });
 });
 
