@@ -97,7 +97,7 @@ test('the seal is what finds it: taken along with the change, nothing is noticed
 test('only touched, or copied to another disk: the content decides, once', async () => {
   utimesSync(join(layer.dir, 'ram'), new Date(0), new Date(0));
   expect((await get()).damaged).toEqual([]);
-  // Now sealed anew: a change of the content is found from the new times.
+  // Sealed again: a change of the content is found from the new times.
   flipByte(join(layer.dir, 'ram'));
   expect((await get()).damaged).toEqual(['the content of ram has changed']);
 });

@@ -55,7 +55,7 @@ describe('a monitor', () => {
     await expect(open({ deadlineMs: 50 })).rejects.toMatchObject({ code: 'qmp', message: 'QEMU does not answer' });
   });
 
-  test('that never answers is given up when nobody waits any more', async () => {
+  test('that never answers is closed when its caller aborts', async () => {
     const signal = new AbortController();
     await monitor((command) => {
       if (command === 'qmp_capabilities') return OK;

@@ -29,7 +29,7 @@ process.stdin.once('data', () => stays === '' && process.exit(0));
 setInterval(() => {}, 1000);
 console.log('up');`;
 
-/** More than fits into a pipe: when QEMU has handed it over, the end of it was read by nobody */
+/** More than fits into a pipe: when QEMU has handed it over, its end is not read yet */
 const DEVICE = 'device state '.repeat(80_000);
 
 interface Command {
@@ -45,7 +45,7 @@ let server: Server;
 let clients: Socket[];
 let commands: Command[];
 let writtenAtQuit: boolean;
-/** Also the writer that goes on behind it */
+/** Also the writer that continues behind it */
 let migration: Promise<unknown> | undefined;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'sbx-snap-'));
@@ -202,7 +202,7 @@ test('there is none of a machine that has ended', async () => {
   expect([commands, existsSync(into.device)]).toEqual([[], false]);
 });
 
-test('there is none that nobody waits for any more', async () => {
+test('none is taken after an abort', async () => {
   const given = new AbortController();
   await machine({ says: { 'query-migrate': [status('active')] } });
   const taken = snapshot(given.signal);
