@@ -1,4 +1,4 @@
-/** The floor of every start: the same snapshot, resumed without sbx. */
+/** Measures the floor of every start: the same snapshot, resumed without sbx. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { createQemuDriver } from '../lib/vm/qemu/driver.ts';
 import { timed } from './table.ts';
 import type { World } from './world.ts';
 
-/** What the world's sandbox is cloned from. */
+/** The image of the world's sandbox. */
 export async function imageOf(world: World): Promise<{ image: WarmImage; probes: string }> {
   const home = homeOf({ SBX_HOME: world.home });
   const all = await new DaemonClient({ socketPath: home.daemon.socket }).list();
@@ -26,7 +26,6 @@ export async function replay(image: WarmImage, probes: string, argv: string[]): 
   const root = mkdtempSync(join(tmpdir(), 'sbx-r-'));
   const home = homeOf({ SBX_HOME: root });
   const paths = instancePaths(home, 'bare');
-  const places = paths;
   mkdirSync(paths.dir, { recursive: true });
   const driver = createQemuDriver({ probeCache: probes });
   try {
@@ -39,7 +38,7 @@ export async function replay(image: WarmImage, probes: string, argv: string[]): 
       await driver.restore(
         { cpus: 2, memoryBytes: 1024 ** 3, kernel: image.kernel, initrd: image.initrd, cmdline: '', disks, mounts: [] },
         image.warm,
-        places,
+        paths,
       );
       await using guest = await GuestConnection.connect(paths.agent, {
         fresh: true,
@@ -51,7 +50,7 @@ export async function replay(image: WarmImage, probes: string, argv: string[]): 
       await child.exit;
     });
   } finally {
-    await driver.destroy(places);
+    await driver.destroy(paths);
     rmSync(root, { recursive: true, force: true });
   }
 }

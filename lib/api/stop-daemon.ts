@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
 import type { Home } from '../paths.ts';
 import { readHolder } from '../system/file-lock.ts';
-import { isAlive } from '../system/run-tool.ts';
+import { isAlive } from '../system/process-identity.ts';
 import type { DaemonClient } from './client.ts';
 
 const LOOK_MS = 20;

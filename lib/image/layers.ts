@@ -13,10 +13,10 @@ import type { Layer } from './store/store.ts';
 import type { WarmImage } from './warm/warm-image.ts';
 import { ensureWarmLayer, WARM_FILES } from './warm/warm-layer.ts';
 
-/** Bakes what is missing, reuses what is there. Several callers of one key share one build. */
+/** Builds missing layers and reuses the others. Several callers of one key share one build. */
 export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events: ImageEvents): Promise<WarmImage> {
   const build = { deps, request, events };
-  // A host that cannot run a machine is told so before minutes of building.
+  // Fails before minutes of building on a host that cannot run a VM.
   await deps.driver.identity();
   const { platform, base } = await ensureFoundation(build);
   const packages = await ensurePackages(build, platform, base);

@@ -10,6 +10,7 @@ export function runForValue(name: string, argv: readonly string[], ms = COMMAND_
   const [program = '', ...args] = argv;
   return new Promise((resolve, reject) => {
     const options = { cwd: '/', timeout: ms, killSignal: 'SIGKILL', maxBuffer: OUTPUT_MAX, encoding: 'utf8' } as const;
+    // execFile, since errors of lib/system/run-tool.ts hold the output, and a program that prints too much is killed here.
     const child = execFile(program, args, options, (error, stdout) => {
       if (error === null) return resolve(stdout.replace(/\r?\n$/, ''));
       reject(

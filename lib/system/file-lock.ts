@@ -7,7 +7,7 @@ import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, wr
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
-import { isAlive, startTimeOf } from './run-tool.ts';
+import { isAlive, startTimeOf } from './process-identity.ts';
 
 export interface LockOptions {
   signal?: AbortSignal | undefined;

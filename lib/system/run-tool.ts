@@ -1,83 +1,90 @@
-/** Child processes of the host: argument arrays only, output by lines, errors that say which tool failed and how. */
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { delimiter } from 'node:path';
-import { createInterface } from 'node:readline';
-import { errnoOf, SbxError } from '../errors.ts';
+/** Runs programs of the host to their end: argument arrays only, never a shell. */
+import { constants } from 'node:os';
+import { execa } from 'execa';
+import { SbxError } from '../errors.ts';
+import { orAbort, within } from './deadline.ts';
+import { toolMissing } from './tool-path.ts';
 
 export interface RunOptions {
   cwd?: string;
+  /** The whole environment; default: that of this process */
   env?: NodeJS.ProcessEnv;
-  /** Written to stdin, which is empty otherwise */
-  input?: string;
   signal?: AbortSignal | undefined;
-  /** Each line of stdout and stderr as it comes */
+  /** Milliseconds until SIGKILL, for a tool that has nothing to clean up */
+  deadlineMs?: number;
+  /** Called with each line of stdout and stderr */
   onLine?: (line: string) => void;
+}
+
+export interface ToolResult {
+  /** Exit code; 128 + the signal's number for a killed tool */
+  code: number;
+  stdout: string;
+  /** Last lines of stdout and stderr */
+  tail: string[];
 }
 
 /** Lines kept for the error message of a failed tool */
 const TAIL_LINES = 20;
 
-/** The PATH of an ordinary user often lacks the folders of `depmod` and `mke2fs`, which need no root. */
-export function pathWithTools(path: string | undefined): string {
-  const dirs = (path ?? '').split(delimiter).filter((dir) => dir !== '');
-  return [...new Set([...dirs, '/usr/sbin', '/sbin'])].join(delimiter);
-}
-
 /**
- * Runs a tool to its end and returns its stdout.
- * @throws SbxError `tool-missing` when there is no such program, `image-source` when it fails, `cancelled` on abort.
+ * Returns the stdout of a tool that succeeds.
+ * @throws SbxError `tool-missing` when there is no such program, `image-source` or `no-space` when it fails, `cancelled` on abort and deadline.
  */
 export async function run(command: string, args: string[], options: RunOptions = {}): Promise<string> {
-  const child = spawn(command, args, {
-    cwd: options.cwd,
-    env: options.env,
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    signal: options.signal,
+  const result = await runToEnd(command, args, options);
+  if (result.code !== 0) throw toolFailed(command, result);
+  return result.stdout;
+}
+
+/** Like `run`, for a tool whose exit code is an answer. @throws SbxError `tool-missing`, `cancelled` */
+export async function runToEnd(command: string, args: string[], options: RunOptions = {}): Promise<ToolResult> {
+  using deadline = options.deadlineMs === undefined ? undefined : within(options.deadlineMs, options.signal);
+  const signal = deadline ?? options.signal;
+  const child = execa(command, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: options.env ?? process.env,
+    extendEnv: false,
+    stdin: 'ignore',
+    all: true,
+    buffer: { stdout: true, stderr: false, all: false },
+    reject: false,
+    cleanup: false,
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
+    killSignal: deadline === undefined ? 'SIGTERM' : 'SIGKILL',
   });
-  const out: string[] = [];
   const tail: string[] = [];
-  const collect = async (stream: NodeJS.ReadableStream | null, keep: boolean) => {
-    if (stream === null) return;
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (keep) out.push(line);
+  const follow = async () => {
+    for await (const line of child.iterable({ from: 'all' })) {
       tail.push(line);
       if (tail.length > TAIL_LINES) tail.shift();
       options.onLine?.(line);
     }
   };
-  child.stdin?.on('error', () => {});
-  child.stdin?.end(options.input);
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => resolve(code ?? 128 + (signal === 'SIGKILL' ? 9 : 15)));
-  });
+  const ended = Promise.all([child, follow()]);
+  ended.catch(() => {});
   try {
-    const [code] = await Promise.all([ended, collect(child.stdout, true), collect(child.stderr, false)]);
-    if (code !== 0) throw toolFailed(command, code, tail);
-    return out.join('\n');
+    // execa waits until the pipes close, and a child of the killed tool may hold them open.
+    const [result] = await (signal === undefined ? ended : orAbort(ended, signal));
+    if (result.exitCode === undefined && result.signal === undefined) throw notStarted(command, result);
+    return {
+      code: result.exitCode ?? 128 + constants.signals[result.signal ?? 'SIGTERM'],
+      stdout: result.stdout,
+      tail,
+    };
   } catch (error) {
-    throw explain(error, command, options.signal);
+    if (signal?.aborted) throw new SbxError('cancelled', `${command} was cancelled`, { cause: error });
+    throw error;
   }
 }
 
-function explain(error: unknown, command: string, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return new SbxError('cancelled', `${command} was cancelled`, { cause: error });
-  if (errnoOf(error) === 'ENOENT') return toolMissing(command, error);
-  return error;
+function notStarted(command: string, { code, cause }: { code?: string | undefined; cause?: unknown }): unknown {
+  return code === 'ENOENT' ? toolMissing(command, cause) : cause;
 }
 
-export function toolMissing(command: string, cause?: unknown): SbxError {
-  return new SbxError('tool-missing', `${command} is not installed`, {
-    why: `there is no program ${command} on the PATH`,
-    hint: 'run `sbx doctor --fix`',
-    cause,
-  });
-}
-
-function toolFailed(command: string, code: number, tail: string[]): SbxError {
+function toolFailed(command: string, { code, tail }: ToolResult): SbxError {
   const text = tail.join('\n');
-  // The second is how apt says it.
+  // apt uses the second wording.
   if (/no space left on device|enough free space/i.test(text)) {
     return new SbxError('no-space', `${command} found no space left on the disk`, {
       why: tail.at(-1) ?? '',
@@ -88,20 +95,4 @@ function toolFailed(command: string, code: number, tail: string[]): SbxError {
     why: text,
     hint: 'its last lines are above',
   });
-}
-
-/** Start time of a process in clock ticks since boot, from /proc/PID/stat: with the pid it names one process for ever. */
-export function startTimeOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; only its parent has not looked yet.
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
-export function isAlive(process_: { pid: number; startTime: string }): boolean {
-  return startTimeOf(process_.pid) === process_.startTime;
 }

@@ -1,10 +1,10 @@
-/** Cold boots that come up, or say why not: a deadline, one retry, and the end of the console in the error. */
+/** Boots a VM with a deadline and one retry; the error holds the end of the console. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
 import { GuestConnection } from '../guest/client/connection.ts';
 import { within } from '../system/deadline.ts';
-import { isAlive } from '../system/run-tool.ts';
+import { isAlive } from '../system/process-identity.ts';
 import type { BootOptions, VmConfig, VmDriver, VmPaths, VmProcess } from './driver.ts';
 
 export interface BootedVm {
@@ -20,7 +20,7 @@ export interface SupervisedBootOptions extends BootOptions {
 }
 
 const LOOK_MS = 100;
-/** Looks at the process for one question to the monitor */
+/** Checks of the process for each query to the monitor */
 const HEALTH_LOOKS = 30;
 
 /** A boot takes 5–10 s under emulation; a loaded host takes several times as long. */
@@ -29,18 +29,18 @@ const BOOT_DEADLINE_MS = 90_000;
 /** @throws SbxError `vm-boot-failed` with the console's tail, after every attempt failed; the signal's reason once it aborts: no attempt follows. */
 export async function bootSupervised(
   driver: VmDriver,
-  shape: VmConfig,
-  places: VmPaths,
+  config: VmConfig,
+  paths: VmPaths,
   options: SupervisedBootOptions = {},
 ): Promise<BootedVm> {
   const attempts = options.attempts ?? 2;
   for (let attempt = 1; ; attempt += 1) {
-    writeFileSync(places.console, '', { mode: 0o600 });
+    writeFileSync(paths.console, '', { mode: 0o600 });
     try {
-      return await bootOnce(driver, shape, places, options);
+      return await bootOnce(driver, config, paths, options);
     } catch (error) {
-      await driver.destroy(places);
-      // Given up: whoever did so does something else to it next.
+      await driver.destroy(paths);
+      // Cancelled: the caller handles the VM next.
       options.signal?.throwIfAborted();
       const final = attempt >= attempts || (error instanceof SbxError && error.code !== 'vm-boot-failed');
       if (final) throw error;
@@ -50,15 +50,15 @@ export async function bootSupervised(
 
 async function bootOnce(
   driver: VmDriver,
-  shape: VmConfig,
-  places: VmPaths,
+  config: VmConfig,
+  paths: VmPaths,
   options: SupervisedBootOptions,
 ): Promise<BootedVm> {
   const deadlineMs = options.deadlineMs ?? BOOT_DEADLINE_MS;
   using signal = within(deadlineMs, options.signal);
-  const process = await driver.boot(shape, places, { ...options, signal });
+  const process = await driver.boot(config, paths, { ...options, signal });
   try {
-    return { process, guest: await connectGuest(driver, places, process, signal) };
+    return { process, guest: await connectGuest(driver, paths, process, signal) };
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof SbxError && error.code === 'no-space') throw error;
@@ -69,8 +69,8 @@ async function bootOnce(
         ? 'the virtual machine ended while it started'
         : `the virtual machine did not come up within ${deadlineMs / 1000} s`,
       {
-        why: `the end of its console:\n${consoleTail(places.console)}`,
-        hint: 'try again; if it stays so, run `sbx doctor`',
+        why: `the end of its console:\n${consoleTail(paths.console)}`,
+        hint: 'try again; if the error persists, run `sbx doctor`',
         cause: error,
       },
     );
@@ -80,7 +80,7 @@ async function bootOnce(
 /** Waits until the agent of a new VM answers. Also fails as soon as the VM's process has ended. */
 async function connectGuest(
   driver: VmDriver,
-  places: VmPaths,
+  paths: VmPaths,
   process: VmProcess,
   signal: AbortSignal,
 ): Promise<GuestConnection> {
@@ -88,12 +88,12 @@ async function connectGuest(
   const watching = (async () => {
     for (let looks = 1; !ended.signal.aborted && isAlive(process); looks += 1) {
       await sleep(LOOK_MS, undefined, { signal: ended.signal }).catch(() => {});
-      if (looks % HEALTH_LOOKS === 0 && (await driver.health(places)) === 'disk-full') ended.abort(noSpace());
+      if (looks % HEALTH_LOOKS === 0 && (await driver.health(paths)) === 'disk-full') ended.abort(noSpace());
     }
     ended.abort(new SbxError('vm-died', 'the virtual machine ended'));
   })();
   try {
-    return await GuestConnection.connect(places.agent, {
+    return await GuestConnection.connect(paths.agent, {
       fresh: true,
       signal: AbortSignal.any([signal, ended.signal]),
     });
@@ -103,7 +103,7 @@ async function connectGuest(
   }
 }
 
-/** Of a machine that waits for space which may never come. */
+/** For a VM that waits for space which may never come. */
 export function noSpace(): SbxError {
   return new SbxError('no-space', 'the disk of the virtual machine could not grow: no space is left on the host', {
     hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',

@@ -1,12 +1,12 @@
-/** Keeps a console's file small: QEMU writes all that a guest says there, and a guest can say it without end. */
+/** Bounds a console's file: QEMU appends all output of a guest, which can be endless. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 
 const MAX_BYTES = 4 * 1024 ** 2;
-/** What stays of a console that became too long */
+/** Bytes kept of a console that became too long */
 const KEEP_BYTES = 256 * 1024;
 
 /**
- * Cuts the file to its end when it is too long. QEMU has it open for appending, so it goes on at the new end: the file
+ * Cuts the file to its end when it is too long. QEMU has it open for appending, so it continues at the new end: the file
  * must be emptied in place, never replaced. What QEMU writes between the read and the cut is lost.
  * @returns whether it was cut
  */

@@ -70,22 +70,22 @@ export type VmHealth = 'running' | 'disk-full' | 'paused' | 'unknown';
  */
 export interface VmDriver {
   /** Starts from the kernel. MUST NOT return before the guest agent's port exists; throws `vm-boot-failed`, `no-jail`, `tool-missing`. */
-  boot(shape: VmConfig, places: VmPaths, options: BootOptions): Promise<VmProcess>;
-  /** Clones a warm snapshot of the same shape. Throws `vm-restore-failed`. */
-  restore(shape: VmConfig, warm: WarmFiles, places: VmPaths, options?: StartOptions): Promise<VmProcess>;
+  boot(config: VmConfig, paths: VmPaths, options: BootOptions): Promise<VmProcess>;
+  /** Clones a warm snapshot of the same config. Throws `vm-restore-failed`. */
+  restore(config: VmConfig, warm: WarmFiles, paths: VmPaths, options?: StartOptions): Promise<VmProcess>;
   /** Writes RAM and device state of a VM that was booted with `ramFile`, then ends it. */
-  snapshot(places: VmPaths, into: WarmFiles, signal?: AbortSignal): Promise<void>;
-  /** The running VM of these places, or undefined. MUST read the process file only and check the start time. */
-  find(places: VmPaths): VmProcess | undefined;
-  /** How the last process of these places ended; undefined when none was started since `destroy`. */
-  lastExit(places: VmPaths): VmExit | undefined;
-  /** Asked of the monitor. MUST NOT throw. */
-  health(places: VmPaths): Promise<VmHealth>;
-  /** Lets a VM that waits go on: the write that failed is tried again. */
-  resume(places: VmPaths): Promise<void>;
+  snapshot(paths: VmPaths, into: WarmFiles, signal?: AbortSignal): Promise<void>;
+  /** The running VM of these paths, or undefined. MUST read the process file only and check the start time. */
+  find(paths: VmPaths): VmProcess | undefined;
+  /** How the last process of these paths ended; undefined when none was started since `destroy`. */
+  lastExit(paths: VmPaths): VmExit | undefined;
+  /** Queries the monitor. MUST NOT throw. */
+  health(paths: VmPaths): Promise<VmHealth>;
+  /** Continues a VM that waits; the failed write is tried again. */
+  resume(paths: VmPaths): Promise<void>;
   /** Ends the VM at once and waits until its processes are gone. */
-  destroy(places: VmPaths): Promise<void>;
-  /** The running VM of `from` becomes the one of `to`, which MUST have none. Cut off anywhere, `destroy` of `from` still ends it. */
+  destroy(paths: VmPaths): Promise<void>;
+  /** Moves the running VM of `from` to `to`, which MUST have none. If interrupted anywhere, `destroy` of `from` still ends it. */
   move(from: VmPaths, to: VmPaths): void;
   /** Part of a warm snapshot's key: monitor build, machine, CPU model, accelerator. */
   identity(): Promise<string>;
@@ -93,7 +93,7 @@ export interface VmDriver {
 
 export interface StartOptions {
   signal?: AbortSignal | undefined;
-  /** Called when the jail stands and before the guest's first instruction. What it throws ends the VM */
+  /** Called when the jail is complete and before the guest's first instruction. An error ends the VM */
   beforeRun?: ((vm: VmProcess) => Promise<void>) | undefined;
 }
 

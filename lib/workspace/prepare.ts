@@ -1,4 +1,4 @@
-/** Everything a VM's workspace needs before it starts: looks, makes mountStubs, plans the mounts. */
+/** Prepares the workspace of a VM: scans it, makes mount stubs, plans the mounts. */
 import { lstatSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -21,7 +21,7 @@ export interface WorkspaceRequest {
   readonly: string[];
   unprotect: string[];
   mounts: { host: string; guest: string; readonly: boolean }[];
-  /** Where made placeholders are written down */
+  /** File that lists the mount stubs made */
   mountStubRecord: string;
   /** Folders that no mount may show: the state folder of sbx */
   forbidden: string[];
@@ -33,7 +33,7 @@ export interface PreparedWorkspace {
   jailMounts: JailMount[];
   /** What the guest mounts: below the export, and where to */
   guestMounts: { source: string; target: string }[];
-  /** What each mount shows, by its target: device and inode, when it was looked at. See lib/workspace/mounts/check-mounts.ts */
+  /** What each mount shows, by its target: device and inode, when it was scanned. See lib/workspace/mounts/check-mounts.ts */
   identities: Record<string, string>;
 }
 
@@ -76,16 +76,22 @@ async function guardFolder(guard: Guard): Promise<JailMount[]> {
   const locks = guard.readonly.map((path) => `/${path}`);
   const scan = await scanFolder(root, { hide: guard.hide, readonly: locks });
   const git = followGit(root, scan);
+  const plain = guard.hide.filter(isExact);
+  const named = await inBatches(git.gitDirs, (dir) => namedByGitConfig(root, dir));
+  const committed = await inBatches(
+    plain.filter((glob) => isUndecided(root, glob)),
+    async (glob) => ((await wouldBeCommitted(root, clean(glob))) ? [clean(glob)] : []),
+  );
+  // Synchronous from here on: a link that is made after the check would be covered in place of what was checked.
   const isHidden = (path: string) => scan.hidden.some((one) => `${path}/`.startsWith(`${one.path}/`));
   const locked = [
     ...protectedPaths({ ...scan, ...git }, guard.unprotect, guard.makeUp),
-    ...(await namedByGit(root, git.gitDirs)).filter(({ path }) => !isOpened(path, guard.unprotect)),
+    ...named.filter(({ path }) => !isOpened(path, guard.unprotect)),
     ...locks.filter(isExact).map((path): ProtectedPath => ({ path: clean(path), placeholder: { kind: 'dir' } })),
     ...(guard.configFiles ?? []).flatMap((file) => configFile(root, file)),
   ].filter(({ path }) => !isHidden(path) && isReal(root, path));
-  const hidden = guard.hide
-    .filter(isExact)
-    .flatMap((glob) => hiddenLater(root, glob))
+  const hidden = plain
+    .flatMap((glob) => hiddenLater(root, glob, committed))
     .filter(({ path }) => !parentsOf(path).some(isHidden));
   makeMountStubs(
     guard.mountStubRecord,
@@ -101,13 +107,11 @@ async function guardFolder(guard: Guard): Promise<JailMount[]> {
   });
 }
 
-async function namedByGit(root: string, gitDirs: string[]): Promise<ProtectedPath[]> {
-  const named: ProtectedPath[] = [];
-  for (let at = 0; at < gitDirs.length; at += GITS_AT_ONCE) {
-    const some = gitDirs.slice(at, at + GITS_AT_ONCE).map((dir) => namedByGitConfig(root, dir));
-    named.push(...(await Promise.all(some)).flat());
-  }
-  return named;
+async function inBatches<T, R>(items: T[], work: (item: T) => Promise<R[]>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += GITS_AT_ONCE)
+    results.push(...(await Promise.all(items.slice(at, at + GITS_AT_ONCE).map(work))).flat());
+  return results;
 }
 
 function configFile(root: string, file: string): ProtectedPath[] {
@@ -125,6 +129,7 @@ function isReal(root: string, path: string): boolean {
 function hiddenLater(
   root: string,
   glob: string,
+  committed: string[],
 ): { path: string; placeholder: Exclude<ProtectedPath['placeholder'], undefined> }[] {
   const path = clean(glob);
   const kind = kindBelow(root, path);
@@ -132,8 +137,13 @@ function hiddenLater(
   if (parent === 'link') throw linked(root, path);
   // What a link itself names was hidden by the scan; in a file nothing can be.
   if (kind === 'link' || isNoFolder(parent)) return [];
-  const isFolder = kind === undefined ? glob.endsWith('/') || wouldBeCommitted(root, path) : kind === 'dir';
+  const isFolder = kind === undefined ? glob.endsWith('/') || committed.includes(path) : kind === 'dir';
   return [{ path, placeholder: isFolder ? { kind: 'dir' } : { kind: 'file', content: '' } }];
+}
+
+/** True when only git can say whether the mount stub of a plain name is a file or a folder. */
+function isUndecided(root: string, glob: string): boolean {
+  return !glob.endsWith('/') && kindBelow(root, clean(glob)) === undefined;
 }
 
 function isNoFolder(kind: Kind | undefined): boolean {

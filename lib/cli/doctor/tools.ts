@@ -1,12 +1,9 @@
 /** Checks the programs that the host needs, and its package sources. */
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
-import { pathWithTools } from '../../system/run-tool.ts';
+import { run } from '../../system/run-tool.ts';
+import { pathWithTools } from '../../system/tool-path.ts';
 import type { CheckResult } from './check-result.ts';
-
-const call = promisify(execFile);
 
 const TOOLS: [program: string, pkg: string, why: string][] = [
   ['qemu-system-x86_64', 'qemu-system-x86', 'runs the VMs'],
@@ -53,14 +50,14 @@ function toolCheck([program, pkg, why]: (typeof TOOLS)[number]): CheckResult {
 
 export async function aptSources(): Promise<CheckResult> {
   const name = 'APT sources';
-  const answer = await call('apt-get', [
+  const stdout = await run('apt-get', [
     'indextargets',
     '--no-release-info',
     '--format',
     '$(REPO_URI)',
     'Created-By: Packages',
-  ]).catch(() => undefined);
-  const count = new Set(answer?.stdout.split('\n').filter(Boolean)).size;
+  ]).catch(() => '');
+  const count = new Set(stdout.split('\n').filter(Boolean)).size;
   return {
     name,
     status: count > 0 ? 'ok' : 'failed',

@@ -1,10 +1,8 @@
 /** Reads the registry hosts of this host's own npm, APT and pip configuration, never of a project's files. */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
 import type { Preset } from '../../spec/network-pattern.ts';
 import { npmEnvironment, npmRegistries, parseNpmrc, parsePipConf } from './registry-files.ts';
@@ -15,8 +13,6 @@ export interface HostRegistries {
   npm: string | undefined;
   pip: string | undefined;
 }
-
-const call = promisify(execFile);
 
 /** Running npm and APT takes half a second, so `cacheFile` keeps the result while their files are unchanged. */
 export async function readRegistries(cacheFile: string, env: NodeJS.ProcessEnv = process.env): Promise<HostRegistries> {
@@ -109,8 +105,10 @@ async function pipUrls(env: NodeJS.ProcessEnv, home: string): Promise<string[]> 
 
 /** Lines that a tool prints. It runs in the root folder, outside any project. Empty if the tool is missing or fails. */
 async function ask(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<string[]> {
-  const answer = await call(command, args, { cwd: '/', env }).catch(() => undefined);
-  return (answer?.stdout ?? '').split('\n').filter((line) => line.trim() !== '');
+  // Loaded here: with a kept answer no tool is run, and loading takes a command's time.
+  const { run } = await import('../../system/run-tool.ts');
+  const stdout = await run(command, args, { cwd: '/', env }).catch(() => '');
+  return stdout.split('\n').filter((line) => line.trim() !== '');
 }
 
 function withoutCredentials(text: string): string[] {

@@ -1,4 +1,4 @@
-/** The shape of the machine that a layer is made in. */
+/** Configures the VM that builds a layer. */
 import type { VmConfig } from '../../vm/driver.ts';
 import { bootFiles, type Platform } from '../platform/platform.ts';
 import { type RootDisk, rootDiskIn } from './root-disk.ts';

@@ -1,4 +1,4 @@
-/** The machine of a build: where it lies in the builder's folder, and what becomes of it when its builder dies. */
+/** Paths of a build's VM in the builder's folder, and the end of a VM whose builder died. */
 import { join } from 'node:path';
 import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 import type { Store } from '../store/store.ts';
@@ -18,7 +18,7 @@ export function bakePaths(dir: string): VmPaths {
   };
 }
 
-/** A machine outlives a builder that was killed: nobody waits for it any more. Its folder goes too. */
+/** Ends VMs that outlived a killed builder and removes their folders. */
 export async function endAbandoned(store: Pick<Store, 'abandoned' | 'sweep'>, driver: VmDriver): Promise<void> {
   for (const dir of await store.abandoned()) await driver.destroy(bakePaths(dir));
   await store.sweep(false);

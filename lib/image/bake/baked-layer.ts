@@ -1,4 +1,4 @@
-/** A layer that is made by running steps in a machine on the layer below it: packages, agent. */
+/** Builds a layer by running steps in a VM on the layer below it: packages, agent. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bootSupervised } from '../../vm/boot-supervisor.ts';
@@ -54,28 +54,28 @@ async function fillBaked(build: ImageBuild, job: BakeJob, target: Target): Promi
   const { backing, format } = job.parent;
   const disk = { target: rootDiskIn(dir), sizeBytes: request.diskBytes };
   await makeOverlay({ backing: backing[0] ?? '', format, ...disk, signal });
-  const places = bakePaths(dir);
-  await mkdir(places.dir, { mode: 0o700 });
-  const shut = await deps.openEgress(places, `bake ${job.kind}`);
+  const paths = bakePaths(dir);
+  await mkdir(paths.dir, { mode: 0o700 });
+  const shut = await deps.openEgress(paths, `bake ${job.kind}`);
   try {
-    await runSteps(build, job, { ...target, places });
+    await runSteps(build, job, { ...target, paths });
   } finally {
-    await deps.driver.destroy(places);
+    await deps.driver.destroy(paths);
     await shut();
-    await rm(places.dir, { recursive: true, force: true });
+    await rm(paths.dir, { recursive: true, force: true });
   }
 }
 
-async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { places: VmPaths }): Promise<void> {
+async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { paths: VmPaths }): Promise<void> {
   const { deps, request, events } = build;
-  const { dir, log, places, signal } = target;
-  const { steps, disks } = await fetchNpm(build, { steps: job.steps, places, signal });
+  const { dir, log, paths, signal } = target;
+  const { steps, disks } = await fetchNpm(build, { steps: job.steps, paths, signal });
   const memoryBytes = Math.max(request.memoryBytes, 2 * 1024 ** 3);
-  const shape = bakeConfig({ dir, parent: job.parent, platform: job.platform, cpus: request.cpus, memoryBytes });
-  shape.disks.push(...disks);
-  const { guest } = await bootSupervised(deps.driver, shape, places, { signal });
+  const config = bakeConfig({ dir, parent: job.parent, platform: job.platform, cpus: request.cpus, memoryBytes });
+  config.disks.push(...disks);
+  const { guest } = await bootSupervised(deps.driver, config, paths, { signal });
   await using connection = guest;
-  await whileSpace(deps.driver, places, (full) =>
+  await whileSpace(deps.driver, paths, (full) =>
     bake(connection, {
       steps,
       env: request.env,
@@ -86,10 +86,10 @@ async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { plac
     }),
   );
   await connection.request('shutdown', {}).catch(() => {});
-  await ended(deps.driver, places);
+  await ended(deps.driver, paths);
 }
 
-async function ended(driver: VmDriver, places: VmPaths): Promise<void> {
-  for (let tries = 0; tries < 300 && driver.find(places) !== undefined; tries += 1)
+async function ended(driver: VmDriver, paths: VmPaths): Promise<void> {
+  for (let tries = 0; tries < 300 && driver.find(paths) !== undefined; tries += 1)
     await new Promise((resolve) => setTimeout(resolve, 50));
 }

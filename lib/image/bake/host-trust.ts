@@ -1,4 +1,4 @@
-/** The certificates this host trusts besides the public ones: what a guest must trust as well to work behind the same network. */
+/** Reads the CAs that this host trusts besides the public ones: a guest behind the same network needs them too. */
 import { X509Certificate } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { rootCertificates } from 'node:tls';
 import { memoByFiles } from '../store/memo.ts';
 
 const BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
-/** Of the distribution's own package: roots that Node has dropped meanwhile */
+/** Roots of the distribution's own package, with some that Node has dropped */
 const PACKAGED_ROOTS = '/usr/share/ca-certificates/mozilla';
 
 /** PEM text of the host's extra CAs: its bundle and `NODE_EXTRA_CA_CERTS`, less the roots that every system has. Empty when there are none. */

@@ -1,4 +1,4 @@
-/** The npm packages of a bake: fetched on the host where that gives the same, on a base whose C library is known. Otherwise the guest's npm does it. */
+/** Fetches the npm packages of a bake on the host where the result is the same: on a base whose C library is known. Otherwise the guest's npm does it. */
 import { SbxError } from '../../errors.ts';
 import type { Disk, VmPaths } from '../../vm/driver.ts';
 import { distributionOf } from '../base/distribution.ts';
@@ -10,15 +10,15 @@ import { NPM_DISK, stagedSteps } from './npm-steps.ts';
 
 export interface NpmFetch {
   steps: BakeStep[];
-  /** Of the bake's machine, whose door is open */
-  places: VmPaths;
+  /** Paths of the bake's VM, whose egress proxy listens */
+  paths: VmPaths;
   signal: AbortSignal | undefined;
 }
 
-/** The steps that are left to the guest, and the disks that they read. */
+/** Returns the steps that remain for the guest, and the disks that they read. */
 export async function fetchNpm(
   { deps, request, events }: ImageBuild,
-  { steps, places, signal }: NpmFetch,
+  { steps, paths, signal }: NpmFetch,
 ): Promise<{ steps: BakeStep[]; disks: Disk[] }> {
   const packages = steps.flatMap((step) => step.npm ?? []);
   if (!canStage(packages) || distributionOf(request.base) === undefined) return { steps, disks: [] };
@@ -28,8 +28,8 @@ export async function fetchNpm(
     const path = await stageNpm({
       packages,
       // Removed with the rest of the machine.
-      dir: places.dir,
-      egress: places.egress,
+      dir: paths.dir,
+      egress: paths.egress,
       node,
       npm,
       env: request.env,

@@ -1,6 +1,6 @@
 /**
- * Fetches npm packages for a bake on the host, where unpacking is many times faster than under emulation. npm runs in a jail that has the bake's
- * own door for a network, one folder to write, and no scripts: what comes out is a tar that only the guest opens.
+ * Fetches npm packages for a bake on the host, where unpacking is many times faster than under emulation. npm runs in a jail whose
+ * network is the bake's own egress proxy, with one folder to write and no scripts; the result is a tar that only the guest opens.
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

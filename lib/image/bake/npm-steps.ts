@@ -1,4 +1,4 @@
-/** What the guest does with npm packages that were fetched outside of it: unpack them, and run their scripts. Pure. */
+/** Steps of the guest for npm packages that the host fetched: unpack them and run their scripts. Pure. */
 import type { BakeStep } from './bake-script.ts';
 import { nameOf } from './npm-stage.ts';
 
@@ -35,8 +35,8 @@ for name; do rm -rf -- "/usr/local/lib/node_modules/$name"; done
 tar -xf "$tar" -C /usr/local --no-overwrite-dir`;
 
 /**
- * Folders with scripts that npm would have run, by the names that `npm rebuild` knows them by. What nobody depends on but as an optional
- * package may fail there: npm leaves it out then, which its rebuild does not.
+ * Folders with scripts that npm would have run, by the names that `npm rebuild` takes. The scripts of a package that is only an
+ * optional dependency may fail: npm leaves it out then, which its rebuild does not.
  */
 const FIND = `
 const { existsSync, readdirSync, readFileSync } = require('node:fs');

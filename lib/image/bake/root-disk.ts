@@ -1,4 +1,4 @@
-/** The root disk of a layer: an overlay over those of the layers below it. */
+/** Makes the root disk of a layer: an overlay over those of the layers below it. */
 import { join } from 'node:path';
 import { run } from '../../system/run-tool.ts';
 import type { Layer } from '../store/store.ts';
@@ -14,7 +14,7 @@ export function rootDiskIn(dir: string): string {
   return join(dir, 'disk.qcow2');
 }
 
-/** The disk of a layer whose overlay stands on another one. */
+/** The disk of a layer whose overlay is on another one. */
 export function stackedOn(parent: RootDisk, layer: Layer): RootDisk {
   return { layer, backing: [rootDiskIn(layer.dir), ...parent.backing], format: 'qcow2' };
 }

@@ -1,14 +1,13 @@
-/** Work in a machine whose disk may find no space on the host: it would wait for ever. */
-
+/** Fails work in a VM that waits for disk space on the host, where it would wait for ever. */
 import { noSpace } from '../../vm/boot-supervisor.ts';
 import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 
 const LOOK_MS = 2_000;
 
-/** @throws SbxError `no-space`, and `full` is aborted, as soon as the machine waits for space. */
+/** @throws SbxError `no-space`, and `full` is aborted, as soon as the VM waits for space. */
 export async function whileSpace(
   driver: VmDriver,
-  places: VmPaths,
+  paths: VmPaths,
   work: (full: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const full = new AbortController();
@@ -17,7 +16,7 @@ export async function whileSpace(
     rejectFull = reject;
   });
   const timer = setInterval(async () => {
-    if ((await driver.health(places)) !== 'disk-full') return;
+    if ((await driver.health(paths)) !== 'disk-full') return;
     const error = noSpace();
     rejectFull(error);
     full.abort(error);

@@ -1,4 +1,4 @@
-/** The mirrors that this host's own APT configuration names, as lines of a sources.list for a wanted suite. */
+/** Reads the mirrors of this host's own APT configuration as lines of a sources.list for a wanted suite. */
 import { readFile } from 'node:fs/promises';
 import { SbxError } from '../../errors.ts';
 import { run } from '../../system/run-tool.ts';
@@ -44,7 +44,7 @@ async function findSources(distribution: 'debian' | 'ubuntu', suite: string): Pr
   }
   const hostIs = (await osRelease())['ID'];
   if (lines.size === 0 || hostIs !== distribution) {
-    throw new SbxError('image-source', `no mirror for ${distribution}:${suite} is known`, {
+    throw new SbxError('image-source', `no mirror known for ${distribution}:${suite}`, {
       why: `the host's APT configuration names none (the host is ${hostIs ?? 'unknown'})`,
       hint: 'set SBX_APT_MIRROR to the address of a mirror, or use a root-filesystem tar as [image] base',
     });

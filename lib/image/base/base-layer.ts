@@ -1,4 +1,4 @@
-/** The layer at the bottom of a chain: of a distribution, or of a tar of the user's. */
+/** Builds the bottom layer of a chain from a distribution or from the user's tar. */
 import { errnoOf, SbxError } from '../../errors.ts';
 import { ensureLayer } from '../store/ensure-layer.ts';
 import { hashFile } from '../store/hash-file.ts';

@@ -1,4 +1,4 @@
-/** Which distribution a base is, and which one gives the kernel. */
+/** Tells the distribution of a base, and the one that provides the kernel. */
 import { readFile } from 'node:fs/promises';
 import { SbxError } from '../../errors.ts';
 
@@ -15,13 +15,13 @@ export function distributionOf(base: string): Distribution | undefined {
     : { distribution: match[1] as 'debian' | 'ubuntu', suite: match[2] };
 }
 
-/** A tar brings no kernel: the host's own distribution gives it. */
+/** For a tar, which has no kernel: the host's own distribution provides it. */
 export async function hostDistribution(): Promise<Distribution> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const id = /^ID="?(\w+)"?/m.exec(text)?.[1];
   const suite = /^VERSION_CODENAME="?(\w+)"?/m.exec(text)?.[1];
   if ((id === 'debian' || id === 'ubuntu') && suite !== undefined) return { distribution: id, suite };
-  throw new SbxError('image-source', 'no kernel can be had on this host', {
+  throw new SbxError('image-source', 'no guest kernel available for this host', {
     why: `the host is ${id ?? 'unknown'}, not Debian or Ubuntu`,
   });
 }

@@ -24,7 +24,7 @@ export async function mmdebstrap(
     const list = join(work, 'sources.list');
     await writeFile(list, `${request.sources.join('\n')}\n`);
     const args = [
-      // Root itself may use chroot; everybody else gets the same in a user namespace.
+      // Root itself may use chroot; other users get the same in a user namespace.
       `--mode=${process.getuid?.() === 0 ? 'root' : 'unshare'}`,
       `--variant=${request.variant}`,
       `--include=${request.include.join(',')}`,

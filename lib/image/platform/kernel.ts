@@ -93,7 +93,7 @@ async function onlyKernel(work: string): Promise<string> {
   const found = (await readdir(join(work, 'boot'))).filter((name) => name.startsWith('vmlinuz-')).toSorted();
   const last = found.at(-1);
   if (last === undefined)
-    throw new SbxError('image-source', 'the kernel package holds no kernel', {
+    throw new SbxError('image-source', 'the kernel package contains no kernel', {
       hint: 'check the APT sources of the host',
     });
   return last.slice('vmlinuz-'.length);

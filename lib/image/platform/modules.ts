@@ -1,4 +1,4 @@
-/** Which kernel modules the guest needs and in which order they load, from depmod's `modules.dep`: pure. */
+/** Lists the kernel modules of the guest and orders them by depmod's `modules.dep`: pure. */
 
 /** Loaded by the initramfs, before the root disk is there */
 export const EARLY_MODULES = ['virtio_mmio', 'virtio_blk', 'ext4', 'crc32c_generic'];
@@ -71,7 +71,7 @@ export const HARDWARE_ONLY = [
   'fs/ntfs3',
 ];
 
-/** modules.dep: `kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko …` → the files to load, dependencies first. Built-in modules have no line and are passed over. */
+/** modules.dep: `kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko …` → the files to load, dependencies first. Built-in modules have no line and are skipped. */
 export function loadOrder(modulesDep: string, wanted: readonly string[]): string[] {
   const byName = new Map<string, { file: string; needs: string[] }>();
   for (const line of modulesDep.split('\n')) {

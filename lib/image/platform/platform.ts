@@ -1,4 +1,4 @@
-/** What every machine of an image starts with: the kernel and the runtime disk. */
+/** Builds the kernel and the runtime disk that every VM of an image starts with. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SETUP_SCRIPT } from '../../guest/setup/script.ts';
@@ -22,7 +22,7 @@ export async function ensurePlatform(build: ImageBuild): Promise<Platform> {
   return { kernel, runtime: await ensureRuntime(build, kernel) };
 }
 
-/** The files of a platform, as a machine is given them. */
+/** The files of a platform, as parts of a VM's config. */
 export function bootFiles({ kernel, runtime }: Platform): { kernel: string; initrd: string; runtimeDisk: Disk } {
   return {
     kernel: join(kernel.dir, KERNEL_FILES.kernel),

@@ -1,4 +1,4 @@
-/** One layer: found by its key, or built. */
+/** Finds a layer by its key, or builds it. */
 import { createHash } from 'node:crypto';
 import type { ImageBuild } from './image-build.ts';
 import type { Layer } from './store.ts';

@@ -1,7 +1,8 @@
-/** ProjectMutex a tar into an ext4 image, without root and with the tar's owners. */
+/** Turns tars into an ext4 image, without root and with the owners in the tars. */
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pathWithTools, run } from '../../system/run-tool.ts';
+import { run } from '../../system/run-tool.ts';
+import { pathWithTools } from '../../system/tool-path.ts';
 
 export interface FilesystemRequest {
   /** Unpacked one over the other */

@@ -1,4 +1,4 @@
-/** Frees what no sandbox uses: layers outside of every chain, and what killed builders left. */
+/** Removes layers outside of every chain, and leftovers of killed builders. */
 import type { Layer, Store } from './store.ts';
 
 export interface Garbage {

@@ -1,4 +1,4 @@
-/** What an image is built from, and with. */
+/** Inputs and dependencies of an image build. */
 import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 import type { Store } from './store.ts';
 
@@ -37,8 +37,8 @@ export interface ImageDeps {
   store: Store;
   driver: VmDriver;
   runtimeParts: () => Promise<RuntimeParts>;
-  /** Serves the gateway's socket of a bake with the presets' hosts; the returned function shuts it */
-  openEgress: (places: VmPaths, name: string) => Promise<() => Promise<void>>;
+  /** Serves the gateway's socket of a bake with the presets' hosts; the returned function closes it */
+  openEgress: (paths: VmPaths, name: string) => Promise<() => Promise<void>>;
   /** Folder of bake logs */
   logs: string;
 }

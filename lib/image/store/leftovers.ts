@@ -1,9 +1,9 @@
-/** The folder where layers are made: who makes one at this moment, and what those left who were ended. */
+/** Reads and cleans the folder where layers are built: live builders and leftovers of killed ones. */
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../../errors.ts';
-import { isAlive, startTimeOf } from '../../system/run-tool.ts';
+import { isAlive, startTimeOf } from '../../system/process-identity.ts';
 
 export interface Building {
   layer: { kind: string; key: string };
@@ -27,7 +27,7 @@ export async function sweep(temporary: string, dryRun: boolean): Promise<{ name:
   return found.filter(({ name }) => !name.endsWith(BUILDING));
 }
 
-/** Names of what no living builder has. */
+/** Names of entries without a living builder. */
 export async function abandoned(temporary: string): Promise<string[]> {
   return (await readdir(temporary)).filter((name) => !builderLives(name));
 }

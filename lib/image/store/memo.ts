@@ -1,4 +1,4 @@
-/** Answers that depend on files of the host only: asked again when one of the files has changed. */
+/** Caches answers that depend on files of the host only, until one of the files changes. */
 import { stat } from 'node:fs/promises';
 
 /** `files`: also folders, whose change of entries counts. Concurrent callers share one question. */

@@ -1,4 +1,4 @@
-/** What a layer was when it was finished: sizes, hashes and identities of its files, and whether it still is that. */
+/** Seals a finished layer with sizes, hashes and identities of its files, and checks it against the seal. */
 import { createHash } from 'node:crypto';
 import { type Stats, statSync } from 'node:fs';
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { hashFile } from './hash-file.ts';
 export interface Parent {
   kind: string;
   key: string;
-  /** Of its files and of what they stand on, when this layer was sealed: a key names a recipe, and no two runs of one give the same bytes */
+  /** Hash of its files and of the layers below, when this layer was sealed: a key names a recipe, and no two runs of one give the same bytes */
   content?: string;
 }
 
@@ -64,8 +64,8 @@ export async function foundationGone(root: string, { parents }: LayerRecord): Pr
     parents.map(async ({ kind, key, content }) => {
       if (content === undefined) return undefined;
       const record = await readRecord(join(root, `${kind}-${key}`));
-      if (record === undefined) return `the ${kind} layer that it stands on is gone`;
-      return contentOf(record) === content ? undefined : `the ${kind} layer that it stands on was built again`;
+      if (record === undefined) return `the ${kind} layer below it is gone`;
+      return contentOf(record) === content ? undefined : `the ${kind} layer below it was built again`;
     }),
   );
   return whys.find((why) => why !== undefined);

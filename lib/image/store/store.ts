@@ -4,7 +4,7 @@ import { readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, SbxError } from '../../errors.ts';
 import { takeLock } from '../../system/file-lock.ts';
-import { startTimeOf } from '../../system/run-tool.ts';
+import { startTimeOf } from '../../system/process-identity.ts';
 import { abandoned, BUILDING, type Building, bytesIn, discard, readBuilding, sweep } from './leftovers.ts';
 import {
   damageOf,
@@ -73,7 +73,7 @@ export function openStore(root: string): Store {
       const record = await readRecord(dir);
       if (record !== undefined && (await isAsSealed(root, dir, record))) return use(dir, record);
       if (statSync(dir, { throwIfNoEntry: false }) === undefined) return undefined;
-      // What one process has found damaged, another one may have built again since: the lock, and look anew.
+      // Another process may have built the damaged layer again meanwhile: check again under the lock.
       using _lock = await takeLock(lockOf(kind, key));
       return findOrDiscard(dir, temporary, options?.onDamaged);
     },

@@ -1,4 +1,4 @@
-/** What a sandbox is cloned from: checked, and its disk copied. */
+/** Checks the image that a sandbox is cloned from, and copies its disk. */
 import { copyFile } from 'node:fs/promises';
 import { errnoOf, SbxError } from '../../errors.ts';
 import type { Disk, WarmFiles } from '../../vm/driver.ts';
@@ -20,7 +20,7 @@ export interface WarmImage {
 }
 
 /**
- * Checks the layers that a sandbox's own disk stands on. They stay usable whatever a new image would be made of: another QEMU, another sbx.
+ * Checks the layers below a sandbox's own disk. They stay usable whatever a new image would be made of: another QEMU, another sbx.
  * @throws SbxError `layer-damaged` when one is gone or damaged: the disk on it cannot be read any more.
  */
 export async function verifyImage({ store }: { store: Store }, image: WarmImage): Promise<void> {
@@ -28,7 +28,7 @@ export async function verifyImage({ store }: { store: Store }, image: WarmImage)
     if ((await store.get(kind, key)) !== undefined) continue;
     throw new SbxError('layer-damaged', 'a layer under the disk of this sandbox is gone or damaged', {
       why: `${kind}-${key} in the store`,
-      hint: '`sbx reset` makes the sandbox anew; what its own disk holds outside of the workspace is lost',
+      hint: '`sbx reset` creates the sandbox again; data on its own disk, outside of the workspace, is lost',
     });
   }
 }

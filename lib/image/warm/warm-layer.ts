@@ -1,4 +1,4 @@
-/** The layer at the top of a chain: a booted and warmed guest's memory and device state, with the disk that belongs to them. */
+/** Builds the top layer of a chain: memory and device state of a booted and warmed guest, with their disk. */
 import { statfsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -46,12 +46,12 @@ export async function ensureWarmLayer(build: ImageBuild, platform: Platform, par
 /** A booted guest's memory before holes are dug */
 const WARM_SPACE_BYTES = 1024 ** 3;
 
-/** Memory in a file ends its machine where the disk is full, without a word: so it is not begun. */
+/** A full disk kills a VM whose memory is a file, without an error: so it is not started. */
 function requireSpace(dir: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(dir);
   if (bavail * bsize >= bytes) return;
   throw new SbxError('no-space', 'no space left for a warm snapshot', {
-    why: `${Math.floor((bavail * bsize) / 1024 ** 2)} MiB are free, ${Math.floor(bytes / 1024 ** 2)} MiB are needed for a moment`,
+    why: `${Math.floor((bavail * bsize) / 1024 ** 2)} MiB are free, ${Math.floor(bytes / 1024 ** 2)} MiB are needed temporarily`,
     hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
   });
 }
@@ -66,16 +66,16 @@ interface Capture {
 
 async function capture({ deps, request }: ImageBuild, { dir, platform, parent, signal }: Capture): Promise<void> {
   const { cpus, memoryBytes } = request;
-  const places = bakePaths(dir);
-  await mkdir(places.dir, { mode: 0o700 });
+  const paths = bakePaths(dir);
+  await mkdir(paths.dir, { mode: 0o700 });
   try {
     const files = { ram: join(dir, WARM_FILES.ram), device: join(dir, WARM_FILES.device) };
-    const shape = bakeConfig({ dir, parent, platform, cpus, memoryBytes });
-    const { guest } = await bootSupervised(deps.driver, shape, places, { ramFile: files.ram, signal });
-    await warmUp(guest, places.setup);
-    await deps.driver.snapshot(places, files, signal);
+    const config = bakeConfig({ dir, parent, platform, cpus, memoryBytes });
+    const { guest } = await bootSupervised(deps.driver, config, paths, { ramFile: files.ram, signal });
+    await warmUp(guest, paths.setup);
+    await deps.driver.snapshot(paths, files, signal);
   } finally {
-    await deps.driver.destroy(places);
-    await rm(places.dir, { recursive: true, force: true });
+    await deps.driver.destroy(paths);
+    await rm(paths.dir, { recursive: true, force: true });
   }
 }

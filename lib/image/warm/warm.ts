@@ -1,4 +1,4 @@
-/** Makes a freshly booted guest ready to be cloned: what every first command touches is in its memory. */
+/** Prepares a booted guest for cloning: everything that a first command touches is in its memory. */
 import { randomBytes } from 'node:crypto';
 import type { GuestConnection } from '../../guest/client/connection.ts';
 import { runSetup } from '../../guest/setup/client.ts';
@@ -11,12 +11,12 @@ const WARM_COMMANDS = [
   ['/bin/sh', '-c', ':'],
   ['/bin/bash', '-lc', 'ls / >/dev/null'],
   ['/usr/bin/env'],
-  // What a clone adds its own authority to.
+  // The files that a clone adds its own CA to.
   ['/bin/sh', '-c', 'cd /etc/ssl/certs && ls -l . java /usr/local/share/ca-certificates && cat ca-certificates.crt'],
 ];
 
 const ROUNDS = 3;
-/** A busy host */
+/** Long enough for a busy host */
 const ANSWER_MS = 60_000;
 
 /** `setup`: the socket of its set-up helper. Leaves the guest disconnected, with nothing of this boot that clones must not share. */
@@ -33,7 +33,7 @@ export async function warmUp(guest: GuestConnection, setup: string): Promise<voi
       }
     }
   }
-  // A rehearsal: the code that makes a clone itself is compiled and its files are in memory.
+  // A rehearsal: the code that assigns an identity is compiled and its files are in memory.
   for (let round = 0; round < ROUNDS; round += 1) {
     await runSetup(setup, identityOperations(rehearsal()), { last: false, signal: AbortSignal.timeout(ANSWER_MS) });
   }
@@ -47,7 +47,7 @@ function rehearsal(): Identity {
     machineId: '0'.repeat(32),
     hostname: 'sbx',
     mounts: [],
-    // No certificate, but the places of one are made.
+    // No certificate, but the files of one are made.
     ca: '\n',
   };
 }

@@ -1,12 +1,11 @@
-/** Which accelerator really works: hardware is believed only after a probe guest has run on it. */
-import { spawn } from 'node:child_process';
+/** Finds the accelerator that works: KVM is used only after a probe guest has run on it. */
 import { access, constants, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { run } from '../../system/run-tool.ts';
+import { run, runToEnd } from '../../system/run-tool.ts';
 import type { Accel } from '../driver.ts';
-import type { QemuFacts } from './args.ts';
+import { optionValue, type QemuFacts } from './args.ts';
 
 /** A broken KVM hangs rather than fails. */
 const PROBE_DEADLINE_MS = 4_000;
@@ -29,7 +28,7 @@ export interface AccelReport {
   reason: string;
 }
 
-/** Where a host says what it is; other files in tests. */
+/** Files that describe the host; other ones in tests. */
 const HOST = { kvm: '/dev/kvm', cpuinfo: '/proc/cpuinfo', bootId: '/proc/sys/kernel/random/boot_id' };
 
 /** Facts about QEMU and this host, cached in `cacheFile` for one boot of the host and one binary. */
@@ -107,27 +106,15 @@ export async function probeGuestRuns(binary: string, accel: Accel): Promise<bool
       '-m',
       '16M',
       '-drive',
-      `file=${disk},format=raw,if=ide`,
+      `file=${optionValue(disk)},format=raw,if=ide`,
       '-device',
       'isa-debug-exit,iobase=0xf4,iosize=4',
     ];
-    return (await exitWithin(binary, args, PROBE_DEADLINE_MS)) === PROBE_EXIT;
+    const ended = await runToEnd(binary, args, { deadlineMs: PROBE_DEADLINE_MS }).catch(() => undefined);
+    return ended?.code === PROBE_EXIT;
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
-}
-
-function exitWithin(command: string, args: string[], deadlineMs: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: 'ignore' });
-    const timer = setTimeout(() => child.kill('SIGKILL'), deadlineMs);
-    const done = (code: number | undefined) => {
-      clearTimeout(timer);
-      resolve(code);
-    };
-    child.once('error', () => done(undefined));
-    child.once('exit', (code) => done(code ?? undefined));
-  });
 }
 
 /** The clock the guest's TSC will run at. Without it Linux calibrates against the PIT, which fails on a busy host. */

@@ -1,4 +1,4 @@
-/** QEMU's command line from facts: pure, tested without QEMU. */
+/** Builds QEMU's command line from facts: pure, tested without QEMU. */
 import type { Accel, Disk, VmConfig } from '../driver.ts';
 
 /** Where things lie inside the jail */
@@ -33,15 +33,15 @@ export type Ram =
   | { kind: 'clone'; file: string };
 
 export interface QemuArgsInput {
-  shape: VmConfig;
+  config: VmConfig;
   facts: QemuFacts;
   ram: Ram;
   /** Marks the processes of this VM: see `find` */
   marker: string;
 }
 
-export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): string[] {
-  const mib = Math.floor(shape.memoryBytes / 1024 ** 2);
+export function buildQemuArgs({ config, facts, ram, marker }: QemuArgsInput): string[] {
+  const mib = Math.floor(config.memoryBytes / 1024 ** 2);
   return [
     '-name',
     marker,
@@ -54,17 +54,17 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     machine(facts),
     ...accelerator(facts),
     '-smp',
-    String(shape.cpus),
+    String(config.cpus),
     '-m',
     `${mib}M`,
     '-object',
     memory(ram, mib, facts),
     '-kernel',
-    shape.kernel,
+    config.kernel,
     '-initrd',
-    shape.initrd,
+    config.initrd,
     '-append',
-    kernelCommandLine(shape, facts),
+    kernelCommandLine(config, facts),
     '-chardev',
     `socket,id=qmp,path=${JAIL.run}/qmp,server=on,wait=off`,
     '-mon',
@@ -83,7 +83,7 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     `socket,id=setup,path=${JAIL.run}/setup,server=on,wait=off`,
     '-device',
     'virtserialport,chardev=setup,name=sbx.setup',
-    ...shape.disks.flatMap(diskArgs),
+    ...config.disks.flatMap(diskArgs),
     '-fsdev',
     `local,id=export,path=${JAIL.export},security_model=none,multidevs=remap`,
     '-device',
@@ -102,7 +102,7 @@ export function buildQemuArgs({ shape, facts, ram, marker }: QemuArgsInput): str
     // elevate to: no capabilities, one user id, no_new_privs. What can be started is what the jail holds.
     '-sandbox',
     'on,obsolete=deny,resourcecontrol=deny',
-    // Nothing runs before the jail was looked at.
+    // Nothing runs before the jail is checked.
     '-S',
     ...(ram.kind === 'clone' ? ['-incoming', 'defer'] : []),
   ];
@@ -121,14 +121,15 @@ function accelerator(facts: QemuFacts): string[] {
 
 function memory(ram: Ram, mib: number, facts: QemuFacts): string {
   if (ram.kind === 'private') return `memory-backend-ram,id=ram,size=${mib}M`;
-  if (ram.kind === 'capture') return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=on`;
+  if (ram.kind === 'capture')
+    return `memory-backend-file,id=ram,size=${mib}M,mem-path=${optionValue(ram.file)},share=on`;
   // Before 8.2 the file is opened read-write even for a private view: see the seal in lib/image/store/store.ts.
   const readonly = versionAtLeast(facts.version, 8, 2) ? ',readonly=on,rom=off' : '';
-  return `memory-backend-file,id=ram,size=${mib}M,mem-path=${ram.file},share=off${readonly}`;
+  return `memory-backend-file,id=ram,size=${mib}M,mem-path=${optionValue(ram.file)},share=off${readonly}`;
 }
 
-function kernelCommandLine(shape: VmConfig, facts: QemuFacts): string {
-  // The guest's counter is the host's own, at a rate that is known. Left to itself a kernel measures it against interrupts that come late, calls it
+function kernelCommandLine(config: VmConfig, facts: QemuFacts): string {
+  // The guest's counter is the host's own, at a rate that is known. Otherwise a kernel measures it against interrupts that come late, calls it
   // unstable and counts ticks instead: then a clock loses what a busy host delays, and an idle machine wakes 250 times a second.
   const timer =
     facts.accel === 'tcg' && facts.tscKhz !== undefined
@@ -146,7 +147,7 @@ function kernelCommandLine(shape: VmConfig, facts: QemuFacts): string {
     'random.trust_cpu=on',
     ...timer,
     ...speed,
-    shape.cmdline,
+    config.cmdline,
   ]
     .filter(Boolean)
     .join(' ');
@@ -156,7 +157,7 @@ function diskArgs(disk: Disk, index: number): string[] {
   const id = `disk${index}`;
   const options = [
     `id=${id}`,
-    `file=${disk.path.replaceAll(',', ',,')}`,
+    `file=${optionValue(disk.path)}`,
     `format=${disk.format}`,
     'if=none',
     `readonly=${disk.readonly ? 'on' : 'off'}`,
@@ -168,16 +169,21 @@ function diskArgs(disk: Disk, index: number): string[] {
   return ['-drive', options.join(','), '-device', `virtio-blk-device,drive=${id},serial=${disk.serial}`];
 }
 
-/** Named here, too: what stands in the images is where the store was when they were made. */
+/** Named here, too: the paths in the images are those of the store when they were made. */
 function backingOptions(backing: string[]): string[] {
   return backing.flatMap((path, index) => {
     const at = 'backing.'.repeat(index + 1);
     return [
       `${at}driver=${index === backing.length - 1 ? 'raw' : 'qcow2'}`,
       `${at}file.driver=file`,
-      `${at}file.filename=${path.replaceAll(',', ',,')}`,
+      `${at}file.filename=${optionValue(path)}`,
     ];
   });
+}
+
+/** QEMU reads a doubled comma as a part of the value. */
+export function optionValue(path: string): string {
+  return path.replaceAll(',', ',,');
 }
 
 export function versionAtLeast(version: string, major: number, minor: number): boolean {

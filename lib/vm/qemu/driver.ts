@@ -1,4 +1,4 @@
-/** The QEMU driver: jailed processes that live on without us. */
+/** Runs VMs as jailed QEMU processes that outlive their creator. */
 import { SbxError } from '../../errors.ts';
 import type { BootOptions, StartOptions, VmConfig, VmDriver, VmPaths, VmProcess, WarmFiles } from '../driver.ts';
 import { probeQemu } from './accel.ts';
@@ -20,7 +20,7 @@ export interface QemuDriverOptions {
   bwrap?: string;
 }
 
-type Start = (what: Pick<Launch, 'shape' | 'places' | 'ram' | 'state'>) => Promise<VmProcess>;
+type Start = (what: Pick<Launch, 'config' | 'paths' | 'ram' | 'state'>) => Promise<VmProcess>;
 
 export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   const binary = options.binary ?? process.env['SBX_QEMU'] ?? '/usr/bin/qemu-system-x86_64';
@@ -28,9 +28,9 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   const getFacts = keptFacts({ binary, bwrap, probeCache: options.probeCache });
   const start: Start = async (what) => launch({ ...what, binary, bwrap, facts: await getFacts() });
   return {
-    boot: (shape, places, boot) => coldBoot(start, shape, places, boot),
-    restore: (shape, warm, places, options = {}) => restore(start, { shape, warm, places, options }),
-    snapshot: (places, into, signal) => takeSnapshot(places, into, signal),
+    boot: (config, paths, boot) => coldBoot(start, config, paths, boot),
+    restore: (config, warm, paths, options = {}) => restore(start, { config, warm, paths, options }),
+    snapshot: (paths, into, signal) => takeSnapshot(paths, into, signal),
     find: findVm,
     lastExit,
     health,
@@ -41,7 +41,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   };
 }
 
-/** Asked once, and again where it failed: a host that can jail no machine has none. */
+/** Probes the host once, and again after a failure. */
 function keptFacts({ binary, bwrap, probeCache }: Record<'binary' | 'bwrap' | 'probeCache', string>) {
   let facts: Promise<QemuFacts> | undefined;
   const look = async () => {
@@ -59,48 +59,48 @@ function keptFacts({ binary, bwrap, probeCache }: Record<'binary' | 'bwrap' | 'p
 
 async function coldBoot(
   start: Start,
-  shape: VmConfig,
-  places: VmPaths,
+  config: VmConfig,
+  paths: VmPaths,
   { ramFile, signal, beforeRun }: BootOptions,
 ): Promise<VmProcess> {
   signal?.throwIfAborted();
   const vm = await start({
-    shape,
-    places,
+    config,
+    paths,
     ram: ramFile === undefined ? { kind: 'private' } : { kind: 'capture', file: ramFile },
     state: ramFile === undefined ? undefined : captureBeside(ramFile),
   });
   try {
-    await using qmp = await openMonitor(places, vm, { signal });
+    await using qmp = await openMonitor(paths, vm, { signal });
     await beforeRun?.(vm);
     await qmp.execute('cont');
     return vm;
   } catch (error) {
-    const explained = (await endsSoon(vm)) ? notStarted(places) : error;
-    await destroyVm(places);
+    const explained = (await endsSoon(vm)) ? notStarted(paths) : error;
+    await destroyVm(paths);
     throw explained;
   }
 }
 
 interface Restore {
-  shape: VmConfig;
+  config: VmConfig;
   warm: WarmFiles;
-  places: VmPaths;
+  paths: VmPaths;
   options: StartOptions;
 }
 
-async function restore(start: Start, { shape, warm, places, options }: Restore): Promise<VmProcess> {
+async function restore(start: Start, { config, warm, paths, options }: Restore): Promise<VmProcess> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const vm = await start({ shape, places, ram: { kind: 'clone', file: warm.ram }, state: warm.device });
+  const vm = await start({ config, paths, ram: { kind: 'clone', file: warm.ram }, state: warm.device });
   try {
-    await resume(places, vm, options);
+    await resume(paths, vm, options);
     return vm;
   } catch (error) {
-    await destroyVm(places);
+    await destroyVm(paths);
     if (signal?.aborted || (error instanceof SbxError && error.code === 'workspace')) throw error;
     throw new SbxError('vm-restore-failed', 'the warm snapshot could not be resumed', {
-      why: `${error instanceof Error ? error.message : error}; ${tailOf(places.monitorLog)}`,
+      why: `${error instanceof Error ? error.message : error}; ${tailOf(paths.monitorLog)}`,
       cause: error,
     });
   }

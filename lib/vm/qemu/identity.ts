@@ -1,18 +1,18 @@
-/** What a machine's memory and device state depend on, besides what is its own: part of a warm snapshot's key. */
+/** Hashes what memory and device state of every VM depend on: part of a warm snapshot's key. */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { VmConfig } from '../driver.ts';
 import { buildQemuArgs, type QemuFacts } from './args.ts';
 
-/** Any machine: its own sizes stand in the key by themselves */
+/** Any VM: its own sizes are in the key already */
 const ANY: VmConfig = { cpus: 1, memoryBytes: 2 ** 30, kernel: '', initrd: '', cmdline: '', disks: [], mounts: [] };
 
 /** QEMU itself, and every argument that it is given: the machine, the processor, the kernel's command line. */
 export function identityOf(binary: string, facts: QemuFacts): string {
   const { size, mtimeMs } = statSync(binary);
-  // A guest counts time by the rate that its kernel was told. One that is measured anew at each boot of the host differs by a little each time.
+  // A guest counts time by the rate that its kernel was told. A rate that is measured again at each boot of the host differs slightly.
   const tscKhz = facts.tscKhz === undefined ? undefined : Math.round(facts.tscKhz / 1000) * 1000;
-  const args = buildQemuArgs({ shape: ANY, facts: { ...facts, tscKhz }, ram: { kind: 'private' }, marker: '' });
+  const args = buildQemuArgs({ config: ANY, facts: { ...facts, tscKhz }, ram: { kind: 'private' }, marker: '' });
   return createHash('sha256')
     .update(JSON.stringify([facts.accel, facts.version, size, mtimeMs, args]))
     .digest('hex')

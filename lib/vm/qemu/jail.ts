@@ -1,4 +1,4 @@
-/** The jail around every QEMU: bubblewrap's command line from facts, pure. Nothing of the host is inside but what stands here. */
+/** Builds the command line of bubblewrap, which jails every QEMU: pure; nothing else of the host is inside. */
 import type { JailMount } from '../../system/jail-mount.ts';
 import { JAIL } from './args.ts';
 

@@ -1,5 +1,5 @@
-/** The monitor of a running VM: opened, asked how the VM is, told to let it go on. */
-import { isAlive } from '../../system/run-tool.ts';
+/** Opens the monitor of a running VM, queries its health and continues it. */
+import { isAlive } from '../../system/process-identity.ts';
 import type { VmHealth, VmPaths, VmProcess } from '../driver.ts';
 import { Qmp } from './qmp.ts';
 import { findVm } from './vm-process.ts';
@@ -8,18 +8,18 @@ const HEALTH_DEADLINE_MS = 2_000;
 const MONITOR_DEADLINE_MS = 20_000;
 
 export async function openMonitor(
-  places: VmPaths,
+  paths: VmPaths,
   vm: VmProcess,
   options: { deadlineMs?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Qmp> {
-  return Qmp.open(places.qmp, { deadlineMs: MONITOR_DEADLINE_MS, ...options, alive: () => isAlive(vm) });
+  return Qmp.open(paths.qmp, { deadlineMs: MONITOR_DEADLINE_MS, ...options, alive: () => isAlive(vm) });
 }
 
-export async function health(places: VmPaths): Promise<VmHealth> {
-  const vm = findVm(places);
+export async function health(paths: VmPaths): Promise<VmHealth> {
+  const vm = findVm(paths);
   if (vm === undefined) return 'unknown';
   try {
-    await using qmp = await openMonitor(places, vm, { deadlineMs: HEALTH_DEADLINE_MS });
+    await using qmp = await openMonitor(paths, vm, { deadlineMs: HEALTH_DEADLINE_MS });
     const { status } = (await qmp.execute('query-status')) as { status: string };
     if (status === 'io-error') return 'disk-full';
     return status === 'running' ? 'running' : 'paused';
@@ -28,9 +28,9 @@ export async function health(places: VmPaths): Promise<VmHealth> {
   }
 }
 
-export async function continueVm(places: VmPaths): Promise<void> {
-  const vm = findVm(places);
+export async function continueVm(paths: VmPaths): Promise<void> {
+  const vm = findVm(paths);
   if (vm === undefined) return;
-  await using qmp = await openMonitor(places, vm);
+  await using qmp = await openMonitor(paths, vm);
   await qmp.execute('cont');
 }

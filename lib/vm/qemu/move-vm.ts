@@ -1,10 +1,10 @@
-/** A running VM under other names: what its jail holds of the host is bound by what it is, not by where it lies. */
+/** Moves a running VM to other paths: its jail binds files by inode, not by path. */
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { VmPaths } from '../driver.ts';
 import { emptyDirOf } from './launch.ts';
 import { markersOf, movedFrom } from './vm-process.ts';
 
-/** The marker first: from there on both places find its processes. The folder of `from` stays, for whoever owns it. */
+/** Writes the marker first: then both paths find its processes. The folder of `from` stays; its owner removes it. */
 export function moveVm(from: VmPaths, to: VmPaths): void {
   writeFileSync(movedFrom(to), markersOf(from).at(-1) ?? '', { mode: 0o600 });
   for (const path of [to.run, to.egress, emptyDirOf(to)]) rmSync(path, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** QEMU's monitor protocol: one JSON object a line, answered in the order of the commands. */
+/** Speaks QEMU's monitor protocol: one JSON object a line, answered in the order of the commands. */
 import type { Socket } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +18,7 @@ export class Qmp implements AsyncDisposable {
   readonly #lines: Interface;
   #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void }[] = [];
   readonly #deadlineMs: number;
-  /** Why nothing is answered any more */
+  /** Why the connection has ended */
   #over: Error | undefined;
 
   private constructor(
@@ -63,15 +63,15 @@ export class Qmp implements AsyncDisposable {
     }
   }
 
-  /** @throws SbxError `qmp` with QEMU's own words, or when it does not answer in time; what ended the patience for it. */
+  /** @throws SbxError `qmp` with QEMU's message, or when it does not answer in time; the reason of the abort. */
   async execute(command: string, args?: Record<string, unknown>): Promise<unknown> {
     if (this.#over !== undefined) throw this.#over;
-    using patience = within(this.#deadlineMs);
+    using deadline = within(this.#deadlineMs);
     const silent = () =>
       this.#giveUp(
         new SbxError('qmp', 'QEMU does not answer', { why: `${command} took more than ${this.#deadlineMs} ms` }),
       );
-    patience.addEventListener('abort', silent, { once: true });
+    deadline.addEventListener('abort', silent, { once: true });
     return await new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#socket.write(
@@ -87,7 +87,7 @@ export class Qmp implements AsyncDisposable {
       const answer = (await this.execute(command)) as T;
       if (done(answer)) return answer;
       if (Date.now() > end)
-        throw new SbxError('qmp', `QEMU did not finish in time: ${command} says ${JSON.stringify(answer)}`);
+        throw new SbxError('qmp', `QEMU did not finish in time: ${command} returned ${JSON.stringify(answer)}`);
       await sleep(2);
     }
   }
@@ -97,7 +97,7 @@ export class Qmp implements AsyncDisposable {
     this.#socket.destroy();
   }
 
-  /** Answers come in order: after one that is missing, none can be told from another. */
+  /** Answers come in order: after a missing one, the next cannot be matched to its command. */
   #giveUp(why: Error): void {
     this.#over ??= why;
     this.#socket.destroy();
@@ -106,7 +106,7 @@ export class Qmp implements AsyncDisposable {
 
   #take(line: string): void {
     const reply = parse(line);
-    if (reply === undefined) this.#giveUp(new SbxError('qmp', 'QEMU says what makes no sense'));
+    if (reply === undefined) this.#giveUp(new SbxError('qmp', 'unexpected message from QMP'));
     if (reply === undefined || reply.QMP !== undefined || reply.event !== undefined) return;
     const waiting = this.#waiting.shift();
     if (reply.error !== undefined) waiting?.reject(new SbxError('qmp', `QEMU refused a command: ${reply.error.desc}`));

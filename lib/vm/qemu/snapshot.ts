@@ -1,4 +1,4 @@
-/** Warm snapshots: RAM is a file that QEMU maps, the device state goes through its migration. */
+/** Takes and resumes warm snapshots: RAM is a file that QEMU maps, the device state is its migration stream. */
 import { readFileSync, renameSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
@@ -12,15 +12,15 @@ import { destroyVm, endsSoon, findVm } from './vm-process.ts';
 
 const MIGRATION_DEADLINE_MS = 120_000;
 const LOOK_MS = 5;
-/** What the writer of the device state says in the end, beside QEMU's own words */
+/** Last line of the writer of the device state, in QEMU's log */
 const WRITTEN = 'sbx: the device state is whole';
 const NOT_WRITTEN = 'sbx: the device state could not be written';
 /**
- * Behind the shell that QEMU starts: that one gets a signal as soon as QEMU has handed the last of the state over, and what still stood in the
- * pipe would be lost. A writer in the background would read nothing, but for the third descriptor.
+ * Behind the shell that QEMU starts: that one gets a signal as soon as QEMU has handed the last of the state over, and what is left in the
+ * pipe would be lost. A writer in the background could not read it without the third descriptor.
  */
 const WRITER = `exec:exec 3<&0; (cat <&3 >${JAIL.state} && echo '${WRITTEN}' || echo '${NOT_WRITTEN}') >&2 &`;
-/** Of 10 ms. It writes its disks out */
+/** 10 ms each: QEMU flushes its disks */
 const QUIT_TRIES = 6_000;
 
 /** Where the device state is captured, until the snapshot is whole. */
@@ -28,11 +28,11 @@ export function captureBeside(ramFile: string): string {
   return `${ramFile}.device`;
 }
 
-export async function takeSnapshot(places: VmPaths, into: WarmFiles, signal: AbortSignal | undefined): Promise<void> {
-  const vm = findVm(places);
+export async function takeSnapshot(paths: VmPaths, into: WarmFiles, signal: AbortSignal | undefined): Promise<void> {
+  const vm = findVm(paths);
   if (vm === undefined) throw new SbxError('vm-died', 'the virtual machine ended before its snapshot');
   {
-    await using qmp = await openMonitor(places, vm, { signal });
+    await using qmp = await openMonitor(paths, vm, { signal });
     await qmp.execute('stop');
     await leaveRamInItsFile(qmp);
     await qmp.execute('migrate', { uri: WRITER });
@@ -41,30 +41,30 @@ export async function takeSnapshot(places: VmPaths, into: WarmFiles, signal: Abo
       (answer) => answer.status === 'completed' || answer.status === 'failed',
       MIGRATION_DEADLINE_MS,
     );
-    if (ended.status !== 'completed' || !(await isWritten(places, signal))) throw notWritten(places);
+    if (ended.status !== 'completed' || !(await isWritten(paths, signal))) throw notWritten(paths);
     await qmp.execute('quit').catch(() => {});
   }
   if (!(await endsSoon(vm, QUIT_TRIES)))
     throw new SbxError('vm-restore-failed', 'the snapshot could not be written', { why: 'QEMU does not end' });
-  await destroyVm(places);
+  await destroyVm(paths);
   // Pages of zeros become holes. Pages the guest never touched are holes already: a fresh boot is captured, so little is freed memory.
   await run('fallocate', ['--dig-holes', into.ram], { signal });
   renameSync(captureBeside(into.ram), into.device);
 }
 
-/** With the machine its jail ends, and every program in it: it is not told to end before. */
-async function isWritten(places: VmPaths, signal: AbortSignal | undefined): Promise<boolean> {
+/** The jail ends with the VM, and the writer with it: QEMU must not quit before. */
+async function isWritten(paths: VmPaths, signal: AbortSignal | undefined): Promise<boolean> {
   for (const until = Date.now() + MIGRATION_DEADLINE_MS; Date.now() < until; await sleep(LOOK_MS)) {
     signal?.throwIfAborted();
-    const said = readFileSync(places.monitorLog, 'utf8');
+    const said = readFileSync(paths.monitorLog, 'utf8');
     if (said.includes(WRITTEN)) return true;
     if (said.includes(NOT_WRITTEN)) return false;
   }
   return false;
 }
 
-function notWritten(places: VmPaths): SbxError {
-  const why = tailOf(places.monitorLog);
+function notWritten(paths: VmPaths): SbxError {
+  const why = tailOf(paths.monitorLog);
   if (/No space left/i.test(why))
     return new SbxError('no-space', 'no space left for a warm snapshot', {
       why,
@@ -73,9 +73,9 @@ function notWritten(places: VmPaths): SbxError {
   return new SbxError('vm-restore-failed', 'the snapshot could not be written', { why });
 }
 
-/** Loads the device state into a VM that waits for it, and lets it run. What is to be looked at before is looked at while it loads. */
-export async function resume(places: VmPaths, vm: VmProcess, { signal, beforeRun }: StartOptions): Promise<void> {
-  await using qmp = await openMonitor(places, vm, { signal });
+/** Loads the device state into a VM that waits for it and runs it. `beforeRun` is called while the state loads. */
+export async function resume(paths: VmPaths, vm: VmProcess, { signal, beforeRun }: StartOptions): Promise<void> {
+  await using qmp = await openMonitor(paths, vm, { signal });
   const loading = Promise.all([
     leaveRamInItsFile(qmp),
     qmp.execute('migrate-incoming', { uri: `exec:cat ${JAIL.state}` }),

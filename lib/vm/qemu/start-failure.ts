@@ -1,11 +1,11 @@
-/** Why QEMU or its jail did not start, from what they wrote. */
+/** Explains from their output why QEMU or its jail did not start. */
 import { readFileSync } from 'node:fs';
 import { SbxError } from '../../errors.ts';
-import { toolMissing } from '../../system/run-tool.ts';
+import { toolMissing } from '../../system/tool-path.ts';
 import type { VmPaths } from '../driver.ts';
 
-export function notStarted(places: VmPaths): SbxError {
-  const why = tailOf(places.monitorLog);
+export function notStarted(paths: VmPaths): SbxError {
+  const why = tailOf(paths.monitorLog);
   if (/namespace|Operation not permitted|setting up uid map|unshare/i.test(why)) {
     return new SbxError('no-jail', 'the jail for the virtual machine could not be made', {
       why,

@@ -1,5 +1,5 @@
 /**
- * Looks whether a running jail still has the mounts that were planned. Two things can undo one: a program of the host that
+ * Checks that a running jail still has the mounts that were planned. Two things can undo one: a program of the host that
  * replaces a covered file by renaming another over it (the kernel then drops the mount, in every namespace), and another
  * sandbox of the same workspace that exchanges a folder for a link just before the jail is set up.
  */

@@ -1,4 +1,4 @@
-/** The mounts of one exported folder, from facts: pure. Parents come before children; hidden wins over read-only wins over writable. */
+/** Plans the mounts of one exported folder from facts: pure. Parents come before children; hidden wins over read-only wins over writable. */
 import { SbxError } from '../../errors.ts';
 import type { JailMount } from '../../system/jail-mount.ts';
 import { parentsOf } from '../protect/folder-paths.ts';

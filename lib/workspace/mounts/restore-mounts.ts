@@ -29,15 +29,15 @@ while (my ($source, $target, $readonly) = splice(@todo, 0, 3)) {
 }
 `;
 
-/** Returns what could not be mended: a VM with such faults must not run on. */
+/** Returns the faults that remain: a VM with such faults must not continue. */
 export async function restoreMounts(check: MountCheck): Promise<MountFault[]> {
   const lost = checkMounts(check).filter(({ what }) => what !== 'shows-something-else');
   const todo = lost.flatMap(({ mount }) => [sourceInJail(mount), mount.target, mount.readonly ? '1' : '']);
   if (todo.length > 0)
     await run('perl', ['-MPOSIX', '-e', ENTER_AND_MOUNT, String(check.pid), ...todo], { env: { LC_ALL: 'C' } });
-  // What the host has put there is the thing to cover now: it need not be the one that was looked at.
-  const mended = new Set(lost.map(({ mount }) => mount.target));
-  return checkMounts(check).filter(({ mount, what }) => what !== 'shows-something-else' || !mended.has(mount.target));
+  // The file that the host has put there is covered now: it need not be the one that was scanned.
+  const restored = new Set(lost.map(({ mount }) => mount.target));
+  return checkMounts(check).filter(({ mount, what }) => what !== 'shows-something-else' || !restored.has(mount.target));
 }
 
 /** Of the host's paths only the exported ones are there: a covered path is bound onto itself. What hides follows what is there now. */

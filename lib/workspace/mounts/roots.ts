@@ -1,4 +1,4 @@
-/** Which host folders may be shown at all, alone and beside each other. */
+/** Checks which host folders may be mounted, alone and beside each other. */
 import { realpathSync, statSync } from 'node:fs';
 import { SbxError } from '../../errors.ts';
 import { isInside } from '../protect/folder-paths.ts';

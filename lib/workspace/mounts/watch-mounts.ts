@@ -3,20 +3,20 @@ import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SbxError } from '../../errors.ts';
-import { isAlive, startTimeOf } from '../../system/run-tool.ts';
+import { isAlive, startTimeOf } from '../../system/process-identity.ts';
 import { checkMounts, type MountCheck, type MountFault } from './check-mounts.ts';
 import { restoreMounts } from './restore-mounts.ts';
 
 export interface WatchOptions extends MountCheck {
   /** Called with what was lost and is back: for a short moment it was open */
   onRestored: (faults: MountFault[]) => void;
-  /** Called with what stays open, or with the reason: the VM must not run on */
+  /** Called with what stays open, or with the reason: the VM must not continue */
   onFailed: (why: MountFault[] | Error) => void;
 }
 
 /** An ending process has no mounts to be read a moment before it is gone */
 const ENDING_MS = 200;
-/** What is gone changes no more; it is found by looking */
+/** Errors for a folder that is gone: the check finds its lost mounts */
 const GONE = ['ENOENT', 'ENOTDIR'];
 
 /** Until disposed, or until the process has ended: then there is nothing left to guard. The folder above each mount is watched: whatever undoes a mount changes an entry there. */
@@ -69,7 +69,7 @@ function hostPathOf({ target }: { target: string }, mounts: MountCheck['mounts']
   return root + target.slice(exported.length);
 }
 
-/** @throws SbxError `workspace` where a folder cannot be watched: what changes there would not be heard of. */
+/** @throws SbxError `workspace` where a folder cannot be watched: changes there would go unnoticed. */
 function watchFolders(folders: string[], onChange: () => void): FSWatcher[] {
   const watchers: FSWatcher[] = [];
   for (const folder of folders) {

@@ -5,7 +5,7 @@ import { SbxError } from '../../errors.ts';
 
 export type Kind = 'dir' | 'file' | 'link' | 'other';
 
-/** What stands at a path; undefined: nothing. `link` also when a folder on the way is one: what it names could be exchanged. */
+/** The kind of entry at a path; undefined: none. `link` also when a folder on the way is one: what it names could be exchanged. */
 export function kindBelow(root: string, path: string): Kind | undefined {
   let kind: Kind | undefined = 'dir';
   let at = root;

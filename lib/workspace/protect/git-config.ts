@@ -1,4 +1,4 @@
-/** What the host's git reads or runs besides the repository's own folder: included files, a hooks folder elsewhere, filters and helpers. */
+/** Lists what the host's git reads or runs outside of the repository's own folder: included files, hooks elsewhere, filters and helpers. */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { run } from '../../system/run-tool.ts';
@@ -12,7 +12,7 @@ const COMMANDS = [
   /^(diff\..*\.(command|textconv)|merge\..*\.driver|filter\..*\.(clean|smudge|process))$/,
   /^(gpg\..*program|credential\..*helper|pager\..*)$/,
 ];
-const PATIENCE_MS = 5_000;
+const GIT_DEADLINE_MS = 5_000;
 
 /** Paths below `root` that the config of the repository `gitDir` names, asked of git itself. Without git on the host nothing there reads it. */
 export async function namedByGitConfig(root: string, gitDir: string): Promise<ProtectedPath[]> {
@@ -25,7 +25,7 @@ export async function namedByGitConfig(root: string, gitDir: string): Promise<Pr
       XDG_CONFIG_HOME: process.env['XDG_CONFIG_HOME'],
       LC_ALL: 'C',
     },
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    deadlineMs: GIT_DEADLINE_MS,
   }).catch(() => '');
   const fields = text.split('\0');
   return fields.flatMap((origin, index) => {

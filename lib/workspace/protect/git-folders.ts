@@ -25,7 +25,7 @@ export function followGit(root: string, found: { gitDirs: string[]; gitEntries: 
   for (let dir = queue.pop(); dir !== undefined; dir = queue.pop()) {
     if (gitDirs.has(dir) || worktreeDirs.has(dir)) continue;
     const common = pointedTo(root, joinBelow(dir, 'commondir'), /(.*)/);
-    // A placeholder of ours names the folder itself.
+    // A mount stub names the folder itself.
     if (isThere(join(root, dir, 'commondir')) && common[0] !== dir) {
       worktreeDirs.add(dir);
       queue.push(...common);

@@ -1,8 +1,8 @@
-/** Patterns as in .gitignore. Matched without regular expressions: no pattern of a project can make a start take for ever. */
+/** Matches patterns as in .gitignore without regular expressions: linear time is a security property, since a project chooses the patterns. */
 
 export type Matcher = (path: string, isFolder: boolean) => boolean;
 
-/** `any` stands for none, one or many of them */
+/** `any` matches none, one or many of them */
 type Token = 'any' | ((character: string) => boolean);
 type Segment = 'any' | Token[];
 

@@ -1,5 +1,5 @@
 /**
- * Files and folders made in the workspace so that a mount can cover a path where nothing is. They go when the last VM that
+ * Makes files and folders in the workspace so that a mount can cover a missing path. They are removed when the last VM that
  * needs them stops. Everything here is synchronous: within the one daemon, making and removing never mix.
  */
 import {
@@ -35,8 +35,8 @@ interface Entry extends MountStub {
 const CLOCK_SLACK_MS = 50;
 
 /**
- * Makes what is missing. The intent is written down first, so a process killed in between leaves nothing that nobody knows of.
- * One that another instance made is written down here too: whoever stops last removes it.
+ * Makes what is missing. The intent is written down first, so a process killed in between leaves nothing unrecorded.
+ * One that another instance made is recorded here too: the last one to stop removes it.
  */
 export function makeMountStubs(recordFile: string, wanted: MountStub[]): void {
   const mine = readEntries(recordFile);
@@ -65,7 +65,7 @@ export function removeMountStubs(recordFile: string, otherRecords: string[]): vo
       if (entry.kind === 'dir') rmdirSync(entry.path);
       else unlinkSync(entry.path);
     } catch {
-      // Gone, or used by somebody meanwhile: theirs now.
+      // It is gone, or in use by another program, which owns it now.
     }
   }
   try {
@@ -87,7 +87,7 @@ function make({ path, kind, content }: Entry): boolean {
     if (errnoOf(error) === 'EEXIST') return false;
     if (error instanceof SbxError) throw error;
     throw new SbxError('workspace', `${path} cannot be protected`, {
-      why: `nothing is there yet, and a stand-in could not be made (${errnoOf(error) ?? 'unknown'})`,
+      why: `nothing is there yet, and a mount stub could not be made (${errnoOf(error) ?? 'unknown'})`,
       hint: 'make the folder writable for you, or name the path in [workspace] unprotect',
       cause: error,
     });

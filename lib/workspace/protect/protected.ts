@@ -7,11 +7,11 @@ import { joinBelow } from './folder-paths.ts';
 export interface ProtectedPath {
   /** Below the workspace */
   path: string;
-  /** What stands there while the VM runs, where nothing is; undefined: such a path is not made up */
+  /** The mount stub for a missing path while the VM runs; undefined: none is made */
   placeholder: { kind: 'dir' } | { kind: 'file'; content: string } | undefined;
 }
 
-/** Git sees no empty folders: a placeholder in the work tree is one, so that nobody commits it. */
+/** Git ignores empty folders: a mount stub in the work tree is one, so that it is not committed. */
 const EMPTY_DIR = { kind: 'dir' } as const;
 const EMPTY_FILE = { kind: 'file', content: '' } as const;
 

@@ -1,5 +1,4 @@
-/** Looks at a folder without following links: repositories, settings, and what the `hide` and `readonly` patterns match. */
-
+/** Scans a folder without following links for repositories, settings, and matches of the `hide` and `readonly` patterns. */
 import type { Dirent } from 'node:fs';
 import { existsSync, realpathSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -28,7 +27,7 @@ export interface ScanResult {
 export interface ScanRequest {
   hide: string[];
   readonly: string[];
-  /** Entries looked at before giving up: a larger tree would make every start slow */
+  /** Entries scanned before giving up: a larger tree would make every start slow */
   mostEntries?: number;
 }
 
@@ -69,14 +68,14 @@ async function visit(scan: Scan, dir: string): Promise<void> {
   scan.left -= entries.length;
   if (scan.left < 0)
     throw new SbxError('workspace', `the folder ${scan.root} has too many entries`, {
-      why: 'all of it is looked through at each start, for repositories and hidden files',
+      why: 'all of it is scanned at each start, for repositories and hidden files',
       hint: 'choose a smaller folder',
     });
   if (isRepository(entries)) scan.gitDirs.push(dir);
   for (const entry of entries) look(scan, joinBelow(dir, entry.name), entry);
 }
 
-/** A folder that cannot be looked into is hidden as a whole: its owner could open it again from inside. */
+/** A folder that cannot be read is hidden as a whole: its owner could open it again from inside. */
 async function entriesOf(scan: Scan, dir: string): Promise<Dirent[]> {
   try {
     return await readdir(join(scan.root, dir), { withFileTypes: true });

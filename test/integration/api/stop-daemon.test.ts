@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DaemonClient } from '../../../lib/api/client.ts';
 import { endDaemon } from '../../../lib/api/stop-daemon.ts';
 import { type Home, homeOf } from '../../../lib/paths.ts';
-import { startTimeOf } from '../../../lib/system/run-tool.ts';
+import { startTimeOf } from '../../../lib/system/process-identity.ts';
 
 let dir: string;
 let home: Home;

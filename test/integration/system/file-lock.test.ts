@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { readHolder, takeLock, tryLock } from '../../../lib/system/file-lock.ts';
-import { startTimeOf } from '../../../lib/system/run-tool.ts';
+import { startTimeOf } from '../../../lib/system/process-identity.ts';
 
 let dir = '';
 let path = '';
@@ -58,7 +58,7 @@ test('waiting ends by abort', async () => {
 const WORKER = `
 import { appendFileSync, openSync, closeSync, rmSync, readdirSync } from 'node:fs';
 import { takeLock } from ${JSON.stringify(join(process.cwd(), 'lib/system/file-lock.ts'))};
-import { startTimeOf } from ${JSON.stringify(join(process.cwd(), 'lib/system/run-tool.ts'))};
+import { startTimeOf } from ${JSON.stringify(join(process.cwd(), 'lib/system/process-identity.ts'))};
 const [dir, rounds, dies] = process.argv.slice(2);
 for (let round = 0; round < Number(rounds); round += 1) {
   const lock = await takeLock(dir + '/lock');

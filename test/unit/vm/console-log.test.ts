@@ -38,7 +38,7 @@ function flood(look: () => void): number {
 }
 
 describe('boundConsole', () => {
-  it('bounds the file of a writer that goes on, without a hole, with its newest lines', () => {
+  it('bounds the file of a writer that continues, without a hole, with its newest lines', () => {
     expect(flood(() => boundConsole(file, 10_000, 2_000))).toBeLessThan(11_100);
     const text = readFileSync(file, 'utf8');
     expect(text).not.toContain('\0');

@@ -34,7 +34,7 @@ async function install(packages: string[]): Promise<void> {
   });
 }
 
-/** Its output goes to stderr: stdout is for the result. */
+/** Spawned with the user's terminal, where sudo asks. Its output goes to stderr: stdout is for the result. */
 async function aptGet(args: string[]): Promise<{ code: number | undefined; command: string }> {
   const [command = '', ...rest] = [...(process.getuid?.() === 0 ? [] : ['sudo']), 'apt-get', ...args];
   const code = await new Promise<number | undefined>((resolve) => {

@@ -17,7 +17,7 @@ import { type BakeStep, BUNDLE_SCRIPT, trustSteps } from '../../../../lib/image/
 import { ensureBaked } from '../../../../lib/image/bake/baked-layer.ts';
 import type { ImageBuild } from '../../../../lib/image/store/image-build.ts';
 import { type Layer, openStore, type Store } from '../../../../lib/image/store/store.ts';
-import { startTimeOf } from '../../../../lib/system/run-tool.ts';
+import { startTimeOf } from '../../../../lib/system/process-identity.ts';
 import { listenAt } from '../../../../lib/system/unix-socket.ts';
 import type { VmDriver, VmPaths } from '../../../../lib/vm/driver.ts';
 
@@ -106,8 +106,8 @@ interface BakeOptions {
 function bake(run: Run, { trust = PEM, first = [], signal }: BakeOptions = {}): Promise<unknown> {
   const startTime = startTimeOf(process.pid) ?? '';
   const driver: Partial<VmDriver> = {
-    boot: async (_shape, places) => {
-      await boot(run, places);
+    boot: async (_config, paths) => {
+      await boot(run, paths);
       return { pid: process.pid, startTime, accel: 'tcg', startedAt: '' };
     },
     find: () => (machine === undefined ? undefined : { pid: process.pid, startTime, accel: 'tcg', startedAt: '' }),

@@ -1,4 +1,4 @@
-/** npm on the host: real npm, the real jail, and a registry of the test's own behind the door that serves what no registry should. */
+/** npm on the host: real npm, the real jail, and a registry of the test's own behind an egress proxy that serves what no registry should. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
@@ -126,7 +126,7 @@ describe('packages that npm fetches in its jail', () => {
     await expect(stageNpm(stage(['forged@1.0.0']))).rejects.toMatchObject({ code: 'image-source' });
   });
 
-  test('the jail reaches the door and nothing else', async () => {
+  test('the jail reaches the egress proxy and nothing else', async () => {
     const before = asked.length;
     await expect(
       stageNpm({ ...stage(['evil@1.0.0']), env: { npm_config_registry: 'http://127.0.0.1:9/' } }),

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { endAbandoned } from '../../../../lib/image/bake/bake-paths.ts';
 import { openStore } from '../../../../lib/image/store/store.ts';
-import { startTimeOf } from '../../../../lib/system/run-tool.ts';
+import { startTimeOf } from '../../../../lib/system/process-identity.ts';
 import { createQemuDriver } from '../../../../lib/vm/qemu/driver.ts';
 
-test('of a dead builder are ended and their folder goes; those of a living one go on', async () => {
+test('of a dead builder are ended and their folder is removed; those of a living one continue', async () => {
   const root = mkdtempSync(join(tmpdir(), 'sbx-abandoned-'));
   onTestFinished(() => rmSync(root, { recursive: true }));
   const store = openStore(root);

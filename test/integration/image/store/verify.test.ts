@@ -97,7 +97,7 @@ test('the seal is what finds it: taken along with the change, nothing is noticed
 test('only touched, or copied to another disk: the content decides, once', async () => {
   utimesSync(join(layer.dir, 'ram'), new Date(0), new Date(0));
   expect((await get()).damaged).toEqual([]);
-  // Now sealed anew: a change of the content is found from the new times.
+  // Sealed again: a change of the content is found from the new times.
   flipByte(join(layer.dir, 'ram'));
   expect((await get()).damaged).toEqual(['the content of ram has changed']);
 });
@@ -153,10 +153,10 @@ test('a layer whose foundation was built again with other bytes is not used, nor
   await again('other');
   const whys: string[] = [];
   expect(await store.get('packages', 'p', { onDamaged: (why) => whys.push(why) })).toBeUndefined();
-  expect(whys).toEqual(['the warm layer that it stands on was built again']);
+  expect(whys).toEqual(['the warm layer below it was built again']);
   expect(await agent()).toEqual({
     found: undefined,
-    damaged: ['the packages layer that it stands on is gone'],
+    damaged: ['the packages layer below it is gone'],
   });
 });
 

@@ -41,7 +41,7 @@ test('a KVM on which the probe guest hangs is not believed, and not asked again 
   expect(asked()).toBe(1);
 });
 
-test('one on which it runs is believed; another boot, or another QEMU, is asked anew', async () => {
+test('one on which it runs is kept; another boot of the host, or another QEMU, is probed again', async () => {
   expect((await probeQemu(qemu('exit 85'), cache(), host())).facts.accel).toBe('kvm');
   writeFileSync(join(dir, 'boot'), 'the next boot\n');
   expect((await probeQemu(qemu('exit 85'), cache(), host())).facts.accel).toBe('kvm');
@@ -58,7 +58,7 @@ test('where there is none, no guest is tried', async () => {
   expect(readFileSync(join(dir, 'asked'), 'utf8')).toBe('');
 });
 
-test('a cache that makes no sense is made anew', async () => {
+test('an invalid cache is written again', async () => {
   writeFileSync(cache(), '{');
   expect((await probeQemu(qemu('exit 85'), cache(), host())).facts.accel).toBe('kvm');
 });

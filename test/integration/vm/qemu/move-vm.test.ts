@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { homeOf, instancePaths } from '../../../../lib/paths.ts';
-import { isAlive, startTimeOf } from '../../../../lib/system/run-tool.ts';
+import { isAlive, startTimeOf } from '../../../../lib/system/process-identity.ts';
 import type { VmPaths } from '../../../../lib/vm/driver.ts';
 import { createQemuDriver } from '../../../../lib/vm/qemu/driver.ts';
 import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
@@ -16,11 +16,11 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'sbx-mv-'));
 });
 afterEach(async () => {
-  for (const name of ['pool', 'shop']) await driver.destroy(places(name));
+  for (const name of ['pool', 'shop']) await driver.destroy(paths(name));
   rmSync(root, { recursive: true, force: true });
 });
 
-function places(name: string): VmPaths {
+function paths(name: string): VmPaths {
   const all = instancePaths(homeOf({ SBX_HOME: root }), name);
   for (const dir of [all.dir, all.run, all.egress]) mkdirSync(dir, { recursive: true });
   return all;
@@ -38,7 +38,7 @@ async function machineAt(at: VmPaths) {
 }
 
 test('it is found at its new place, with its files, and no longer at the old one', async () => {
-  const [from, to] = [places('pool'), places('shop')];
+  const [from, to] = [paths('pool'), paths('shop')];
   const vm = await machineAt(from);
   writeFileSync(to.console, 'of a machine before\n');
   writeFileSync(join(to.egress, 'proxy'), 'of a machine before');
@@ -53,11 +53,11 @@ test('it is found at its new place, with its files, and no longer at the old one
 });
 
 test('after its end the place is free for one that starts there', async () => {
-  const [from, to] = [places('pool'), places('shop')];
+  const [from, to] = [paths('pool'), paths('shop')];
   await machineAt(from);
   driver.move(from, to);
   await driver.destroy(to);
-  const elsewhere = await machineAt(places('pool'));
+  const elsewhere = await machineAt(paths('pool'));
   const own = await machineAt(to);
   expect(driver.find(to)).toMatchObject(own);
   await driver.destroy(to);
@@ -68,13 +68,13 @@ test('after its end the place is free for one that starts there', async () => {
 
 test('cut off anywhere, it ends with its old place, and with its new one', async () => {
   for (const last of ['pool', 'shop']) {
-    const [from, to] = [places('pool'), places('shop')];
+    const [from, to] = [paths('pool'), paths('shop')];
     const vm = await machineAt(from);
     // Nothing can be put over a folder that is a file: the move fails half-way.
     rmSync(to.console, { force: true });
     mkdirSync(join(to.console, 'in-the-way'), { recursive: true });
     expect(() => driver.move(from, to)).toThrow();
-    await driver.destroy(places(last));
+    await driver.destroy(paths(last));
     expect(isAlive(vm)).toBe(false);
     rmSync(to.console, { recursive: true });
   }

@@ -29,7 +29,7 @@ process.stdin.once('data', () => stays === '' && process.exit(0));
 setInterval(() => {}, 1000);
 console.log('up');`;
 
-/** More than fits into a pipe: when QEMU has handed it over, the end of it was read by nobody */
+/** More than fits into a pipe: when QEMU has handed it over, its end is not read yet */
 const DEVICE = 'device state '.repeat(80_000);
 
 interface Command {
@@ -38,20 +38,20 @@ interface Command {
 }
 
 let dir: string;
-let places: VmPaths;
+let paths: VmPaths;
 let into: WarmFiles;
 let qemu: ChildProcess;
 let server: Server;
 let clients: Socket[];
 let commands: Command[];
 let writtenAtQuit: boolean;
-/** Also the writer that goes on behind it */
+/** Also the writer that continues behind it */
 let migration: Promise<unknown> | undefined;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'sbx-snap-'));
-  places = bakePaths(dir);
-  mkdirSync(places.run, { recursive: true });
-  writeFileSync(places.monitorLog, 'qemu: it went wrong\n');
+  paths = bakePaths(dir);
+  mkdirSync(paths.run, { recursive: true });
+  writeFileSync(paths.monitorLog, 'qemu: it went wrong\n');
   into = { ram: join(dir, 'ram'), device: join(dir, 'device') };
   writeFileSync(into.ram, 'memory');
   [clients, commands, clock.hurries, writtenAtQuit, migration] = [[], [], false, false, undefined];
@@ -73,10 +73,10 @@ interface Doubles {
 }
 
 async function machine({ says = {}, stays = false, file = captureBeside(into.ram) }: Doubles = {}): Promise<void> {
-  const args = ['-e', QEMU, stays ? 'stay' : '', markerOf(places)];
+  const args = ['-e', QEMU, stays ? 'stay' : '', markerOf(paths)];
   qemu = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(qemu.stdout as NodeJS.ReadableStream, 'data');
-  writeFileSync(places.process, `${JSON.stringify({ 'child-pid': qemu.pid })}\n`);
+  writeFileSync(paths.process, `${JSON.stringify({ 'child-pid': qemu.pid })}\n`);
   server = createServer((socket) => {
     clients.push(socket);
     socket.on('error', () => {});
@@ -89,7 +89,7 @@ async function machine({ says = {}, stays = false, file = captureBeside(into.ram
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(places.qmp, resolve));
+  await new Promise<void>((resolve) => server.listen(paths.qmp, resolve));
 }
 
 /** As QEMU: the migration writes the device state, `quit` is answered and ends it. */
@@ -115,7 +115,7 @@ function migrate(uri: string, file: string): void {
   const script = uri.replace(/^exec:/, '').replace(JAIL.state, file);
   const state = join(dir, 'state');
   writeFileSync(state, DEVICE);
-  const log = openSync(places.monitorLog, 'a');
+  const log = openSync(paths.monitorLog, 'a');
   // The last pipe is everybody's: it is closed when all have ended.
   const stdio = ['ignore', 'ignore', log, 'ignore', 'pipe'] as const;
   migration = once(
@@ -127,7 +127,7 @@ function migrate(uri: string, file: string): void {
 
 const status = (now: string) => `{"return": {"status": "${now}"}}`;
 const ORDER = ['qmp_capabilities', 'stop', 'migrate-set-capabilities', 'migrate', 'quit'];
-const snapshot = (signal?: AbortSignal) => takeSnapshot(places, into, signal);
+const snapshot = (signal?: AbortSignal) => takeSnapshot(paths, into, signal);
 const names = () => commands.map(({ execute }) => execute);
 
 test('is all that QEMU handed over, whose writer it does not wait for', async () => {
@@ -144,7 +144,7 @@ test('is all that QEMU handed over, whose writer it does not wait for', async ()
   expect(names().filter((name) => name === 'query-migrate')).toHaveLength(3);
   // Or all of its memory would be in the device state.
   expect(commands[2]?.arguments).toEqual({ capabilities: [{ capability: 'x-ignore-shared', state: true }] });
-  expect(existsSync(places.process)).toBe(false);
+  expect(existsSync(paths.process)).toBe(false);
 });
 
 test('of a monitor that closes before it answers `quit` is the same', async () => {
@@ -202,7 +202,7 @@ test('there is none of a machine that has ended', async () => {
   expect([commands, existsSync(into.device)]).toEqual([[], false]);
 });
 
-test('there is none that nobody waits for any more', async () => {
+test('none is taken after an abort', async () => {
   const given = new AbortController();
   await machine({ says: { 'query-migrate': [status('active')] } });
   const taken = snapshot(given.signal);

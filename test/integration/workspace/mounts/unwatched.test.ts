@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /** Begins a watch over a folder and two files in folders below it, and says how that ended. */
 const WATCHER = `
-import { watchMounts } from './lib/workspace/watch-mounts.ts';
+import { watchMounts } from './lib/workspace/mounts/watch-mounts.ts';
 const [root] = process.argv.slice(2);
 const mounts = [
   { source: root, target: '/export/ws', readonly: false },

@@ -52,7 +52,7 @@ export function describeWatching(): void {
       workspace.git('config', 'user.name', 'b');
       replace(workspace, '.env', 'secret');
       expect(targets(checkMounts(checkOf(one)))).toEqual(['missing /export/ws/.env', 'missing /export/ws/.git/config']);
-      // Nobody watched: the attack works.
+      // Without a watch the attack works.
       jail.child.stdin?.write('go\n');
       expect((await jail.ended).output).toContain('secret');
       expect(workspace.read('.git/config')).toContain('evil');

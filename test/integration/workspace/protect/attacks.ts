@@ -35,7 +35,7 @@ function onGit(name: string, script: string, worked: Attack['worked']): Attack {
 const GIT_ATTACKS: Attack[] = [
   onGit('a hook', 'echo evil > .git/hooks/post-checkout', evilIn('.git/hooks/post-checkout')),
   onGit(
-    'hooks made anew',
+    'hooks made again',
     'rm -rf .git/hooks; mkdir .git/hooks; echo evil > .git/hooks/pre-push',
     evilIn('.git/hooks/pre-push'),
   ),

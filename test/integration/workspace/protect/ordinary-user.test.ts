@@ -6,14 +6,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeWatching } from '../mounts/watch-mounts.suite.ts';
 import { describeProtection } from './protection.suite.ts';
 
-const NOBODY = 65_534;
+const UNPRIVILEGED = 65_534;
 let home = '';
 
 beforeAll(() => {
   if (process.getuid?.() === 0) {
     process.setgroups?.([]);
-    process.setgid?.(NOBODY);
-    process.setuid?.(NOBODY);
+    process.setgid?.(UNPRIVILEGED);
+    process.setuid?.(UNPRIVILEGED);
   }
   home = mkdtempSync(join(tmpdir(), 'sbx-home-'));
   process.env['HOME'] = home;

@@ -44,7 +44,7 @@ export function describeProtection(): void {
     expect(workspace.git('fsck')).not.toContain('error');
   });
 
-  test('the host goes on with git while a sandbox has the workspace, and sees no stand-ins', async () => {
+  test('the host uses git while a sandbox has the workspace, and sees no mount stubs', async () => {
     const workspace = makeWorkspace();
     repository(workspace);
     await workspace.prepare({ hide: ['.env'] });
@@ -68,7 +68,7 @@ export function describeProtection(): void {
     expect(workspace.git('rev-parse', '--show-toplevel')).toBe(`${workspace.path}\n`);
   });
 
-  test('stand-ins are gone after the stop, also when the VM was killed', async () => {
+  test('mount stubs are gone after the stop, also when the VM was killed', async () => {
     const workspace = makeWorkspace();
     repository(workspace);
     const before = listing(workspace.path);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { VmConfig } from '../../../../lib/vm/driver.ts';
 import { buildQemuArgs, type QemuFacts, versionAtLeast } from '../../../../lib/vm/qemu/args.ts';
 
-const SHAPE: VmConfig = {
+const CONFIG: VmConfig = {
   cpus: 2,
   memoryBytes: 2 ** 30,
   kernel: '/store/kernel/vmlinuz',
@@ -21,7 +21,7 @@ const SHAPE: VmConfig = {
 };
 const FACTS: QemuFacts = { accel: 'tcg', version: '7.2.22', tscKhz: 2_100_000, translationCacheMib: 64 };
 const args = (facts: Partial<QemuFacts> = {}, ram: Parameters<typeof buildQemuArgs>[0]['ram'] = { kind: 'private' }) =>
-  buildQemuArgs({ shape: SHAPE, facts: { ...FACTS, ...facts }, ram, marker: 'sbx-vm:/i' });
+  buildQemuArgs({ config: CONFIG, facts: { ...FACTS, ...facts }, ram, marker: 'sbx-vm:/i' });
 const argOf = (list: string[], flag: string) => list[list.indexOf(flag) + 1] ?? '';
 
 describe('QEMU arguments', () => {
@@ -35,9 +35,9 @@ describe('QEMU arguments', () => {
 
   test('backing files are named by where they are now, not by what the images say', () => {
     const backing = ['/s/warm/a,b.qcow2', '/s/base/root.ext4'];
-    const [disk] = SHAPE.disks.map((one) => ({ ...one, backing }));
+    const [disk] = CONFIG.disks.map((one) => ({ ...one, backing }));
     const list = buildQemuArgs({
-      shape: { ...SHAPE, disks: disk === undefined ? [] : [disk] },
+      config: { ...CONFIG, disks: disk === undefined ? [] : [disk] },
       facts: FACTS,
       ram: { kind: 'private' },
       marker: 'm',
@@ -71,10 +71,16 @@ describe('QEMU arguments', () => {
     ]);
   });
 
-  test('only a clone waits for its device state; a comma in a path is no option', () => {
+  test('only a clone waits for its device state', () => {
     expect(args().slice(-1)).toEqual(['-S']);
     expect(args().includes('-incoming')).toBe(false);
     expect(args({}, { kind: 'clone', file: '/r' }).slice(-3)).toEqual(['-S', '-incoming', 'defer']);
+  });
+
+  test('a comma in a path does not begin an option', () => {
+    const file = '/home/a,share=off/ram';
     expect(argOf(args(), '-drive')).toContain('file=/i/disk,,1.qcow2,');
+    for (const kind of ['capture', 'clone'] as const)
+      expect(argOf(args({}, { kind, file }), '-object')).toContain(',mem-path=/home/a,,share=off/ram,share=');
   });
 });
