@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { carriedOut, lineOf, type Operation, type SetupResult, type TrustPlaces } from '../setup/operations.ts';
-import { SETUP_SCRIPT } from '../setup/script.ts';
+import SETUP_SCRIPT from '../setup/setup.pl';
 
 /** Carries the operations out one after the other. @throws Error, the failed operation and the system's reason: what comes after it was not done. */
 export type Syscalls = (operations: Operation[]) => Promise<SetupResult>;

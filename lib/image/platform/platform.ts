@@ -1,7 +1,7 @@
 /** What every machine of an image starts with: the kernel and the runtime disk. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SETUP_SCRIPT } from '../../guest/setup/script.ts';
+import SETUP_SCRIPT from '../../guest/setup/setup.pl';
 import type { Disk } from '../../vm/driver.ts';
 import { aptSourcesFor } from '../base/apt-sources.ts';
 import { distributionOf, hostDistribution } from '../base/distribution.ts';

@@ -2,7 +2,7 @@
 import { cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { SETUP_SCRIPT } from '../../guest/setup/script.ts';
+import SETUP_SCRIPT from '../../guest/setup/setup.pl';
 import { makeExt4 } from '../store/filesystem.ts';
 import type { RuntimeParts } from '../store/image-build.ts';
 import { packTree } from '../store/pack-tree.ts';

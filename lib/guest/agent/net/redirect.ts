@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { createInterface } from 'node:readline';
 import { isSynthetic, type Names } from './names.ts';
 import { carry, type Gateway } from './proxy-stream.ts';
-import { REDIRECT_SCRIPT } from './redirect-script.ts';
+import REDIRECT_SCRIPT from './redirect.pl';
 
 export interface RedirectOptions {
   names: Names;

@@ -68,6 +68,7 @@ export async function startAgent(options: { records?: string } = {}): Promise<Ag
     bundle: true,
     platform: 'node',
     format: 'cjs',
+    loader: { '.pl': 'text' },
     external: ['@lydell/node-pty'],
     target: 'node20.19',
     logLevel: 'error',
