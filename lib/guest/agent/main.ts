@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { pipeOf } from '../protocol/pipe.ts';
 import { createSession } from '../protocol/server-session.ts';
-import { newcomer } from '../protocol/wire.ts';
+import { restartGreeting } from '../protocol/wire.ts';
 import { startNetwork } from './net/network.ts';
 import { openPort } from './port.ts';
 import { createServices } from './services.ts';
@@ -20,7 +20,7 @@ const services = createServices(perl, values.records ?? RECORDS);
 if (values.port !== undefined) {
   const port = openPort(values.port);
   const session = createSession(port, services.open);
-  void port.write(newcomer());
+  void port.write(restartGreeting());
   // What it cannot set up is said on the console; the proxy variables work without it.
   startNetwork(perl).catch((error: Error) => process.stderr.write(`sbx-agent: ${error.message}\n`));
   port.run({ onData: (chunk) => session.push(chunk), onHostGone: () => session.end() });

@@ -11,7 +11,7 @@ import type {
   SessionRequest,
 } from '../protocol/messages.ts';
 import { CHANNEL } from '../protocol/messages.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { get, put } from './copy.ts';
 import { exec } from './process/exec.ts';
 import { createSessions } from './sessions/sessions.ts';
@@ -54,7 +54,7 @@ export function createServices(helper: string[], records: string): Services {
           (answer) => stream.close(answer),
           (error: unknown) => stream.close({ error: failureJson(error) }),
         );
-      return UNHEARD;
+      return DISCARD;
     },
   };
 }
@@ -69,7 +69,7 @@ function tcp(stream: MuxStream, request: ConnectRequest): StreamEvents {
   socket.on('end', () => stream.end(CHANNEL.stdout));
   socket.on('close', () => stream.close({}));
   return {
-    ...UNHEARD,
+    ...DISCARD,
     onData: (_channel, data, taken) => void socket.write(data, taken as () => void),
     onEnd: () => void socket.end(),
     onReset: () => void socket.destroy(),

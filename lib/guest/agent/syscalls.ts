@@ -1,21 +1,21 @@
 /** What Node cannot do, through a resident helper of the agent's own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { carriedOut, lineOf, type Operation, type SetupResult, type TrustPlaces } from '../setup/operations.ts';
+import { lineOf, type Operation, parseAnswer, type SetupResult, type TrustPaths } from '../setup/operations.ts';
 import SETUP_SCRIPT from '../setup/setup.pl';
 
 /** Carries the operations out one after the other. @throws Error, the failed operation and the system's reason: what comes after it was not done. */
 export type Syscalls = (operations: Operation[]) => Promise<SetupResult>;
 
 /** `command`: perl, with arguments before its own. Empty, on a host: every operation fails. */
-export function createSyscalls(command: string[], trust?: TrustPlaces): Syscalls & AsyncDisposable {
+export function createSyscalls(command: string[], trust?: TrustPaths): Syscalls & AsyncDisposable {
   const helper = startHelper(command);
   let ended = helper === undefined;
   const waiting: { resolve: (done: SetupResult) => void; reject: (error: Error) => void }[] = [];
   if (helper?.stdout) {
     createInterface({ input: helper.stdout }).on('line', (line) => {
       const next = waiting.shift();
-      const done = carriedOut(line);
+      const done = parseAnswer(line);
       if (done === undefined) next?.reject(new Error(line));
       else next?.resolve(done);
     });

@@ -3,7 +3,7 @@ import { type Duplex, PassThrough, type Readable, type Writable } from 'node:str
 import { type ErrorJson, fromErrorJson } from '../../errors.ts';
 import type { CopyResult } from '../copy/types.ts';
 import type { Calls, ConnectRequest, ExecRequest } from '../protocol/messages.ts';
-import { type Mux, type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { DISCARD, type Mux, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { inputOf, lost, streamEvents } from './client-streams.ts';
 import { type ConnectOptions, dial, greet } from './handshake.ts';
 import { openProcess, type ProcessClient } from './process-client.ts';
@@ -66,7 +66,7 @@ export class GuestConnection implements AsyncDisposable {
   async request<K extends keyof Calls>(service: K, body: Calls[K]['ask']): Promise<Calls[K]['answer']> {
     return await new Promise((resolve, reject) => {
       this.#mux.open(service, body, {
-        ...UNHEARD,
+        ...DISCARD,
         onClose: (result) => {
           const answer = result as { error?: ErrorJson };
           if (answer.error === undefined) resolve(result as Calls[K]['answer']);

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
 import { connectTo } from '../../system/unix-socket.ts';
-import { Mux, type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { DISCARD, Mux, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { pipeOf } from '../protocol/pipe.ts';
 import { Decoder, hello, NONCE_BYTES, resyncPadding, TYPE } from '../protocol/wire.ts';
 import { lost } from './client-streams.ts';
@@ -26,7 +26,7 @@ export interface Greeting {
 
 const RETRY_MS = 5;
 /** Bytes waiting for a guest that does not read, after which it is given up */
-const MOST_UNREAD = 32 * 1024 ** 2;
+const MAX_UNREAD = 32 * 1024 ** 2;
 
 /** Tried again until something listens there. */
 export async function dial(path: string, signal: AbortSignal | undefined): Promise<Duplex> {
@@ -93,8 +93,8 @@ function read(duplex: Duplex, mux: Mux, nonce: Buffer, onAnswer: () => void): vo
         return;
       }
       try {
-        mux.take(frame);
-        if (duplex.writableLength > MOST_UNREAD) throw new Error('it does not read');
+        mux.receive(frame);
+        if (duplex.writableLength > MAX_UNREAD) throw new Error('it does not read');
       } catch {
         // A guest may send anything: it loses its connection, and nobody else is harmed.
         duplex.destroy();
@@ -117,5 +117,5 @@ function newNonce(): Buffer {
 /** A guest opens no streams to the host. */
 function refuse(stream: MuxStream): StreamEvents {
   stream.reset('the host serves nothing');
-  return UNHEARD;
+  return DISCARD;
 }

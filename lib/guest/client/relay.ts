@@ -1,6 +1,6 @@
 /** Lets a client of the daemon speak to a guest: its streams become streams of the daemon's one connection, with credit end to end. */
 import type { Duplex } from 'node:stream';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { pipeOf } from '../protocol/pipe.ts';
 import { createSession } from '../protocol/server-session.ts';
 import type { GuestConnection } from './connection.ts';
@@ -26,7 +26,7 @@ export async function relayGuest(client: Duplex, guest: GuestConnection, asking:
   const session = createSession(pipeOf(client), (down, service, body) => {
     if (ALLOWED.has(service)) return bridgeTo(guest.openRaw(service, asking(service, body), bridgeTo(down)));
     down.reset(`no such service: ${service}`);
-    return UNHEARD;
+    return DISCARD;
   });
   client.on('data', (chunk: Buffer) => {
     if (!session.push(chunk)) client.destroy();

@@ -9,7 +9,7 @@ import type {
   SessionRequest,
   SessionsRunning,
 } from '../protocol/messages.ts';
-import { UNHEARD } from '../protocol/mux.ts';
+import { DISCARD } from '../protocol/mux.ts';
 import { streamEvents } from './client-streams.ts';
 import type { GuestConnection } from './connection.ts';
 import { guestError } from './guest-error.ts';
@@ -63,7 +63,7 @@ export function watchSessions(guest: GuestConnection, onChange: (told: SessionsR
     'session-watch',
     {},
     {
-      ...UNHEARD,
+      ...DISCARD,
       onControl(message) {
         const { running, since } = (message ?? {}) as Partial<Record<keyof SessionsRunning, unknown>>;
         if (typeof running !== 'number' || !Number.isInteger(running) || running < 0) return;

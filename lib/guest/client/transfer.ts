@@ -6,7 +6,7 @@ import { SbxError } from '../../errors.ts';
 import { extract } from '../copy/extract.ts';
 import { Folder } from '../copy/folder.ts';
 import { pack } from '../copy/pack.ts';
-import { type CopyResult, MOST_SKIPPED } from '../copy/types.ts';
+import { type CopyResult, MAX_SKIPPED } from '../copy/types.ts';
 import { deferred } from '../protocol/deferred.ts';
 import { Failure } from '../protocol/failure.ts';
 import { CHANNEL, type GetRequest, type PutRequest } from '../protocol/messages.ts';
@@ -33,7 +33,7 @@ export async function put(guest: Opener, options: CopyOptions): Promise<CopyResu
   const source = resolve(options.from);
   const name = basename(source);
   await using folder = await Folder.open(dirname(source)).catch(rethrow);
-  if ((await folder.look(name)) === undefined) throw new SbxError('not-found', `there is no ${source}`);
+  if ((await folder.lstat(name)) === undefined) throw new SbxError('not-found', `there is no ${source}`);
   const body: PutRequest = { target: options.to, name, ...userOf(options) };
   const copy = openCopy(guest, 'put', body, options.signal);
   const packing = pack(folder, name);
@@ -42,7 +42,7 @@ export async function put(guest: Opener, options: CopyOptions): Promise<CopyResu
       if (next.done === true) {
         copy.stream.end(CHANNEL.stdin);
         const result = await copy.result;
-        return { ...result, skipped: [...next.value.skipped, ...result.skipped].slice(0, MOST_SKIPPED) };
+        return { ...result, skipped: [...next.value.skipped, ...result.skipped].slice(0, MAX_SKIPPED) };
       }
       await copy.stream.send(CHANNEL.stdin, next.value);
     }
@@ -148,7 +148,7 @@ function isFailure(report: unknown): report is { error: unknown } {
 
 function resultOf(report: unknown): CopyResult {
   const { entries, bytes, skipped } = (report ?? {}) as Partial<CopyResult>;
-  const list = Array.isArray(skipped) ? skipped.slice(0, MOST_SKIPPED) : [];
+  const list = Array.isArray(skipped) ? skipped.slice(0, MAX_SKIPPED) : [];
   return {
     entries: Number(entries) || 0,
     bytes: Number(bytes) || 0,

@@ -96,7 +96,7 @@ async function parentOf(target: Target, header: Header, parts: string[]): Promis
 
 async function addFolder(target: Target, folder: Folder, name: string, header: Header): Promise<void> {
   if (target.levels.length >= DEEPEST) throw refused(header.name, `it is more than ${DEEPEST} folders deep`);
-  const found = await folder.look(name);
+  const found = await folder.lstat(name);
   if (found === undefined) await folder.makeFolder(name);
   else if (!found.isDirectory()) throw stands(header, name, found.isSymbolicLink() ? 'a symbolic link' : 'a file');
   const made = await folder.enter(name);
@@ -124,7 +124,7 @@ async function addFile(
   header: Header,
   content: AsyncIterable<Buffer>,
 ): Promise<void> {
-  const found = await folder.look(name);
+  const found = await folder.lstat(name);
   if (found?.isDirectory()) throw stands(header, name, 'a folder');
   if (found?.isSymbolicLink()) throw stands(header, name, 'a symbolic link');
   const passing = passingName();
@@ -158,7 +158,7 @@ async function addLink(target: Target, folder: Folder, name: string, header: Hea
   if (to === '' || to.includes('\0')) throw refused(header.name, 'it is a link to nothing');
   if (!target.trusted && !staysInside(to, depth))
     return skip(target.result, header.name, 'it is a link that leads out of what was copied');
-  if ((await folder.look(name))?.isDirectory()) throw stands(header, name, 'a folder');
+  if ((await folder.lstat(name))?.isDirectory()) throw stands(header, name, 'a folder');
   const passing = passingName();
   await folder.makeLink(passing, to);
   try {

@@ -67,7 +67,7 @@ export class Folder implements AsyncDisposable {
   }
 
   /** Undefined: nothing stands there */
-  async look(name: string): Promise<Stats | undefined> {
+  async lstat(name: string): Promise<Stats | undefined> {
     return lstat(this.#at(name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;

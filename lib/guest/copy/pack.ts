@@ -53,7 +53,7 @@ interface Item {
 }
 
 async function addEntry(item: Item): Promise<void> {
-  const found = await item.folder.look(item.name);
+  const found = await item.folder.lstat(item.name);
   if (found === undefined) {
     if (item.path === '.') throw new Failure('not-found', `there is no ${item.name}`);
     return skip(item.result, item.path, 'it was gone when its turn came');

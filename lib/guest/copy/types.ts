@@ -6,18 +6,18 @@ export interface CopyResult {
   entries: number;
   /** Of files' content */
   bytes: number;
-  /** What was left out, the first `MOST_SKIPPED` of it */
+  /** What was left out, the first `MAX_SKIPPED` of it */
   skipped: { name: string; why: string }[];
 }
 
 export type Header = Partial<tar.Header> & Pick<tar.Header, 'name'>;
 
-export const MOST_SKIPPED = 100;
+export const MAX_SKIPPED = 100;
 
 export function emptyResult(): CopyResult {
   return { entries: 0, bytes: 0, skipped: [] };
 }
 
 export function skip(result: CopyResult, name: string, why: string): void {
-  if (result.skipped.length < MOST_SKIPPED) result.skipped.push({ name: name.slice(0, 1024), why });
+  if (result.skipped.length < MAX_SKIPPED) result.skipped.push({ name: name.slice(0, 1024), why });
 }

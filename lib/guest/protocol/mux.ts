@@ -6,7 +6,7 @@ const LAST_CHANNEL = 2;
 /** What was taken is granted anew in pieces of this size: a frame for each piece that was read would cost more than it gives */
 const GRANT_BYTES = WINDOW / 8;
 /** Longest JSON, in frames: 4 MiB */
-const MOST_PARTS = 128;
+const MAX_PARTS = 128;
 
 /** The bytes' way out. `write` resolves when the pipe takes more. */
 export interface Pipe {
@@ -24,7 +24,7 @@ export interface StreamEvents {
 }
 
 /** Of a stream that nobody listens to: its sender need not wait. */
-export const UNHEARD: StreamEvents = {
+export const DISCARD: StreamEvents = {
   onData: (_channel, _data, taken) => taken(),
   onEnd: () => {},
   onControl: () => {},
@@ -47,9 +47,9 @@ interface State {
   events: StreamEvents;
   credit: Map<number, { bytes: number; wake: (() => void)[] }>;
   /** Bytes that came on each channel and were not taken yet */
-  untaken: Map<number, number>;
+  unacked: Map<number, number>;
   /** Bytes of each channel that were taken and not granted anew */
-  owed: Map<number, number>;
+  pendingCredit: Map<number, number>;
   gone: boolean;
 }
 
@@ -79,9 +79,9 @@ export class Mux {
   }
 
   /** @throws Error when the other side breaks the protocol: this connection is of no more use then. */
-  take(received: Frame): void {
+  receive(received: Frame): void {
     if (received.type === TYPE.part) {
-      if (this.#parts.push(Buffer.from(received.payload)) > MOST_PARTS) throw new Error('too long a message');
+      if (this.#parts.push(Buffer.from(received.payload)) > MAX_PARTS) throw new Error('too long a message');
       return;
     }
     const frame =
@@ -109,15 +109,15 @@ export class Mux {
     const channel = frame.payload[0] ?? 0;
     if (frame.type === TYPE.data) {
       const bytes = frame.payload.length - 1;
-      const untaken = (state.untaken.get(channel) ?? 0) + bytes;
-      if (bytes < 1 || channel > LAST_CHANNEL || untaken + (state.owed.get(channel) ?? 0) > WINDOW)
+      const unacked = (state.unacked.get(channel) ?? 0) + bytes;
+      if (bytes < 1 || channel > LAST_CHANNEL || unacked + (state.pendingCredit.get(channel) ?? 0) > WINDOW)
         throw new Error('data without credit');
-      state.untaken.set(channel, untaken);
+      state.unacked.set(channel, unacked);
       state.events.onData(channel, frame.payload.subarray(1), () => {
-        state.untaken.set(channel, (state.untaken.get(channel) ?? 0) - bytes);
-        const owed = (state.owed.get(channel) ?? 0) + bytes;
-        const granted = owed >= GRANT_BYTES && !state.gone ? owed : 0;
-        state.owed.set(channel, owed - granted);
+        state.unacked.set(channel, (state.unacked.get(channel) ?? 0) - bytes);
+        const pendingCredit = (state.pendingCredit.get(channel) ?? 0) + bytes;
+        const granted = pendingCredit >= GRANT_BYTES && !state.gone ? pendingCredit : 0;
+        state.pendingCredit.set(channel, pendingCredit - granted);
         if (granted > 0) void this.#pipe.write(encodeWindow(frame.stream, channel, granted));
       });
     } else if (frame.type === TYPE.end) state.events.onEnd(channel);
@@ -179,7 +179,7 @@ export class Mux {
 }
 
 function newState(events: StreamEvents): State {
-  return { events, credit: new Map(), untaken: new Map(), owed: new Map(), gone: false };
+  return { events, credit: new Map(), unacked: new Map(), pendingCredit: new Map(), gone: false };
 }
 
 function creditOf(state: State, channel: number): { bytes: number; wake: (() => void)[] } {

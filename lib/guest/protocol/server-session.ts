@@ -31,7 +31,7 @@ export function createSession(
           continue;
         }
         try {
-          mux?.take(frame);
+          mux?.receive(frame);
         } catch {
           // The half frame of a dead session, filled up by the next one's padding.
           end();

@@ -7,7 +7,7 @@ const ESC = 0x1b;
 const ESCAPE = String.fromCharCode(ESC);
 /** Longer ones are not among those that are looked for */
 const LONGEST = 64;
-const MOST_MODES = 64;
+const MAX_MODES = 64;
 /** On in a fresh terminal: lines wrap, the cursor is seen */
 const ON_AT_FIRST = new Set([7, 25]);
 /** Lasts for one frame only */
@@ -84,7 +84,7 @@ export class TerminalModes {
 
   #set(list: string, on: boolean): void {
     for (const mode of list.split(';').map(Number)) {
-      if (UNTRACKED.has(mode) || (!this.#modes.has(mode) && this.#modes.size >= MOST_MODES)) continue;
+      if (UNTRACKED.has(mode) || (!this.#modes.has(mode) && this.#modes.size >= MAX_MODES)) continue;
       this.#modes.set(mode, on);
     }
   }

@@ -92,7 +92,7 @@ export function resyncPadding(): Buffer {
 }
 
 /** What an agent says first: whoever spoke with the one before it learns that it is gone. No greeting has this nonce. */
-export function newcomer(): Buffer {
+export function restartGreeting(): Buffer {
   return Buffer.concat([resyncPadding(), hello(Buffer.alloc(NONCE_BYTES))]);
 }
 

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { SbxError } from '../../errors.ts';
 import { connectTo } from '../../system/unix-socket.ts';
-import { carriedOut, lineOf, type Operation, type SetupResult } from './operations.ts';
+import { lineOf, type Operation, parseAnswer, type SetupResult } from './operations.ts';
 
 export interface SetupOptions {
   /** Nothing more is to be done: the helper ends when all of it succeeded */
@@ -12,7 +12,7 @@ export interface SetupOptions {
 }
 
 /** No answer is longer: it names one operation and a reason */
-const MOST_ANSWER = 4096;
+const MAX_ANSWER = 4096;
 
 /** In order. @throws SbxError `workspace`, what the guest refused; `guest-failed` when it does not answer. */
 export async function runSetup(
@@ -24,7 +24,7 @@ export async function runSetup(
   const socket = reach(socketPath);
   try {
     const answer = await answerOf(socket, `${last ? 'last;' : ''}${lineOf(operations)}`, signal);
-    const done = carriedOut(answer);
+    const done = parseAnswer(answer);
     if (done === undefined) throw new SbxError('workspace', 'the sandbox could not be set up', { why: answer });
     return done;
   } finally {
@@ -57,7 +57,7 @@ function answerOf(socket: Socket, line: string, signal: AbortSignal): Promise<st
       text += chunk;
       const end = text.indexOf('\n');
       if (end >= 0) resolve(text.slice(0, end));
-      else if (text.length > MOST_ANSWER) fail('its answer makes no sense');
+      else if (text.length > MAX_ANSWER) fail('its answer makes no sense');
     });
     socket.once('error', (error) => fail(error.message, error));
     socket.once('close', () => fail('it closed the connection'));

@@ -28,7 +28,7 @@ export const JAVA_STORE = '/etc/ssl/certs/java/cacerts';
 export const AUTHORITY_HASH = 'b0679d8b';
 
 /** Files that a certificate is added to; others in tests. */
-export interface TrustPlaces {
+export interface TrustPaths {
   own: string;
   bundle: string;
   extra: string;
@@ -36,7 +36,7 @@ export interface TrustPlaces {
   java: string;
 }
 
-const TRUST: TrustPlaces = {
+const TRUST: TrustPaths = {
   own: OWN_CERTIFICATE,
   bundle: SYSTEM_BUNDLE,
   extra: EXTRA_CERTIFICATES,
@@ -49,13 +49,13 @@ export interface SetupResult {
 }
 
 /** What the helper's line says; undefined: it is a failure, in its own words. */
-export function carriedOut(answer: string): SetupResult | undefined {
+export function parseAnswer(answer: string): SetupResult | undefined {
   if (answer === 'ok') return { java: false };
   return answer === 'ok java' ? { java: true } : undefined;
 }
 
 /** Arguments are hex-encoded, so that no path can break a line. */
-export function lineOf(operations: Operation[], trust: TrustPlaces = TRUST): string {
+export function lineOf(operations: Operation[], trust: TrustPaths = TRUST): string {
   return `${operations
     .map((operation) =>
       [operation.op, ...argumentsOf(operation, trust).map((arg) => Buffer.from(arg).toString('hex'))].join(' '),
@@ -63,7 +63,7 @@ export function lineOf(operations: Operation[], trust: TrustPlaces = TRUST): str
     .join(';')}\n`;
 }
 
-function argumentsOf(operation: Operation, trust: TrustPlaces): (string | Buffer)[] {
+function argumentsOf(operation: Operation, trust: TrustPaths): (string | Buffer)[] {
   switch (operation.op) {
     case 'entropy':
       return [operation.bytes];

@@ -9,7 +9,7 @@ export interface Gateway {
 const MAX_HEAD_BYTES = 16 * 1024;
 
 /** `authority`: name or address with port. A program that was not told of a proxy hears of a denial inside, in its own protocol. */
-export function carry(client: Socket, authority: string, gateway: Gateway): void {
+export function proxyStream(client: Socket, authority: string, gateway: Gateway): void {
   const upstream = connect({ ...gateway, allowHalfOpen: true });
   client.on('error', () => upstream.destroy());
   client.on('close', () => upstream.destroy());

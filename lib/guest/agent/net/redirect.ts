@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { createInterface } from 'node:readline';
 import { isSynthetic, type Names } from './names.ts';
-import { carry, type Gateway } from './proxy-stream.ts';
+import { type Gateway, proxyStream } from './proxy-stream.ts';
 import REDIRECT_SCRIPT from './redirect.pl';
 
 export interface RedirectOptions {
@@ -20,9 +20,9 @@ export async function startRedirect({ names, gateway, perl }: RedirectOptions): 
     const { localAddress = '', localPort = 0 } = client;
     client.on('error', () => {});
     const host = isSynthetic(localAddress) ? names.nameOf(localAddress) : localAddress;
-    // To the listener itself, or to an address that no name has: nothing to carry.
+    // To the listener itself, or to an address that no name has: nothing to proxy.
     if (host === undefined || host.startsWith('127.')) return void client.resetAndDestroy();
-    carry(client, `${host}:${localPort}`, gateway);
+    proxyStream(client, `${host}:${localPort}`, gateway);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

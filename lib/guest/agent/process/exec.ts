@@ -4,7 +4,7 @@
  */
 
 import { CHANNEL, type ExecControl, type ExecRequest } from '../../protocol/messages.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../../protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../../protocol/mux.ts';
 import { commandOf, isRefusal, type Refusal } from './command.ts';
 import { drained, forward } from './output.ts';
 import { type Running, startProcess } from './running.ts';
@@ -22,7 +22,7 @@ export function exec(stream: MuxStream, request: ExecRequest, base: Record<strin
 /** What a shell would say, and its code. */
 export function refuse(stream: MuxStream, { code, message }: Refusal): StreamEvents {
   void stream.send(CHANNEL.stderr, Buffer.from(`sbx: ${message}\n`)).then(() => stream.close({ code }));
-  return UNHEARD;
+  return DISCARD;
 }
 
 function serve(stream: MuxStream, running: Running): StreamEvents {

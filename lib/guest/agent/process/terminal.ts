@@ -36,7 +36,7 @@ interface Native {
   resize(fd: number, cols: number, rows: number): void;
 }
 
-const MOST_CELLS = 10_000;
+const MAX_CELLS = 10_000;
 
 export function openTerminal(command: Command, size: Size): Terminal {
   const native = loadNative();
@@ -97,7 +97,7 @@ function* restOf(fd: number): Generator<Buffer> {
 }
 
 function isSize({ cols, rows }: { cols: number; rows: number }): boolean {
-  return [cols, rows].every((cells) => Number.isInteger(cells) && cells > 0 && cells < MOST_CELLS);
+  return [cols, rows].every((cells) => Number.isInteger(cells) && cells > 0 && cells < MAX_CELLS);
 }
 
 /** The module lies on the runtime disk, beside the bundle and not in it. */

@@ -8,7 +8,7 @@ import {
   type SessionRequest,
   type SessionsRunning,
 } from '../../protocol/messages.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../../protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../../protocol/mux.ts';
 import { type Command, commandOf, isRefusal } from '../process/command.ts';
 import { refuse } from '../process/exec.ts';
 import { readOutput, readRecords, removeRecord, SessionRecord } from './record.ts';
@@ -78,7 +78,7 @@ export function createSessions(dir: string): Sessions {
         return openSession({ stream, request, base, begin, terminal: running().find(({ info }) => info.terminal) });
       } catch (error) {
         stream.close({ error: failureJson(error) });
-        return UNHEARD;
+        return DISCARD;
       }
     },
     log(stream, { id, follow }) {
@@ -93,12 +93,12 @@ export function createSessions(dir: string): Sessions {
         stream.control({ id: info.id, joined: true, replay: whole.length } satisfies SessionOpened);
         void stream.send(CHANNEL.stdout, whole).then(() => stream.close(info));
       }
-      return UNHEARD;
+      return DISCARD;
     },
     watch(stream) {
       watchers.add(stream);
       tell(stream);
-      return { ...UNHEARD, onReset: () => void watchers.delete(stream) };
+      return { ...DISCARD, onReset: () => void watchers.delete(stream) };
     },
     async end(id) {
       const chosen = running().filter(({ info }) => id === undefined || info.id === id);
@@ -130,7 +130,7 @@ function openSession({ stream, request, base, terminal, begin }: Opening): Strea
     if (!request.join) throw busy(terminal);
     if (request.client === 'viewer') return terminal.join(stream, request.tty, true);
     stream.close(terminal.info);
-    return UNHEARD;
+    return DISCARD;
   }
   const command = commandOf(request, base);
   if (isRefusal(command)) {
@@ -141,7 +141,7 @@ function openSession({ stream, request, base, terminal, begin }: Opening): Strea
   const session = begin(command, request, request.client === 'owner' ? stream : undefined);
   if (request.client === 'none') {
     stream.close(session.info);
-    return UNHEARD;
+    return DISCARD;
   }
   stream.control({ id: session.info.id, joined: false, replay: 0 });
   void session.ended.then((result) => stream.close(result));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { GuestConnection } from '../../../../lib/guest/client/connection.ts';
-import { encodeData, encodeJson, hello, newcomer, TYPE } from '../../../../lib/guest/protocol/wire.ts';
+import { encodeData, encodeJson, hello, restartGreeting, TYPE } from '../../../../lib/guest/protocol/wire.ts';
 import { ask, groupGone, groupMembers, outcomeOf, readUntil, sharedPipe, useAgent } from '../agent/agent-rig.ts';
 
 const rig = useAgent();
@@ -132,10 +132,10 @@ describe('what is asked with the greeting', () => {
   test('ends with the connection when a new agent takes the place of the one that answered', async () => {
     await using restarted = await listenOnce((socket, greeting) => {
       // What an agent says as it begins is no answer, and ends nothing before there was one.
-      socket.write(newcomer());
+      socket.write(restartGreeting());
       socket.write(greeting);
       socket.write(encodeData(1, 1, Buffer.from('half of ')).subarray(0, 12));
-      socket.write(newcomer());
+      socket.write(restartGreeting());
     });
     await using guest = GuestConnection.open(connect(restarted.path));
     await expect(guest.exec(ask(['true'])).exit).rejects.toMatchObject({ code: 'guest-protocol' });

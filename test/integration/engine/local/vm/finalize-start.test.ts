@@ -10,7 +10,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createGuests, type Guests } from '../../../../../lib/engine/local/guests/connections.ts';
 import type { HandlerDeps } from '../../../../../lib/engine/local/steps/step-deps.ts';
 import { settle } from '../../../../../lib/engine/local/vm/finalize-start.ts';
-import { UNHEARD } from '../../../../../lib/guest/protocol/mux.ts';
+import { DISCARD } from '../../../../../lib/guest/protocol/mux.ts';
 import { pipeOf } from '../../../../../lib/guest/protocol/pipe.ts';
 import { createSession } from '../../../../../lib/guest/protocol/server-session.ts';
 import { type Home, homeOf, instancePaths } from '../../../../../lib/paths.ts';
@@ -60,7 +60,7 @@ async function listen(who: 'agent' | 'helper', talk: Talk): Promise<void> {
 const silent: Talk = () => {};
 const leaves: Talk = (socket) => void socket.destroy();
 const agentAnswers: Talk = (socket) => {
-  const session = createSession(pipeOf(socket), () => UNHEARD);
+  const session = createSession(pipeOf(socket), () => DISCARD);
   socket.on('data', (chunk) => session.push(chunk));
 };
 const helperSays =

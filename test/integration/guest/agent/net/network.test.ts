@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { startDns } from '../../../../../lib/guest/agent/net/dns-server.ts';
 import { createNames } from '../../../../../lib/guest/agent/net/names.ts';
-import { carry } from '../../../../../lib/guest/agent/net/proxy-stream.ts';
+import { proxyStream } from '../../../../../lib/guest/agent/net/proxy-stream.ts';
 
 const ask = (name: string) =>
   Buffer.from(
@@ -97,7 +97,7 @@ async function startCarry(serve: (socket: Socket) => void) {
   });
   const port = await listening(gateway);
   const front = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
-    carry(socket, 'api.ok.test:443', { host: '127.0.0.1', port }),
+    proxyStream(socket, 'api.ok.test:443', { host: '127.0.0.1', port }),
   );
   const frontPort = await listening(front);
   return {
