@@ -1,4 +1,4 @@
-/** Child processes of the host: argument arrays only, output by lines, errors that say which tool failed and how. */
+/** Runs tools of the host: argument arrays only, output by lines, errors that name the tool and its last output. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter } from 'node:path';
@@ -11,14 +11,14 @@ export interface RunOptions {
   /** Written to stdin, which is empty otherwise */
   input?: string;
   signal?: AbortSignal | undefined;
-  /** Each line of stdout and stderr as it comes */
+  /** Called for each line of stdout and stderr as it arrives */
   onLine?: (line: string) => void;
 }
 
 /** Lines kept for the error message of a failed tool */
 const TAIL_LINES = 20;
 
-/** The PATH of an ordinary user often lacks the folders of `depmod` and `mke2fs`, which need no root. */
+/** Adds the folders of `depmod` and `mke2fs`, which need no root but are often missing from the PATH of an ordinary user. */
 export function pathWithTools(path: string | undefined): string {
   const dirs = (path ?? '').split(delimiter).filter((dir) => dir !== '');
   return [...new Set([...dirs, '/usr/sbin', '/sbin'])].join(delimiter);
@@ -69,7 +69,7 @@ function explain(error: unknown, command: string, signal: AbortSignal | undefine
 
 export function toolMissing(command: string, cause?: unknown): SbxError {
   return new SbxError('tool-missing', `${command} is not installed`, {
-    why: `there is no program ${command} on the PATH`,
+    why: `${command} was not found on the PATH`,
     hint: 'run `sbx doctor --fix`',
     cause,
   });
@@ -77,25 +77,25 @@ export function toolMissing(command: string, cause?: unknown): SbxError {
 
 function toolFailed(command: string, code: number, tail: string[]): SbxError {
   const text = tail.join('\n');
-  // The second is how apt says it.
+  // The second is apt's wording.
   if (/no space left on device|enough free space/i.test(text)) {
-    return new SbxError('no-space', `${command} found no space left on the disk`, {
+    return new SbxError('no-space', `no space left on the disk for ${command}`, {
       why: tail.at(-1) ?? '',
       hint: 'free some space, for example by `sbx gc`',
     });
   }
   return new SbxError('image-source', `${command} failed with exit code ${code}`, {
     why: text,
-    hint: 'its last lines are above',
+    hint: 'read its last lines of output above',
   });
 }
 
-/** Start time of a process in clock ticks since boot, from /proc/PID/stat: with the pid it names one process for ever. */
+/** Start time of a process in clock ticks since boot, from /proc/PID/stat: with the pid it identifies a process uniquely. */
 export function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; only its parent has not looked yet.
+    // A zombie has ended; only its parent has not reaped it yet.
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {
     return undefined;
