@@ -1,4 +1,4 @@
-/** The guest's agent: answers the host over one pipe. `--port /dev/vportNpM` inside a VM, `--socket PATH` for tests on a host. */
+/** The guest agent, which serves the host over one pipe: `--port /dev/vportNpM` inside a VM, `--socket PATH` for tests on a host. */
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { pipeOf } from '../protocol/pipe.ts';
@@ -21,7 +21,7 @@ if (values.port !== undefined) {
   const port = openPort(values.port);
   const session = createSession(port, services.open);
   void port.write(restartGreeting());
-  // What it cannot set up is said on the console; the proxy variables work without it.
+  // A failure is logged to the console; the proxy variables work without the network set-up.
   startNetwork(perl).catch((error: Error) => process.stderr.write(`sbx-agent: ${error.message}\n`));
   port.run({ onData: (chunk) => session.push(chunk), onHostGone: () => session.end() });
 } else if (values.socket !== undefined) {

@@ -1,13 +1,13 @@
-/** What Node cannot do, through a resident helper of the agent's own. */
+/** Runs operations that Node has no functions for, through a setup helper of the agent's own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { lineOf, type Operation, parseAnswer, type SetupResult, type TrustPaths } from '../setup/operations.ts';
 import SETUP_SCRIPT from '../setup/setup.pl';
 
-/** Carries the operations out one after the other. @throws Error, the failed operation and the system's reason: what comes after it was not done. */
+/** Runs the operations in order. @throws Error with the failed operation and the system's reason: later operations did not run. */
 export type Syscalls = (operations: Operation[]) => Promise<SetupResult>;
 
-/** `command`: perl, with arguments before its own. Empty, on a host: every operation fails. */
+/** `command`: perl, which may have leading arguments. Empty, on a host: every operation fails. */
 export function createSyscalls(command: string[], trust?: TrustPaths): Syscalls & AsyncDisposable {
   const helper = startHelper(command);
   let ended = helper === undefined;
@@ -21,12 +21,12 @@ export function createSyscalls(command: string[], trust?: TrustPaths): Syscalls 
     });
     helper.once('close', () => {
       ended = true;
-      for (const { reject } of waiting.splice(0)) reject(new Error('the helper for system calls ended'));
+      for (const { reject } of waiting.splice(0)) reject(new Error('the setup helper ended'));
     });
   }
   const call: Syscalls = (operations) =>
     new Promise((resolve, reject) => {
-      if (ended || !helper?.stdin) return reject(new Error('no helper for system calls'));
+      if (ended || !helper?.stdin) return reject(new Error('there is no setup helper'));
       waiting.push({ resolve, reject });
       helper.stdin.write(lineOf(operations, trust));
     });

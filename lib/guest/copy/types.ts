@@ -1,12 +1,12 @@
-/** What both directions of a copy share. */
+/** Result and headers of a copy, shared by both directions. */
 import type tar from 'tar-stream';
 
 export interface CopyResult {
   /** Files, folders and links written */
   entries: number;
-  /** Of files' content */
+  /** Total size of the files' content */
   bytes: number;
-  /** What was left out, the first `MAX_SKIPPED` of it */
+  /** Entries that were left out, the first `MAX_SKIPPED` */
   skipped: { name: string; why: string }[];
 }
 

@@ -1,4 +1,4 @@
-/** The steps of a bake as data: what runs inside the guest, as root, and how each is called when it fails. Pure. */
+/** Lists the steps of a bake as data: commands that run inside the guest. Pure. */
 import { ADDED_CERTIFICATES, EXTRA_CERTIFICATES, SYSTEM_BUNDLE } from '../../guest/setup/operations.ts';
 import type { PackageLists } from '../store/image-build.ts';
 import CA_BUNDLE from './scripts/ca-bundle.sh';
@@ -10,11 +10,11 @@ export interface BakeStep {
   /** For progress and errors: `apt-get install`, or the user's own line */
   title: string;
   argv: string[];
-  /** Dotted path in sandbox.toml of what asked for it */
+  /** Dotted path of the setting in sandbox.toml that requires it */
   path: string | undefined;
   /** Default: root */
   user?: string;
-  /** Its standard input */
+  /** Standard input */
   input?: string;
   /** The npm packages that it installs */
   npm?: string[];
@@ -25,10 +25,10 @@ export const PROXY_URL = 'http://10.0.2.100:3128';
 /** The unprivileged user of every sandbox */
 export const AGENT_USER = 'agent';
 
-// A bake that is cut short is thrown away, and a whole one is synced when it is sealed: dpkg need not sync file by file.
+// An interrupted bake is discarded, and a complete one is synced when it is sealed: dpkg need not sync file by file.
 const DPKG = ['-o', 'Dpkg::Use-Pty=0', '-o', 'Dpkg::Options::=--force-unsafe-io'];
 const APT = ['apt-get', ...DPKG, '-o', 'Acquire::Retries=3', '-y', '--no-install-recommends'];
-// Translations of descriptions are a third of what is fetched and read.
+// Translations of descriptions are a third of the fetched lists.
 const APT_UPDATE = ['apt-get', '-o', 'Acquire::Retries=3', '-o', 'Acquire::Languages=none', 'update'];
 const NPM = ['npm', 'install', '--global', '--prefix', '/usr/local', '--no-audit', '--no-fund', '--no-update-notifier'];
 const PIP = [
@@ -41,14 +41,14 @@ const TRUST_PATHS = { share: ADDED_CERTIFICATES, bundle: SYSTEM_BUNDLE, extra: E
 /** A base image without a CA bundle gets one. */
 export const BUNDLE_SCRIPT = withVariables(TRUST_PATHS, CA_BUNDLE);
 
-/** After the foundation, before anything is fetched. */
+/** Adds the host's own certificates, after the foundation and before anything is fetched. */
 export function trustSteps(pem: string): BakeStep[] {
   if (pem === '') return [];
   const script = withVariables(TRUST_PATHS, HOST_TRUST);
   return [{ title: "add the host's own certificates", argv: ['/bin/sh', '-c', script], path: undefined, input: pem }];
 }
 
-/** Once for each base: the user, the system's bundle, the tools' proxy settings. */
+/** Prepares each base once: the user, the CA bundle, the tools' proxy settings. */
 export function foundationSteps(): BakeStep[] {
   const script = `${withVariables({ user: AGENT_USER, proxy: PROXY_URL }, FOUNDATION)}${BUNDLE_SCRIPT}`;
   return [{ title: 'prepare the system', argv: ['/bin/sh', '-c', script], path: undefined }];
@@ -60,7 +60,7 @@ function withVariables(variables: Record<string, string>, script: string): strin
   return `${lines.join('')}${script}`;
 }
 
-/** In the order of design.md: apt, npm, pip, then the project's own lines. */
+/** Installs apt, npm and pip packages, in this order, and then runs the project's own lines. */
 export function packageSteps({ apt, npm, pip, setup }: PackageLists): BakeStep[] {
   const forPip = pip.length > 0 ? ['python3-pip', 'python3-venv'] : [];
   return [
@@ -95,7 +95,7 @@ function pipSteps(pip: string[]): BakeStep[] {
   return [{ title: `pip install ${pip.join(' ')}`, argv: [...PIP, '--', ...pip], path: 'packages.pip' }];
 }
 
-/** Files of the agent, written by the user that they belong to: what a package left in their way leads nowhere else. */
+/** Writes files of the agent as the user that owns them, so that a link left by a package cannot redirect them. */
 export function fileSteps(files: Record<string, string>): BakeStep[] {
   return Object.entries(files).map(([path, content]) => {
     const own = path.startsWith('~/');
@@ -117,7 +117,7 @@ export interface Registries {
   pip?: string | undefined;
 }
 
-/** Environment of every command, in a bake and in a sandbox: the proxy, trust, and the registries that the host's own tools use. */
+/** Environment of every command, in a bake and in a sandbox: the proxy, trust, and the registries of the host's own tools. */
 export function guestEnvironment(registries: Registries): Record<string, string> {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/sbx/bin',

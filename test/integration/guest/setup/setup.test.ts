@@ -63,15 +63,15 @@ test('what the guest refused is the reason', async () => {
 
 test('a guest that breaks off, babbles or says nothing is a clear error', async () => {
   await guest((socket) => void socket.end());
-  await expect(ask()).rejects.toMatchObject({ code: 'guest-failed', why: 'it closed the connection' });
+  await expect(ask()).rejects.toMatchObject({ code: 'guest-failed', why: 'the setup helper closed the connection' });
   await new Promise((resolve) => server.close(resolve));
   await guest((socket) => void socket.write('x'.repeat(10_000)));
-  await expect(ask()).rejects.toMatchObject({ code: 'guest-failed', why: 'its answer makes no sense' });
+  await expect(ask()).rejects.toMatchObject({ code: 'guest-failed', why: 'invalid answer of the setup helper' });
   clients.at(-1)?.destroy();
   await new Promise((resolve) => server.close(resolve));
   const abort = new AbortController();
   await guest(() => abort.abort());
-  await expect(ask({ signal: abort.signal })).rejects.toMatchObject({ why: 'it gave no answer in time' });
+  await expect(ask({ signal: abort.signal })).rejects.toMatchObject({ why: 'the setup helper did not answer in time' });
 });
 
 test('nobody there is a clear error', async () => {

@@ -105,6 +105,6 @@ describe('a folder swapped for a link while it is in use', () => {
   test('a name is one name', async () => {
     await using from = await Folder.open(place.into);
     for (const name of ['', '.', '..', 'a/b', '../outside', 'a\0b'])
-      expect(() => from.openFile(name)).toThrow(/not a name/);
+      expect(() => from.openFile(name)).toThrow(/invalid file name/);
   });
 });

@@ -124,7 +124,7 @@ const NO_AGENT = {
 const NO_HELPER = {
   code: 'guest-failed',
   message: 'the sandbox could not be set up',
-  why: 'it gave no answer in time',
+  why: 'the setup helper did not answer in time',
 };
 
 test.each([
