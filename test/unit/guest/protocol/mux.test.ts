@@ -34,7 +34,7 @@ function side() {
 const grants = (sent: Frame[]) =>
   sent.filter(({ type }) => type === TYPE.window).map(({ payload }) => payload.readUInt32BE(1));
 
-test('what was taken is granted anew in larger pieces, and all of it in the end', () => {
+test('consumed bytes are granted again in larger units, and all of them in the end', () => {
   const { sent, taken, data } = side();
   for (let round = 0; round < 64; round += 1) {
     data(PIECE);
@@ -44,14 +44,14 @@ test('what was taken is granted anew in larger pieces, and all of it in the end'
   expect(grants(sent).reduce((sum, bytes) => sum + bytes, 0)).toBe(64 * PIECE);
 });
 
-test('a sender has its whole window while nothing is taken, and not a byte more', () => {
+test('a sender may fill the window while nothing is consumed, and not a byte more', () => {
   const { sent, data } = side();
   for (let round = 0; round < 16; round += 1) data(PIECE);
   expect(grants(sent)).toEqual([]);
   expect(() => data(1)).toThrow('data without credit');
 });
 
-test('what was taken and not granted yet gives no credit', () => {
+test('bytes that are consumed but not granted yet give no credit', () => {
   const { sent, taken, data } = side();
   data(PIECE);
   taken.pop()?.();
@@ -60,7 +60,7 @@ test('what was taken and not granted yet gives no credit', () => {
   expect(() => data(1)).toThrow('data without credit');
 });
 
-test('a sender waits for credit and goes on with it', async () => {
+test('a sender waits for credit and continues with it', async () => {
   const sent: Frame[] = [];
   const decoder = new Decoder();
   decoder.push(hello(Buffer.alloc(16)));

@@ -16,7 +16,7 @@ const ask = (name: string) =>
   );
 const addressIn = (answer: Buffer) => [...answer.subarray(-4)].join('.');
 
-describe('the answerer of names', () => {
+describe('the DNS server', () => {
   test('answers over UDP and TCP, the same for both, and knows its own host', async () => {
     const names = createNames();
     await using dns = await startDns(names, 0);
@@ -52,7 +52,7 @@ describe('the answerer of names', () => {
   });
 });
 
-describe('a connection that is carried', () => {
+describe('a proxied connection', () => {
   test('asks for its name, passes bytes both ways, and ends on both sides', async () => {
     await using rig = await startCarry((socket) => {
       socket.write('HTTP/1.1 200 OK\r\n\r\nearly ');
