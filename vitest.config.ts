@@ -8,11 +8,24 @@ const vm = {
   globalSetup: 'test/e2e/own-daemon.ts',
 } as const;
 
+/** As esbuild's loader `text` does it */
+const scriptsAsText = {
+  name: 'scripts-as-text',
+  enforce: 'pre',
+  transform: (code: string, id: string) =>
+    /\.(pl|sh)$/.test(id) ? { code: `export default ${JSON.stringify(code)}`, map: null } : undefined,
+} as const;
+
 export default defineConfig({
+  plugins: [scriptsAsText],
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], pool: 'forks', testTimeout: 30_000 } },
       {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], pool: 'forks', testTimeout: 30_000 },
+      },
+      {
+        extends: true,
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
@@ -21,9 +34,9 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
-      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...vm } },
-      { test: { name: 'agents', include: ['test/agents/**/*.test.ts'], ...vm } },
-      { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...vm, testTimeout: 14_400_000 } },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...vm } },
+      { extends: true, test: { name: 'agents', include: ['test/agents/**/*.test.ts'], ...vm } },
+      { extends: true, test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...vm, testTimeout: 14_400_000 } },
     ],
   },
 });

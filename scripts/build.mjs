@@ -8,6 +8,7 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   logLevel: 'warning',
+  loader: { '.pl': 'text', '.sh': 'text' },
   minifySyntax: true,
   legalComments: 'none',
   // The keyring is a native module.

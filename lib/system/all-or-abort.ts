@@ -1,21 +1,21 @@
 /**
- * Several works at once, under one signal: where one fails, it aborts for the others, which are waited for. So none goes on behind the failure
- * of another.
- * @throws the first failure, in time
+ * Runs tasks concurrently under one signal. When one fails, the signal aborts and the others are awaited, so that none continues after the
+ * failure of another.
+ * @throws the failure that came first
  */
 export async function allOrAbort<T extends readonly unknown[]>(
   outer: AbortSignal | undefined,
-  begin: (signal: AbortSignal) => { [K in keyof T]: Promise<T[K]> },
+  start: (signal: AbortSignal) => { [K in keyof T]: Promise<T[K]> },
 ): Promise<T> {
   const failed = new AbortController();
   const signal = AbortSignal.any([failed.signal, ...(outer === undefined ? [] : [outer])]);
-  const works = begin(signal).map((work: Promise<unknown>) =>
-    work.catch((error: unknown) => {
+  const tasks = start(signal).map((task: Promise<unknown>) =>
+    task.catch((error: unknown) => {
       failed.abort(error);
       throw error;
     }),
   );
-  await Promise.allSettled(works);
+  await Promise.allSettled(tasks);
   if (failed.signal.aborted) throw failed.signal.reason;
-  return (await Promise.all(works)) as unknown as T;
+  return (await Promise.all(tasks)) as unknown as T;
 }

@@ -1,17 +1,17 @@
-/** Deadlines that hold. */
+/** Deadlines that are not lost to garbage collection. */
 
-/** To be disposed of when nobody waits any more, which is no abort */
+/** Must be disposed when no caller waits any more; disposing does not abort */
 export type Deadline = AbortSignal & Disposable;
 
 /**
- * A signal that aborts when `signal` does, or after `ms` with a TimeoutError. Not `AbortSignal.any` of an `AbortSignal.timeout`: nothing else
- * holds that one, so that it is collected, and what waits for it waits for ever (nodejs/node#57736).
+ * A signal that aborts when `signal` does, or after `ms` with a TimeoutError. Not `AbortSignal.any` of an `AbortSignal.timeout`: no other
+ * reference holds that one, so it is collected, and the wait never ends (nodejs/node#57736).
  */
 export function within(ms: number, signal?: AbortSignal): Deadline {
   const controller = new AbortController();
   const onAbort = () => end(signal?.reason);
   const timer = setTimeout(() => end(new DOMException(`it took longer than ${ms} ms`, 'TimeoutError')), ms);
-  // Nobody's process goes on for a deadline alone.
+  // A deadline alone does not keep the process alive.
   timer.unref();
   const dispose = () => {
     clearTimeout(timer);
@@ -26,7 +26,7 @@ export function within(ms: number, signal?: AbortSignal): Deadline {
   return Object.assign(controller.signal, { [Symbol.dispose]: dispose });
 }
 
-/** Rejects with the signal's reason when it aborts, whatever becomes of the work. */
+/** Rejects with the signal's reason when it aborts, without waiting for the work. */
 export async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let onAbort = () => {};

@@ -1,7 +1,7 @@
 /**
- * A lock between processes that no dead holder keeps. Each holder has a file of its own, numbered on from the last one's, which names
- * it by pid and start time; the highest number counts. Nothing is ever taken away from under the number that counts, so two that
- * find a dead holder cannot both succeed it.
+ * A lock between processes that is free again when its holder dies. Each holder has a file of its own with the next number, which names it by
+ * pid and start time; the highest number counts. The file with the highest number is never removed, so two processes that find a dead holder
+ * cannot both succeed it.
  */
 import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -11,29 +11,29 @@ import { isAlive, startTimeOf } from './process-identity.ts';
 
 export interface LockOptions {
   signal?: AbortSignal | undefined;
-  /** Called once, when somebody else holds it */
+  /** Called once, when another process holds it */
   onWait?: (holder: { pid: number }) => void;
 }
 
 const POLL_MS = 50;
 
-/** Waits for the lock; dispose the result to give it back. */
+/** Waits for the lock; dispose the result to release it. */
 export async function takeLock(path: string, options: LockOptions = {}): Promise<Disposable> {
-  let told = false;
+  let notified = false;
   for (;;) {
     options.signal?.throwIfAborted();
     const lock = tryLock(path);
     if (lock !== undefined) return lock;
     const holder = readHolder(path);
-    if (holder !== undefined && !told) {
-      told = true;
+    if (holder !== undefined && !notified) {
+      notified = true;
       options.onWait?.(holder);
     }
     await sleep(POLL_MS);
   }
 }
 
-/** The lock, or undefined when a living process holds it, or takes it at this moment. */
+/** Returns the lock, or undefined when a living process holds it or takes it at this moment. */
 export function tryLock(path: string): Disposable | undefined {
   const last = lastNumber(path);
   const holder = readHolder(path);
@@ -42,7 +42,7 @@ export function tryLock(path: string): Disposable | undefined {
   const temporary = temporaryOf(path);
   writeFileSync(temporary, JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) }), { mode: 0o600 });
   try {
-    // A link is made in one step and never over another file.
+    // A link is created atomically and never replaces a file.
     linkSync(temporary, `${path}.${own}`);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return undefined;
@@ -51,7 +51,7 @@ export function tryLock(path: string): Disposable | undefined {
     rmSync(temporary, { force: true });
   }
   if (lastNumber(path) !== own) {
-    // The number had been used and cleaned up since we looked.
+    // The number was used and cleaned up since it was read.
     rmSync(`${path}.${own}`, { force: true });
     return undefined;
   }
@@ -59,7 +59,7 @@ export function tryLock(path: string): Disposable | undefined {
   return { [Symbol.dispose]: () => release(path, own) };
 }
 
-/** Who holds it, or held it last and died. */
+/** Returns the holder, which may have died. */
 export function readHolder(path: string): { pid: number; startTime: string } | undefined {
   try {
     const found = JSON.parse(readFileSync(`${path}.${lastNumber(path)}`, 'utf8')) as {
@@ -72,7 +72,7 @@ export function readHolder(path: string): { pid: number; startTime: string } | u
   }
 }
 
-/** The file stays, so that the numbers go on. */
+/** The file stays, so that the numbers continue. */
 function release(path: string, own: number): void {
   const temporary = temporaryOf(path);
   try {
@@ -101,7 +101,7 @@ function temporaryOf(path: string): string {
   return `${path}.new-${process.pid}-${Math.random().toString(36).slice(2)}`;
 }
 
-/** Files of earlier holders, and those of processes that died while they made one. */
+/** Removes the files of earlier holders, and those of processes that died while they wrote one. */
 function cleanUp(path: string, own: number): void {
   for (const number of numbersOf(path)) if (number < own) rmSync(`${path}.${number}`, { force: true });
   const prefix = `${basename(path)}.new-`;

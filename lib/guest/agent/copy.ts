@@ -1,4 +1,4 @@
-/** Copies in and out, the guest's side. */
+/** The guest's side of copies in both directions. */
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -44,7 +44,7 @@ export function get(stream: MuxStream, request: GetRequest): StreamEvents {
   };
 }
 
-/** Links on the way to the target are followed here: inside, they lead to nothing that is not the guest's own. */
+/** Links in the path of the target are followed here: inside the guest they cannot lead out of it. */
 async function receive(archive: PassThrough, request: PutRequest): Promise<CopyResult> {
   const user = userOf(request.user);
   const target = resolve(user.home, request.target);
@@ -69,7 +69,7 @@ async function send(stream: MuxStream, request: GetRequest, wanted: () => boolea
     throw new Failure('not-found', `there is no ${path} in the sandbox`);
   });
   if (real === '/')
-    throw new Failure('usage', 'the whole of a sandbox cannot be copied', { hint: 'name a folder in it' });
+    throw new Failure('usage', 'the root folder of a sandbox cannot be copied', { hint: 'copy a folder in it' });
   await using folder = await Folder.open(dirname(real));
   const packing = pack(folder, basename(real));
   try {
@@ -77,7 +77,7 @@ async function send(stream: MuxStream, request: GetRequest, wanted: () => boolea
       const next = await packing.next();
       if (next.done === true) return next.value;
       await stream.send(CHANNEL.stdout, next.value);
-      if (!wanted()) throw new Failure('guest-failed', 'the copy was given up');
+      if (!wanted()) throw new Failure('guest-failed', 'the copy was cancelled');
     }
   } finally {
     await packing.return(undefined as never);

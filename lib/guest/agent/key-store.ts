@@ -1,13 +1,13 @@
-/** Java's own trust store (JKS, version 2) from certificates in PEM: Java reads no other list of the system's. Pure. */
+/** Builds Java's own trust store (JKS, version 2) from certificates in PEM: Java does not read the system's bundle. Pure. */
 import { createHash } from 'node:crypto';
 
 const MAGIC = 0xfeedfeed;
 const VERSION = 2;
 const TRUSTED = 2;
-/** Java reads the store without it; `keytool` asks for it and finds the usual one */
+/** Java reads the store without a password; `keytool` needs the default one */
 const PASSWORD = 'changeit';
 
-/** A block that is no base64 is left out. */
+/** A block that is not base64 is left out. */
 export function keyStoreOf(pem: string): Buffer {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g) ?? [];
   const certificates = [...new Set(blocks)].map((block) =>

@@ -1,9 +1,9 @@
-/** The guest's agent: answers the host over one pipe. `--port /dev/vportNpM` inside a VM, `--socket PATH` for tests on a host. */
+/** The guest agent, which serves the host over one pipe: `--port /dev/vportNpM` inside a VM, `--socket PATH` for tests on a host. */
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { pipeOf } from '../protocol/pipe.ts';
 import { createSession } from '../protocol/server-session.ts';
-import { newcomer } from '../protocol/wire.ts';
+import { restartGreeting } from '../protocol/wire.ts';
 import { startNetwork } from './net/network.ts';
 import { openPort } from './port.ts';
 import { createServices } from './services.ts';
@@ -20,8 +20,8 @@ const services = createServices(perl, values.records ?? RECORDS);
 if (values.port !== undefined) {
   const port = openPort(values.port);
   const session = createSession(port, services.open);
-  void port.write(newcomer());
-  // What it cannot set up is said on the console; the proxy variables work without it.
+  void port.write(restartGreeting());
+  // A failure is logged to the console; the proxy variables work without the network set-up.
   startNetwork(perl).catch((error: Error) => process.stderr.write(`sbx-agent: ${error.message}\n`));
   port.run({ onData: (chunk) => session.push(chunk), onHostGone: () => session.end() });
 } else if (values.socket !== undefined) {

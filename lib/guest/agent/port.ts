@@ -1,4 +1,4 @@
-/** A virtio-serial port as a pipe. It is a character device: reads block in the thread pool, and a read of nothing means that the host has gone. */
+/** A virtio-serial port as a pipe. It is a character device: reads block in the thread pool, and an empty read means that no host is connected. */
 import { openSync, read, write } from 'node:fs';
 import type { Pipe } from '../protocol/mux.ts';
 
@@ -6,16 +6,16 @@ export interface Port extends Pipe {
   run(events: { onData: (chunk: Buffer) => void; onHostGone: () => void }): void;
 }
 
-/** The port gives no more at once */
+/** Most bytes that one read of the port returns */
 const READ_BYTES = 4096;
-/** Memory for many reads: to ask for some each time costs more than the read */
+/** Memory shared by many reads: an allocation for each costs more than the read */
 const SLAB_BYTES = 64 * 1024;
-/** Frames are gathered into one write up to this size */
+/** Frames are batched into one write up to this size */
 const WRITE_BYTES = 256 * 1024;
 const POLL_MS = 10;
 /**
- * Reads of nothing in a row after which the host has gone. One alone may be old news: a clone is told only when it runs that the host of its
- * snapshot went, and may have answered the host of its own by then.
+ * Empty reads in a row after which the host counts as disconnected. A single one may be outdated: a clone sees the disconnect of its
+ * snapshot's host only once it runs, when its own host may be connected already.
  */
 const GONE_AFTER = 10;
 
@@ -29,7 +29,7 @@ export function openPort(path: string): Port {
 
 type Read = (buffer: Buffer, done: (error: Error | null, bytes: number) => void) => void;
 
-/** For ever. What comes goes to `onData`; `onHostGone` is called once for each time that the host goes. */
+/** Reads without end. `onHostGone` is called once for each disconnect of the host. */
 export function listen(readInto: Read, { onData, onHostGone }: Parameters<Port['run']>[0]): void {
   let empty = 0;
   let slab = Buffer.allocUnsafe(SLAB_BYTES);
@@ -48,7 +48,7 @@ export function listen(readInto: Read, { onData, onHostGone }: Parameters<Port['
         return;
       }
       empty = 0;
-      // Whoever got it may keep it.
+      // Not overwritten: the receiver may keep these bytes.
       used += bytes;
       onData(buffer.subarray(0, bytes));
       next();
@@ -57,7 +57,7 @@ export function listen(readInto: Read, { onData, onHostGone }: Parameters<Port['
   next();
 }
 
-/** One write at a time; what comes meanwhile goes into the next one. Resolves when the bytes are in the pipe. */
+/** Runs one write at a time; frames that arrive meanwhile are batched into the next. Resolves when the bytes are in the pipe. */
 function createWriter(fd: number): (frame: Buffer) => Promise<void> {
   const queue: { frame: Buffer; done: () => void }[] = [];
   let busy = false;
@@ -86,7 +86,7 @@ function createWriter(fd: number): (frame: Buffer) => Promise<void> {
     });
 }
 
-/** What cannot be written (the host has gone) is dropped: its session ends anyway. */
+/** Drops bytes that cannot be written (no host is connected): their session ends anyway. */
 function writeAll(fd: number, bytes: Buffer, at: number, done: () => void): void {
   write(fd, bytes, at, bytes.length - at, null, (error, written) => {
     if (error !== null) {

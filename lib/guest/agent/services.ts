@@ -1,4 +1,4 @@
-/** Which service answers which stream. */
+/** Dispatches each stream to the service that answers it. */
 import { connect } from 'node:net';
 import { failureJson } from '../protocol/failure.ts';
 import type {
@@ -11,10 +11,10 @@ import type {
   SessionRequest,
 } from '../protocol/messages.ts';
 import { CHANNEL } from '../protocol/messages.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { get, put } from './copy.ts';
 import { exec } from './process/exec.ts';
-import { createSessions } from './sessions/sessions.ts';
+import { Sessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
 import { createSystem, ENVIRONMENT } from './system.ts';
 
@@ -22,10 +22,10 @@ export interface Services {
   open(stream: MuxStream, service: string, body: unknown): StreamEvents;
 }
 
-/** `helper`: perl, with arguments before its own; empty on a host. `records`: folder of the sessions' records. */
-export function createServices(helper: string[], records: string): Services {
-  const sessions = createSessions(records);
-  const system = createSystem(createSyscalls(helper));
+/** `perl`: the command of perl, which may have leading arguments; empty on a host. `records`: folder of the sessions' records. */
+export function createServices(perl: string[], records: string): Services {
+  const sessions = new Sessions(records);
+  const system = createSystem(createSyscalls(perl));
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
     ping: async () => ({ ok: true }),
     clock: system.clock,
@@ -54,7 +54,7 @@ export function createServices(helper: string[], records: string): Services {
           (answer) => stream.close(answer),
           (error: unknown) => stream.close({ error: failureJson(error) }),
         );
-      return UNHEARD;
+      return DISCARD;
     },
   };
 }
@@ -69,7 +69,7 @@ function tcp(stream: MuxStream, request: ConnectRequest): StreamEvents {
   socket.on('end', () => stream.end(CHANNEL.stdout));
   socket.on('close', () => stream.close({}));
   return {
-    ...UNHEARD,
+    ...DISCARD,
     onData: (_channel, data, taken) => void socket.write(data, taken as () => void),
     onEnd: () => void socket.end(),
     onReset: () => void socket.destroy(),

@@ -1,4 +1,4 @@
-/** The guest as a whole: its clock, getting ready for a snapshot, ending. */
+/** Operations on the guest as a whole: clock, trust, preparation of a snapshot, shutdown. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Calls } from '../protocol/messages.ts';
 import { JAVA_STORE, SYSTEM_BUNDLE } from '../setup/operations.ts';
@@ -14,7 +14,7 @@ export interface System {
   shutdown: Call<'shutdown'>;
 }
 
-/** Of every command, under what comes with it */
+/** Environment of every command, overridden by that of the request */
 export const ENVIRONMENT = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/sbx/bin',
   LANG: 'C.UTF-8',
@@ -42,7 +42,7 @@ export function createSystem(syscalls: Syscalls): System {
     async shutdown() {
       await syscalls([{ op: 'sync' }]);
       setTimeout(() => {
-        // Everything still mounted is made read-only first, so that the disk is clean.
+        // Remounts all file systems read-only first, so that the disk is clean.
         writeFileSync('/proc/sysrq-trigger', 'u');
         setTimeout(() => void syscalls([{ op: 'reboot' }]).catch(() => {}), 100);
       }, 20);
@@ -51,7 +51,7 @@ export function createSystem(syscalls: Syscalls): System {
   };
 }
 
-/** Only where there is a Java: its store is made anew from the bundle. A failure costs Java the intercepted hosts, nothing else. */
+/** Rebuilds Java's trust store from the bundle, if there is one. After a failure only Java cannot reach intercepted hosts. */
 function trustInJava(): void {
   if (!existsSync(JAVA_STORE)) return;
   try {

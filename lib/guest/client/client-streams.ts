@@ -1,4 +1,4 @@
-/** The asking side's ends of a stream: what comes as readables and one result, what goes as a writable. */
+/** Adapts a stream to Node's on the client's side: output as readables and one result, input as a writable. */
 import { type PassThrough, Writable } from 'node:stream';
 import { type ErrorJson, fromErrorJson, SbxError } from '../../errors.ts';
 import { deferred } from '../protocol/deferred.ts';

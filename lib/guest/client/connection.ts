@@ -1,9 +1,9 @@
-/** The asking side: a connection to a guest's agent, through QEMU's socket or through the daemon's relay. */
+/** A client's connection to a guest agent, through QEMU's socket or through the daemon's relay. */
 import { type Duplex, PassThrough, type Readable, type Writable } from 'node:stream';
 import { type ErrorJson, fromErrorJson } from '../../errors.ts';
 import type { CopyResult } from '../copy/types.ts';
 import type { Calls, ConnectRequest, ExecRequest } from '../protocol/messages.ts';
-import { type Mux, type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { DISCARD, type Mux, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { inputOf, lost, streamEvents } from './client-streams.ts';
 import { type ConnectOptions, dial, greet } from './handshake.ts';
 import { openProcess, type ProcessClient } from './process-client.ts';
@@ -12,7 +12,7 @@ import type { CopyOptions } from './transfer.ts';
 export interface GuestProcess extends ProcessClient, AsyncDisposable {}
 
 export class GuestConnection implements AsyncDisposable {
-  /** Resolves when the connection has ended, by whichever side */
+  /** Resolves when the connection has ended, on either side */
   readonly closed: Promise<void>;
   readonly #duplex: Duplex;
   readonly #mux: Mux;
@@ -20,28 +20,28 @@ export class GuestConnection implements AsyncDisposable {
 
   private constructor(duplex: Duplex, options: ConnectOptions) {
     const { mux, answered, closed } = greet(duplex, options);
-    // Every client of a relay listens.
+    // Each client of a relay adds listeners.
     this.#duplex = duplex.setMaxListeners(0);
     this.#mux = mux;
     this.#answered = answered;
     this.closed = closed;
   }
 
-  /** Connects and waits until the agent has answered. A path is tried again until something listens there. */
+  /** Connects and waits until the agent has answered. A path is retried until a process listens there. */
   static async connect(target: string | Duplex, options: ConnectOptions = {}): Promise<GuestConnection> {
     const duplex = typeof target === 'string' ? await dial(target, options.signal) : target;
     return GuestConnection.#answering(new GuestConnection(duplex, options));
   }
 
   /**
-   * The same without waiting: what is asked at once arrives with the greeting, in one trip. Only where nobody has spoken before, since
-   * what a dead session left in the pipe may take a part of it along.
+   * The same without waiting: requests sent at once arrive with the greeting, in one round trip. MUST be used on a fresh pipe only, since the
+   * half frame of a dead session would swallow a part of them.
    */
   static open(duplex: Duplex): GuestConnection {
     return new GuestConnection(duplex, { fresh: true });
   }
 
-  /** Waits until the agent has answered, but asks at once. The same condition holds. */
+  /** Waits until the agent has answered, but sends the requests of `ask` at once. The same condition holds. */
   static async connectAsking(
     path: string,
     signal: AbortSignal,
@@ -66,7 +66,7 @@ export class GuestConnection implements AsyncDisposable {
   async request<K extends keyof Calls>(service: K, body: Calls[K]['ask']): Promise<Calls[K]['answer']> {
     return await new Promise((resolve, reject) => {
       this.#mux.open(service, body, {
-        ...UNHEARD,
+        ...DISCARD,
         onClose: (result) => {
           const answer = result as { error?: ErrorJson };
           if (answer.error === undefined) resolve(result as Calls[K]['answer']);
@@ -84,13 +84,13 @@ export class GuestConnection implements AsyncDisposable {
       ...client,
       async [Symbol.asyncDispose]() {
         client.exit.catch(() => {});
-        stream.reset('the client has gone');
-        events.onReset('the client has gone');
+        stream.reset('the client disconnected');
+        events.onReset('the client disconnected');
       },
     };
   }
 
-  /** A TCP connection from inside the guest. */
+  /** Opens a TCP connection from inside the guest. */
   connectPort(request: ConnectRequest): { input: Writable; output: Readable; ended: Promise<unknown> } {
     const output = new PassThrough();
     const { events, result } = streamEvents<unknown>(() => output, [output]);
@@ -103,19 +103,19 @@ export class GuestConnection implements AsyncDisposable {
     return (await import('./transfer.ts')).put(this, options);
   }
 
-  /** Copies a file or folder of the guest to the host: what comes is not trusted. */
+  /** Copies a file or folder of the guest to the host. The guest's archive is not trusted. */
   async get(options: CopyOptions): Promise<CopyResult> {
     return (await import('./transfer.ts')).get(this, options);
   }
 
-  /** `listener` is called when the connection ends. Returns what takes it back: a promise would keep every listener for as long as it lasts. */
+  /** Calls `listener` when the connection ends. Returns its removal: a promise would keep every listener until then. */
   whenClosed(listener: () => void): () => void {
     if (this.#duplex.closed) queueMicrotask(listener);
     else this.#duplex.once('close', listener);
     return () => void this.#duplex.off('close', listener);
   }
 
-  /** A stream with its raw events. */
+  /** Opens a stream with its raw events. */
   openRaw(service: string, body: unknown, events: StreamEvents): MuxStream {
     return this.#mux.open(service, body, events);
   }

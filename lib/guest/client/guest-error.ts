@@ -1,4 +1,4 @@
-/** What a guest reports, as an error of the host. The guest may be hostile: its words are cut, and cannot steer a terminal. */
+/** Converts errors that a guest reports into the host's. The guest may be hostile: texts are shortened and cannot control a terminal. */
 import { SbxError } from '../../errors.ts';
 import { Failure, type FailureCode } from '../protocol/failure.ts';
 
@@ -10,15 +10,19 @@ const CODES: ReadonlySet<string> = new Set<FailureCode>([
   'usage',
   'workspace',
 ]);
-const LONGEST = 2000;
+const MAX_CHARACTERS = 2000;
 
 export function guestError(reported: unknown): SbxError {
   const { code, message, why, hint } = (reported ?? {}) as Record<string, unknown>;
   const known = typeof code === 'string' && CODES.has(code) ? (code as FailureCode) : 'guest-failed';
-  return new SbxError(known, plainText(message) ?? 'the sandbox reported an error without words', details(why, hint));
+  return new SbxError(
+    known,
+    plainText(message) ?? 'the sandbox reported an error without a message',
+    details(why, hint),
+  );
 }
 
-/** A failure of our own side of a copy; anything else stays as it is. */
+/** Converts a failure of the host's side of a copy; other errors are returned as they are. */
 export function hostError(error: unknown): unknown {
   if (!(error instanceof Failure)) return error;
   return new SbxError(error.code, error.message, { ...details(error.why, error.hint), cause: error });
@@ -26,18 +30,18 @@ export function hostError(error: unknown): unknown {
 
 export function lostConnection(why: string): SbxError {
   return new SbxError('guest-protocol', 'the connection to the sandbox ended', {
-    why: plainText(why) ?? 'without a reason',
+    why: plainText(why) ?? 'no reason was given',
     hint: 'see `sbx ls` and `sbx logs --console`',
   });
 }
 
-/** Control characters and the marks that turn the direction of writing become `?`. */
+/** Replaces control characters and marks of text direction by `?`. */
 export function plainText(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '') return undefined;
-  return value.slice(0, LONGEST).replaceAll(/[^\P{C}\n]/gu, '?');
+  return value.slice(0, MAX_CHARACTERS).replaceAll(/[^\P{C}\n]/gu, '?');
 }
 
 function details(why: unknown, hint: unknown): { why?: string; hint?: string } {
-  const [reason, way] = [plainText(why), plainText(hint)];
-  return { ...(reason === undefined ? {} : { why: reason }), ...(way === undefined ? {} : { hint: way }) };
+  const [reason, fix] = [plainText(why), plainText(hint)];
+  return { ...(reason === undefined ? {} : { why: reason }), ...(fix === undefined ? {} : { hint: fix }) };
 }

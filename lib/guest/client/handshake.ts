@@ -1,34 +1,34 @@
-/** The beginning of a connection to an agent: dialled, greeted with a nonce, and a mux once it has answered. */
+/** Opens a connection to a guest agent: dials it, sends a HELLO with a nonce and starts the mux. */
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
 import { connectTo } from '../../system/unix-socket.ts';
-import { Mux, type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { DISCARD, Mux, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { pipeOf } from '../protocol/pipe.ts';
 import { Decoder, hello, NONCE_BYTES, resyncPadding, TYPE } from '../protocol/wire.ts';
 import { lost } from './client-streams.ts';
 
 export interface ConnectOptions {
-  /** Nobody has spoken to this guest since its VM started: nothing of a dead session can be in the pipe */
+  /** No client has connected since the VM started: the pipe holds no leftover of a dead session */
   fresh?: boolean;
-  /** Waiting for the guest ends with it; required in practice, since a guest may never answer */
+  /** Ends the wait for the guest; required in practice, since a guest may never answer */
   signal?: AbortSignal;
 }
 
 export interface Greeting {
-  /** What is asked before the agent has answered arrives with the greeting */
+  /** Requests sent before the agent has answered arrive with the greeting */
   mux: Mux;
   /** Resolves when the agent has answered; rejects when the connection ended before, or `signal` did */
   answered: Promise<void>;
-  /** Resolves when the connection has ended, by whichever side */
+  /** Resolves when the connection has ended, on either side */
   closed: Promise<void>;
 }
 
 const RETRY_MS = 5;
-/** Bytes waiting for a guest that does not read, after which it is given up */
-const MOST_UNREAD = 32 * 1024 ** 2;
+/** Most bytes queued for a guest that does not read; more close the connection */
+const MAX_UNREAD = 32 * 1024 ** 2;
 
-/** Tried again until something listens there. */
+/** Retries until a process listens there. */
 export async function dial(path: string, signal: AbortSignal | undefined): Promise<Duplex> {
   for (;;) {
     signal?.throwIfAborted();
@@ -69,14 +69,14 @@ export function greet(duplex: Duplex, { fresh, signal }: ConnectOptions): Greeti
     });
     if (signal?.aborted) onAbort();
   });
-  // Nobody need wait for it: what was asked hears that the connection ended.
+  // Awaiting it is optional: open requests are rejected when the connection ends.
   answered.catch(() => {});
   if (fresh !== true) duplex.write(resyncPadding());
   duplex.write(hello(nonce));
   return { mux, answered, closed };
 }
 
-/** What comes before the answer to this greeting was meant for a session before. A greeting after it is a new agent's, which knows of nothing. */
+/** Frames before the answer to this HELLO belong to an earlier session. A HELLO after it comes from a restarted agent, which has lost all streams. */
 function read(duplex: Duplex, mux: Mux, nonce: Buffer, onAnswer: () => void): void {
   const decoder = new Decoder();
   let answered = false;
@@ -93,10 +93,10 @@ function read(duplex: Duplex, mux: Mux, nonce: Buffer, onAnswer: () => void): vo
         return;
       }
       try {
-        mux.take(frame);
-        if (duplex.writableLength > MOST_UNREAD) throw new Error('it does not read');
+        mux.receive(frame);
+        if (duplex.writableLength > MAX_UNREAD) throw new Error('the guest does not read');
       } catch {
-        // A guest may send anything: it loses its connection, and nobody else is harmed.
+        // A guest may send anything: only its own connection is closed.
         duplex.destroy();
         return;
       }
@@ -105,7 +105,7 @@ function read(duplex: Duplex, mux: Mux, nonce: Buffer, onAnswer: () => void): vo
   duplex.resume();
 }
 
-/** Unlike that of any session before, which is all it is for: loading a generator takes every command some milliseconds. */
+/** A nonce must only differ from those of earlier sessions: loading a secure generator would cost every command some milliseconds. */
 function newNonce(): Buffer {
   const nonce = Buffer.alloc(NONCE_BYTES);
   nonce.writeBigUInt64LE(process.hrtime.bigint(), 0);
@@ -116,6 +116,6 @@ function newNonce(): Buffer {
 
 /** A guest opens no streams to the host. */
 function refuse(stream: MuxStream): StreamEvents {
-  stream.reset('the host serves nothing');
-  return UNHEARD;
+  stream.reset('the host offers no services');
+  return DISCARD;
 }

@@ -1,4 +1,4 @@
-/** A process of the guest, from outside: what a command and a session have in common. */
+/** The client of a process in the guest, shared by commands and sessions. */
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { CHANNEL, type ExecResult } from '../protocol/messages.ts';
 import type { MuxStream, StreamEvents } from '../protocol/mux.ts';
@@ -11,7 +11,7 @@ export interface ProcessClient {
   /** Rejects with `guest-protocol` when the connection ends first */
   exit: Promise<ExecResult>;
   resize(cols: number, rows: number): void;
-  /** A signal's name, `SIGINT` */
+  /** `signal`: a name such as `SIGINT` */
   kill(signal: string): void;
 }
 
@@ -21,7 +21,7 @@ export interface OpenedProcess {
   client: ProcessClient;
 }
 
-/** `open`: opens the stream that is to be heard by these events. */
+/** `open`: opens the stream with these events. */
 export function openProcess(open: (events: StreamEvents) => MuxStream): OpenedProcess {
   const stdout = new PassThrough();
   const stderr = new PassThrough();

@@ -1,6 +1,6 @@
-/** Lets a client of the daemon speak to a guest: its streams become streams of the daemon's one connection, with credit end to end. */
+/** Relays a client of the daemon to a guest: its streams become streams of the daemon's one connection, with credit end to end. */
 import type { Duplex } from 'node:stream';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { pipeOf } from '../protocol/pipe.ts';
 import { createSession } from '../protocol/server-session.ts';
 import type { GuestConnection } from './connection.ts';
@@ -18,24 +18,24 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'sessions',
 ]);
 
-/** What a client asks, as it is asked of the guest. */
+/** Rewrites a client's request before it is sent to the guest. */
 export type Asking = (service: string, body: unknown) => unknown;
 
-/** Resolves when the client has gone; what it started in the guest is ended then. */
+/** Resolves when the client has disconnected; the commands that it started in the guest are then ended. */
 export async function relayGuest(client: Duplex, guest: GuestConnection, asking: Asking): Promise<void> {
   const session = createSession(pipeOf(client), (down, service, body) => {
     if (ALLOWED.has(service)) return bridgeTo(guest.openRaw(service, asking(service, body), bridgeTo(down)));
     down.reset(`no such service: ${service}`);
-    return UNHEARD;
+    return DISCARD;
   });
   client.on('data', (chunk: Buffer) => {
     if (!session.push(chunk)) client.destroy();
   });
   client.on('error', () => {});
-  // An upgraded HTTP socket stays half open when its client goes.
+  // An upgraded HTTP socket stays half open when its client disconnects.
   client.on('end', () => client.destroy());
   const forget = guest.whenClosed(() => client.destroy());
-  // It may have gone while the guest was looked for.
+  // It may have disconnected while the guest was being connected.
   if (!client.closed) await new Promise<void>((resolve) => client.once('close', resolve));
   forget();
   session.end();

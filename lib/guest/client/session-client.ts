@@ -1,4 +1,4 @@
-/** Sessions of the sandbox's agent, from outside: they go on without this connection, unless it owns them. */
+/** The client of the sandbox's agent sessions, which outlive this connection unless it owns them. */
 import { PassThrough, type Readable } from 'node:stream';
 import { SbxError } from '../../errors.ts';
 import { type Deferred, deferred } from '../protocol/deferred.ts';
@@ -9,16 +9,16 @@ import type {
   SessionRequest,
   SessionsRunning,
 } from '../protocol/messages.ts';
-import { UNHEARD } from '../protocol/mux.ts';
+import { DISCARD } from '../protocol/mux.ts';
 import { streamEvents } from './client-streams.ts';
 import type { GuestConnection } from './connection.ts';
 import { guestError } from './guest-error.ts';
 import { openProcess, type ProcessClient } from './process-client.ts';
 
 export interface SessionClient extends ProcessClient {
-  /** Resolves before any output is there to read */
+  /** Resolves before any output can be read */
   opened: Promise<SessionOpened>;
-  /** Takes part no more. An owner's session ends with it. */
+  /** Detaches from the session. An owner's session ends. */
   leave(): void;
 }
 
@@ -33,22 +33,22 @@ export function openSession(guest: GuestConnection, request: SessionRequest): Se
   const exit = client.exit.catch((error: unknown) => {
     throw error instanceof SbxError && error.code !== 'guest-protocol' ? guestError(error) : error;
   });
-  // Whatever ends it before its first message is told by its end.
+  // A session that ends before its first message settles `opened` with its result.
   exit.then(
     () => first.resolve({ id: 0, joined: false, replay: 0 }),
     (error: unknown) => first.reject(error),
   );
-  return { ...client, opened: first.promise, exit, leave: () => stream.reset('the client has gone') };
+  return { ...client, opened: first.promise, exit, leave: () => stream.reset('the client disconnected') };
 }
 
 function firstMessage(): Deferred<SessionOpened> {
   const first = deferred<SessionOpened>();
-  // Its end tells the same.
+  // The result of the session reports the same error.
   first.promise.catch(() => {});
   return first;
 }
 
-/** Begins one that runs by itself, or gives the one that has the terminal already. */
+/** Starts a detached session, or returns the one that has the terminal already. */
 export async function startDetached(
   guest: GuestConnection,
   request: Omit<SessionRequest, 'client'>,
@@ -57,13 +57,13 @@ export async function startDetached(
   return (await session.exit) as unknown as SessionInfo;
 }
 
-/** Tells at first and after each change, as long as the connection lasts. What a guest says that makes no sense is not told. */
-export function watchSessions(guest: GuestConnection, onChange: (told: SessionsRunning) => void): void {
+/** Calls `onChange` at first and after each change until the connection ends. Invalid messages of a guest are ignored. */
+export function watchSessions(guest: GuestConnection, onChange: (sessions: SessionsRunning) => void): void {
   guest.openRaw(
     'session-watch',
     {},
     {
-      ...UNHEARD,
+      ...DISCARD,
       onControl(message) {
         const { running, since } = (message ?? {}) as Partial<Record<keyof SessionsRunning, unknown>>;
         if (typeof running !== 'number' || !Number.isInteger(running) || running < 0) return;
@@ -77,7 +77,7 @@ export function watchSessions(guest: GuestConnection, onChange: (told: SessionsR
 
 export interface SessionReader {
   output: Readable;
-  /** Bytes of output that were said before */
+  /** Bytes of output from before this reader was opened */
   earlier: Promise<number>;
   ended: Promise<SessionInfo>;
 }

@@ -1,4 +1,4 @@
-/** The host's side of a copy: `put` sends a tree of the host into the guest, `get` brings one out and believes nothing in it. */
+/** The host's side of a copy: `put` sends a tree of the host into the guest, `get` extracts one of the guest as untrusted input. */
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -6,7 +6,7 @@ import { SbxError } from '../../errors.ts';
 import { extract } from '../copy/extract.ts';
 import { Folder } from '../copy/folder.ts';
 import { pack } from '../copy/pack.ts';
-import { type CopyResult, MOST_SKIPPED } from '../copy/types.ts';
+import { type CopyResult, MAX_SKIPPED } from '../copy/types.ts';
 import { deferred } from '../protocol/deferred.ts';
 import { Failure } from '../protocol/failure.ts';
 import { CHANNEL, type GetRequest, type PutRequest } from '../protocol/messages.ts';
@@ -16,24 +16,24 @@ import { guestError, hostError, lostConnection, plainText } from './guest-error.
 export interface CopyOptions {
   /** File or folder; of the host for `put`, of the guest for `get` */
   from: string;
-  /** A folder that exists takes the copy in, under its own name. In the guest: absolute or below the user's home */
+  /** In a folder that exists the copy keeps its own name. In the guest: absolute or below the user's home */
   to: string;
-  /** Owner of what is written in the guest, whose home counts; default `agent` */
+  /** Owner of the files written in the guest, and whose home relative paths start from; default `agent` */
   user?: string;
   signal?: AbortSignal;
 }
 
-/** What can open a stream: a connection. */
+/** A connection that can open a stream. */
 export interface Opener {
   openRaw(service: string, body: unknown, events: StreamEvents): MuxStream;
 }
 
-/** @throws SbxError as the guest reported it, `refused-policy` when the way leads through a symbolic link, `guest-protocol`. */
+/** @throws SbxError as the guest reported it, `refused-policy` when the path leads through a symbolic link, `guest-protocol`. */
 export async function put(guest: Opener, options: CopyOptions): Promise<CopyResult> {
   const source = resolve(options.from);
   const name = basename(source);
   await using folder = await Folder.open(dirname(source)).catch(rethrow);
-  if ((await folder.look(name)) === undefined) throw new SbxError('not-found', `there is no ${source}`);
+  if ((await folder.lstat(name)) === undefined) throw new SbxError('not-found', `there is no ${source}`);
   const body: PutRequest = { target: options.to, name, ...userOf(options) };
   const copy = openCopy(guest, 'put', body, options.signal);
   const packing = pack(folder, name);
@@ -42,7 +42,7 @@ export async function put(guest: Opener, options: CopyOptions): Promise<CopyResu
       if (next.done === true) {
         copy.stream.end(CHANNEL.stdin);
         const result = await copy.result;
-        return { ...result, skipped: [...next.value.skipped, ...result.skipped].slice(0, MOST_SKIPPED) };
+        return { ...result, skipped: [...next.value.skipped, ...result.skipped].slice(0, MAX_SKIPPED) };
       }
       await copy.stream.send(CHANNEL.stdin, next.value);
     }
@@ -50,12 +50,12 @@ export async function put(guest: Opener, options: CopyOptions): Promise<CopyResu
   } catch (error) {
     throw hostError(error);
   } finally {
-    copy.giveUp();
+    copy.cancel();
     await packing.return(undefined as never).catch(() => {});
   }
 }
 
-/** @throws as `put`; also `refused-policy` for an archive that nobody honest sends. */
+/** @throws as `put`; also `refused-policy` for an archive that `pack` cannot have made. */
 export async function get(guest: Opener, options: CopyOptions): Promise<CopyResult> {
   const { into, name } = await destinationOf(options).catch(rethrow);
   await using folder = into;
@@ -65,14 +65,14 @@ export async function get(guest: Opener, options: CopyOptions): Promise<CopyResu
     const written = extract(copy.output, { into: folder, name, trusted: false });
     const [extracted, reported] = await Promise.allSettled([written, copy.result]);
     if (extracted.status === 'rejected' && isRefusal(extracted.reason)) throw extracted.reason;
-    // When the guest reports a failure its archive ends early: its own words say more than that does.
+    // When the guest reports a failure, its archive ends early: the report says more than the error of the archive.
     if (reported.status === 'rejected') throw reported.reason;
     if (extracted.status === 'rejected') throw extracted.reason;
     return { ...extracted.value, skipped: [...reported.value.skipped, ...extracted.value.skipped] };
   } catch (error) {
     throw hostError(error);
   } finally {
-    copy.giveUp();
+    copy.cancel();
   }
 }
 
@@ -95,12 +95,12 @@ async function destinationOf({ from, to }: CopyOptions): Promise<{ into: Folder;
 
 interface Copy {
   stream: MuxStream;
-  /** What the guest sends */
+  /** The guest's archive */
   output: PassThrough;
   /** The guest's own report */
   result: Promise<CopyResult>;
   ended(): boolean;
-  giveUp(): void;
+  cancel(): void;
 }
 
 function openCopy(guest: Opener, service: string, body: unknown, signal: AbortSignal | undefined): Copy {
@@ -122,23 +122,23 @@ function openCopy(guest: Opener, service: string, body: unknown, signal: AbortSi
       finish(() => (isFailure(report) ? reject(guestError(report.error)) : succeed(resultOf(report)))),
     onReset: (reason) => finish(() => reject(lostConnection(reason))),
   });
-  const giveUp = (reason: unknown) => {
+  const cancel = (reason: unknown) => {
     signal?.removeEventListener('abort', onAbort);
     if (ended) return;
-    stream.reset('the client gave up');
+    stream.reset('the client cancelled the copy');
     finish(() => reject(reason));
   };
-  const onAbort = () => giveUp(signal?.reason);
+  const onAbort = () => cancel(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
-  // `extract` destroys its source when it refuses something: the guest need not go on.
-  output.once('close', () => giveUp(lostConnection('the copy was given up')));
+  // `extract` destroys its source when it refuses an entry: the guest need not continue.
+  output.once('close', () => cancel(lostConnection('the copy was cancelled')));
   output.on('error', () => {});
   return {
     stream,
     output,
     result: promise,
     ended: () => ended,
-    giveUp: () => giveUp(lostConnection('the copy was given up')),
+    cancel: () => cancel(lostConnection('the copy was cancelled')),
   };
 }
 
@@ -148,7 +148,7 @@ function isFailure(report: unknown): report is { error: unknown } {
 
 function resultOf(report: unknown): CopyResult {
   const { entries, bytes, skipped } = (report ?? {}) as Partial<CopyResult>;
-  const list = Array.isArray(skipped) ? skipped.slice(0, MOST_SKIPPED) : [];
+  const list = Array.isArray(skipped) ? skipped.slice(0, MAX_SKIPPED) : [];
   return {
     entries: Number(entries) || 0,
     bytes: Number(bytes) || 0,

@@ -1,6 +1,6 @@
 /**
- * Writes what `pack` made. The archive may come from a hostile guest, so nothing in it is believed: names are plain and strictly depth first,
- * every folder on the way is one that this very archive opened, and no link is followed, neither the archive's nor one that stands there.
+ * Extracts an archive of `pack`. It may come from a hostile guest, so it is untrusted: names must be plain and strictly depth first, each folder
+ * on a path must have been opened by this archive, and no link is followed, neither one of the archive nor an existing one.
  */
 import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
@@ -17,18 +17,18 @@ export interface ExtractOptions {
   name: string;
   /** False for what a guest sends: names that differ by case only are refused, links that lead out of the tree are left out */
   trusted: boolean;
-  /** Of all that is written; default: who runs this */
+  /** Owner of all that is written; default: the user of this process */
   owner?: { uid: number; gid: number };
 }
 
-/** Folders in one another: each is an open descriptor */
-const DEEPEST = 128;
+/** Most nested folders: each is an open descriptor */
+const MAX_DEPTH = 128;
 
 /** One folder of the archive that is being filled. */
 interface Level {
   name: string;
   folder: Folder;
-  /** Set when the folder is complete; undefined: it stood there before and keeps its own */
+  /** Set when the folder is complete; undefined: the folder existed before and keeps its own */
   finish: { mode: number; mtime: Date } | undefined;
   seen: Set<string>;
 }
@@ -38,7 +38,14 @@ interface Target extends ExtractOptions {
   result: CopyResult;
 }
 
-/** @throws Failure `refused-policy` for an archive that nobody honest sends. What was written until then stays; files are whole or absent. */
+interface Entry {
+  /** Open folder that the entry belongs to */
+  folder: Folder;
+  name: string;
+  header: Header;
+}
+
+/** @throws Failure `refused-policy` for an archive that `pack` cannot have made. Files written until then stay; each is whole or absent. */
 export async function extract(archive: Readable, options: ExtractOptions): Promise<CopyResult> {
   const target: Target = { ...options, levels: [], result: emptyResult() };
   const entries = tar.extract();
@@ -51,7 +58,7 @@ export async function extract(archive: Readable, options: ExtractOptions): Promi
     }
     await reading;
     if (target.result.entries + target.result.skipped.length === 0)
-      throw new Failure('guest-failed', 'the copy held nothing');
+      throw new Failure('guest-failed', 'the copy was empty');
     while (target.levels.length > 0) await closeLevel(target);
     return target.result;
   } finally {
@@ -63,11 +70,11 @@ export async function extract(archive: Readable, options: ExtractOptions): Promi
 async function addEntry(target: Target, header: Header, content: AsyncIterable<Buffer>): Promise<void> {
   const parts = partsOf(header.name);
   const name = parts.at(-1) ?? target.name;
-  const folder = await parentOf(target, header, parts);
-  if (header.type === 'directory') await addFolder(target, folder, name, header);
-  else if (header.type === 'file') await addFile(target, folder, name, header, content);
-  else if (header.type === 'symlink') await addLink(target, folder, name, header, parts.length - 1);
-  else throw refused(header.name, `it is a ${header.type ?? 'thing of an unknown type'}`);
+  const entry: Entry = { folder: await parentOf(target, header, parts), name, header };
+  if (header.type === 'directory') await addFolder(target, entry);
+  else if (header.type === 'file') await addFile(target, entry, content);
+  else if (header.type === 'symlink') await addLink(target, entry, parts.length - 1);
+  else throw refused(header.name, `its type is not supported: ${header.type ?? 'unknown'}`);
 }
 
 function partsOf(name: string): string[] {
@@ -77,10 +84,11 @@ function partsOf(name: string): string[] {
   return parts;
 }
 
-/** The open folder that the entry goes into. Folders whose last entry has come are completed on the way. */
+/** Returns the open folder that the entry belongs to. Folders that have got their last entry are closed on the way. */
 async function parentOf(target: Target, header: Header, parts: string[]): Promise<Folder> {
   const first = target.result.entries + target.result.skipped.length === 0;
-  if (first !== (parts.length === 0)) throw refused(header.name, 'the first entry, and no other, is the whole');
+  if (first !== (parts.length === 0))
+    throw refused(header.name, 'only the first entry may be the root of the copy, and it must be');
   if (first) return target.into;
   while (target.levels.length > parts.length) await closeLevel(target);
   const open = target.levels.slice(1).map((level) => level.name);
@@ -89,16 +97,17 @@ async function parentOf(target: Target, header: Header, parts: string[]): Promis
     throw refused(header.name, 'its folder is not the one being filled');
   const name = parts.at(-1) ?? '';
   const key = target.trusted ? name : name.normalize('NFC').toUpperCase().toLowerCase();
-  if (level.seen.has(key)) throw refused(header.name, 'another name equals it, or differs by case only');
+  if (level.seen.has(key))
+    throw refused(header.name, 'another entry has the same name, or one that differs by case only');
   level.seen.add(key);
   return level.folder;
 }
 
-async function addFolder(target: Target, folder: Folder, name: string, header: Header): Promise<void> {
-  if (target.levels.length >= DEEPEST) throw refused(header.name, `it is more than ${DEEPEST} folders deep`);
-  const found = await folder.look(name);
+async function addFolder(target: Target, { folder, name, header }: Entry): Promise<void> {
+  if (target.levels.length >= MAX_DEPTH) throw refused(header.name, `it is nested more than ${MAX_DEPTH} folders deep`);
+  const found = await folder.lstat(name);
   if (found === undefined) await folder.makeFolder(name);
-  else if (!found.isDirectory()) throw stands(header, name, found.isSymbolicLink() ? 'a symbolic link' : 'a file');
+  else if (!found.isDirectory()) throw occupied(header, name, found.isSymbolicLink() ? 'a symbolic link' : 'a file');
   const made = await folder.enter(name);
   const finish = { mode: header.mode ?? 0o755, mtime: header.mtime ?? new Date() };
   target.levels.push({ name, folder: made, finish: found === undefined ? finish : undefined, seen: new Set() });
@@ -116,19 +125,14 @@ async function closeLevel(target: Target): Promise<void> {
   await folder.date(level.finish.mtime);
 }
 
-/** Written under a passing name and renamed, so that a file is whole or absent, and never written through something that stands there. */
-async function addFile(
-  target: Target,
-  folder: Folder,
-  name: string,
-  header: Header,
-  content: AsyncIterable<Buffer>,
-): Promise<void> {
-  const found = await folder.look(name);
-  if (found?.isDirectory()) throw stands(header, name, 'a folder');
-  if (found?.isSymbolicLink()) throw stands(header, name, 'a symbolic link');
-  const passing = passingName();
-  const file = await folder.createFile(passing);
+/** Writes under a temporary name and renames, so that a file is whole or absent, and never written through an existing entry. */
+async function addFile(target: Target, entry: Entry, content: AsyncIterable<Buffer>): Promise<void> {
+  const { folder, name, header } = entry;
+  const found = await folder.lstat(name);
+  if (found?.isDirectory()) throw occupied(header, name, 'a folder');
+  if (found?.isSymbolicLink()) throw occupied(header, name, 'a symbolic link');
+  const temporary = temporaryName();
+  const file = await folder.createFile(temporary);
   try {
     try {
       for await (const chunk of content) await writeAll(file, chunk, target.result);
@@ -140,9 +144,9 @@ async function addFile(
     } finally {
       await file.close();
     }
-    await folder.rename(passing, name);
+    await folder.rename(temporary, name);
   } catch (error) {
-    await folder.remove(passing).catch(() => {});
+    await folder.remove(temporary).catch(() => {});
     throw error;
   }
   target.result.entries += 1;
@@ -153,28 +157,28 @@ async function writeAll(file: FileHandle, chunk: Buffer, result: CopyResult): Pr
   result.bytes += chunk.length;
 }
 
-async function addLink(target: Target, folder: Folder, name: string, header: Header, depth: number): Promise<void> {
+async function addLink(target: Target, { folder, name, header }: Entry, depth: number): Promise<void> {
   const to = header.linkname ?? '';
-  if (to === '' || to.includes('\0')) throw refused(header.name, 'it is a link to nothing');
+  if (to === '' || to.includes('\0')) throw refused(header.name, 'it is a link without a target');
   if (!target.trusted && !staysInside(to, depth))
-    return skip(target.result, header.name, 'it is a link that leads out of what was copied');
-  if ((await folder.look(name))?.isDirectory()) throw stands(header, name, 'a folder');
-  const passing = passingName();
-  await folder.makeLink(passing, to);
+    return skip(target.result, header.name, 'it is a link that leads out of the copy');
+  if ((await folder.lstat(name))?.isDirectory()) throw occupied(header, name, 'a folder');
+  const temporary = temporaryName();
+  await folder.makeLink(temporary, to);
   try {
-    await ownAs(target, (owner) => folder.ownLink(passing, owner));
-    await folder.dateLink(passing, header.mtime ?? new Date());
-    await folder.rename(passing, name);
+    await ownAs(target, (owner) => folder.ownLink(temporary, owner));
+    await folder.dateLink(temporary, header.mtime ?? new Date());
+    await folder.rename(temporary, name);
   } catch (error) {
-    await folder.remove(passing).catch(() => {});
+    await folder.remove(temporary).catch(() => {});
     throw error;
   }
   target.result.entries += 1;
 }
 
 /**
- * `depth`: folders of the copy above the link. `..` may come first only: after a name it would be taken from wherever that name, which may
- * itself be a link, leads to.
+ * `depth`: folders of the copy above the link. `..` may come first only: after a name it would be relative to the target of that name, which
+ * may itself be a link.
  */
 function staysInside(to: string, depth: number): boolean {
   const parts = to.split('/').filter((part) => part !== '' && part !== '.');
@@ -183,7 +187,7 @@ function staysInside(to: string, depth: number): boolean {
   return !to.startsWith('/') && leading <= depth && !parts.slice(leading).includes('..');
 }
 
-/** A shared folder of the host keeps its owner whatever one asks: that is no error. */
+/** A shared folder of the host does not allow a change of owner: that is no error. */
 async function ownAs(target: Target, change: (owner: { uid: number; gid: number }) => Promise<void>): Promise<void> {
   if (target.owner === undefined) return;
   await change(target.owner).catch((error: NodeJS.ErrnoException) => {
@@ -191,25 +195,25 @@ async function ownAs(target: Target, change: (owner: { uid: number; gid: number 
   });
 }
 
-function passingName(): string {
+function temporaryName(): string {
   return `.sbx-cp-${randomBytes(6).toString('hex')}`;
 }
 
-function stands(header: Header, name: string, what: string): Failure {
+function occupied(header: Header, name: string, what: string): Failure {
   return new Failure('refused-policy', `the copy was refused at ${shown(header.name)}`, {
-    why: `${what} stands where ${shown(name)} should be written`,
-    hint: 'remove it, or copy to another place',
+    why: `there is ${what} where ${shown(name)} should be written`,
+    hint: 'remove it, or copy to another folder',
   });
 }
 
 function refused(name: string, why: string): Failure {
   return new Failure('refused-policy', `the copy was refused at ${shown(name)}`, {
     why,
-    hint: 'what was written before it stays; look at what the sandbox holds there',
+    hint: 'files written before it stay; check the contents of that folder in the sandbox',
   });
 }
 
-/** A hostile name, fit for a terminal. */
+/** Escapes a hostile name for a terminal. */
 function shown(name: string): string {
   return JSON.stringify(name)
     .slice(0, 200)

@@ -1,6 +1,6 @@
 /**
- * A folder held open: every step below it goes through its descriptor, so that no name is ever looked up twice and nobody who swaps a
- * folder for a symbolic link meanwhile leads us astray. Node has no `openat`; on Linux `/proc/self/fd/N/NAME` is one.
+ * A folder held open: every access below it goes through its descriptor, so that no name is resolved twice and a folder that is swapped for
+ * a symbolic link meanwhile redirects nothing. Node has no `openat`; on Linux `/proc/self/fd/N/NAME` is one.
  */
 import { constants, type Stats } from 'node:fs';
 import {
@@ -36,7 +36,7 @@ export class Folder implements AsyncDisposable {
 
   /**
    * Opens a folder by its real path.
-   * @throws Failure `refused-policy` when a symbolic link stands on the way, `not-found` when there is no such folder.
+   * @throws Failure `refused-policy` when the path leads through a symbolic link, `not-found` when there is no such folder.
    */
   static async open(path: string): Promise<Folder> {
     let folder = new Folder(await open('/', AS_FOLDER));
@@ -49,11 +49,11 @@ export class Folder implements AsyncDisposable {
       return folder;
     } catch (error) {
       await folder[Symbol.asyncDispose]();
-      throw await onTheWay(path, error);
+      throw await explainOpen(path, error);
     }
   }
 
-  /** A folder directly below. A symbolic link is none. */
+  /** Opens a folder directly below. A symbolic link fails. */
   async enter(name: string): Promise<Folder> {
     return new Folder(await open(this.#at(name), AS_FOLDER));
   }
@@ -66,15 +66,15 @@ export class Folder implements AsyncDisposable {
     return readdir(this.#self(), { encoding: 'buffer' });
   }
 
-  /** Undefined: nothing stands there */
-  async look(name: string): Promise<Stats | undefined> {
+  /** Undefined: there is no such entry */
+  async lstat(name: string): Promise<Stats | undefined> {
     return lstat(this.#at(name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });
   }
 
-  /** Does not wait where the file turned into a pipe meanwhile. */
+  /** Does not block when the file was replaced by a pipe meanwhile. */
   openFile(name: string): Promise<FileHandle> {
     return open(this.#at(name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   }
@@ -96,7 +96,7 @@ export class Folder implements AsyncDisposable {
     await symlink(target, this.#at(name));
   }
 
-  /** Replaces what stands there, also a symbolic link itself, never what it leads to. */
+  /** Replaces an existing entry; of a symbolic link it replaces the link, never its target. */
   async rename(from: string, to: string): Promise<void> {
     await rename(this.#at(from), this.#at(to));
   }
@@ -113,7 +113,7 @@ export class Folder implements AsyncDisposable {
     await lutimes(this.#at(name), mtime, mtime);
   }
 
-  /** Of this folder itself: the descriptor's own path leads to it and nowhere else. */
+  /** Sets the owner of this folder itself, through the path of its descriptor. */
   async own(owner: { uid: number; gid: number }): Promise<void> {
     await chown(this.#self(), owner.uid, owner.gid);
   }
@@ -131,25 +131,26 @@ export class Folder implements AsyncDisposable {
   }
 
   #at(name: string): string {
-    if (!isPlainName(name)) throw new Failure('refused-policy', `not a name: ${JSON.stringify(name).slice(0, 200)}`);
+    if (!isPlainName(name))
+      throw new Failure('refused-policy', `invalid file name: ${JSON.stringify(name).slice(0, 200)}`);
     return this.#self() + name;
   }
 }
 
-/** One component of a path, that leads neither up nor on. */
+/** Whether it is exactly one component of a path, and not `.` or `..`. */
 export function isPlainName(name: string): boolean {
   return name !== '' && name !== '.' && name !== '..' && !name.includes('/') && !name.includes('\0');
 }
 
-async function onTheWay(path: string, error: unknown): Promise<unknown> {
+async function explainOpen(path: string, error: unknown): Promise<unknown> {
   const code = (error as NodeJS.ErrnoException).code;
   if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') return error;
   const real = await realpath(path).catch(() => undefined);
   if (real === undefined || real === resolve(path))
     return new Failure('not-found', `there is no folder ${path}`, { cause: error });
   return new Failure('refused-policy', `${path} leads through a symbolic link`, {
-    why: 'a sandbox can make links in folders that it shares, so none is followed while copying',
-    hint: `if it is what you mean, write ${real}`,
+    why: 'a sandbox can create links in shared folders, so copies follow none',
+    hint: `if it is the intended folder, use ${real}`,
     cause: error,
   });
 }

@@ -1,4 +1,4 @@
-/** A file or a whole folder as a tar stream, depth first, each name below `./`. Symbolic links go as links and are never followed. */
+/** Packs a file or a whole folder as a tar stream, depth first, each name below `./`. Symbolic links are stored as links, never followed. */
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import tar from 'tar-stream';
@@ -6,15 +6,15 @@ import { Failure } from '../protocol/failure.ts';
 import type { Folder } from './folder.ts';
 import { type CopyResult, emptyResult, type Header, skip } from './types.ts';
 
-/** Up to this size a file is read at once */
+/** Files up to this size are read at once */
 const SMALL_FILE = 256 * 1024;
 const READ_BYTES = 64 * 1024;
-/** A tar header's seconds, as the writer keeps them */
+/** Highest modification time that the tar writer can store */
 const LATEST_SECOND = 2 ** 31 - 1;
 
 /**
- * Packs the entry `name` of `folder`. Pieces come gathered to about `READ_BYTES`; nothing is read ahead of the reader.
- * The generator's end returns what was packed; stopping it early ends the reading.
+ * Packs the entry `name` of `folder`. Yields pieces of about `READ_BYTES`; files are read only as fast as the pieces are consumed.
+ * The generator returns the result; stopping it early ends the reading.
  */
 export async function* pack(folder: Folder, name: string): AsyncGenerator<Buffer, CopyResult> {
   const archive = tar.pack();
@@ -53,10 +53,10 @@ interface Item {
 }
 
 async function addEntry(item: Item): Promise<void> {
-  const found = await item.folder.look(item.name);
+  const found = await item.folder.lstat(item.name);
   if (found === undefined) {
     if (item.path === '.') throw new Failure('not-found', `there is no ${item.name}`);
-    return skip(item.result, item.path, 'it was gone when its turn came');
+    return skip(item.result, item.path, 'it was removed while the copy ran');
   }
   if (found.isDirectory()) await addFolder(item, found);
   else if (found.isFile()) await addFile(item, found);
@@ -94,7 +94,7 @@ function headerOf(item: Item, found: Stats): Header {
   return { name: item.path, mode: found.mode & 0o777, mtime: new Date(seconds * 1000), uid: 0, gid: 0 };
 }
 
-/** Resolves when the archive's reader took it. */
+/** Resolves when the archive's reader has consumed it. */
 function write(item: Item, header: Header, content?: Buffer): Promise<void> {
   item.result.entries += 1;
   return new Promise((resolve, reject) => {
@@ -126,7 +126,7 @@ function writeLarge(item: Item, header: Header, file: FileHandle, size: number):
   });
 }
 
-/** Exactly `size` bytes: a file that grows meanwhile is cut, one that shrank fails. */
+/** Reads `size` bytes: a file that grows meanwhile is cut, one that shrank makes the entry fail. */
 async function readUpTo(file: FileHandle, size: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(size);
   for (let at = 0; at < size; ) {

@@ -1,4 +1,4 @@
-/** A promise that is settled from outside: `Promise.withResolvers` of a later Node. */
+/** A promise with its `resolve` and `reject`: `Promise.withResolvers` of a later Node. */
 export interface Deferred<T> {
   promise: Promise<T>;
   resolve(value: T): void;

@@ -1,4 +1,4 @@
-/** What goes wrong inside a guest or while copying. The agent stands alone, so it does not use the host's error class; `services.ts` names what crosses. */
+/** Errors of the guest agent and of copies: the agent's bundle does not include the host's error class. */
 
 export type FailureCode = 'busy' | 'guest-failed' | 'not-found' | 'refused-policy' | 'usage' | 'workspace';
 

@@ -1,4 +1,4 @@
-/** What the host may ask of the guest's agent: shapes shared by both sides. */
+/** Requests of the host to the guest agent and its answers, shared by both sides. */
 
 export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2 } as const;
 
@@ -6,11 +6,11 @@ export interface ExecRequest {
   argv: string[];
   /** Default: the user's home */
   cwd?: string;
-  /** Over the guest's own few. What a sandbox is configured with comes with each command, never before */
+  /** Overrides the guest's own few variables. The configured environment of a sandbox comes with each command, never before */
   env?: Record<string, string>;
   /** Name or number; default `agent` */
   user?: string;
-  /** A terminal of this size; stdout and stderr are then one */
+  /** A terminal of this size, which merges stderr into stdout */
   tty?: { cols: number; rows: number; term: string };
   /** False: stdin is empty */
   stdin: boolean;
@@ -19,19 +19,19 @@ export interface ExecRequest {
 export type ExecControl = { resize: { cols: number; rows: number } } | { signal: string };
 
 export interface ExecResult {
-  /** As a shell tells it: 126 not executable, 127 not found, 128 + n ended by signal n */
+  /** As a shell reports it: 126 not executable, 127 not found, 128 + n ended by signal n */
   code: number;
   signal?: string;
 }
 
-/** Begins a session of the sandbox's agent, or joins the one that has the terminal. */
+/** Starts a session of the sandbox's agent, or joins the one that has the terminal. */
 export interface SessionRequest extends ExecRequest {
   /**
-   * `owner`: it ends with this client, and waits for it to take its output, of which nothing is lost. `viewer`: it goes on without; with
-   * others at once; who is slow misses the oldest. `none`: it runs by itself, and the stream closes at once with a `SessionInfo`
+   * `owner`: the session ends with this client, and waits for it to read the output, of which nothing is lost. `viewer`: the session outlives
+   * the client; there may be several, and a slow one misses the oldest output. `none`: detached; the stream closes at once with a `SessionInfo`
    */
   client: 'owner' | 'viewer' | 'none';
-  /** A session that has a terminal runs already: join it, or be refused as `busy` */
+  /** When a session has the terminal already: true joins it, false fails as `busy` */
   join: boolean;
 }
 
@@ -39,50 +39,50 @@ export interface SessionRequest extends ExecRequest {
 export interface SessionOpened {
   id: number;
   joined: boolean;
-  /** Bytes of earlier output that come first */
+  /** Bytes of earlier output, which are sent first */
   replay: number;
 }
 
 export interface SessionInfo {
   id: number;
   terminal: boolean;
-  /** What runs, shortened */
+  /** The command line, shortened */
   command: string;
   startedAt: string;
   endedAt?: string;
   code?: number;
   signal?: string;
-  /** It was running when the sandbox, or the agent in it, ended: nobody knows its end */
+  /** It was running when the sandbox, or the agent in it, ended: its result is unknown */
   lost?: true;
-  /** Terminals and streams that see it now */
+  /** Terminals and streams attached now */
   clients: number;
 }
 
-/** Its record on stdout; the result is a `SessionInfo`. */
+/** Reads the record of a session, which comes on stdout; the result is a `SessionInfo`. */
 export interface SessionLogRequest {
-  /** Default: the one begun last */
+  /** Default: the one started last */
   id?: number;
-  /** Go on until it ends */
+  /** Continue until the session ends */
   follow: boolean;
 }
 
-/** A message of `session-watch`, at first and after each change. */
+/** A message of `session-watch`, sent at first and after each change. */
 export interface SessionsRunning {
   running: number;
-  /** Of them, the one begun last */
+  /** Start time of the one started last */
   since?: string;
 }
 
-/** A tree of the host as tar on stdin; the result is a `CopyResult`. */
+/** Writes a tree of the host, which comes as tar on stdin; the result is a `CopyResult`. */
 export interface PutRequest {
-  /** Absolute or below the user's home. A folder that exists takes the tree in, as `name` */
+  /** Absolute or below the user's home. In a folder that exists the tree is written as `name` */
   target: string;
   name: string;
   /** Owner of what is written; default `agent` */
   user?: string;
 }
 
-/** A tree of the guest as tar on stdout; the result is a `CopyResult`. */
+/** Reads a tree of the guest, which comes as tar on stdout; the result is a `CopyResult`. */
 export interface GetRequest {
   /** Absolute or below the user's home */
   path: string;
@@ -94,17 +94,17 @@ export interface ConnectRequest {
   port: number;
 }
 
-/** A request without a stream of data: the stream's `close` carries the answer. */
+/** Requests without a stream of data: the stream's `close` carries the answer. */
 export interface Calls {
   ping: { ask: Record<string, never>; answer: { ok: true } };
-  /** Sets the clock forward (or back), then says what time it is: ms since 1970 */
+  /** Sets the clock forward (or back), then returns the time: ms since 1970 */
   clock: { ask: { forwardMs?: number }; answer: { nowMs: number } };
-  /** What the system trusts has changed */
+  /** The system's trust store has changed */
   trusted: { ask: Record<string, never>; answer: { ok: true } };
   'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };
   shutdown: { ask: Record<string, never>; answer: { ok: true } };
   /** The oldest first */
   sessions: { ask: Record<string, never>; answer: { sessions: SessionInfo[] } };
-  /** Ends one, or all; answers when they have ended */
+  /** Ends one session, or all; answers when they have ended */
   'session-end': { ask: { id?: number }; answer: { sessions: SessionInfo[] } };
 }

@@ -1,21 +1,21 @@
-/** Many streams over one pipe, the same on both sides: credit, order, ends. Knows nothing of what the streams carry. */
+/** Multiplexes streams over one pipe, the same on both sides: credit, order, ends. The content of a stream is opaque here. */
 import { encode, encodeData, encodeJson, encodeWindow, type Frame, json, MAX_PAYLOAD, TYPE, WINDOW } from './wire.ts';
 
 /** Highest number of a channel */
 const LAST_CHANNEL = 2;
-/** What was taken is granted anew in pieces of this size: a frame for each piece that was read would cost more than it gives */
+/** Consumed bytes are granted again in units of this size: a frame for each piece that was read costs more than it gains */
 const GRANT_BYTES = WINDOW / 8;
 /** Longest JSON, in frames: 4 MiB */
-const MOST_PARTS = 128;
+const MAX_PARTS = 128;
 
-/** The bytes' way out. `write` resolves when the pipe takes more. */
+/** The outgoing side of a connection. `write` resolves when the pipe accepts more. */
 export interface Pipe {
   write(frame: Buffer): Promise<void>;
 }
 
-/** What one side hears of a stream. */
+/** Events of a stream on one side. */
 export interface StreamEvents {
-  /** Call `taken` when the data was passed on: the sender may send as much again */
+  /** MUST call `taken` once when the data was passed on: the sender may then send as much again */
   onData(channel: number, data: Buffer, taken: () => void): void;
   onEnd(channel: number): void;
   onControl(message: unknown): void;
@@ -23,8 +23,8 @@ export interface StreamEvents {
   onReset(reason: string): void;
 }
 
-/** Of a stream that nobody listens to: its sender need not wait. */
-export const UNHEARD: StreamEvents = {
+/** Discards all events and grants credit at once. */
+export const DISCARD: StreamEvents = {
   onData: (_channel, _data, taken) => taken(),
   onEnd: () => {},
   onControl: () => {},
@@ -35,7 +35,7 @@ export const UNHEARD: StreamEvents = {
 /** One side's end of a stream. */
 export interface MuxStream {
   readonly id: number;
-  /** Resolves when the receiver's credit has taken all of it */
+  /** Resolves when all of it was written within the receiver's credit */
   send(channel: number, data: Buffer): Promise<void>;
   end(channel: number): void;
   control(message: unknown): void;
@@ -46,10 +46,10 @@ export interface MuxStream {
 interface State {
   events: StreamEvents;
   credit: Map<number, { bytes: number; wake: (() => void)[] }>;
-  /** Bytes that came on each channel and were not taken yet */
-  untaken: Map<number, number>;
-  /** Bytes of each channel that were taken and not granted anew */
-  owed: Map<number, number>;
+  /** Bytes received on each channel that are not yet consumed */
+  unacked: Map<number, number>;
+  /** Bytes consumed on each channel that are not yet granted again */
+  pendingCredit: Map<number, number>;
   gone: boolean;
 }
 
@@ -60,7 +60,7 @@ export class Mux {
   #parts: Buffer[] = [];
   #next = 1;
 
-  /** `onOpen`: the other side opened a stream. */
+  /** `onOpen`: called when the other side opens a stream. */
   constructor(pipe: Pipe, onOpen: (stream: MuxStream, service: string, body: unknown) => StreamEvents) {
     this.#pipe = pipe;
     this.#onOpen = onOpen;
@@ -78,10 +78,10 @@ export class Mux {
     return this.#end(id);
   }
 
-  /** @throws Error when the other side breaks the protocol: this connection is of no more use then. */
-  take(received: Frame): void {
+  /** @throws Error when the other side breaks the protocol: the connection MUST then be closed. */
+  receive(received: Frame): void {
     if (received.type === TYPE.part) {
-      if (this.#parts.push(Buffer.from(received.payload)) > MOST_PARTS) throw new Error('too long a message');
+      if (this.#parts.push(Buffer.from(received.payload)) > MAX_PARTS) throw new Error('message too long');
       return;
     }
     const frame =
@@ -100,7 +100,7 @@ export class Mux {
     this.#dispatch(frame, state);
   }
 
-  /** The pipe is gone: every stream hears it. */
+  /** Resets every stream when the pipe is gone. */
   abandon(reason: string): void {
     for (const id of [...this.#streams.keys()]) this.#drop(id)?.events.onReset(reason);
   }
@@ -109,22 +109,22 @@ export class Mux {
     const channel = frame.payload[0] ?? 0;
     if (frame.type === TYPE.data) {
       const bytes = frame.payload.length - 1;
-      const untaken = (state.untaken.get(channel) ?? 0) + bytes;
-      if (bytes < 1 || channel > LAST_CHANNEL || untaken + (state.owed.get(channel) ?? 0) > WINDOW)
+      const unacked = (state.unacked.get(channel) ?? 0) + bytes;
+      if (bytes < 1 || channel > LAST_CHANNEL || unacked + (state.pendingCredit.get(channel) ?? 0) > WINDOW)
         throw new Error('data without credit');
-      state.untaken.set(channel, untaken);
+      state.unacked.set(channel, unacked);
       state.events.onData(channel, frame.payload.subarray(1), () => {
-        state.untaken.set(channel, (state.untaken.get(channel) ?? 0) - bytes);
-        const owed = (state.owed.get(channel) ?? 0) + bytes;
-        const granted = owed >= GRANT_BYTES && !state.gone ? owed : 0;
-        state.owed.set(channel, owed - granted);
+        state.unacked.set(channel, (state.unacked.get(channel) ?? 0) - bytes);
+        const pendingCredit = (state.pendingCredit.get(channel) ?? 0) + bytes;
+        const granted = pendingCredit >= GRANT_BYTES && !state.gone ? pendingCredit : 0;
+        state.pendingCredit.set(channel, pendingCredit - granted);
         if (granted > 0) void this.#pipe.write(encodeWindow(frame.stream, channel, granted));
       });
     } else if (frame.type === TYPE.end) state.events.onEnd(channel);
     else if (frame.type === TYPE.window) grant(state, channel, frame.payload.readUInt32BE(1));
     else if (frame.type === TYPE.control) state.events.onControl(json(frame.payload));
     else if (frame.type === TYPE.close) {
-      // Dropped last: a result that makes no sense throws, and the stream then hears that the pipe is gone.
+      // Dropped last: an invalid result throws, and the stream is then reset by abandon().
       state.events.onClose(json(frame.payload));
       this.#drop(frame.stream);
     } else if (frame.type === TYPE.reset) {
@@ -179,7 +179,7 @@ export class Mux {
 }
 
 function newState(events: StreamEvents): State {
-  return { events, credit: new Map(), untaken: new Map(), owed: new Map(), gone: false };
+  return { events, credit: new Map(), unacked: new Map(), pendingCredit: new Map(), gone: false };
 }
 
 function creditOf(state: State, channel: number): { bytes: number; wake: (() => void)[] } {

@@ -1,4 +1,4 @@
-/** A socket as the way out of a mux: it is waited for while it takes no more. */
+/** Adapts a socket to `Pipe`: a write waits for `drain` while the socket's buffer is full. */
 import type { Duplex } from 'node:stream';
 import type { Pipe } from './mux.ts';
 

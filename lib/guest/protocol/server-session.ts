@@ -1,11 +1,11 @@
-/** The answering side of a connection: one session at a time, begun by the other side's HELLO. */
+/** The answering side of a connection: one session at a time, started by the other side's HELLO. */
 import { Mux, type MuxStream, type Pipe, type StreamEvents } from './mux.ts';
 import { Decoder, hello, TYPE } from './wire.ts';
 
 export interface Session {
-  /** False: what came made no sense, and the session is over; another one may begin */
+  /** False: the input broke the protocol and the session is over; another one may start */
   push(chunk: Buffer): boolean;
-  /** The other side is gone: every stream of it ends */
+  /** Resets every stream: the other side is gone */
   end(): void;
 }
 
@@ -16,7 +16,7 @@ export function createSession(
   let decoder = new Decoder();
   let mux: Mux | undefined;
   const end = () => {
-    mux?.abandon('the other side has gone');
+    mux?.abandon('the other side disconnected');
     mux = undefined;
   };
   return {
@@ -31,9 +31,9 @@ export function createSession(
           continue;
         }
         try {
-          mux?.take(frame);
+          mux?.receive(frame);
         } catch {
-          // The half frame of a dead session, filled up by the next one's padding.
+          // The half frame of a dead session, completed by the padding of the next one.
           end();
           sound = false;
         }

@@ -1,14 +1,14 @@
 /**
- * What a program has switched on in a terminal (alternate screen, mouse, keyboard protocol), read from its output: so that a terminal that
- * joins later is put in the same state, and one that leaves is put back. Pure.
+ * Tracks the modes that a program sets in a terminal (alternate screen, mouse, keyboard protocol), read from its output: a terminal that
+ * joins later is put in the same state, and one that leaves is reset. Pure.
  */
 
 const ESC = 0x1b;
 const ESCAPE = String.fromCharCode(ESC);
-/** Longer ones are not among those that are looked for */
+/** Longest tracked sequence */
 const LONGEST = 64;
-const MOST_MODES = 64;
-/** On in a fresh terminal: lines wrap, the cursor is seen */
+const MAX_MODES = 64;
+/** On in a fresh terminal: line wrap, visible cursor */
 const ON_AT_FIRST = new Set([7, 25]);
 /** Lasts for one frame only */
 const UNTRACKED = new Set([2026]);
@@ -40,7 +40,7 @@ export class TerminalModes {
     }
   }
 
-  /** What brings a fresh terminal into this state. */
+  /** Sequences that bring a fresh terminal into this state. */
   enter(): string {
     const set = [...this.#modes].filter(([mode, on]) => on !== ON_AT_FIRST.has(mode));
     return [
@@ -51,7 +51,7 @@ export class TerminalModes {
     ].join('');
   }
 
-  /** What brings a terminal from this state back to that of a fresh one; the alternate screen is left last. */
+  /** Sequences that bring a terminal from this state back to that of a fresh one; the alternate screen is left last. */
   leave(): string {
     const set = [...this.#modes].filter(([mode, on]) => on !== ON_AT_FIRST.has(mode));
     const back = (list: typeof set) => list.map(([mode, on]) => `${ESCAPE}[?${mode}${on ? 'l' : 'h'}`);
@@ -61,7 +61,7 @@ export class TerminalModes {
       this.#otherKeys ? `${ESCAPE}[>4m` : '',
       this.#keypad ? `${ESCAPE}>` : '',
       this.#cursor ? `${ESCAPE}[0 q` : '',
-      // Setting the region moves the cursor: it is kept.
+      // Setting the region moves the cursor, which is saved and restored.
       this.#region ? `${ESCAPE}7${ESCAPE}[r${ESCAPE}8` : '',
       ...back(set.filter((one) => !isScreen(one))),
       `${ESCAPE}[0m`,
@@ -84,12 +84,12 @@ export class TerminalModes {
 
   #set(list: string, on: boolean): void {
     for (const mode of list.split(';').map(Number)) {
-      if (UNTRACKED.has(mode) || (!this.#modes.has(mode) && this.#modes.size >= MOST_MODES)) continue;
+      if (UNTRACKED.has(mode) || (!this.#modes.has(mode) && this.#modes.size >= MAX_MODES)) continue;
       this.#modes.set(mode, on);
     }
   }
 
-  /** The soft one keeps the screen and what the mouse does. */
+  /** A soft reset keeps the screen and the mouse modes. */
   #reset(hard: boolean): void {
     if (hard) this.#modes.clear();
     else for (const mode of [1, 6, 25]) this.#modes.delete(mode);

@@ -1,20 +1,20 @@
 /**
- * The one protocol between host and guest, over one byte pipe: frames `[u32 length][u8 type][u32 stream][payload]`, many streams,
- * credit for each channel of a stream. Pure: bytes in, frames out. Shared by both sides.
+ * The protocol between host and guest, over one byte pipe: frames `[u32 length][u8 type][u32 stream][payload]`, many streams, credit for
+ * each channel of a stream. Pure: bytes in, frames out. Shared by both sides.
  */
 
 /** Largest payload of a frame, in bytes */
 export const MAX_PAYLOAD = 32 * 1024;
 
-/** Bytes a sender may have under way on one channel before the receiver grants more */
+/** Bytes that a sender may have in flight on one channel before the receiver grants more */
 export const WINDOW = 512 * 1024;
 
-/** Of a greeting */
+/** Length of a HELLO's nonce */
 export const NONCE_BYTES = 16;
 
 const HEADER = 9;
 
-/** Precedes every HELLO: no frame header looks like it, since its length would be too large. */
+/** Precedes every HELLO. No frame header looks like it, since its length would be too large */
 export const MAGIC = Buffer.from('\xff\xf5sbx-wire-1\r\n\xff\xfa', 'latin1');
 
 export const TYPE = {
@@ -32,9 +32,9 @@ export const TYPE = {
   control: 6,
   /** JSON: the stream's result; nothing follows */
   close: 7,
-  /** The stream is given up; JSON `{message}` */
+  /** The stream is aborted; JSON `{message}` */
   reset: 8,
-  /** The beginning of a JSON that is too long for one frame; the next frames carry on */
+  /** The beginning of a JSON that is too long for one frame; the next frames continue it */
   part: 9,
 } as const;
 
@@ -53,7 +53,7 @@ export function encode(type: number, stream: number, payload: Buffer = Buffer.al
   return frame;
 }
 
-/** One frame, or several where it is long: they are written as one, so that nothing comes between. */
+/** Encodes one frame, or several for a long value: they are written as one, so that no other frame comes between. */
 export function encodeJson(type: number, stream: number, value: unknown): Buffer {
   const bytes = Buffer.from(JSON.stringify(value));
   const frames: Buffer[] = [];
@@ -64,7 +64,7 @@ export function encodeJson(type: number, stream: number, value: unknown): Buffer
   return frames.length === 0 ? last : Buffer.concat([...frames, last]);
 }
 
-/** One frame without copying the data twice. */
+/** Encodes one frame without copying the data twice. */
 export function encodeData(stream: number, channel: number, data: Buffer): Buffer {
   const frame = Buffer.allocUnsafe(HEADER + 1 + data.length);
   frame.writeUInt32BE(data.length + 1, 0);
@@ -91,21 +91,21 @@ export function resyncPadding(): Buffer {
   return Buffer.alloc(HEADER + MAX_PAYLOAD + 64);
 }
 
-/** What an agent says first: whoever spoke with the one before it learns that it is gone. No greeting has this nonce. */
-export function newcomer(): Buffer {
+/** Sent by a starting agent so that clients of the previous one see the restart. No HELLO of a client has this nonce. */
+export function restartGreeting(): Buffer {
   return Buffer.concat([resyncPadding(), hello(Buffer.alloc(NONCE_BYTES))]);
 }
 
 /**
- * Cuts a byte stream into frames. Starts out of sync and gets in sync at `MAGIC`; a header that cannot be puts it out of sync again,
- * so that the leftover of a dead session never reads as frames.
+ * Splits a byte stream into frames. It starts out of sync and synchronizes at `MAGIC`; an invalid header puts it out of sync again, so that
+ * the leftover of a dead session is never read as frames.
  */
 export class Decoder {
   #buffer: Buffer = Buffer.alloc(0);
   #synced = false;
-  /** Came after `#buffer` and was not looked at: the frame is not whole yet */
+  /** Chunks after `#buffer`, not parsed until the frame is complete */
   #more: Buffer[] = [];
-  /** Bytes until it is */
+  /** Bytes missing until then */
   #missing = 0;
 
   push(chunk: Buffer): Frame[] {
@@ -138,7 +138,7 @@ export class Decoder {
   #next(): Frame | 'more' | 'lost' {
     const buffer = this.#buffer;
     if (buffer.length < HEADER) {
-      // A new session's magic may stand where a header would.
+      // The magic of a new session may come in place of a header.
       if (buffer.length > 0 && buffer[0] === MAGIC[0]) this.#synced = false;
       return this.#synced ? 'more' : 'lost';
     }

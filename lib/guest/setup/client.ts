@@ -1,30 +1,30 @@
-/** The host's side of the helper that sets a guest up: one line of operations, one line of answer. */
+/** Sends setup operations to the setup helper of a guest: one line of operations, one line of answer. */
 import type { Socket } from 'node:net';
 import { SbxError } from '../../errors.ts';
 import { connectTo } from '../../system/unix-socket.ts';
-import { carriedOut, lineOf, type Operation, type SetupResult } from './operations.ts';
+import { lineOf, type Operation, parseAnswer, type SetupResult } from './operations.ts';
 
 export interface SetupOptions {
-  /** Nothing more is to be done: the helper ends when all of it succeeded */
+  /** No more operations follow: the setup helper exits when all of these succeeded */
   last: boolean;
-  /** A guest may never answer */
+  /** Ends the wait for the answer: a guest may never send one */
   signal: AbortSignal;
 }
 
-/** No answer is longer: it names one operation and a reason */
-const MOST_ANSWER = 4096;
+/** Longest answer, which names one operation and a reason */
+const MAX_ANSWER = 4096;
 
-/** In order. @throws SbxError `workspace`, what the guest refused; `guest-failed` when it does not answer. */
+/** Runs the operations in order. @throws SbxError `workspace` with the operation that failed; `guest-failed` when the guest does not answer. */
 export async function runSetup(
   socketPath: string,
   operations: Operation[],
   options: SetupOptions,
 ): Promise<SetupResult> {
   const { last, signal } = options;
-  const socket = reach(socketPath);
+  const socket = openSocket(socketPath);
   try {
     const answer = await answerOf(socket, `${last ? 'last;' : ''}${lineOf(operations)}`, signal);
-    const done = carriedOut(answer);
+    const done = parseAnswer(answer);
     if (done === undefined) throw new SbxError('workspace', 'the sandbox could not be set up', { why: answer });
     return done;
   } finally {
@@ -32,7 +32,7 @@ export async function runSetup(
   }
 }
 
-function reach(socketPath: string): Socket {
+function openSocket(socketPath: string): Socket {
   try {
     return connectTo(socketPath);
   } catch (cause) {
@@ -43,7 +43,7 @@ function reach(socketPath: string): Socket {
 function unanswered(why: string, cause?: unknown): SbxError {
   return new SbxError('guest-failed', 'the sandbox could not be set up', {
     why,
-    hint: 'see `sbx logs --console`; `sbx stop` and `sbx start` restart it',
+    hint: 'see `sbx logs --console`; `sbx stop` and `sbx start` restart the sandbox',
     cause,
   });
 }
@@ -57,12 +57,14 @@ function answerOf(socket: Socket, line: string, signal: AbortSignal): Promise<st
       text += chunk;
       const end = text.indexOf('\n');
       if (end >= 0) resolve(text.slice(0, end));
-      else if (text.length > MOST_ANSWER) fail('its answer makes no sense');
+      else if (text.length > MAX_ANSWER) fail('invalid answer of the setup helper');
     });
     socket.once('error', (error) => fail(error.message, error));
-    socket.once('close', () => fail('it closed the connection'));
-    if (signal.aborted) fail('it gave no answer in time', signal.reason);
-    signal.addEventListener('abort', () => fail('it gave no answer in time', signal.reason), { once: true });
+    socket.once('close', () => fail('the setup helper closed the connection'));
+    if (signal.aborted) fail('the setup helper did not answer in time', signal.reason);
+    signal.addEventListener('abort', () => fail('the setup helper did not answer in time', signal.reason), {
+      once: true,
+    });
     socket.write(line);
   });
 }

@@ -1,4 +1,4 @@
-/** How a guest becomes a sandbox of its own after a clone or a boot: pure. */
+/** Lists the operations that assign a guest its identity after a clone or a boot. Pure. */
 import type { Operation } from './operations.ts';
 
 /** One mount of the exported folder: `source` below the export, `target` absolute. */
@@ -16,17 +16,17 @@ export interface Identity {
   machineId: string;
   hostname: string;
   mounts: GuestMount[];
-  /** The certificate authority of the sandbox's own door, PEM; empty: none */
+  /** The certificate authority of the sandbox's egress proxy, PEM; empty: none */
   ca: string;
 }
 
-/** The exported folder of the host, for root only; its parts are bound to where they belong */
+/** Mount point of the host's exported folder, for root only; each part is bind-mounted to its target */
 const EXPORT = '/run/sbx/export';
 
-// Writable maps need `mmap`; `any`: the host's user owns everything, whoever asks.
+// Writable maps need `mmap`; `any`: the host's user owns all files, whichever guest user accesses them.
 const EXPORT_OPTIONS = 'trans=virtio,version=9p2000.L,msize=524288,cache=mmap,access=any';
 
-/** Entropy and clock come first: whatever is random or dated after them is the clone's own. */
+/** Entropy and clock come first: all random values and dates after them are the clone's own. */
 export function identityOperations({ entropy, timeNs, machineId, hostname, mounts, ca }: Identity): Operation[] {
   return [
     { op: 'entropy', bytes: entropy },

@@ -1,42 +1,42 @@
-/** What is done to a guest from outside of its processes: operations as data, in a line for the helper that carries them out. Pure. */
+/** Setup operations of a guest as data, and their encoding as a line for the setup helper. Pure. */
 
 export type Operation =
-  /** Mixes the bytes in, credits them, and makes the kernel's generator start anew */
+  /** Mixes the bytes in, credits them, and reseeds the kernel's generator */
   | { op: 'entropy'; bytes: Buffer }
   | { op: 'clock'; seconds: bigint; nanoseconds: bigint }
   | { op: 'host'; name: string }
   | { op: 'write'; path: string; text: string }
-  /** Adds it to what the system trusts, once */
+  /** Adds it to the system's trust store, once */
   | { op: 'trust'; certificate: string }
-  /** Also the folders above; one that stands there already is kept */
+  /** Also creates the folders above; an existing one is kept */
   | { op: 'folder'; path: string; mode: number }
-  /** Nothing when something is mounted there already */
+  /** Does nothing when the target is a mount point already */
   | { op: 'mount'; source: string; target: string; type: string; data: string }
-  /** Makes the mount point, a folder or a file like the source; nothing when something is mounted there already. A symbolic link is refused */
+  /** Creates the mount point, a folder or a file like the source; does nothing when it is mounted there already. A symbolic link is refused */
   | { op: 'bind'; source: string; target: string }
   | { op: 'sync' }
   | { op: 'reboot' };
 
-/** Where the system's own tools keep what was added to the bundle */
+/** Where the system's own tools keep certificates that were added to the bundle */
 export const ADDED_CERTIFICATES = '/usr/local/share/ca-certificates';
 const OWN_CERTIFICATE = `${ADDED_CERTIFICATES}/sbx.crt`;
-/** What is trusted besides the public roots, for programs that bring those themselves: Node 20 reads all of that file at every start */
+/** Certificates besides the public roots, for programs that include those: Node 20 reads all of this file at every start */
 export const EXTRA_CERTIFICATES = '/etc/ssl/sbx-extra.pem';
 export const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
 export const JAVA_STORE = '/etc/ssl/certs/java/cacerts';
-/** OpenSSL looks for an issuer under the hash of its name, which is the same for the authorities of all sandboxes */
+/** OpenSSL looks up an issuer by the hash of its name, which is the same for the authorities of all sandboxes. Also in setup.pl */
 export const AUTHORITY_HASH = 'b0679d8b';
 
-/** Files that a certificate is added to; others in tests. */
-export interface TrustPlaces {
+/** Files that a certificate is added to; tests use others. */
+export interface TrustPaths {
   own: string;
   bundle: string;
   extra: string;
-  /** Made from the bundle, where there is one */
+  /** Java's trust store, rebuilt from the bundle if it exists */
   java: string;
 }
 
-const TRUST: TrustPlaces = {
+const TRUST_PATHS: TrustPaths = {
   own: OWN_CERTIFICATE,
   bundle: SYSTEM_BUNDLE,
   extra: EXTRA_CERTIFICATES,
@@ -44,18 +44,18 @@ const TRUST: TrustPlaces = {
 };
 
 export interface SetupResult {
-  /** There is a trust store of Java, which is to be made anew from what the system trusts */
+  /** There is a trust store of Java, which has to be rebuilt from the system's bundle */
   java: boolean;
 }
 
-/** What the helper's line says; undefined: it is a failure, in its own words. */
-export function carriedOut(answer: string): SetupResult | undefined {
+/** Parses the setup helper's answer. Undefined: the answer is the text of a failure. */
+export function parseAnswer(answer: string): SetupResult | undefined {
   if (answer === 'ok') return { java: false };
   return answer === 'ok java' ? { java: true } : undefined;
 }
 
-/** Arguments are hex-encoded, so that no path can break a line. */
-export function lineOf(operations: Operation[], trust: TrustPlaces = TRUST): string {
+/** Encodes operations as one line. Arguments are in hex, so that no path can break it. */
+export function lineOf(operations: Operation[], trust: TrustPaths = TRUST_PATHS): string {
   return `${operations
     .map((operation) =>
       [operation.op, ...argumentsOf(operation, trust).map((arg) => Buffer.from(arg).toString('hex'))].join(' '),
@@ -63,7 +63,7 @@ export function lineOf(operations: Operation[], trust: TrustPlaces = TRUST): str
     .join(';')}\n`;
 }
 
-function argumentsOf(operation: Operation, trust: TrustPlaces): (string | Buffer)[] {
+function argumentsOf(operation: Operation, trust: TrustPaths): (string | Buffer)[] {
   switch (operation.op) {
     case 'entropy':
       return [operation.bytes];

@@ -1,16 +1,20 @@
-/** The steps of a bake as data: what runs inside the guest, as root, and how each is called when it fails. Pure. */
+/** Lists the steps of a bake as data: commands that run inside the guest. Pure. */
 import { ADDED_CERTIFICATES, EXTRA_CERTIFICATES, SYSTEM_BUNDLE } from '../../guest/setup/operations.ts';
 import type { PackageLists } from '../store/image-build.ts';
+import CA_BUNDLE from './scripts/ca-bundle.sh';
+import FOUNDATION from './scripts/foundation.sh';
+import HOST_TRUST from './scripts/host-trust.sh';
+import WRITE_FILE from './scripts/write-file.sh';
 
 export interface BakeStep {
   /** For progress and errors: `apt-get install`, or the user's own line */
   title: string;
   argv: string[];
-  /** Dotted path in sandbox.toml of what asked for it */
+  /** Dotted path of the setting in sandbox.toml that requires it */
   path: string | undefined;
   /** Default: root */
   user?: string;
-  /** Its standard input */
+  /** Standard input */
   input?: string;
   /** The npm packages that it installs */
   npm?: string[];
@@ -21,10 +25,10 @@ export const PROXY_URL = 'http://10.0.2.100:3128';
 /** The unprivileged user of every sandbox */
 export const AGENT_USER = 'agent';
 
-// A bake that is cut short is thrown away, and a whole one is synced when it is sealed: dpkg need not sync file by file.
+// An interrupted bake is discarded, and a complete one is synced when it is sealed: dpkg need not sync file by file.
 const DPKG = ['-o', 'Dpkg::Use-Pty=0', '-o', 'Dpkg::Options::=--force-unsafe-io'];
 const APT = ['apt-get', ...DPKG, '-o', 'Acquire::Retries=3', '-y', '--no-install-recommends'];
-// Translations of descriptions are a third of what is fetched and read.
+// Translations of descriptions are a third of the fetched lists.
 const APT_UPDATE = ['apt-get', '-o', 'Acquire::Retries=3', '-o', 'Acquire::Languages=none', 'update'];
 const NPM = ['npm', 'install', '--global', '--prefix', '/usr/local', '--no-audit', '--no-fund', '--no-update-notifier'];
 const PIP = [
@@ -32,58 +36,31 @@ const PIP = [
   ...['--break-system-packages', '--no-cache-dir', '--disable-pip-version-check'],
 ];
 
-/** What it says is shown only where it fails. */
-const quietly = (command: string) => `said=$(${command} 2>&1) || { printf '%s\\n' "$said" >&2; exit 1; }`;
+const TRUST_PATHS = { share: ADDED_CERTIFICATES, bundle: SYSTEM_BUNDLE, extra: EXTRA_CERTIFICATES };
 
-/** A base of Debian's has a bundle already; one without any gets a list for what is added. What is added begins a line. */
-export const BUNDLE_SCRIPT = [
-  'set -eu',
-  `bundle=${SYSTEM_BUNDLE} extra=${EXTRA_CERTIFICATES}`,
-  `mkdir -p ${ADDED_CERTIFICATES} "$(dirname "$bundle")"`,
-  `if [ ! -s "$bundle" ] && command -v update-ca-certificates >/dev/null; then ${quietly('update-ca-certificates')}; fi`,
-  'touch "$bundle" "$extra"',
-  'if [ -n "$(tail -c 1 "$bundle")" ]; then echo >> "$bundle"; fi',
-].join('\n');
+/** A base image without a CA bundle gets one. */
+export const BUNDLE_SCRIPT = withVariables(TRUST_PATHS, CA_BUNDLE);
 
-/** After the foundation, before anything is fetched. What `update-ca-certificates` would do with them, without its many seconds for all the others. */
+/** Adds the host's own certificates, after the foundation and before anything is fetched. */
 export function trustSteps(pem: string): BakeStep[] {
   if (pem === '') return [];
-  const script = [
-    'set -eu',
-    `share=${ADDED_CERTIFICATES} bundle=${SYSTEM_BUNDLE} extra=${EXTRA_CERTIFICATES}`,
-    'certs=$(dirname "$bundle")',
-    'cat > "$extra"',
-    'cat "$extra" >> "$bundle"',
-    // One in each file, as the system's own tools want them.
-    `awk -v at="$share/sbx-host-" '/-----BEGIN/ { n += 1 } { print > (at n ".crt") }' "$extra"`,
-    'for file in "$share"/sbx-host-*.crt; do ln -sf "$file" "$certs/$(basename "$file" .crt).pem"; done',
-    `if command -v openssl >/dev/null; then ${quietly('openssl rehash "$certs"')}; fi`,
-  ].join('\n');
+  const script = withVariables(TRUST_PATHS, HOST_TRUST);
   return [{ title: "add the host's own certificates", argv: ['/bin/sh', '-c', script], path: undefined, input: pem }];
 }
 
-/** Once for each base: the user, the system's bundle, the tools' proxy settings. */
+/** Prepares each base once: the user, the CA bundle, the tools' proxy settings. */
 export function foundationSteps(): BakeStep[] {
-  const script = [
-    'set -eu',
-    `id ${AGENT_USER} >/dev/null 2>&1 || useradd --create-home --uid 1000 --user-group --shell /bin/bash ${AGENT_USER}`,
-    `mkdir -p /etc/sudoers.d && printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\nDefaults env_keep += "http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY NODE_EXTRA_CA_CERTS npm_config_registry PIP_INDEX_URL"\\n' ${AGENT_USER} > /etc/sudoers.d/sbx`,
-    'chmod 0440 /etc/sudoers.d/sbx',
-    'mkdir -p /etc/apt/apt.conf.d /etc/profile.d',
-    `printf 'Acquire::http::Proxy "%s";\\nAcquire::https::Proxy "%s";\\n' ${PROXY_URL} ${PROXY_URL} > /etc/apt/apt.conf.d/90sbx`,
-    // Scripts of packages (Java's) link manuals there, and fail where a base without manuals has no such folders.
-    'mkdir -p /usr/share/man/man1 /usr/share/man/man5 /usr/share/man/man7 /usr/share/man/man8',
-    // Services are the sandbox's to start, not a package's.
-    "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 0755 /usr/sbin/policy-rc.d",
-    'printf \'PATH="$PATH:/opt/sbx/bin"\\n\' > /etc/profile.d/sbx.sh',
-    BUNDLE_SCRIPT,
-    ': > /etc/machine-id',
-    "rm -f /etc/resolv.conf && printf 'nameserver 127.0.0.1\\n' > /etc/resolv.conf",
-  ].join('\n');
+  const script = `${withVariables({ user: AGENT_USER, proxy: PROXY_URL }, FOUNDATION)}${BUNDLE_SCRIPT}`;
   return [{ title: 'prepare the system', argv: ['/bin/sh', '-c', script], path: undefined }];
 }
 
-/** In the order of design.md: apt, npm, pip, then the project's own lines. */
+/** Sets the variables that a script begins by requiring (`: "${user:?}"`). Values need no quotes: they are constants of this program. */
+function withVariables(variables: Record<string, string>, script: string): string {
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`);
+  return `${lines.join('')}${script}`;
+}
+
+/** Installs apt, npm and pip packages, in this order, and then runs the project's own lines. */
 export function packageSteps({ apt, npm, pip, setup }: PackageLists): BakeStep[] {
   const forPip = pip.length > 0 ? ['python3-pip', 'python3-venv'] : [];
   return [
@@ -118,7 +95,7 @@ function pipSteps(pip: string[]): BakeStep[] {
   return [{ title: `pip install ${pip.join(' ')}`, argv: [...PIP, '--', ...pip], path: 'packages.pip' }];
 }
 
-/** Files of the agent, written by the user that they belong to: what a package left in their way leads nowhere else. */
+/** Writes files of the agent as the user that owns them, so that a link left by a package cannot redirect them. */
 export function fileSteps(files: Record<string, string>): BakeStep[] {
   return Object.entries(files).map(([path, content]) => {
     const own = path.startsWith('~/');
@@ -126,7 +103,7 @@ export function fileSteps(files: Record<string, string>): BakeStep[] {
     const mode = own ? (runs ? '0700' : '0600') : runs ? '0755' : '0644';
     return {
       title: `write ${path}`,
-      argv: ['/bin/sh', '-euc', WRITE_FILE, 'sh', own ? path.slice(2) : path, mode, own ? '077' : '022'],
+      argv: ['/bin/sh', '-c', WRITE_FILE, 'sh', own ? path.slice(2) : path, mode, own ? '077' : '022'],
       path: 'agent.files',
       user: own ? AGENT_USER : 'root',
       input: content,
@@ -134,23 +111,13 @@ export function fileSteps(files: Record<string, string>): BakeStep[] {
   });
 }
 
-/** A link of that name is replaced, not followed. */
-const WRITE_FILE = [
-  'case "$1" in /*) ;; *) cd ;; esac',
-  'umask "$3"',
-  'mkdir -p -- "$(dirname -- "$1")"',
-  'rm -f -- "$1"',
-  'cat > "$1"',
-  'chmod "$2" -- "$1"',
-].join('\n');
-
 /** The host's package registries, as URLs */
 export interface Registries {
   npm?: string | undefined;
   pip?: string | undefined;
 }
 
-/** Environment of every command, in a bake and in a sandbox: the proxy, trust, and the registries that the host's own tools use. */
+/** Environment of every command, in a bake and in a sandbox: the proxy, trust, and the registries of the host's own tools. */
 export function guestEnvironment(registries: Registries): Record<string, string> {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/sbx/bin',

@@ -1,7 +1,7 @@
 /** Builds the kernel and the runtime disk that every VM of an image starts with. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SETUP_SCRIPT } from '../../guest/setup/script.ts';
+import SETUP_SCRIPT from '../../guest/setup/setup.pl';
 import type { Disk } from '../../vm/driver.ts';
 import { aptSourcesFor } from '../base/apt-sources.ts';
 import { distributionOf, hostDistribution } from '../base/distribution.ts';

@@ -1,11 +1,11 @@
-/** The layout of /opt/sbx without Node and the agent: tools, libraries, modules, the init. */
+/** Builds the tree of /opt/sbx without Node and the agent: tools, libraries, modules, the init. */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../system/run-tool.ts';
 import { runtimeInit } from './guest-init.ts';
 import { LATE_MODULES } from './modules.ts';
 
-/** Where a tool goes → where packages may have it */
+/** Path of a tool in the tree → possible paths in the packages */
 const TOOLS = {
   'bin/busybox': ['bin/busybox', 'usr/bin/busybox'],
   'bin/tini': ['usr/bin/tini-static'],
@@ -29,7 +29,7 @@ const LIBRARIES = [
   'libuuid.so.1',
 ];
 
-/** From the unpacked packages in `work`, whose modules are moved. */
+/** Copies from the unpacked packages in `work`, and moves their modules. */
 export async function buildRuntimeTree(work: string, tree: string, version: string): Promise<void> {
   for (const folder of ['bin', 'lib', 'libexec', 'modules', 'agent'])
     await mkdir(join(tree, folder), { recursive: true });
@@ -55,7 +55,7 @@ function libraryPaths(library: string): string[] {
   return [`lib/${machine}/${library}`, `usr/lib/${machine}/${library}`];
 }
 
-/** The first one that is there. */
+/** Copies the first file that exists. */
 async function copyFirst(from: string[], to: string): Promise<void> {
   const script = 'for f in "$@"; do [ -e "$f" ] && exec cp -L "$f" "$0"; done; echo "missing: $*" >&2; exit 1';
   await run('sh', ['-c', script, to, ...from]);

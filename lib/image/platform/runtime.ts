@@ -2,7 +2,7 @@
 import { cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { SETUP_SCRIPT } from '../../guest/setup/script.ts';
+import SETUP_SCRIPT from '../../guest/setup/setup.pl';
 import { makeExt4 } from '../store/filesystem.ts';
 import type { RuntimeParts } from '../store/image-build.ts';
 import { packTree } from '../store/pack-tree.ts';
@@ -12,7 +12,7 @@ export const RUNTIME_FILES = { disk: 'runtime.ext4' } as const;
 
 const SIZE_BYTES = 512 * 1024 * 1024;
 
-/** Where the parts lie in this installation: the bundle beside the daemon, the packages where Node finds them. */
+/** Finds the parts in this installation: the bundle beside the daemon, the packages where Node resolves them. */
 export async function findRuntimeParts(distDir: string): Promise<RuntimeParts> {
   const require = createRequire(join(distDir, 'package.json'));
   const folder = (name: string) => realpath(dirname(require.resolve(`${name}/package.json`)));

@@ -28,7 +28,7 @@ test('one holder at a time, named', () => {
   expect(readdirSync(dir)).toHaveLength(1);
 });
 
-test('a dead holder is succeeded, also one whose pid lives on in another process', () => {
+test('a dead holder is succeeded, also one whose pid was reused', () => {
   for (const holder of [dead, { pid: process.pid, startTime: '1' }]) {
     writeFileSync(`${path}.7`, JSON.stringify(holder));
     tryLock(path)?.[Symbol.dispose]();
@@ -38,7 +38,7 @@ test('a dead holder is succeeded, also one whose pid lives on in another process
   }
 });
 
-test('who comes late with an old number does not get it', () => {
+test('a late process with an old number does not get it', () => {
   writeFileSync(`${path}.7`, JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) }));
   writeFileSync(`${path}.3`, JSON.stringify(dead));
   expect(tryLock(path)).toBeUndefined();
@@ -72,7 +72,7 @@ for (let round = 0; round < Number(rounds); round += 1) {
 }
 `;
 
-test('processes that take, give back and die never hold it two at once', async () => {
+test('of processes that take, release and die, never two hold it at once', async () => {
   mkdirSync(join(dir, 'in'));
   writeFileSync(join(dir, 'worker.ts'), WORKER);
   const outfile = join(dir, 'worker.mjs');

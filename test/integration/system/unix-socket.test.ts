@@ -1,4 +1,4 @@
-/** Sockets by what stands at their path. */
+/** Tests Unix sockets at long paths, links and missing listeners. */
 import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,14 +28,14 @@ async function said(path: string): Promise<string> {
   return text;
 }
 
-test('a path longer than any address is listened at and connected to, and nothing stays open', async () => {
+test('a path longer than a socket address works, and no descriptor stays open', async () => {
   const deep = join(dir, 'a'.repeat(100), 'b'.repeat(100));
   mkdirSync(deep, { recursive: true });
   const before = openFiles();
   {
-    await using _server = await serving(join(deep, 'door'), 'hello');
-    expect(await said(join(deep, 'door'))).toBe('hello');
-    expect(readdirSync(deep)).toEqual(['door']);
+    await using _server = await serving(join(deep, 'socket'), 'hello');
+    expect(await said(join(deep, 'socket'))).toBe('hello');
+    expect(readdirSync(deep)).toEqual(['socket']);
   }
   expect(readdirSync(deep)).toEqual([]);
   expect(openFiles()).toBe(before);
@@ -51,7 +51,7 @@ test('a link in the place of a socket leads nowhere', async () => {
   expect(text).toBe('of another sandbox');
 });
 
-test('what is no socket, or is not there, is an error at once', () => {
+test('a missing path or another file is an error at once', () => {
   writeFileSync(join(dir, 'file'), '');
   linkSync(join(dir, 'file'), join(dir, 'same'));
   expect(() => connectTo(join(dir, 'same'))).toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }));
@@ -59,7 +59,7 @@ test('what is no socket, or is not there, is an error at once', () => {
   expect(() => connectTo(dir)).toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }));
 });
 
-test('a socket that nobody listens at any more refuses', async () => {
+test('a socket without a listener refuses', async () => {
   const path = join(dir, 'left');
   const server = createServer();
   await listenAt(server, path);
@@ -74,10 +74,10 @@ test('a socket that nobody listens at any more refuses', async () => {
   expect(openFiles()).toBe(before);
 });
 
-test('where it cannot listen, it says so and holds nothing', async () => {
+test('a failure to listen is an error and holds no descriptor', async () => {
   await using _first = await serving(join(dir, 'taken'), '');
   const before = openFiles();
   await expect(listenAt(createServer(), join(dir, 'taken'))).rejects.toMatchObject({ code: 'EADDRINUSE' });
-  await expect(listenAt(createServer(), join(dir, 'gone', 'door'))).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(listenAt(createServer(), join(dir, 'gone', 'socket'))).rejects.toMatchObject({ code: 'ENOENT' });
   expect(openFiles()).toBe(before);
 });

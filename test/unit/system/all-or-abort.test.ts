@@ -7,7 +7,7 @@ test('each result in its place', async () => {
   expect([number + 1, text.length]).toEqual([2, 1]);
 });
 
-test('a failure ends the others, and is told when they have ended', async () => {
+test('a failure ends the others, and is thrown when they have ended', async () => {
   const ended: unknown[] = [];
   const slow = async (signal: AbortSignal) => {
     await sleep(60_000, undefined, { signal }).catch(() => {});
@@ -19,7 +19,7 @@ test('a failure ends the others, and is told when they have ended', async () => 
   expect(ended).toEqual([quick]);
 });
 
-test('who gives up ends them all', async () => {
+test('an outer abort ends them all', async () => {
   const outer = new AbortController();
   const work = allOrAbort(outer.signal, (signal) => [
     sleep(60_000, undefined, { signal }),

@@ -20,7 +20,7 @@ async function collectFor(ms: number): Promise<void> {
 }
 
 describe('a deadline', () => {
-  test('holds also when memory is collected before it, which one of AbortSignal.any does not', async () => {
+  test('survives garbage collection, which one of AbortSignal.any does not', async () => {
     const client = new AbortController();
     let kept = 0;
     let forgotten = 0;
@@ -34,11 +34,11 @@ describe('a deadline', () => {
     }
     await collectFor(300);
     expect(kept).toBe(20);
-    // Where Node has mended it, `within` may become one line.
+    // Where Node has fixed it, `within` may become one line.
     if (process.versions.node.startsWith('20.')) expect(forgotten).toBeLessThan(20);
   });
 
-  test('that nobody waits for any more holds nothing, and aborts nothing', async () => {
+  test('that is disposed holds nothing, and aborts nothing', async () => {
     const client = new AbortController();
     const before = getEventListeners(client.signal, 'abort').length;
     for (let index = 0; index < 50; index += 1) {
@@ -68,13 +68,13 @@ describe('a deadline', () => {
 });
 
 describe('work that may never end', () => {
-  test('is given up when the signal aborts, before or meanwhile', async () => {
+  test('is abandoned when the signal aborts, before or meanwhile', async () => {
     const never = new Promise<never>(() => {});
     await expect(orAbort(never, within(5))).rejects.toMatchObject({ name: 'TimeoutError' });
     await expect(orAbort(never, AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
   });
 
-  test('that ends in time gives what it gives', async () => {
+  test('that ends in time returns its result', async () => {
     const signal = within(60_000);
     expect(await orAbort(Promise.resolve(7), signal)).toBe(7);
     await expect(orAbort(Promise.reject(new Error('its own')), signal)).rejects.toThrow('its own');

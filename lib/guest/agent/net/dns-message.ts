@@ -1,4 +1,4 @@
-/** DNS as far as the guest needs it: one question in, one answer out. Pure; every length is checked before it is used. */
+/** Answers one DNS question with one answer. Pure; every length is checked before it is used. */
 import { isName } from './names.ts';
 
 export const RCODE = { ok: 0, format: 1, missing: 3, notImplemented: 4, refused: 5 } as const;
@@ -7,7 +7,7 @@ const TYPE_A = 1;
 const CLASS_IN = 1;
 const HEADER_BYTES = 12;
 
-/** More than a second would outlive the name's place in the table of names without need: asking again costs nothing. */
+/** Short, since a cached address could outlive its entry in the table of names; asking again is cheap */
 const TTL_SECONDS = 1;
 
 interface Question {
@@ -15,11 +15,11 @@ interface Question {
   name: string;
   type: number;
   class: number;
-  /** As it was sent, with its case: clients that mix cases compare it */
+  /** As it was sent, with its case: clients that randomize the case compare it */
   bytes: Buffer;
 }
 
-/** Undefined: no answer at all, since nothing in the packet tells where one would belong. `addressOf`: an IPv4 address, or undefined for a name that cannot exist. */
+/** Undefined: no answer, since the packet is not a query. `addressOf`: an IPv4 address, or undefined for a name that does not exist. */
 export function answerDns(packet: Buffer, addressOf: (name: string) => string | undefined): Buffer | undefined {
   if (packet.length < HEADER_BYTES || (packet.readUInt16BE(2) & 0x8000) !== 0) return undefined;
   const opcode = (packet.readUInt16BE(2) >> 11) & 0xf;
@@ -46,7 +46,7 @@ function readQuestion(packet: Buffer): Question | undefined {
     at += length;
   }
   if (at + 4 > packet.length) return undefined;
-  // A dot inside a label would make two labels of one.
+  // A dot inside a label would split it into two.
   const name = labels.some((label) => label.includes('.')) ? '' : labels.join('.').toLowerCase();
   return {
     name,
@@ -60,7 +60,7 @@ function reply(packet: Buffer, rcode: number, question?: Question, address?: str
   const head = Buffer.alloc(HEADER_BYTES);
   packet.copy(head, 0, 0, 2);
   const asked = packet.readUInt16BE(2);
-  // Response, the opcode and the wish for recursion as asked, recursion available.
+  // QR, opcode and RD as in the question, RA.
   head.writeUInt16BE(0x8000 | (asked & 0x7900) | 0x80 | rcode, 2);
   head.writeUInt16BE(question === undefined ? 0 : 1, 4);
   head.writeUInt16BE(address === undefined ? 0 : 1, 6);

@@ -1,11 +1,11 @@
-/** Answers every question about a name inside the guest, over UDP and TCP; asks nobody. */
+/** Answers DNS questions inside the guest, over UDP and TCP, without an upstream server. */
 import { createSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { answerDns } from './dns-message.ts';
 import type { Names } from './names.ts';
 
-/** A question fits in far less; whoever sends more does not ask. */
+/** Far more than a question needs; a longer message closes the connection */
 const MAX_TCP_BYTES = 1024;
 
 const IDLE_MS = 10_000;
@@ -16,7 +16,7 @@ export interface DnsServer extends AsyncDisposable {
   port: number;
 }
 
-/** `port` 0, in tests: any, the same for both. */
+/** `port` 0, in tests: any free one, the same for UDP and TCP. */
 export async function startDns(names: Names, port = 53): Promise<DnsServer> {
   const answer = (packet: Buffer) => answerDns(packet, (name) => addressFor(names, name));
   const udp = createSocket('udp4');
@@ -54,7 +54,7 @@ function addressFor(names: Names, name: string): string {
   return own ? LOOPBACK : names.addressOf(name);
 }
 
-/** Each message after its length in two bytes. */
+/** Each message follows its length in two bytes. */
 function serveTcp(socket: Socket, answer: (packet: Buffer) => Buffer | undefined): void {
   let held = Buffer.alloc(0);
   socket.setTimeout(IDLE_MS, () => socket.destroy());

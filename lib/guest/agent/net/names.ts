@@ -1,19 +1,19 @@
-/** Names and the addresses that stand for them inside the guest, out of 198.18.0.0/15, which no host on the Internet has. */
+/** Maps host names to synthetic addresses of the guest, from 198.18.0.0/15, which is not routed on the Internet. */
 
 export interface Names {
-  /** The name's address, the same for as long as the name is remembered */
+  /** The address of a name, the same for as long as the name is remembered */
   addressOf(name: string): string;
-  /** The name behind an address; undefined when it stands for none */
+  /** The name of an address; undefined: none is assigned */
   nameOf(address: string): string | undefined;
 }
 
 /** Addresses in 198.18.0.0/15, without the first */
 const ADDRESSES = 2 ** 17 - 1;
 
-// Half of the addresses: one that was forgotten rests for tens of thousands of new names before it stands for another.
+// Half of the addresses: a released one is not assigned again before tens of thousands of new names.
 const REMEMBERED = 2 ** 16;
 
-/** `limit`: names remembered at once, the least recently used is forgotten; below `addresses`. */
+/** `limit`: most names remembered, below `addresses`; the least recently used is forgotten. */
 export function createNames(limit = REMEMBERED, addresses = ADDRESSES): Names {
   const byName = new Map<string, number>();
   const byAddress = new Map<number, string>();
@@ -51,12 +51,12 @@ export function createNames(limit = REMEMBERED, addresses = ADDRESSES): Names {
   };
 }
 
-/** Whether the address is one that only this table gives out. */
+/** Whether the address belongs to the synthetic range. */
 export function isSynthetic(address: string): boolean {
   return /^198\.1[89]\./.test(address);
 }
 
-/** What can stand in a `CONNECT`; the gateway is stricter and has the last word. */
+/** Whether the text may be a host of `CONNECT`; the gateway checks more strictly and decides. */
 export function isName(text: string): boolean {
   return text.length <= 253 && /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(text);
 }

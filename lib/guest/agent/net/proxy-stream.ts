@@ -1,4 +1,4 @@
-/** Carries a connection, taken on its way out, to the gateway: as `CONNECT`, so that the gateway alone decides. */
+/** Proxies an outgoing connection through the gateway with `CONNECT`, so that the gateway alone decides. */
 import { connect, type Socket } from 'node:net';
 
 export interface Gateway {
@@ -8,8 +8,8 @@ export interface Gateway {
 
 const MAX_HEAD_BYTES = 16 * 1024;
 
-/** `authority`: name or address with port. A program that was not told of a proxy hears of a denial inside, in its own protocol. */
-export function carry(client: Socket, authority: string, gateway: Gateway): void {
+/** `authority`: name or address with port. A denial is explained inside the stream, in the program's protocol, since the program knows no proxy. */
+export function proxyStream(client: Socket, authority: string, gateway: Gateway): void {
   const upstream = connect({ ...gateway, allowHalfOpen: true });
   client.on('error', () => upstream.destroy());
   client.on('close', () => upstream.destroy());
@@ -31,7 +31,7 @@ export function carry(client: Socket, authority: string, gateway: Gateway): void
 
 function join(client: Socket, upstream: Socket, early: Buffer): void {
   if (early.length > 0) client.write(early);
-  // A connection that breaks at the far side breaks here, too: an end would look like a complete answer.
+  // A reset upstream resets the client, too: a normal end would look like a complete answer.
   upstream.on('close', (failed) => failed && client.resetAndDestroy());
   client.pipe(upstream);
   upstream.pipe(client);

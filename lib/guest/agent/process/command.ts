@@ -1,4 +1,4 @@
-/** What will be run, by whom and where: worked out before anything starts, with the answers that a shell gives. */
+/** Resolves program, user and folder of a command before it starts; failures have the codes and messages of a shell. */
 import { accessSync, constants, statSync } from 'node:fs';
 import type { ExecRequest } from '../../protocol/messages.ts';
 import { findUser, groupsOf, type User } from './users.ts';
@@ -8,18 +8,18 @@ export interface Command {
   args: string[];
   cwd: string;
   env: Record<string, string>;
-  /** Undefined: as the agent itself */
+  /** Undefined: the user of the agent */
   uid: number | undefined;
   gid: number | undefined;
 }
 
 export interface Refusal {
-  /** 126: it cannot be run · 127: there is no such command */
+  /** 126: it cannot be executed · 127: there is no such command */
   code: number;
   message: string;
 }
 
-/** Node can set one group only; this tool of every Debian image sets them all, for users who have more. */
+/** Sets all groups of users that have several; Node can set only one. Part of every Debian image */
 const SETPRIV = '/usr/bin/setpriv';
 
 export function commandOf(request: ExecRequest, base: Record<string, string>): Command | Refusal {
@@ -47,7 +47,7 @@ function asUser(user: User, argv: string[]): Partial<Command> & Pick<Command, 'u
   return asItIs ? { uid: undefined, gid: undefined } : { uid: user.uid, gid: user.gid };
 }
 
-/** Node reports a missing folder as a missing program, and a terminal reports nothing at all. */
+/** Checked here, since Node reports a missing folder as a missing program, and a terminal reports no error at all. */
 function startProblem(file: string, cwd: string, path: string): Refusal | undefined {
   if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory() !== true)
     return { code: 126, message: `no such folder in the sandbox: ${cwd}` };

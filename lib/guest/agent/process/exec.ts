@@ -1,10 +1,9 @@
 /**
- * Commands: each leads a session of its own, which ends with its stream. The result comes when the command itself has ended and what it wrote
- * was sent; a process that it left in the background goes on, unheard, as after a shell.
+ * Runs commands: each leads a session of its own, which ends with its stream. The result is sent when the command itself has ended and its
+ * output was sent; a process that it left in the background continues, with its output discarded, as after a shell.
  */
-
 import { CHANNEL, type ExecControl, type ExecRequest } from '../../protocol/messages.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../../protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../../protocol/mux.ts';
 import { commandOf, isRefusal, type Refusal } from './command.ts';
 import { drained, forward } from './output.ts';
 import { type Running, startProcess } from './running.ts';
@@ -14,15 +13,15 @@ export function exec(stream: MuxStream, request: ExecRequest, base: Record<strin
     const command = commandOf(request, base);
     return isRefusal(command) ? refuse(stream, command) : serve(stream, startProcess(command, request));
   } catch (error) {
-    // A command line that is too long, for example.
+    // For example, the command line is too long.
     return refuse(stream, { code: 126, message: error instanceof Error ? error.message : String(error) });
   }
 }
 
-/** What a shell would say, and its code. */
+/** Answers with a shell's message and code. */
 export function refuse(stream: MuxStream, { code, message }: Refusal): StreamEvents {
   void stream.send(CHANNEL.stderr, Buffer.from(`sbx: ${message}\n`)).then(() => stream.close({ code }));
-  return UNHEARD;
+  return DISCARD;
 }
 
 function serve(stream: MuxStream, running: Running): StreamEvents {

@@ -1,29 +1,29 @@
-/** A command's output on its way into the stream: one piece at a time, and known to be over or quiet. */
+/** Forwards a command's output to its stream, one piece at a time, and detects when it has ended. */
 import type { Readable } from 'node:stream';
 import type { MuxStream } from '../../protocol/mux.ts';
 
 export interface Output {
-  /** Its end was read, or reading failed, and all of it was sent */
+  /** Its end was read, or reading failed, and all output was sent */
   readonly over: boolean;
   readonly bytes: number;
-  /** A piece waits for the reader's credit */
+  /** A piece is waiting for the reader's credit */
   readonly busy: boolean;
 }
 
-/** After the command has ended, a background process of its may hold its output open: quiet for this long, it is over. */
+/** A background process may hold the output of an ended command open: it counts as ended after this time without output */
 const LINGER_MS = 200;
-const LOOKS = 20;
-/** More than a pipe, a socket and Node hold: what comes after it is not the command's own */
+const CHECKS = 20;
+/** More than a pipe, a socket and Node buffer: later output is not the command's own */
 const LEFT_BEHIND_BYTES = 2 * 1024 ** 2;
-/** An output that ends is told after this moment, unless the command has ended as well and tells everything */
+/** Delay of an output's end message, which is not needed when the command ends within it */
 const END_AFTER_MS = 50;
 
-/** Where output goes: a stream, or what keeps it. */
+/** Receiver of output: a stream, or a record. */
 export type Sink = Pick<MuxStream, 'send' | 'end'>;
 
 export function forward(readable: Readable, channel: number, stream: Sink): Output {
   const output = { over: false, bytes: 0, busy: false };
-  // An iterator, since Node resumes a paused output by itself when the process ends.
+  // An iterator, since Node resumes a paused output when the process ends.
   const pump = async () => {
     for await (const piece of readable as AsyncIterable<Buffer>) {
       output.bytes += piece.length;
@@ -32,7 +32,7 @@ export function forward(readable: Readable, channel: number, stream: Sink): Outp
       output.busy = false;
     }
   };
-  // A terminal whose last process has gone reads as an error.
+  // Reading a terminal fails when its last process has ended.
   void pump()
     .catch(() => {})
     .then(() => {
@@ -43,20 +43,21 @@ export function forward(readable: Readable, channel: number, stream: Sink): Outp
   return output;
 }
 
-/** Resolves when all that the ended command wrote was sent. Looks count beside the time: a busy machine lets time pass without reading. */
+/** Resolves when all output of the ended command was sent. Checks count beside the time: on a busy machine time passes without reads. */
 export async function drained(outputs: Output[]): Promise<void> {
   const total = () => outputs.reduce((sum, { bytes }) => sum + bytes, 0);
   const atFirst = total();
   let seen = -1;
   let since = Date.now();
-  for (let looks = 0; !outputs.every(({ over }) => over); looks += 1) {
+  for (let checks = 0; !outputs.every(({ over }) => over); checks += 1) {
     const busy = outputs.some((output) => output.busy);
     if (busy || total() !== seen) {
-      looks = 0;
+      checks = 0;
       since = Date.now();
       seen = total();
     }
-    if (!busy && (total() - atFirst > LEFT_BEHIND_BYTES || (looks > LOOKS && Date.now() - since >= LINGER_MS))) return;
-    await new Promise((resolve) => setTimeout(resolve, looks < 4 ? 1 : 8));
+    if (!busy && (total() - atFirst > LEFT_BEHIND_BYTES || (checks > CHECKS && Date.now() - since >= LINGER_MS)))
+      return;
+    await new Promise((resolve) => setTimeout(resolve, checks < 4 ? 1 : 8));
   }
 }

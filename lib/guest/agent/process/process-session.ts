@@ -1,11 +1,11 @@
-/** Signals for a command and all that belongs to it: every command leads a session of its own. */
+/** Sends signals to a command and all processes of its session: every command leads a session of its own. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 
 const KILL_AFTER_MS = 2_000;
-const LOOK_MS = 100;
+const POLL_MS = 100;
 
-/** To the command's process group, as a terminal's key would send it. Unknown signals do nothing. */
+/** Signals the command's process group, as a terminal's key would. Unknown signals are ignored. */
 export function signalGroup(leader: number | undefined, signal: string): void {
   if (leader === undefined || !Object.hasOwn(constants.signals, signal)) return;
   try {
@@ -16,26 +16,26 @@ export function signalGroup(leader: number | undefined, signal: string): void {
 }
 
 /**
- * Ends every process of the session, also the jobs that a shell put into groups of their own: asked first, killed after two seconds. A
- * process that made a session of its own (a daemon) goes on.
+ * Ends every process of the session, also the jobs that a shell put into groups of their own: terminated first, killed after two seconds. A
+ * process that created a session of its own (a daemon) continues.
  */
 export function endSession(leader: number | undefined): void {
   if (leader === undefined) return;
   const deadline = Date.now() + KILL_AFTER_MS;
-  // At once for the group, without a look around; then for whoever else is found.
+  // The group is signalled at once, without a scan; then all other members.
   for (const signal of ['SIGHUP', 'SIGTERM', 'SIGCONT']) signalGroup(leader, signal);
-  const asked = new Set<number>();
-  const look = () => {
+  const signalled = new Set<number>();
+  const scan = () => {
     const left = membersOf(leader);
     for (const pid of left) {
       if (Date.now() >= deadline) kill(pid, 'SIGKILL');
-      else if (!asked.has(pid)) for (const signal of ['SIGHUP', 'SIGTERM', 'SIGCONT'] as const) kill(pid, signal);
-      asked.add(pid);
+      else if (!signalled.has(pid)) for (const signal of ['SIGHUP', 'SIGTERM', 'SIGCONT'] as const) kill(pid, signal);
+      signalled.add(pid);
     }
-    // A number in use by a session is not given out again, so these are the right ones until the last has gone.
-    if (left.length > 0) setTimeout(look, LOOK_MS);
+    // A pid in use as a session id is not reused, so these are the right processes until the last has ended.
+    if (left.length > 0) setTimeout(scan, POLL_MS);
   };
-  setImmediate(look);
+  setImmediate(scan);
 }
 
 function membersOf(session: number): number[] {
@@ -45,11 +45,11 @@ function membersOf(session: number): number[] {
     .map(Number);
 }
 
-/** Undefined for one that has gone, or waits for its parent only. */
+/** Undefined: the process has ended, or is a zombie. */
 function sessionOf(pid: string): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in parentheses may hold anything.
+    // The name in parentheses may contain any character.
     const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return state === 'Z' || state === 'X' ? undefined : Number(session);
   } catch {

@@ -1,4 +1,4 @@
-/** A command as a process, with pipes or on a terminal of its own: one shape for both. It leads a session of its own. */
+/** Starts a command as a process, on pipes or on a terminal of its own. It leads a session of its own. */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
@@ -9,14 +9,14 @@ import { openTerminal } from './terminal.ts';
 
 export interface Running {
   outputs: { channel: number; readable: Readable }[];
-  /** An error: it did not start */
+  /** An error when it did not start */
   exit: Promise<ExecResult | Error>;
   write(data: Buffer, taken: () => void): void;
   endInput(): void;
   control(message: ExecControl): void;
-  /** Ends it and all of its session */
+  /** Ends the process and all of its session */
   end(): void;
-  /** After its end: what its background processes hold open is given up */
+  /** After its end: closes outputs that background processes hold open */
   release(): void;
 }
 
@@ -83,7 +83,7 @@ function onTerminal(command: Command, size: NonNullable<ExecRequest['tty']>): Ru
   };
 }
 
-/** As a shell tells it. */
+/** Codes as a shell reports them. */
 function resultOf(code: number, number: number, signal: string | null): ExecResult {
   return signal === null ? { code } : { code: 128 + number, signal };
 }

@@ -1,4 +1,4 @@
-/** A command on a terminal of its own. The native part of node-pty is used alone: its JavaScript drops unread output 200 ms after the end. */
+/** Runs a command on a terminal of its own. Only the native part of node-pty is used: its JavaScript drops unread output 200 ms after the end. */
 import { readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ReadStream } from 'node:tty';
@@ -6,10 +6,10 @@ import type { Command } from './command.ts';
 
 export interface Terminal {
   pid: number;
-  /** Both ways; reading fails when the last process that has the terminal open is gone */
+  /** Both directions; reading fails when the last process that has the terminal open has ended */
   stream: ReadStream;
   exit: Promise<{ code: number; signal: number }>;
-  /** Sizes that cannot be are ignored */
+  /** Ignores invalid sizes */
   resize(size: { cols: number; rows: number }): void;
 }
 
@@ -36,7 +36,7 @@ interface Native {
   resize(fd: number, cols: number, rows: number): void;
 }
 
-const MOST_CELLS = 10_000;
+const MAX_CELLS = 10_000;
 
 export function openTerminal(command: Command, size: Size): Terminal {
   const native = loadNative();
@@ -64,8 +64,8 @@ export function openTerminal(command: Command, size: Size): Terminal {
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * A terminal's own side. A read of it gives a page at most, and libuv takes any read that was not full for the last one once the other side
- * has closed: what is left is read here before the end is believed.
+ * The master side of a terminal. A read returns a page at most, and once the other side has closed libuv treats any short read as the last one:
+ * the rest is read here before the end is reported.
  */
 class Master extends ReadStream {
   readonly #fd: number;
@@ -81,7 +81,7 @@ class Master extends ReadStream {
   }
 }
 
-/** To the error that is a terminal's end. */
+/** Reads until the error that marks a terminal's end. */
 function* restOf(fd: number): Generator<Buffer> {
   for (;;) {
     const buffer = Buffer.allocUnsafe(PIECE_BYTES);
@@ -97,10 +97,10 @@ function* restOf(fd: number): Generator<Buffer> {
 }
 
 function isSize({ cols, rows }: { cols: number; rows: number }): boolean {
-  return [cols, rows].every((cells) => Number.isInteger(cells) && cells > 0 && cells < MOST_CELLS);
+  return [cols, rows].every((cells) => Number.isInteger(cells) && cells > 0 && cells < MAX_CELLS);
 }
 
-/** The module lies on the runtime disk, beside the bundle and not in it. */
+/** The module is on the runtime disk, beside the bundle and not in it. */
 function loadNative(): Native {
   const require = createRequire(`${process.cwd()}/`);
   const { requireBinary } = require(`${process.env['SBX_PTY_MODULE'] ?? '@lydell/node-pty'}/requireBinary.js`) as {

@@ -1,4 +1,4 @@
-/** Users of the guest, as its own files tell. The agent's Node cannot be asked: it uses a C library that is not the image's. */
+/** Reads the guest's users from its own files. The agent's Node cannot look them up: it uses another C library than the image. */
 import { readFileSync } from 'node:fs';
 
 export interface User {
@@ -9,7 +9,7 @@ export interface User {
   shell: string;
 }
 
-/** By name or number, from /etc/passwd; a number needs no entry there, and neither does root. */
+/** Finds a user by name or number in /etc/passwd; a number needs no entry there, and neither does root. */
 export function findUser(wanted: string, passwd: string = read('/etc/passwd')): User | undefined {
   for (const line of passwd.split('\n')) {
     const [name = '', , uid = '', gid = '', , home, shell] = line.split(':');
@@ -21,7 +21,7 @@ export function findUser(wanted: string, passwd: string = read('/etc/passwd')): 
   return wanted === 'root' ? { name: 'root', uid: 0, gid: 0, home: '/root', shell: '/bin/sh' } : undefined;
 }
 
-/** Groups besides the user's own, from /etc/group. */
+/** Returns the groups besides the user's own, from /etc/group. */
 export function groupsOf(user: User, group: string = read('/etc/group')): number[] {
   return group
     .split('\n')

@@ -1,6 +1,6 @@
 /**
- * What a session said, bounded: in memory for whoever joins, on the sandbox's own disk for the time after a restart. A disk that is full costs
- * the copy there, nothing else.
+ * Keeps the last output of a session: in memory for clients that join, on the sandbox's own disk for the time after a restart. When the disk
+ * is full, only the copy there is lost.
  */
 import {
   appendFileSync,
@@ -17,14 +17,14 @@ import type { SessionInfo } from '../../protocol/messages.ts';
 import { TerminalModes } from '../../protocol/terminal-modes.ts';
 import { Ring } from './ring.ts';
 
-/** Bytes of output that are kept in memory; on disk up to twice as many */
+/** Most bytes of output kept in memory; on disk up to twice as many */
 export const KEPT_BYTES = 1024 ** 2;
 
 export type RecordInfo = Omit<SessionInfo, 'clients'>;
 
 export class SessionRecord {
   readonly ring: Ring;
-  /** What was on where the ring begins */
+  /** Terminal modes at the beginning of the ring */
   readonly modes = new TerminalModes();
   readonly #dir: string;
   #info: RecordInfo;
@@ -45,7 +45,7 @@ export class SessionRecord {
     return this.#info;
   }
 
-  /** All that is kept */
+  /** All output that is kept */
   output(): Buffer {
     return this.ring.read(this.ring.start, KEPT_BYTES);
   }
@@ -63,8 +63,8 @@ export class SessionRecord {
     });
   }
 
-  end(how: Pick<SessionInfo, 'code' | 'signal'>): void {
-    this.#info = { ...this.#info, ...how, endedAt: new Date().toISOString() };
+  end(result: Pick<SessionInfo, 'code' | 'signal'>): void {
+    this.#info = { ...this.#info, ...result, endedAt: new Date().toISOString() };
     this.#toDisk(() => this.#save());
   }
 
@@ -84,7 +84,7 @@ export class SessionRecord {
   }
 }
 
-/** Records on disk, the oldest first. One without an end was cut off. */
+/** Returns the records on disk, the oldest first. One without an end is marked as lost. */
 export function readRecords(dir: string): RecordInfo[] {
   if (!existsSync(dir)) return [];
   return readdirSync(dir)

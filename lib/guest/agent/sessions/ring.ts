@@ -1,4 +1,4 @@
-/** The last bytes of an endless output: older ones make room. Positions count from the first byte ever written. Pure. */
+/** Ring buffer of the last bytes of an output. Positions count from the first byte ever written. Pure. */
 
 const FIRST_SIZE = 16 * 1024;
 
@@ -9,7 +9,7 @@ export class Ring {
   #end = 0;
   #start = 0;
 
-  /** `onDrop` sees what goes, in order. */
+  /** `onDrop`: called with the bytes that are overwritten, in order. */
   constructor(capacity: number, onDrop: (bytes: Buffer) => void = () => {}) {
     this.#capacity = capacity;
     this.#onDrop = onDrop;
@@ -20,16 +20,16 @@ export class Ring {
     return this.#start;
   }
 
-  /** Position behind the newest byte */
+  /** Position after the newest byte */
   get end(): number {
     return this.#end;
   }
 
   push(data: Buffer): void {
-    for (let at = 0; at < data.length; at += this.#capacity) this.#take(data.subarray(at, at + this.#capacity));
+    for (let at = 0; at < data.length; at += this.#capacity) this.#append(data.subarray(at, at + this.#capacity));
   }
 
-  /** A copy of at most `most` bytes from a position on; one that is gone counts as the oldest. */
+  /** Copies at most `most` bytes from a position on; a position before the oldest byte counts as the oldest. */
   read(from: number, most: number): Buffer {
     const at = Math.max(from, this.#start);
     const size = Math.max(0, Math.min(most, this.#end - at));
@@ -41,7 +41,7 @@ export class Ring {
     return copy;
   }
 
-  #take(data: Buffer): void {
+  #append(data: Buffer): void {
     this.#grow(this.#end - this.#start + data.length);
     const over = this.#end - this.#start + data.length - this.#buffer.length;
     if (over > 0) {
@@ -55,7 +55,7 @@ export class Ring {
     this.#end += data.length;
   }
 
-  /** Most sessions say little: the buffer doubles as it fills. */
+  /** Doubles the buffer as it fills, since most sessions write little. */
   #grow(wanted: number): void {
     const size = this.#buffer.length;
     if (wanted <= size || size === this.#capacity) return;

@@ -1,5 +1,4 @@
-/** A session of the agent: a process that does not end with who looks at it, its record, and those who look. */
-
+/** A session of the sandbox's agent: a process that outlives its clients, its record, and the attached viewers. */
 import {
   CHANNEL,
   type ExecControl,
@@ -17,19 +16,19 @@ import { startViewer, type Viewer } from './viewer.ts';
 
 type Size = NonNullable<ExecRequest['tty']>;
 
-/** Programs repaint when the size changes, and some only then; two changes in one moment would be none. */
+/** Programs repaint when the size changes, some only then; two changes at the same moment would be no change */
 const REPAINT_MS = 100;
 
 export class Session {
   readonly record: SessionRecord;
-  /** Resolves when it has ended and its record is whole */
+  /** Resolves when the process has ended and its record is complete */
   readonly ended: Promise<ExecResult>;
   readonly #running: Running;
   readonly #viewers = new Set<Viewer>();
   #size: { cols: number; rows: number } | undefined;
   #result: ExecResult | undefined;
 
-  /** `owner`: takes all output before more of it is read. @throws Error when it cannot be started. */
+  /** `owner`: receives all output before more of it is read. @throws Error when the process cannot be started. */
   constructor(command: Command, request: ExecRequest, record: SessionRecord, owner?: MuxStream) {
     this.record = record;
     this.#size = request.tty;
@@ -53,13 +52,13 @@ export class Session {
     return this.#result !== undefined;
   }
 
-  /** A terminal that takes part: it sees all, its keys go to the command, and its size counts, being the latest. */
+  /** Attaches a terminal: it gets all output, its input goes to the command, and its size applies, being the latest. */
   join(stream: MuxStream, size: Size | undefined, joined: boolean): StreamEvents {
     const { ring } = this.record;
-    const { from, head } = this.#beginning();
+    const { from, head } = this.#startingPoint();
     stream.control({ id: this.info.id, joined, replay: head.length + ring.end - from } satisfies SessionOpened);
     void stream.send(CHANNEL.stdout, head);
-    const viewer = this.#view(stream, from, () => this.#again());
+    const viewer = this.#view(stream, from, () => this.#resume());
     if (joined && size !== undefined) this.#repaintAt(size);
     return {
       onData: (_channel, data, taken) => this.#running.write(data, taken),
@@ -70,7 +69,7 @@ export class Session {
     };
   }
 
-  /** Only looks: from the oldest byte kept. */
+  /** Attaches a read-only client, from the oldest byte kept. */
   watch(stream: MuxStream): StreamEvents {
     const { start, end } = this.record.ring;
     stream.control({ id: this.info.id, joined: true, replay: end - start } satisfies SessionOpened);
@@ -84,7 +83,7 @@ export class Session {
     };
   }
 
-  /** Its client's keys and signals; without it, it ends. */
+  /** Serves input and signals of the owner; the session ends with it. */
   serveOwner(): StreamEvents {
     return {
       onData: (_channel, data, taken) => this.#running.write(data, taken),
@@ -101,9 +100,9 @@ export class Session {
 
   async #follow(sink: Sink): Promise<ExecResult> {
     const outputs = this.#running.outputs.map(({ channel, readable }) => forward(readable, channel, sink));
-    const how = await this.#running.exit;
-    const result = how instanceof Error ? { code: 126 } : how;
-    if (how instanceof Error) await sink.send(CHANNEL.stderr, Buffer.from(`sbx: ${how.message}\n`));
+    const exit = await this.#running.exit;
+    const result = exit instanceof Error ? { code: 126 } : exit;
+    if (exit instanceof Error) await sink.send(CHANNEL.stderr, Buffer.from(`sbx: ${exit.message}\n`));
     else await drained(outputs);
     this.record.end(result);
     this.#result = result;
@@ -128,15 +127,15 @@ export class Session {
     return viewer;
   }
 
-  /** Where a terminal begins to see: the whole ring, or from a clean place when the beginning is gone. */
-  #beginning(): { from: number; head: Buffer } {
+  /** Where a terminal starts: at the beginning, or after a line break when the beginning is no longer kept. */
+  #startingPoint(): { from: number; head: Buffer } {
     const { ring, modes } = this.record;
     if (ring.start === 0) return { from: 0, head: Buffer.alloc(0) };
     const feed = ring.read(ring.start, 4096).indexOf('\n');
     return { from: ring.start + feed + 1, head: Buffer.from(`\x1b[0m${modes.enter()}`, 'latin1') };
   }
 
-  #again(): string {
+  #resume(): string {
     if (this.#size !== undefined) this.#repaintAt(this.#size);
     return `\x1b[0m${this.record.modes.enter()}`;
   }

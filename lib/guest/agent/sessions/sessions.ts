@@ -1,4 +1,4 @@
-/** The agent's sessions of this sandbox. They outlive every client and every connection of the host, not this process. */
+/** The agent sessions of this sandbox, which outlive every client and every connection of the host, but not this process. */
 import { Failure, failureJson } from '../../protocol/failure.ts';
 import {
   CHANNEL,
@@ -8,149 +8,147 @@ import {
   type SessionRequest,
   type SessionsRunning,
 } from '../../protocol/messages.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../../protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../../protocol/mux.ts';
 import { type Command, commandOf, isRefusal } from '../process/command.ts';
 import { refuse } from '../process/exec.ts';
 import { readOutput, readRecords, removeRecord, SessionRecord } from './record.ts';
 import { Session } from './session.ts';
 
-/** Records of ended sessions that are kept */
+/** Most records of ended sessions kept */
 const KEPT_RECORDS = 8;
 const COMMAND_CHARACTERS = 200;
 
-export interface Sessions {
-  open(stream: MuxStream, request: SessionRequest, base: Record<string, string>): StreamEvents;
-  log(stream: MuxStream, request: SessionLogRequest): StreamEvents;
-  /** Says how many run, now and whenever it changes */
-  watch(stream: MuxStream): StreamEvents;
-  list(): SessionInfo[];
-  end(id: number | undefined): Promise<SessionInfo[]>;
-  /** Before a snapshot: nothing of them may be in it */
-  clear(): Promise<void>;
-}
+export class Sessions {
+  readonly #dir: string;
+  readonly #sessions = new Map<number, Session>();
+  readonly #watchers = new Set<MuxStream>();
 
-export function createSessions(dir: string): Sessions {
-  const sessions = new Map<number, Session>();
-  const watchers = new Set<MuxStream>();
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
 
-  const running = () => [...sessions.values()].filter(({ over }) => !over);
-  const list = (): SessionInfo[] => {
-    const here = [...sessions.values()].map(({ info }) => info);
-    const earlier = readRecords(dir).filter(({ id }) => !sessions.has(id));
-    return [...earlier.map((info) => ({ ...info, clients: 0 })), ...here].toSorted((a, b) => a.id - b.id);
-  };
-  const tell = (stream: MuxStream) => {
-    const since = running().at(-1)?.info.startedAt;
-    stream.control({ running: running().length, ...(since === undefined ? {} : { since }) } satisfies SessionsRunning);
-  };
-  const changed = () => {
-    for (const stream of watchers) tell(stream);
-  };
-  const prune = () => {
-    const done = list().filter(({ id }) => sessions.get(id)?.over !== false);
-    for (const { id } of done.slice(0, -KEPT_RECORDS)) {
-      sessions.delete(id);
-      removeRecord(dir, id);
+  /** The oldest first, with those of earlier agents. */
+  list(): SessionInfo[] {
+    const current = [...this.#sessions.values()].map(({ info }) => info);
+    const earlier = readRecords(this.#dir).filter(({ id }) => !this.#sessions.has(id));
+    return [...earlier.map((info) => ({ ...info, clients: 0 })), ...current].toSorted((a, b) => a.id - b.id);
+  }
+
+  open(stream: MuxStream, request: SessionRequest, base: Record<string, string>): StreamEvents {
+    try {
+      return this.#open(stream, request, base);
+    } catch (error) {
+      stream.close({ error: failureJson(error) });
+      return DISCARD;
     }
-  };
-  const begin: Begin = (command, request, owner) => {
-    const id = (list().at(-1)?.id ?? 0) + 1;
-    const record = new SessionRecord(dir, {
+  }
+
+  log(stream: MuxStream, { id, follow }: SessionLogRequest): StreamEvents {
+    const wanted = id ?? this.list().at(-1)?.id;
+    const session = wanted === undefined ? undefined : this.#sessions.get(wanted);
+    if (session !== undefined && follow) return session.watch(stream);
+    const info = this.list().find((one) => one.id === wanted);
+    const whole = wanted === undefined ? undefined : (session?.record.output() ?? readOutput(this.#dir, wanted));
+    if (info === undefined || whole === undefined)
+      stream.close({ error: failureJson(new Failure('not-found', 'there is no such session of the agent')) });
+    else {
+      stream.control({ id: info.id, joined: true, replay: whole.length } satisfies SessionOpened);
+      void stream.send(CHANNEL.stdout, whole).then(() => stream.close(info));
+    }
+    return DISCARD;
+  }
+
+  /** Sends the number of running sessions, at first and after each change. */
+  watch(stream: MuxStream): StreamEvents {
+    this.#watchers.add(stream);
+    this.#notify(stream);
+    return { ...DISCARD, onReset: () => void this.#watchers.delete(stream) };
+  }
+
+  async end(id: number | undefined): Promise<SessionInfo[]> {
+    const chosen = this.#running().filter(({ info }) => id === undefined || info.id === id);
+    for (const session of chosen) session.end();
+    await Promise.all(chosen.map(({ ended }) => ended));
+    return chosen.map(({ info }) => info);
+  }
+
+  /** Ends and removes all sessions: a snapshot must not contain any. */
+  async clear(): Promise<void> {
+    await this.end(undefined);
+    this.#sessions.clear();
+    for (const { id } of readRecords(this.#dir)) removeRecord(this.#dir, id);
+  }
+
+  #open(stream: MuxStream, request: SessionRequest, base: Record<string, string>): StreamEvents {
+    const terminal = this.#running().find(({ info }) => info.terminal);
+    if (request.tty !== undefined && terminal !== undefined) return joinTerminal(stream, request, terminal);
+    const command = commandOf(request, base);
+    if (isRefusal(command)) {
+      if (request.client !== 'none') return refuse(stream, command);
+      throw new Failure('guest-failed', command.message);
+    }
+    const session = this.#start(command, request, request.client === 'owner' ? stream : undefined);
+    if (request.client === 'viewer') return session.join(stream, request.tty, false);
+    if (request.client === 'none') {
+      stream.close(session.info);
+      return DISCARD;
+    }
+    stream.control({ id: session.info.id, joined: false, replay: 0 });
+    void session.ended.then((result) => stream.close(result));
+    return session.serveOwner();
+  }
+
+  #start(command: Command, request: SessionRequest, owner: MuxStream | undefined): Session {
+    const id = (this.list().at(-1)?.id ?? 0) + 1;
+    const record = new SessionRecord(this.#dir, {
       id,
       terminal: request.tty !== undefined,
       command: request.argv.join(' ').slice(0, COMMAND_CHARACTERS),
       startedAt: new Date().toISOString(),
     });
     const session = new Session(command, request, record, owner);
-    sessions.set(id, session);
+    this.#sessions.set(id, session);
     void session.ended.then(() => {
-      prune();
-      changed();
+      this.#prune();
+      this.#notifyAll();
     });
-    changed();
+    this.#notifyAll();
     return session;
-  };
+  }
 
-  return {
-    list,
-    open(stream, request, base) {
-      try {
-        return openSession({ stream, request, base, begin, terminal: running().find(({ info }) => info.terminal) });
-      } catch (error) {
-        stream.close({ error: failureJson(error) });
-        return UNHEARD;
-      }
-    },
-    log(stream, { id, follow }) {
-      const wanted = id ?? list().at(-1)?.id;
-      const session = wanted === undefined ? undefined : sessions.get(wanted);
-      if (session !== undefined && follow) return session.watch(stream);
-      const info = list().find((one) => one.id === wanted);
-      const whole = wanted === undefined ? undefined : (session?.record.output() ?? readOutput(dir, wanted));
-      if (info === undefined || whole === undefined)
-        stream.close({ error: failureJson(new Failure('not-found', 'there is no such session of the agent')) });
-      else {
-        stream.control({ id: info.id, joined: true, replay: whole.length } satisfies SessionOpened);
-        void stream.send(CHANNEL.stdout, whole).then(() => stream.close(info));
-      }
-      return UNHEARD;
-    },
-    watch(stream) {
-      watchers.add(stream);
-      tell(stream);
-      return { ...UNHEARD, onReset: () => void watchers.delete(stream) };
-    },
-    async end(id) {
-      const chosen = running().filter(({ info }) => id === undefined || info.id === id);
-      for (const session of chosen) session.end();
-      await Promise.all(chosen.map(({ ended }) => ended));
-      return chosen.map(({ info }) => info);
-    },
-    async clear() {
-      await this.end(undefined);
-      sessions.clear();
-      for (const { id } of readRecords(dir)) removeRecord(dir, id);
-    },
-  };
+  #running(): Session[] {
+    return [...this.#sessions.values()].filter(({ over }) => !over);
+  }
+
+  #prune(): void {
+    const done = this.list().filter(({ id }) => this.#sessions.get(id)?.over !== false);
+    for (const { id } of done.slice(0, -KEPT_RECORDS)) {
+      this.#sessions.delete(id);
+      removeRecord(this.#dir, id);
+    }
+  }
+
+  #notifyAll(): void {
+    for (const stream of this.#watchers) this.#notify(stream);
+  }
+
+  #notify(stream: MuxStream): void {
+    const running = this.#running();
+    const since = running.at(-1)?.info.startedAt;
+    stream.control({ running: running.length, ...(since === undefined ? {} : { since }) } satisfies SessionsRunning);
+  }
 }
 
-type Begin = (command: Command, request: SessionRequest, owner?: MuxStream) => Session;
-
-interface Opening {
-  stream: MuxStream;
-  request: SessionRequest;
-  base: Record<string, string>;
-  /** The session that has the terminal */
-  terminal: Session | undefined;
-  begin: Begin;
-}
-
-function openSession({ stream, request, base, terminal, begin }: Opening): StreamEvents {
-  if (request.tty !== undefined && terminal !== undefined) {
-    if (!request.join) throw busy(terminal);
-    if (request.client === 'viewer') return terminal.join(stream, request.tty, true);
-    stream.close(terminal.info);
-    return UNHEARD;
-  }
-  const command = commandOf(request, base);
-  if (isRefusal(command)) {
-    if (request.client !== 'none') return refuse(stream, command);
-    throw new Failure('guest-failed', command.message);
-  }
-  if (request.client === 'viewer') return begin(command, request).join(stream, request.tty, false);
-  const session = begin(command, request, request.client === 'owner' ? stream : undefined);
-  if (request.client === 'none') {
-    stream.close(session.info);
-    return UNHEARD;
-  }
-  stream.control({ id: session.info.id, joined: false, replay: 0 });
-  void session.ended.then((result) => stream.close(result));
-  return session.serveOwner();
+function joinTerminal(stream: MuxStream, request: SessionRequest, terminal: Session): StreamEvents {
+  if (!request.join) throw busy(terminal);
+  if (request.client === 'viewer') return terminal.join(stream, request.tty, true);
+  stream.close(terminal.info);
+  return DISCARD;
 }
 
 function busy(session: Session): Failure {
   return new Failure('busy', 'the agent is running already', {
     why: `its terminal is in use since ${session.info.startedAt}: ${session.info.command}`,
-    hint: 'come back to it with `sbx run`, or end it with `sbx run --end`',
+    hint: 'join it with `sbx run`, or end it with `sbx run --end`',
   });
 }

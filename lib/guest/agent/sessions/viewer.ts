@@ -1,5 +1,4 @@
-/** One client that looks at a session: it takes what the ring holds at its own speed, and misses the oldest when it is too slow. */
-
+/** Sends a session's output to one client at the client's speed; a client that is too slow misses the oldest output. */
 import { CHANNEL } from '../../protocol/messages.ts';
 import type { MuxStream } from '../../protocol/mux.ts';
 import type { Ring } from './ring.ts';
@@ -7,7 +6,7 @@ import type { Ring } from './ring.ts';
 const CHUNK_BYTES = 31 * 1024;
 
 export interface Viewer {
-  /** There is more to see, or the end */
+  /** Call when there is more output, or the session has ended */
   wake(): void;
   stop(): void;
 }
@@ -15,13 +14,13 @@ export interface Viewer {
 export interface ViewerOptions {
   stream: MuxStream;
   ring: Ring;
-  /** The first byte it is sent */
+  /** Position of the first byte to send */
   from: number;
-  /** The session has ended and all is in the ring */
+  /** The session has ended and all output is in the ring */
   isOver: () => boolean;
-  /** All was sent after the end */
+  /** Called when all was sent after the end */
   onDone: () => void;
-  /** Bytes were missed: what to say before it goes on. Undefined: nothing */
+  /** Called when bytes were missed. Returns text to send before the output continues */
   onGap: () => string | undefined;
 }
 
@@ -31,9 +30,9 @@ export function startViewer({ stream, ring, from, isOver, onDone, onGap }: Viewe
   let stopped = false;
   const step = async (): Promise<boolean> => {
     if (position < ring.start) {
-      const said = onGap();
+      const notice = onGap();
       position = ring.start;
-      if (said !== undefined) await stream.send(CHANNEL.stdout, Buffer.from(said, 'latin1'));
+      if (notice !== undefined) await stream.send(CHANNEL.stdout, Buffer.from(notice, 'latin1'));
       return true;
     }
     const data = ring.read(position, CHUNK_BYTES);
@@ -46,7 +45,7 @@ export function startViewer({ stream, ring, from, isOver, onDone, onGap }: Viewe
     busy = true;
     while (!stopped && (await step()));
     busy = false;
-    // It came while the last look was on its way.
+    // Output may have arrived during the last step.
     if (!stopped && position < ring.end) return void pump();
     if (!stopped && position >= ring.end && isOver()) {
       stopped = true;

@@ -24,7 +24,7 @@ export interface AgentRig {
   readonly guest: GuestConnection;
 }
 
-/** One agent for the tests of a file, a connection for each; afterwards nobody has anything to complain of. */
+/** One agent for the tests of a file, with a connection for each; its stderr must be empty afterwards. */
 export function useAgent(
   options: { records?: () => string; afterEach?: (rig: AgentRig) => Promise<void> } = {},
 ): AgentRig {
@@ -68,6 +68,7 @@ export async function startAgent(options: { records?: string } = {}): Promise<Ag
     bundle: true,
     platform: 'node',
     format: 'cjs',
+    loader: { '.pl': 'text' },
     external: ['@lydell/node-pty'],
     target: 'node20.19',
     logLevel: 'error',

@@ -28,8 +28,8 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-describe('the resident helper', () => {
-  it('makes folders with those above, and keeps what stands there', async () => {
+describe('the setup helper', () => {
+  it('makes folders with those above, and keeps existing ones', async () => {
     const path = join(dir, 'a b/c;d/é');
     await syscalls([{ op: 'folder', path, mode: 0o700 }]);
     await syscalls([{ op: 'folder', path, mode: 0o755 }]);
@@ -56,7 +56,7 @@ describe('the resident helper', () => {
     expect(existsSync(later)).toBe(false);
   });
 
-  it('goes on after a failure', async () => {
+  it('continues after a failure', async () => {
     const path = join(dir, 'after');
     await expect(syscalls([{ op: 'write', path: dir, text: 'x' }])).rejects.toThrow(/directory/);
     await syscalls([{ op: 'write', path, text: 'x' }]);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { GuestConnection } from '../../../../lib/guest/client/connection.ts';
-import { encodeData, encodeJson, hello, newcomer, TYPE } from '../../../../lib/guest/protocol/wire.ts';
+import { encodeData, encodeJson, hello, restartGreeting, TYPE } from '../../../../lib/guest/protocol/wire.ts';
 import { ask, groupGone, groupMembers, outcomeOf, readUntil, sharedPipe, useAgent } from '../agent/agent-rig.ts';
 
 const rig = useAgent();
@@ -14,7 +14,7 @@ describe('a client that goes away', () => {
   // Deaf to everything that can be ignored.
   const STUBBORN = 'trap "" HUP TERM INT; echo $$; sh -c "sleep 1000" & (sleep 1000) & while :; do sleep 1; done';
 
-  test('takes its whole process group along', async () => {
+  test('ends its whole process group', async () => {
     const other = await rig.agent.connect();
     const child = other.exec(ask(['sh', '-c', STUBBORN]));
     child.exit.catch(() => {});
@@ -98,13 +98,13 @@ describe('sessions after one another on the same pipe', () => {
   });
 });
 
-describe('what is asked with the greeting', () => {
+describe('a request sent with the greeting', () => {
   test('is answered', async () => {
     await using guest = GuestConnection.open(connect(rig.agent.socket));
     expect(await outcomeOf(guest.exec(ask(['echo', 'at once'])))).toMatchObject({ code: 0, stdout: 'at once\n' });
   });
 
-  test('hears nothing of what was meant for a session before', async () => {
+  test('gets no frames of an earlier session', async () => {
     await using stale = await listenOnce((socket, greeting) => {
       socket.write(encodeJson(TYPE.close, 1, { code: 99 }));
       socket.write(greeting);
@@ -129,20 +129,20 @@ describe('what is asked with the greeting', () => {
     expect(asked).toEqual([encodeJson(TYPE.open, 1, { service: 'ping', body: {} }).length]);
   });
 
-  test('ends with the connection when a new agent takes the place of the one that answered', async () => {
+  test('ends with the connection when the agent restarts', async () => {
     await using restarted = await listenOnce((socket, greeting) => {
       // What an agent says as it begins is no answer, and ends nothing before there was one.
-      socket.write(newcomer());
+      socket.write(restartGreeting());
       socket.write(greeting);
       socket.write(encodeData(1, 1, Buffer.from('half of ')).subarray(0, 12));
-      socket.write(newcomer());
+      socket.write(restartGreeting());
     });
     await using guest = GuestConnection.open(connect(restarted.path));
     await expect(guest.exec(ask(['true'])).exit).rejects.toMatchObject({ code: 'guest-protocol' });
     await guest.closed;
   });
 
-  test('is given up with the patience for an answer', async () => {
+  test('ends when the wait for an answer is aborted', async () => {
     await using silent = await listenOnce(() => {});
     const patience = new AbortController();
     const asking = GuestConnection.connectAsking(silent.path, patience.signal, () =>
@@ -151,7 +151,7 @@ describe('what is asked with the greeting', () => {
     await expect(asking).rejects.toThrow('enough');
   });
 
-  test('hears when the connection ends unanswered', async () => {
+  test('fails when the connection ends unanswered', async () => {
     await using deaf = await listenOnce((socket) => socket.destroy());
     await using guest = GuestConnection.open(connect(deaf.path));
     await expect(guest.request('ping', {})).rejects.toMatchObject({ code: 'guest-protocol' });

@@ -29,7 +29,7 @@ describe('an end that goes away', () => {
     return {};
   };
 
-  test.each(['destroyed', 'half closed'])('the client, %s: what it started ends, and nothing else', async (how) => {
+  test.each(['destroyed', 'half closed'])('the client, %s: its commands end, and no others', async (how) => {
     const rig = await fakeGuest(hang);
     const [gone, stays] = [await newClient(rig.guest), await newClient(rig.guest)];
     const lost = gone.connection.exec(REQUEST);
@@ -45,7 +45,7 @@ describe('an end that goes away', () => {
     expect(await kept.exit).toEqual({ code: 0 });
   });
 
-  test('clients that have gone are not kept', async () => {
+  test('disconnected clients are not kept', async () => {
     const rig = await fakeGuest(hang);
     const gone: WeakRef<object>[] = [];
     const round = async () => {
@@ -63,7 +63,7 @@ describe('an end that goes away', () => {
     expect(rig.heard).toEqual([]);
   });
 
-  test('a client that has gone before it was served is not waited for', async () => {
+  test('a client that disconnected before it was served is not waited for', async () => {
     const rig = await fakeGuest(hang);
     const [end, far] = duplexPair();
     end.destroy();
@@ -73,7 +73,7 @@ describe('an end that goes away', () => {
     expect(rig.heard).toEqual([]);
   });
 
-  test('one command given up by its client', async () => {
+  test('one command cancelled by its client', async () => {
     const rig = await fakeGuest(hang);
     const { connection } = await newClient(rig.guest);
     const child = connection.exec(REQUEST);
@@ -83,7 +83,7 @@ describe('an end that goes away', () => {
     expect(rig.heard[0]?.resets).toHaveLength(1);
   });
 
-  test('the guest: its clients hear of it', async () => {
+  test('the guest: its clients are notified', async () => {
     const rig = await fakeGuest(hang);
     const clients = [await newClient(rig.guest), await newClient(rig.guest)];
     const children = clients.map(({ connection }) => connection.exec(REQUEST));
@@ -112,7 +112,7 @@ describe('a hostile guest', () => {
     'a stream of its own that is no JSON': () => encode(TYPE.open, 9, Buffer.from('nonsense')),
   };
 
-  test.each(Object.keys(attacks))('%s: it loses its connection', async (name) => {
+  test.each(Object.keys(attacks))('%s: its connection is closed', async (name) => {
     for (const relayed of [false, true]) {
       const rig = await fakeGuest(() => ({}));
       const client = relayed ? await newClient(rig.guest) : undefined;
@@ -124,7 +124,7 @@ describe('a hostile guest', () => {
     }
   });
 
-  test('questions whose answers it never reads do not fill the memory', async () => {
+  test('requests whose answers it never reads do not fill the memory', async () => {
     const rig = await fakeGuest(() => ({}));
     rig.inside.removeAllListeners('data').pause();
     const flood = Buffer.concat(

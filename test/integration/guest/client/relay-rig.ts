@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect } from 'vitest';
 import { GuestConnection } from '../../../../lib/guest/client/connection.ts';
 import { type Asking, relayGuest } from '../../../../lib/guest/client/relay.ts';
 import { CHANNEL } from '../../../../lib/guest/protocol/messages.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../../../../lib/guest/protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../../../../lib/guest/protocol/mux.ts';
 import { pipeOf } from '../../../../lib/guest/protocol/pipe.ts';
 import { createSession } from '../../../../lib/guest/protocol/server-session.ts';
 
@@ -46,7 +46,7 @@ export async function fakeGuest(serve: Serve): Promise<Rig> {
     const one: Heard = { service, body, stream, controls: [], resets: [] };
     heard.push(one);
     return {
-      ...UNHEARD,
+      ...DISCARD,
       onControl: (message) => void one.controls.push(message),
       onReset: (reason) => void one.resets.push(reason),
       ...serve(one),

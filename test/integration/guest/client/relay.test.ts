@@ -78,7 +78,7 @@ describe('a stream through the relay', () => {
     expect(found.every(({ stdout, code }, index) => code === 3 && stdout === texts[index])).toBe(true);
   });
 
-  test('a client that does not read holds up the sender in the guest, and no other stream', async () => {
+  test('a client that does not read blocks its sender in the guest, and no other stream', async () => {
     let sent = 0;
     const rig = await fakeGuest((heard) => {
       if ((heard.body as ExecRequest).argv[0] !== 'flood') return echo(heard);
@@ -114,7 +114,7 @@ describe('what a client may ask', () => {
     },
   );
 
-  test('a command goes with what the relay adds to it, and only what is allowed is looked at', async () => {
+  test('a command is sent with the additions of the relay, which apply to allowed services only', async () => {
     const rig = await fakeGuest(({ stream }) => {
       stream.close({ code: 0 });
       return {};
@@ -139,7 +139,7 @@ describe('what a client may ask', () => {
     expect(await connection.request('ping', {})).toEqual({ ok: true });
   });
 
-  test('nonsense costs the client its connection, and nobody else anything', async () => {
+  test('invalid input closes the connection of that client only', async () => {
     const rig = await fakeGuest(echo);
     const [bad, good] = [await newClient(rig.guest), await newClient(rig.guest)];
     const child = good.connection.exec(REQUEST);

@@ -49,7 +49,7 @@ describe('much at once', () => {
     expect(got.digest('hex')).toBe(sent.digest('hex'));
   });
 
-  test('a reader who is slow holds up its own command only', async () => {
+  test('a slow reader delays its own command only', async () => {
     const slow = rig.guest.exec(ask(['head', '-c', String(32 * MIB), '/dev/zero']));
     await sleep(200);
     expect(await run(['echo', 'quick'])).toMatchObject({ code: 0, stdout: 'quick\n' });

@@ -1,4 +1,4 @@
-/** The host's side of the set-up helper against guests that answer, refuse, break off, babble or say nothing. */
+/** Tests the setup client against guests that answer, fail, disconnect, send garbage or do not answer. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -42,7 +42,7 @@ const ask = (options: { last?: boolean; signal?: AbortSignal } = {}) =>
     signal: options.signal ?? new AbortController().signal,
   });
 
-test('one line, one answer, also in pieces', async () => {
+test('sends one line and reads one answer, also in pieces', async () => {
   await guest((socket) => {
     socket.write('o');
     setImmediate(() => socket.write('k\n'));
@@ -51,32 +51,32 @@ test('one line, one answer, also in pieces', async () => {
   expect(heard).toBe('last;sync;host 61\n');
 });
 
-test('says where Java has a trust store of its own', async () => {
+test('reports a trust store of Java', async () => {
   await guest((socket) => void socket.write('ok java\n'));
   expect(await ask()).toEqual({ java: true });
 });
 
-test('what the guest refused is the reason', async () => {
+test('reports the failed operation as the reason', async () => {
   await guest((socket) => void socket.write('bind /x /y: Too many levels of symbolic links\n'));
   await expect(ask()).rejects.toMatchObject({ code: 'workspace', why: expect.stringContaining('bind /x /y') });
 });
 
-test('a guest that breaks off, babbles or says nothing is a clear error', async () => {
+test('a guest that disconnects, sends garbage or does not answer is a clear error', async () => {
   await guest((socket) => void socket.end());
-  await expect(ask()).rejects.toMatchObject({ code: 'guest-failed', why: 'it closed the connection' });
+  await expect(ask()).rejects.toMatchObject({ code: 'guest-failed', why: 'the setup helper closed the connection' });
   await new Promise((resolve) => server.close(resolve));
   await guest((socket) => void socket.write('x'.repeat(10_000)));
-  await expect(ask()).rejects.toMatchObject({ code: 'guest-failed', why: 'its answer makes no sense' });
+  await expect(ask()).rejects.toMatchObject({ code: 'guest-failed', why: 'invalid answer of the setup helper' });
   clients.at(-1)?.destroy();
   await new Promise((resolve) => server.close(resolve));
   const abort = new AbortController();
   await guest(() => abort.abort());
-  await expect(ask({ signal: abort.signal })).rejects.toMatchObject({ why: 'it gave no answer in time' });
+  await expect(ask({ signal: abort.signal })).rejects.toMatchObject({ why: 'the setup helper did not answer in time' });
 });
 
-test('nobody there is a clear error', async () => {
+test('a missing socket is a clear error', async () => {
   await guest(() => {});
   await expect(
-    runSetup(join(dir, 'nobody'), [], { last: false, signal: new AbortController().signal }),
+    runSetup(join(dir, 'missing'), [], { last: false, signal: new AbortController().signal }),
   ).rejects.toMatchObject({ code: 'guest-failed', why: expect.stringContaining('ENOENT') });
 });

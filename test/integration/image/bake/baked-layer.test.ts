@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { CHANNEL, type ExecRequest } from '../../../../lib/guest/protocol/messages.ts';
-import { type MuxStream, type StreamEvents, UNHEARD } from '../../../../lib/guest/protocol/mux.ts';
+import { DISCARD, type MuxStream, type StreamEvents } from '../../../../lib/guest/protocol/mux.ts';
 import { pipeOf } from '../../../../lib/guest/protocol/pipe.ts';
 import { createSession } from '../../../../lib/guest/protocol/server-session.ts';
 import { type BakeStep, BUNDLE_SCRIPT, trustSteps } from '../../../../lib/image/bake/bake-script.ts';
@@ -79,10 +79,10 @@ async function boot(run: Run, { agent }: VmPaths): Promise<void> {
       if (service === 'shutdown') {
         stream.close({});
         end();
-        return UNHEARD;
+        return DISCARD;
       }
       commands.push((body as ExecRequest).argv.at(-1) ?? '');
-      return { ...UNHEARD, ...run(stream, body as ExecRequest) };
+      return { ...DISCARD, ...run(stream, body as ExecRequest) };
     });
     socket.on('data', (chunk) => session.push(chunk));
   });

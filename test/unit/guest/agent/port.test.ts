@@ -19,15 +19,15 @@ function play(reads: string[]): Promise<string[]> {
 const nothing = (times: number) => Array<string>(times).fill('');
 
 describe('the port of the guest', () => {
-  test('hands on what comes', async () => {
+  test('passes on the bytes that it reads', async () => {
     expect(await play(['a', 'b'])).toEqual(['a', 'b']);
   });
 
-  test('takes the late news of an earlier host for no end of this one', async () => {
+  test('does not take the late disconnect of an earlier host for one of this host', async () => {
     expect(await play(['hello', '', 'open', '', '', 'data'])).toEqual(['hello', 'open', 'data']);
   });
 
-  test('says once that the host has gone, and again when the next one goes', async () => {
+  test('reports a disconnect of the host once, and again for the next host', async () => {
     expect(await play(['hello', ...nothing(25), 'hello again', ...nothing(12)])).toEqual([
       'hello',
       'gone',
@@ -36,7 +36,7 @@ describe('the port of the guest', () => {
     ]);
   });
 
-  test('says nothing of a host that never came twice', async () => {
+  test('reports a host that never connects only once', async () => {
     expect(await play([...nothing(15), 'hello'])).toEqual(['gone', 'hello']);
   });
 });

@@ -51,7 +51,7 @@ describe('a copy', () => {
     expect(readdirSync(place.into)).toEqual(['copy']);
   });
 
-  test('joins a folder that stands there, and leaves its mode', async () => {
+  test('is merged into an existing folder, whose mode is kept', async () => {
     mkdirSync(join(place.dir, 'from/sub'), { recursive: true });
     writeFileSync(join(place.dir, 'from/sub/new'), '');
     mkdirSync(join(place.into, 'copy/sub'), { recursive: true, mode: 0o700 });
@@ -71,7 +71,7 @@ describe('a copy', () => {
     expect(statSync(join(place.into, 'other')).mode & 0o7777).toBe(0o755);
   });
 
-  test('leaves out what is no file, and says so', async () => {
+  test('leaves out special files, and reports them', async () => {
     mkdirSync(join(place.dir, 'from'));
     execFileSync('mkfifo', [join(place.dir, 'from/pipe')]);
     writeFileSync(Buffer.concat([Buffer.from(join(place.dir, 'from/bad')), Buffer.from([0xff])]), '');
@@ -107,7 +107,7 @@ test('a file that becomes shorter while it is read ends the copy', async () => {
   ).rejects.toThrow(/shorter/);
 });
 
-test('a reader who stops early ends the reading', async () => {
+test('a consumer that stops early ends the reading', async () => {
   mkdirSync(join(place.dir, 'from'));
   for (let index = 0; index < 50; index += 1) writeFileSync(join(place.dir, `from/${index}`), Buffer.alloc(100_000));
   const open = () => readdirSync('/proc/self/fd').length;

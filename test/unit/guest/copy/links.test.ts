@@ -36,7 +36,7 @@ describe('links', () => {
     expect(existsSync(join(place.into, 'copy/a/b/out'))).toBe(false);
   });
 
-  test('go as they are in a copy from the host', async () => {
+  test('are kept as they are in a copy from the host', async () => {
     await extractInto(place.into, await archiveOf([root, link('l', '/usr/bin/env'), file('A'), file('a')]), {
       trusted: true,
     });
@@ -44,7 +44,7 @@ describe('links', () => {
     expect(readdirSync(join(place.into, 'copy')).toSorted()).toEqual(['A', 'a', 'l']);
   });
 
-  test('that stand at the place are not written through', async () => {
+  test('at the target are not written through', async () => {
     writeFileSync(join(place.outside, 'kept'), 'kept');
     symlinkSync(join(place.outside, 'kept'), join(place.into, 'file'));
     symlinkSync(place.outside, join(place.into, 'folder'));
@@ -68,7 +68,7 @@ describe('links', () => {
     expect(readlinkSync(join(place.into, 'copy/link'))).toBe(place.outside);
   });
 
-  test('on the way to the place are refused, with the real path', async () => {
+  test('in the path of the target are refused, with the real path', async () => {
     symlinkSync(place.outside, join(place.dir, 'way'));
     mkdirSync(join(place.outside, 'sub'));
     for (const path of ['way', 'way/sub', 'way/../way/sub'])
@@ -105,6 +105,6 @@ describe('a folder swapped for a link while it is in use', () => {
   test('a name is one name', async () => {
     await using from = await Folder.open(place.into);
     for (const name of ['', '.', '..', 'a/b', '../outside', 'a\0b'])
-      expect(() => from.openFile(name)).toThrow(/not a name/);
+      expect(() => from.openFile(name)).toThrow(/invalid file name/);
   });
 });

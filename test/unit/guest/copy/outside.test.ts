@@ -78,7 +78,7 @@ describe('an archive that leads out is refused, and writes nothing outside', () 
     expectNothingOutside(place);
   });
 
-  test('what is no archive at all', async () => {
+  test('bytes that are not an archive', async () => {
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(1024), Buffer.alloc(2000, 'x'), Buffer.from('short')])
       await expect(extractInto(place.into, bytes)).rejects.toThrow();
     expect(readdirSync(place.into)).toEqual([]);
@@ -90,7 +90,7 @@ describe('an archive that leads out is refused, and writes nothing outside', () 
     expect(readdirSync(join(place.into, 'copy'))).toEqual([]);
   });
 
-  test('bytes of chance', async () => {
+  test('random bytes', async () => {
     const good = await archiveOf([root, folder('a'), file('a/b', 'text'), link('c', 'a/b')]);
     await fc.assert(
       fc.asyncProperty(

@@ -54,7 +54,7 @@ export const folder = (name: string): Entry => ({ name: `./${name}/`, type: 'dir
 export const file = (name: string, content = 'evil'): Entry => ({ name: `./${name}`, type: 'file', content });
 export const link = (name: string, linkname: string): Entry => ({ name: `./${name}`, type: 'symlink', linkname });
 
-/** Nothing at all may have come to stand beside the copy. */
+/** Checks that no file was created beside the copy. */
 export function expectNothingOutside(place: Place): void {
   expect(readdirSync(place.outside)).toEqual([]);
   expect(readdirSync(place.dir).toSorted()).toEqual(['into', 'outside']);

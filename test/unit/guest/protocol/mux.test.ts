@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Mux, UNHEARD } from '../../../../lib/guest/protocol/mux.ts';
+import { DISCARD, Mux } from '../../../../lib/guest/protocol/mux.ts';
 import {
   Decoder,
   encode,
@@ -21,11 +21,11 @@ function side() {
   const taken: (() => void)[] = [];
   const pipe = { write: async (frame: Buffer) => void sent.push(...decoder.push(frame)) };
   decoder.push(hello(Buffer.alloc(16)));
-  const mux = new Mux(pipe, () => ({ ...UNHEARD, onData: (_channel, _data, done) => void taken.push(done) }));
+  const mux = new Mux(pipe, () => ({ ...DISCARD, onData: (_channel, _data, done) => void taken.push(done) }));
   const take = (bytes: Buffer) => {
     const arrived = new Decoder();
     arrived.push(hello(Buffer.alloc(16)));
-    for (const frame of arrived.push(bytes)) mux.take(frame);
+    for (const frame of arrived.push(bytes)) mux.receive(frame);
   };
   take(encodeJson(TYPE.open, 7, { service: 'x', body: {} }));
   return { sent, taken, data: (bytes: number) => take(encodeData(7, CHANNEL, Buffer.alloc(bytes))) };
@@ -34,7 +34,7 @@ function side() {
 const grants = (sent: Frame[]) =>
   sent.filter(({ type }) => type === TYPE.window).map(({ payload }) => payload.readUInt32BE(1));
 
-test('what was taken is granted anew in larger pieces, and all of it in the end', () => {
+test('consumed bytes are granted again in larger units, and all of them in the end', () => {
   const { sent, taken, data } = side();
   for (let round = 0; round < 64; round += 1) {
     data(PIECE);
@@ -44,14 +44,14 @@ test('what was taken is granted anew in larger pieces, and all of it in the end'
   expect(grants(sent).reduce((sum, bytes) => sum + bytes, 0)).toBe(64 * PIECE);
 });
 
-test('a sender has its whole window while nothing is taken, and not a byte more', () => {
+test('a sender may fill the window while nothing is consumed, and not a byte more', () => {
   const { sent, data } = side();
   for (let round = 0; round < 16; round += 1) data(PIECE);
   expect(grants(sent)).toEqual([]);
   expect(() => data(1)).toThrow('data without credit');
 });
 
-test('what was taken and not granted yet gives no credit', () => {
+test('bytes that are consumed but not granted yet give no credit', () => {
   const { sent, taken, data } = side();
   data(PIECE);
   taken.pop()?.();
@@ -60,12 +60,12 @@ test('what was taken and not granted yet gives no credit', () => {
   expect(() => data(1)).toThrow('data without credit');
 });
 
-test('a sender waits for credit and goes on with it', async () => {
+test('a sender waits for credit and continues with it', async () => {
   const sent: Frame[] = [];
   const decoder = new Decoder();
   decoder.push(hello(Buffer.alloc(16)));
-  const mux = new Mux({ write: async (frame) => void sent.push(...decoder.push(frame)) }, () => UNHEARD);
-  const stream = mux.open('x', {}, UNHEARD);
+  const mux = new Mux({ write: async (frame) => void sent.push(...decoder.push(frame)) }, () => DISCARD);
+  const stream = mux.open('x', {}, DISCARD);
   const sending = stream.send(CHANNEL, Buffer.alloc(WINDOW + 5));
   await new Promise((resolve) => setImmediate(resolve));
   const bytes = () =>
@@ -76,7 +76,7 @@ test('a sender waits for credit and goes on with it', async () => {
   grant.writeUInt32BE(5, 1);
   const arrived = new Decoder();
   arrived.push(hello(Buffer.alloc(16)));
-  for (const frame of arrived.push(encode(TYPE.window, stream.id, grant))) mux.take(frame);
+  for (const frame of arrived.push(encode(TYPE.window, stream.id, grant))) mux.receive(frame);
   await sending;
   expect(bytes()).toBe(WINDOW + 5);
 });

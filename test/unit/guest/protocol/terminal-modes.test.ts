@@ -8,24 +8,24 @@ function fed(...output: string[]): TerminalModes {
 }
 
 describe('the modes of a terminal', () => {
-  test('a fresh one needs nothing but its colours back', () => {
+  test('a fresh terminal needs only a reset of its colours', () => {
     expect(fed('plain text\r\n', '\x1b[31mred\x1b[0m\x1b[2J').enter()).toBe('');
     expect(fed('plain').leave()).toBe('\x1b[0m');
   });
 
-  test('what is on is switched on for the next, and off at the end; the screen last', () => {
+  test('modes that are on are set for the next client and reset at the end, the screen last', () => {
     const modes = fed('\x1b[?1049h\x1b[?25l\x1b[?1000;1006h\x1b[?2004h\x1b=');
     expect(modes.enter()).toBe('\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[?2004h\x1b=');
     expect(modes.leave()).toBe('\x1b>\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[0m\x1b[?1049l');
   });
 
-  test('what is off again counts no more', () => {
+  test('a mode that was switched off is not restored', () => {
     expect(fed('\x1b[?1049h\x1b[?25l', '\x1b[?1049l\x1b[?25h').leave()).toBe('\x1b[0m');
     expect(fed('\x1b[?1049h\x1b[>1u\x1b=', '\x1bc').leave()).toBe('\x1b[0m');
     expect(fed('\x1b[?2026h').leave()).toBe('\x1b[0m');
   });
 
-  test('the protocols of the keyboard are a stack', () => {
+  test('keyboard protocols are a stack', () => {
     const modes = fed('\x1b[>1u\x1b[>7u\x1b[>4;2m');
     expect(modes.enter()).toBe('\x1b[>1u\x1b[>7u\x1b[>4;2m');
     expect(modes.leave()).toBe('\x1b[<2u\x1b[>4m\x1b[0m');
@@ -48,7 +48,7 @@ describe('the modes of a terminal', () => {
     expect(bytes.leave()).toBe(whole.leave());
   });
 
-  test('a flood of modes, and of what only looks like one, is bounded', () => {
+  test('a flood of modes, valid or not, is bounded', () => {
     const modes = new TerminalModes();
     for (let mode = 0; mode < 5_000; mode += 1) modes.feed(Buffer.from(`\x1b[?${mode}h`));
     modes.feed(Buffer.from(`\x1b[?${'1'.repeat(100_000)}`));

@@ -125,7 +125,7 @@ describe('getting in sync', () => {
     }
   });
 
-  test('a header that cannot be is not waited for', () => {
+  test('an invalid header is skipped without waiting', () => {
     const decoder = new Decoder();
     decoder.push(hello(NONCE));
     expect(decoder.push(encode(99, 1, Buffer.from('x')))).toEqual([]);
@@ -136,7 +136,7 @@ describe('getting in sync', () => {
 });
 
 describe('encoders', () => {
-  test('each says the same as the plain form', () => {
+  test('each encodes the same bytes as the plain form', () => {
     expect(encodeData(9, 2, Buffer.from('abc'))).toEqual(encode(TYPE.data, 9, Buffer.from('\x02abc')));
     expect(encodeWindow(9, 1, 0x01020304)).toEqual(encode(TYPE.window, 9, Buffer.from([1, 1, 2, 3, 4])));
     const [, found] = new Decoder().push(

@@ -11,7 +11,7 @@ const IDENTITY: Identity = {
   ca: 'PEM',
 };
 
-test('entropy and clock come before everything that is random or dated', () => {
+test('entropy and clock come before all operations with random values or dates', () => {
   const operations = identityOperations(IDENTITY);
   expect(operations.map(({ op }) => op)).toEqual([
     'entropy',

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Guests } from '../../../../../lib/engine/local/guests/connections.ts';
 import type { StepDeps } from '../../../../../lib/engine/local/steps/step-deps.ts';
 import { finalizeStart } from '../../../../../lib/engine/local/vm/finalize-start.ts';
-import { UNHEARD } from '../../../../../lib/guest/protocol/mux.ts';
+import { DISCARD } from '../../../../../lib/guest/protocol/mux.ts';
 import { pipeOf } from '../../../../../lib/guest/protocol/pipe.ts';
 import { createSession } from '../../../../../lib/guest/protocol/server-session.ts';
 import { type Home, homeOf, instancePaths } from '../../../../../lib/paths.ts';
@@ -60,7 +60,7 @@ async function listen(who: 'agent' | 'helper', talk: Talk): Promise<void> {
 const silent: Talk = () => {};
 const leaves: Talk = (socket) => void socket.destroy();
 const agentAnswers: Talk = (socket) => {
-  const session = createSession(pipeOf(socket), () => UNHEARD);
+  const session = createSession(pipeOf(socket), () => DISCARD);
   socket.on('data', (chunk) => session.push(chunk));
 };
 const helperSays =
@@ -124,7 +124,7 @@ const NO_AGENT = {
 const NO_HELPER = {
   code: 'guest-failed',
   message: 'the sandbox could not be set up',
-  why: 'it gave no answer in time',
+  why: 'the setup helper did not answer in time',
 };
 
 test.each([

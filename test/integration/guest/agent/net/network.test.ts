@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { startDns } from '../../../../../lib/guest/agent/net/dns-server.ts';
 import { createNames } from '../../../../../lib/guest/agent/net/names.ts';
-import { carry } from '../../../../../lib/guest/agent/net/proxy-stream.ts';
+import { proxyStream } from '../../../../../lib/guest/agent/net/proxy-stream.ts';
 
 const ask = (name: string) =>
   Buffer.from(
@@ -16,7 +16,7 @@ const ask = (name: string) =>
   );
 const addressIn = (answer: Buffer) => [...answer.subarray(-4)].join('.');
 
-describe('the answerer of names', () => {
+describe('the DNS server', () => {
   test('answers over UDP and TCP, the same for both, and knows its own host', async () => {
     const names = createNames();
     await using dns = await startDns(names, 0);
@@ -52,7 +52,7 @@ describe('the answerer of names', () => {
   });
 });
 
-describe('a connection that is carried', () => {
+describe('a proxied connection', () => {
   test('asks for its name, passes bytes both ways, and ends on both sides', async () => {
     await using rig = await startCarry((socket) => {
       socket.write('HTTP/1.1 200 OK\r\n\r\nearly ');
@@ -97,7 +97,7 @@ async function startCarry(serve: (socket: Socket) => void) {
   });
   const port = await listening(gateway);
   const front = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
-    carry(socket, 'api.ok.test:443', { host: '127.0.0.1', port }),
+    proxyStream(socket, 'api.ok.test:443', { host: '127.0.0.1', port }),
   );
   const frontPort = await listening(front);
   return {

@@ -50,7 +50,7 @@ describe('a command', () => {
     expect(await run([])).toMatchObject({ code: 127 });
   });
 
-  test('126: it cannot be run, in a folder that is not there, or by nobody', async () => {
+  test('126: not executable, in a missing folder, or by an unknown user', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sbx-exec-'));
     try {
       writeFileSync(join(dir, 'plain'), 'echo no\n', { mode: 0o644 });
@@ -138,7 +138,7 @@ describe('signals', () => {
   });
 });
 
-describe('what the agent refuses', () => {
+describe('the agent refuses', () => {
   test('an unknown service', async () => {
     await expect(rig.guest.request('no-such-service' as 'ping', {})).rejects.toMatchObject({ code: 'guest-protocol' });
     expect(await rig.guest.request('ping', {})).toEqual({ ok: true });

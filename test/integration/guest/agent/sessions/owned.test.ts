@@ -19,7 +19,7 @@ describe('a session without a terminal', () => {
     expect((await rig.sessions()).at(-1)).toMatchObject({ terminal: false, code: 42, clients: 0 });
   });
 
-  test('64 MiB arrive whole, whoever reads slowly', async () => {
+  test('64 MiB arrive complete at a slow reader', async () => {
     const size = 64 * MIB;
     const file = join(rig.dir, 'bulk');
     const data = randomBytes(size);
@@ -36,7 +36,7 @@ describe('a session without a terminal', () => {
     expect([bytes, hash.digest('hex')]).toEqual([size, createHash('sha256').update(data).digest('hex')]);
   });
 
-  test('its client has gone: it ends, with all that it started', async () => {
+  test('ends with its client, with all processes that it started', async () => {
     const other = await rig.agent.connect();
     const child = openSession(other, owned('trap "" HUP TERM INT; echo $$; sleep 1000 & while :; do sleep 1; done'));
     child.exit.catch(() => {});
@@ -60,7 +60,7 @@ describe('a session without a terminal', () => {
     expect((await rig.running()).length).toBe(1);
   });
 
-  test('detached it runs by itself; its record is read meanwhile and afterwards', async () => {
+  test('detached it has no client; its record is read meanwhile and afterwards', async () => {
     const request = { ...owned('echo out; echo err >&2; sleep 0.3; echo done; exit 3') };
     const info = await startDetached(rig.guest, request);
     expect(info).toMatchObject({ terminal: false, clients: 0 });

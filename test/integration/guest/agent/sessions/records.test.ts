@@ -43,7 +43,7 @@ describe('the records', () => {
     expect((await second.request('sessions', {})).sessions.map(({ id }) => id)).toEqual([1, 2, 3]);
   });
 
-  test('a folder that cannot be written costs the copy there only', async () => {
+  test('with a read-only folder only the copy on disk is lost', async () => {
     writeFileSync(join(rig.dir, 'file'), '');
     await using other = await startAgent({ records: join(rig.dir, 'file', 'below') });
     await using connection = await other.connect();
@@ -51,7 +51,7 @@ describe('the records', () => {
     expect(await textOf(readSession(connection, { follow: false }).output)).toBe('fine\n');
   });
 
-  test('nothing of them is left before a snapshot', async () => {
+  test('are removed before a snapshot', async () => {
     const records = join(rig.dir, 'snapshot');
     await using other = await startAgent({ records });
     await using connection = await other.connect();
@@ -61,7 +61,7 @@ describe('the records', () => {
     const group = await numberOf(session);
     // What follows is done in a virtual machine only.
     await expect(connection.request('prepare-snapshot', {})).rejects.toMatchObject({
-      message: expect.stringContaining('system calls'),
+      message: expect.stringContaining('setup helper'),
     });
     expect(await groupGone(group, 5_000)).toBe(true);
     expect((await connection.request('sessions', {})).sessions).toEqual([]);

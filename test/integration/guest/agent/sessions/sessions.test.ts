@@ -9,7 +9,7 @@ const MIB = 1024 ** 2;
 const rig = useSessions();
 
 describe('a session on a terminal', () => {
-  test('goes on when its client leaves, and shows the next one what was said', async () => {
+  test('continues when its client leaves, and replays the output to the next one', async () => {
     const first = openSession(rig.guest, terminal('echo $$; read a; echo "got $a"; read b; exit 5'));
     expect(await first.opened).toMatchObject({ joined: false, replay: 0 });
     const group = await numberOf(first);
@@ -25,7 +25,7 @@ describe('a session on a terminal', () => {
     expect(await second.exit).toEqual({ code: 5 });
   });
 
-  test('outlives the whole connection, without which nobody could look', async () => {
+  test('outlives the connection', async () => {
     const other = await rig.agent.connect();
     const first = openSession(other, terminal('echo $$; while :; do sleep 0.1; done'));
     first.exit.catch(() => {});
@@ -55,7 +55,7 @@ describe('a session on a terminal', () => {
     await other[Symbol.asyncDispose]();
   });
 
-  test('has the size of whoever came, or changed it, last; who joins makes it repaint', async () => {
+  test('has the size of the client that joined or resized last; joining makes it repaint', async () => {
     const script = 'trap "stty size" WINCH; echo ready; while :; do sleep 0.05; done';
     const first = openSession(rig.guest, terminal(script));
     await readUntil(first.stdout, /ready\r\n/);
@@ -85,7 +85,7 @@ describe('a session on a terminal', () => {
     expect(await rig.running()).toEqual([]);
   });
 
-  test('a flood that nobody sees does not stop it, and is not kept in full', async () => {
+  test('a flood without a client does not stop it, and is not kept in full', async () => {
     const session = openSession(
       rig.guest,
       terminal(`head -c ${64 * MIB} /dev/zero | tr '\\0' x; echo; echo the end; read x`),
@@ -101,7 +101,7 @@ describe('a session on a terminal', () => {
     await readUntil(again.stdout, /the end\r\n/);
   });
 
-  test('a client that does not read misses the oldest, stops nobody, and ends at the end', async () => {
+  test('a client that does not read misses the oldest output, blocks no other, and ends with the session', async () => {
     const slow = openSession(
       rig.guest,
       terminal(`read x; head -c ${32 * MIB} /dev/zero | tr '\\0' x; echo; echo over; read y; echo last; read z`),
@@ -125,7 +125,7 @@ describe('a session on a terminal', () => {
     await other[Symbol.asyncDispose]();
   });
 
-  test('who joins late gets the modes of the terminal, although their beginning is gone', async () => {
+  test('a client that joins late gets the terminal modes, although their beginning is no longer kept', async () => {
     const script = `printf '\\033[?1049h\\033[?2004h'; i=0; while [ $i -lt 40000 ]; do echo "line $i of many lines, to fill it up"; i=$((i+1)); done; echo ready; read x`;
     const first = openSession(rig.guest, terminal(script));
     await readUntil(first.stdout, /ready\r\n/);
@@ -136,7 +136,7 @@ describe('a session on a terminal', () => {
     expect(text.length).toBe((await second.opened).replay);
   });
 
-  test('ends when told, with all that it started, however deaf', async () => {
+  test('ends on request, with all processes that it started, also those that ignore signals', async () => {
     const session = openSession(
       rig.guest,
       terminal('trap "" HUP TERM INT; echo $$; sh -c "sleep 1000" & while :; do sleep 1; done'),

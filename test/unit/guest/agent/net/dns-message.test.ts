@@ -74,7 +74,7 @@ describe('an answer', () => {
     ['nothing', Buffer.alloc(0)],
   ])('to %s is none', (_name, packet) => expect(answerDns(packet, addressOf)).toBeUndefined());
 
-  test('to whatever bytes is none, or well formed and short', () => {
+  test('to arbitrary bytes is absent, or well formed and short', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
         const answer = answerDns(Buffer.from(bytes), addressOf);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createNames, isName, isSynthetic } from '../../../../../lib/guest/agent/net/names.ts';
 
 describe('the table of names', () => {
-  test('gives each name one address that leads back to it', () => {
+  test('maps each name to one address and back', () => {
     const names = createNames();
     const [a, b] = [names.addressOf('a.test'), names.addressOf('b.test')];
     expect(a).not.toBe(b);
@@ -10,7 +10,7 @@ describe('the table of names', () => {
     expect([isSynthetic(a), isSynthetic('198.20.0.1'), isSynthetic('10.0.0.1')]).toEqual([true, false, false]);
   });
 
-  test('forgets the name that was not used for the longest time, and never gives its address to another at once', () => {
+  test('forgets the least recently used name, and does not reuse its address at once', () => {
     const names = createNames(2, 4);
     const first = names.addressOf('1.test');
     const second = names.addressOf('2.test');
@@ -20,7 +20,7 @@ describe('the table of names', () => {
     expect(names.addressOf('4.test')).not.toBe(second);
   });
 
-  test('holds as many names as it may, and no more', () => {
+  test('holds no more names than its limit', () => {
     const names = createNames();
     const addresses = new Set(Array.from({ length: 70_000 }, (_, index) => names.addressOf(`n${index}.test`)));
     expect(addresses.size).toBe(70_000);
@@ -29,7 +29,7 @@ describe('the table of names', () => {
     expect(names.nameOf([...addresses].at(-1) ?? '')).toBe('n69999.test');
   });
 
-  test.each(['198.18.0.0', '10.0.0.1', '198.19.255.255', 'x'])('%s stands for no name', (address) =>
+  test.each(['198.18.0.0', '10.0.0.1', '198.19.255.255', 'x'])('%s has no name', (address) =>
     expect(createNames().nameOf(address)).toBeUndefined(),
   );
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Ring } from '../../../../../lib/guest/agent/sessions/ring.ts';
 
 describe('the ring', () => {
-  test('keeps the last bytes, and tells what went', () => {
+  test('keeps the last bytes, and reports those that are dropped', () => {
     const gone: string[] = [];
     const ring = new Ring(4, (bytes) => gone.push(bytes.toString()));
     ring.push(Buffer.from('abc'));
@@ -16,11 +16,11 @@ describe('the ring', () => {
     expect(ring.read(16, 5).length).toBe(0);
   });
 
-  test('an empty one has nothing', () => {
+  test('an empty ring has no bytes', () => {
     expect(new Ring(4).read(0, 4)).toEqual(Buffer.alloc(0));
   });
 
-  test('is the end of everything pushed, whatever the pieces', () => {
+  test('holds the end of all pushed bytes, for any split', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 70_000 }),

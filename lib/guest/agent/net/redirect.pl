@@ -1,0 +1,101 @@
+# Redirects all outgoing TCP of the guest to the agent's listening socket: perl redirect.pl ARCH, with that socket as descriptor 3
+#
+# It prints `ok`, or the step that the kernel refused, and then waits until its stdin is closed. No netfilter is used, so no kernel module
+# and no program of the base image is needed:
+# - A route for TCP alone, after all others, makes every address without a route of its own local: packets turn round at `lo`. Everything
+#   else has no route and fails at once.
+# - A BPF program of the type `sk_lookup` assigns those connections to the listening socket.
+# - IP_TRANSPARENT lets that socket answer from addresses that are not the guest's.
+$| = 1;
+
+sub fail {
+  my $e = "$!";
+  print "$_[0]: $e\n";
+  exit 1;
+}
+
+my ($BPF, $SETSOCKOPT) = $ARGV[0] eq 'arm64' ? (280, 208) : (321, 54);
+# The guest's address, the index of `lo`, the number of the routing table
+my ($own, $lo, $table) = (pack('C4', 10, 0, 2, 15), 1, 100);
+
+# SOL_IP, IP_TRANSPARENT
+my $on = pack('i', 1);
+syscall($SETSOCKOPT, 3, 0, 19, $on, 4) == 0 or fail('transparent socket');
+
+# Route and rule, through rtnetlink
+sub attr {
+  my ($type, $data) = @_;
+  my $a = pack('SS', 4 + length $data, $type) . $data;
+  $a . "\0" x (-length($a) & 3);
+}
+socket(my $nl, 16, 3, 0) or fail('netlink');
+
+sub tell_kernel {
+  my ($what, $type, $flags, $body) = @_;
+  send($nl, pack('LSSLL', 16 + length $body, $type, 5 | $flags, 1, 0) . $body, 0) or fail($what);
+  defined recv($nl, my $answer, 4096, 0) or fail($what);
+  my $error = unpack('x16 l', $answer);
+  # EEXIST: an agent before this one added it.
+  $! = -$error, fail($what) if $error != 0 && $error != -17;
+}
+# RTM_NEWROUTE: a local route to everything, with RTA_OIF and RTA_PREFSRC
+tell_kernel(
+  'route', 24, 0x500,
+  pack('CCCCCCCCL', 2, 0, 0, 0, $table, 3, 254, 2, 0) . attr(4, pack('L', $lo)) . attr(7, $own)
+);
+# RTM_NEWRULE: the table is for TCP only, with FRA_PRIORITY and FRA_IP_PROTO
+tell_kernel(
+  'rule', 32, 0x600,
+  pack('CCCCCCCCL', 2, 0, 0, 0, $table, 0, 0, 1, 0) . attr(6, pack('L', 32800)) . attr(22, pack('C', 6))
+);
+
+sub bpf {
+  my ($what, $cmd, $attr) = @_;
+  $attr .= "\0" x (128 - length $attr);
+  my $r = syscall($BPF, $cmd, $attr, 128);
+  $r >= 0 or fail($what);
+  $r;
+}
+# A map of sockets with one entry, the listening socket
+my $map = bpf('map', 0, pack('LLLL', 15, 4, 8, 1));
+my ($key, $socket) = (pack('L', 0), pack('Q', 3));
+bpf('listener', 2, pack('LxxxxPPQ', $map, $key, $socket, 0));
+
+sub insn {
+  my ($code, $dst, $src, $off, $imm) = @_;
+  pack('CCsl', $code, $src << 4 | $dst, $off, $imm);
+}
+my $me = unpack('l', $own);
+my @program = (
+  insn(0xbf, 6, 1, 0, 0),        #  0 r6 = context
+  insn(0x61, 2, 1, 8, 0),        #  1 family
+  insn(0x55, 2, 0, 20, 2),       #  2 not IPv4: pass
+  insn(0x61, 2, 1, 12, 0),       #  3 protocol
+  insn(0x55, 2, 0, 18, 6),       #  4 not TCP: pass
+  insn(0x61, 3, 1, 16, 0),       #  5 source address
+  insn(0x61, 2, 1, 40, 0),       #  6 destination address
+  insn(0x56, 3, 0, 15, $me),     #  7 not from the address that the route gives: pass
+  insn(0x16, 2, 0, 14, $me),     #  8 to the guest itself: pass
+  insn(0x62, 10, 0, -4, 0),      #  9 key = 0
+  insn(0x18, 1, 1, 0, $map),     # 10 r1 = map (two instructions)
+  insn(0, 0, 0, 0, 0),           # 11
+  insn(0xbf, 2, 10, 0, 0),       # 12
+  insn(0x07, 2, 0, 0, -4),       # 13 r2 = address of the key
+  insn(0x85, 0, 0, 0, 1),        # 14 look up the listener
+  insn(0x15, 0, 0, 7, 0),        # 15 no listener: pass
+  insn(0xbf, 7, 0, 0, 0),        # 16
+  insn(0xbf, 1, 6, 0, 0),        # 17
+  insn(0xbf, 2, 7, 0, 0),        # 18
+  insn(0xb7, 3, 0, 0, 0),        # 19
+  insn(0x85, 0, 0, 0, 124),      # 20 assign the connection to it
+  insn(0xbf, 1, 7, 0, 0),        # 21
+  insn(0x85, 0, 0, 0, 86),       # 22 release the reference of the look-up
+  insn(0xb7, 0, 0, 0, 1),        # 23 pass
+  insn(0x95, 0, 0, 0, 0),        # 24
+);
+my ($code, $license) = (join('', @program), "Apache-2.0\0");
+my $loaded = bpf('program', 5, pack('LLPPLLQLLx16LL', 30, scalar @program, $code, $license, 0, 0, 0, 0, 0, 0, 36));
+open(my $netns, '<', '/proc/self/ns/net') or fail('network namespace');
+my $link = bpf('link', 28, pack('LLLL', $loaded, fileno($netns), 36, 0));
+print "ok\n";
+1 while <STDIN>;
