@@ -16,14 +16,14 @@ export async function tunnels(): Promise<Row[]> {
   const server = createServer((socket) => serve(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const door = join(dir, 'egress');
+  const listener = join(dir, 'egress');
   await using gateway = createGateway({ resolver: { resolve: async () => ['127.0.0.1'], ownAddresses: () => [] } });
   await gateway.open('bench', {
-    socketPath: door,
+    socketPath: listener,
     auditPath: join(dir, 'audit'),
     policy: { allow: [{ pattern: `bench.test:${port}`, trusted: true }], deny: [] },
   });
-  using ways = await startWays(dir, door, port);
+  using ways = await startWays(dir, listener, port);
   const bulk = new Map(ways.all.map(({ name }) => [name, [] as number[]]));
   const first = new Map(ways.all.map(({ name }) => [name, [] as number[]]));
   for (let round = 0; round < ROUNDS; round += 1) for (const way of ways.all) bulk.get(way.name)?.push(await pull(way));

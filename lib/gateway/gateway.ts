@@ -49,35 +49,35 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   const resolver = options.resolver ?? systemResolver();
   const trust = options.trust ?? hostTrust(process.env);
   const dialer = options.dialer ?? createDialer(proxySettings(process.env), trust);
-  const doors = new Map<string, EgressListener>();
+  const listeners = new Map<string, EgressListener>();
   const authorities = new Map<string, Authority>();
   const close = async (sandbox: string) => {
-    const door = doors.get(sandbox);
-    doors.delete(sandbox);
+    const listener = listeners.get(sandbox);
+    listeners.delete(sandbox);
     authorities.delete(sandbox);
-    await door?.close();
+    await listener?.close();
   };
   return {
     async open(sandbox, { socketPath, auditPath, authorityPath, policy, inspector }) {
-      const compiled = compiledOr(policy, doors.get(sandbox)?.policy ?? DENY_ALL);
+      const compiled = compiledOr(policy, listeners.get(sandbox)?.policy ?? DENY_ALL);
       await close(sandbox);
       const audit = openAudit(auditPath);
       const authority = authorityPath === undefined ? NO_AUTHORITY : await loadAuthority(authorityPath);
       const input = { socketPath, sandbox, policy: compiled.policy, resolver, dialer, audit, authority, trust };
-      doors.set(sandbox, await openEgress(inspector === undefined ? input : { ...input, inspector }));
+      listeners.set(sandbox, await openEgress(inspector === undefined ? input : { ...input, inspector }));
       authorities.set(sandbox, authority);
       if ('error' in compiled) throw compiled.error;
     },
     update(sandbox, policy) {
-      doors.get(sandbox)?.setPolicy(compilePolicy(policy));
+      listeners.get(sandbox)?.setPolicy(compilePolicy(policy));
     },
     close,
-    list: () => [...doors.keys()],
-    hashOf: (sandbox) => doors.get(sandbox)?.policy.hash,
-    statsOf: (sandbox) => doors.get(sandbox)?.stats,
+    list: () => [...listeners.keys()],
+    hashOf: (sandbox) => listeners.get(sandbox)?.policy.hash,
+    statsOf: (sandbox) => listeners.get(sandbox)?.stats,
     caOf: (sandbox) => authorities.get(sandbox)?.pem,
     async [Symbol.asyncDispose]() {
-      await Promise.all([...doors.keys()].map(close));
+      await Promise.all([...listeners.keys()].map(close));
     },
   };
 }

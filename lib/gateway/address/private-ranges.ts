@@ -18,7 +18,7 @@ const NOT_GLOBAL_V6 = (['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'] 
   ipaddr.IPv6.parseCIDR(text),
 );
 
-export interface Refusal {
+export interface AddressDenial {
   /** `metadata` and `own` are opened by an allow rule for exactly this address, a range by one inside that range */
   kind: 'metadata' | 'own' | 'range';
   /** Name of the range */
@@ -28,7 +28,7 @@ export interface Refusal {
 }
 
 /** Undefined for a public address. `own`: canonical addresses of this host. */
-export function refusedAddress(address: string, own: readonly string[]): Refusal | undefined {
+export function addressDenial(address: string, own: readonly string[]): AddressDenial | undefined {
   if (!isAddress(address)) return { kind: 'range', range: 'invalid', what: 'not an address' };
   const parsed = parseAddress(address);
   const text = parsed.toString();

@@ -42,7 +42,7 @@ export interface Loaded {
  * Those whose stand-ins the request carries; else the first of the host, in the order of the file. For each header one.
  * `loaded`: of the host, with the secrets that are set.
  */
-export function speakers(loaded: readonly Loaded[], carried: readonly Placeholder[]): Loaded[] {
+export function matchingCredentials(loaded: readonly Loaded[], carried: readonly Placeholder[]): Loaded[] {
   const named = loaded.filter(({ binding }) =>
     carried.some(({ label, token }) => token === undefined && label === binding.env),
   );

@@ -1,6 +1,6 @@
 /** The forms in which an answer may repeat a secret, each with what is shown instead. Pure. */
 
-export interface Form {
+export interface Encoding {
   /** Latin-1, as it stands in the answer */
   text: string;
   /** Exactly as long */
@@ -11,19 +11,19 @@ export interface Form {
 const LEAST = 8;
 
 /** `placeholder`: shown where it is as long, stars otherwise. */
-export function formsOf(secret: string, placeholder: string | undefined): Form[] {
-  const texts = writings(secret);
-  const shown = placeholder === undefined ? [] : writings(placeholder);
-  const forms = texts.map((text, index): Form => {
+export function encodingsOf(secret: string, placeholder: string | undefined): Encoding[] {
+  const texts = variants(secret);
+  const shown = placeholder === undefined ? [] : variants(placeholder);
+  const encodings = texts.map((text, index): Encoding => {
     const other = shown[index];
     return { text, shown: other?.length === text.length ? other : '*'.repeat(text.length) };
   });
   const known = new Set<string>();
-  return forms.filter(({ text }) => text.length >= LEAST && !known.has(text) && known.add(text));
+  return encodings.filter(({ text }) => text.length >= LEAST && !known.has(text) && known.add(text));
 }
 
 /** Always as many, in one order: as it is, in JSON, in an address, in hex, in base64 wherever it may begin. */
-function writings(text: string): string[] {
+function variants(text: string): string[] {
   const bytes = Buffer.from(text, 'latin1');
   const json = JSON.stringify(text).slice(1, -1);
   return [

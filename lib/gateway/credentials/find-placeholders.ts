@@ -11,8 +11,8 @@ export interface Found {
 
 /** `logins`: headers that logins stand in, in lower case. */
 export function placeholdersIn(message: InspectedRequest, book: PlaceholderBook, logins: ReadonlySet<string>): Found[] {
-  const { fields, target, body } = message;
-  const inFields = fields.flatMap(([name, value]) => {
+  const { headers, target, body } = message;
+  const inHeaders = headers.flatMap(([name, value]) => {
     const where = logins.has(name.toLowerCase()) && name.toLowerCase() !== 'cookie' ? 'login' : 'header';
     const found = book.findIn(`${value} ${fromBasic(value)} ${percentDecoded(value)} ${name}`);
     return found.map((placeholder): Found => ({ placeholder, where, place: `the header ${name.toLowerCase()}` }));
@@ -23,7 +23,7 @@ export function placeholdersIn(message: InspectedRequest, book: PlaceholderBook,
       .findIn(`${text} ${percentDecoded(text)}`)
       .map((placeholder): Found => ({ placeholder, where: 'address', place }));
   return [
-    ...inFields,
+    ...inHeaders,
     ...inAddress(path, 'the path'),
     ...inAddress(query, 'the query'),
     ...(body === undefined ? [] : inBody(body.toString('latin1'), book)),

@@ -1,5 +1,5 @@
 /** Replaces forms of secrets in texts and streams, also where a chunk ends in the middle of one. Pure but for its own state. */
-import type { Form } from './encodings.ts';
+import type { Encoding } from './encodings.ts';
 
 export interface Mask {
   /** In a whole text */
@@ -19,10 +19,11 @@ export interface MaskedStream {
 }
 
 /** Made once for many answers: it takes a third of a millisecond. */
-export function createMask(forms: readonly Form[]): Mask {
-  if (forms.length === 0) return { replace: (text) => text, stream: () => ({ take: (text) => text, rest: () => '' }) };
-  const replace = replacer(forms);
-  const longest = Math.max(...forms.map(({ text }) => text.length));
+export function createMask(encodings: readonly Encoding[]): Mask {
+  if (encodings.length === 0)
+    return { replace: (text) => text, stream: () => ({ take: (text) => text, rest: () => '' }) };
+  const replace = replacer(encodings);
+  const longest = Math.max(...encodings.map(({ text }) => text.length));
   return {
     replace,
     stream(least = 1) {
@@ -30,7 +31,7 @@ export function createMask(forms: readonly Form[]): Mask {
       return {
         take(text) {
           const all = replace(held + text);
-          const keep = openEnd(all.slice(1 - longest), forms, least);
+          const keep = openEnd(all.slice(1 - longest), encodings, least);
           held = keep === 0 ? '' : all.slice(-keep);
           return keep === 0 ? all : all.slice(0, -keep);
         },
@@ -44,8 +45,8 @@ export function createMask(forms: readonly Form[]): Mask {
   };
 }
 
-function replacer(forms: readonly Form[]): (text: string) => string {
-  const shown = new Map(forms.map((form) => [form.text, form.shown]));
+function replacer(encodings: readonly Encoding[]): (text: string) => string {
+  const shown = new Map(encodings.map((encoding) => [encoding.text, encoding.shown]));
   // Of two that begin alike the longer one is meant.
   const texts = [...shown.keys()].toSorted((a, b) => b.length - a.length).map(escaped);
   const pattern = new RegExp(texts.join('|'), 'g');
@@ -53,13 +54,13 @@ function replacer(forms: readonly Form[]): (text: string) => string {
 }
 
 /** Length of the longest end that begins a form. */
-function openEnd(tail: string, forms: readonly Form[], least: number): number {
+function openEnd(tail: string, encodings: readonly Encoding[], least: number): number {
   let most = 0;
-  for (const form of forms) {
-    const first = form.text[0] ?? '';
+  for (const encoding of encodings) {
+    const first = encoding.text[0] ?? '';
     for (let at = tail.indexOf(first); at >= 0 && tail.length - at > most; at = tail.indexOf(first, at + 1)) {
       const end = tail.slice(at);
-      if (end.length >= least && end.length < form.text.length && form.text.startsWith(end)) most = end.length;
+      if (end.length >= least && end.length < encoding.text.length && encoding.text.startsWith(end)) most = end.length;
     }
   }
   return most;

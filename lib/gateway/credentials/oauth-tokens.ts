@@ -5,24 +5,24 @@ const FIELDS = new Set(['access_token', 'refresh_token', 'id_token']);
 const LEAST = 16;
 const DEEP = 5;
 
-export interface HandedOut {
+export interface IssuedToken {
   field: string;
   value: string;
 }
 
 /** Undefined: neither JSON nor a form. */
-export function tokensIn(text: string, kind: 'json' | 'form'): HandedOut[] {
+export function tokensIn(text: string, kind: 'json' | 'form'): IssuedToken[] {
   return (kind === 'json' ? inJson(text) : inForm(text)).filter(({ value }) => value.length >= LEAST);
 }
 
-function inJson(text: string): HandedOut[] {
+function inJson(text: string): IssuedToken[] {
   let root: unknown;
   try {
     root = JSON.parse(text);
   } catch {
     return [];
   }
-  const found: HandedOut[] = [];
+  const found: IssuedToken[] = [];
   const visit = (node: unknown, depth: number) => {
     if (typeof node !== 'object' || node === null || depth > DEEP) return;
     for (const [field, value] of Object.entries(node)) {
@@ -34,19 +34,19 @@ function inJson(text: string): HandedOut[] {
   return found;
 }
 
-function inForm(text: string): HandedOut[] {
+function inForm(text: string): IssuedToken[] {
   return [...new URLSearchParams(text)]
     .filter(([field]) => FIELDS.has(field))
     .map(([field, value]) => ({ field, value }));
 }
 
 /** In the writing of a body of this kind. */
-export function written(value: string, kind: 'json' | 'form'): string {
+export function encodedFor(value: string, kind: 'json' | 'form'): string {
   return kind === 'json' ? JSON.stringify(value).slice(1, -1) : encodeURIComponent(value);
 }
 
 /** By its Content-Type; undefined: something else. */
-export function kindOf(contentType: string | undefined): 'json' | 'form' | undefined {
+export function bodyKindOf(contentType: string | undefined): 'json' | 'form' | undefined {
   const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === 'application/x-www-form-urlencoded') return 'form';
   return type === 'application/json' || /^application\/[\w.-]+\+json$/.test(type) ? 'json' : undefined;

@@ -1,31 +1,31 @@
 /** What a guest sees of an answer from a host with a credential. */
 import { randomBytes } from 'node:crypto';
 import type { Transform } from 'node:stream';
-import { type Field, valuesOf } from '../http/headers.ts';
+import { type Header, valuesOf } from '../http/headers.ts';
 import type { InspectedResponse, Inspector } from '../http/inspector.ts';
-import { kindOf, namesTokens, tokensIn, written } from './oauth-tokens.ts';
+import { bodyKindOf, encodedFor, namesTokens, tokensIn } from './oauth-tokens.ts';
 import { makePlaceholder } from './placeholder.ts';
 import { answerChange } from './response-change.ts';
 import { bound, type CredentialState, hostsSharing, maskFor } from './state.ts';
 
 /** In a WebSocket nobody waits for the end of a message that this many characters of a secret end */
 const LEAST_IN_STREAM = 8;
-type Answer = ReturnType<Inspector['response']>;
+type PlainResponse = ReturnType<Inspector['response']>;
 
-export function changeAnswer(state: CredentialState, message: InspectedResponse): Answer {
-  const { controls } = state;
-  const { host, port, fields, words, hasBody, status } = message;
-  if (bound(state, host, port).length === 0) return { fields };
-  const encoding = valuesOf(fields, 'content-encoding').join().trim().toLowerCase();
-  if (hasBody && controls.encoding && !['', 'identity'].includes(encoding))
-    return { fields, refusal: `the answer is encoded (${encoding.slice(0, 20)}), although it was asked not to be` };
+export function changeAnswer(state: CredentialState, message: InspectedResponse): PlainResponse {
+  const { enforcement } = state;
+  const { host, port, headers, reasonPhrase, hasBody, status } = message;
+  if (bound(state, host, port).length === 0) return { headers };
+  const encoding = valuesOf(headers, 'content-encoding').join().trim().toLowerCase();
+  if (hasBody && enforcement.encoding && !['', 'identity'].includes(encoding))
+    return { headers, denial: `the answer is encoded (${encoding.slice(0, 20)}), although it was asked not to be` };
   const mask = maskFor(state);
   // A session of the real account is as good as its key.
-  const kept = fields.filter(([name]) => !controls.strip || !/^set-cookie2?$/i.test(name));
-  const shown = kept.map(([name, value]): Field => [name, mask.replace(value)]);
+  const kept = headers.filter(([name]) => !enforcement.strip || !/^set-cookie2?$/i.test(name));
+  const shown = kept.map(([name, value]): Header => [name, mask.replace(value)]);
   const kind =
-    status >= 200 && status < 300 && controls.tokens ? kindOf(valuesOf(fields, 'content-type')[0]) : undefined;
-  const head = { fields: shown, words: mask.replace(words) };
+    status >= 200 && status < 300 && enforcement.tokens ? bodyKindOf(valuesOf(headers, 'content-type')[0]) : undefined;
+  const head = { headers: shown, reasonPhrase: mask.replace(reasonPhrase) };
   if (!hasBody) return head;
   const keepTokens = kind === undefined ? {} : { keepTokens: (text: string) => keep(state, message, text, kind) };
   return { ...head, body: answerChange({ mask: mask.stream(), ...keepTokens }) };
@@ -51,7 +51,7 @@ function keep(state: CredentialState, { host, port }: InspectedResponse, text: s
 
 function replaced(text: string, placeholders: ReadonlyMap<string, string>, kind: 'json' | 'form'): string {
   let out = text;
-  for (const [value, placeholder] of placeholders) out = out.split(written(value, kind)).join(placeholder);
+  for (const [value, placeholder] of placeholders) out = out.split(encodedFor(value, kind)).join(placeholder);
   const left = tokensIn(Buffer.from(out, 'latin1').toString('utf8'), kind).some(({ value }) => placeholders.has(value));
   if (!left) return out;
   // Written in another way than ours: then all of it is written anew.

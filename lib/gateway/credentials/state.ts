@@ -1,8 +1,8 @@
 /** What the parts of a door's credentials share: what is bound where, and which values went out. */
 
-import type { InjectionControls } from '../request/enforcement.ts';
+import type { CredentialEnforcement } from '../request/enforcement.ts';
 import type { Binding } from './bindings.ts';
-import { formsOf } from './encodings.ts';
+import { encodingsOf } from './encodings.ts';
 import { createMask, type Mask } from './mask.ts';
 import type { Placeholder, PlaceholderBook } from './placeholder-book.ts';
 
@@ -17,7 +17,7 @@ export interface CredentialsInput {
   ready?: () => Promise<void>;
   /** A token was added to the book */
   onToken?: () => void;
-  controls?: Partial<InjectionControls>;
+  enforcement?: Partial<CredentialEnforcement>;
 }
 
 /** Earlier values of a secret that an answer may still repeat */
@@ -29,7 +29,7 @@ interface Sent {
 }
 
 export interface CredentialState extends Omit<CredentialsInput, 'controls'> {
-  controls: InjectionControls;
+  enforcement: CredentialEnforcement;
   /** Values that went out, for the mask; by value */
   sent: Map<string, Sent>;
   /** The mask of what is known now */
@@ -37,8 +37,8 @@ export interface CredentialState extends Omit<CredentialsInput, 'controls'> {
 }
 
 /** Those for this very place. */
-export function bound({ bindings, controls }: CredentialState, host: string, port: number): Binding[] {
-  return bindings().filter((one) => !controls.ownHost || (one.host === host && one.port === port));
+export function bound({ bindings, enforcement }: CredentialState, host: string, port: number): Binding[] {
+  return bindings().filter((one) => !enforcement.ownHost || (one.host === host && one.port === port));
 }
 
 /** `host:port` of all places it is for; undefined: it is not this sandbox's. */
@@ -73,9 +73,9 @@ export function maskFor(state: CredentialState): Mask {
   const tokens = state.book
     .of(state.sandbox)
     .flatMap(({ text, token }) => (token === undefined ? [] : [{ value: token.value, placeholder: text }]));
-  const all = state.controls.mask ? [...state.sent.values(), ...tokens] : [];
+  const all = state.enforcement.mask ? [...state.sent.values(), ...tokens] : [];
   const key = all.map(({ value, placeholder = '' }) => `${value} ${placeholder}`).join('\n');
   if (state.made?.key !== key)
-    state.made = { key, mask: createMask(all.flatMap(({ value, placeholder }) => formsOf(value, placeholder))) };
+    state.made = { key, mask: createMask(all.flatMap(({ value, placeholder }) => encodingsOf(value, placeholder))) };
   return state.made.mask;
 }

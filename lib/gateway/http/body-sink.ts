@@ -16,7 +16,7 @@ export interface BodySink {
 }
 
 /** Of a body whose length nobody knows any more. */
-export function framingAnew(framing: Framing, request: RequestHead): Framing {
+export function reframed(framing: Framing, request: RequestHead): Framing {
   if (framing.kind === 'none') return framing;
   return request.version === '1.1' ? { kind: 'chunked' } : { kind: 'end' };
 }
@@ -38,16 +38,16 @@ export function plainSink(client: Socket, head: Buffer): BodySink {
 }
 
 /** For the payload alone. What comes out goes to the client at once: events are not held back. */
-export function changedSink(client: Socket, change: Transform, framing: Framing): BodySink {
+export function transformSink(client: Socket, change: Transform, framing: Framing): BodySink {
   const framed = (chunk: Buffer) =>
     framing.kind === 'chunked'
       ? [Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]
       : [chunk];
-  let going = Promise.resolve();
+  let writing = Promise.resolve();
   change.on('data', (chunk: Buffer) => {
     if (chunk.length === 0 || framing.kind === 'none') return;
     change.pause();
-    going = writeAll(client, framed(chunk)).then(() => void change.resume());
+    writing = writeAll(client, framed(chunk)).then(() => void change.resume());
   });
   // What breaks the change breaks the answer: unchanged bytes never go out.
   change.on('error', () => client.destroy());
@@ -65,7 +65,7 @@ export function changedSink(client: Socket, change: Transform, framing: Framing)
       change.end();
       await finished(change).catch(() => {});
       client.off('close', onClose);
-      await going;
+      await writing;
       if (framing.kind === 'chunked' && !change.errored) await writeAll(client, [Buffer.from('0\r\n\r\n')]);
     },
   };

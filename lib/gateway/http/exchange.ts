@@ -4,10 +4,10 @@ import type { Socket } from 'node:net';
 import type { Transform } from 'node:stream';
 import type { Meters } from '../limits/meter.ts';
 import { BodyReader } from './body.ts';
-import { type BodySink, changedSink, framingAnew, plainSink } from './body-sink.ts';
+import { type BodySink, plainSink, reframed, transformSink } from './body-sink.ts';
 import type { ByteReader } from './byte-reader.ts';
-import type { Field, Framing } from './headers.ts';
-import type { Passing, Refusal } from './inspector.ts';
+import type { Framing, Header } from './headers.ts';
+import type { InspectorDenial, Passing } from './inspector.ts';
 import type { RequestHead } from './request-head.ts';
 import { clientHead, parseResponseHead, type ResponseHead } from './response-head.ts';
 import { sendBody } from './send-body.ts';
@@ -20,11 +20,11 @@ export interface ExchangeInput {
   head: RequestHead;
   upstream: Socket;
   /** Of the upstream, at the beginning of the answer */
-  answers: ByteReader;
+  upstreamReader: ByteReader;
   /** The head as it goes to the upstream */
   sent: Buffer;
   /** The body, where it was read already */
-  held?: Buffer | undefined;
+  buffered?: Buffer | undefined;
   watch?: Passing['watch'];
   meters: Meters;
   /** A switch of protocols was asked for */
@@ -35,18 +35,18 @@ export interface ExchangeInput {
 
 export interface Upgrade {
   /** Whether these fields of a 101 answer it */
-  accepts(fields: Field[]): boolean;
+  accepts(headers: Header[]): boolean;
   /** No other success opens a tunnel */
   only: boolean;
 }
 
 export interface Change {
-  fields: Field[];
-  words?: string;
+  headers: Header[];
+  reasonPhrase?: string;
   /** The body passes through it, and is framed anew */
   body?: Transform;
   /** Why it must not go on */
-  refusal?: string;
+  denial?: string;
 }
 
 export type ExchangeEnd =
@@ -55,15 +55,15 @@ export type ExchangeEnd =
   /** `answered`: part of an answer went out already, so the connection must be cut */
   | { done: false; fault: 'client' | 'upstream'; why: string; answered: boolean }
   /** By the inspector, in the middle of the request's body or at the head of the answer */
-  | { done: false; fault: 'refused'; why: string; answered: boolean; refusal?: Refusal };
+  | { done: false; fault: 'denied'; why: string; answered: boolean; denial?: InspectorDenial };
 
 /** The upstream is destroyed unless it is reusable. */
 export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
   const { client, reader, head, upstream, meters } = input;
-  const sent = { complete: false, bad: undefined as string | Refusal | undefined };
+  const sent = { complete: false, bad: undefined as string | InspectorDenial | undefined };
   await writeAll(upstream, [input.sent]);
-  const { held, watch } = input;
-  const sending = sendBody({ reader, framing: head.body, upstream, meter: meters.up, held, watch }).then((end) => {
+  const { buffered, watch } = input;
+  const sending = sendBody({ reader, framing: head.body, upstream, meter: meters.up, buffered, watch }).then((end) => {
     if (end === 'complete') sent.complete = true;
     else if (end !== 'gone') {
       sent.bad = end;
@@ -76,11 +76,10 @@ export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
   if (!reusable) upstream.destroy();
   const { answered } = received;
   if (typeof sent.bad === 'string') return { done: false, fault: 'client', why: sent.bad, answered };
-  if (sent.bad !== undefined)
-    return { done: false, fault: 'refused', why: sent.bad.reason, answered, refusal: sent.bad };
+  if (sent.bad !== undefined) return { done: false, fault: 'denied', why: sent.bad.reason, answered, denial: sent.bad };
   if (client.destroyed) return { done: true, keepAlive: false, reusable };
   if (received.why !== undefined)
-    return { done: false, fault: received.refused === true ? 'refused' : 'upstream', why: received.why, answered };
+    return { done: false, fault: received.denied === true ? 'denied' : 'upstream', why: received.why, answered };
   // An answer before the end of the request's body: nobody knows where the next request begins.
   if (!sent.complete) return { done: true, keepAlive: false, reusable };
   await sending;
@@ -99,24 +98,24 @@ interface Received {
   reusable: boolean;
   switched?: true;
   /** By the inspector */
-  refused?: true;
+  denied?: true;
   why?: string;
 }
 
 async function receive(input: ExchangeInput): Promise<Received> {
-  const { client, head: request, answers } = input;
+  const { client, head: request, upstreamReader } = input;
   const head = await receiveHead(input);
   if (typeof head === 'string') return { ...FAILED, why: head };
-  const change = input.change?.(head) ?? { fields: head.fields };
-  if (change.refusal !== undefined) return { ...FAILED, refused: true, why: change.refusal };
-  const shown = { ...head, words: change.words ?? head.words, fields: change.fields };
+  const change = input.change?.(head) ?? { headers: head.headers };
+  if (change.denial !== undefined) return { ...FAILED, denied: true, why: change.denial };
+  const shown = { ...head, reasonPhrase: change.reasonPhrase ?? head.reasonPhrase, headers: change.headers };
   if (input.upgrade !== undefined && head.status < 300) {
     if (head.status !== 101 && input.upgrade.only)
       return { ...FAILED, why: `the upgrade was answered with ${head.status}` };
     await writeAll(client, [clientHead(shown, false)]);
     return { answered: true, keepAlive: false, reusable: false, switched: true };
   }
-  const frame = change.body === undefined ? head.body : framingAnew(head.body, request);
+  const frame = change.body === undefined ? head.body : reframed(head.body, request);
   const keepAlive = request.keepAlive && frame.kind !== 'end';
   const sent = clientHead({ ...shown, body: frame }, keepAlive);
   const body = new BodyReader(head.body, { payload: change.body !== undefined });
@@ -124,7 +123,7 @@ async function receive(input: ExchangeInput): Promise<Received> {
   const why = await receiveBody(input, body, sink);
   if (why === undefined) await sink.end();
   // What came behind the answer answers nothing that was asked.
-  const reusable = head.reusable && head.body.kind !== 'end' && answers.held.length === 0;
+  const reusable = head.reusable && head.body.kind !== 'end' && upstreamReader.buffered.length === 0;
   return { answered: sink.begun, keepAlive, reusable, ...(why === undefined ? {} : { why }) };
 }
 
@@ -139,28 +138,28 @@ interface Answering {
 
 /** The head waits for nothing: it goes out now, or with what is there of the body. */
 async function sinkFor(
-  { client, answers }: ExchangeInput,
+  { client, upstreamReader }: ExchangeInput,
   { sent, frame, change, alone }: Answering,
 ): Promise<BodySink> {
   if (change === undefined) {
     const sink = plainSink(client, sent);
-    if (alone || answers.held.length === 0) await sink.write([]);
+    if (alone || upstreamReader.buffered.length === 0) await sink.write([]);
     return sink;
   }
   await writeAll(client, [sent]);
-  return changedSink(client, change, frame);
+  return transformSink(client, change, frame);
 }
 
 /** A string says what is wrong. */
 async function receiveBody(input: ExchangeInput, body: BodyReader, sink: BodySink): Promise<string | undefined> {
-  const { client, upstream, answers, meters } = input;
+  const { client, upstream, upstreamReader, meters } = input;
   while (!body.done) {
-    const chunk = await answers.chunk();
+    const chunk = await upstreamReader.chunk();
     if (client.destroyed) return undefined;
     if (chunk === undefined) return body.mayEnd && !upstream.errored ? undefined : 'the answer was cut short';
     const part = body.read(chunk);
     if (typeof part === 'string') return part;
-    answers.giveBack(part.rest);
+    upstreamReader.unshift(part.rest);
     await sink.write(part.out);
     await meters.down.spend(chunk.length);
   }
@@ -168,20 +167,26 @@ async function receiveBody(input: ExchangeInput, body: BodyReader, sink: BodySin
 }
 
 /** The final head; interim ones are passed on. A string says what is wrong. */
-async function receiveHead({ answers, head, client, upgrade, change }: ExchangeInput): Promise<ResponseHead | string> {
+async function receiveHead({
+  upstreamReader,
+  head,
+  client,
+  upgrade,
+  change,
+}: ExchangeInput): Promise<ResponseHead | string> {
   for (let seen = 0; ; ) {
-    const parsed = parseResponseHead(answers.held, head, { seen, upgrade: upgrade?.accepts });
+    const parsed = parseResponseHead(upstreamReader.buffered, head, { seen, upgrade: upgrade?.accepts });
     if (parsed === 'more') {
-      seen = answers.held.length;
-      if (!(await answers.more())) return CLOSED;
+      seen = upstreamReader.buffered.length;
+      if (!(await upstreamReader.more())) return CLOSED;
     } else {
       if ('bad' in parsed) return parsed.bad;
-      answers.consume(parsed.bytes);
+      upstreamReader.consume(parsed.bytes);
       seen = 0;
       if (!parsed.head.interim) return parsed.head;
       // Nobody looks at what an interim head says: its number goes on, in the usual words.
-      const words = STATUS_CODES[parsed.head.status] ?? '';
-      const interim = change === undefined ? parsed.head : { ...parsed.head, words, fields: [] };
+      const reasonPhrase = STATUS_CODES[parsed.head.status] ?? '';
+      const interim = change === undefined ? parsed.head : { ...parsed.head, reasonPhrase, headers: [] };
       if (head.version === '1.1') await writeAll(client, [clientHead(interim, true)]);
     }
   }

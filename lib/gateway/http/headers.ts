@@ -2,9 +2,9 @@
 
 export const HEAD_MAX = 64 * 1024;
 /** More are no use to anybody, and each is looked at many times */
-export const FIELDS_MAX = 500;
+export const HEADERS_MAX = 500;
 
-export type Field = [name: string, value: string];
+export type Header = [name: string, value: string];
 
 /** How many bytes of body follow a head. `end`: until the connection ends, of a response only */
 export type Framing = { kind: 'none' } | { kind: 'length'; bytes: number } | { kind: 'chunked' } | { kind: 'end' };
@@ -36,9 +36,9 @@ function badBytes(region: Buffer, isStart: boolean): string | undefined {
 }
 
 /** A string says what is wrong. Folded lines and a space before the colon are malformed. */
-export function parseFields(lines: string[]): Field[] | string {
-  if (lines.length > FIELDS_MAX) return `more than ${FIELDS_MAX} header fields`;
-  const fields: Field[] = [];
+export function parseHeaders(lines: string[]): Header[] | string {
+  if (lines.length > HEADERS_MAX) return `more than ${HEADERS_MAX} header fields`;
+  const headers: Header[] = [];
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0));
@@ -46,29 +46,29 @@ export function parseFields(lines: string[]): Field[] | string {
     const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
     if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 'a control character in a header field';
-    fields.push([name, value]);
+    headers.push([name, value]);
   }
-  return fields;
+  return headers;
 }
 
-export function valuesOf(fields: Field[], name: string): string[] {
-  return fields.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
+export function valuesOf(headers: Header[], name: string): string[] {
+  return headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
 }
 
 /** The members of a comma-separated field, in lower case. */
-export function listOf(fields: Field[], name: string): string[] {
-  return valuesOf(fields, name)
+export function listOf(headers: Header[], name: string): string[] {
+  return valuesOf(headers, name)
     .flatMap((value) => value.toLowerCase().split(','))
     .map((member) => member.trim());
 }
 
 /** Undefined: neither Content-Length nor Transfer-Encoding. A string says what is wrong. */
-export function framingOf(fields: Field[]): Framing | undefined | string {
+export function framingOf(headers: Header[]): Framing | undefined | string {
   // Where fields become variables, an underscore is a hyphen.
-  const twin = fields.find(([name]) => /^(content_length|transfer_encoding)$/i.test(name));
+  const twin = headers.find(([name]) => /^(content_length|transfer_encoding)$/i.test(name));
   if (twin !== undefined) return `${twin[0]}, which may be read as framing`;
-  const encodings = valuesOf(fields, 'transfer-encoding');
-  const lengths = valuesOf(fields, 'content-length');
+  const encodings = valuesOf(headers, 'transfer-encoding');
+  const lengths = valuesOf(headers, 'content-length');
   if (encodings.length > 0 && lengths.length > 0) return 'both Content-Length and Transfer-Encoding';
   if (encodings.length > 0)
     return encodings.length === 1 && encodings[0]?.toLowerCase() === 'chunked'
@@ -93,18 +93,18 @@ const HOP_BY_HOP = [
 ];
 
 /** Without what belongs to one connection: the usual fields, those that Connection nominates, and the framing. */
-export function endToEnd(fields: Field[]): Field[] {
-  const dropped = new Set([...HOP_BY_HOP, ...listOf(fields, 'connection'), 'content-length', 'transfer-encoding']);
-  return fields.filter(([name]) => !dropped.has(name.toLowerCase()));
+export function endToEnd(headers: Header[]): Header[] {
+  const dropped = new Set([...HOP_BY_HOP, ...listOf(headers, 'connection'), 'content-length', 'transfer-encoding']);
+  return headers.filter(([name]) => !dropped.has(name.toLowerCase()));
 }
 
 /** Our own words for the framing of what we send. */
-export function framingField(framing: Framing): Field[] {
+export function framingHeader(framing: Framing): Header[] {
   if (framing.kind === 'chunked') return [['Transfer-Encoding', 'chunked']];
   return framing.kind === 'length' ? [['Content-Length', String(framing.bytes)]] : [];
 }
 
 /** Latin-1, as it was read, so that every byte stays the same. */
-export function headBytes(line: string, fields: Field[]): Buffer {
-  return Buffer.from(`${line}\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`, 'latin1');
+export function headBytes(line: string, headers: Header[]): Buffer {
+  return Buffer.from(`${line}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`, 'latin1');
 }

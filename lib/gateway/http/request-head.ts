@@ -2,13 +2,13 @@
 import { authorityOf, type Endpoint, parseAuthority } from '../address/canonical-host.ts';
 import {
   endToEnd,
-  type Field,
   type Framing,
-  framingField,
+  framingHeader,
   framingOf,
+  type Header,
   headBytes,
   listOf,
-  parseFields,
+  parseHeaders,
   splitHead,
   TOKEN,
   valuesOf,
@@ -20,7 +20,7 @@ export interface RequestHead {
   target: string;
   endpoint: Endpoint;
   version: '1.0' | '1.1';
-  fields: Field[];
+  headers: Header[];
   body: Framing;
   /** The client would send another request on this connection */
   keepAlive: boolean;
@@ -58,32 +58,32 @@ function headParser(form: Form): HeadParser {
     const split = splitHead(buffer, seen);
     if (split === 'more' || 'bad' in split) return split;
     const [line = '', ...lines] = split.lines;
-    const fields = parseFields(lines);
-    if (typeof fields === 'string') return { bad: fields };
-    const head = parseRequest(line, fields, form);
+    const headers = parseHeaders(lines);
+    if (typeof headers === 'string') return { bad: headers };
+    const head = parseRequest(line, headers, form);
     if (typeof head === 'string') return { bad: head };
     return 'bad' in head ? head : { head, bytes: split.bytes };
   };
 }
 
-function parseRequest(line: string, fields: Field[], form: Form): RequestHead | Bad | string {
+function parseRequest(line: string, headers: Header[], form: Form): RequestHead | Bad | string {
   const [method = '', target = '', versionText = '', ...more] = line.split(' ');
   if (more.length > 0 || !TOKEN.test(method) || !/^[\x21-\x7e]+$/.test(target)) return 'a malformed request line';
   const version = versionText === 'HTTP/1.1' ? '1.1' : versionText === 'HTTP/1.0' ? '1.0' : undefined;
   if (version === undefined) return 'not HTTP/1.1';
-  if (listOf(fields, 'upgrade').some((protocol) => protocol.startsWith('h2c'))) return 'an upgrade to h2c';
-  if (listOf(fields, 'te').some((coding) => coding.startsWith('chunked'))) return 'chunked in TE';
-  const body: Framing | string = framingOf(fields) ?? { kind: 'none' };
+  if (listOf(headers, 'upgrade').some((protocol) => protocol.startsWith('h2c'))) return 'an upgrade to h2c';
+  if (listOf(headers, 'te').some((coding) => coding.startsWith('chunked'))) return 'chunked in TE';
+  const body: Framing | string = framingOf(headers) ?? { kind: 'none' };
   if (typeof body === 'string') return body;
   if (body.kind === 'chunked' && version === '1.0') return 'chunked in HTTP/1.0';
-  const hosts = valuesOf(fields, 'host');
+  const hosts = valuesOf(headers, 'host');
   if (hosts.length > 1) return 'more than one Host';
   if (hosts.length === 0 && version === '1.1') return 'no Host';
-  const connection = [...listOf(fields, 'connection'), ...listOf(fields, 'proxy-connection')];
+  const connection = [...listOf(headers, 'connection'), ...listOf(headers, 'proxy-connection')];
   const common: Common = {
     method,
     version,
-    fields,
+    headers,
     body,
     keepAlive: version === '1.1' && !connection.includes('close'),
   };
@@ -148,7 +148,7 @@ export interface UpstreamForm {
   /** Default: one request a connection */
   keepAlive?: boolean;
   /** Instead of what the client sent, less what belongs to its connection */
-  fields?: Field[];
+  headers?: Header[];
   /** Asks for another protocol */
   upgrade?: string;
 }
@@ -159,13 +159,13 @@ export function upstreamHead(head: RequestHead, form: UpstreamForm = {}): Buffer
   const full = authorityOf(head.endpoint);
   const authority = head.endpoint.port === usualPort ? full.slice(0, -`:${usualPort}`.length) : full;
   const target = proxy === undefined ? head.target : `http://${authority}${head.target}`;
-  const login: Field[] = proxy?.authorization === undefined ? [] : [['Proxy-Authorization', proxy.authorization]];
+  const login: Header[] = proxy?.authorization === undefined ? [] : [['Proxy-Authorization', proxy.authorization]];
   return headBytes(`${head.method} ${target} HTTP/${head.version}`, [
     ['Host', authority],
-    ...(form.fields ?? endToEnd(head.fields)).filter(([name]) => name.toLowerCase() !== 'host'),
+    ...(form.headers ?? endToEnd(head.headers)).filter(([name]) => name.toLowerCase() !== 'host'),
     ...login,
-    ...framingField(head.body),
-    ...(upgrade === undefined ? [] : [['Upgrade', upgrade] satisfies Field]),
+    ...framingHeader(head.body),
+    ...(upgrade === undefined ? [] : [['Upgrade', upgrade] satisfies Header]),
     ['Connection', upgrade !== undefined ? 'upgrade' : form.keepAlive ? 'keep-alive' : 'close'],
   ]);
 }

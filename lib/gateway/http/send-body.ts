@@ -4,26 +4,26 @@ import type { Meter } from '../limits/meter.ts';
 import { BodyReader } from './body.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { Framing } from './headers.ts';
-import type { Refusal } from './inspector.ts';
+import type { InspectorDenial } from './inspector.ts';
 import { writeAll } from './socket-write.ts';
 
-export interface BodyWay {
+export interface SentBody {
   /** Of the client, right behind the head */
   reader: ByteReader;
   framing: Framing;
   upstream: Socket;
   meter: Meter;
   /** Read whole before */
-  held?: Buffer | undefined;
-  watch?: ((part: Buffer) => Refusal | undefined) | undefined;
+  buffered?: Buffer | undefined;
+  watch?: ((part: Buffer) => InspectorDenial | undefined) | undefined;
 }
 
 /** `gone`: one side has left. A string says what is wrong with it. */
-export async function sendBody(way: BodyWay): Promise<'complete' | 'gone' | string | Refusal> {
-  const { reader, framing, upstream, meter, held, watch } = way;
-  if (held !== undefined) {
-    await writeAll(upstream, [held]);
-    await meter.spend(held.length);
+export async function sendBody(way: SentBody): Promise<'complete' | 'gone' | string | InspectorDenial> {
+  const { reader, framing, upstream, meter, buffered, watch } = way;
+  if (buffered !== undefined) {
+    await writeAll(upstream, [buffered]);
+    await meter.spend(buffered.length);
     return 'complete';
   }
   // What is watched is the payload: the sizes of chunks between would hide a word.
@@ -37,10 +37,10 @@ export async function sendBody(way: BodyWay): Promise<'complete' | 'gone' | stri
     }
     const part = body.read(chunk);
     if (typeof part === 'string') return part;
-    reader.giveBack(part.rest);
+    reader.unshift(part.rest);
     for (const piece of part.out) {
-      const refusal = watch?.(piece);
-      if (refusal !== undefined) return refusal;
+      const denial = watch?.(piece);
+      if (denial !== undefined) return denial;
     }
     await writeAll(upstream, chunked ? part.out.flatMap(framed) : part.out);
     await meter.spend(chunk.length);

@@ -48,7 +48,7 @@ export interface Meters {
 }
 
 /** The sockets' own pipe, held up where the meter says so: without a limit it costs one call a chunk. */
-export function carry(source: Socket, target: Writable, meter: Meter): void {
+export function pipeMetered(source: Socket, target: Writable, meter: Meter): void {
   source.pipe(target);
   source.on('data', (chunk: Buffer) => {
     const wait = meter.spend(chunk.length);

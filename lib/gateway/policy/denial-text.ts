@@ -4,7 +4,7 @@ import { authorityOf } from '../address/canonical-host.ts';
 import { headBytes } from '../http/headers.ts';
 import type { Verdict } from './policy.ts';
 
-const WORDS: Record<number, string> = {
+const REASON_PHRASES: Record<number, string> = {
   400: 'Bad Request',
   // Some programs show nothing else: apt, and many with a proxy.
   403: 'Forbidden by sbx',
@@ -14,7 +14,7 @@ const WORDS: Record<number, string> = {
   503: 'Service Unavailable',
 };
 
-export interface Answer {
+export interface PlainResponse {
   status: number;
   text: string;
   /** The connection may go on after it */
@@ -23,9 +23,9 @@ export interface Answer {
   bodiless?: boolean;
 }
 
-export function answer({ status, text, keepAlive = false, bodiless = false }: Answer): Buffer {
+export function plainResponse({ status, text, keepAlive = false, bodiless = false }: PlainResponse): Buffer {
   const body = Buffer.from(`${text}\n`);
-  const head = headBytes(`HTTP/1.1 ${status} ${WORDS[status] ?? 'Error'}`, [
+  const head = headBytes(`HTTP/1.1 ${status} ${REASON_PHRASES[status] ?? 'Error'}`, [
     ['Content-Type', 'text/plain; charset=utf-8'],
     ['Content-Length', String(body.length)],
     ...(status === 403 ? [['x-sbx-denied', '1'] as [string, string]] : []),
@@ -35,11 +35,11 @@ export function answer({ status, text, keepAlive = false, bodiless = false }: An
 }
 
 export function denialText(endpoint: Endpoint, verdict: Verdict): string {
-  return `sbx: ${authorityOf(endpoint)} is denied: ${verdict.detail}.\n${cureFor(endpoint, verdict)}`;
+  return `sbx: ${authorityOf(endpoint)} is denied: ${verdict.detail}.\n${fixFor(endpoint, verdict)}`;
 }
 
 /** What the person does to allow it; the sandbox cannot do so by itself. */
-export function cureFor(endpoint: Endpoint, verdict: Verdict): string {
+export function fixFor(endpoint: Endpoint, verdict: Verdict): string {
   const entry = entryFor(endpoint);
   const { rule } = verdict;
   const place = rule?.file === undefined ? '[network] of sandbox.toml' : `${rule.file}:${rule.line ?? 1}`;

@@ -1,7 +1,7 @@
 /** `sbx net check`: the verdict on an address, offline, by the very code that decides. Pure. */
 
 import { type Endpoint, parseAuthority } from '../address/canonical-host.ts';
-import { cureFor } from './denial-text.ts';
+import { fixFor } from './denial-text.ts';
 import { decide, decideAddress, decideRequest, type Policy, readsRequests, type Verdict } from './policy.ts';
 
 export interface Explanation extends Verdict {
@@ -28,7 +28,7 @@ export function checkUrl(policy: Policy, text: string, method = 'GET'): Explanat
       ? decideRequest(policy, endpoint, { method, target }, byAddress)
       : byAddress;
   const unsaid = target === undefined && readsRequests(policy, endpoint);
-  const hint = verdict.allow ? (unsaid ? UNSAID : allowedHint(endpoint, byName)) : cureFor(endpoint, verdict);
+  const hint = verdict.allow ? (unsaid ? UNSAID : allowedHint(endpoint, byName)) : fixFor(endpoint, verdict);
   return { ...verdict, host: endpoint.host, port: endpoint.port, hint };
 }
 

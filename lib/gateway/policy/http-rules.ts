@@ -1,7 +1,7 @@
 /** Rules by method and path: they narrow a host that is allowed already. Pure. */
 import { SbxError } from '../../errors.ts';
 import type { Endpoint } from '../address/canonical-host.ts';
-import type { Field } from '../http/headers.ts';
+import type { Header } from '../http/headers.ts';
 import { ambiguityOf, coversPath, type PathPattern, parsePathPattern } from './path-pattern.ts';
 import { coversAddress, coversName, type Pattern, parsePattern } from './pattern.ts';
 import type { HttpPolicyRule } from './types.ts';
@@ -20,7 +20,7 @@ export interface RequestLine {
   /** Path and query, exactly as sent */
   target: string;
   /** Of a real request */
-  fields?: readonly Field[];
+  headers?: readonly Header[];
 }
 
 export type LineVerdict =
@@ -52,14 +52,14 @@ export function httpRulesFor(rules: readonly HttpRule[], { host, port, kind }: E
 /** `rules`: those of the host, at least one. */
 export function decideLine(
   rules: readonly HttpRule[],
-  { method, target, fields = [] }: RequestLine,
+  { method, target, headers = [] }: RequestLine,
 ): LineVerdict | undefined {
   const [first] = rules;
   if (first === undefined) return undefined;
   const path = target.split('?', 1)[0] ?? '';
   const byPath = rules.some(({ paths }) => paths.length > 0);
   const narrows = byPath || rules.some(({ methods }) => methods.size > 0);
-  const unclear = (byPath ? ambiguityOf(path) : undefined) ?? (narrows ? overrideIn(fields) : undefined);
+  const unclear = (byPath ? ambiguityOf(path) : undefined) ?? (narrows ? overrideIn(headers) : undefined);
   if (unclear !== undefined) return { kind: 'ambiguous', detail: unclear, rule: first.rule };
   const allowed = rules.find(
     ({ methods, paths }) =>
@@ -79,9 +79,9 @@ const OVERRIDES = new Set([
   'x-rewrite-url',
 ]);
 
-function overrideIn(fields: readonly Field[]): string | undefined {
+function overrideIn(headers: readonly Header[]): string | undefined {
   // Where fields become variables, an underscore is a hyphen.
-  const found = fields.find(([name]) => OVERRIDES.has(name.toLowerCase().replaceAll('_', '-')));
+  const found = headers.find(([name]) => OVERRIDES.has(name.toLowerCase().replaceAll('_', '-')));
   return found === undefined ? undefined : `${found[0]}, which may stand for another method or path,`;
 }
 

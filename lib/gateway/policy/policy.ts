@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { SbxError } from '../../errors.ts';
 import type { Endpoint } from '../address/canonical-host.ts';
-import { type Refusal, refusedAddress } from '../address/private-ranges.ts';
+import { type AddressDenial, addressDenial } from '../address/private-ranges.ts';
 import {
   compileHttpRule,
   decideLine,
@@ -95,7 +95,7 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
     ({ pattern }) =>
       onPort(pattern, port, 'deny') && (kind === 'name' ? coversName(pattern, host) : touchesAddress(pattern, host)),
   );
-  if (denied !== undefined) return denial(denied.rule, `denied by the rule ${textOf(denied.rule)}`);
+  if (denied !== undefined) return deniedByRule(denied.rule, `denied by the rule ${textOf(denied.rule)}`);
   const allowed = policy.allow.filter(
     ({ rule, pattern }) =>
       onPort(pattern, port, 'allow') &&
@@ -153,30 +153,33 @@ export interface AddressQuestion {
 export function decideAddress(policy: Policy, { verdict, address, port, own }: AddressQuestion): Verdict {
   const denied = policy.deny.find(({ pattern }) => onPort(pattern, port, 'deny') && touchesAddress(pattern, address));
   if (denied !== undefined)
-    return { ...denial(denied.rule, `its address ${address} is denied by the rule ${textOf(denied.rule)}`), address };
+    return {
+      ...deniedByRule(denied.rule, `its address ${address} is denied by the rule ${textOf(denied.rule)}`),
+      address,
+    };
   if (verdict.rule?.trusted === true) return verdict;
-  const refusal = refusedAddress(address, own);
-  if (refusal === undefined) return verdict;
+  const denial = addressDenial(address, own);
+  if (denial === undefined) return verdict;
   const opened = policy.allow.some(
     ({ rule, pattern }) =>
-      onPort(pattern, port, 'allow') && coversAddress(pattern, address) && means(pattern, refusal) && holds(rule),
+      onPort(pattern, port, 'allow') && coversAddress(pattern, address) && means(pattern, denial) && holds(rule),
   );
   if (opened) return verdict;
   return {
     allow: false,
     reason: 'private-address',
-    detail: `its address ${address} is ${refusal.what}`,
+    detail: `its address ${address} is ${denial.what}`,
     address,
     ...(verdict.rule === undefined ? {} : { rule: verdict.rule }),
   };
 }
 
 /** `0.0.0.0/0` does not mean the host's loopback: the rule must name the address, or a block inside its range. */
-function means({ match }: Pattern, refusal: Refusal): boolean {
+function means({ match }: Pattern, denial: AddressDenial): boolean {
   if (match.kind !== 'cidr') return false;
   if (isSingle(match)) return true;
-  if (refusal.kind !== 'range') return false;
-  return endsOf(match).every((end) => refusedAddress(end, [])?.range === refusal.range);
+  if (denial.kind !== 'range') return false;
+  return endsOf(match).every((end) => addressDenial(end, [])?.range === denial.range);
 }
 
 function onPort({ ports }: Pattern, port: number, list: 'allow' | 'deny'): boolean {
@@ -184,7 +187,7 @@ function onPort({ ports }: Pattern, port: number, list: 'allow' | 'deny'): boole
   return port >= ports.from && port <= ports.to;
 }
 
-function denial(rule: PolicyRule, detail: string): Verdict {
+function deniedByRule(rule: PolicyRule, detail: string): Verdict {
   return { allow: false, reason: 'deny-rule', detail, rule };
 }
 

@@ -4,7 +4,7 @@ import type { RequestLine } from '../policy/http-rules.ts';
 import { decide, decideAddress, decideRequest, type Policy, readsRequests, type Verdict } from '../policy/policy.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import type { Resolver } from '../upstream/resolver.ts';
-import type { Controls } from './enforcement.ts';
+import type { Enforcement } from './enforcement.ts';
 
 export interface Admission {
   verdict: Verdict;
@@ -23,7 +23,7 @@ export interface AdmissionQuestion {
   policy: () => Policy;
   resolver: Resolver;
   dialer: Dialer;
-  controls: Controls;
+  enforcement: Enforcement;
 }
 
 /** @throws when the name has no address */
@@ -55,19 +55,19 @@ export function admitKnown(question: AdmissionQuestion, addresses: string[]): Ad
     : { verdict: refused, addresses: [], policy };
 }
 
-function byName({ policy, endpoint, purpose, controls }: AdmissionQuestion): Verdict {
-  return controls.policy
+function byName({ policy, endpoint, purpose, enforcement }: AdmissionQuestion): Verdict {
+  return enforcement.policy
     ? decide(policy(), endpoint, purpose)
     : { allow: true, reason: 'rule', detail: 'the control is off' };
 }
 
 /** Last, since the rule that allowed the name speaks for its addresses. */
-function byLine({ policy, endpoint, line, controls }: AdmissionQuestion, verdict: Verdict): Verdict {
-  return line === undefined || !controls.httpRules ? verdict : decideRequest(policy(), endpoint, line, verdict);
+function byLine({ policy, endpoint, line, enforcement }: AdmissionQuestion, verdict: Verdict): Verdict {
+  return line === undefined || !enforcement.httpRules ? verdict : decideRequest(policy(), endpoint, line, verdict);
 }
 
 function byAddress(question: AdmissionQuestion, verdict: Verdict, addresses: string[]): Verdict | undefined {
-  if (!question.controls.addressCheck) return undefined;
+  if (!question.enforcement.addressCheck) return undefined;
   const own = question.resolver.ownAddresses();
   const { port } = question.endpoint;
   return addresses

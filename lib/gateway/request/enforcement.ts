@@ -1,7 +1,7 @@
 /** Each control of a door can be switched off by the test that proves it, and by nothing else: no setting leads here. */
 import { parseRequestHead } from '../http/request-head.ts';
 
-export interface Controls {
+export interface Enforcement {
   /** Strict parsing of heads */
   parseHead: typeof parseRequestHead;
   /** Nothing is allowed without a rule, deny rules win */
@@ -26,7 +26,7 @@ export interface Controls {
   recheck: boolean;
 }
 
-export const ALL_CONTROLS: Controls = {
+export const FULL_ENFORCEMENT: Enforcement = {
   parseHead: parseRequestHead,
   policy: true,
   addressCheck: true,
@@ -41,7 +41,7 @@ export const ALL_CONTROLS: Controls = {
 };
 
 /** Of the credentials, by the same rule. */
-export interface InjectionControls {
+export interface CredentialEnforcement {
   /** A stand-in opens nothing where it does not belong */
   placeholders: boolean;
   /** The guest's own logins are taken away where a secret is put in */
@@ -58,7 +58,7 @@ export interface InjectionControls {
   encoding: boolean;
 }
 
-export const ALL_INJECTION_CONTROLS: InjectionControls = {
+export const FULL_CREDENTIAL_ENFORCEMENT: CredentialEnforcement = {
   placeholders: true,
   strip: true,
   mask: true,

@@ -61,23 +61,23 @@ export function createHelloWatch(host: string): HelloWatch {
     over: false,
     hellos: 0,
     server: Buffer.alloc(0),
-    held: Buffer.alloc(0),
+    buffered: Buffer.alloc(0),
     message: Buffer.alloc(0),
     skip: 0,
   };
   /** What the records of handshakes hold, once they are whole; others are passed over. */
   const takeRecord = (): boolean => {
-    const { held } = state;
-    if (held.length < RECORD_HEADER) return false;
-    const end = RECORD_HEADER + held.readUInt16BE(3);
-    if (held[0] !== HANDSHAKE) {
-      state.skip = Math.max(0, end - held.length);
-      state.held = held.subarray(end);
+    const { buffered } = state;
+    if (buffered.length < RECORD_HEADER) return false;
+    const end = RECORD_HEADER + buffered.readUInt16BE(3);
+    if (buffered[0] !== HANDSHAKE) {
+      state.skip = Math.max(0, end - buffered.length);
+      state.buffered = buffered.subarray(end);
       return true;
     }
-    if (held.length < end) return false;
-    state.message = Buffer.concat([state.message, held.subarray(RECORD_HEADER, end)]);
-    state.held = held.subarray(end);
+    if (buffered.length < end) return false;
+    state.message = Buffer.concat([state.message, buffered.subarray(RECORD_HEADER, end)]);
+    state.buffered = buffered.subarray(end);
     return true;
   };
   const takeHello = (): string | undefined => {
@@ -103,7 +103,7 @@ export function createHelloWatch(host: string): HelloWatch {
     client(bytes) {
       const from = Math.min(state.skip, bytes.length);
       state.skip -= from;
-      state.held = Buffer.concat([state.held, bytes.subarray(from)]);
+      state.buffered = Buffer.concat([state.buffered, bytes.subarray(from)]);
       while (!state.over && takeRecord()) {
         const why = state.message.length > 0 ? takeHello() : undefined;
         if (why !== undefined) return why;

@@ -32,7 +32,7 @@ async function readHello(reader: ByteReader, ms: number): Promise<Hello> {
   });
   try {
     for (let pieces = 1; ; pieces += 1) {
-      const found = hello.read(reader.held);
+      const found = hello.read(reader.buffered);
       if (found !== 'more') return found;
       if (pieces > HELLO_PIECES) return { bad: 'a ClientHello in too many pieces' };
       if (!(await Promise.race([reader.more(), late]))) return 'more';

@@ -12,7 +12,7 @@ export function secureClient(
 ): Promise<TLSSocket> {
   if (early.length > 0) client.unshift(early);
   const secure = new TLSSocket(client, { isServer: true, secureContext: context, ALPNProtocols: PROTOCOLS });
-  return shaken(secure, 'secure', ms);
+  return handshake(secure, 'secure', ms);
 }
 
 /** @throws when the certificate is not the host's, or is not trusted; what was done until then said nothing but the name. */
@@ -29,10 +29,10 @@ export function secureUpstream(
     ...(host.kind === 'address' ? {} : { servername: host.host }),
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host.host, certificate),
   });
-  return shaken(secure, 'secureConnect', ms);
+  return handshake(secure, 'secureConnect', ms);
 }
 
-function shaken(secure: TLSSocket, event: 'secure' | 'secureConnect', ms: number): Promise<TLSSocket> {
+function handshake(secure: TLSSocket, event: 'secure' | 'secureConnect', ms: number): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => secure.destroy(new Error('the TLS handshake was not complete in time')), ms);
     const fail = (error?: Error) => {

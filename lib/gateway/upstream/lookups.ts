@@ -5,7 +5,7 @@ import type { Resolver } from './resolver.ts';
 
 const RESOLVE_MS = 10_000;
 
-export function withFewLookups(resolver: Resolver, most: number): Resolver {
+export function limitLookups(resolver: Resolver, most: number): Resolver {
   const queue = new PQueue({ concurrency: most });
   return {
     ownAddresses: () => resolver.ownAddresses(),

@@ -43,7 +43,7 @@ export async function dialThrough(
 async function readAnswer(socket: Socket): Promise<string> {
   const reader = readBytes(socket);
   for (;;) {
-    const split = splitHead(reader.held);
+    const split = splitHead(reader.buffered);
     if (split !== 'more') {
       if ('bad' in split) throw new Error(`the host's proxy answers with ${split.bad}`);
       // Bytes of the target itself (a server that speaks first) go back to the front of the stream.

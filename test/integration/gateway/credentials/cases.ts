@@ -1,11 +1,11 @@
 /** The cases of the credentials as data: each with the control that it rests on. */
 import { expect } from 'vitest';
-import type { InjectionControls } from '../../../../lib/gateway/request/enforcement.ts';
+import type { CredentialEnforcement } from '../../../../lib/gateway/request/enforcement.ts';
 import { answering, type CredentialsOptions, type CredentialsRig, HOST, inPieces, OTHER, SECRET } from './rig.ts';
 
 export interface CredentialCase {
   name: string;
-  control: keyof InjectionControls;
+  control: keyof CredentialEnforcement;
   rig?: CredentialsOptions;
   /** Asserts all of it */
   run(rig: CredentialsRig): Promise<void>;
@@ -18,7 +18,7 @@ function denied(
   name: string,
   why: RegExp,
   ask: Ask,
-  control: keyof InjectionControls = 'placeholders',
+  control: keyof CredentialEnforcement = 'placeholders',
 ): CredentialCase {
   return {
     name,
@@ -40,7 +40,7 @@ function masked(
   name: string,
   serve: CredentialsOptions['serve'],
   gone: string,
-  control: keyof InjectionControls = 'mask',
+  control: keyof CredentialEnforcement = 'mask',
 ): CredentialCase {
   return {
     name,

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ALL_INJECTION_CONTROLS, type InjectionControls } from '../../../../lib/gateway/request/enforcement.ts';
+import {
+  type CredentialEnforcement,
+  FULL_CREDENTIAL_ENFORCEMENT,
+} from '../../../../lib/gateway/request/enforcement.ts';
 import { CASES } from './cases.ts';
 import { afterBody, answering, HOST, OAUTH, OTHER, SECRET, startCredentials } from './rig.ts';
 
@@ -11,8 +14,8 @@ describe('a request with or without a stand-in', () => {
 });
 
 describe('each control is what its cases rest on: switched off, they fail', () => {
-  const controls = Object.keys(ALL_INJECTION_CONTROLS) as (keyof InjectionControls)[];
-  for (const control of controls) {
+  const enforcement = Object.keys(FULL_CREDENTIAL_ENFORCEMENT) as (keyof CredentialEnforcement)[];
+  for (const control of enforcement) {
     const cases = CASES.filter((one) => one.control === control);
     test(`${control}: ${cases.length} cases`, async () => {
       expect(cases.length).toBeGreaterThan(0);
@@ -35,7 +38,7 @@ describe('33 what Connection nominates', () => {
   });
 
   test('switched off, it would go on', async () => {
-    await using one = await startCredentials({ controls: { hopByHop: false } });
+    await using one = await startCredentials({ enforcement: { hopByHop: false } });
     await one.ask(ask);
     expect(one.intercept.received()).toContain('X-Mine: 1');
   });
@@ -53,7 +56,7 @@ describe('46 a bad certificate of the upstream', () => {
   });
 
   test('switched off, the secret would go', async () => {
-    await using one = await startCredentials({ untrusted: true, controls: { upstreamCertificate: false } });
+    await using one = await startCredentials({ untrusted: true, enforcement: { upstreamCertificate: false } });
     await one.ask(`GET /v1\nx-api-key: ${one.mine.key}`);
     expect(one.intercept.received()).toContain(SECRET);
   });

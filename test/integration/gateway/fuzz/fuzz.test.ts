@@ -69,7 +69,7 @@ describe('whatever bytes a guest sends', () => {
     expect(records.filter(({ verdict }) => verdict === 'allow')).toHaveLength(rig.dials.length);
     expect(records.length).toBeGreaterThan(200);
     expect(await rig.ask(GET('http://api.ok.test/', 'Connection: close\r\n'))).toContain('200 OK');
-    while (rig.door.stats.flights > 0) await sleep(5);
+    while (rig.listener.stats.active > 0) await sleep(5);
   });
 });
 

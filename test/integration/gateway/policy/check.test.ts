@@ -74,7 +74,7 @@ test('net check says of a request what the door then does', async () => {
       fc.constantFrom('GET', 'POST'),
       async (input, name, at, target, method) => {
         const compiled = compilePolicy(input);
-        rig.door.setPolicy(compiled);
+        rig.listener.setPolicy(compiled);
         records.length = 0;
         const url = `http://${name}:${at}${target}`;
         await askAndLeave(await rig.client(), GET(url, 'Connection: close\r\n').replace('GET', method));
@@ -112,7 +112,7 @@ test('net check says of a tunnel what the door then does', async () => {
   await fc.assert(
     fc.asyncProperty(policy, host, port, async (input, name, at) => {
       const compiled = compilePolicy({ ...input, http: [] });
-      rig.door.setPolicy(compiled);
+      rig.listener.setPolicy(compiled);
       records.length = 0;
       await askAndLeave(await rig.client(), `${CONNECT(`${name}:${at}`)}no hello`);
       const said = checkUrl(compiled, `${name}:${at}`);

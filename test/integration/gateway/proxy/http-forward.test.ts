@@ -8,10 +8,10 @@ const URL_OK = 'http://api.ok.test/a?b=c';
 describe('plain HTTP', () => {
   test('goes on in origin form with our own Host, without what belongs to the connection or is nominated', async () => {
     await using rig = await startRig({ upstream: answering() });
-    const fields =
+    const headers =
       'Connection: Authorization, X-Api-Key, close\r\nAuthorization: Bearer x\r\nX-Api-Key: y\r\nX-Stays: \xe9z\r\n' +
       'Proxy-Authorization: Basic q\r\nProxy-Connection: keep-alive\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: websocket\r\n';
-    const text = await rig.ask(GET(URL_OK, fields, 'API.ok.test:80'));
+    const text = await rig.ask(GET(URL_OK, headers, 'API.ok.test:80'));
     expect(text).toBe('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
     expect(rig.received()).toBe(
       'GET /a?b=c HTTP/1.1\r\nHost: api.ok.test\r\nX-Stays: \xe9z\r\nConnection: close\r\n\r\n',
@@ -225,6 +225,6 @@ describe('plain HTTP', () => {
     await client.until('\r\n\r\n');
     client.socket.destroy();
     while (!gone) await sleep(5);
-    expect(rig.door.stats.flights).toBe(0);
+    expect(rig.listener.stats.active).toBe(0);
   });
 });

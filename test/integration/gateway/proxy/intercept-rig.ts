@@ -123,12 +123,12 @@ async function startTls(options: InterceptOptions, authority: Authority) {
 
 /** Answers each request without a body with the first line of it. */
 export function mirror(socket: Socket): void {
-  let held = '';
+  let buffered = '';
   socket.on('data', (bytes: Buffer) => {
-    held += bytes.toString('latin1');
-    for (let end = held.indexOf('\r\n\r\n'); end >= 0; end = held.indexOf('\r\n\r\n')) {
-      const line = held.slice(0, held.indexOf('\r\n'));
-      held = held.slice(end + 4);
+    buffered += bytes.toString('latin1');
+    for (let end = buffered.indexOf('\r\n\r\n'); end >= 0; end = buffered.indexOf('\r\n\r\n')) {
+      const line = buffered.slice(0, buffered.indexOf('\r\n'));
+      buffered = buffered.slice(end + 4);
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${line.length}\r\n\r\n${line}`);
     }
   });

@@ -138,7 +138,7 @@ describe('a host with rules by method and path', () => {
   });
 
   test('switched off, what they do not cover would arrive', async () => {
-    await using rig = await startRig({ policy: HTTP_POLICY, upstream: answering(), controls: { httpRules: false } });
+    await using rig = await startRig({ policy: HTTP_POLICY, upstream: answering(), enforcement: { httpRules: false } });
     expect(await rig.ask(GET('http://api.ok.test/v2', 'Connection: close\r\n'))).toMatch(/^HTTP\/1\.1 200/);
   });
 

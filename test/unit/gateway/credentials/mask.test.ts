@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formsOf } from '../../../../lib/gateway/credentials/encodings.ts';
+import { encodingsOf } from '../../../../lib/gateway/credentials/encodings.ts';
 import { createMask } from '../../../../lib/gateway/credentials/mask.ts';
 
 const SECRET = 'sk-REAL/with+odd"chars-0123456789';
 const PLACEHOLDER = 'sk-sbxplace'.padEnd(SECRET.length, '0');
-const FORMS = formsOf(SECRET, PLACEHOLDER);
+const FORMS = encodingsOf(SECRET, PLACEHOLDER);
 
 /** All of it through a mask, cut at these places. */
 function through(text: string, cuts: readonly number[], least?: number): string {
@@ -18,8 +18,8 @@ function through(text: string, cuts: readonly number[], least?: number): string 
 describe('forms of a secret', () => {
   test('each is shown exactly as long as it is', () => {
     for (const { text, shown } of FORMS) expect(shown).toHaveLength(text.length);
-    expect(formsOf('abc', undefined)).toEqual([]);
-    expect(formsOf('longenough', 'x')[0]).toEqual({ text: 'longenough', shown: '*'.repeat(10) });
+    expect(encodingsOf('abc', undefined)).toEqual([]);
+    expect(encodingsOf('longenough', 'x')[0]).toEqual({ text: 'longenough', shown: '*'.repeat(10) });
   });
 
   test('in base64 it is found wherever it begins, whatever stands around it', () => {
@@ -39,14 +39,14 @@ describe('forms of a secret', () => {
 
   test('a JSON text, an address, hex', () => {
     const mask = createMask(FORMS).replace;
-    const writings = [
+    const variants = [
       JSON.stringify(SECRET),
       JSON.stringify(SECRET).replaceAll('/', '\\/'),
       encodeURIComponent(SECRET),
       Buffer.from(SECRET).toString('hex'),
       Buffer.from(SECRET).toString('hex').toUpperCase(),
     ];
-    for (const writing of writings) expect(mask(writing)).not.toContain(writing.slice(4, -4));
+    for (const writing of variants) expect(mask(writing)).not.toContain(writing.slice(4, -4));
   });
 });
 

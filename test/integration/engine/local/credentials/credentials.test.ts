@@ -45,7 +45,7 @@ const message = (change: Partial<InspectedRequest>): InspectedRequest => ({
   port: 443,
   secure: true,
   target: '/',
-  fields: [],
+  headers: [],
   ...change,
 });
 const ask = (from: Credentials, id: string, change: Partial<InspectedRequest>) =>
@@ -75,11 +75,11 @@ test('after a restart of the daemon every sandbox’s stand-in is still known at
   const later = open(['a', 'b']);
   later.bind('a', SPEC);
   later.bind('b', SPEC);
-  expect(await ask(later, 'a', { fields: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
-    fields: expect.arrayContaining([['authorization', `Bearer ${KEY}`]]),
+  expect(await ask(later, 'a', { headers: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
+    headers: expect.arrayContaining([['authorization', `Bearer ${KEY}`]]),
   });
-  expect(await ask(later, 'b', { fields: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
-    refusal: { status: 403, reason: 'the stand-in of another sandbox' },
+  expect(await ask(later, 'b', { headers: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
+    denial: { status: 403, reason: 'the stand-in of another sandbox' },
   });
 });
 
@@ -95,19 +95,26 @@ test('logins outlive the daemon, are this sandbox’s alone, and go with it', as
   credentials.bind('a', SPEC);
   const inspector = credentials.inspector('a');
   const token = 'REALtoken0123456789abcdef';
-  const fields: [string, string][] = [['Content-Type', 'application/json']];
-  const { body } = inspector.response({ host: 'api.test', port: 443, status: 200, words: 'OK', fields, hasBody: true });
+  const headers: [string, string][] = [['Content-Type', 'application/json']];
+  const { body } = inspector.response({
+    host: 'api.test',
+    port: 443,
+    status: 200,
+    reasonPhrase: 'OK',
+    headers,
+    hasBody: true,
+  });
   body?.end(JSON.stringify({ access_token: token }));
   let text = '';
   for await (const part of body ?? []) text += String(part);
   const { access_token: placeholder } = JSON.parse(text) as { access_token: string };
   expect(placeholder).not.toBe(token);
   const login: [string, string][] = [['Authorization', `Bearer ${placeholder}`]];
-  const settled = { fields: expect.arrayContaining([['Authorization', `Bearer ${token}`]]) };
+  const settled = { headers: expect.arrayContaining([['Authorization', `Bearer ${token}`]]) };
   await expect.poll(() => readFileSync(home.secrets.values, 'utf8')).toContain(token);
   const later = open(['a']);
   later.bind('a', SPEC);
-  expect(await ask(later, 'a', { fields: login })).toMatchObject(settled);
+  expect(await ask(later, 'a', { headers: login })).toMatchObject(settled);
   await later.forget('a');
   expect(readFileSync(home.secrets.values, 'utf8')).not.toContain(token);
 });
@@ -119,6 +126,6 @@ test('a command that fails says why inside, and nothing of what it printed', asy
   credentials.bind('a', SPEC);
   const answer = await ask(credentials, 'a', {});
   expect(JSON.stringify(answer)).not.toContain('REAL');
-  expect(answer).toMatchObject({ refusal: { status: 502, text: expect.stringMatching(/it ended with 7/) } });
+  expect(answer).toMatchObject({ denial: { status: 502, text: expect.stringMatching(/it ended with 7/) } });
   expect(await placeholderOf(credentials, 'a')).toMatch(/sbxplace/);
 });
