@@ -1,4 +1,4 @@
-/** All doors of a process, by sandbox. A policy that does not compile never opens anything. */
+/** Keeps the egress proxy of each sandbox of this process; a policy that does not compile never allows anything. */
 import type { SecureContext } from 'node:tls';
 import { openAudit } from './audit/audit.ts';
 import type { Inspector } from './http/inspector.ts';
@@ -15,7 +15,7 @@ import { type Resolver, systemResolver } from './upstream/resolver.ts';
 export interface ListenerRequest {
   socketPath: string;
   auditPath: string;
-  /** Of the sandbox's own certificate authority, made where there is none. Undefined: a door that cannot read requests */
+  /** File of the sandbox's certificate authority, created if missing. Undefined: requests cannot be intercepted */
   authorityPath?: string;
   policy: PolicyInput;
   inspector?: Inspector;
@@ -23,19 +23,19 @@ export interface ListenerRequest {
 
 export interface Gateway extends AsyncDisposable {
   /**
-   * Opens a door, or puts the policy of an open one into force.
-   * @throws SbxError `gateway` on a malformed policy: a new door then denies everything, an open one keeps its last policy.
+   * Opens a listener, or applies the policy to an open one.
+   * @throws SbxError `gateway` on a malformed policy: a new listener then denies everything, an open one keeps its last policy.
    */
   open(sandbox: string, request: ListenerRequest): Promise<void>;
-  /** In force at once. @throws SbxError `gateway` on a malformed policy; the last one stays in force. */
+  /** Takes effect at once. @throws SbxError `gateway` on a malformed policy; the last one stays in force. */
   update(sandbox: string, policy: PolicyInput): void;
-  /** No error when there is none */
+  /** No error if there is no listener */
   close(sandbox: string): Promise<void>;
   list(): string[];
-  /** Hash of the policy in force; undefined: the door is shut */
+  /** Hash of the policy in force; undefined: no open listener */
   hashOf(sandbox: string): string | undefined;
   statsOf(sandbox: string): ListenerStats | undefined;
-  /** The certificate that the sandbox is to trust, PEM; undefined: the door is shut */
+  /** The CA certificate for the sandbox to trust, PEM; undefined: no open listener */
   caOf(sandbox: string): string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** The credentials of one sandbox at its door: the guest's stand-ins come in, the secrets of the host go out, and never the other way. */
+/** Replaces placeholders with secrets on requests and masks secrets in responses. */
 
 import { valuesOf } from '../http/headers.ts';
 import type { Denied, InspectedRequest, Inspector, Passing } from '../http/inspector.ts';
@@ -11,7 +11,7 @@ import { changeAnswer, maskedStream } from './response.ts';
 import { bound, type CredentialState, type CredentialsInput, hostsOf } from './state.ts';
 import { watchStream } from './watch-stream.ts';
 
-/** Bodies up to here are looked at before anything is dialled */
+/** Bodies up to this size, in bytes, are checked before the dial */
 const BODY_MAX = 256 * 1024;
 
 export function credentialInspector(input: CredentialsInput): Inspector {
@@ -58,7 +58,7 @@ function denialOfFound(state: CredentialState, { host, port, secure }: Inspected
   return denialOfMisuse({ found, host: shortHost(`${host}:${port}`), hosts, secure });
 }
 
-/** A login stands in its header; a token may also be sent where it is exchanged for another one. */
+/** A placeholder belongs in a login header; a token also in a body that exchanges it. */
 function belongs(
   state: CredentialState,
   { host, port, secure, method, headers }: InspectedRequest,

@@ -1,4 +1,4 @@
-/** The logins of a request to a host with a credential: the guest's own go, the real one comes. */
+/** Removes the guest's own logins from a request and injects the real one. */
 
 import { type Header, valuesOf } from '../http/headers.ts';
 import type { Denied, InspectedRequest, Passing } from '../http/inspector.ts';
@@ -9,7 +9,7 @@ import { bodyKindOf, encodedFor } from './oauth-tokens.ts';
 import type { Placeholder } from './placeholder-book.ts';
 import { type CredentialState, placeholderOf, remember } from './state.ts';
 
-/** Where logins stand, whatever the API is. With a credential of the host in force, none of the guest's own goes on. */
+/** Login headers of any API: removed from requests to a host with a credential. */
 const LOGINS = [
   'authorization',
   'proxy-authorization',
@@ -45,7 +45,7 @@ export async function withSecrets(
   const own = tokens.length > 0 ? withTokens(message.headers, logins, tokens) : [];
   const headers: Header[] = [
     ...plain,
-    // What comes encoded could not be masked.
+    // A compressed response could not be masked.
     ['Accept-Encoding', 'identity'],
     ...own,
     ...chosen.map(({ binding, value }): Header => [binding.header, headerValue(binding.format, value)]),

@@ -1,27 +1,27 @@
-/** Replaces forms of secrets in texts and streams, also where a chunk ends in the middle of one. Pure but for its own state. */
+/** Masks secrets in texts and streams, also across chunk boundaries. Pure but for its own state. */
 import type { Encoding } from './encodings.ts';
 
 export interface Mask {
-  /** In a whole text */
+  /** Masks a whole text */
   replace(text: string): string;
   /**
-   * `least`: so many characters must speak for a form before they are held back. With 1 nothing slips through; a stream in which somebody
-   * waits for the last character needs more.
+   * `least`: characters that must match before they are held back. With 1 no part of a secret passes; an interactive stream, whose reader
+   * waits for the last character, needs more.
    */
   stream(least?: number): MaskedStream;
 }
 
 export interface MaskedStream {
-  /** What may go on now: all but an end that could be the beginning of a form */
-  take(text: string): string;
-  /** What was held back */
+  /** Returns the text to forward: all but a trailing partial match */
+  push(text: string): string;
+  /** Returns the text held back */
   rest(): string;
 }
 
-/** Made once for many answers: it takes a third of a millisecond. */
+/** Reuse it for many responses: creating one takes a third of a millisecond. */
 export function createMask(encodings: readonly Encoding[]): Mask {
   if (encodings.length === 0)
-    return { replace: (text) => text, stream: () => ({ take: (text) => text, rest: () => '' }) };
+    return { replace: (text) => text, stream: () => ({ push: (text) => text, rest: () => '' }) };
   const replace = replacer(encodings);
   const longest = Math.max(...encodings.map(({ text }) => text.length));
   return {
@@ -29,7 +29,7 @@ export function createMask(encodings: readonly Encoding[]): Mask {
     stream(least = 1) {
       let held = '';
       return {
-        take(text) {
+        push(text) {
           const all = replace(held + text);
           const keep = openEnd(all.slice(1 - longest), encodings, least);
           held = keep === 0 ? '' : all.slice(-keep);
@@ -47,13 +47,13 @@ export function createMask(encodings: readonly Encoding[]): Mask {
 
 function replacer(encodings: readonly Encoding[]): (text: string) => string {
   const shown = new Map(encodings.map((encoding) => [encoding.text, encoding.shown]));
-  // Of two that begin alike the longer one is meant.
+  // Of two encodings with the same start the longer one must match first.
   const texts = [...shown.keys()].toSorted((a, b) => b.length - a.length).map(escaped);
   const pattern = new RegExp(texts.join('|'), 'g');
   return (text) => text.replace(pattern, (found) => shown.get(found) ?? '');
 }
 
-/** Length of the longest end that begins a form. */
+/** Length of the longest suffix that is a proper prefix of an encoding. */
 function openEnd(tail: string, encodings: readonly Encoding[], least: number): number {
   let most = 0;
   for (const encoding of encodings) {

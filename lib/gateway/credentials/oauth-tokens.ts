@@ -1,6 +1,6 @@
-/** Tokens that a login's answer hands out: they stay on the host, and stand-ins go on in their place. Pure. */
+/** Finds the tokens that a login response issues, to be replaced by placeholders. Pure. */
 
-/** Fields of OAuth's answers that hold a credential (RFC 6749, OpenID Connect) */
+/** Credential fields of OAuth responses (RFC 6749, OpenID Connect) */
 const FIELDS = new Set(['access_token', 'refresh_token', 'id_token']);
 const LEAST = 16;
 const DEEP = 5;
@@ -10,7 +10,7 @@ export interface IssuedToken {
   value: string;
 }
 
-/** Undefined: neither JSON nor a form. */
+/** The tokens in a body, without short values. */
 export function tokensIn(text: string, kind: 'json' | 'form'): IssuedToken[] {
   return (kind === 'json' ? inJson(text) : inForm(text)).filter(({ value }) => value.length >= LEAST);
 }
@@ -40,19 +40,19 @@ function inForm(text: string): IssuedToken[] {
     .map(([field, value]) => ({ field, value }));
 }
 
-/** In the writing of a body of this kind. */
+/** Encodes a value for a body of this kind. */
 export function encodedFor(value: string, kind: 'json' | 'form'): string {
   return kind === 'json' ? JSON.stringify(value).slice(1, -1) : encodeURIComponent(value);
 }
 
-/** By its Content-Type; undefined: something else. */
+/** Undefined: neither JSON nor a form. */
 export function bodyKindOf(contentType: string | undefined): 'json' | 'form' | undefined {
   const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === 'application/x-www-form-urlencoded') return 'form';
   return type === 'application/json' || /^application\/[\w.-]+\+json$/.test(type) ? 'json' : undefined;
 }
 
-/** Cheap: whether it is worth a look. */
+/** Cheap check before parsing. */
 export function namesTokens(text: string): boolean {
   return [...FIELDS].some((field) => text.includes(field));
 }

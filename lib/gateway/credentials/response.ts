@@ -1,4 +1,4 @@
-/** What a guest sees of an answer from a host with a credential. */
+/** Changes responses from hosts with a credential: issued tokens are replaced, secrets masked. */
 import { randomBytes } from 'node:crypto';
 import type { Transform } from 'node:stream';
 import { type Header, valuesOf } from '../http/headers.ts';
@@ -8,7 +8,7 @@ import { makePlaceholder } from './placeholder.ts';
 import { answerChange } from './response-change.ts';
 import { bound, type CredentialState, hostsSharing, maskFor } from './state.ts';
 
-/** In a WebSocket nobody waits for the end of a message that this many characters of a secret end */
+/** WebSocket messages must not be delayed; few end with this many characters of a secret */
 const LEAST_IN_STREAM = 8;
 type PlainResponse = ReturnType<Inspector['response']>;
 
@@ -18,9 +18,9 @@ export function changeAnswer(state: CredentialState, message: InspectedResponse)
   if (bound(state, host, port).length === 0) return { headers };
   const encoding = valuesOf(headers, 'content-encoding').join().trim().toLowerCase();
   if (hasBody && enforcement.encoding && !['', 'identity'].includes(encoding))
-    return { headers, denial: `the answer is encoded (${encoding.slice(0, 20)}), although it was asked not to be` };
+    return { headers, denial: `the response has the encoding ${encoding.slice(0, 20)}, although identity was requested` };
   const mask = maskFor(state);
-  // A session of the real account is as good as its key.
+  // A session cookie of the real account is as powerful as its key.
   const kept = headers.filter(([name]) => !enforcement.strip || !/^set-cookie2?$/i.test(name));
   const shown = kept.map(([name, value]): Header => [name, mask.replace(value)]);
   const kind =
@@ -31,13 +31,13 @@ export function changeAnswer(state: CredentialState, message: InspectedResponse)
   return { ...head, body: answerChange({ mask: mask.stream(), ...keepTokens }) };
 }
 
-/** Tokens in the body go into the book, their stand-ins go on. */
+/** Registers the tokens of the body and replaces them with placeholders. */
 function keep(state: CredentialState, { host, port }: InspectedResponse, text: string, kind: 'json' | 'form'): string {
   if (!namesTokens(text)) return text;
   const { book, sandbox } = state;
   const hosts = hostsSharing(state, host, port);
   const placeholders = new Map<string, string>();
-  // Bytes beyond ASCII are no part of a token, but of the text around it.
+  // Non-ASCII bytes occur around tokens, never in them.
   for (const { field, value } of tokensIn(Buffer.from(text, 'latin1').toString('utf8'), kind)) {
     const known = book.of(sandbox).find(({ token }) => token?.value === value);
     const placeholder = known?.text ?? makePlaceholder(value, randomBytes);
@@ -54,7 +54,7 @@ function replaced(text: string, placeholders: ReadonlyMap<string, string>, kind:
   for (const [value, placeholder] of placeholders) out = out.split(encodedFor(value, kind)).join(placeholder);
   const left = tokensIn(Buffer.from(out, 'latin1').toString('utf8'), kind).some(({ value }) => placeholders.has(value));
   if (!left) return out;
-  // Written in another way than ours: then all of it is written anew.
+  // The body escapes tokens differently from `encodedFor`: serialize all of it again.
   const utf8 = Buffer.from(text, 'latin1').toString('utf8');
   const fresh =
     kind === 'json'
@@ -68,7 +68,7 @@ function replaced(text: string, placeholders: ReadonlyMap<string, string>, kind:
   return Buffer.from(fresh, 'utf8').toString('latin1');
 }
 
-/** A frame keeps its length, since every form is shown as long as it is. */
+/** Frames keep their length, since every mask has the length of its encoding. */
 export function maskedStream(state: CredentialState, host: string, port: number): Transform | undefined {
   if (bound(state, host, port).length === 0) return undefined;
   return answerChange({ mask: maskFor(state).stream(LEAST_IN_STREAM) });

@@ -1,4 +1,4 @@
-/** Looks for stand-ins in a body as it streams, also across its parts. */
+/** Finds placeholders in a streamed body, also across its parts. */
 import type { Denied, InspectorDenial } from '../http/inspector.ts';
 import { type Found, inBody } from './find-placeholders.ts';
 import { CORE_LENGTH } from './placeholder.ts';

@@ -1,21 +1,21 @@
-/** Reads a socket at the pace of its consumer, until it is handed on as a whole. */
+/** Reads a socket at its consumer's pace, until the socket is released. */
 import type { Socket } from 'node:net';
 
 export interface ByteReader {
-  /** What came and was not consumed */
+  /** Received and not consumed */
   readonly buffered: Buffer;
-  /** Nothing more will come */
+  /** No more bytes will arrive */
   readonly ended: boolean;
-  /** Waits for more bytes. False: none will come. */
+  /** Waits for more bytes. False: the stream ended. */
   more(): Promise<boolean>;
   consume(bytes: number): void;
-  /** Consumes everything held, or waits for something. Undefined: the end. */
+  /** Consumes all buffered bytes, or waits for some. Undefined: the stream ended. */
   chunk(): Promise<Buffer | undefined>;
   /** Puts bytes of the last chunk back */
   unshift(bytes: Buffer): void;
-  /** Goes on reading up to `most` bytes while the consumer is busy; `overrun` is called once when more came */
+  /** Keeps reading up to `most` bytes while the consumer is busy; calls `overrun` once if more arrive */
   readAhead(most: number, overrun: () => void): () => void;
-  /** Stops reading and returns what is held; the socket is paused */
+  /** Stops reading, pauses the socket and returns the buffered bytes */
   release(): Buffer;
 }
 

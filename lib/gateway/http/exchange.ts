@@ -1,4 +1,4 @@
-/** One plain HTTP request and its answer, streamed both ways; every message is framed anew in our own bytes. */
+/** Forwards one HTTP request and its response, streaming both and reframing every message. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Transform } from 'node:stream';
@@ -15,46 +15,46 @@ import { writeAll } from './socket-write.ts';
 
 export interface ExchangeInput {
   client: Socket;
-  /** Of the client, right behind the head */
+  /** Reads the client, positioned after the head */
   reader: ByteReader;
   head: RequestHead;
   upstream: Socket;
-  /** Of the upstream, at the beginning of the answer */
+  /** Reads the upstream, positioned at the start of the response */
   upstreamReader: ByteReader;
-  /** The head as it goes to the upstream */
+  /** The head for the upstream */
   sent: Buffer;
-  /** The body, where it was read already */
+  /** The body, if it was read already */
   buffered?: Buffer | undefined;
   watch?: Passing['watch'];
   meters: Meters;
-  /** A switch of protocols was asked for */
+  /** Set if the request asks for a protocol upgrade */
   upgrade?: Upgrade | undefined;
-  /** May change what the upstream answered */
+  /** May change the response */
   change?: (head: ResponseHead) => Change;
 }
 
 export interface Upgrade {
-  /** Whether these fields of a 101 answer it */
+  /** Whether these headers of a 101 accept the upgrade */
   accepts(headers: Header[]): boolean;
-  /** No other success opens a tunnel */
+  /** No other 2xx opens a tunnel */
   only: boolean;
 }
 
 export interface Change {
   headers: Header[];
   reasonPhrase?: string;
-  /** The body passes through it, and is framed anew */
+  /** Transforms the body, which is then reframed */
   body?: Transform;
-  /** Why it must not go on */
+  /** Why the response must not be forwarded */
   denial?: string;
 }
 
 export type ExchangeEnd =
-  /** `keepAlive`: the client's next request may follow; `reusable`: the upstream takes another one; `switched`: to the other protocol, both sides are open */
+  /** `keepAlive`: the client may send its next request; `reusable`: the upstream takes another one; `switched`: the protocol was upgraded, both sides are open */
   | { done: true; keepAlive: boolean; reusable: boolean; switched?: true }
-  /** `answered`: part of an answer went out already, so the connection must be cut */
+  /** `answered`: part of a response was sent already, so the connection must be closed */
   | { done: false; fault: 'client' | 'upstream'; why: string; answered: boolean }
-  /** By the inspector, in the middle of the request's body or at the head of the answer */
+  /** Denied by the inspector, within the request body or at the response head */
   | { done: false; fault: 'denied'; why: string; answered: boolean; denial?: InspectorDenial };
 
 /** The upstream is destroyed unless it is reusable. */
@@ -80,7 +80,7 @@ export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
   if (client.destroyed) return { done: true, keepAlive: false, reusable };
   if (received.why !== undefined)
     return { done: false, fault: received.denied === true ? 'denied' : 'upstream', why: received.why, answered };
-  // An answer before the end of the request's body: nobody knows where the next request begins.
+  // The response came before the end of the request body, so the start of the next request is unknown.
   if (!sent.complete) return { done: true, keepAlive: false, reusable };
   await sending;
   return { done: true, keepAlive: received.keepAlive, reusable };
@@ -88,16 +88,16 @@ export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
 
 const FAILED = { answered: false, keepAlive: false, reusable: false };
 
-/** Of an upstream that ended before the head of its answer */
-export const CLOSED = 'closed without an answer';
+/** The upstream closed before its response head */
+export const CLOSED = 'connection closed without a response';
 
 interface Received {
   answered: boolean;
   keepAlive: boolean;
-  /** The upstream said nothing against another request */
+  /** The upstream accepts another request */
   reusable: boolean;
   switched?: true;
-  /** By the inspector */
+  /** Denied by the inspector */
   denied?: true;
   why?: string;
 }
@@ -111,7 +111,7 @@ async function receive(input: ExchangeInput): Promise<Received> {
   const shown = { ...head, reasonPhrase: change.reasonPhrase ?? head.reasonPhrase, headers: change.headers };
   if (input.upgrade !== undefined && head.status < 300) {
     if (head.status !== 101 && input.upgrade.only)
-      return { ...FAILED, why: `the upgrade was answered with ${head.status}` };
+      return { ...FAILED, why: `the upgrade was rejected with status ${head.status}` };
     await writeAll(client, [clientHead(shown, false)]);
     return { answered: true, keepAlive: false, reusable: false, switched: true };
   }
@@ -122,7 +122,7 @@ async function receive(input: ExchangeInput): Promise<Received> {
   const sink = await sinkFor(input, { sent, frame, change: change.body, alone: body.done });
   const why = await receiveBody(input, body, sink);
   if (why === undefined) await sink.end();
-  // What came behind the answer answers nothing that was asked.
+  // Bytes after the response belong to no request, so the connection is not reused.
   const reusable = head.reusable && head.body.kind !== 'end' && upstreamReader.buffered.length === 0;
   return { answered: sink.begun, keepAlive, reusable, ...(why === undefined ? {} : { why }) };
 }
@@ -132,11 +132,11 @@ interface Answering {
   sent: Buffer;
   frame: Framing;
   change: Transform | undefined;
-  /** No body follows */
+  /** The response has no body */
   alone: boolean;
 }
 
-/** The head waits for nothing: it goes out now, or with what is there of the body. */
+/** Sends the head without delay: now, or with the body bytes that are buffered. */
 async function sinkFor(
   { client, upstreamReader }: ExchangeInput,
   { sent, frame, change, alone }: Answering,
@@ -150,13 +150,13 @@ async function sinkFor(
   return transformSink(client, change, frame);
 }
 
-/** A string says what is wrong. */
+/** @returns a string on failure */
 async function receiveBody(input: ExchangeInput, body: BodyReader, sink: BodySink): Promise<string | undefined> {
   const { client, upstream, upstreamReader, meters } = input;
   while (!body.done) {
     const chunk = await upstreamReader.chunk();
     if (client.destroyed) return undefined;
-    if (chunk === undefined) return body.mayEnd && !upstream.errored ? undefined : 'the answer was cut short';
+    if (chunk === undefined) return body.mayEnd && !upstream.errored ? undefined : 'the response was truncated';
     const part = body.read(chunk);
     if (typeof part === 'string') return part;
     upstreamReader.unshift(part.rest);
@@ -166,7 +166,7 @@ async function receiveBody(input: ExchangeInput, body: BodyReader, sink: BodySin
   return undefined;
 }
 
-/** The final head; interim ones are passed on. A string says what is wrong. */
+/** Returns the final head and forwards interim ones; a string on failure. */
 async function receiveHead({
   upstreamReader,
   head,
@@ -184,7 +184,7 @@ async function receiveHead({
       upstreamReader.consume(parsed.bytes);
       seen = 0;
       if (!parsed.head.interim) return parsed.head;
-      // Nobody looks at what an interim head says: its number goes on, in the usual words.
+      // The inspector does not see interim heads, so only the status is forwarded, with its usual reason phrase.
       const reasonPhrase = STATUS_CODES[parsed.head.status] ?? '';
       const interim = change === undefined ? parsed.head : { ...parsed.head, reasonPhrase, headers: [] };
       if (head.version === '1.1') await writeAll(client, [clientHead(interim, true)]);

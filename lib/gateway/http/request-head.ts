@@ -1,4 +1,4 @@
-/** Parses the head of a proxy request from bytes, strictly: what two parsers could read in two ways is refused. Pure. */
+/** Parses the head of a proxy request strictly: rejects what two parsers could read differently. Pure. */
 import { authorityOf, type Endpoint, parseAuthority } from '../address/canonical-host.ts';
 import {
   endToEnd,
@@ -22,22 +22,22 @@ export interface RequestHead {
   version: '1.0' | '1.1';
   headers: Header[];
   body: Framing;
-  /** The client would send another request on this connection */
+  /** The client may send another request on this connection */
   keepAlive: boolean;
 }
 
-/** `misdirected`: well formed, but for another host than the one of its tunnel */
+/** `misdirected`: well formed, but not for the tunnel's host */
 export type ParsedHead = { head: RequestHead; bytes: number } | { bad: string; misdirected?: true } | 'more';
 
-/** `seen`: bytes of `buffer` that an earlier call answered with `more`. */
+/** `seen`: bytes of `buffer` for which an earlier call returned `more`. */
 export type HeadParser = (buffer: Buffer, seen?: number) => ParsedHead;
 
-/** To a proxy: CONNECT, or the absolute form. */
+/** Parses requests to a proxy: CONNECT, or absolute form. */
 export const parseRequestHead: HeadParser = headParser((method, target, common, host) =>
   method === 'CONNECT' ? connectRequest(target, common) : forwardRequest(target, common, host),
 );
 
-/** Inside a tunnel to `endpoint`: the origin form, or the absolute form of the very same host. */
+/** Parses requests inside a tunnel to `endpoint`: origin form, or absolute form of the same host. */
 export function innerHeadParser(endpoint: Endpoint, secure: boolean, sameHost = true): HeadParser {
   return headParser((method, target, common, host) =>
     method === 'CONNECT'
@@ -143,17 +143,17 @@ function innerRequest(target: string, common: Common, { host, endpoint, secure }
 export interface UpstreamForm {
   /** The upstream is a proxy of the host: the absolute form */
   proxy?: { authorization: string | undefined } | undefined;
-  /** The port that goes without saying: 80, or 443 inside TLS */
+  /** Omitted from Host: 80, or 443 inside TLS */
   usualPort?: number;
-  /** Default: one request a connection */
+  /** Default: one request per connection */
   keepAlive?: boolean;
-  /** Instead of what the client sent, less what belongs to its connection */
+  /** Default: the end-to-end headers of the client */
   headers?: Header[];
-  /** Asks for another protocol */
+  /** Protocol to upgrade to */
   upgrade?: string;
 }
 
-/** The head as it goes to the upstream: our own framing, nothing hop-by-hop but what is our own. */
+/** Builds the head for the upstream, with new framing and hop-by-hop headers. */
 export function upstreamHead(head: RequestHead, form: UpstreamForm = {}): Buffer {
   const { proxy, usualPort = 80, upgrade } = form;
   const full = authorityOf(head.endpoint);

@@ -1,4 +1,4 @@
-/** The body of a request on its way to the upstream: held already, or as it comes, watched or not. */
+/** Sends a request body upstream: buffered or streamed, watched or not. */
 import type { Socket } from 'node:net';
 import type { Meter } from '../limits/meter.ts';
 import { BodyReader } from './body.ts';
@@ -8,17 +8,17 @@ import type { InspectorDenial } from './inspector.ts';
 import { writeAll } from './socket-write.ts';
 
 export interface SentBody {
-  /** Of the client, right behind the head */
+  /** Reads the client, positioned after the head */
   reader: ByteReader;
   framing: Framing;
   upstream: Socket;
   meter: Meter;
-  /** Read whole before */
+  /** The whole body, if it was read already */
   buffered?: Buffer | undefined;
   watch?: ((part: Buffer) => InspectorDenial | undefined) | undefined;
 }
 
-/** `gone`: one side has left. A string says what is wrong with it. */
+/** `gone`: one side disconnected. A string: malformed framing. */
 export async function sendBody(way: SentBody): Promise<'complete' | 'gone' | string | InspectorDenial> {
   const { reader, framing, upstream, meter, buffered, watch } = way;
   if (buffered !== undefined) {
@@ -26,7 +26,7 @@ export async function sendBody(way: SentBody): Promise<'complete' | 'gone' | str
     await meter.spend(buffered.length);
     return 'complete';
   }
-  // What is watched is the payload: the sizes of chunks between would hide a word.
+  // The payload is watched without chunk sizes, which could split a match.
   const body = new BodyReader(framing, { payload: watch !== undefined });
   const chunked = framing.kind === 'chunked' && watch !== undefined;
   while (!body.done) {

@@ -1,4 +1,4 @@
-/** The opening of a WebSocket (RFC 6455): nothing else is a reason to stop reading requests. Pure. */
+/** Recognizes WebSocket upgrades (RFC 6455), the only ones that end request parsing. Pure. */
 import { createHash } from 'node:crypto';
 import type { Upgrade } from './exchange.ts';
 import { type Header, listOf, valuesOf } from './headers.ts';
@@ -6,7 +6,7 @@ import type { RequestHead } from './request-head.ts';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
-/** Undefined: the request opens none, and any wish for another protocol is dropped. */
+/** Undefined: not a WebSocket upgrade; any other Upgrade header is dropped. */
 export function websocketOf({ method, version, body, headers }: RequestHead): Upgrade | undefined {
   const [key, ...more] = valuesOf(headers, 'sec-websocket-key');
   const asks =

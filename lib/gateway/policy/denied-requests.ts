@@ -1,19 +1,19 @@
-/** What the records of the audit log say was asked for and not allowed, gathered by host and port. Pure. */
+/** Groups the denied requests of the audit log by host and port. Pure. */
 import { authorityOf, type Endpoint, parseAuthority } from '../address/canonical-host.ts';
 import type { AuditReason, AuditRecord } from './types.ts';
 
 export interface DeniedTarget {
   endpoint: Endpoint;
   count: number;
-  /** Time of the last one */
+  /** Time of the last request */
   last: string;
-  /** The address that was refused, when it was that */
+  /** The denied address, if the last denial was by address */
   privateAddress: string | undefined;
   /** `GET /path` without its query, the most frequent first */
   requests: string[];
 }
 
-/** Refusals that a rule can change, or that need saying why none should */
+/** Denials that a rule can change, or that need an explanation why none should */
 const REASONS = new Set<AuditReason>(['default-deny', 'private-address', 'odd-address', 'deny-rule']);
 
 export function deniedTargets(records: Iterable<AuditRecord>): DeniedTarget[] {
@@ -36,7 +36,7 @@ function add(target: Gathered, { count = 1, time, reason, address, method, path 
   target.count += count;
   if (time >= target.last) {
     target.last = time;
-    // The last word counts: a name may lead elsewhere by now.
+    // The latest record wins: a name may resolve to another address by now.
     target.privateAddress = reason === 'private-address' ? address : undefined;
   }
   if (method === undefined || path === undefined) return;

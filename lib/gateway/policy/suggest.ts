@@ -1,4 +1,4 @@
-/** What was denied, or let out by mode `observe` only, as the fewest and narrowest allow entries. Pure. */
+/** Suggests the fewest and narrowest allow entries for denied and observed requests. Pure. */
 
 import { authorityOf, type Endpoint } from '../address/canonical-host.ts';
 import { addressDenial } from '../address/private-ranges.ts';
@@ -11,15 +11,15 @@ export interface Suggestion {
   /** For [network] allow */
   entry: string;
   kind: 'host' | 'address' | 'wildcard' | 'preset';
-  /** What was asked for and is covered by it: `host:port` */
+  /** Requested destinations that it covers: `host:port` */
   covers: string[];
   count: number;
   last: string;
-  /** `GET /path`, the most frequent first, where requests could be read */
+  /** `GET /path` of readable requests, the most frequent first */
   requests: string[];
 }
 
-/** Asked for as well, but no entry is suggested */
+/** A requested destination without a suggested entry */
 export interface Withheld {
   host: string;
   port: number;
@@ -31,9 +31,9 @@ export interface Withheld {
 
 export interface SuggestInput {
   records: Iterable<AuditRecord>;
-  /** What it allows is not suggested again */
+  /** Destinations that it allows are not suggested */
   policy: Policy;
-  /** The hosts of this host's own configuration, by preset */
+  /** The hosts of each preset on this host */
   presets: Record<string, { host: string; port: number }[]>;
   /** Canonical addresses of this host */
   own: readonly string[];
@@ -44,7 +44,7 @@ export interface Suggestions {
   withheld: Withheld[];
 }
 
-/** Siblings from which on a wildcard stands for them */
+/** Number of siblings that are replaced by a wildcard */
 const SIBLINGS = 3;
 
 export function suggest(input: SuggestInput): Suggestions {
@@ -94,7 +94,7 @@ function byPreset(open: DeniedTarget[], presets: SuggestInput['presets']): [Sugg
   return [found, rest];
 }
 
-/** A wildcard for many names below one parent, never below a name under which anybody can get one. */
+/** Suggests a wildcard for many names below one parent, but never below a public suffix. */
 function byParent(open: DeniedTarget[]): [Suggestion[], DeniedTarget[]] {
   const families = new Map<string | undefined, DeniedTarget[]>();
   for (const target of open) {
@@ -112,7 +112,7 @@ function byParent(open: DeniedTarget[]): [Suggestion[], DeniedTarget[]] {
   return [wide, single];
 }
 
-/** With its port, as an entry has it; undefined: no wildcard may stand here. */
+/** The parent as an entry, with its port; undefined: no wildcard is allowed here. */
 function parentOf(endpoint: Endpoint): string | undefined {
   const parent = endpoint.host.slice(endpoint.host.indexOf('.') + 1);
   if (endpoint.kind !== 'name' || parent === endpoint.host || !isOwnable(parent)) return undefined;
@@ -139,7 +139,7 @@ function suggestionOf(entry: string, kind: Suggestion['kind'], members: DeniedTa
   };
 }
 
-/** Port 443 is what an entry means without one. */
+/** An entry without a port means port 443. */
 function entryOf(endpoint: Endpoint): string {
   return authorityOf(endpoint).replace(/:443$/, '');
 }

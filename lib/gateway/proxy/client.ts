@@ -1,4 +1,4 @@
-/** One connection of the VM: requests one after the other, until one is a tunnel. */
+/** Serves one connection of the VM: sequential requests until one opens a tunnel. */
 import type { Socket } from 'node:net';
 import { readBytes } from '../http/byte-reader.ts';
 import type { ListenerState } from '../request/listener-state.ts';

@@ -1,4 +1,4 @@
-/** Plain HTTP in the absolute form. */
+/** Forwards plain HTTP requests in absolute form. */
 
 import { readBytes } from '../http/byte-reader.ts';
 import { type ExchangeEnd, exchange } from '../http/exchange.ts';
@@ -12,7 +12,7 @@ import { type Denial, denialBytes } from '../request/denial.ts';
 import { denialByInspector, headFor, inspect } from '../request/inspect.ts';
 import type { Request } from '../request/request.ts';
 
-/** True: the client's next request may follow. */
+/** @returns whether the client may send its next request */
 export async function serveForward(request: Request): Promise<boolean> {
   const { client, reader, head, state } = request;
   const admitted = await admitRequest(request);
@@ -56,13 +56,13 @@ export function failureReason({ fault }: Failure): AuditReason {
   return fault === 'client' ? 'bad-request' : 'upstream-failed';
 }
 
-/** The client learns of it where it still can. */
+/** Reports the failure to the client if no response has been sent yet. */
 export function sendFailure(request: Request, end: Failure): void {
   const { client } = request;
-  const said = { status: end.fault === 'client' ? 400 : 502, text: `sbx: ${end.why}` };
-  const told = end.fault === 'denied' && end.denial !== undefined ? denialByInspector(request, end.denial) : said;
+  const failed = { status: end.fault === 'client' ? 400 : 502, text: `sbx: ${end.why}` };
+  const response = end.fault === 'denied' && end.denial !== undefined ? denialByInspector(request, end.denial) : failed;
   if (end.answered || client.destroyed) client.destroy();
-  else endWith(client, plainResponse(told));
+  else endWith(client, plainResponse(response));
 }
 
 type Failure = Extract<ExchangeEnd, { done: false }>;

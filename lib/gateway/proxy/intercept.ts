@@ -1,4 +1,4 @@
-/** A tunnel that is read: TLS ends here on both sides, and each request inside is admitted by itself. */
+/** Intercepts a tunnel: terminates TLS on both sides and admits each inner request separately. */
 import type { Socket } from 'node:net';
 import type { Endpoint } from '../address/canonical-host.ts';
 import { type ByteReader, readBytes } from '../http/byte-reader.ts';
@@ -20,7 +20,7 @@ const HTTPS = 443;
 const HANDSHAKE = 22;
 const NOTHING = Buffer.alloc(0);
 
-/** A rule by method and path, or the inspector, needs to see the requests. */
+/** True if an HTTP rule or the inspector must see the requests. */
 export function isIntercepted({ policy, inspector, enforcement }: ListenerState, endpoint: Endpoint): boolean {
   if (inspector?.wants(endpoint.host, endpoint.port) === true) return true;
   return enforcement.httpRules && readsRequests(policy, endpoint);
@@ -56,12 +56,12 @@ export async function serveIntercepted(request: Request): Promise<void> {
       asked = true;
     },
   });
-  // Some clients look at the certificate only when the handshake is over.
+  // Some clients verify the certificate only after the handshake.
   if (inside.secure && !asked)
     writeRecord(state, { ...aboutOf(request), verdict: 'error', reason: 'client-tls', detail: SILENT });
 }
 
-const SILENT = "the client left without a request: it may not trust the sandbox's certificate authority";
+const SILENT = "the client disconnected without a request: it may not trust the sandbox's certificate authority";
 
 interface Opened {
   client: Socket;
@@ -69,12 +69,12 @@ interface Opened {
   secure: boolean;
 }
 
-/** Undefined: it came to nothing, which is recorded. */
+/** Undefined: the tunnel was closed, and the reason recorded. */
 async function openIntercepted(request: Request): Promise<Opened | undefined> {
   const { client, reader, state, head } = request;
   const { port } = head.endpoint;
   if (reader.buffered.length === 0) await inTime(reader.more(), state.limits.headMs);
-  // Plain HTTP has its own ports; there the rules hold as well.
+  // Plain HTTP is accepted on ports other than 443; the same rules apply.
   if (port !== HTTPS && reader.buffered.length > 0 && reader.buffered[0] !== HANDSHAKE)
     return { client, reader, secure: false };
   return acceptTls(request);

@@ -1,4 +1,4 @@
-/** One request inside an intercepted tunnel, and the upstream's connection that its requests share. */
+/** Serves the requests of an intercepted tunnel over one shared upstream connection. */
 
 import type { Endpoint } from '../address/canonical-host.ts';
 import { type ByteReader, readBytes } from '../http/byte-reader.ts';
@@ -31,13 +31,13 @@ export interface InterceptedTunnel {
 interface Upstream {
   connection: Connection;
   upstreamReader: ByteReader;
-  /** All that were checked when it was dialled */
+  /** The addresses that were checked when it was dialled */
   addresses: string[];
-  /** Ends the watch over an idle one */
+  /** Stops the idle watch */
   wake: () => void;
 }
 
-/** True: the client's next request may follow. */
+/** @returns whether the client may send its next request */
 export async function serveInterceptedRequest(
   inside: InterceptedTunnel,
   head: RequestHead,
@@ -57,7 +57,7 @@ export async function serveInterceptedRequest(
   const end = await forward(inside, request, { open: dialled.open, inspected });
   if (end.done) return end.keepAlive;
   const stale = kept !== undefined && !end.answered && end.why === CLOSED && isRepeatable(head);
-  // A server may end an idle connection at the very moment that it is used again.
+  // A server may close an idle connection just as it is reused.
   if (stale && !client.destroyed && !abort.signal.aborted) return serveInterceptedRequest(inside, head, abort);
   sendFailure(request, end);
   return false;
@@ -124,7 +124,7 @@ function changeResponse(
   const { host, port } = endpoint;
   const hasBody = body.kind !== 'none';
   const change = state.inspector.response({ host, port, status, reasonPhrase, headers: endToEnd(headers), hasBody });
-  // Of an answer without a body it still tells the length.
+  // A response without a body still declares its length.
   return {
     ...change,
     headers: [...change.headers, ...headers.filter(([name]) => name.toLowerCase() === 'content-length')],
@@ -140,7 +140,7 @@ function denyInside(
   return sendDenial(request, denial);
 }
 
-/** Safe to send twice. */
+/** Idempotent and without a body, so safe to retry. */
 function isRepeatable({ method, body }: RequestHead): boolean {
   return body.kind === 'none' && ['GET', 'HEAD', 'OPTIONS'].includes(method);
 }
@@ -165,7 +165,7 @@ function keep(inside: InterceptedTunnel, { connection }: OpenConnection): Upstre
   return upstream;
 }
 
-/** Nothing may come while nothing was asked; the end of it is seen, and a changed policy ends it. */
+/** Destroys the idle connection on unsolicited bytes or a policy change, and notices when the server closes it. */
 function watch(upstream: Upstream, { idle }: ListenerState): void {
   const { socket } = upstream.connection;
   const leave = () => void idle.delete(socket);
@@ -179,7 +179,7 @@ function watch(upstream: Upstream, { idle }: ListenerState): void {
   };
 }
 
-/** The idle one, if it is as it was left. */
+/** Returns the idle connection if it is still open and sent nothing. */
 function takeIdleUpstream(inside: InterceptedTunnel): Upstream | undefined {
   const { upstream } = inside;
   if (upstream === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** One VM's only way out: a Unix socket that speaks the HTTP proxy protocol. Which VM asks is known from the socket. */
+/** The egress proxy of one VM, its only route out: an HTTP proxy on a Unix socket, which identifies the VM. */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
@@ -26,23 +26,23 @@ export interface ListenerInput {
   policy: Policy;
   resolver: Resolver;
   dialer: Dialer;
-  /** For requests that are read */
+  /** For intercepted requests */
   inspector?: Inspector;
-  /** To be the intercepted hosts towards the guest */
+  /** Issues the certificates of intercepted hosts */
   authority: Authority;
-  /** What upstream certificates are verified against */
+  /** Roots for verifying upstream certificates */
   trust: () => SecureContext;
-  /** Closed with the door */
+  /** Closed with the listener */
   audit: Audit;
   limits?: Partial<Limits>;
-  /** For the tests that prove each control */
+  /** For tests that switch one control off */
   enforcement?: Partial<Enforcement>;
 }
 
 export interface EgressListener extends AsyncDisposable {
   readonly policy: Policy;
   readonly stats: ListenerStats;
-  /** In force at once; what is open and no longer allowed is cut */
+  /** Takes effect at once; open connections that are no longer allowed are closed */
   setPolicy(policy: Policy): void;
   close(): Promise<void>;
 }
@@ -120,15 +120,15 @@ function changePolicy(state: ListenerState, policy: Policy): void {
   if (!state.enforcement.recheck) return;
   const own = state.resolver.ownAddresses();
   for (const active of [...state.active]) if (!stillAdmitted(policy, active, own)) active.cut('policy-changed');
-  // Whoever still may go there dials anew.
+  // Idle upstream connections are dropped; allowed ones reconnect.
   for (const socket of state.idle) socket.destroy();
 }
 
 const REPORT_MS = 1_000;
-/** Refused connections that are told so at the same time; any more are just closed */
+/** Rejected connections that get a response at the same time; more are closed without one */
 const ANSWERED_MAX = 256;
 
-/** One record a second stands for all refusals of that second. */
+/** Writes one record per second for all rejected connections of that second. */
 function countedDenials(state: ListenerState): (socket: Socket, silently: boolean) => void {
   let waiting = 0;
   let reported = 0;

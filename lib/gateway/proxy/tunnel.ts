@@ -1,4 +1,4 @@
-/** CONNECT. On port 443 nothing is dialled before the ClientHello has named the very host that was asked for. */
+/** Serves CONNECT; on port 443 it dials only after the ClientHello has named the requested host. */
 
 import { endWith } from '../http/socket-write.ts';
 import { dialAdmitted } from '../request/active-request.ts';
@@ -39,7 +39,7 @@ async function tlsTunnel(request: Request, admission: Admission): Promise<void> 
     return endWith(client, check.tls ? UNRECOGNIZED_NAME : NOTHING);
   }
   const dialled = await withinEarlyBytes(request, dialAdmitted(request, admission));
-  // It was answered already, so there is no other word left than the end.
+  // The 200 has been sent already, so closing is all that is left.
   if ('denial' in dialled) return void client.destroy();
   const { socket: upstream } = dialled.open.connection;
   const onOther = (why: string) => dialled.open.close('server-name', why);
@@ -61,7 +61,7 @@ async function openTunnel(request: Request, admission: Admission, inspected: boo
   dialled.open.close('server-name', check.why);
 }
 
-/** What the client sends before its turn is held, up to the limit; meanwhile its going away ends the work. */
+/** Buffers early client bytes up to the limit while `work` runs; a disconnect aborts it. */
 async function withinEarlyBytes<T>(request: Request, work: Promise<T>): Promise<T> {
   const { client, reader, state, abort } = request;
   const stop = reader.readAhead(state.limits.earlyBytes, () => {

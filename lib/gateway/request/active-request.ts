@@ -1,4 +1,4 @@
-/** An admitted request on its way: recorded, dialled, in the books until it is closed. */
+/** Lifecycle of an admitted request: audit, dial, track until closed. */
 
 import type { Verdict } from '../policy/policy.ts';
 import type { AuditReason } from '../policy/types.ts';
@@ -8,39 +8,39 @@ import { type Denial, denialOf, denialOfFailure, UNRECORDED } from './denial.ts'
 import { type ActiveRequest, writeRecord } from './listener-state.ts';
 import { aboutOf, durationOf, type Request, ruleOf } from './request.ts';
 
-/** A request that is on its way, in the books until it is closed. */
+/** The upstream connection of an active request. */
 export interface OpenConnection {
   connection: Connection;
-  /** Takes it off the books and records its end. Safe to call again. */
+  /** Destroys the connection, stops tracking it and records the end. Idempotent. */
   close(reason?: AuditReason, detail?: string): void;
-  /** The same, and the connection stays open for the next request */
+  /** Records the end but keeps the connection open for the next request */
   release(): void;
 }
 
-/** Opens the way to where a request goes. */
+/** Connects to the destination of a request. */
 export type Dial = (addresses: string[], signal: AbortSignal) => Promise<Connection>;
 
-/** Records the permission, then dials: without the record no packet leaves. */
+/** Records the admission, then dials: without the record no packet leaves. */
 export async function dialAdmitted(
   request: Request,
   admission: Admission,
-  open: Dial = dialDirect(request),
+  dial: Dial = dialDirect(request),
 ): Promise<{ open: OpenConnection } | { denial: Denial }> {
   const { state, abort } = request;
   const { addresses, verdict } = admission;
   if (!isStillAdmitted(request, admission))
     return { denial: denialOf(request, { ...verdict, allow: false, detail: CHANGED }) };
   const first = addresses[0];
-  const letOut = verdict.reason === 'rule' ? 'allow' : 'observe';
-  const said = request.detail === undefined ? {} : { detail: request.detail };
-  const record = { ...aboutOf(request), verdict: letOut, reason: verdict.reason, ...said, ...ruleOf(verdict) } as const;
+  const admitted = verdict.reason === 'rule' ? 'allow' : 'observe';
+  const noted = request.detail === undefined ? {} : { detail: request.detail };
+  const record = { ...aboutOf(request), verdict: admitted, reason: verdict.reason, ...noted, ...ruleOf(verdict) } as const;
   if (!writeRecord(state, first === undefined ? record : { ...record, address: first })) return { denial: UNRECORDED };
   state.stats.allowed += 1;
   const cut: Cut = { reason: undefined };
   const active = activeRequestOf(request, addresses, cut);
   state.active.add(active);
   try {
-    const connection = await open(addresses, abort.signal);
+    const connection = await dial(addresses, abort.signal);
     return { open: trackConnection(request, { connection, verdict, active, cut }) };
   } catch (error) {
     state.active.delete(active);
@@ -48,13 +48,13 @@ export async function dialAdmitted(
   }
 }
 
-/** A connection of its own. */
+/** Dials a new connection for the request. */
 export function dialDirect({ state, head, purpose }: Request): Dial {
   const { host, port } = head.endpoint;
   return (addresses, signal) => state.dialer.dial({ host, port, purpose, addresses }, signal);
 }
 
-const CHANGED = 'the policy has become narrower meanwhile';
+const CHANGED = 'the policy changed and no longer allows it';
 
 /** The policy may have changed between the admission and now. */
 function isStillAdmitted({ state, head, purpose, read }: Request, { policy, addresses }: Admission): boolean {
@@ -63,7 +63,7 @@ function isStillAdmitted({ state, head, purpose, read }: Request, { policy, addr
   return stillAdmitted(state.policy, admitted, state.resolver.ownAddresses());
 }
 
-/** Why it was cut, when it was */
+/** Why the request was cut; undefined: it was not */
 interface Cut {
   reason: AuditReason | undefined;
 }

@@ -1,4 +1,4 @@
-/** The admission of a request, of the next one on its connection, of a tunnel by name. Every refusal is recorded. */
+/** Admits a request, the next one on its connection, or a tunnel by name; records every denial. */
 
 import { decide } from '../policy/policy.ts';
 import { type Admission, type AdmissionQuestion, admit, admitKnown } from './admit.ts';
@@ -21,7 +21,7 @@ export async function admitRequest(request: Request): Promise<Admitted> {
   return admission.verdict.allow ? { admission } : { denial: denialOf(request, admission.verdict) };
 }
 
-/** For a connection that leads to `addresses` already. */
+/** For an open connection to one of `addresses`. */
 export async function admitAgain(request: Request, addresses: string[]): Promise<Admitted> {
   const { state, abort } = request;
   await state.pace.turn(abort.signal);
@@ -30,7 +30,7 @@ export async function admitAgain(request: Request, addresses: string[]): Promise
   return admission.verdict.allow ? { admission } : { denial: denialOf(request, admission.verdict) };
 }
 
-/** By name alone, for a tunnel whose requests are admitted one by one. Undefined: allowed. */
+/** Decides by name alone, for a tunnel whose requests are admitted one by one. Undefined: allowed. */
 export async function denialByName(request: Request): Promise<Denial | undefined> {
   const { state, abort, head, purpose } = request;
   await state.pace.turn(abort.signal);

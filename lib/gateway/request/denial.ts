@@ -1,4 +1,4 @@
-/** A request that is refused: recorded, and what the client is told. */
+/** Records a denied or failed request and builds its response. */
 
 import type { RequestHead } from '../http/request-head.ts';
 import { denialText, plainResponse } from '../policy/denial-text.ts';
@@ -7,7 +7,7 @@ import type { AuditReason } from '../policy/types.ts';
 import { writeRecord } from './listener-state.ts';
 import { aboutOf, durationOf, type Request, ruleOf } from './request.ts';
 
-/** What the client is told instead of being served. */
+/** Response sent to the client in place of the requested one. */
 export interface Denial {
   status: number;
   text: string;
@@ -15,10 +15,10 @@ export interface Denial {
 
 export const UNRECORDED: Denial = {
   status: 403,
-  text: 'sbx: the audit log cannot be written, so nothing is let out. Free space on the host, then try again.',
+  text: 'sbx: the audit log cannot be written, so no request is sent. Free space on the host, then try again.',
 };
 
-/** Records a denial and says what the client is told. */
+/** Records a denial and returns its response. */
 export function denialOf(request: Request, verdict: Verdict): Denial {
   const { reason, detail, address } = verdict;
   const checked = address === undefined ? {} : { address };
@@ -29,7 +29,7 @@ export function denialOf(request: Request, verdict: Verdict): Denial {
   };
 }
 
-/** Why a request was aborted, when that has its record already */
+/** Abort reason of a request whose end is recorded already */
 export const RECORDED = 'recorded';
 
 export function denialOfFailure(request: Request, reason: AuditReason, error: unknown): Denial {
@@ -37,7 +37,7 @@ export function denialOfFailure(request: Request, reason: AuditReason, error: un
   const durationMs = durationOf(request);
   if (request.abort.signal.reason !== RECORDED)
     writeRecord(request.state, { ...aboutOf(request), verdict: 'error', reason, detail, durationMs });
-  return { status: 502, text: `sbx: ${request.head.endpoint.host} was not reached: ${detail}` };
+  return { status: 502, text: `sbx: ${request.head.endpoint.host} could not be reached: ${detail}` };
 }
 
 export function denialBytes(denial: Denial, head: RequestHead, keepAlive: boolean): Buffer {

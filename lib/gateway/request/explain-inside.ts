@@ -1,4 +1,4 @@
-/** Tells a program that knows no proxy why it is refused: inside the connection that it asked for. Nothing is dialled. */
+/** Sends a denial inside the requested connection, for programs without proxy support; dials nothing. */
 import type { Socket } from 'node:net';
 import { canonicalHost, type Host } from '../address/canonical-host.ts';
 import { type ByteReader, readBytes } from '../http/byte-reader.ts';
@@ -13,16 +13,16 @@ import type { Request } from './request.ts';
 import { inTime } from './request-loop.ts';
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
-/** For a client that speaks first its bytes are there soon */
+/** A client that speaks first sends its bytes within this time */
 const FIRST_MS = 1_000;
 const HANDSHAKE = 22;
 
-/** Whoever carries the connection of another program says so; it gains nothing by it. */
+/** Set by the guest's redirector for connections of other programs; it grants nothing. */
 export function wantsDenialInside({ headers }: RequestHead): boolean {
   return valuesOf(headers, 'sbx-explain').join() === 'inside';
 }
 
-/** HTTP, also inside TLS where the client accepts the sandbox's own authority, gets the words; everything else the end. */
+/** Responds to HTTP, also inside TLS if the client trusts the sandbox's CA; closes any other connection. */
 export async function sendDenialInside(request: Request, denial: Denial): Promise<void> {
   const { client, reader, state } = request;
   client.write(ESTABLISHED);
@@ -36,7 +36,7 @@ export async function sendDenialInside(request: Request, denial: Denial): Promis
 
 async function openTls(request: Request): Promise<{ client: Socket; reader: ByteReader } | undefined> {
   const { client, reader, state, head } = request;
-  // Each new name costs a signature.
+  // Each new name costs a signature, so a guest gets few of them.
   if (!state.explanations.take()) return undefined;
   try {
     const context = await state.authority.contextFor(nameIn(reader.buffered) ?? head.endpoint);
@@ -47,7 +47,7 @@ async function openTls(request: Request): Promise<{ client: Socket; reader: Byte
   }
 }
 
-/** The name that the client looks for in a certificate, when its first bytes hold it. */
+/** The SNI name, if the first bytes hold it. */
 function nameIn(bytes: Buffer): Host | undefined {
   const hello = createHelloReader().read(bytes);
   const named = typeof hello === 'object' && 'sni' in hello ? hello.sni : undefined;

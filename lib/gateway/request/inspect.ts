@@ -1,4 +1,4 @@
-/** Asks the inspector of a door, and holds it to its word. */
+/** Runs the request inspector and validates what it returns. */
 
 import { endToEnd, type Framing, type Header, TOKEN } from '../http/headers.ts';
 import type { InspectorDenial, Passing } from '../http/inspector.ts';
@@ -8,15 +8,15 @@ import type { Denial } from './denial.ts';
 import { type ListenerState, writeRecord } from './listener-state.ts';
 import { aboutOf, type Request } from './request.ts';
 
-/** A request as it goes on. */
+/** An inspected request, as it is forwarded. */
 export interface Inspected {
   headers: Header[];
-  /** Read whole already */
+  /** The whole body, if it was buffered */
   buffered?: Buffer | undefined;
   watch?: Passing['watch'];
 }
 
-/** The request as it goes on; a refusal is recorded here. `secure`: inside TLS. */
+/** Returns the request to forward, or a recorded denial. `secure`: inside TLS. */
 export async function inspect(request: Request, secure: boolean): Promise<Inspected | { denial: Denial }> {
   const { state, head } = request;
   const headers = withoutConnection(state, head.headers).filter(([name]) => name.toLowerCase() !== 'host');
@@ -30,20 +30,20 @@ export async function inspect(request: Request, secure: boolean): Promise<Inspec
     request.detail = answer.detail;
     return { ...passedOn(answer, buffered, waitsForContinue(head.headers)), watch: answer.watch };
   } catch {
-    // Its error may carry what must not be seen.
+    // The error may contain a secret, so it is not shown.
     const reason = 'the request could not be inspected';
     const text = `sbx: the request to ${host} could not be inspected, so it was not sent`;
     return { denial: denialByInspector(request, { status: 502, text, reason }) };
   }
 }
 
-/** Records it; what the client is told comes back. */
+/** Records the denial and returns its response. */
 export function denialByInspector(request: Request, { status, text, reason }: InspectorDenial): Denial {
   writeRecord(request.state, { ...aboutOf(request), verdict: 'deny', reason: 'refused', detail: reason });
   return { status, text };
 }
 
-/** The head with the framing of the body that goes on. */
+/** The head with the framing of the forwarded body. */
 export function headFor(head: RequestHead, { buffered }: Inspected): RequestHead {
   if (buffered === undefined) return head;
   const body: Framing = { kind: 'length', bytes: buffered.length };
@@ -59,14 +59,14 @@ function withoutConnection({ enforcement }: ListenerState, headers: Header[]): H
 function passedOn({ headers, body }: Passing, buffered: Buffer | undefined, continued: boolean): Inspected {
   checkHeaders(headers);
   if (buffered === undefined) return { headers };
-  // The word that it waits for was said.
+  // The 100 Continue has been sent already.
   const left = continued ? headers.filter(([name]) => name.toLowerCase() !== 'expect') : headers;
   return { headers: left, buffered: body ?? buffered };
 }
 
-/** A value with a line end would be two fields. */
+/** A value with a line end would be two headers. */
 function checkHeaders(headers: Header[]): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: matches control characters on purpose
   const isOne = ([name, value]: Header) => TOKEN.test(name) && !/[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value);
   if (!headers.every(isOne)) throw new Error('malformed fields');
 }

@@ -1,4 +1,4 @@
-/** What the connections of one door share. */
+/** State shared by the connections of one listener. */
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Endpoint } from '../address/canonical-host.ts';
@@ -14,21 +14,21 @@ import type { Dialer } from '../upstream/dial.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import type { Enforcement } from './enforcement.ts';
 
-/** A request that was admitted and is under way. */
+/** An admitted request or tunnel that has not ended. */
 export interface ActiveRequest {
   endpoint: Endpoint;
   purpose: 'tunnel' | 'http';
   addresses: string[];
-  /** Where it is read */
+  /** For intercepted requests */
   line?: RequestLine;
-  /** MUST end it at once */
+  /** MUST end the request at once */
   cut(reason: AuditReason): void;
 }
 
 export interface ListenerStats {
   /** Open now */
   connections: number;
-  /** Requests and tunnels under way */
+  /** Requests and tunnels that have not ended */
   active: number;
   allowed: number;
   denied: number;
@@ -52,12 +52,12 @@ export interface ListenerState {
   explanations: Allowance;
   meters: Meters;
   active: Set<ActiveRequest>;
-  /** Connections to upstreams that wait for the next request of a tunnel that is read */
+  /** Idle upstream connections of intercepted tunnels */
   idle: Set<Socket>;
   stats: ListenerStats;
 }
 
-/** Writes one record. False: it could not be written, and nothing may leave. */
+/** Writes one record. False: the write failed, and the request must not be sent. */
 export function writeRecord(state: ListenerState, record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean {
   if (record.verdict === 'deny') state.stats.denied += record.count ?? 1;
   if (record.verdict === 'error') state.stats.failed += 1;

@@ -1,4 +1,4 @@
-/** The requests of one connection, one after the other; what is none is refused and recorded. */
+/** Serves the requests of one connection in sequence; rejects and records malformed ones. */
 import type { Socket } from 'node:net';
 import type { Endpoint } from '../address/canonical-host.ts';
 import type { ByteReader } from '../http/byte-reader.ts';
@@ -14,9 +14,9 @@ export interface Loop {
   parse: HeadParser;
   /** The host that all requests are for, inside a tunnel */
   endpoint?: Endpoint;
-  /** False: no other request follows on this connection. `abort`: aborted when the client is gone. */
+  /** False: the connection takes no further request. `abort`: aborted when the client disconnects. */
   serve(head: RequestHead, abort: AbortController): Promise<boolean>;
-  /** Something came that is no request */
+  /** Called on a malformed request */
   onBad?(): void;
 }
 
@@ -26,7 +26,7 @@ export async function serveRequests(loop: Loop): Promise<void> {
     const parsed = await nextHead(loop);
     if (client.destroyed) return;
     if (parsed === 'gone') return endWith(client, Buffer.alloc(0));
-    // What is no request costs a turn as well.
+    // A malformed request counts against the request rate as well.
     if (parsed === 'late' || 'bad' in parsed) await state.pace.turn();
     if (parsed === 'late') return denyHead(loop, { status: 408, why: 'the request was not complete in time' });
     if ('bad' in parsed) return denyHead(loop, { status: parsed.misdirected === true ? 421 : 400, why: parsed.bad });
@@ -46,7 +46,7 @@ async function serveOne({ client, serve }: Loop, head: RequestHead): Promise<boo
   }
 }
 
-/** `gone`: the client has nothing to say. `late`: it began and did not finish. */
+/** `gone`: the client disconnected or stayed idle. `late`: its head was incomplete at the deadline. */
 async function nextHead({
   reader,
   parse,
@@ -72,7 +72,7 @@ export async function inTime(work: Promise<boolean>, ms: number): Promise<boolea
 
 const REASONS = { 400: 'bad-request', 408: 'head-timeout', 421: 'misdirected' } as const;
 
-/** What is no request is closed, with one record of its first line as far as it can be shown. */
+/** Closes the connection and records the printable part of the first line. */
 function denyHead(
   { client, reader, state, endpoint, onBad }: Loop,
   { status, why }: { status: keyof typeof REASONS; why: string },

@@ -1,4 +1,4 @@
-/** Two sockets joined: what one says reaches the other, also what it said before it left. */
+/** Pipes two sockets into each other, flushing buffered data before close. */
 import type { Socket } from 'node:net';
 import type { Transform } from 'node:stream';
 import type { ByteReader } from '../http/byte-reader.ts';
@@ -9,14 +9,14 @@ import type { ListenerState } from './listener-state.ts';
 
 export interface ClientSide {
   client: Socket;
-  /** Of the client */
+  /** Reads `client` */
   reader: ByteReader;
   state: ListenerState;
 }
 
 const NOTHING = Buffer.alloc(0);
 
-/** `early`: of the upstream, read already. `change`: what the upstream says passes through it. */
+/** `early`: upstream bytes read already. `change`: transforms what the upstream sends. */
 export function splice(side: ClientSide, open: OpenConnection, early: Buffer = NOTHING, change?: Transform): void {
   change?.on('error', () => open.close()).pipe(side.client);
   if (early.length > 0) (change ?? side.client).write(early);
