@@ -1,4 +1,4 @@
-/** Tunnels through the gateway's door on the host, against others at the same place: bulk, and the time until the first byte. */
+/** Measures tunnels through the egress proxy against other proxies: throughput, and time to first byte. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ export async function tunnels(): Promise<Row[]> {
   return [...rowsOf('bulk through a tunnel', 'MB/s', bulk), ...rowsOf('a tunnel, until its first byte', 'ms', first)];
 }
 
-/** Ours is held to its goal against socat; the others stand beside it. */
+/** Only the row of sbx has a goal, relative to socat. */
 function rowsOf(what: string, unit: 'MB/s' | 'ms', found: Map<string, number[]>): Row[] {
   const floor = { what: 'socat at the same place', value: median(found.get('socat') ?? []) };
   return [...found]
@@ -53,7 +53,7 @@ function rowsOf(what: string, unit: 'MB/s' | 'ms', found: Map<string, number[]>)
     });
 }
 
-/** `b`: bulk; anything else comes back. */
+/** `b`: sends bulk data; anything else is echoed. */
 function serve(socket: Socket): void {
   socket.setNoDelay(true);
   socket.on('error', () => {});

@@ -24,7 +24,7 @@ export interface InterceptedTunnel {
   state: ListenerState;
   endpoint: Endpoint;
   secure: boolean;
-  /** Dial between two requests, or of the one under way */
+  /** Idle between two requests, or in use by the current one */
   upstream: Upstream | undefined;
 }
 

@@ -12,7 +12,7 @@ function through(text: string, cuts: readonly number[], least?: number): string 
   const mask = createMask(FORMS).stream(least);
   const at = [...new Set(cuts.map((cut) => cut % (text.length + 1)))].toSorted((a, b) => a - b);
   const parts = [0, ...at].map((from, index) => text.slice(from, at[index]));
-  return parts.map((part) => mask.take(part)).join('') + mask.rest();
+  return parts.map((part) => mask.push(part)).join('') + mask.rest();
 }
 
 describe('forms of a secret', () => {
@@ -68,22 +68,22 @@ describe('a mask', () => {
 
   test('holds back no more than what could begin one', () => {
     const mask = createMask(FORMS).stream();
-    expect(mask.take('data: hello\n\n')).toBe('data: hello\n\n');
-    expect(mask.take('to sk-RE')).toBe('to ');
-    expect(mask.take('D\n')).toBe('sk-RED\n');
+    expect(mask.push('data: hello\n\n')).toBe('data: hello\n\n');
+    expect(mask.push('to sk-RE')).toBe('to ');
+    expect(mask.push('D\n')).toBe('sk-RED\n');
     expect(mask.rest()).toBe('');
   });
 
   test('where somebody waits for the last character, a short beginning is let go', () => {
     const mask = createMask(FORMS).stream(8);
-    expect(mask.take('ends with s')).toBe('ends with s');
-    expect(mask.take(SECRET.slice(0, 10))).toBe('');
-    expect(mask.take(SECRET.slice(10))).toBe(PLACEHOLDER);
+    expect(mask.push('ends with s')).toBe('ends with s');
+    expect(mask.push(SECRET.slice(0, 10))).toBe('');
+    expect(mask.push(SECRET.slice(10))).toBe(PLACEHOLDER);
   });
 
   test('without a secret it is nothing', () => {
     const mask = createMask([]).stream();
-    expect(mask.take('sk-')).toBe('sk-');
+    expect(mask.push('sk-')).toBe('sk-');
     expect(mask.rest()).toBe('');
   });
 });
