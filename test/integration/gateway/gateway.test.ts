@@ -39,9 +39,9 @@ describe('the gateway of a process', () => {
   test('a malformed change leaves the last policy in force', async () => {
     await using rig = await startGateway();
     await rig.open('one', ALLOW);
-    expect(() => rig.gateway.update('one', BROKEN)).toThrow('not a network pattern');
+    expect(() => rig.gateway.update('one', BROKEN)).toThrow('invalid network pattern');
     expect(await rig.ask('one')).toContain('200 OK');
-    await expect(rig.open('one', BROKEN)).rejects.toThrow('not a network pattern');
+    await expect(rig.open('one', BROKEN)).rejects.toThrow('invalid network pattern');
     expect(await rig.ask('one')).toContain('200 OK');
     expect(rig.gateway.hashOf('one')).toBe(policyHash(ALLOW));
     rig.gateway.update('one', { allow: [], deny: [] });

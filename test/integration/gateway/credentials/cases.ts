@@ -26,7 +26,7 @@ function denied(
     async run(rig) {
       const text = await rig.ask(...ask(rig));
       expect(text).toMatch(/^HTTP\/1\.1 403 /);
-      expect(text).toMatch(/sbx: refused: .*\nNothing was sent\./s);
+      expect(text).toMatch(/sbx: denied: .*\nNothing was sent\./s);
       expect(rig.denied()).toEqual([expect.stringMatching(why)]);
       expect(rig.untouched()).toBe(true);
     },

@@ -153,7 +153,7 @@ describe('a body', () => {
       client.send(framed(filler + first));
       client.send(framed(second));
       expect(await client.end()).toMatch(/^HTTP\/1\.1 403 .*it was on its way to in\.wild\.test/s);
-      expect(one.denied()).toEqual(['refused: the stand-in of API_KEY to another host']);
+      expect(one.denied()).toEqual(['refused: placeholder of API_KEY sent to another host']);
       expect(one.intercept.received()).not.toContain(second);
     }
   });

@@ -69,7 +69,7 @@ describe('tokens of a login', () => {
     await using one = await login();
     const { access } = await tokensOf(one);
     expect(await one.ask(...ask(access))).toMatch(/^HTTP\/1\.1 403 /);
-    expect(one.denied()).toEqual([expect.stringMatching(/^refused: the stand-in of access_token /)]);
+    expect(one.denied()).toEqual([expect.stringMatching(/^refused: placeholder of access_token /)]);
   });
 
   test('hosts that share a secret share its logins', async () => {

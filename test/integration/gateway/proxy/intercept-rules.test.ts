@@ -43,7 +43,7 @@ describe('a host with rules by method and path', () => {
     const client = await one.inside();
     client.send(request('/v2/a'));
     expect(await client.until('sbx apply\n')).toMatch(
-      /^HTTP\/1\.1 403 Forbidden by sbx\r\n[\s\S]*no rule by method and path covers GET \/v2\/a[\s\S]*\/p\/sandbox\.toml:12/,
+      /^HTTP\/1\.1 403 Forbidden by sbx\r\n[\s\S]*no HTTP rule covers GET \/v2\/a[\s\S]*\/p\/sandbox\.toml:12/,
     );
     client.send(request('/v1/a', '', 'api.ok.test', 'DELETE'));
     await client.until('covers DELETE /v1/a');
@@ -126,7 +126,7 @@ describe('a host with rules by method and path', () => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v1/a', `${field}\r\nConnection: close\r\n`));
-    expect(await client.end()).toMatch(/^HTTP\/1\.1 400 [\s\S]*may stand for another method or path/);
+    expect(await client.end()).toMatch(/^HTTP\/1\.1 400 [\s\S]*may override the method or path/);
     expect([one.received(), one.rig.dials, one.rig.lookups]).toEqual(['', [], []]);
     expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'bad-request', path: '/v1/a' }]);
     // Where no rule speaks of methods and paths it says nothing that matters.

@@ -79,7 +79,7 @@ test('after a restart of the daemon every sandbox’s stand-in is still known at
     headers: expect.arrayContaining([['authorization', `Bearer ${KEY}`]]),
   });
   expect(await ask(later, 'b', { headers: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
-    denial: { status: 403, reason: 'the stand-in of another sandbox' },
+    denial: { status: 403, reason: 'placeholder of another sandbox' },
   });
 });
 
@@ -126,6 +126,6 @@ test('a command that fails says why inside, and nothing of what it printed', asy
   credentials.bind('a', SPEC);
   const answer = await ask(credentials, 'a', {});
   expect(JSON.stringify(answer)).not.toContain('REAL');
-  expect(answer).toMatchObject({ denial: { status: 502, text: expect.stringMatching(/it ended with 7/) } });
+  expect(answer).toMatchObject({ denial: { status: 502, text: expect.stringMatching(/it exited with code 7/) } });
   expect(await placeholderOf(credentials, 'a')).toMatch(/sbxplace/);
 });

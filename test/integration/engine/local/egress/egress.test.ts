@@ -170,7 +170,7 @@ describe('a grant', () => {
 
   test('that is malformed is refused, and the door goes on', async () => {
     await doors.open(ID, network({ allow: [rule('ok.test:22')] }));
-    expect(() => doors.grant(ID, network(), wanted('a b'))).toThrow(/not a network pattern/);
+    expect(() => doors.grant(ID, network(), wanted('a b'))).toThrow(/invalid network pattern/);
     expect(await statusOf('ok.test:22')).toBe('200');
   });
 
