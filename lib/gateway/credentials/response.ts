@@ -18,7 +18,10 @@ export function changeAnswer(state: CredentialState, message: InspectedResponse)
   if (bound(state, host, port).length === 0) return { headers };
   const encoding = valuesOf(headers, 'content-encoding').join().trim().toLowerCase();
   if (hasBody && enforcement.encoding && !['', 'identity'].includes(encoding))
-    return { headers, denial: `the response has the encoding ${encoding.slice(0, 20)}, although identity was requested` };
+    return {
+      headers,
+      denial: `the response has the encoding ${encoding.slice(0, 20)}, although identity was requested`,
+    };
   const mask = maskFor(state);
   // A session cookie of the real account is as powerful as its key.
   const kept = headers.filter(([name]) => !enforcement.strip || !/^set-cookie2?$/i.test(name));

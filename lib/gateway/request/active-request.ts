@@ -33,7 +33,13 @@ export async function dialAdmitted(
   const first = addresses[0];
   const admitted = verdict.reason === 'rule' ? 'allow' : 'observe';
   const noted = request.detail === undefined ? {} : { detail: request.detail };
-  const record = { ...aboutOf(request), verdict: admitted, reason: verdict.reason, ...noted, ...ruleOf(verdict) } as const;
+  const record = {
+    ...aboutOf(request),
+    verdict: admitted,
+    reason: verdict.reason,
+    ...noted,
+    ...ruleOf(verdict),
+  } as const;
   if (!writeRecord(state, first === undefined ? record : { ...record, address: first })) return { denial: UNRECORDED };
   state.stats.allowed += 1;
   const cut: Cut = { reason: undefined };

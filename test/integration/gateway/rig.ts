@@ -1,4 +1,4 @@
-/** A real door on a real socket, with a fake resolver and a fake upstream that keep books. */
+/** A real listener on a real socket, with a fake resolver and a fake upstream that keep books. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';

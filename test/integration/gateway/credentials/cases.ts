@@ -61,14 +61,14 @@ const encoded = (before: string) => Buffer.from(`${before}${SECRET} and more`).t
 const core = (text: string) => text.slice(8, -16);
 
 export const CASES: CredentialCase[] = [
-  denied('43 another sandbox’s stand-in in its header', /another sandbox/, ({ theirs }) => [
+  denied('43 another sandbox’s placeholder in its header', /another sandbox/, ({ theirs }) => [
     `GET /v1\nx-api-key: ${theirs}`,
   ]),
-  denied('43 another sandbox’s stand-in in Basic', /another sandbox/, ({ theirs }) => [
+  denied('43 another sandbox’s placeholder in Basic', /another sandbox/, ({ theirs }) => [
     `GET /v1\nAuthorization: Basic ${basic(theirs)}`,
   ]),
-  denied('43 another sandbox’s stand-in in the query', /another sandbox/, ({ theirs }) => [`GET /v1?a=${theirs}`]),
-  denied('43 another sandbox’s stand-in in the body', /another sandbox/, ({ theirs }) => [
+  denied('43 another sandbox’s placeholder in the query', /another sandbox/, ({ theirs }) => [`GET /v1?a=${theirs}`]),
+  denied('43 another sandbox’s placeholder in the body', /another sandbox/, ({ theirs }) => [
     `POST /v1\n${json}`,
     `{"a":"${theirs}"}`,
   ]),

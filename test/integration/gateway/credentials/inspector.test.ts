@@ -6,7 +6,7 @@ import {
 import { CASES } from './cases.ts';
 import { afterBody, answering, HOST, OAUTH, OTHER, SECRET, startCredentials } from './rig.ts';
 
-describe('a request with or without a stand-in', () => {
+describe('a request with or without a placeholder', () => {
   test.each(CASES.map((one) => [one.name, one] as const))('%s', async (_name, { rig, run }) => {
     await using one = await startCredentials(rig);
     await run(one);
@@ -37,7 +37,7 @@ describe('33 what Connection nominates', () => {
     expect(one.intercept.received()).not.toMatch(/X-Mine|foreign/);
   });
 
-  test('switched off, it would go on', async () => {
+  test('switched off, it would continue', async () => {
     await using one = await startCredentials({ enforcement: { hopByHop: false } });
     await one.ask(ask);
     expect(one.intercept.received()).toContain('X-Mine: 1');
@@ -63,7 +63,7 @@ describe('46 a bad certificate of the upstream', () => {
 });
 
 describe('which secret speaks', () => {
-  test('the one whose stand-in the request carries, in whatever login header', async () => {
+  test('the one whose placeholder the request carries, in whatever login header', async () => {
     await using one = await startCredentials();
     one.secrets.set('oauth', OAUTH);
     await one.ask(`GET /v1/1\nx-api-key: ${one.mine.oauth}`);
@@ -139,7 +139,7 @@ describe('which secret speaks', () => {
 });
 
 describe('a body', () => {
-  test('that is too large to be held goes on until a stand-in comes, also split, and in chunks', async () => {
+  test('that is too large to be held continues until a placeholder comes, also split, and in chunks', async () => {
     for (const chunked of [false, true]) {
       await using one = await startCredentials({ serve: afterBody('never') });
       const client = await one.intercept.inside(OTHER);
@@ -172,7 +172,7 @@ describe('a body', () => {
     expect(got === arrives).toBe(true);
   });
 
-  test('whose client waits for the word to go on gets it, and the upstream is not asked for it', async () => {
+  test('whose client waits for the word to continue gets it, and the upstream is not asked for it', async () => {
     await using one = await startCredentials();
     const client = await one.intercept.inside();
     client.send(`POST /v1 HTTP/1.1\r\nHost: ${HOST}\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n`);
@@ -184,7 +184,7 @@ describe('a body', () => {
 });
 
 describe('an answer', () => {
-  test('shows the stand-in where the secret stood', async () => {
+  test('shows the placeholder where the secret stood', async () => {
     await using one = await startCredentials({ serve: answering(`{"key":"${SECRET}"}`) });
     expect(await one.ask('GET /v1')).toContain(`{"key":"${one.mine.key}"}`);
   });

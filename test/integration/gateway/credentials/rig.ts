@@ -1,4 +1,4 @@
-/** A door with credentials on the intercepting rig: secrets, stand-ins of two sandboxes, and what went where. */
+/** A listener with credentials on the intercepting rig: secrets, placeholders of two sandboxes, and what went where. */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Binding, bindingOf } from '../../../../lib/gateway/credentials/bindings.ts';

@@ -82,7 +82,7 @@ describe('a log that the system refuses to grow', () => {
   const limitFiles = (bytes: number | 'unlimited') =>
     execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
 
-  test('shuts the door, keeps what was written readable, and opens again with the space', async () => {
+  test('shuts the listener, keeps what was written readable, and opens again with the space', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sbx-full-'));
     onTestFinished(() => {
       limitFiles('unlimited');

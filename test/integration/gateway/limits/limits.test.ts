@@ -73,7 +73,7 @@ describe('what one VM may take', () => {
     expect(performance.now() - began).toBeGreaterThan(400);
   });
 
-  test('names that nobody answers for take four lookups, not all that the host has; the others wait for theirs', async () => {
+  test('names without an answer take four lookups, not all that the host has; the others wait for theirs', async () => {
     const waiting: (() => void)[] = [];
     const seen = { now: 0, most: 0 };
     const resolver = async () => {
@@ -95,7 +95,7 @@ describe('what one VM may take', () => {
     expect(seen.most).toBe(4);
   });
 
-  test('closing the door ends every connection and removes the socket', async () => {
+  test('closing the listener ends every connection and removes the socket', async () => {
     const rig = await startRig();
     const client = await rig.client();
     client.send(CONNECT('api.ok.test:22'));

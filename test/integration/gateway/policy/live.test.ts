@@ -34,7 +34,7 @@ describe('a policy that became narrower', () => {
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', host: 'api.ok.test' });
   });
 
-  test('without the control the tunnel goes on: that is what the test above rests on', async () => {
+  test('without the control the tunnel continues: that is what the test above rests on', async () => {
     await using rig = await startRig({ enforcement: { recheck: false } satisfies Partial<Enforcement> });
     const client = await tunnelTo(rig, 'api.ok.test');
     rig.listener.setPolicy(NARROWER);

@@ -1,4 +1,4 @@
-/** A door that intercepts, an upstream with TLS and a certificate of its own authority, and clients inside of tunnels. */
+/** A listener that intercepts, an upstream with TLS and a certificate of its own authority, and clients inside of tunnels. */
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createSecureContext, createServer, type TLSSocket } from 'node:tls';
 import type { PolicyInput } from '../../../../lib/gateway/policy/types.ts';
@@ -16,14 +16,14 @@ export interface InterceptOptions extends RigOptions {
   serve?: (socket: Socket) => void;
   /** Name in the upstream's certificate; default: what it is asked for */
   certified?: string;
-  /** The upstream's certificates are of an authority that the door does not trust */
+  /** The upstream's certificates are of an authority that the listener does not trust */
   untrusted?: boolean;
 }
 
 export interface InterceptRig extends AsyncDisposable {
   rig: Rig;
   authority: Authority;
-  /** What the door trusts, and nobody inside does */
+  /** What the listener trusts, and nobody inside does */
   upstreamCa: string;
   /** All that the upstream received inside TLS */
   received(): string;

@@ -38,7 +38,7 @@ describe('a host with rules by method and path', () => {
     expect(records[3]?.bytesDown).toBeGreaterThan(20);
   });
 
-  test('what they do not cover is denied in words, looks nothing up, and the next request goes on', async () => {
+  test('what they do not cover is denied in words, looks nothing up, and the next request continues', async () => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v2/a'));

@@ -40,13 +40,13 @@ describe('who speaks', () => {
   const names = (carried: string[]) =>
     matchingCredentials(all, carried.map(placeholder)).map(({ binding }) => binding.env);
 
-  test('without a stand-in the first one', () => expect(names([])).toEqual(['KEY']));
-  test('with stand-ins theirs, one for each header', () => {
+  test('without a placeholder the first one', () => expect(names([])).toEqual(['KEY']));
+  test('with placeholders theirs, one for each header', () => {
     expect(names(['TOKEN'])).toEqual(['TOKEN']);
     expect(names(['OTHER', 'KEY'])).toEqual(['KEY', 'OTHER']);
     expect(names(['OTHER', 'TOKEN'])).toEqual(['TOKEN']);
   });
-  test('a stand-in of something else counts for nothing', () => expect(names(['GONE'])).toEqual(['KEY']));
+  test('a placeholder of something else counts for nothing', () => expect(names(['GONE'])).toEqual(['KEY']));
 });
 
 describe('a key in the query', () => {

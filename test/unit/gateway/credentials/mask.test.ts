@@ -74,7 +74,7 @@ describe('a mask', () => {
     expect(mask.rest()).toBe('');
   });
 
-  test('where somebody waits for the last character, a short beginning is let go', () => {
+  test('where a reader waits for the last character, a short beginning is let go', () => {
     const mask = createMask(FORMS).stream(8);
     expect(mask.push('ends with s')).toBe('ends with s');
     expect(mask.push(SECRET.slice(0, 10))).toBe('');

@@ -51,7 +51,7 @@ const message = (change: Partial<InspectedRequest>): InspectedRequest => ({
 const ask = (from: Credentials, id: string, change: Partial<InspectedRequest>) =>
   from.inspector(id).request(message(change));
 
-test('a stand-in is each sandbox’s own, stays for its life, and lies in a file of the user alone', async () => {
+test('a placeholder is each sandbox’s own, stays for its life, and lies in a file of the user alone', async () => {
   const mine = await placeholderOf(credentials, 'a');
   expect(mine).toMatch(/^ghp_sbxplace/);
   expect(mine).toHaveLength(KEY.length);
@@ -64,13 +64,13 @@ test('a stand-in is each sandbox’s own, stays for its life, and lies in a file
   expect(await placeholderOf(credentials, 'a')).not.toBe(mine);
 });
 
-test('a secret that is not set has no variable; a damaged file is made anew', async () => {
+test('a secret that is not set has no variable; a damaged file is made again', async () => {
   expect(Object.keys(await credentials.environment('a', SPEC))).toEqual(['KEY']);
   writeFileSync(instancePaths(home, 'a').placeholders, '{"version":1,');
   expect(await placeholderOf(credentials, 'a')).toMatch(/^ghp_/);
 });
 
-test('after a restart of the daemon every sandbox’s stand-in is still known at every other’s door', async () => {
+test('after a restart of the daemon every sandbox’s placeholder is still known at every other’s listener', async () => {
   const mine = await placeholderOf(credentials, 'a');
   const later = open(['a', 'b']);
   later.bind('a', SPEC);
