@@ -116,7 +116,7 @@ describe('a command', () => {
     [
       'fails',
       [process.execPath, '-e', `console.log('${MARK}');console.error('${MARK}');process.exit(3)`],
-      /ended with 3/,
+      /exited with code 3/,
     ],
     ['does not exist', ['/no/such/program', MARK], /program not found/],
     ['prints two lines', ['printf', `${MARK}\\nx`], /line end/],

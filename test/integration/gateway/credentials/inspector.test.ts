@@ -152,7 +152,7 @@ describe('a body', () => {
       client.send(`POST / HTTP/1.1\r\nHost: ${OTHER}\r\n${length}\r\n\r\n`);
       client.send(framed(filler + first));
       client.send(framed(second));
-      expect(await client.end()).toMatch(/^HTTP\/1\.1 403 .*it was on its way to in\.wild\.test/s);
+      expect(await client.end()).toMatch(/^HTTP\/1\.1 403 .*the request was for in\.wild\.test/s);
       expect(one.denied()).toEqual(['refused: placeholder of API_KEY sent to another host']);
       expect(one.intercept.received()).not.toContain(second);
     }

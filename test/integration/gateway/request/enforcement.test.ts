@@ -34,9 +34,9 @@ describe('each control is what its cases rest on: switched off, they fail', () =
 
   test('the others have tests of their own with the control off, and there are no more', () => {
     const others = Object.keys(FULL_ENFORCEMENT).filter((control) => !(control in OFF));
-    const tests = readdirSync(HERE)
+    const tests = readdirSync(join(HERE, '..'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.test.ts'))
-      .map((name) => readFileSync(join(HERE, name), 'utf8'));
+      .map((name) => readFileSync(join(HERE, '..', name), 'utf8'));
     expect(others.length).toBeGreaterThan(0);
     // Each is run with it off, and then expects what must not happen.
     for (const control of others)
