@@ -1,4 +1,4 @@
-/** What reading the inside of TLS costs: the same requests through a tunnel that is read and through one that is not. */
+/** Measures the cost of interception: the same requests through an intercepted and an opaque tunnel. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +12,7 @@ import { median, type Row } from './table.ts';
 import { tunnel } from './ways.ts';
 
 const REQUESTS = 1_000;
-/** Fewer than a door takes at once: beyond that a request waits for its turn */
+/** Below the request rate limit of a listener, which would delay requests */
 const BATCH = 250;
 const BYTES = 128 * 1024 * 1024;
 const ROUNDS = 5;
@@ -64,14 +64,14 @@ export async function interception(): Promise<Row[]> {
   };
   const times = { read: [] as number[], unread: [] as number[] };
   for (let batch = 0; batch < REQUESTS / BATCH; batch += 1) {
-    const { read, unread } = await open(`door-${batch}`);
+    const { read, unread } = await open(`listener-${batch}`);
     for (let index = 0; index < BATCH; index += 1) {
       times.unread.push(await ask(unread, `unread.test:${port}`, '/', 2));
       times.read.push(await ask(read, `read.test:${port}`, '/', 2));
     }
     for (const socket of [read, unread]) socket.destroy();
   }
-  const { read, unread } = await open('door-bulk');
+  const { read, unread } = await open('listener-bulk');
   const bulk = { read: [] as number[], unread: [] as number[] };
   for (let round = 0; round < ROUNDS; round += 1) {
     bulk.unread.push(BYTES / 1e3 / (await ask(unread, `unread.test:${port}`, '/bulk', BYTES)));

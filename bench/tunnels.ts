@@ -1,4 +1,4 @@
-/** Tunnels through the gateway's door on the host, against others at the same place: bulk, and the time until the first byte. */
+/** Measures tunnels through the egress proxy against other proxies: throughput, and time to first byte. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,14 +16,14 @@ export async function tunnels(): Promise<Row[]> {
   const server = createServer((socket) => serve(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const door = join(dir, 'egress');
+  const listener = join(dir, 'egress');
   await using gateway = createGateway({ resolver: { resolve: async () => ['127.0.0.1'], ownAddresses: () => [] } });
   await gateway.open('bench', {
-    socketPath: door,
+    socketPath: listener,
     auditPath: join(dir, 'audit'),
     policy: { allow: [{ pattern: `bench.test:${port}`, trusted: true }], deny: [] },
   });
-  using ways = await startWays(dir, door, port);
+  using ways = await startWays(dir, listener, port);
   const bulk = new Map(ways.all.map(({ name }) => [name, [] as number[]]));
   const first = new Map(ways.all.map(({ name }) => [name, [] as number[]]));
   for (let round = 0; round < ROUNDS; round += 1) for (const way of ways.all) bulk.get(way.name)?.push(await pull(way));
@@ -34,7 +34,7 @@ export async function tunnels(): Promise<Row[]> {
   return [...rowsOf('bulk through a tunnel', 'MB/s', bulk), ...rowsOf('a tunnel, until its first byte', 'ms', first)];
 }
 
-/** Ours is held to its goal against socat; the others stand beside it. */
+/** Only the row of sbx has a goal, relative to socat. */
 function rowsOf(what: string, unit: 'MB/s' | 'ms', found: Map<string, number[]>): Row[] {
   const floor = { what: 'socat at the same place', value: median(found.get('socat') ?? []) };
   return [...found]
@@ -53,7 +53,7 @@ function rowsOf(what: string, unit: 'MB/s' | 'ms', found: Map<string, number[]>)
     });
 }
 
-/** `b`: bulk; anything else comes back. */
+/** `b`: sends bulk data; anything else is echoed. */
 function serve(socket: Socket): void {
   socket.setNoDelay(true);
   socket.on('error', () => {});

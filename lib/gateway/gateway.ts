@@ -1,4 +1,4 @@
-/** All doors of a process, by sandbox. A policy that does not compile never opens anything. */
+/** Keeps the egress proxy of each sandbox of this process; a policy that does not compile never allows anything. */
 import type { SecureContext } from 'node:tls';
 import { openAudit } from './audit/audit.ts';
 import type { Inspector } from './http/inspector.ts';
@@ -15,7 +15,7 @@ import { type Resolver, systemResolver } from './upstream/resolver.ts';
 export interface ListenerRequest {
   socketPath: string;
   auditPath: string;
-  /** Of the sandbox's own certificate authority, made where there is none. Undefined: a door that cannot read requests */
+  /** File of the sandbox's certificate authority, created if missing. Undefined: requests cannot be intercepted */
   authorityPath?: string;
   policy: PolicyInput;
   inspector?: Inspector;
@@ -23,19 +23,19 @@ export interface ListenerRequest {
 
 export interface Gateway extends AsyncDisposable {
   /**
-   * Opens a door, or puts the policy of an open one into force.
-   * @throws SbxError `gateway` on a malformed policy: a new door then denies everything, an open one keeps its last policy.
+   * Opens a listener, or applies the policy to an open one.
+   * @throws SbxError `gateway` on a malformed policy: a new listener then denies everything, an open one keeps its last policy.
    */
   open(sandbox: string, request: ListenerRequest): Promise<void>;
-  /** In force at once. @throws SbxError `gateway` on a malformed policy; the last one stays in force. */
+  /** Takes effect at once. @throws SbxError `gateway` on a malformed policy; the last one stays in force. */
   update(sandbox: string, policy: PolicyInput): void;
-  /** No error when there is none */
+  /** No error if there is no listener */
   close(sandbox: string): Promise<void>;
   list(): string[];
-  /** Hash of the policy in force; undefined: the door is shut */
+  /** Hash of the policy in force; undefined: no open listener */
   hashOf(sandbox: string): string | undefined;
   statsOf(sandbox: string): ListenerStats | undefined;
-  /** The certificate that the sandbox is to trust, PEM; undefined: the door is shut */
+  /** The CA certificate for the sandbox to trust, PEM; undefined: no open listener */
   caOf(sandbox: string): string | undefined;
 }
 
@@ -49,35 +49,35 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   const resolver = options.resolver ?? systemResolver();
   const trust = options.trust ?? hostTrust(process.env);
   const dialer = options.dialer ?? createDialer(proxySettings(process.env), trust);
-  const doors = new Map<string, EgressListener>();
+  const listeners = new Map<string, EgressListener>();
   const authorities = new Map<string, Authority>();
   const close = async (sandbox: string) => {
-    const door = doors.get(sandbox);
-    doors.delete(sandbox);
+    const listener = listeners.get(sandbox);
+    listeners.delete(sandbox);
     authorities.delete(sandbox);
-    await door?.close();
+    await listener?.close();
   };
   return {
     async open(sandbox, { socketPath, auditPath, authorityPath, policy, inspector }) {
-      const compiled = compiledOr(policy, doors.get(sandbox)?.policy ?? DENY_ALL);
+      const compiled = compiledOr(policy, listeners.get(sandbox)?.policy ?? DENY_ALL);
       await close(sandbox);
       const audit = openAudit(auditPath);
       const authority = authorityPath === undefined ? NO_AUTHORITY : await loadAuthority(authorityPath);
       const input = { socketPath, sandbox, policy: compiled.policy, resolver, dialer, audit, authority, trust };
-      doors.set(sandbox, await openEgress(inspector === undefined ? input : { ...input, inspector }));
+      listeners.set(sandbox, await openEgress(inspector === undefined ? input : { ...input, inspector }));
       authorities.set(sandbox, authority);
       if ('error' in compiled) throw compiled.error;
     },
     update(sandbox, policy) {
-      doors.get(sandbox)?.setPolicy(compilePolicy(policy));
+      listeners.get(sandbox)?.setPolicy(compilePolicy(policy));
     },
     close,
-    list: () => [...doors.keys()],
-    hashOf: (sandbox) => doors.get(sandbox)?.policy.hash,
-    statsOf: (sandbox) => doors.get(sandbox)?.stats,
+    list: () => [...listeners.keys()],
+    hashOf: (sandbox) => listeners.get(sandbox)?.policy.hash,
+    statsOf: (sandbox) => listeners.get(sandbox)?.stats,
     caOf: (sandbox) => authorities.get(sandbox)?.pem,
     async [Symbol.asyncDispose]() {
-      await Promise.all([...doors.keys()].map(close));
+      await Promise.all([...listeners.keys()].map(close));
     },
   };
 }

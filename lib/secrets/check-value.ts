@@ -1,4 +1,4 @@
-/** What may be a secret: text that a header can carry. Pure. */
+/** Checks that a secret can be sent in a header. Pure. */
 import { SbxError } from '../errors.ts';
 
 const VALUE_MAX = 16 * 1024;
@@ -12,10 +12,10 @@ export function checkValue(name: string, value: string): string {
         ? `it is longer than ${VALUE_MAX / 1024} KiB`
         : /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)
           ? undefined
-          : 'it has a line end, a control character, a character beyond ASCII, or a space at an end';
+          : 'it contains a line end, a control or non-ASCII character, or starts or ends with a space';
   if (why === undefined) return value;
-  throw new SbxError('secret', `the value of "${name}" cannot be a secret`, {
+  throw new SbxError('secret', `invalid value for the secret "${name}"`, {
     why,
-    hint: 'it must be one line that a header of a request can carry',
+    hint: 'use one line that is valid in an HTTP header',
   });
 }

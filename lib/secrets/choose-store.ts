@@ -1,4 +1,4 @@
-/** Which store takes values on this host: the keyring where there is one, else a file. */
+/** Chooses the store for secret values: the keyring if available, otherwise a file. */
 import { SbxError } from '../errors.ts';
 import { type Home, homeOf } from '../paths.ts';
 import { fileStore } from './file-store.ts';
@@ -6,20 +6,20 @@ import { keyringStore } from './keyring-store.ts';
 import type { ValueStore } from './types.ts';
 
 export interface Stores {
-  /** For new values; `wish`: what the person asked for */
+  /** For new values; `wish`: the store that the user requested */
   chosen(wish?: string): Promise<ValueStore>;
-  /** Where an earlier value lies. @throws SbxError `secret` when it is not there any more */
+  /** The store of an existing value. @throws SbxError `secret` if it is no longer available */
   named(kind: ValueStore['kind']): Promise<ValueStore>;
 }
 
-/** Without a wish, a state folder of one's own (SBX_HOME) means the file: what belongs to it goes with it. */
+/** By default, a custom state folder (SBX_HOME) uses the file, so that the values move with the folder. */
 export function createStores(home: Home): Stores {
   const file = fileStore(home.secrets.values);
   let keyring: Promise<ValueStore | undefined> | undefined;
   const openKeyring = async () => {
     keyring ??= keyringStore(home.root);
     const found = await keyring;
-    // A session may get one later.
+    // The session may get a keyring later.
     if (found === undefined) keyring = undefined;
     return found;
   };
@@ -27,9 +27,9 @@ export function createStores(home: Home): Stores {
     if (kind === 'file') return file;
     const found = await openKeyring();
     if (found !== undefined) return found;
-    throw new SbxError('secret', 'the keyring of this host cannot be reached', {
+    throw new SbxError('secret', 'the keyring of this host is not reachable', {
       why: 'no Secret Service answers the sbx daemon',
-      hint: 'log in to a session that has one and run `sbx daemon stop`, or set the secret again with SBX_SECRET_STORE=file',
+      hint: 'log in to a session with a keyring and run `sbx daemon stop`, or set the secret again with SBX_SECRET_STORE=file',
     });
   };
   return {
@@ -38,7 +38,7 @@ export function createStores(home: Home): Stores {
       if (wish === 'file') return file;
       if (wish === 'keyring') return named('keyring');
       if (wish !== undefined)
-        throw new SbxError('usage', `SBX_SECRET_STORE is "${wish}"`, { hint: 'it is "keyring" or "file"' });
+        throw new SbxError('usage', `invalid SBX_SECRET_STORE: "${wish}"`, { hint: 'set it to "keyring" or "file"' });
       return home.root === homeOf({}).root ? ((await openKeyring()) ?? file) : file;
     },
   };

@@ -1,11 +1,11 @@
-/** The value of a secret that a command of the host makes: never through a shell, never in an error. */
+/** Runs the host command that prints a secret, without a shell and without its output in errors. */
 import { execFile } from 'node:child_process';
 import { SbxError } from '../errors.ts';
 
 export const COMMAND_MS = 30_000;
 const OUTPUT_MAX = 64 * 1024;
 
-/** What it prints, without the last line end. @throws SbxError `secret` without anything that it printed */
+/** Returns the output without the last line end. @throws SbxError `secret`, never with the output */
 export function runForValue(name: string, argv: readonly string[], ms = COMMAND_MS): Promise<string> {
   const [program = '', ...args] = argv;
   return new Promise((resolve, reject) => {
@@ -16,7 +16,7 @@ export function runForValue(name: string, argv: readonly string[], ms = COMMAND_
       reject(
         new SbxError('secret', `the command of the secret "${name}" failed`, {
           why: reasonOf(error, ms),
-          hint: `run it by hand: ${program}; its output is not shown here, since it may hold the value`,
+          hint: `run it manually: ${program}; its output is not shown here, since it may contain the value`,
         }),
       );
     });
@@ -24,14 +24,14 @@ export function runForValue(name: string, argv: readonly string[], ms = COMMAND_
   });
 }
 
-/** The error's own message would repeat what the program wrote. */
+/** Does not use the message of the error, which contains the output. */
 function reasonOf(
   { code, killed, signal }: { code?: unknown; killed?: boolean; signal?: unknown },
   ms: number,
 ): string {
-  if (code === 'ENOENT') return 'there is no such program';
+  if (code === 'ENOENT') return 'program not found';
   if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return `it printed more than ${OUTPUT_MAX / 1024} KiB`;
-  if (typeof code === 'number') return `it ended with ${code}`;
-  if (killed === true) return `it was not done within ${ms / 1000} s`;
-  return typeof code === 'string' ? code : `it was ended by ${String(signal)}`;
+  if (typeof code === 'number') return `it exited with code ${code}`;
+  if (killed === true) return `it timed out after ${ms / 1000} s`;
+  return typeof code === 'string' ? code : `it was killed by ${String(signal)}`;
 }

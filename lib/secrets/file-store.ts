@@ -1,4 +1,4 @@
-/** Values in one file that only this user may read: for hosts without a keyring. */
+/** Stores values in one file with mode 0600, for hosts without a keyring. */
 import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -10,7 +10,7 @@ export function fileStore(path: string): ValueStore {
   const write = (values: Map<string, string>) => {
     ensurePrivateDir(dirname(path));
     writeFileAtomic.sync(path, JSON.stringify({ version: 1, values: Object.fromEntries(values) }), { mode: 0o600 });
-    // The mode above holds for a new file; an old one keeps its own.
+    // The mode above applies to a new file only.
     chmodSync(path, 0o600);
   };
   return {
@@ -29,18 +29,18 @@ export function fileStore(path: string): ValueStore {
 function read(path: string): Map<string, string> {
   let text: string;
   try {
-    if ((statSync(path).mode & 0o077) !== 0) throw unreadable(path, 'others than you may read it', `chmod 600 ${path}`);
+    if ((statSync(path).mode & 0o077) !== 0) throw unreadable(path, 'other users can read it', `chmod 600 ${path}`);
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof SbxError) throw error;
     if (errnoOf(error) === 'ENOENT') return new Map();
-    throw unreadable(path, errnoOf(error) ?? 'unknown error', 'make it readable for you alone');
+    throw unreadable(path, errnoOf(error) ?? 'unknown error', 'make it readable for your user only');
   }
   try {
     const { values } = JSON.parse(text) as { values: Record<string, string> };
     return new Map(Object.entries(values));
   } catch {
-    // The parser's own words would quote the file.
+    // The message of the parser would quote the file.
     throw unreadable(path, 'it is damaged', 'remove it, then set the secrets again');
   }
 }

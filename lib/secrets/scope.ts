@@ -1,8 +1,8 @@
-/** Which of several secrets of one name is meant. Pure. */
+/** Selects among secrets of the same name by scope. Pure. */
 import { createHash } from 'node:crypto';
 import type { Asker, SecretInfo, SecretScope } from './types.ts';
 
-/** The narrowest that covers the sandbox. */
+/** The one with the narrowest scope that covers the sandbox. */
 export function narrowest(secrets: readonly SecretInfo[], name: string, asker: Asker): SecretInfo | undefined {
   return secrets
     .filter((one) => one.name === name && covers(one.scope, asker))
@@ -16,7 +16,7 @@ function covers(scope: SecretScope, { dir, name }: Asker): boolean {
   return scope.dir === dir && (scope.kind === 'project' || scope.name === name);
 }
 
-/** Of one name and scope: the key of its value in a store. */
+/** Key of the value of a name and scope in a store. */
 export function keyOf(name: string, scope: SecretScope): string {
   if (scope.kind === 'all') return `${name}@all`;
   const place = scope.kind === 'project' ? scope.dir : `${scope.dir}\0${scope.name}`;

@@ -1,4 +1,4 @@
-/** The secrets of this user: what they are in a file, their values in a store, or made by a command when they are needed. */
+/** Manages the secrets of this user: an index file, and values in a store or from a command. */
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -14,22 +14,22 @@ export interface NewSecret {
   name: string;
   scope: SecretScope;
   source: SecretSource;
-  /** Of a source `value` */
+  /** For source `value` */
   value?: string;
-  /** `keyring` or `file`; default: the keyring where there is one */
+  /** `keyring` or `file`; default: the keyring if available */
   store?: string;
 }
 
-/** Values that are no secret of the person's own making: kept where those are. */
+/** Stores values that sbx creates, beside the secrets of the user. */
 export type Vault = Omit<ValueStore, 'kind'>;
 
 export interface Secrets {
-  /** Replaces one of the same name and scope. `warning`: said once, that there is no keyring. @throws SbxError `secret` */
+  /** Replaces a secret of the same name and scope. `warning`: set once if there is no keyring. @throws SbxError `secret` */
   set(secret: NewSecret): Promise<{ info: SecretInfo; warning?: string }>;
   list(): SecretInfo[];
-  /** False: there was none */
+  /** False: it does not exist */
   remove(name: string, scope: SecretScope): Promise<boolean>;
-  /** The one that the sandbox gets */
+  /** The secret that the sandbox gets */
   find(name: string, asker: Asker): SecretInfo | undefined;
   /** Undefined: it is not set. @throws SbxError `secret`, never with the value */
   read(name: string, asker: Asker): Promise<string | undefined>;
@@ -38,12 +38,12 @@ export interface Secrets {
 
 interface Index {
   version: 1;
-  /** The person was told that values lie in a file */
+  /** The warning about the file store was shown */
   warned?: boolean;
   secrets: SecretInfo[];
 }
 
-/** A command that failed is not run again at once, however often it is asked for */
+/** Pause before a failed command is run again */
 const FAILED_MS = 5_000;
 
 interface Known {
@@ -64,8 +64,8 @@ export function openSecrets(home: Home): Secrets {
     if (info.source.kind === 'command') return checkValue(info.name, await runForValue(info.name, info.source.argv));
     const value = await (await stores.named(info.store as ValueStore['kind'])).get(keyOf(info.name, info.scope));
     if (value !== undefined) return value;
-    throw new SbxError('secret', `the value of the secret "${info.name}" is gone`, {
-      why: `the ${info.store} does not have it any more`,
+    throw new SbxError('secret', `the value of the secret "${info.name}" is missing`, {
+      why: `the ${info.store} no longer contains it`,
       hint: `run \`sbx secret set ${info.name}\` again`,
     });
   };
@@ -81,7 +81,7 @@ export function openSecrets(home: Home): Secrets {
       const warn = store?.kind === 'file' && before.warned !== true;
       save({ version: 1, warned: before.warned === true || warn, secrets: [...others, info] });
       known.delete(key);
-      // An earlier value that lies elsewhere is of no use any more.
+      // Remove an earlier value from its other store.
       if (old !== undefined && old.store !== 'none' && old.store !== info.store)
         await (await stores.named(old.store)).remove(key);
       return { info, ...(warn ? { warning: warningOf(home.secrets.values) } : {}) };
@@ -132,11 +132,11 @@ function readIndex(path: string): Index {
     if (errnoOf(error) === 'ENOENT') return { version: 1, secrets: [] };
   }
   throw new SbxError('secret', `the list of secrets cannot be read: ${path}`, {
-    why: 'it is damaged, or not readable for you',
+    why: 'it is damaged or not readable',
     hint: 'remove it, then set the secrets again',
   });
 }
 
 function warningOf(path: string): string {
-  return `no keyring is used here: values are kept in ${path}, in plain text, readable for you alone`;
+  return `no keyring is used: values are stored in ${path}, in plain text, readable by your user only`;
 }

@@ -1,9 +1,9 @@
-/** A command line as words, by a rule that is smaller than a shell's. Pure. */
+/** Splits a command line into words by a subset of shell quoting. Pure. */
 import { SbxError } from '../errors.ts';
 
 /**
- * Words are separated by spaces and tabs. Between single quotes everything is itself; between double quotes and outside, a backslash makes the
- * next character itself. Nothing is expanded: what a shell would do more with is refused.
+ * Words are separated by spaces and tabs. Single quotes keep everything literal; elsewhere a backslash makes the next character
+ * literal. Nothing is expanded: characters with any other meaning in a shell are rejected.
  * @throws SbxError `usage`
  */
 export function splitWords(line: string): string[] {
@@ -36,8 +36,8 @@ export function splitWords(line: string): string[] {
 }
 
 function unclear(what: string): SbxError {
-  return new SbxError('usage', `the command has ${what}`, {
-    why: 'it is run without a shell: words, separated by spaces, may be quoted, and nothing is expanded',
-    hint: 'quote it with single quotes, or put the line into a script and name that',
+  return new SbxError('usage', `invalid command: ${what}`, {
+    why: 'it runs without a shell: words are separated by spaces and may be quoted; nothing is expanded',
+    hint: 'quote it with single quotes, or put the command line into a script and use that',
   });
 }

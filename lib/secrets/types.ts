@@ -1,12 +1,12 @@
-/** Secrets of the host: what is known of each, and where its value lies. */
+/** Types of host secrets and their stores. */
 
-/** Who may use it; the narrowest of several of one name wins */
+/** Sandboxes that may use it; the narrowest scope of a name wins */
 export type SecretScope =
   | { kind: 'all' }
   | { kind: 'project'; dir: string }
   | { kind: 'sandbox'; dir: string; name: string };
 
-/** One sandbox, by its project's folder and its name */
+/** A sandbox, by project folder and name */
 export interface Asker {
   dir: string;
   name: string;
@@ -15,7 +15,7 @@ export interface Asker {
 export type SecretSource =
   /** Kept in a store */
   | { kind: 'value' }
-  /** Made on the host when it is needed, and kept in memory for a while */
+  /** Printed by a host command on demand, and cached in memory */
   | { kind: 'command'; argv: string[]; cacheSeconds: number };
 
 /** Everything but the value. */
@@ -28,13 +28,13 @@ export interface SecretInfo {
   setAt: string;
 }
 
-/** Where values lie: plain text by key. No method may put a value into an error. */
+/** Stores plain-text values by key. No method may put a value into an error. */
 export interface ValueStore {
   readonly kind: 'keyring' | 'file';
-  /** MUST be undefined, not an error, when there is none. @throws SbxError `secret` when the store cannot be read */
+  /** MUST return undefined if the key does not exist. @throws SbxError `secret` if the store cannot be read */
   get(key: string): Promise<string | undefined>;
-  /** MUST replace what is there, whole or not at all. */
+  /** MUST replace the old value atomically. */
   set(key: string, value: string): Promise<void>;
-  /** MUST NOT fail when there is none. */
+  /** MUST NOT fail if the key does not exist. */
   remove(key: string): Promise<void>;
 }

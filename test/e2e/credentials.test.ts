@@ -112,16 +112,16 @@ test('elsewhere, in the wrong place, without TLS: refused with words that lead o
   const before = hosts.seen.length;
   const ask = (arguments_: string) => inside(p.dir, `curl -sS -w '%{http_code}' ${arguments_}`);
   expect(await ask(`-H "x-api-key: $API_KEY" https://${OTHER}/v1`)).toMatch(
-    /API_KEY is only a stand-in for a secret of the host: it is for api\.credentials\.test.*403$/s,
+    /API_KEY is a placeholder for a secret of the host\. It is valid for api\.credentials\.test.*403$/s,
   );
   expect(await ask(`"https://${API}/v1?q=$API_KEY"`)).toMatch(/in the query.*403$/s);
   expect(await ask(`-d "say $API_KEY" https://${API}/v1`)).toMatch(/in the body.*403$/s);
   expect(hosts.seen).toHaveLength(before);
   const details = (await records()).filter(({ reason }) => reason === 'refused').map(({ detail }) => detail);
   expect(details).toEqual([
-    'the stand-in of API_KEY to another host',
-    'the stand-in of API_KEY in the query',
-    'the stand-in of API_KEY in the body',
+    'placeholder of API_KEY sent to another host',
+    'placeholder of API_KEY in the query',
+    'placeholder of API_KEY in the body',
   ]);
 });
 

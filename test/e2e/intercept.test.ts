@@ -27,7 +27,7 @@ test('npm works through it, and each request is in the log with method, path and
 
 test('another path and another method are denied in words that curl shows', async () => {
   const get = await inside(p.dir, `curl -sS -w ' %{http_code}' ${url('/left-pad')}`);
-  expect(get).toMatch(/no rule by method and path covers GET \S*\/left-pad[\s\S]* 403$/);
+  expect(get).toMatch(/no HTTP rule covers GET \S*\/left-pad[\s\S]* 403$/);
   const put = await inside(p.dir, `curl -sS -w ' %{http_code}' -X PUT -d x ${url('/is-number')}`);
   expect(put).toMatch(/covers PUT \S*\/is-number[\s\S]* 403$/);
   // npm asks for news of itself, too.

@@ -39,7 +39,7 @@ afterAll(async () => {
 const command = (args: string[]) => must(args, { cwd: p.dir, env: world.environment });
 const run = (script: string) => inside(p.dir, `cd ${p.dir} && { ${script}\n} 2>&1`);
 const hello = (host: string, path: string) => `200 {"host":"${host}","path":"${path}"}`;
-const FORBIDDEN = /^403 sbx: .*no rule by method and path covers GET .*\/closed/;
+const FORBIDDEN = /^403 sbx: .*no HTTP rule covers GET .*\/closed/;
 
 /** The lines that a program prints for ALL. */
 function expectLines(lines: string[], denied: RegExp): void {

@@ -1,11 +1,11 @@
-/** Hosts and ports exactly as a request may name them: parsed strictly, brought to one form, or refused. Pure. */
+/** Parses hosts and ports strictly into one canonical form, or rejects them. Pure. */
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 export interface Host {
   /** Lower case, no trailing dot; an address in its shortest form */
   host: string;
-  /** `odd-number`: what lenient parsers take for an address (`127.1`, `0x7f.1`): never resolved, never dialled */
+  /** `odd-number`: a non-canonical IPv4 form (`127.1`, `0x7f.1`), never resolved or dialled */
   kind: 'name' | 'address' | 'odd-number';
 }
 
@@ -18,7 +18,7 @@ const NUMBER = /^(\d+|0x[0-9a-f]*)$/;
 const NAME_MAX = 253;
 const AUTHORITY_MAX = NAME_MAX + '.:65535'.length;
 
-/** `host:port` or `[v6]:port`; undefined when it is not exactly that. `defaultPort` stands in where none is given. */
+/** `host:port` or `[v6]:port`; undefined if it is not exactly that. `defaultPort`: used if the text has no port. */
 export function parseAuthority(text: string, defaultPort?: number): Endpoint | undefined {
   if (text.length > AUTHORITY_MAX) return undefined;
   const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*)(?::(.*))?$/.exec(text);
@@ -50,13 +50,13 @@ export function canonicalHost(text: string): Host | undefined {
   return { host: name, kind: NUMBER.test(labels.at(-1) ?? '') ? 'odd-number' : 'name' };
 }
 
-/** Two parsers must agree that it is an address, and it has no zone. */
+/** Two parsers must agree that it is an address, without a zone. */
 export function isAddress(text: string): boolean {
   if (isIPv4(text)) return ipaddr.IPv4.isValidFourPartDecimal(text);
   return isIPv6(text) && !text.includes('%') && ipaddr.IPv6.isValid(text);
 }
 
-/** The one text of an address; IPv4 in an IPv6 dress (`::ffff:1.2.3.4`) is undressed, since the kernel would do so. */
+/** The canonical text of an address; an IPv4-mapped one (`::ffff:1.2.3.4`) is unwrapped, as the kernel does. */
 export function canonicalAddress(address: string): string {
   return parseAddress(address).toString();
 }
@@ -68,7 +68,7 @@ export function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 {
   return new ipaddr.IPv6([...new Array<number>(12).fill(0), ...ipaddr.IPv4.parse(compatible).toByteArray()]);
 }
 
-/** `host:port` as a header has it. */
+/** `host:port` as in a Host header. */
 export function authorityOf({ host, port }: { host: string; port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

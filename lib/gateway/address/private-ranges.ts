@@ -1,4 +1,4 @@
-/** Which addresses no name may lead to by itself: all that is not plainly a public unicast address. Pure. */
+/** Classifies addresses that a name may not resolve to: all but public unicast. Pure. */
 import ipaddr from 'ipaddr.js';
 import { isAddress, parseAddress } from './canonical-host.ts';
 
@@ -13,22 +13,22 @@ const METADATA = new Set([
   'fd20:ce::254',
 ]);
 
-/** Of 2000::/3, what is no public unicast: protocol assignments with Teredo, 6to4, documentation */
+/** Parts of 2000::/3 that are not public unicast: protocol assignments with Teredo, 6to4, documentation */
 const NOT_GLOBAL_V6 = (['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'] as const).map((text) =>
   ipaddr.IPv6.parseCIDR(text),
 );
 
-export interface Refusal {
-  /** `metadata` and `own` are opened by an allow rule for exactly this address, a range by one inside that range */
+export interface AddressDenial {
+  /** An allow rule for exactly this address permits `metadata` and `own`; one within the range permits `range` */
   kind: 'metadata' | 'own' | 'range';
   /** Name of the range */
   range: string;
-  /** Noun phrase for people */
+  /** Human-readable noun phrase */
   what: string;
 }
 
 /** Undefined for a public address. `own`: canonical addresses of this host. */
-export function refusedAddress(address: string, own: readonly string[]): Refusal | undefined {
+export function addressDenial(address: string, own: readonly string[]): AddressDenial | undefined {
   if (!isAddress(address)) return { kind: 'range', range: 'invalid', what: 'not an address' };
   const parsed = parseAddress(address);
   const text = parsed.toString();
@@ -49,12 +49,12 @@ function rangeOf(parsed: ipaddr.IPv4 | ipaddr.IPv6): string | undefined {
   return isIsatap(bytes) ? 'ISATAP' : undefined;
 }
 
-/** `…:0:5efe:a.b.c.d`: a tunnel to an IPv4 address, whatever the prefix. */
+/** `…:0:5efe:a.b.c.d`: a tunnel to an IPv4 address, with any prefix. */
 function isIsatap(bytes: number[]): boolean {
   return (bytes[8] === 0 || bytes[8] === 2) && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe;
 }
 
-/** The address and every IPv4 address that it carries: a deny rule binds all of them. */
+/** The address and every IPv4 address embedded in it: a deny rule applies to all of them. */
 export function viewsOf(address: string): (ipaddr.IPv4 | ipaddr.IPv6)[] {
   const parsed = parseAddress(address);
   if (parsed instanceof ipaddr.IPv4) return [parsed];

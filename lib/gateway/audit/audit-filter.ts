@@ -1,16 +1,16 @@
-/** Which records of the audit log a person asks for. Pure. */
+/** Filters audit records by verdict and host. Pure. */
 import { canonicalHost } from '../address/canonical-host.ts';
 import { coversAddress, coversName, parsePattern } from '../policy/pattern.ts';
 import type { AuditRecord } from '../policy/types.ts';
 
 export interface AuditFilter {
-  /** What was not let out, and what would not be if the policy were enforced */
+  /** Only requests that are denied, or would be in mode `enforce` */
   denied: boolean;
   /** `host`, `*.host`, `**.host`, an address or CIDR, each with an optional port */
   host?: string | undefined;
 }
 
-/** Undefined: `host` is none of these. */
+/** Undefined: `host` is malformed. */
 export function auditFilter({ denied, host }: AuditFilter): ((record: AuditRecord) => boolean) | undefined {
   const pattern = host === undefined ? undefined : parsePattern(host.toLowerCase());
   if (host !== undefined && pattern === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Reads the audit log back: the file that was rotated away first, then the current one, then new records as they come. */
+/** Reads the audit log: the rotated file, then the current one, then new records as they arrive. */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
@@ -6,21 +6,21 @@ import type { AuditRecord } from '../policy/types.ts';
 import { ROTATED } from './audit.ts';
 
 export interface AuditReading {
-  /** Goes on until the signal; else ends with the last record */
+  /** Continues until the signal is aborted; otherwise ends with the last record */
   follow: boolean;
   signal: AbortSignal;
   wanted?: (record: AuditRecord) => boolean;
-  /** Of what is there already only this many of the wanted */
+  /** Maximum number of existing records to return */
   last?: number | undefined;
 }
 
 const POLL_MS = 200;
 const CHUNK = 256 * 1024;
 
-/** Lines that are no whole record are left out. A rotation while reading loses nothing and repeats nothing. */
+/** Skips malformed lines. A rotation while reading neither loses nor repeats records. */
 export async function* readAudit(path: string, options: AuditReading): AsyncGenerator<AuditRecord> {
   const { signal, wanted = () => true, last = Number.POSITIVE_INFINITY } = options;
-  // Opened before the older file is read: what is rotated meanwhile is still the file that goes second.
+  // Opened before the older file is read, so that a rotation in between changes nothing.
   let file = await openReader(path);
   try {
     const kept: AuditRecord[] = [];
@@ -55,12 +55,12 @@ async function* present(path: string, current: RecordFile | undefined): AsyncGen
 
 interface RecordFile {
   readonly inode: number;
-  /** All since the last call */
+  /** All records since the last call */
   records(): Promise<AuditRecord[]>;
   close(): Promise<void>;
 }
 
-/** Undefined: there is no such file (yet). */
+/** Undefined: the file does not exist (yet). */
 async function openReader(path: string): Promise<RecordFile | undefined> {
   let handle: FileHandle;
   try {
@@ -78,7 +78,7 @@ async function openReader(path: string): Promise<RecordFile | undefined> {
       for (;;) {
         const { bytesRead } = await handle.read(buffer, 0, CHUNK, null);
         if (bytesRead === 0) return found;
-        // Lines are ASCII: a character never lies on both sides of a cut.
+        // Lines are ASCII, so no chunk boundary splits a character.
         const lines = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n');
         rest = lines.pop() ?? '';
         found.push(...lines.flatMap(parsed));

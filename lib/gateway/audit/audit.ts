@@ -1,27 +1,27 @@
-/** One JSON line for each verdict. What cannot be written down is not let out: `write` then says no. */
+/** Writes one JSON line for each verdict; a request without a written record must not be sent. */
 import { closeSync, constants, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import type { AuditRecord } from '../policy/types.ts';
 
 export interface Audit {
-  /** False when the last record could not be written; asking tries again */
+  /** False if the last write failed; each call retries */
   ready(): boolean;
   /** @returns whether it was written */
   write(record: AuditRecord): boolean;
   close(): void;
 }
 
-/** Ending of the file before the current one */
+/** Suffix of the rotated file */
 export const ROTATED = '.1';
 
 const LINE_MAX = 4_096;
 const FIELD_MAX = 512;
 const FOREIGN = /[\u007f-\uffff]/;
 const FILE_MAX = 8 * 1024 * 1024;
-/** How often it is looked whether the file is still in its place */
+/** Interval for checking whether the file was moved or deleted */
 const LOOK_MS = 1_000;
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** Appends to `path`, at most `fileMax` bytes; the file before is kept as `path.1`. Nothing is buffered. */
+/** Appends to `path`, at most `fileMax` bytes; keeps one rotated file, `path.1`. Unbuffered. */
 export function openAudit(path: string, fileMax = FILE_MAX): Audit {
   let file: { fd: number; size: number; looked: number } | undefined;
   let state: 'good' | 'broken' | 'closed' = 'good';
@@ -48,7 +48,7 @@ export function openAudit(path: string, fileMax = FILE_MAX): Audit {
     return state === 'good';
   };
   return {
-    // A line feed alone: a record that a full disk cut short ends there.
+    // A bare line feed terminates a record that a full disk truncated.
     ready: () => state === 'good' || append('\n'),
     write: (record) => append(`${lineOf(record)}\n`),
     close() {
@@ -63,7 +63,7 @@ function openLog(path: string): { fd: number; size: number; looked: number } {
   return { fd, size: fstatSync(fd).size, looked: Date.now() };
 }
 
-/** Records must not go on into a file that was deleted or moved away. */
+/** Records must not be appended to a deleted or moved file. */
 function isMoved(path: string, file: { fd: number; looked: number }): boolean {
   const now = Date.now();
   if (now - file.looked < LOOK_MS) return false;
@@ -73,9 +73,9 @@ function isMoved(path: string, file: { fd: number; looked: number }): boolean {
   return there?.ino !== here.ino || there.dev !== here.dev;
 }
 
-/** One line of ASCII, at most 4 KiB: control and foreign characters are escaped, what is too long is cut. */
+/** One ASCII line of at most 4 KiB: escapes control and non-ASCII characters, truncates long values. */
 export function lineOf(record: AuditRecord): string {
-  // As nearly all are: nothing in it can be too long or foreign.
+  // The common case: no value can be too long, all is ASCII.
   const plain = JSON.stringify(record);
   if (plain.length <= FIELD_MAX && !FOREIGN.test(plain)) return plain;
   const line = ascii(Object.fromEntries(Object.entries(record).map(([key, value]) => [key, capped(value)])));

@@ -1,14 +1,11 @@
-/**
- * A VM that is denied thousands of times a second must not fill the log: beyond the rate, denials are counted and one record a second
- * stands for them. What is let out is never counted: each has its own record, or does not leave.
- */
+/** Limits denial records to a rate and summarizes the rest once a second; each allowed request keeps its own record. */
 
 import type { AuditReason, AuditRecord } from '../policy/types.ts';
 import type { Audit } from './audit.ts';
 
 const SUMMARY_MS = 1_000;
 
-/** At most `perSecond` records of denials, and the summaries; a burst of two seconds' records passes. */
+/** Writes at most `perSecond` denial records and the summaries; allows bursts of two seconds' worth. */
 export function withLogRate(audit: Audit, perSecond: number): Audit {
   const take = createBucket(perSecond);
   const counted = new Map<AuditReason, number>();
@@ -18,7 +15,7 @@ export function withLogRate(audit: Audit, perSecond: number): Audit {
     timer = undefined;
     if (counted.size === 0) return;
     if (audit.write(summaryOf(sandbox, counted))) counted.clear();
-    // Not written: it is tried again, with what comes meanwhile.
+    // The write failed: retry, with the denials counted meanwhile.
     else later();
   };
   const later = () => {

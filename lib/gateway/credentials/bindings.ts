@@ -1,4 +1,4 @@
-/** Which credential speaks for a request. Pure. */
+/** Selects the credential for a request. Pure. */
 import { type Endpoint, parseAuthority } from '../address/canonical-host.ts';
 import type { Placeholder } from './placeholder-book.ts';
 
@@ -15,7 +15,7 @@ export interface Binding {
 
 const HTTPS = 443;
 
-/** Undefined: no host that could be asked for. */
+/** Undefined: the host is invalid. */
 export function bindingOf(entry: {
   secret: string;
   env: string;
@@ -28,7 +28,7 @@ export function bindingOf(entry: {
   return { ...entry, host: endpoint.host, port: endpoint.port };
 }
 
-/** An IPv6 address alone has no brackets in the file. */
+/** A bare IPv6 address has no brackets in the file. */
 function bracketed(host: string): string {
   return host.split(':').length > 2 && !host.startsWith('[') ? `[${host}]` : host;
 }
@@ -39,10 +39,10 @@ export interface Loaded {
 }
 
 /**
- * Those whose stand-ins the request carries; else the first of the host, in the order of the file. For each header one.
- * `loaded`: of the host, with the secrets that are set.
+ * Credentials whose placeholders the request carries; else the first one of the host, in file order. At most one per header.
+ * `loaded`: the credentials of the host whose secrets are set.
  */
-export function speakers(loaded: readonly Loaded[], carried: readonly Placeholder[]): Loaded[] {
+export function matchingCredentials(loaded: readonly Loaded[], carried: readonly Placeholder[]): Loaded[] {
   const named = loaded.filter(({ binding }) =>
     carried.some(({ label, token }) => token === undefined && label === binding.env),
   );
@@ -54,7 +54,7 @@ export function speakers(loaded: readonly Loaded[], carried: readonly Placeholde
 
 const BASIC = /^Basic /i;
 
-/** Value of the header. Behind `Basic ` the rest is encoded. */
+/** The header value; the part after `Basic ` is base64-encoded. */
 export function headerValue(format: string, secret: string): string {
   const put = (text: string) => text.split('{}').join(secret);
   if (!BASIC.test(format)) return put(format);

@@ -1,56 +1,56 @@
-/** What a guest is told when a credential is not used, and what is written down. Pure. */
-import type { Refusing } from '../http/inspector.ts';
+/** Denials of requests that misuse a credential: text for the guest, reason for the audit log. Pure. */
+import type { Denied } from '../http/inspector.ts';
 import type { Found } from './find-placeholders.ts';
 
 export interface Misuse {
   found: Found;
   host: string;
-  /** Where it belongs; undefined: to another sandbox */
+  /** Hosts of the placeholder; undefined: it belongs to another sandbox */
   hosts: string[] | undefined;
   secure: boolean;
 }
 
-export function misused({ found, host, hosts, secure }: Misuse): Refusing {
+export function denialOfMisuse({ found, host, hosts, secure }: Misuse): Denied {
   const { placeholder, place } = found;
   if (hosts === undefined)
-    return refusing(
-      'the stand-in of another sandbox',
-      `the stand-in in ${place} belongs to another sandbox. It is no key, and opens nothing here`,
+    return denial(
+      'placeholder of another sandbox',
+      `the placeholder in ${place} belongs to another sandbox and cannot be used here`,
     );
   const { label } = placeholder;
   if (!hosts.includes(host))
-    return refusing(
-      `the stand-in of ${label} to another host`,
-      `the value of ${label} is only a stand-in for a secret of the host: it is for ${hosts.join(', ') || 'no host any more'}, and it was on its way to ${host}.\nIf it belongs there as well, add a [[credentials]] entry for that host to sandbox.toml and run: sbx apply`,
+    return denial(
+      `placeholder of ${label} sent to another host`,
+      `the value of ${label} is a placeholder for a secret of the host. It is valid for ${hosts.join(', ') || 'no host any more'}, and the request was for ${host}.\nIf the secret is also for that host, add a [[credentials]] entry for it to sandbox.toml and run: sbx apply`,
     );
   if (!secure)
-    return refusing(
-      `the stand-in of ${label} without TLS`,
-      `the value of ${label} is only a stand-in for a secret of the host, which goes over https:// only`,
+    return denial(
+      `placeholder of ${label} without TLS`,
+      `the value of ${label} is a placeholder for a secret of the host, which is sent over https:// only`,
     );
-  return refusing(
-    `the stand-in of ${label} in ${place}`,
-    `the value of ${label} is only a stand-in for a secret of the host, which is put into a header for logins. It stood in ${place}.\nSend it as the API's own header, such as Authorization`,
+  return denial(
+    `placeholder of ${label} in ${place}`,
+    `the value of ${label} is a placeholder for a secret of the host, which is injected into login headers only. It was found in ${place}.\nSend it in the API's own login header, such as Authorization`,
   );
 }
 
-export function withoutTls(host: string): Refusing {
-  return refusing(
+export function denialWithoutTls(host: string): Denied {
+  return denial(
     'plain HTTP to a host with a credential',
-    `${host} has a credential, so it is reached by https:// only`,
+    `${host} has a credential, so it is reachable over https:// only`,
   );
 }
 
-export function keyInAddress(parameter: string): Refusing {
-  return refusing(
-    `a key in the query: ${parameter}`,
-    `the parameter "${parameter}" of the address holds a key. This host has a credential, which is put into a header; leave the parameter out`,
+export function denialOfKeyInQuery(parameter: string): Denied {
+  return denial(
+    `key in the query: ${parameter}`,
+    `the query parameter "${parameter}" contains a key. This host has a credential, which is injected into a header; remove the parameter`,
   );
 }
 
-export function unreadable(secret: string, why: string): Refusing {
+export function denialOfUnreadable(secret: string, why: string): Denied {
   return {
-    refusal: {
+    denial: {
       status: 502,
       text: `sbx: the secret "${secret}" of the host could not be read: ${why}. Nothing was sent.`,
       reason: `the secret ${secret} could not be read`,
@@ -58,6 +58,6 @@ export function unreadable(secret: string, why: string): Refusing {
   };
 }
 
-function refusing(reason: string, text: string): Refusing {
-  return { refusal: { status: 403, text: `sbx: refused: ${text}.\nNothing was sent.`, reason } };
+function denial(reason: string, text: string): Denied {
+  return { denial: { status: 403, text: `sbx: denied: ${text}.\nNothing was sent.`, reason } };
 }

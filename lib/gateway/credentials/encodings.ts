@@ -1,29 +1,29 @@
-/** The forms in which an answer may repeat a secret, each with what is shown instead. Pure. */
+/** Lists the encodings in which a response may repeat a secret, each with its mask. Pure. */
 
-export interface Form {
-  /** Latin-1, as it stands in the answer */
+export interface Encoding {
+  /** Latin-1, as it occurs in the response */
   text: string;
-  /** Exactly as long */
+  /** Replacement of exactly the same length */
   shown: string;
 }
 
-/** Shorter parts of a secret are found everywhere by chance */
+/** Shorter strings match by chance */
 const LEAST = 8;
 
-/** `placeholder`: shown where it is as long, stars otherwise. */
-export function formsOf(secret: string, placeholder: string | undefined): Form[] {
-  const texts = writings(secret);
-  const shown = placeholder === undefined ? [] : writings(placeholder);
-  const forms = texts.map((text, index): Form => {
+/** `placeholder`: the mask where it has the same length, otherwise asterisks. */
+export function encodingsOf(secret: string, placeholder: string | undefined): Encoding[] {
+  const texts = variants(secret);
+  const shown = placeholder === undefined ? [] : variants(placeholder);
+  const encodings = texts.map((text, index): Encoding => {
     const other = shown[index];
     return { text, shown: other?.length === text.length ? other : '*'.repeat(text.length) };
   });
   const known = new Set<string>();
-  return forms.filter(({ text }) => text.length >= LEAST && !known.has(text) && known.add(text));
+  return encodings.filter(({ text }) => text.length >= LEAST && !known.has(text) && known.add(text));
 }
 
-/** Always as many, in one order: as it is, in JSON, in an address, in hex, in base64 wherever it may begin. */
-function writings(text: string): string[] {
+/** A fixed list: plain, JSON, URL, hex, and base64 at each of the three offsets. */
+function variants(text: string): string[] {
   const bytes = Buffer.from(text, 'latin1');
   const json = JSON.stringify(text).slice(1, -1);
   return [
@@ -40,7 +40,7 @@ function writings(text: string): string[] {
   ];
 }
 
-/** The characters that depend on nothing but `bytes`, when `offset` bytes (mod 3) stand before them. */
+/** The base64 characters that depend on `bytes` only, after `offset` preceding bytes (mod 3). */
 function base64Core(bytes: Buffer, offset: number): string {
   const encoded = Buffer.concat([Buffer.alloc(offset), bytes])
     .toString('base64')

@@ -1,18 +1,18 @@
-/** Everywhere in a request where a stand-in could stand. Pure. */
+/** Finds placeholders in every part of a request. Pure. */
 import type { InspectedRequest } from '../http/inspector.ts';
 import type { Placeholder, PlaceholderBook } from './placeholder-book.ts';
 
 export interface Found {
   placeholder: Placeholder;
   where: 'login' | 'header' | 'address' | 'body';
-  /** For people */
+  /** Human-readable */
   place: string;
 }
 
-/** `logins`: headers that logins stand in, in lower case. */
+/** `logins`: names of login headers, in lower case. */
 export function placeholdersIn(message: InspectedRequest, book: PlaceholderBook, logins: ReadonlySet<string>): Found[] {
-  const { fields, target, body } = message;
-  const inFields = fields.flatMap(([name, value]) => {
+  const { headers, target, body } = message;
+  const inHeaders = headers.flatMap(([name, value]) => {
     const where = logins.has(name.toLowerCase()) && name.toLowerCase() !== 'cookie' ? 'login' : 'header';
     const found = book.findIn(`${value} ${fromBasic(value)} ${percentDecoded(value)} ${name}`);
     return found.map((placeholder): Found => ({ placeholder, where, place: `the header ${name.toLowerCase()}` }));
@@ -23,7 +23,7 @@ export function placeholdersIn(message: InspectedRequest, book: PlaceholderBook,
       .findIn(`${text} ${percentDecoded(text)}`)
       .map((placeholder): Found => ({ placeholder, where: 'address', place }));
   return [
-    ...inFields,
+    ...inHeaders,
     ...inAddress(path, 'the path'),
     ...inAddress(query, 'the query'),
     ...(body === undefined ? [] : inBody(body.toString('latin1'), book)),
@@ -39,7 +39,7 @@ function fromBasic(value: string): string {
   return encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('latin1');
 }
 
-/** Once: what is encoded twice is nothing to the server either. */
+/** Decodes once: servers do not decode twice either. */
 function percentDecoded(text: string): string {
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
@@ -59,7 +59,7 @@ const KEY_PARAMETERS = new Set([
   'authorization',
 ]);
 
-/** The parameter of the query that holds a key, which could be of another account. */
+/** Name of a query parameter that holds a key, possibly of another account. */
 export function keyInQuery(target: string): string | undefined {
   const query = target.split(/\?(.*)/s)[1] ?? '';
   return query

@@ -1,22 +1,22 @@
-/** The credentials of one sandbox at its door: the guest's stand-ins come in, the secrets of the host go out, and never the other way. */
+/** Replaces placeholders with secrets on requests and masks secrets in responses. */
 
 import { valuesOf } from '../http/headers.ts';
-import type { InspectedRequest, Inspector, Passing, Refusing } from '../http/inspector.ts';
-import { ALL_INJECTION_CONTROLS } from '../request/enforcement.ts';
-import { keyInAddress, misused, withoutTls } from './denials.ts';
+import type { Denied, InspectedRequest, Inspector, Passing } from '../http/inspector.ts';
+import { FULL_CREDENTIAL_ENFORCEMENT } from '../request/enforcement.ts';
+import { denialOfKeyInQuery, denialOfMisuse, denialWithoutTls } from './denials.ts';
 import { type Found, keyInQuery, placeholdersIn } from './find-placeholders.ts';
 import { loginsOf, withSecrets } from './login.ts';
-import { kindOf } from './oauth-tokens.ts';
+import { bodyKindOf } from './oauth-tokens.ts';
 import { changeAnswer, maskedStream } from './response.ts';
 import { bound, type CredentialState, type CredentialsInput, hostsOf } from './state.ts';
 import { watchStream } from './watch-stream.ts';
 
-/** Bodies up to here are looked at before anything is dialled */
+/** Bodies up to this size, in bytes, are checked before the dial */
 const BODY_MAX = 256 * 1024;
 
 export function credentialInspector(input: CredentialsInput): Inspector {
-  const controls = { ...ALL_INJECTION_CONTROLS, ...input.controls };
-  const state: CredentialState = { ...input, controls, sent: new Map() };
+  const enforcement = { ...FULL_CREDENTIAL_ENFORCEMENT, ...input.enforcement };
+  const state: CredentialState = { ...input, enforcement, sent: new Map() };
   return {
     bodyMax: BODY_MAX,
     wants: (host, port) => bound(state, host, port).length > 0,
@@ -29,43 +29,45 @@ export function credentialInspector(input: CredentialsInput): Inspector {
   };
 }
 
-async function decideRequest(state: CredentialState, message: InspectedRequest): Promise<Passing | Refusing> {
-  const { controls, book } = state;
+async function decideRequest(state: CredentialState, message: InspectedRequest): Promise<Passing | Denied> {
+  const { enforcement, book } = state;
   const { host, port, secure } = message;
   const here = bound(state, host, port);
   const found = placeholdersIn(message, book, loginsOf(state));
-  const refusal = controls.placeholders ? misuseIn(state, message, found) : undefined;
-  if (refusal !== undefined) return refusal;
-  const watch = controls.placeholders ? { watch: watchStream(book, (one) => refuseFound(state, message, one)) } : {};
+  const denial = enforcement.placeholders ? misuseIn(state, message, found) : undefined;
+  if (denial !== undefined) return denial;
+  const watch = enforcement.placeholders
+    ? { watch: watchStream(book, (one) => denialOfFound(state, message, one)) }
+    : {};
   const isNamed = state.bindings().some((one) => one.host === host);
-  if (!secure && isNamed && controls.secureOnly) return withoutTls(host);
-  if (here.length === 0) return { fields: message.fields, ...watch };
-  const parameter = controls.strip ? keyInQuery(message.target) : undefined;
-  if (parameter !== undefined) return keyInAddress(parameter);
-  const going = await withSecrets(state, message, here, found);
-  return 'refusal' in going ? going : { ...going, ...watch };
+  if (!secure && isNamed && enforcement.secureOnly) return denialWithoutTls(host);
+  if (here.length === 0) return { headers: message.headers, ...watch };
+  const parameter = enforcement.strip ? keyInQuery(message.target) : undefined;
+  if (parameter !== undefined) return denialOfKeyInQuery(parameter);
+  const passing = await withSecrets(state, message, here, found);
+  return 'denial' in passing ? passing : { ...passing, ...watch };
 }
 
-function misuseIn(state: CredentialState, message: InspectedRequest, found: readonly Found[]): Refusing | undefined {
+function misuseIn(state: CredentialState, message: InspectedRequest, found: readonly Found[]): Denied | undefined {
   const wrong = found.find((one) => !belongs(state, message, one));
-  return wrong === undefined ? undefined : refuseFound(state, message, wrong);
+  return wrong === undefined ? undefined : denialOfFound(state, message, wrong);
 }
 
-function refuseFound(state: CredentialState, { host, port, secure }: InspectedRequest, found: Found): Refusing {
+function denialOfFound(state: CredentialState, { host, port, secure }: InspectedRequest, found: Found): Denied {
   const hosts = hostsOf(state, found.placeholder)?.map((one) => shortHost(one));
-  return misused({ found, host: shortHost(`${host}:${port}`), hosts, secure });
+  return denialOfMisuse({ found, host: shortHost(`${host}:${port}`), hosts, secure });
 }
 
-/** A login stands in its header; a token may also be sent where it is exchanged for another one. */
+/** A placeholder belongs in a login header; a token also in a body that exchanges it. */
 function belongs(
   state: CredentialState,
-  { host, port, secure, method, fields }: InspectedRequest,
+  { host, port, secure, method, headers }: InspectedRequest,
   { placeholder, where }: Found,
 ): boolean {
   if (!secure || hostsOf(state, placeholder)?.includes(`${host}:${port}`) !== true) return false;
   if (where === 'login') return true;
   const exchanged = where === 'body' && method === 'POST' && placeholder.token !== undefined;
-  return exchanged && kindOf(valuesOf(fields, 'content-type')[0]) !== undefined;
+  return exchanged && bodyKindOf(valuesOf(headers, 'content-type')[0]) !== undefined;
 }
 
 function shortHost(authority: string): string {

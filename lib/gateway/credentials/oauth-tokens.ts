@@ -1,28 +1,28 @@
-/** Tokens that a login's answer hands out: they stay on the host, and stand-ins go on in their place. Pure. */
+/** Finds the tokens that a login response issues, to be replaced by placeholders. Pure. */
 
-/** Fields of OAuth's answers that hold a credential (RFC 6749, OpenID Connect) */
+/** Credential fields of OAuth responses (RFC 6749, OpenID Connect) */
 const FIELDS = new Set(['access_token', 'refresh_token', 'id_token']);
 const LEAST = 16;
 const DEEP = 5;
 
-export interface HandedOut {
+export interface IssuedToken {
   field: string;
   value: string;
 }
 
-/** Undefined: neither JSON nor a form. */
-export function tokensIn(text: string, kind: 'json' | 'form'): HandedOut[] {
+/** The tokens in a body, without short values. */
+export function tokensIn(text: string, kind: 'json' | 'form'): IssuedToken[] {
   return (kind === 'json' ? inJson(text) : inForm(text)).filter(({ value }) => value.length >= LEAST);
 }
 
-function inJson(text: string): HandedOut[] {
+function inJson(text: string): IssuedToken[] {
   let root: unknown;
   try {
     root = JSON.parse(text);
   } catch {
     return [];
   }
-  const found: HandedOut[] = [];
+  const found: IssuedToken[] = [];
   const visit = (node: unknown, depth: number) => {
     if (typeof node !== 'object' || node === null || depth > DEEP) return;
     for (const [field, value] of Object.entries(node)) {
@@ -34,25 +34,25 @@ function inJson(text: string): HandedOut[] {
   return found;
 }
 
-function inForm(text: string): HandedOut[] {
+function inForm(text: string): IssuedToken[] {
   return [...new URLSearchParams(text)]
     .filter(([field]) => FIELDS.has(field))
     .map(([field, value]) => ({ field, value }));
 }
 
-/** In the writing of a body of this kind. */
-export function written(value: string, kind: 'json' | 'form'): string {
+/** Encodes a value for a body of this kind. */
+export function encodedFor(value: string, kind: 'json' | 'form'): string {
   return kind === 'json' ? JSON.stringify(value).slice(1, -1) : encodeURIComponent(value);
 }
 
-/** By its Content-Type; undefined: something else. */
-export function kindOf(contentType: string | undefined): 'json' | 'form' | undefined {
+/** Undefined: neither JSON nor a form. */
+export function bodyKindOf(contentType: string | undefined): 'json' | 'form' | undefined {
   const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === 'application/x-www-form-urlencoded') return 'form';
   return type === 'application/json' || /^application\/[\w.-]+\+json$/.test(type) ? 'json' : undefined;
 }
 
-/** Cheap: whether it is worth a look. */
+/** Cheap check before parsing. */
 export function namesTokens(text: string): boolean {
   return [...FIELDS].some((field) => text.includes(field));
 }

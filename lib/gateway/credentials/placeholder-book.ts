@@ -1,25 +1,25 @@
-/** All stand-ins of all sandboxes of this process: whose each is, wherever it turns up. */
+/** Registry of all placeholders of this process, with the owner of each. */
 import { coreOf, coresIn } from './placeholder.ts';
 
 export interface Placeholder {
-  /** Whole, as it stands inside */
+  /** The whole value, as the guest sees it */
   text: string;
   sandbox: string;
-  /** What people know it by: a variable, or a field of an answer */
+  /** Human-readable name: an environment variable, or a field of a response */
   label: string;
-  /** Undefined: of a variable, whose secret the bindings know; else of a token that an answer handed out */
+  /** Set for a token issued by a response; undefined: for a variable, whose secret the bindings name */
   token?: { value: string; hosts: string[] };
 }
 
 export interface PlaceholderBook {
   put(placeholder: Placeholder): void;
-  /** Each once, in the order of the text */
+  /** Distinct, in the order of the text */
   findIn(text: string): Placeholder[];
   of(sandbox: string): Placeholder[];
   drop(sandbox: string): void;
 }
 
-/** A sandbox keeps its latest ones */
+/** Per sandbox; older ones are dropped */
 const TOKENS_MAX = 64;
 
 export function createPlaceholderBook(): PlaceholderBook {

@@ -1,6 +1,6 @@
-/** What stands inside for a secret: the same shape, another value, recognised wherever it turns up. Pure. */
+/** Makes and recognizes placeholders, which have the shape of their secret. Pure. */
 
-/** How every stand-in begins behind its prefix, by alphabet: so that one search finds all of them */
+/** First characters of a placeholder after its prefix, by alphabet, so that one search finds all of them */
 const MARKS = {
   mixed: 'sbxplace',
   lower: 'sbxplace',
@@ -10,9 +10,9 @@ const MARKS = {
   digits: '57295729',
 };
 const MARK = /sbxplace|SBXPLACE|5bcafe5b|5BCAFE5B|57295729/g;
-/** Mark and what follows it: enough to tell one stand-in from any other */
+/** Length of the mark and the random part that identifies a placeholder */
 const CORE = 20;
-/** Behind the prefix */
+/** Minimum length after the prefix */
 const LEAST = 24;
 
 type Alphabet = keyof typeof MARKS;
@@ -26,7 +26,7 @@ const LETTERS: Record<Alphabet, string> = {
   digits: '0123456789',
 };
 
-/** Kinds of keys that programs know by how they begin. A prefix is public; nothing that could be part of the secret itself is kept. */
+/** Key prefixes that programs check. A prefix is public; no part of the secret itself is kept. */
 const PREFIXES = [
   /^sk-(?:[a-z]{2,8}-)?(?:[a-z]{1,5}\d{1,2}-)?/,
   /^github_pat_/,
@@ -42,9 +42,9 @@ const PREFIXES = [
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const TOKEN_PARTS = /^(eyJ[\w-]+\.[\w-]+\.)([\w-]{16,})$/;
 
-/** `random`: that many bytes. Equal in length where the secret is long enough to tell stand-ins apart. */
+/** `random`: returns that many bytes. Has the length of the secret unless that is too short to be unique. */
 export function makePlaceholder(secret: string, random: (bytes: number) => Uint8Array): string {
-  // Programs read the claims of a signed token. Without its signature it opens nothing.
+  // Programs read the claims of a signed token. Without its signature the token is worthless.
   const [, claims, signature] = TOKEN_PARTS.exec(secret) ?? [];
   if (claims !== undefined && signature !== undefined) return `${claims}${fill('mixed', signature.length, random)}`;
   if (UUID.test(secret)) return uuidLike(secret, random);
@@ -78,17 +78,17 @@ function alphabetOf(text: string): Alphabet {
   return /[a-z]/.test(text) ? 'mixed' : 'upper';
 }
 
-/** Undefined: no stand-in of ours. */
+/** Undefined: not a placeholder of sbx. */
 export function coreOf(placeholder: string): string | undefined {
   return coresIn(placeholder)[0];
 }
 
-/** Of everything in `text` that could be one: whole, or without what stood before its mark. */
+/** The cores of all placeholders in `text`, whole or without their prefix. */
 export function coresIn(text: string): string[] {
   return [...text.matchAll(MARK)]
     .map(({ index }) => text.slice(index, index + CORE))
     .filter(({ length }) => length === CORE);
 }
 
-/** So many characters of a stream, less one, must be looked at again with the next ones. */
+/** A streaming search must keep one character less than this from each chunk. */
 export const CORE_LENGTH = CORE;

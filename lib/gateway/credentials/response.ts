@@ -1,43 +1,46 @@
-/** What a guest sees of an answer from a host with a credential. */
+/** Changes responses from hosts with a credential: issued tokens are replaced, secrets masked. */
 import { randomBytes } from 'node:crypto';
 import type { Transform } from 'node:stream';
-import { type Field, valuesOf } from '../http/headers.ts';
+import { type Header, valuesOf } from '../http/headers.ts';
 import type { InspectedResponse, Inspector } from '../http/inspector.ts';
-import { kindOf, namesTokens, tokensIn, written } from './oauth-tokens.ts';
+import { bodyKindOf, encodedFor, namesTokens, tokensIn } from './oauth-tokens.ts';
 import { makePlaceholder } from './placeholder.ts';
 import { answerChange } from './response-change.ts';
 import { bound, type CredentialState, hostsSharing, maskFor } from './state.ts';
 
-/** In a WebSocket nobody waits for the end of a message that this many characters of a secret end */
+/** WebSocket messages must not be delayed; few end with this many characters of a secret */
 const LEAST_IN_STREAM = 8;
-type Answer = ReturnType<Inspector['response']>;
+type PlainResponse = ReturnType<Inspector['response']>;
 
-export function changeAnswer(state: CredentialState, message: InspectedResponse): Answer {
-  const { controls } = state;
-  const { host, port, fields, words, hasBody, status } = message;
-  if (bound(state, host, port).length === 0) return { fields };
-  const encoding = valuesOf(fields, 'content-encoding').join().trim().toLowerCase();
-  if (hasBody && controls.encoding && !['', 'identity'].includes(encoding))
-    return { fields, refusal: `the answer is encoded (${encoding.slice(0, 20)}), although it was asked not to be` };
+export function changeAnswer(state: CredentialState, message: InspectedResponse): PlainResponse {
+  const { enforcement } = state;
+  const { host, port, headers, reasonPhrase, hasBody, status } = message;
+  if (bound(state, host, port).length === 0) return { headers };
+  const encoding = valuesOf(headers, 'content-encoding').join().trim().toLowerCase();
+  if (hasBody && enforcement.encoding && !['', 'identity'].includes(encoding))
+    return {
+      headers,
+      denial: `the response has the encoding ${encoding.slice(0, 20)}, although identity was requested`,
+    };
   const mask = maskFor(state);
-  // A session of the real account is as good as its key.
-  const kept = fields.filter(([name]) => !controls.strip || !/^set-cookie2?$/i.test(name));
-  const shown = kept.map(([name, value]): Field => [name, mask.replace(value)]);
+  // A session cookie of the real account is as powerful as its key.
+  const kept = headers.filter(([name]) => !enforcement.strip || !/^set-cookie2?$/i.test(name));
+  const shown = kept.map(([name, value]): Header => [name, mask.replace(value)]);
   const kind =
-    status >= 200 && status < 300 && controls.tokens ? kindOf(valuesOf(fields, 'content-type')[0]) : undefined;
-  const head = { fields: shown, words: mask.replace(words) };
+    status >= 200 && status < 300 && enforcement.tokens ? bodyKindOf(valuesOf(headers, 'content-type')[0]) : undefined;
+  const head = { headers: shown, reasonPhrase: mask.replace(reasonPhrase) };
   if (!hasBody) return head;
   const keepTokens = kind === undefined ? {} : { keepTokens: (text: string) => keep(state, message, text, kind) };
   return { ...head, body: answerChange({ mask: mask.stream(), ...keepTokens }) };
 }
 
-/** Tokens in the body go into the book, their stand-ins go on. */
+/** Registers the tokens of the body and replaces them with placeholders. */
 function keep(state: CredentialState, { host, port }: InspectedResponse, text: string, kind: 'json' | 'form'): string {
   if (!namesTokens(text)) return text;
   const { book, sandbox } = state;
   const hosts = hostsSharing(state, host, port);
   const placeholders = new Map<string, string>();
-  // Bytes beyond ASCII are no part of a token, but of the text around it.
+  // Non-ASCII bytes occur around tokens, never in them.
   for (const { field, value } of tokensIn(Buffer.from(text, 'latin1').toString('utf8'), kind)) {
     const known = book.of(sandbox).find(({ token }) => token?.value === value);
     const placeholder = known?.text ?? makePlaceholder(value, randomBytes);
@@ -51,10 +54,10 @@ function keep(state: CredentialState, { host, port }: InspectedResponse, text: s
 
 function replaced(text: string, placeholders: ReadonlyMap<string, string>, kind: 'json' | 'form'): string {
   let out = text;
-  for (const [value, placeholder] of placeholders) out = out.split(written(value, kind)).join(placeholder);
+  for (const [value, placeholder] of placeholders) out = out.split(encodedFor(value, kind)).join(placeholder);
   const left = tokensIn(Buffer.from(out, 'latin1').toString('utf8'), kind).some(({ value }) => placeholders.has(value));
   if (!left) return out;
-  // Written in another way than ours: then all of it is written anew.
+  // The body escapes tokens differently from `encodedFor`: serialize all of it again.
   const utf8 = Buffer.from(text, 'latin1').toString('utf8');
   const fresh =
     kind === 'json'
@@ -68,7 +71,7 @@ function replaced(text: string, placeholders: ReadonlyMap<string, string>, kind:
   return Buffer.from(fresh, 'utf8').toString('latin1');
 }
 
-/** A frame keeps its length, since every form is shown as long as it is. */
+/** Frames keep their length, since every mask has the length of its encoding. */
 export function maskedStream(state: CredentialState, host: string, port: number): Transform | undefined {
   if (bound(state, host, port).length === 0) return undefined;
   return answerChange({ mask: maskFor(state).stream(LEAST_IN_STREAM) });

@@ -1,26 +1,26 @@
-/** What the parts of a door's credentials share: what is bound where, and which values went out. */
+/** State of a sandbox's credentials: bindings, and the secrets that were sent. */
 
-import type { InjectionControls } from '../request/enforcement.ts';
+import type { CredentialEnforcement } from '../request/enforcement.ts';
 import type { Binding } from './bindings.ts';
-import { formsOf } from './encodings.ts';
+import { encodingsOf } from './encodings.ts';
 import { createMask, type Mask } from './mask.ts';
 import type { Placeholder, PlaceholderBook } from './placeholder-book.ts';
 
 export interface CredentialsInput {
   sandbox: string;
   book: PlaceholderBook;
-  /** In force now, in the order of the file */
+  /** Current bindings, in file order */
   bindings: () => readonly Binding[];
-  /** Undefined: it is not set. @throws when it cannot be read; the message is shown inside */
+  /** Undefined: it is not set. @throws if it cannot be read; the guest sees the message */
   secretOf: (name: string) => Promise<string | undefined>;
-  /** Before the first request: tokens of earlier answers are in the book */
+  /** Awaited before a request: loads tokens of earlier responses into the book */
   ready?: () => Promise<void>;
   /** A token was added to the book */
   onToken?: () => void;
-  controls?: Partial<InjectionControls>;
+  enforcement?: Partial<CredentialEnforcement>;
 }
 
-/** Earlier values of a secret that an answer may still repeat */
+/** Number of sent values to mask, including earlier values of a secret */
 const REMEMBERED = 8;
 
 interface Sent {
@@ -29,19 +29,19 @@ interface Sent {
 }
 
 export interface CredentialState extends Omit<CredentialsInput, 'controls'> {
-  controls: InjectionControls;
-  /** Values that went out, for the mask; by value */
+  enforcement: CredentialEnforcement;
+  /** Sent secrets to mask, by value */
   sent: Map<string, Sent>;
-  /** The mask of what is known now */
+  /** Cached mask for `key` */
   made?: { key: string; mask: Mask };
 }
 
-/** Those for this very place. */
-export function bound({ bindings, controls }: CredentialState, host: string, port: number): Binding[] {
-  return bindings().filter((one) => !controls.ownHost || (one.host === host && one.port === port));
+/** Bindings for this host and port. */
+export function bound({ bindings, enforcement }: CredentialState, host: string, port: number): Binding[] {
+  return bindings().filter((one) => !enforcement.ownHost || (one.host === host && one.port === port));
 }
 
-/** `host:port` of all places it is for; undefined: it is not this sandbox's. */
+/** `host:port` of each valid destination; undefined: it belongs to another sandbox. */
 export function hostsOf({ sandbox, bindings }: CredentialState, placeholder: Placeholder): string[] | undefined {
   if (placeholder.sandbox !== sandbox) return undefined;
   if (placeholder.token !== undefined) return placeholder.token.hosts;
@@ -50,7 +50,7 @@ export function hostsOf({ sandbox, bindings }: CredentialState, placeholder: Pla
     .map(({ host, port }) => `${host}:${port}`);
 }
 
-/** A login's token is for the host that handed it out, and for every host that shares a secret with it. */
+/** A token is valid for the host that issued it and for every host that shares a secret with it. */
 export function hostsSharing(state: CredentialState, host: string, port: number): string[] {
   const secrets = new Set(bound(state, host, port).map(({ secret }) => secret));
   const others = state.bindings().filter(({ secret }) => secrets.has(secret));
@@ -61,21 +61,21 @@ export function placeholderOf({ book, sandbox }: CredentialState, env: string): 
   return book.of(sandbox).find(({ label, token }) => token === undefined && label === env)?.text;
 }
 
-/** For the mask. */
+/** Adds a sent value to the mask. */
 export function remember({ sent }: CredentialState, value: string, placeholder: string | undefined): void {
   sent.delete(value);
   sent.set(value, { value, placeholder });
   for (const oldest of [...sent.keys()].slice(0, -REMEMBERED)) sent.delete(oldest);
 }
 
-/** Of everything that went out, and of the tokens that came in. */
+/** Masks the sent secrets and the issued tokens. */
 export function maskFor(state: CredentialState): Mask {
   const tokens = state.book
     .of(state.sandbox)
     .flatMap(({ text, token }) => (token === undefined ? [] : [{ value: token.value, placeholder: text }]));
-  const all = state.controls.mask ? [...state.sent.values(), ...tokens] : [];
+  const all = state.enforcement.mask ? [...state.sent.values(), ...tokens] : [];
   const key = all.map(({ value, placeholder = '' }) => `${value} ${placeholder}`).join('\n');
   if (state.made?.key !== key)
-    state.made = { key, mask: createMask(all.flatMap(({ value, placeholder }) => formsOf(value, placeholder))) };
+    state.made = { key, mask: createMask(all.flatMap(({ value, placeholder }) => encodingsOf(value, placeholder))) };
   return state.made.mask;
 }

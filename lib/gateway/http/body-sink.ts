@@ -1,4 +1,4 @@
-/** Where the body of an answer goes: as it is, or through what changes it. */
+/** Writes a response body to the client, unchanged or through a transform. */
 import type { Socket } from 'node:net';
 import type { Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -7,21 +7,21 @@ import type { RequestHead } from './request-head.ts';
 import { writeAll } from './socket-write.ts';
 
 export interface BodySink {
-  /** The head of the answer is on its way */
+  /** The response head has been written */
   readonly begun: boolean;
-  /** Resolves when more may come */
+  /** Resolves when the sink accepts more */
   write(parts: Buffer[]): Promise<void>;
-  /** Resolves when all has gone out */
+  /** Resolves when everything is written */
   end(): Promise<void>;
 }
 
-/** Of a body whose length nobody knows any more. */
-export function framingAnew(framing: Framing, request: RequestHead): Framing {
+/** Framing of a body whose length is no longer known. */
+export function reframed(framing: Framing, request: RequestHead): Framing {
   if (framing.kind === 'none') return framing;
   return request.version === '1.1' ? { kind: 'chunked' } : { kind: 'end' };
 }
 
-/** For bytes that are framed already. `head` goes out with the first of them: one write for an answer that came in one piece. */
+/** For framed bytes. `head` goes out with the first of them: one write for a response that arrived in one piece. */
 export function plainSink(client: Socket, head: Buffer): BodySink {
   let before = [head];
   return {
@@ -37,19 +37,19 @@ export function plainSink(client: Socket, head: Buffer): BodySink {
   };
 }
 
-/** For the payload alone. What comes out goes to the client at once: events are not held back. */
-export function changedSink(client: Socket, change: Transform, framing: Framing): BodySink {
+/** For the bare payload. Output goes to the client at once, so events are not delayed. */
+export function transformSink(client: Socket, change: Transform, framing: Framing): BodySink {
   const framed = (chunk: Buffer) =>
     framing.kind === 'chunked'
       ? [Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]
       : [chunk];
-  let going = Promise.resolve();
+  let writing = Promise.resolve();
   change.on('data', (chunk: Buffer) => {
     if (chunk.length === 0 || framing.kind === 'none') return;
     change.pause();
-    going = writeAll(client, framed(chunk)).then(() => void change.resume());
+    writing = writeAll(client, framed(chunk)).then(() => void change.resume());
   });
-  // What breaks the change breaks the answer: unchanged bytes never go out.
+  // A failed transform aborts the response: untransformed bytes are never sent.
   change.on('error', () => client.destroy());
   const onClose = () => void change.destroy();
   client.once('close', onClose);
@@ -65,7 +65,7 @@ export function changedSink(client: Socket, change: Transform, framing: Framing)
       change.end();
       await finished(change).catch(() => {});
       client.off('close', onClose);
-      await going;
+      await writing;
       if (framing.kind === 'chunked' && !change.errored) await writeAll(client, [Buffer.from('0\r\n\r\n')]);
     },
   };

@@ -1,10 +1,10 @@
-/** Finds the end of one body: what follows it belongs to the next message. Chunks are read and written anew. Pure. */
+/** Finds the end of one body, so that the rest goes to the next message, and rewrites its chunks. Pure. */
 import type { Framing } from './headers.ts';
 
 export interface BodyPart {
-  /** As it goes on: in our own framing, or the payload alone */
+  /** For forwarding: with rewritten framing, or the bare payload */
   out: Buffer[];
-  /** Came after the body's last byte */
+  /** Bytes after the end of the body */
   rest: Buffer;
 }
 
@@ -20,7 +20,7 @@ export class BodyReader {
   readonly #chunked: boolean;
   readonly #payload: boolean;
 
-  /** `payload`: without the framing of chunks */
+  /** `payload`: returns the bare payload, without chunk framing */
   constructor(framing: Framing, { payload = false } = {}) {
     this.#payload = payload;
     this.#chunked = framing.kind === 'chunked';
@@ -37,7 +37,7 @@ export class BodyReader {
     return this.done || this.#state === 'until-end';
   }
 
-  /** A string says what is wrong with the framing. */
+  /** @returns a string if the framing is malformed */
   read(chunk: Buffer): BodyPart | string {
     if (this.#state === 'until-end') return { out: [chunk], rest: EMPTY };
     const out: Buffer[] = [];

@@ -1,21 +1,21 @@
-/** Reads a socket at the pace of its consumer, until it is handed on as a whole. */
+/** Reads a socket at its consumer's pace, until the socket is released. */
 import type { Socket } from 'node:net';
 
 export interface ByteReader {
-  /** What came and was not consumed */
-  readonly held: Buffer;
-  /** Nothing more will come */
+  /** Received and not consumed */
+  readonly buffered: Buffer;
+  /** No more bytes will arrive */
   readonly ended: boolean;
-  /** Waits for more bytes. False: none will come. */
+  /** Waits for more bytes. False: the stream ended. */
   more(): Promise<boolean>;
   consume(bytes: number): void;
-  /** Consumes everything held, or waits for something. Undefined: the end. */
+  /** Consumes all buffered bytes, or waits for some. Undefined: the stream ended. */
   chunk(): Promise<Buffer | undefined>;
   /** Puts bytes of the last chunk back */
-  giveBack(bytes: Buffer): void;
-  /** Goes on reading up to `most` bytes while the consumer is busy; `overrun` is called once when more came */
+  unshift(bytes: Buffer): void;
+  /** Keeps reading up to `most` bytes while the consumer is busy; calls `overrun` once if more arrive */
   readAhead(most: number, overrun: () => void): () => void;
-  /** Stops reading and returns what is held; the socket is paused */
+  /** Stops reading, pauses the socket and returns the buffered bytes */
   release(): Buffer;
 }
 
@@ -38,7 +38,7 @@ export function readBytes(socket: Socket): ByteReader {
   };
   socket.on('data', onData).on('end', onEnd).on('close', onEnd);
   socket.pause();
-  const held = () => {
+  const buffered = () => {
     if (state.parts.length > 1) state.parts = [Buffer.concat(state.parts)];
     return state.parts[0] ?? EMPTY;
   };
@@ -52,13 +52,13 @@ export function readBytes(socket: Socket): ByteReader {
     return state.size > before;
   };
   const consume = (bytes: number) => {
-    const rest = held().subarray(bytes);
+    const rest = buffered().subarray(bytes);
     state.parts = rest.length > 0 ? [rest] : [];
     state.size = rest.length;
   };
   return {
-    get held() {
-      return held();
+    get buffered() {
+      return buffered();
     },
     get ended() {
       return state.ended;
@@ -67,11 +67,11 @@ export function readBytes(socket: Socket): ByteReader {
     consume,
     async chunk() {
       if (state.size === 0 && !(await more())) return undefined;
-      const all = held();
+      const all = buffered();
       consume(all.length);
       return all;
     },
-    giveBack(bytes) {
+    unshift(bytes) {
       if (bytes.length === 0) return;
       state.parts.unshift(bytes);
       state.size += bytes.length;
@@ -88,7 +88,7 @@ export function readBytes(socket: Socket): ByteReader {
     release() {
       socket.off('data', onData).off('end', onEnd).off('close', onEnd);
       socket.pause();
-      const all = held();
+      const all = buffered();
       consume(all.length);
       return all;
     },

@@ -1,13 +1,13 @@
-/** One plain HTTP request and its answer, streamed both ways; every message is framed anew in our own bytes. */
+/** Forwards one HTTP request and its response, streaming both and reframing every message. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Transform } from 'node:stream';
 import type { Meters } from '../limits/meter.ts';
 import { BodyReader } from './body.ts';
-import { type BodySink, changedSink, framingAnew, plainSink } from './body-sink.ts';
+import { type BodySink, plainSink, reframed, transformSink } from './body-sink.ts';
 import type { ByteReader } from './byte-reader.ts';
-import type { Field, Framing } from './headers.ts';
-import type { Passing, Refusal } from './inspector.ts';
+import type { Framing, Header } from './headers.ts';
+import type { InspectorDenial, Passing } from './inspector.ts';
 import type { RequestHead } from './request-head.ts';
 import { clientHead, parseResponseHead, type ResponseHead } from './response-head.ts';
 import { sendBody } from './send-body.ts';
@@ -15,55 +15,55 @@ import { writeAll } from './socket-write.ts';
 
 export interface ExchangeInput {
   client: Socket;
-  /** Of the client, right behind the head */
+  /** Reads the client, positioned after the head */
   reader: ByteReader;
   head: RequestHead;
   upstream: Socket;
-  /** Of the upstream, at the beginning of the answer */
-  answers: ByteReader;
-  /** The head as it goes to the upstream */
+  /** Reads the upstream, positioned at the start of the response */
+  upstreamReader: ByteReader;
+  /** The head for the upstream */
   sent: Buffer;
-  /** The body, where it was read already */
-  held?: Buffer | undefined;
+  /** The body, if it was read already */
+  buffered?: Buffer | undefined;
   watch?: Passing['watch'];
   meters: Meters;
-  /** A switch of protocols was asked for */
+  /** Set if the request asks for a protocol upgrade */
   upgrade?: Upgrade | undefined;
-  /** May change what the upstream answered */
+  /** May change the response */
   change?: (head: ResponseHead) => Change;
 }
 
 export interface Upgrade {
-  /** Whether these fields of a 101 answer it */
-  accepts(fields: Field[]): boolean;
-  /** No other success opens a tunnel */
+  /** Whether these headers of a 101 accept the upgrade */
+  accepts(headers: Header[]): boolean;
+  /** No other 2xx opens a tunnel */
   only: boolean;
 }
 
 export interface Change {
-  fields: Field[];
-  words?: string;
-  /** The body passes through it, and is framed anew */
+  headers: Header[];
+  reasonPhrase?: string;
+  /** Transforms the body, which is then reframed */
   body?: Transform;
-  /** Why it must not go on */
-  refusal?: string;
+  /** Why the response must not be forwarded */
+  denial?: string;
 }
 
 export type ExchangeEnd =
-  /** `keepAlive`: the client's next request may follow; `reusable`: the upstream takes another one; `switched`: to the other protocol, both sides are open */
+  /** `keepAlive`: the client may send its next request; `reusable`: the upstream takes another one; `switched`: the protocol was upgraded, both sides are open */
   | { done: true; keepAlive: boolean; reusable: boolean; switched?: true }
-  /** `answered`: part of an answer went out already, so the connection must be cut */
+  /** `answered`: part of a response was sent already, so the connection must be closed */
   | { done: false; fault: 'client' | 'upstream'; why: string; answered: boolean }
-  /** By the inspector, in the middle of the request's body or at the head of the answer */
-  | { done: false; fault: 'refused'; why: string; answered: boolean; refusal?: Refusal };
+  /** Denied by the inspector, within the request body or at the response head */
+  | { done: false; fault: 'denied'; why: string; answered: boolean; denial?: InspectorDenial };
 
 /** The upstream is destroyed unless it is reusable. */
 export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
   const { client, reader, head, upstream, meters } = input;
-  const sent = { complete: false, bad: undefined as string | Refusal | undefined };
+  const sent = { complete: false, bad: undefined as string | InspectorDenial | undefined };
   await writeAll(upstream, [input.sent]);
-  const { held, watch } = input;
-  const sending = sendBody({ reader, framing: head.body, upstream, meter: meters.up, held, watch }).then((end) => {
+  const { buffered, watch } = input;
+  const sending = sendBody({ reader, framing: head.body, upstream, meter: meters.up, buffered, watch }).then((end) => {
     if (end === 'complete') sent.complete = true;
     else if (end !== 'gone') {
       sent.bad = end;
@@ -76,12 +76,11 @@ export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
   if (!reusable) upstream.destroy();
   const { answered } = received;
   if (typeof sent.bad === 'string') return { done: false, fault: 'client', why: sent.bad, answered };
-  if (sent.bad !== undefined)
-    return { done: false, fault: 'refused', why: sent.bad.reason, answered, refusal: sent.bad };
+  if (sent.bad !== undefined) return { done: false, fault: 'denied', why: sent.bad.reason, answered, denial: sent.bad };
   if (client.destroyed) return { done: true, keepAlive: false, reusable };
   if (received.why !== undefined)
-    return { done: false, fault: received.refused === true ? 'refused' : 'upstream', why: received.why, answered };
-  // An answer before the end of the request's body: nobody knows where the next request begins.
+    return { done: false, fault: received.denied === true ? 'denied' : 'upstream', why: received.why, answered };
+  // The response came before the end of the request body, so the start of the next request is unknown.
   if (!sent.complete) return { done: true, keepAlive: false, reusable };
   await sending;
   return { done: true, keepAlive: received.keepAlive, reusable };
@@ -89,42 +88,42 @@ export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
 
 const FAILED = { answered: false, keepAlive: false, reusable: false };
 
-/** Of an upstream that ended before the head of its answer */
-export const CLOSED = 'closed without an answer';
+/** The upstream closed before its response head */
+export const CLOSED = 'connection closed without a response';
 
 interface Received {
   answered: boolean;
   keepAlive: boolean;
-  /** The upstream said nothing against another request */
+  /** The upstream accepts another request */
   reusable: boolean;
   switched?: true;
-  /** By the inspector */
-  refused?: true;
+  /** Denied by the inspector */
+  denied?: true;
   why?: string;
 }
 
 async function receive(input: ExchangeInput): Promise<Received> {
-  const { client, head: request, answers } = input;
+  const { client, head: request, upstreamReader } = input;
   const head = await receiveHead(input);
   if (typeof head === 'string') return { ...FAILED, why: head };
-  const change = input.change?.(head) ?? { fields: head.fields };
-  if (change.refusal !== undefined) return { ...FAILED, refused: true, why: change.refusal };
-  const shown = { ...head, words: change.words ?? head.words, fields: change.fields };
+  const change = input.change?.(head) ?? { headers: head.headers };
+  if (change.denial !== undefined) return { ...FAILED, denied: true, why: change.denial };
+  const shown = { ...head, reasonPhrase: change.reasonPhrase ?? head.reasonPhrase, headers: change.headers };
   if (input.upgrade !== undefined && head.status < 300) {
     if (head.status !== 101 && input.upgrade.only)
-      return { ...FAILED, why: `the upgrade was answered with ${head.status}` };
+      return { ...FAILED, why: `the upgrade was rejected with status ${head.status}` };
     await writeAll(client, [clientHead(shown, false)]);
     return { answered: true, keepAlive: false, reusable: false, switched: true };
   }
-  const frame = change.body === undefined ? head.body : framingAnew(head.body, request);
+  const frame = change.body === undefined ? head.body : reframed(head.body, request);
   const keepAlive = request.keepAlive && frame.kind !== 'end';
   const sent = clientHead({ ...shown, body: frame }, keepAlive);
   const body = new BodyReader(head.body, { payload: change.body !== undefined });
   const sink = await sinkFor(input, { sent, frame, change: change.body, alone: body.done });
   const why = await receiveBody(input, body, sink);
   if (why === undefined) await sink.end();
-  // What came behind the answer answers nothing that was asked.
-  const reusable = head.reusable && head.body.kind !== 'end' && answers.held.length === 0;
+  // Bytes after the response belong to no request, so the connection is not reused.
+  const reusable = head.reusable && head.body.kind !== 'end' && upstreamReader.buffered.length === 0;
   return { answered: sink.begun, keepAlive, reusable, ...(why === undefined ? {} : { why }) };
 }
 
@@ -133,55 +132,61 @@ interface Answering {
   sent: Buffer;
   frame: Framing;
   change: Transform | undefined;
-  /** No body follows */
+  /** The response has no body */
   alone: boolean;
 }
 
-/** The head waits for nothing: it goes out now, or with what is there of the body. */
+/** Sends the head without delay: now, or with the body bytes that are buffered. */
 async function sinkFor(
-  { client, answers }: ExchangeInput,
+  { client, upstreamReader }: ExchangeInput,
   { sent, frame, change, alone }: Answering,
 ): Promise<BodySink> {
   if (change === undefined) {
     const sink = plainSink(client, sent);
-    if (alone || answers.held.length === 0) await sink.write([]);
+    if (alone || upstreamReader.buffered.length === 0) await sink.write([]);
     return sink;
   }
   await writeAll(client, [sent]);
-  return changedSink(client, change, frame);
+  return transformSink(client, change, frame);
 }
 
-/** A string says what is wrong. */
+/** @returns a string on failure */
 async function receiveBody(input: ExchangeInput, body: BodyReader, sink: BodySink): Promise<string | undefined> {
-  const { client, upstream, answers, meters } = input;
+  const { client, upstream, upstreamReader, meters } = input;
   while (!body.done) {
-    const chunk = await answers.chunk();
+    const chunk = await upstreamReader.chunk();
     if (client.destroyed) return undefined;
-    if (chunk === undefined) return body.mayEnd && !upstream.errored ? undefined : 'the answer was cut short';
+    if (chunk === undefined) return body.mayEnd && !upstream.errored ? undefined : 'the response was truncated';
     const part = body.read(chunk);
     if (typeof part === 'string') return part;
-    answers.giveBack(part.rest);
+    upstreamReader.unshift(part.rest);
     await sink.write(part.out);
     await meters.down.spend(chunk.length);
   }
   return undefined;
 }
 
-/** The final head; interim ones are passed on. A string says what is wrong. */
-async function receiveHead({ answers, head, client, upgrade, change }: ExchangeInput): Promise<ResponseHead | string> {
+/** Returns the final head and forwards interim ones; a string on failure. */
+async function receiveHead({
+  upstreamReader,
+  head,
+  client,
+  upgrade,
+  change,
+}: ExchangeInput): Promise<ResponseHead | string> {
   for (let seen = 0; ; ) {
-    const parsed = parseResponseHead(answers.held, head, { seen, upgrade: upgrade?.accepts });
+    const parsed = parseResponseHead(upstreamReader.buffered, head, { seen, upgrade: upgrade?.accepts });
     if (parsed === 'more') {
-      seen = answers.held.length;
-      if (!(await answers.more())) return CLOSED;
+      seen = upstreamReader.buffered.length;
+      if (!(await upstreamReader.more())) return CLOSED;
     } else {
       if ('bad' in parsed) return parsed.bad;
-      answers.consume(parsed.bytes);
+      upstreamReader.consume(parsed.bytes);
       seen = 0;
       if (!parsed.head.interim) return parsed.head;
-      // Nobody looks at what an interim head says: its number goes on, in the usual words.
-      const words = STATUS_CODES[parsed.head.status] ?? '';
-      const interim = change === undefined ? parsed.head : { ...parsed.head, words, fields: [] };
+      // The inspector does not see interim heads, so only the status is forwarded, with its usual reason phrase.
+      const reasonPhrase = STATUS_CODES[parsed.head.status] ?? '';
+      const interim = change === undefined ? parsed.head : { ...parsed.head, reasonPhrase, headers: [] };
       if (head.version === '1.1') await writeAll(client, [clientHead(interim, true)]);
     }
   }

@@ -1,23 +1,23 @@
-/** The parts that heads of requests and responses share: fields and framing, read strictly. Pure. */
+/** Parses headers and framing of requests and responses strictly. Pure. */
 
 export const HEAD_MAX = 64 * 1024;
-/** More are no use to anybody, and each is looked at many times */
-export const FIELDS_MAX = 500;
+/** No real message has more, and each header is scanned many times */
+export const HEADERS_MAX = 500;
 
-export type Field = [name: string, value: string];
+export type Header = [name: string, value: string];
 
-/** How many bytes of body follow a head. `end`: until the connection ends, of a response only */
+/** Length of the body after a head. `end`: until the connection closes, for responses only */
 export type Framing = { kind: 'none' } | { kind: 'length'; bytes: number } | { kind: 'chunked' } | { kind: 'end' };
 
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
- * The lines of the first head in `buffer` and its length with the empty line; `more` when it is not whole yet.
- * `seen`: bytes that were looked at before, so that a head that comes in drops costs no more than one in a piece.
+ * The lines of the first head in `buffer` and its length with the empty line; `more` if it is incomplete.
+ * `seen`: bytes scanned by an earlier call, so that a head in small pieces costs no more than a whole one.
  */
 export function splitHead(buffer: Buffer, seen = 0): { lines: string[]; bytes: number } | { bad: string } | 'more' {
   const end = buffer.indexOf('\r\n\r\n', Math.max(0, seen - 3));
-  // A head of bare line feeds never ends, so it is refused as soon as one is seen.
+  // A head of bare line feeds never ends, so the first one is rejected at once.
   const from = Math.max(0, seen - 1);
   const bad = badBytes(buffer.subarray(from, end < 0 ? Math.min(buffer.length, HEAD_MAX + 1) : end + 4), from === 0);
   if (bad !== undefined) return { bad };
@@ -25,7 +25,7 @@ export function splitHead(buffer: Buffer, seen = 0): { lines: string[]; bytes: n
   return end < 0 ? 'more' : { lines: buffer.toString('latin1', 0, end).split('\r\n'), bytes: end + 4 };
 }
 
-/** The first byte of a later region was looked at before: it is there for the second one's sake. */
+/** The first byte of a later region was scanned before: it is included to check the second one. */
 function badBytes(region: Buffer, isStart: boolean): string | undefined {
   if (region.includes(0)) return 'a NUL byte in the head';
   for (let at = region.indexOf(10, isStart ? 0 : 1); at >= 0; at = region.indexOf(10, at + 1))
@@ -35,40 +35,40 @@ function badBytes(region: Buffer, isStart: boolean): string | undefined {
   return undefined;
 }
 
-/** A string says what is wrong. Folded lines and a space before the colon are malformed. */
-export function parseFields(lines: string[]): Field[] | string {
-  if (lines.length > FIELDS_MAX) return `more than ${FIELDS_MAX} header fields`;
-  const fields: Field[] = [];
+/** @returns a string if malformed, as are folded lines and a space before the colon */
+export function parseHeaders(lines: string[]): Header[] | string {
+  if (lines.length > HEADERS_MAX) return `more than ${HEADERS_MAX} header fields`;
+  const headers: Header[] = [];
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0));
     if (!TOKEN.test(name)) return 'a malformed header field';
     const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: matches control characters on purpose
     if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 'a control character in a header field';
-    fields.push([name, value]);
+    headers.push([name, value]);
   }
-  return fields;
+  return headers;
 }
 
-export function valuesOf(fields: Field[], name: string): string[] {
-  return fields.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
+export function valuesOf(headers: Header[], name: string): string[] {
+  return headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
 }
 
-/** The members of a comma-separated field, in lower case. */
-export function listOf(fields: Field[], name: string): string[] {
-  return valuesOf(fields, name)
+/** The members of a comma-separated header, in lower case. */
+export function listOf(headers: Header[], name: string): string[] {
+  return valuesOf(headers, name)
     .flatMap((value) => value.toLowerCase().split(','))
     .map((member) => member.trim());
 }
 
-/** Undefined: neither Content-Length nor Transfer-Encoding. A string says what is wrong. */
-export function framingOf(fields: Field[]): Framing | undefined | string {
-  // Where fields become variables, an underscore is a hyphen.
-  const twin = fields.find(([name]) => /^(content_length|transfer_encoding)$/i.test(name));
+/** Undefined: neither Content-Length nor Transfer-Encoding. A string: malformed. */
+export function framingOf(headers: Header[]): Framing | undefined | string {
+  // CGI-style servers map a hyphen to an underscore.
+  const twin = headers.find(([name]) => /^(content_length|transfer_encoding)$/i.test(name));
   if (twin !== undefined) return `${twin[0]}, which may be read as framing`;
-  const encodings = valuesOf(fields, 'transfer-encoding');
-  const lengths = valuesOf(fields, 'content-length');
+  const encodings = valuesOf(headers, 'transfer-encoding');
+  const lengths = valuesOf(headers, 'content-length');
   if (encodings.length > 0 && lengths.length > 0) return 'both Content-Length and Transfer-Encoding';
   if (encodings.length > 0)
     return encodings.length === 1 && encodings[0]?.toLowerCase() === 'chunked'
@@ -92,19 +92,19 @@ const HOP_BY_HOP = [
   'http2-settings',
 ];
 
-/** Without what belongs to one connection: the usual fields, those that Connection nominates, and the framing. */
-export function endToEnd(fields: Field[]): Field[] {
-  const dropped = new Set([...HOP_BY_HOP, ...listOf(fields, 'connection'), 'content-length', 'transfer-encoding']);
-  return fields.filter(([name]) => !dropped.has(name.toLowerCase()));
+/** Removes hop-by-hop headers: the usual ones, those that Connection nominates, and the framing. */
+export function endToEnd(headers: Header[]): Header[] {
+  const dropped = new Set([...HOP_BY_HOP, ...listOf(headers, 'connection'), 'content-length', 'transfer-encoding']);
+  return headers.filter(([name]) => !dropped.has(name.toLowerCase()));
 }
 
-/** Our own words for the framing of what we send. */
-export function framingField(framing: Framing): Field[] {
+/** Framing headers of a forwarded message. */
+export function framingHeader(framing: Framing): Header[] {
   if (framing.kind === 'chunked') return [['Transfer-Encoding', 'chunked']];
   return framing.kind === 'length' ? [['Content-Length', String(framing.bytes)]] : [];
 }
 
-/** Latin-1, as it was read, so that every byte stays the same. */
-export function headBytes(line: string, fields: Field[]): Buffer {
-  return Buffer.from(`${line}\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`, 'latin1');
+/** Encodes as Latin-1, as it was read, so that every byte is preserved. */
+export function headBytes(line: string, headers: Header[]): Buffer {
+  return Buffer.from(`${line}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`, 'latin1');
 }

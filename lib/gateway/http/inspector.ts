@@ -1,19 +1,19 @@
-/** The seam for what changes requests that are read, such as credentials. Hosts that it names are intercepted. */
+/** Interface for components that change intercepted requests, such as credentials; hosts that it wants are intercepted. */
 import type { Transform } from 'node:stream';
-import type { Field } from './headers.ts';
+import type { Header } from './headers.ts';
 
 export interface InspectedRequest {
   method: string;
-  /** Canonical: the very host that was decided on and is dialled */
+  /** Canonical: the host that was decided on and is dialled */
   host: string;
   port: number;
-  /** Inside TLS, of which the upstream's certificate is verified */
+  /** Inside TLS, with a verified upstream certificate */
   secure: boolean;
   /** Path and query, exactly as sent */
   target: string;
-  /** Without what belongs to one connection */
-  fields: Field[];
-  /** All of it, when its length was told and is at most `bodyMax`; undefined: none, or it is still to come */
+  /** Without hop-by-hop headers */
+  headers: Header[];
+  /** The whole body, if its declared length is at most `bodyMax`; undefined: no body, or not read yet */
   body?: Buffer;
 }
 
@@ -21,41 +21,41 @@ export interface InspectedResponse {
   host: string;
   port: number;
   status: number;
-  words: string;
-  fields: Field[];
+  reasonPhrase: string;
+  headers: Header[];
   hasBody: boolean;
 }
 
-export interface Refusal {
+export interface InspectorDenial {
   status: number;
   text: string;
-  /** For the record */
+  /** For the audit record */
   reason: string;
 }
 
-export interface Refusing {
-  refusal: Refusal;
+export interface Denied {
+  denial: InspectorDenial;
 }
 
 export interface Passing {
-  fields: Field[];
-  /** Instead of the one that was shown */
+  headers: Header[];
+  /** Replaces the body of the request */
   body?: Buffer;
-  /** Sees each part of a body that was not shown, before it goes on; a refusal ends the request in the middle of it */
-  watch?: (part: Buffer) => Refusal | undefined;
-  /** For the record of the permission */
+  /** Sees each part of an unbuffered body before it is forwarded; a denial aborts the request */
+  watch?: (part: Buffer) => InspectorDenial | undefined;
+  /** For the audit record of the admission */
   detail?: string;
 }
 
 export interface Inspector {
-  /** Longest body that is shown whole, before anything is dialled, in bytes. Default: none is */
+  /** Longest body passed whole, before the dial, in bytes. Default: 0 */
   bodyMax?: number;
-  /** MUST be pure and quick: asked for every tunnel. */
+  /** MUST be pure and fast: called for every tunnel. */
   wants(host: string, port: number): boolean;
-  /** Asked for every request that is read, also to hosts that it does not want. May change it, or refuse: then nothing is sent. */
-  request(message: InspectedRequest): Promise<Passing | Refusing>;
-  /** May change the head, and with `body` the bytes as they stream: then the answer is framed anew. `refusal`: why it must not go on */
-  response(message: InspectedResponse): { fields: Field[]; words?: string; body?: Transform; refusal?: string };
-  /** What the upstream says after a switch of protocols passes through it, in both its forms as long as it came. */
+  /** Called for every readable request, also to hosts that it does not want. May change the request, or deny it: then nothing is sent. */
+  request(message: InspectedRequest): Promise<Passing | Denied>;
+  /** May change the head, and with `body` the streamed bytes: then the response is reframed. `denial`: why it must not be forwarded */
+  response(message: InspectedResponse): { headers: Header[]; reasonPhrase?: string; body?: Transform; denial?: string };
+  /** Transforms what the upstream sends after a protocol upgrade; MUST keep the length. */
   switched?(host: string, port: number): Transform | undefined;
 }

@@ -1,14 +1,14 @@
-/** Parses the head of a proxy request from bytes, strictly: what two parsers could read in two ways is refused. Pure. */
+/** Parses the head of a proxy request strictly: rejects what two parsers could read differently. Pure. */
 import { authorityOf, type Endpoint, parseAuthority } from '../address/canonical-host.ts';
 import {
   endToEnd,
-  type Field,
   type Framing,
-  framingField,
+  framingHeader,
   framingOf,
+  type Header,
   headBytes,
   listOf,
-  parseFields,
+  parseHeaders,
   splitHead,
   TOKEN,
   valuesOf,
@@ -20,24 +20,24 @@ export interface RequestHead {
   target: string;
   endpoint: Endpoint;
   version: '1.0' | '1.1';
-  fields: Field[];
+  headers: Header[];
   body: Framing;
-  /** The client would send another request on this connection */
+  /** The client may send another request on this connection */
   keepAlive: boolean;
 }
 
-/** `misdirected`: well formed, but for another host than the one of its tunnel */
+/** `misdirected`: well formed, but not for the tunnel's host */
 export type ParsedHead = { head: RequestHead; bytes: number } | { bad: string; misdirected?: true } | 'more';
 
-/** `seen`: bytes of `buffer` that an earlier call answered with `more`. */
+/** `seen`: bytes of `buffer` for which an earlier call returned `more`. */
 export type HeadParser = (buffer: Buffer, seen?: number) => ParsedHead;
 
-/** To a proxy: CONNECT, or the absolute form. */
+/** Parses requests to a proxy: CONNECT, or absolute form. */
 export const parseRequestHead: HeadParser = headParser((method, target, common, host) =>
   method === 'CONNECT' ? connectRequest(target, common) : forwardRequest(target, common, host),
 );
 
-/** Inside a tunnel to `endpoint`: the origin form, or the absolute form of the very same host. */
+/** Parses requests inside a tunnel to `endpoint`: origin form, or absolute form of the same host. */
 export function innerHeadParser(endpoint: Endpoint, secure: boolean, sameHost = true): HeadParser {
   return headParser((method, target, common, host) =>
     method === 'CONNECT'
@@ -58,32 +58,32 @@ function headParser(form: Form): HeadParser {
     const split = splitHead(buffer, seen);
     if (split === 'more' || 'bad' in split) return split;
     const [line = '', ...lines] = split.lines;
-    const fields = parseFields(lines);
-    if (typeof fields === 'string') return { bad: fields };
-    const head = parseRequest(line, fields, form);
+    const headers = parseHeaders(lines);
+    if (typeof headers === 'string') return { bad: headers };
+    const head = parseRequest(line, headers, form);
     if (typeof head === 'string') return { bad: head };
     return 'bad' in head ? head : { head, bytes: split.bytes };
   };
 }
 
-function parseRequest(line: string, fields: Field[], form: Form): RequestHead | Bad | string {
+function parseRequest(line: string, headers: Header[], form: Form): RequestHead | Bad | string {
   const [method = '', target = '', versionText = '', ...more] = line.split(' ');
   if (more.length > 0 || !TOKEN.test(method) || !/^[\x21-\x7e]+$/.test(target)) return 'a malformed request line';
   const version = versionText === 'HTTP/1.1' ? '1.1' : versionText === 'HTTP/1.0' ? '1.0' : undefined;
   if (version === undefined) return 'not HTTP/1.1';
-  if (listOf(fields, 'upgrade').some((protocol) => protocol.startsWith('h2c'))) return 'an upgrade to h2c';
-  if (listOf(fields, 'te').some((coding) => coding.startsWith('chunked'))) return 'chunked in TE';
-  const body: Framing | string = framingOf(fields) ?? { kind: 'none' };
+  if (listOf(headers, 'upgrade').some((protocol) => protocol.startsWith('h2c'))) return 'an upgrade to h2c';
+  if (listOf(headers, 'te').some((coding) => coding.startsWith('chunked'))) return 'chunked in TE';
+  const body: Framing | string = framingOf(headers) ?? { kind: 'none' };
   if (typeof body === 'string') return body;
   if (body.kind === 'chunked' && version === '1.0') return 'chunked in HTTP/1.0';
-  const hosts = valuesOf(fields, 'host');
+  const hosts = valuesOf(headers, 'host');
   if (hosts.length > 1) return 'more than one Host';
   if (hosts.length === 0 && version === '1.1') return 'no Host';
-  const connection = [...listOf(fields, 'connection'), ...listOf(fields, 'proxy-connection')];
+  const connection = [...listOf(headers, 'connection'), ...listOf(headers, 'proxy-connection')];
   const common: Common = {
     method,
     version,
-    fields,
+    headers,
     body,
     keepAlive: version === '1.1' && !connection.includes('close'),
   };
@@ -143,29 +143,29 @@ function innerRequest(target: string, common: Common, { host, endpoint, secure }
 export interface UpstreamForm {
   /** The upstream is a proxy of the host: the absolute form */
   proxy?: { authorization: string | undefined } | undefined;
-  /** The port that goes without saying: 80, or 443 inside TLS */
+  /** Omitted from Host: 80, or 443 inside TLS */
   usualPort?: number;
-  /** Default: one request a connection */
+  /** Default: one request per connection */
   keepAlive?: boolean;
-  /** Instead of what the client sent, less what belongs to its connection */
-  fields?: Field[];
-  /** Asks for another protocol */
+  /** Default: the end-to-end headers of the client */
+  headers?: Header[];
+  /** Protocol to upgrade to */
   upgrade?: string;
 }
 
-/** The head as it goes to the upstream: our own framing, nothing hop-by-hop but what is our own. */
+/** Builds the head for the upstream, with new framing and hop-by-hop headers. */
 export function upstreamHead(head: RequestHead, form: UpstreamForm = {}): Buffer {
   const { proxy, usualPort = 80, upgrade } = form;
   const full = authorityOf(head.endpoint);
   const authority = head.endpoint.port === usualPort ? full.slice(0, -`:${usualPort}`.length) : full;
   const target = proxy === undefined ? head.target : `http://${authority}${head.target}`;
-  const login: Field[] = proxy?.authorization === undefined ? [] : [['Proxy-Authorization', proxy.authorization]];
+  const login: Header[] = proxy?.authorization === undefined ? [] : [['Proxy-Authorization', proxy.authorization]];
   return headBytes(`${head.method} ${target} HTTP/${head.version}`, [
     ['Host', authority],
-    ...(form.fields ?? endToEnd(head.fields)).filter(([name]) => name.toLowerCase() !== 'host'),
+    ...(form.headers ?? endToEnd(head.headers)).filter(([name]) => name.toLowerCase() !== 'host'),
     ...login,
-    ...framingField(head.body),
-    ...(upgrade === undefined ? [] : [['Upgrade', upgrade] satisfies Field]),
+    ...framingHeader(head.body),
+    ...(upgrade === undefined ? [] : [['Upgrade', upgrade] satisfies Header]),
     ['Connection', upgrade !== undefined ? 'upgrade' : form.keepAlive ? 'keep-alive' : 'close'],
   ]);
 }

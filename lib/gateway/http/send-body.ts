@@ -1,32 +1,32 @@
-/** The body of a request on its way to the upstream: held already, or as it comes, watched or not. */
+/** Sends a request body upstream: buffered or streamed, watched or not. */
 import type { Socket } from 'node:net';
 import type { Meter } from '../limits/meter.ts';
 import { BodyReader } from './body.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { Framing } from './headers.ts';
-import type { Refusal } from './inspector.ts';
+import type { InspectorDenial } from './inspector.ts';
 import { writeAll } from './socket-write.ts';
 
-export interface BodyWay {
-  /** Of the client, right behind the head */
+export interface SentBody {
+  /** Reads the client, positioned after the head */
   reader: ByteReader;
   framing: Framing;
   upstream: Socket;
   meter: Meter;
-  /** Read whole before */
-  held?: Buffer | undefined;
-  watch?: ((part: Buffer) => Refusal | undefined) | undefined;
+  /** The whole body, if it was read already */
+  buffered?: Buffer | undefined;
+  watch?: ((part: Buffer) => InspectorDenial | undefined) | undefined;
 }
 
-/** `gone`: one side has left. A string says what is wrong with it. */
-export async function sendBody(way: BodyWay): Promise<'complete' | 'gone' | string | Refusal> {
-  const { reader, framing, upstream, meter, held, watch } = way;
-  if (held !== undefined) {
-    await writeAll(upstream, [held]);
-    await meter.spend(held.length);
+/** `gone`: one side disconnected. A string: malformed framing. */
+export async function sendBody(way: SentBody): Promise<'complete' | 'gone' | string | InspectorDenial> {
+  const { reader, framing, upstream, meter, buffered, watch } = way;
+  if (buffered !== undefined) {
+    await writeAll(upstream, [buffered]);
+    await meter.spend(buffered.length);
     return 'complete';
   }
-  // What is watched is the payload: the sizes of chunks between would hide a word.
+  // The payload is watched without chunk sizes, which could split a match.
   const body = new BodyReader(framing, { payload: watch !== undefined });
   const chunked = framing.kind === 'chunked' && watch !== undefined;
   while (!body.done) {
@@ -37,10 +37,10 @@ export async function sendBody(way: BodyWay): Promise<'complete' | 'gone' | stri
     }
     const part = body.read(chunk);
     if (typeof part === 'string') return part;
-    reader.giveBack(part.rest);
+    reader.unshift(part.rest);
     for (const piece of part.out) {
-      const refusal = watch?.(piece);
-      if (refusal !== undefined) return refusal;
+      const denial = watch?.(piece);
+      if (denial !== undefined) return denial;
     }
     await writeAll(upstream, chunked ? part.out.flatMap(framed) : part.out);
     await meter.spend(chunk.length);

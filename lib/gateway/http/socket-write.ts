@@ -1,6 +1,7 @@
+/** Writes to sockets with backpressure, and ends them cleanly. */
 import type { Socket } from 'node:net';
 
-/** Resolves when the socket takes more, or is gone. */
+/** Resolves when the socket accepts more, or is closed. */
 export async function writeAll(socket: Socket, parts: Buffer[]): Promise<void> {
   if (socket.destroyed) return;
   let takesMore = true;
@@ -19,7 +20,7 @@ export async function writeAll(socket: Socket, parts: Buffer[]): Promise<void> {
 
 const LINGER_MS = 5_000;
 
-/** Ends with a last word. What the other side still sends is thrown away, for a while. */
+/** Sends `bytes`, then ends the socket; discards what still arrives, for a while. */
 export function endWith(socket: Socket, bytes: Buffer): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));

@@ -1,22 +1,22 @@
-/** What one VM may take of the gateway. */
+/** Limits of one VM on the gateway. */
 export interface Limits {
   /** Open at the same time */
   connections: number;
-  /** From the first byte of a head to its end, and for the ClientHello: milliseconds */
+  /** From the first byte of a head to its end, and for the ClientHello, in ms */
   headMs: number;
-  /** Between requests, and before the first byte: milliseconds */
+  /** Between requests, and before the first byte, in ms */
   keepAliveMs: number;
-  /** Without a byte in either direction: milliseconds */
+  /** Without a byte in either direction, in ms */
   idleMs: number;
-  /** Bytes taken from the client of a tunnel before the verdict */
+  /** Bytes buffered from the client of a tunnel before the verdict */
   earlyBytes: number;
-  /** Requests a second, each a line of the log; what is above waits */
+  /** Requests per second, each a line of the log; more are delayed */
   requestsPerSecond: number;
-  /** Denials a second with a record each; what is above is counted, and one record a second stands for it */
+  /** Denials per second with their own record; more are summarized once a second */
   denialsPerSecond: number;
-  /** Names that are looked up at the same time; what is above waits */
+  /** Concurrent name lookups; more are queued */
   lookups: number;
-  /** Denials a second that are explained inside TLS; above, the connection ends without a word */
+  /** Denials per second that get a response inside TLS; beyond, the connection is closed without one */
   explanationsPerSecond: number;
 }
 
@@ -33,11 +33,11 @@ export const LIMITS: Limits = {
 };
 
 export interface Pace {
-  /** Undefined: at once */
+  /** Waits for a turn; undefined: no wait */
   turn(signal?: AbortSignal): Promise<void> | undefined;
 }
 
-/** A bucket that holds the turns of two seconds and fills evenly. */
+/** A token bucket that holds two seconds' worth. */
 export function createPace(perSecond: number, now: () => number = Date.now): Pace {
   const most = perSecond * 2;
   let turns = most;
@@ -53,11 +53,11 @@ export function createPace(perSecond: number, now: () => number = Date.now): Pac
 }
 
 export interface Allowance {
-  /** False: there is none left now */
+  /** False: none is left */
   take(): boolean;
 }
 
-/** As a pace, for what may as well be left undone. */
+/** A token bucket for optional work, which is skipped instead of delayed. */
 export function createAllowance(perSecond: number, now: () => number = Date.now): Allowance {
   let left = perSecond * 2;
   let filled = now();

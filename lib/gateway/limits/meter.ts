@@ -1,23 +1,23 @@
-/** How fast bytes may pass, for all connections of a VM allOrAbort. The limit may change while they wait. */
+/** Limits the bandwidth of all connections of a VM together; the limit may change at any time. */
 
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 
 export interface Meter {
-  /** For bytes that passed: resolves when the next ones may. Undefined: at once. */
+  /** Accounts for bytes that passed; resolves when the next ones may pass. Undefined: no wait. */
   spend(bytes: number): Promise<void> | undefined;
-  /** Bytes a second; undefined: no limit. Who waits goes on by the new one. */
+  /** Bytes per second; undefined: no limit. Applies to waiting callers, too. */
   limit(bytesPerSecond: number | undefined): void;
 }
 
-/** Saved up while nothing passes */
+/** Maximum burst after an idle time */
 const BURST_MS = 100;
-/** After this long the limit is looked at again */
+/** Interval at which waiting callers check the limit again */
 const LOOK_MS = 500;
 
 export function createMeter(bytesPerSecond?: number): Meter {
   let rate = bytesPerSecond;
-  /** When all that passed so far is paid for */
+  /** Time at which the bytes so far are within the limit */
   let paid = 0;
   const waitFor = async (mine: number) => {
     for (;;) {
@@ -41,14 +41,14 @@ export function createMeter(bytesPerSecond?: number): Meter {
   };
 }
 
-/** Both ways of a VM, each with the whole limit */
+/** Both directions of a VM, each with the whole limit */
 export interface Meters {
   up: Meter;
   down: Meter;
 }
 
-/** The sockets' own pipe, held up where the meter says so: without a limit it costs one call a chunk. */
-export function carry(source: Socket, target: Writable, meter: Meter): void {
+/** Pipes the sockets and pauses as the meter requires; without a limit it costs one call per chunk. */
+export function pipeMetered(source: Socket, target: Writable, meter: Meter): void {
   source.pipe(target);
   source.on('data', (chunk: Buffer) => {
     const wait = meter.spend(chunk.length);

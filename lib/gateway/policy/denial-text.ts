@@ -1,12 +1,12 @@
-/** What the gateway itself says to a client, in words that lead on. Pure. */
+/** Builds the responses of the gateway itself, each with a fix. Pure. */
 import type { Endpoint } from '../address/canonical-host.ts';
 import { authorityOf } from '../address/canonical-host.ts';
 import { headBytes } from '../http/headers.ts';
 import type { Verdict } from './policy.ts';
 
-const WORDS: Record<number, string> = {
+const REASON_PHRASES: Record<number, string> = {
   400: 'Bad Request',
-  // Some programs show nothing else: apt, and many with a proxy.
+  // Some programs show only the reason phrase, such as apt, and many behind a proxy.
   403: 'Forbidden by sbx',
   408: 'Request Timeout',
   421: 'Misdirected Request',
@@ -14,18 +14,18 @@ const WORDS: Record<number, string> = {
   503: 'Service Unavailable',
 };
 
-export interface Answer {
+export interface PlainResponse {
   status: number;
   text: string;
-  /** The connection may go on after it */
+  /** The connection stays open */
   keepAlive?: boolean;
-  /** To HEAD: without the text */
+  /** Response to HEAD: without the text */
   bodiless?: boolean;
 }
 
-export function answer({ status, text, keepAlive = false, bodiless = false }: Answer): Buffer {
+export function plainResponse({ status, text, keepAlive = false, bodiless = false }: PlainResponse): Buffer {
   const body = Buffer.from(`${text}\n`);
-  const head = headBytes(`HTTP/1.1 ${status} ${WORDS[status] ?? 'Error'}`, [
+  const head = headBytes(`HTTP/1.1 ${status} ${REASON_PHRASES[status] ?? 'Error'}`, [
     ['Content-Type', 'text/plain; charset=utf-8'],
     ['Content-Length', String(body.length)],
     ...(status === 403 ? [['x-sbx-denied', '1'] as [string, string]] : []),
@@ -35,29 +35,29 @@ export function answer({ status, text, keepAlive = false, bodiless = false }: An
 }
 
 export function denialText(endpoint: Endpoint, verdict: Verdict): string {
-  return `sbx: ${authorityOf(endpoint)} is denied: ${verdict.detail}.\n${cureFor(endpoint, verdict)}`;
+  return `sbx: ${authorityOf(endpoint)} is denied: ${verdict.detail}.\n${fixFor(endpoint, verdict)}`;
 }
 
-/** What the person does to allow it; the sandbox cannot do so by itself. */
-export function cureFor(endpoint: Endpoint, verdict: Verdict): string {
+/** How the user allows the request; the sandbox cannot do so. */
+export function fixFor(endpoint: Endpoint, verdict: Verdict): string {
   const entry = entryFor(endpoint);
   const { rule } = verdict;
   const place = rule?.file === undefined ? '[network] of sandbox.toml' : `${rule.file}:${rule.line ?? 1}`;
   if (verdict.reason === 'default-deny')
-    return `To allow it, run on the host: sbx net allow ${entry} (with --for 1h, or --save for good), or add "${entry}" to [network] allow in sandbox.toml and run: sbx apply`;
+    return `To allow it, run on the host: sbx net allow ${entry} (with --for 1h, or --save to keep it), or add "${entry}" to [network] allow in sandbox.toml and run: sbx apply`;
   if (verdict.reason === 'deny-rule')
     return `A deny rule always wins. To allow it, remove it at ${place} and run: sbx apply`;
   if (verdict.reason === 'private-address')
-    return 'A name alone opens no private address. To allow it, add the address with its port to [network] allow in sandbox.toml and run: sbx apply';
+    return 'An allowed name may not resolve to a private address. To allow it, add the address with its port to [network] allow in sandbox.toml and run: sbx apply';
   if (verdict.reason === 'http-rule')
     return `To allow it, add the method and path to [[network.http]] at ${place} and run: sbx apply`;
   if (verdict.reason === 'bad-request')
-    return 'Write the path in its plain form, and send no field that stands for another one.';
+    return 'Write the path in its plain form, and send no header that overrides it.';
   if (verdict.reason === 'not-tls') return 'Use https://, or another port.';
   return 'Write the host as a name or an address in its usual form.';
 }
 
-/** The shortest allow entry that covers exactly this. */
+/** The shortest allow entry that covers exactly this endpoint. */
 function entryFor(endpoint: Endpoint): string {
   return endpoint.port === 443 ? authorityOf(endpoint).slice(0, -':443'.length) : authorityOf(endpoint);
 }

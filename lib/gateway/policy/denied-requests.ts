@@ -1,47 +1,47 @@
-/** What the records of the audit log say was asked for and not allowed, gathered by host and port. Pure. */
+/** Groups the denied requests of the audit log by host and port. Pure. */
 import { authorityOf, type Endpoint, parseAuthority } from '../address/canonical-host.ts';
 import type { AuditReason, AuditRecord } from './types.ts';
 
-export interface Seen {
+export interface DeniedTarget {
   endpoint: Endpoint;
   count: number;
-  /** Time of the last one */
+  /** Time of the last request */
   last: string;
-  /** The address that was refused, when it was that */
+  /** The denied address, if the last denial was by address */
   privateAddress: string | undefined;
   /** `GET /path` without its query, the most frequent first */
   requests: string[];
 }
 
-/** Refusals that a rule can change, or that need saying why none should */
+/** Denials that a rule can change, or that need an explanation why none should */
 const REASONS = new Set<AuditReason>(['default-deny', 'private-address', 'odd-address', 'deny-rule']);
 
-export function seenIn(records: Iterable<AuditRecord>): Seen[] {
+export function deniedTargets(records: Iterable<AuditRecord>): DeniedTarget[] {
   const all = new Map<string, Gathered>();
   for (const record of records) {
     if ((record.verdict !== 'deny' && record.verdict !== 'observe') || !REASONS.has(record.reason)) continue;
     const endpoint = parseAuthority(authorityOf(record));
     if (endpoint === undefined) continue;
     const key = authorityOf(endpoint);
-    const seen = all.get(key) ?? { endpoint, count: 0, last: '', privateAddress: undefined, requests: new Map() };
-    all.set(key, seen);
-    add(seen, record);
+    const target = all.get(key) ?? { endpoint, count: 0, last: '', privateAddress: undefined, requests: new Map() };
+    all.set(key, target);
+    add(target, record);
   }
-  return [...all.values()].map((seen) => ({ ...seen, requests: mostFrequent(seen.requests) }));
+  return [...all.values()].map((target) => ({ ...target, requests: mostFrequent(target.requests) }));
 }
 
-type Gathered = Omit<Seen, 'requests'> & { requests: Map<string, number> };
+type Gathered = Omit<DeniedTarget, 'requests'> & { requests: Map<string, number> };
 
-function add(seen: Gathered, { count = 1, time, reason, address, method, path }: AuditRecord): void {
-  seen.count += count;
-  if (time >= seen.last) {
-    seen.last = time;
-    // The last word counts: a name may lead elsewhere by now.
-    seen.privateAddress = reason === 'private-address' ? address : undefined;
+function add(target: Gathered, { count = 1, time, reason, address, method, path }: AuditRecord): void {
+  target.count += count;
+  if (time >= target.last) {
+    target.last = time;
+    // The latest record wins: a name may resolve to another address by now.
+    target.privateAddress = reason === 'private-address' ? address : undefined;
   }
   if (method === undefined || path === undefined) return;
   const request = `${method} ${path.replace(/[?#].*$/s, '')}`;
-  seen.requests.set(request, (seen.requests.get(request) ?? 0) + count);
+  target.requests.set(request, (target.requests.get(request) ?? 0) + count);
 }
 
 function mostFrequent(requests: Map<string, number>): string[] {

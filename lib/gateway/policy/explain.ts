@@ -1,19 +1,19 @@
-/** `sbx net check`: the verdict on an address, offline, by the very code that decides. Pure. */
+/** Explains the verdict on a URL for `sbx net check`, with the code that the gateway uses. Pure. */
 
 import { type Endpoint, parseAuthority } from '../address/canonical-host.ts';
-import { cureFor } from './denial-text.ts';
+import { fixFor } from './denial-text.ts';
 import { decide, decideAddress, decideRequest, type Policy, readsRequests, type Verdict } from './policy.ts';
 
 export interface Explanation extends Verdict {
   host: string;
   port: number;
-  /** What would allow it; for an allowed name, what is still checked when it is used */
+  /** How to allow it; for an allowed name, what is still checked at the request */
   hint: string;
 }
 
 const PORTS: Record<string, number> = { https: 443, wss: 443, http: 80, ws: 80, ssh: 22, git: 9418, ftp: 21 };
 
-/** `https://host/path`, `host:port` or `host`. Undefined when it is none of these. */
+/** `text`: `https://host/path`, `host:port` or `host`. Undefined: it is none of these. */
 export function checkUrl(policy: Policy, text: string, method = 'GET'): Explanation | undefined {
   const asked = parseAddress(text);
   if (asked === undefined) return undefined;
@@ -28,11 +28,11 @@ export function checkUrl(policy: Policy, text: string, method = 'GET'): Explanat
       ? decideRequest(policy, endpoint, { method, target }, byAddress)
       : byAddress;
   const unsaid = target === undefined && readsRequests(policy, endpoint);
-  const hint = verdict.allow ? (unsaid ? UNSAID : allowedHint(endpoint, byName)) : cureFor(endpoint, verdict);
+  const hint = verdict.allow ? (unsaid ? UNSAID : allowedHint(endpoint, byName)) : fixFor(endpoint, verdict);
   return { ...verdict, host: endpoint.host, port: endpoint.port, hint };
 }
 
-const UNSAID = 'Its requests are decided by method and path: ask with a whole URL and --method.';
+const UNSAID = 'Its requests are decided by method and path: pass a full URL and --method.';
 
 interface Asked {
   endpoint: Endpoint;
@@ -45,7 +45,7 @@ function parseAddress(text: string): Asked | undefined {
   const [, scheme, authority = '', rest = ''] = /^(?:([a-z]+):\/\/)?([^/?#]*)([^#]*)/i.exec(text) ?? [];
   const name = scheme?.toLowerCase() ?? 'https';
   const port = PORTS[name];
-  // A user's name says nothing about the host, and in a request it would be refused.
+  // Userinfo is not part of the host; in a real request it would be rejected.
   const host = scheme === undefined ? authority : authority.replace(/^[^@]*@/, '');
   const endpoint = port === undefined ? undefined : parseAuthority(host, port);
   if (endpoint === undefined) return undefined;
@@ -55,8 +55,8 @@ function parseAddress(text: string): Asked | undefined {
 
 function allowedHint(endpoint: Endpoint, verdict: Verdict): string {
   if (verdict.reason !== 'rule') return '`sbx net suggest` names the rule to add before the mode is "enforce" again.';
-  if (endpoint.kind === 'address') return 'Whether it is an address of this host is checked when it is used.';
+  if (endpoint.kind === 'address') return 'Whether it is an address of this host is checked at the request.';
   return verdict.rule?.trusted === true
-    ? 'Named by the configuration of this host: it may lead to a private address.'
-    : 'Its addresses are checked when it is used: private ones need a rule of their own.';
+    ? 'Named by the configuration of this host: it may resolve to a private address.'
+    : 'Its addresses are checked at the request: private ones need their own rule.';
 }

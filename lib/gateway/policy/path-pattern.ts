@@ -1,4 +1,4 @@
-/** Paths of rules: matched on exactly the bytes that were sent. Pure. */
+/** Path patterns of rules, matched against the bytes as sent. Pure. */
 import { isUtf8 } from 'node:buffer';
 
 export interface PathPattern {
@@ -8,7 +8,7 @@ export interface PathPattern {
 
 type Part = { kind: 'text'; text: string } | { kind: 'segment' } | { kind: 'any' };
 
-/** `*`: anything within one segment, `**`: anything at all; every other character is itself. */
+/** `*`: anything within one segment, `**`: anything; every other character is literal. */
 export function parsePathPattern(text: string): PathPattern {
   const parts = text
     .split(/(\*\*+|\*)/)
@@ -20,9 +20,9 @@ export function parsePathPattern(text: string): PathPattern {
   return { text, parts };
 }
 
-/** `path` without its query. Time grows with the length of the path times that of the pattern, whatever they are. */
+/** `path`: without the query. Runs in O(path length × pattern length). */
 export function coversPath({ parts }: PathPattern, path: string): boolean {
-  // Every place in the path that the parts so far can end at.
+  // Every position in the path where the parts so far can end.
   let ends = new Uint8Array(path.length + 1);
   ends[0] = 1;
   for (const part of parts) ends = advance(ends, part, path);
@@ -45,12 +45,12 @@ function advance(from: Uint8Array<ArrayBuffer>, part: Part, path: string): Uint8
   return to;
 }
 
-/** Some servers decode until nothing is left to decode; a path that takes more rounds is meant for them alone */
+/** Some servers decode repeatedly; no honest path needs more rounds */
 const ROUNDS_MAX = 4;
-/** Of a path, without its query. Servers take little more, and to match a long one takes long */
+/** In bytes, without the query. Servers accept little more, and matching a long path is slow */
 const PATH_MAX = 4_096;
 
-/** What servers take in more than one way, so that no rule could speak of it: why, or undefined. `path`: visible ASCII. */
+/** Why servers may read the path in more than one way; undefined: they cannot. `path`: visible ASCII. */
 export function ambiguityOf(path: string): string | undefined {
   if (path.length > PATH_MAX) return 'more than 4 KiB of path';
   if (/%(?![0-9a-fA-F]{2})/.test(path)) return 'a malformed percent sign in the path';
@@ -60,10 +60,10 @@ export function ambiguityOf(path: string): string | undefined {
     if (unclear !== undefined) return unclear;
     if (!ENCODED.test(text)) return undefined;
     const decoded = decodedOnce(text);
-    if (decoded === undefined) return 'percent signs in the path that are no UTF-8';
+    if (decoded === undefined) return 'percent-encoding in the path that is not UTF-8';
     text = decoded;
   }
-  return 'a path that is encoded again and again';
+  return 'a path that is percent-encoded repeatedly';
 }
 
 const ENCODED = /%[0-9a-fA-F]{2}/;
@@ -72,19 +72,19 @@ function unclearIn(text: string): string | undefined {
   if (text.includes('\\')) return 'a backslash in the path';
   if (text.includes('//')) return 'an empty segment in the path';
   if (text.includes(';')) return 'a semicolon in the path';
-  // Some file systems take no notice of spaces behind.
+  // Some file systems ignore trailing spaces.
   if (text.split('/').some((segment) => /^\.\.?$/.test(segment.trim()))) return 'a dot segment in the path';
   const encoded = /%(?:2e|2f|5c|3b|3f|23|[01][0-9a-f]|7f)/i.exec(text);
   if (encoded !== null) return `${encoded[0]} in the path`;
-  // A full-width dot or slash is one to those who fold such characters.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what is not ASCII is looked for
+  // Servers that apply NFKC read a full-width dot or slash as a plain one.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: matches everything but ASCII on purpose
   const foreign = text.replace(/[\x00-\x7f]/g, '');
   return /[./\\;?#%]/.test(foreign.normalize('NFKC'))
     ? 'a character in the path that may be read as another'
     : undefined;
 }
 
-/** Undefined: it is no UTF-8, such as a dot in two bytes. */
+/** Undefined: not UTF-8, such as an overlong dot. */
 function decodedOnce(text: string): string | undefined {
   const bytes = Buffer.from(text)
     .toString('latin1')

@@ -11,13 +11,13 @@ export interface Cidr {
 
 export interface Pattern {
   match: { kind: 'exact'; host: string } | { kind: 'one-label' | 'any-depth'; suffix: string } | Cidr;
-  /** Undefined: none was written */
+  /** Undefined: the pattern has no port */
   ports: { from: number; to: number } | undefined;
 }
 
 /**
  * `host`, `*.host` (one label), `**.host` (any depth), an address or CIDR (IPv6 in brackets when a port follows), then
- * `:port` or `:from-to`. Undefined when it is none of these.
+ * `:port` or `:from-to`. Undefined: it is none of these.
  */
 export function parsePattern(text: string): Pattern | undefined {
   const parts = splitPorts(text);
@@ -64,13 +64,13 @@ function parseCidr(text: string): Cidr | undefined {
   const most = address.includes(':') ? 128 : 32;
   const bits = length === undefined ? most : Number(length);
   if (bits > most) return undefined;
-  // Addresses are compared undressed, so the pattern is as well.
+  // Addresses are compared with IPv4-mapped ones unwrapped, so the pattern is unwrapped, too.
   const range = parseAddress(address);
   if (most === 32 || range instanceof ipaddr.IPv6) return { kind: 'cidr', range, bits };
   return bits >= 96 ? { kind: 'cidr', range, bits: bits - 96 } : undefined;
 }
 
-/** Whether the pattern covers a canonical name, whatever the port. */
+/** Whether the pattern covers a canonical name, on any port. */
 export function coversName({ match }: Pattern, host: string): boolean {
   if (match.kind === 'exact') return match.host === host;
   if (match.kind === 'cidr' || !host.endsWith(match.suffix)) return false;
@@ -83,7 +83,7 @@ export function coversAddress({ match }: Pattern, address: string): boolean {
   return match.kind === 'cidr' && inCidr(match, parseAddress(address));
 }
 
-/** Whether the pattern is a CIDR that covers the address or one that it carries. */
+/** Whether the pattern is a CIDR that covers the address or an IPv4 address embedded in it. */
 export function touchesAddress({ match }: Pattern, address: string): boolean {
   return match.kind === 'cidr' && viewsOf(address).some((view) => inCidr(match, view));
 }
@@ -103,7 +103,7 @@ export function endsOf({ range, bits }: Cidr): [string, string] {
   return [new type(first).toString(), new type(last).toString()];
 }
 
-/** Of exactly one address. */
+/** Whether the block is exactly one address. */
 export function isSingle({ range, bits }: Cidr): boolean {
   return bits === (range instanceof ipaddr.IPv4 ? 32 : 128);
 }

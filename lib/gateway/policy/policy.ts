@@ -1,8 +1,8 @@
-/** The verdict on a request: pure, the same code for the proxy and for `sbx net check`. Deny wins; order never matters. */
+/** Decides on requests, for the proxy and for `sbx net check`: deny wins, rule order never matters. Pure. */
 import { createHash } from 'node:crypto';
 import { SbxError } from '../../errors.ts';
 import type { Endpoint } from '../address/canonical-host.ts';
-import { type Refusal, refusedAddress } from '../address/private-ranges.ts';
+import { type AddressDenial, addressDenial } from '../address/private-ranges.ts';
 import {
   compileHttpRule,
   decideLine,
@@ -21,7 +21,7 @@ interface Rule {
 
 export interface Policy {
   mode: 'enforce' | 'observe';
-  /** Bytes a second each way */
+  /** Bytes per second in each direction */
   bandwidth?: number;
   allow: Rule[];
   deny: Rule[];
@@ -43,14 +43,14 @@ export type Reason =
 export interface Verdict {
   allow: boolean;
   reason: Reason;
-  /** Sentence for people */
+  /** Human-readable sentence */
   detail: string;
   rule?: PolicyRule;
-  /** Refused by address: which one */
+  /** The denied address */
   address?: string;
 }
 
-/** An allow rule without a port means this one; a deny rule without a port means all. */
+/** The port of an allow rule without one; a deny rule without a port covers all ports. */
 const DEFAULT_PORT = 443;
 
 export const DENY_ALL: Policy = { mode: 'enforce', allow: [], deny: [], http: [], hash: 'deny-all' };
@@ -80,29 +80,29 @@ export function policyHash(input: PolicyInput): string {
 function compileRule(rule: PolicyRule): Rule {
   const pattern = parsePattern(rule.pattern);
   if (pattern !== undefined) return { rule, pattern };
-  throw new SbxError('gateway', `not a network pattern: ${rule.pattern}`, {
+  throw new SbxError('gateway', `invalid network pattern: ${rule.pattern}`, {
     hint: 'write a host, *.host, **.host, an address or a CIDR, then :port or :from-to',
     ...(rule.file === undefined ? {} : { place: { file: rule.file, line: rule.line ?? 1, column: 1 } }),
   });
 }
 
-/** Decided by name, before anything is resolved. `http`: a plain request, not a tunnel. */
+/** Decides by name, before it is resolved. `http`: a plain request, not a tunnel. */
 export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | 'http' = 'tunnel'): Verdict {
   const { host, port, kind } = endpoint;
   if (kind === 'odd-number')
-    return { allow: false, reason: 'odd-address', detail: 'an IPv4 address is written as four decimal numbers' };
+    return { allow: false, reason: 'odd-address', detail: 'an IPv4 address must be four decimal numbers' };
   const denied = policy.deny.find(
     ({ pattern }) =>
       onPort(pattern, port, 'deny') && (kind === 'name' ? coversName(pattern, host) : touchesAddress(pattern, host)),
   );
-  if (denied !== undefined) return denial(denied.rule, `denied by the rule ${textOf(denied.rule)}`);
+  if (denied !== undefined) return deniedByRule(denied.rule, `denied by the rule ${textOf(denied.rule)}`);
   const allowed = policy.allow.filter(
     ({ rule, pattern }) =>
       onPort(pattern, port, 'allow') &&
       (kind === 'name' ? coversName(pattern, host) : coversAddress(pattern, host)) &&
       holds(rule),
   );
-  // A rule of the host's own configuration may lead to a private address, so it is preferred among those that cover.
+  // Rules from the host's own configuration may resolve to private addresses, so they are preferred.
   const chosen = allowed.find(({ rule }) => rule.trusted === true) ?? allowed[0];
   if (chosen === undefined) return uncovered(policy.mode);
   if (purpose === 'http' && port === DEFAULT_PORT)
@@ -110,12 +110,12 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
   return { allow: true, reason: 'rule', detail: `allowed by the rule ${textOf(chosen.rule)}`, rule: chosen.rule };
 }
 
-/** Whoever serves the policy takes an expired rule out of it a moment later, or much later on a host that slept: the clock decides. */
+/** Expired rules are removed from the policy with a delay, long on a host that slept, so the clock decides here. */
 function holds({ until }: PolicyRule): boolean {
   return until === undefined || Date.now() < until;
 }
 
-/** Decided again for each request whose method and path are read. `verdict`: the one by name, an allowance. */
+/** Decides on each request whose method and path are known. `verdict`: the verdict by name, which allows it. */
 export function decideRequest(policy: Policy, endpoint: Endpoint, request: RequestLine, verdict: Verdict): Verdict {
   const line = decideLine(httpRulesFor(policy.http, endpoint), request);
   if (line === undefined) return verdict;
@@ -124,59 +124,62 @@ export function decideRequest(policy: Policy, endpoint: Endpoint, request: Reque
   const rule: PolicyRule = { pattern: line.rule.host, text: textOfHttpRule(line.rule), ...place };
   if (line.kind === 'allowed') return { ...verdict, detail: `allowed by the rule ${textOf(rule)}`, rule };
   if (line.kind === 'ambiguous') return { allow: false, reason: 'bad-request', detail: line.detail, rule };
-  // Nobody observes his way around a rule that he wrote himself.
+  // Mode `observe` does not bypass an explicit HTTP rule.
   return { allow: false, reason: 'http-rule', detail: `${line.detail} (first of them: ${textOf(rule)})`, rule };
 }
 
-/** Whether method and path matter: then a tunnel to it cannot be left unread. */
+/** Whether method and path matter, so that a tunnel must be intercepted. */
 export function readsRequests(policy: Policy, endpoint: Endpoint): boolean {
   return httpRulesFor(policy.http, endpoint).length > 0;
 }
 
 function uncovered(mode: Policy['mode']): Verdict {
   const allow = mode === 'observe';
-  const detail = `no allow rule covers it${allow ? ', but mode "observe" lets it out' : ''}`;
+  const detail = `no allow rule covers it${allow ? ', but mode "observe" lets it through' : ''}`;
   return { allow, reason: 'default-deny', detail };
 }
 
 export interface AddressQuestion {
   /** The verdict on the name */
   verdict: Verdict;
-  /** What the name led to, or the literal that was asked for */
+  /** The resolved address, or the requested literal */
   address: string;
   port: number;
   /** Canonical addresses of this host */
   own: readonly string[];
 }
 
-/** Decided again by address, for each one that an allowed name led to. */
+/** Decides on each resolved address of an allowed name. */
 export function decideAddress(policy: Policy, { verdict, address, port, own }: AddressQuestion): Verdict {
   const denied = policy.deny.find(({ pattern }) => onPort(pattern, port, 'deny') && touchesAddress(pattern, address));
   if (denied !== undefined)
-    return { ...denial(denied.rule, `its address ${address} is denied by the rule ${textOf(denied.rule)}`), address };
+    return {
+      ...deniedByRule(denied.rule, `its address ${address} is denied by the rule ${textOf(denied.rule)}`),
+      address,
+    };
   if (verdict.rule?.trusted === true) return verdict;
-  const refusal = refusedAddress(address, own);
-  if (refusal === undefined) return verdict;
+  const denial = addressDenial(address, own);
+  if (denial === undefined) return verdict;
   const opened = policy.allow.some(
     ({ rule, pattern }) =>
-      onPort(pattern, port, 'allow') && coversAddress(pattern, address) && means(pattern, refusal) && holds(rule),
+      onPort(pattern, port, 'allow') && coversAddress(pattern, address) && means(pattern, denial) && holds(rule),
   );
   if (opened) return verdict;
   return {
     allow: false,
     reason: 'private-address',
-    detail: `its address ${address} is ${refusal.what}`,
+    detail: `its address ${address} is ${denial.what}`,
     address,
     ...(verdict.rule === undefined ? {} : { rule: verdict.rule }),
   };
 }
 
-/** `0.0.0.0/0` does not mean the host's loopback: the rule must name the address, or a block inside its range. */
-function means({ match }: Pattern, refusal: Refusal): boolean {
+/** A broad block such as `0.0.0.0/0` does not allow loopback: the rule must name the address, or a block within its range. */
+function means({ match }: Pattern, denial: AddressDenial): boolean {
   if (match.kind !== 'cidr') return false;
   if (isSingle(match)) return true;
-  if (refusal.kind !== 'range') return false;
-  return endsOf(match).every((end) => refusedAddress(end, [])?.range === refusal.range);
+  if (denial.kind !== 'range') return false;
+  return endsOf(match).every((end) => addressDenial(end, [])?.range === denial.range);
 }
 
 function onPort({ ports }: Pattern, port: number, list: 'allow' | 'deny'): boolean {
@@ -184,7 +187,7 @@ function onPort({ ports }: Pattern, port: number, list: 'allow' | 'deny'): boole
   return port >= ports.from && port <= ports.to;
 }
 
-function denial(rule: PolicyRule, detail: string): Verdict {
+function deniedByRule(rule: PolicyRule, detail: string): Verdict {
   return { allow: false, reason: 'deny-rule', detail, rule };
 }
 

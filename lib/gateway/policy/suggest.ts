@@ -1,8 +1,8 @@
-/** What was denied, or let out by mode `observe` only, as the fewest and narrowest allow entries. Pure. */
+/** Suggests the fewest and narrowest allow entries for denied and observed requests. Pure. */
 
 import { authorityOf, type Endpoint } from '../address/canonical-host.ts';
-import { refusedAddress } from '../address/private-ranges.ts';
-import { type Seen, seenIn } from './denied-requests.ts';
+import { addressDenial } from '../address/private-ranges.ts';
+import { type DeniedTarget, deniedTargets } from './denied-requests.ts';
 import { decide, type Policy } from './policy.ts';
 import { isOwnable } from './registrable.ts';
 import type { AuditReason, AuditRecord } from './types.ts';
@@ -11,15 +11,15 @@ export interface Suggestion {
   /** For [network] allow */
   entry: string;
   kind: 'host' | 'address' | 'wildcard' | 'preset';
-  /** What was asked for and is covered by it: `host:port` */
+  /** Requested destinations that it covers: `host:port` */
   covers: string[];
   count: number;
   last: string;
-  /** `GET /path`, the most frequent first, where requests could be read */
+  /** `GET /path` of readable requests, the most frequent first */
   requests: string[];
 }
 
-/** Asked for as well, but no entry is suggested */
+/** A requested destination without a suggested entry */
 export interface Withheld {
   host: string;
   port: number;
@@ -31,9 +31,9 @@ export interface Withheld {
 
 export interface SuggestInput {
   records: Iterable<AuditRecord>;
-  /** What it allows is not suggested again */
+  /** Destinations that it allows are not suggested */
   policy: Policy;
-  /** The hosts of this host's own configuration, by preset */
+  /** The hosts of each preset on this host */
   presets: Record<string, { host: string; port: number }[]>;
   /** Canonical addresses of this host */
   own: readonly string[];
@@ -44,16 +44,16 @@ export interface Suggestions {
   withheld: Withheld[];
 }
 
-/** Siblings from which on a wildcard stands for them */
+/** Number of siblings that are replaced by a wildcard */
 const SIBLINGS = 3;
 
 export function suggest(input: SuggestInput): Suggestions {
   const withheld: Withheld[] = [];
-  const open: Seen[] = [];
-  for (const seen of seenIn(input.records)) {
-    const verdict = withholding(seen, input);
-    if (verdict === 'suggest') open.push(seen);
-    else if (verdict !== 'allowed') withheld.push(withheldOf(seen, verdict));
+  const open: DeniedTarget[] = [];
+  for (const target of deniedTargets(input.records)) {
+    const verdict = withholding(target, input);
+    if (verdict === 'suggest') open.push(target);
+    else if (verdict !== 'allowed') withheld.push(withheldOf(target, verdict));
   }
   const [presets, rest] = byPreset(open, input.presets);
   const [wildcards, single] = byParent(rest);
@@ -63,25 +63,25 @@ export function suggest(input: SuggestInput): Suggestions {
 
 type Withholding = Pick<Withheld, 'reason' | 'why'>;
 
-function withholding(seen: Seen, { policy, own }: SuggestInput): Withholding | 'suggest' | 'allowed' {
-  const { endpoint } = seen;
+function withholding(target: DeniedTarget, { policy, own }: SuggestInput): Withholding | 'suggest' | 'allowed' {
+  const { endpoint } = target;
   const verdict = decide(policy, endpoint);
   if (verdict.reason === 'odd-address' || verdict.reason === 'deny-rule')
     return { reason: verdict.reason, why: verdict.detail };
-  const address = endpoint.kind === 'address' ? endpoint.host : seen.privateAddress;
-  const refusal = address === undefined ? undefined : refusedAddress(address, own);
-  if (refusal !== undefined && !(endpoint.kind === 'address' && verdict.reason === 'rule')) {
+  const address = endpoint.kind === 'address' ? endpoint.host : target.privateAddress;
+  const denial = address === undefined ? undefined : addressDenial(address, own);
+  if (denial !== undefined && !(endpoint.kind === 'address' && verdict.reason === 'rule')) {
     const what = endpoint.kind === 'address' ? 'it is' : `its address ${address} is`;
-    return { reason: 'private-address', why: `${what} ${refusal.what}: add the address with its port if it is meant` };
+    return { reason: 'private-address', why: `${what} ${denial.what}: add the address with its port if it is meant` };
   }
   return verdict.reason === 'rule' ? 'allowed' : 'suggest';
 }
 
-function withheldOf({ endpoint, count, last }: Seen, { reason, why }: Withholding): Withheld {
+function withheldOf({ endpoint, count, last }: DeniedTarget, { reason, why }: Withholding): Withheld {
   return { host: endpoint.host, port: endpoint.port, count, last, reason, why };
 }
 
-function byPreset(open: Seen[], presets: SuggestInput['presets']): [Suggestion[], Seen[]] {
+function byPreset(open: DeniedTarget[], presets: SuggestInput['presets']): [Suggestion[], DeniedTarget[]] {
   let rest = open;
   const found: Suggestion[] = [];
   for (const [name, hosts] of Object.entries(presets)) {
@@ -94,17 +94,17 @@ function byPreset(open: Seen[], presets: SuggestInput['presets']): [Suggestion[]
   return [found, rest];
 }
 
-/** A wildcard for many names below one parent, never below a name under which anybody can get one. */
-function byParent(open: Seen[]): [Suggestion[], Seen[]] {
-  const families = new Map<string | undefined, Seen[]>();
-  for (const seen of open) {
-    const parent = parentOf(seen.endpoint);
+/** Suggests a wildcard for many names below one parent, but never below a public suffix. */
+function byParent(open: DeniedTarget[]): [Suggestion[], DeniedTarget[]] {
+  const families = new Map<string | undefined, DeniedTarget[]>();
+  for (const target of open) {
+    const parent = parentOf(target.endpoint);
     const family = families.get(parent);
-    if (family === undefined) families.set(parent, [seen]);
-    else family.push(seen);
+    if (family === undefined) families.set(parent, [target]);
+    else family.push(target);
   }
   const wide: Suggestion[] = [];
-  const single: Seen[] = [];
+  const single: DeniedTarget[] = [];
   for (const [parent, members] of families) {
     if (parent === undefined || members.length < SIBLINGS) single.push(...members);
     else wide.push(suggestionOf(`*.${parent}`, 'wildcard', members));
@@ -112,19 +112,19 @@ function byParent(open: Seen[]): [Suggestion[], Seen[]] {
   return [wide, single];
 }
 
-/** With its port, as an entry has it; undefined: no wildcard may stand here. */
+/** The parent as an entry, with its port; undefined: no wildcard is allowed here. */
 function parentOf(endpoint: Endpoint): string | undefined {
   const parent = endpoint.host.slice(endpoint.host.indexOf('.') + 1);
   if (endpoint.kind !== 'name' || parent === endpoint.host || !isOwnable(parent)) return undefined;
   return entryOf({ ...endpoint, host: parent });
 }
 
-function suggestionOfOne(seen: Seen): Suggestion {
-  const { endpoint } = seen;
-  return suggestionOf(entryOf(endpoint), endpoint.kind === 'address' ? 'address' : 'host', [seen]);
+function suggestionOfOne(target: DeniedTarget): Suggestion {
+  const { endpoint } = target;
+  return suggestionOf(entryOf(endpoint), endpoint.kind === 'address' ? 'address' : 'host', [target]);
 }
 
-function suggestionOf(entry: string, kind: Suggestion['kind'], members: Seen[]): Suggestion {
+function suggestionOf(entry: string, kind: Suggestion['kind'], members: DeniedTarget[]): Suggestion {
   return {
     entry,
     kind,
@@ -139,7 +139,7 @@ function suggestionOf(entry: string, kind: Suggestion['kind'], members: Seen[]):
   };
 }
 
-/** Port 443 is what an entry means without one. */
+/** An entry without a port means port 443. */
 function entryOf(endpoint: Endpoint): string {
   return authorityOf(endpoint).replace(/:443$/, '');
 }

@@ -1,10 +1,10 @@
-/** What the gateway is told and what it tells. */
+/** Input and audit types of the gateway. */
 export interface PolicyRule {
-  /** `host`, `*.host`, `**.host`, IPv4/IPv6 literal or CIDR, each with an optional `:port` or `:from-to`; without one an allow rule means port 443, a deny rule every port */
+  /** `host`, `*.host`, `**.host`, IPv4/IPv6 literal or CIDR, each with an optional `:port` or `:from-to`; without a port an allow rule means 443, a deny rule every port */
   pattern: string;
   /** May resolve to private addresses: named by the host's own configuration */
   trusted?: boolean;
-  /** An allow rule covers nothing from then on: ms since 1970, on the host's clock */
+  /** End of an allow rule: ms since 1970, on the host's clock */
   until?: number;
   /** As the user wrote it, for messages */
   text?: string;
@@ -13,19 +13,19 @@ export interface PolicyRule {
 }
 
 export interface PolicyInput {
-  /** `observe`: what no rule covers is let out and recorded; deny rules and private addresses stay shut */
+  /** `observe`: requests that no rule covers are allowed and recorded; deny rules and private addresses stay denied */
   mode?: 'enforce' | 'observe';
   allow: PolicyRule[];
   deny: PolicyRule[];
-  /** Bytes a second each way, of all connections allOrAbort; undefined: no limit */
+  /** Bytes per second in each direction, for all connections together; undefined: no limit */
   bandwidth?: number;
-  /** They narrow hosts that `allow` covers; enforced by interception */
+  /** Rules that narrow hosts covered by `allow`; enforced by interception */
   http?: HttpPolicyRule[];
 }
 
-/** One must match where any covers the host. */
+/** If any rule covers the host, one must match. */
 export interface HttpPolicyRule {
-  /** One host, optionally with a port; without one it means all */
+  /** One host, optionally with a port; without a port, all ports */
   host: string;
   /** Empty: all */
   methods: string[];
@@ -39,38 +39,38 @@ export interface HttpPolicyRule {
 export interface AuditRecord {
   time: string;
   sandbox: string;
-  /** `observe`: let out, although `enforce` would have denied it. `closed`: the end of what was let out */
+  /** `observe`: allowed, although `enforce` would deny it. `closed`: the end of an allowed request */
   verdict: 'allow' | 'observe' | 'deny' | 'error' | 'closed';
   /** Stable reason word, one of `AuditReason` */
   reason: AuditReason;
-  /** Sentence for people, where the reason word is not all */
+  /** Human-readable sentence that adds to the reason */
   detail?: string;
-  /** Canonical host as asked for; capped and escaped when it is not canonical */
+  /** Requested host; capped and escaped if it is not canonical */
   host: string;
   port: number;
   method?: string;
   path?: string;
-  /** The checked address (`allow`: the first one, `closed`: the one that answered, `deny`: the one that was refused) */
+  /** The checked address (`allow`: the first one, `closed`: the one that answered, `deny`: the denied one) */
   address?: string;
   rule?: { text: string; file?: string; line?: number };
   bytesUp?: number;
   bytesDown?: number;
   durationMs?: number;
-  /** Of refusals that one line stands for, when there were too many for a line each */
+  /** Number of denials in this record, if there were too many for one each */
   count?: number;
 }
 
 export type AuditReason =
   /** Allowed by `rule`; also the end of such a connection */
   | 'rule'
-  /** No rule covers it: denied, or let out by mode `observe` */
+  /** No rule covers it: denied, or allowed by mode `observe` */
   | 'default-deny'
   | 'deny-rule'
   | 'private-address'
   | 'odd-address'
-  /** TLS was expected, for the very host that was asked for */
+  /** Not TLS with the server name of the requested host */
   | 'server-name'
-  /** No rule by method and path covers it */
+  /** No HTTP rule covers it */
   | 'http-rule'
   /** Plain HTTP to port 443 */
   | 'not-tls'
@@ -79,20 +79,20 @@ export type AuditReason =
   | 'misdirected'
   /** Inside a tunnel: the client ended the TLS handshake, or does not trust the sandbox's CA */
   | 'client-tls'
-  /** The inspector of requests refused it; `detail` has its own reason */
+  /** Denied by the inspector; `detail` has its reason */
   | 'refused'
   /** Too many bytes before the verdict */
   | 'early-data'
   | 'head-timeout'
   | 'too-many-connections'
-  /** One record for many denials of a second, of the reasons in `detail` */
+  /** One record for many denials of one second; `detail` lists their reasons */
   | 'log-rate'
   /** The policy became narrower while the connection was open */
   | 'policy-changed'
-  /** The gateway shut the sandbox's door */
+  /** The gateway closed the sandbox's listener */
   | 'door-closed'
   | 'idle'
   | 'unresolved'
   | 'upstream-failed'
-  /** The log could not be written: seen by the client only */
+  /** The log could not be written; only the client sees this */
   | 'audit-unavailable';

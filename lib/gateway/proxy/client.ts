@@ -1,9 +1,9 @@
-/** One connection of the VM: requests one after the other, until one is a tunnel. */
+/** Serves one connection of the VM: sequential requests until one opens a tunnel. */
 import type { Socket } from 'node:net';
 import { readBytes } from '../http/byte-reader.ts';
 import type { ListenerState } from '../request/listener-state.ts';
 import { serveRequests } from '../request/request-loop.ts';
-import { servePlain } from './http-forward.ts';
+import { serveForward } from './http-forward.ts';
 import { serveTunnel } from './tunnel.ts';
 
 export function serveClient(client: Socket, state: ListenerState): Promise<void> {
@@ -12,7 +12,7 @@ export function serveClient(client: Socket, state: ListenerState): Promise<void>
     client,
     reader,
     state,
-    parse: (bytes, seen) => state.controls.parseHead(bytes, seen),
+    parse: (bytes, seen) => state.enforcement.parseHead(bytes, seen),
     async serve(head, abort) {
       const purpose = head.method === 'CONNECT' ? 'tunnel' : 'http';
       const request = {
@@ -25,7 +25,7 @@ export function serveClient(client: Socket, state: ListenerState): Promise<void>
         abort,
         began: performance.now(),
       } as const;
-      if (purpose === 'http') return servePlain(request);
+      if (purpose === 'http') return serveForward(request);
       await serveTunnel(request);
       return false;
     },

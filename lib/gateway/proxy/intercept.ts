@@ -1,48 +1,48 @@
-/** A tunnel that is read: TLS ends here on both sides, and each request inside is admitted by itself. */
+/** Intercepts a tunnel: terminates TLS on both sides and admits each inner request separately. */
 import type { Socket } from 'node:net';
 import type { Endpoint } from '../address/canonical-host.ts';
 import { type ByteReader, readBytes } from '../http/byte-reader.ts';
 import { innerHeadParser } from '../http/request-head.ts';
 import { endWith } from '../http/socket-write.ts';
 import { readsRequests } from '../policy/policy.ts';
-import { refusedByName } from '../request/admit-request.ts';
-import { refusalBytes } from '../request/denial.ts';
-import { refuseInside, wantsInside } from '../request/explain-inside.ts';
-import { type ListenerState, note } from '../request/listener-state.ts';
+import { denialByName } from '../request/admit-request.ts';
+import { denialBytes } from '../request/denial.ts';
+import { sendDenialInside, wantsDenialInside } from '../request/explain-inside.ts';
+import { type ListenerState, writeRecord } from '../request/listener-state.ts';
 import { aboutOf, type Request } from '../request/request.ts';
 import { inTime, serveRequests } from '../request/request-loop.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from '../tls/server-name.ts';
 import { secureClient } from '../tls/tls.ts';
-import { type Inside, leaveUpstream, serveInside } from './intercepted-request.ts';
+import { dropUpstream, type InterceptedTunnel, serveInterceptedRequest } from './intercepted-request.ts';
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 const HTTPS = 443;
 const HANDSHAKE = 22;
 const NOTHING = Buffer.alloc(0);
 
-/** A rule by method and path, or the inspector, needs to see the requests. */
-export function isIntercepted({ policy, inspector, controls }: ListenerState, endpoint: Endpoint): boolean {
+/** True if an HTTP rule or the inspector must see the requests. */
+export function isIntercepted({ policy, inspector, enforcement }: ListenerState, endpoint: Endpoint): boolean {
   if (inspector?.wants(endpoint.host, endpoint.port) === true) return true;
-  return controls.httpRules && readsRequests(policy, endpoint);
+  return enforcement.httpRules && readsRequests(policy, endpoint);
 }
 
 export async function serveIntercepted(request: Request): Promise<void> {
   const { client, head, state } = request;
-  const refusal = await refusedByName(request);
+  const denial = await denialByName(request);
   if (client.destroyed) return;
-  if (refusal !== undefined) {
-    if (wantsInside(head)) return refuseInside(request, refusal);
-    return endWith(client, refusalBytes(refusal, head, false));
+  if (denial !== undefined) {
+    if (wantsDenialInside(head)) return sendDenialInside(request, denial);
+    return endWith(client, denialBytes(denial, head, false));
   }
   client.write(ESTABLISHED);
-  const opened = await openInside(request);
+  const opened = await openIntercepted(request);
   if (opened === undefined) return;
-  const inside: Inside = { ...opened, state, endpoint: head.endpoint, upstream: undefined };
+  const inside: InterceptedTunnel = { ...opened, state, endpoint: head.endpoint, upstream: undefined };
   inside.client.once('close', () => {
     client.destroy();
-    leaveUpstream(inside);
+    dropUpstream(inside);
   });
-  const parse = innerHeadParser(head.endpoint, inside.secure, state.controls.innerHost);
+  const parse = innerHeadParser(head.endpoint, inside.secure, state.enforcement.innerHost);
   let asked = false;
   await serveRequests({
     ...inside,
@@ -50,18 +50,18 @@ export async function serveIntercepted(request: Request): Promise<void> {
     endpoint: head.endpoint,
     serve: (inner, abort) => {
       asked = true;
-      return serveInside(inside, inner, abort);
+      return serveInterceptedRequest(inside, inner, abort);
     },
     onBad: () => {
       asked = true;
     },
   });
-  // Some clients look at the certificate only when the handshake is over.
+  // Some clients verify the certificate only after the handshake.
   if (inside.secure && !asked)
-    note(state, { ...aboutOf(request), verdict: 'error', reason: 'client-tls', detail: SILENT });
+    writeRecord(state, { ...aboutOf(request), verdict: 'error', reason: 'client-tls', detail: SILENT });
 }
 
-const SILENT = "the client left without a request: it may not trust the sandbox's certificate authority";
+const SILENT = "the client disconnected without a request: it may not trust the sandbox's certificate authority";
 
 interface Opened {
   client: Socket;
@@ -69,25 +69,25 @@ interface Opened {
   secure: boolean;
 }
 
-/** Undefined: it came to nothing, which is recorded. */
-async function openInside(request: Request): Promise<Opened | undefined> {
+/** Undefined: the tunnel was closed, and the reason recorded. */
+async function openIntercepted(request: Request): Promise<Opened | undefined> {
   const { client, reader, state, head } = request;
   const { port } = head.endpoint;
-  if (reader.held.length === 0) await inTime(reader.more(), state.limits.headMs);
-  // Plain HTTP has its own ports; there the rules hold as well.
-  if (port !== HTTPS && reader.held.length > 0 && reader.held[0] !== HANDSHAKE)
+  if (reader.buffered.length === 0) await inTime(reader.more(), state.limits.headMs);
+  // Plain HTTP is accepted on ports other than 443; the same rules apply.
+  if (port !== HTTPS && reader.buffered.length > 0 && reader.buffered[0] !== HANDSHAKE)
     return { client, reader, secure: false };
-  return openSecure(request);
+  return acceptTls(request);
 }
 
-async function openSecure(request: Request): Promise<Opened | undefined> {
+async function acceptTls(request: Request): Promise<Opened | undefined> {
   const { client, reader, state, head } = request;
   const { host, kind } = head.endpoint;
   const ms = state.limits.headMs;
   const check = await checkServerName(reader, { host, required: kind === 'name', ms });
   if (client.destroyed) return undefined;
-  if (!check.ok && state.controls.serverName) {
-    note(state, { ...aboutOf(request), verdict: 'deny', reason: 'server-name', detail: check.why });
+  if (!check.ok && state.enforcement.serverName) {
+    writeRecord(state, { ...aboutOf(request), verdict: 'deny', reason: 'server-name', detail: check.why });
     endWith(client, check.tls ? UNRECOGNIZED_NAME : NOTHING);
     return undefined;
   }
@@ -97,7 +97,7 @@ async function openSecure(request: Request): Promise<Opened | undefined> {
     return { client: secure, reader: readBytes(secure), secure: true };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    note(state, { ...aboutOf(request), verdict: 'error', reason: 'client-tls', detail });
+    writeRecord(state, { ...aboutOf(request), verdict: 'error', reason: 'client-tls', detail });
     client.destroy();
     return undefined;
   }

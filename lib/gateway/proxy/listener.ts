@@ -1,4 +1,4 @@
-/** One VM's only way out: a Unix socket that speaks the HTTP proxy protocol. Which VM asks is known from the socket. */
+/** The egress proxy of one VM, its only route out: an HTTP proxy on a Unix socket, which identifies the VM. */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
@@ -9,14 +9,14 @@ import type { Inspector } from '../http/inspector.ts';
 import { endWith } from '../http/socket-write.ts';
 import { createAllowance, createPace, LIMITS, type Limits } from '../limits/limits.ts';
 import { createMeter } from '../limits/meter.ts';
-import { answer } from '../policy/denial-text.ts';
+import { plainResponse } from '../policy/denial-text.ts';
 import type { Policy } from '../policy/policy.ts';
 import { stillAdmitted } from '../request/admit.ts';
-import { ALL_CONTROLS, type Controls } from '../request/enforcement.ts';
-import { type ListenerState, type ListenerStats, note } from '../request/listener-state.ts';
+import { type Enforcement, FULL_ENFORCEMENT } from '../request/enforcement.ts';
+import { type ListenerState, type ListenerStats, writeRecord } from '../request/listener-state.ts';
 import type { Authority } from '../tls/authority.ts';
 import type { Dialer } from '../upstream/dial.ts';
-import { withFewLookups } from '../upstream/lookups.ts';
+import { limitLookups } from '../upstream/lookups.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import { serveClient } from './client.ts';
 
@@ -26,23 +26,23 @@ export interface ListenerInput {
   policy: Policy;
   resolver: Resolver;
   dialer: Dialer;
-  /** For requests that are read */
+  /** For intercepted requests */
   inspector?: Inspector;
-  /** To be the intercepted hosts towards the guest */
+  /** Issues the certificates of intercepted hosts */
   authority: Authority;
-  /** What upstream certificates are verified against */
+  /** Roots for verifying upstream certificates */
   trust: () => SecureContext;
-  /** Closed with the door */
+  /** Closed with the listener */
   audit: Audit;
   limits?: Partial<Limits>;
-  /** For the tests that prove each control */
-  controls?: Partial<Controls>;
+  /** For tests that switch one control off */
+  enforcement?: Partial<Enforcement>;
 }
 
 export interface EgressListener extends AsyncDisposable {
   readonly policy: Policy;
   readonly stats: ListenerStats;
-  /** In force at once; what is open and no longer allowed is cut */
+  /** Takes effect at once; open connections that are no longer allowed are closed */
   setPolicy(policy: Policy): void;
   close(): Promise<void>;
 }
@@ -50,7 +50,7 @@ export interface EgressListener extends AsyncDisposable {
 export async function openEgress(input: ListenerInput): Promise<EgressListener> {
   const state = stateOf(input);
   const sockets = new Set<Socket>();
-  const tooMany = countedRefusals(state);
+  const tooMany = countedDenials(state);
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     sockets.add(socket);
     state.stats.connections = sockets.size;
@@ -65,7 +65,7 @@ export async function openEgress(input: ListenerInput): Promise<EgressListener> 
   });
   await listen(server, input.socketPath);
   const close = async () => {
-    for (const flight of state.flights) flight.cut('door-closed');
+    for (const active of state.active) active.cut('door-closed');
     for (const socket of sockets) socket.destroy();
     await new Promise<void>((resolve) => server.close(() => resolve()));
     rmSync(input.socketPath, { force: true });
@@ -76,7 +76,7 @@ export async function openEgress(input: ListenerInput): Promise<EgressListener> 
       return state.policy;
     },
     get stats() {
-      return { ...state.stats, flights: state.flights.size };
+      return { ...state.stats, active: state.active.size };
     },
     setPolicy: (policy) => changePolicy(state, policy),
     close,
@@ -90,20 +90,20 @@ function stateOf(input: ListenerInput): ListenerState {
   return {
     sandbox: input.sandbox,
     policy: input.policy,
-    resolver: withFewLookups(input.resolver, limits.lookups),
+    resolver: limitLookups(input.resolver, limits.lookups),
     dialer: input.dialer,
     audit,
     inspector: input.inspector,
     authority: input.authority,
     trust: input.trust,
     limits,
-    controls: { ...ALL_CONTROLS, ...input.controls },
+    enforcement: { ...FULL_ENFORCEMENT, ...input.enforcement },
     pace: createPace(limits.requestsPerSecond),
     explanations: createAllowance(limits.explanationsPerSecond),
     meters: { up: createMeter(input.policy.bandwidth), down: createMeter(input.policy.bandwidth) },
-    flights: new Set(),
+    active: new Set(),
     idle: new Set(),
-    stats: { connections: 0, flights: 0, allowed: 0, denied: 0, failed: 0, bytesUp: 0, bytesDown: 0 },
+    stats: { connections: 0, active: 0, allowed: 0, denied: 0, failed: 0, bytesUp: 0, bytesDown: 0 },
   };
 }
 
@@ -117,19 +117,19 @@ function changePolicy(state: ListenerState, policy: Policy): void {
   state.policy = policy;
   state.meters.up.limit(policy.bandwidth);
   state.meters.down.limit(policy.bandwidth);
-  if (!state.controls.recheck) return;
+  if (!state.enforcement.recheck) return;
   const own = state.resolver.ownAddresses();
-  for (const flight of [...state.flights]) if (!stillAdmitted(policy, flight, own)) flight.cut('policy-changed');
-  // Whoever still may go there dials anew.
+  for (const active of [...state.active]) if (!stillAdmitted(policy, active, own)) active.cut('policy-changed');
+  // Idle upstream connections are dropped; allowed ones reconnect.
   for (const socket of state.idle) socket.destroy();
 }
 
 const REPORT_MS = 1_000;
-/** Refused connections that are told so at the same time; any more are just closed */
+/** Rejected connections that get a response at the same time; more are closed without one */
 const ANSWERED_MAX = 256;
 
-/** One record a second stands for all refusals of that second. */
-function countedRefusals(state: ListenerState): (socket: Socket, silently: boolean) => void {
+/** Writes one record per second for all rejected connections of that second. */
+function countedDenials(state: ListenerState): (socket: Socket, silently: boolean) => void {
   let waiting = 0;
   let reported = 0;
   const text = `sbx: more than ${state.limits.connections} connections from this sandbox. Close some, then try again.`;
@@ -137,10 +137,10 @@ function countedRefusals(state: ListenerState): (socket: Socket, silently: boole
     waiting += 1;
     if (Date.now() - reported >= REPORT_MS) {
       reported = Date.now();
-      note(state, { verdict: 'deny', reason: 'too-many-connections', host: '', port: 0, count: waiting });
+      writeRecord(state, { verdict: 'deny', reason: 'too-many-connections', host: '', port: 0, count: waiting });
       waiting = 0;
     }
     if (silently) socket.destroy();
-    else endWith(socket, answer({ status: 503, text }));
+    else endWith(socket, plainResponse({ status: 503, text }));
   };
 }

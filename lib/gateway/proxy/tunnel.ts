@@ -1,14 +1,14 @@
-/** CONNECT. On port 443 nothing is dialled before the ClientHello has named the very host that was asked for. */
+/** Serves CONNECT; on port 443 it dials only after the ClientHello has named the requested host. */
 
 import { endWith } from '../http/socket-write.ts';
-import { travel } from '../request/active-request.ts';
+import { dialAdmitted } from '../request/active-request.ts';
 import type { Admission } from '../request/admit.ts';
 import { admitRequest } from '../request/admit-request.ts';
-import { RECORDED, type Refusal, refusalBytes } from '../request/denial.ts';
-import { refuseInside, wantsInside } from '../request/explain-inside.ts';
-import { note } from '../request/listener-state.ts';
+import { type Denial, denialBytes, RECORDED } from '../request/denial.ts';
+import { sendDenialInside, wantsDenialInside } from '../request/explain-inside.ts';
+import { writeRecord } from '../request/listener-state.ts';
 import { aboutOf, type Request } from '../request/request.ts';
-import { downstream, splice, upstreamOf } from '../request/splice.ts';
+import { pipeDownstream, pipeUpstream, splice } from '../request/splice.ts';
 import { watchHellos } from '../tls/second-hello.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from '../tls/server-name.ts';
 import { isIntercepted, serveIntercepted } from './intercept.ts';
@@ -22,8 +22,8 @@ export async function serveTunnel(request: Request): Promise<void> {
   if (isIntercepted(state, head.endpoint)) return serveIntercepted(request);
   const admitted = await withinEarlyBytes(request, admitRequest(request));
   if (client.destroyed) return;
-  if ('refusal' in admitted) return refuse(request, admitted.refusal);
-  const inspected = state.controls.serverName && head.endpoint.kind === 'name';
+  if ('denial' in admitted) return sendDenial(request, admitted.denial);
+  const inspected = state.enforcement.serverName && head.endpoint.kind === 'name';
   if (inspected && head.endpoint.port === HTTPS) await tlsTunnel(request, admitted.admission);
   else await openTunnel(request, admitted.admission, inspected);
 }
@@ -35,48 +35,48 @@ async function tlsTunnel(request: Request, admission: Admission): Promise<void> 
   const check = await checkServerName(reader, { host, required: true, ms: state.limits.headMs });
   if (client.destroyed) return;
   if (!check.ok) {
-    note(state, { ...aboutOf(request), verdict: 'deny', reason: 'server-name', detail: check.why });
+    writeRecord(state, { ...aboutOf(request), verdict: 'deny', reason: 'server-name', detail: check.why });
     return endWith(client, check.tls ? UNRECOGNIZED_NAME : NOTHING);
   }
-  const going = await withinEarlyBytes(request, travel(request, admission));
-  // It was answered already, so there is no other word left than the end.
-  if ('refusal' in going) return void client.destroy();
-  const { socket: upstream } = going.travel.connection;
-  const onOther = (why: string) => going.travel.close('server-name', why);
-  if (watchHellos({ client, upstream, host, early: reader.held, onOther })) splice(request, going.travel);
+  const dialled = await withinEarlyBytes(request, dialAdmitted(request, admission));
+  // The 200 has been sent already, so closing is all that is left.
+  if ('denial' in dialled) return void client.destroy();
+  const { socket: upstream } = dialled.open.connection;
+  const onOther = (why: string) => dialled.open.close('server-name', why);
+  if (watchHellos({ client, upstream, host, early: reader.buffered, onOther })) splice(request, dialled.open);
   else client.destroy();
 }
 
 async function openTunnel(request: Request, admission: Admission, inspected: boolean): Promise<void> {
   const { client, reader, head, state } = request;
-  const going = await withinEarlyBytes(request, travel(request, admission));
-  if ('refusal' in going) return refuse(request, going.refusal);
+  const dialled = await withinEarlyBytes(request, dialAdmitted(request, admission));
+  if ('denial' in dialled) return sendDenial(request, dialled.denial);
   client.write(ESTABLISHED);
-  if (!inspected) return splice(request, going.travel);
-  downstream(request, going.travel);
-  if (reader.held.length === 0) await reader.more();
+  if (!inspected) return splice(request, dialled.open);
+  pipeDownstream(request, dialled.open);
+  if (reader.buffered.length === 0) await reader.more();
   const { host } = head.endpoint;
   const check = await checkServerName(reader, { host, required: false, ms: state.limits.headMs });
-  if (check.ok || reader.held.length === 0) return upstreamOf(request, going.travel);
-  going.travel.close('server-name', check.why);
+  if (check.ok || reader.buffered.length === 0) return pipeUpstream(request, dialled.open);
+  dialled.open.close('server-name', check.why);
 }
 
-/** What the client sends before its turn is held, up to the limit; meanwhile its going away ends the work. */
+/** Buffers early client bytes up to the limit while `work` runs; a disconnect aborts it. */
 async function withinEarlyBytes<T>(request: Request, work: Promise<T>): Promise<T> {
   const { client, reader, state, abort } = request;
   const stop = reader.readAhead(state.limits.earlyBytes, () => {
     const most = state.limits.earlyBytes;
     const detail = `more than ${most} bytes before the verdict`;
-    note(state, { ...aboutOf(request), verdict: 'deny', reason: 'early-data', detail });
+    writeRecord(state, { ...aboutOf(request), verdict: 'deny', reason: 'early-data', detail });
     abort.abort(RECORDED);
     client.destroy();
   });
   return work.finally(stop);
 }
 
-async function refuse(request: Request, refusal: Refusal): Promise<void> {
+async function sendDenial(request: Request, denial: Denial): Promise<void> {
   const { client, head } = request;
   if (client.destroyed) return;
-  if (wantsInside(head)) await refuseInside(request, refusal);
-  else endWith(client, refusalBytes(refusal, head, false));
+  if (wantsDenialInside(head)) await sendDenialInside(request, denial);
+  else endWith(client, denialBytes(denial, head, false));
 }

@@ -1,74 +1,80 @@
-/** An admitted request on its way: recorded, dialled, in the books until it is closed. */
+/** Lifecycle of an admitted request: audit, dial, track until closed. */
 
 import type { Verdict } from '../policy/policy.ts';
 import type { AuditReason } from '../policy/types.ts';
 import type { Connection } from '../upstream/dial.ts';
 import { type Admission, stillAdmitted } from './admit.ts';
-import { denied, failed, type Refusal, UNRECORDED } from './denial.ts';
-import { type Flight, note } from './listener-state.ts';
+import { type Denial, denialOf, denialOfFailure, UNRECORDED } from './denial.ts';
+import { type ActiveRequest, writeRecord } from './listener-state.ts';
 import { aboutOf, durationOf, type Request, ruleOf } from './request.ts';
 
-/** A request that is on its way, in the books until it is closed. */
-export interface Travel {
+/** The upstream connection of an active request. */
+export interface OpenConnection {
   connection: Connection;
-  /** Takes it off the books and records its end. Safe to call again. */
+  /** Destroys the connection, stops tracking it and records the end. Idempotent. */
   close(reason?: AuditReason, detail?: string): void;
-  /** The same, and the connection stays open for the next request */
+  /** Records the end but keeps the connection open for the next request */
   release(): void;
 }
 
-/** Opens the way to where a request goes. */
-export type Open = (addresses: string[], signal: AbortSignal) => Promise<Connection>;
+/** Connects to the destination of a request. */
+export type Dial = (addresses: string[], signal: AbortSignal) => Promise<Connection>;
 
-/** Records the permission, then dials: without the record no packet leaves. */
-export async function travel(
+/** Records the admission, then dials: without the record no packet leaves. */
+export async function dialAdmitted(
   request: Request,
   admission: Admission,
-  open: Open = dialing(request),
-): Promise<{ travel: Travel } | { refusal: Refusal }> {
+  dial: Dial = dialDirect(request),
+): Promise<{ open: OpenConnection } | { denial: Denial }> {
   const { state, abort } = request;
   const { addresses, verdict } = admission;
-  if (!isCurrent(request, admission))
-    return { refusal: denied(request, { ...verdict, allow: false, detail: CHANGED }) };
+  if (!isStillAdmitted(request, admission))
+    return { denial: denialOf(request, { ...verdict, allow: false, detail: CHANGED }) };
   const first = addresses[0];
-  const letOut = verdict.reason === 'rule' ? 'allow' : 'observe';
-  const said = request.detail === undefined ? {} : { detail: request.detail };
-  const record = { ...aboutOf(request), verdict: letOut, reason: verdict.reason, ...said, ...ruleOf(verdict) } as const;
-  if (!note(state, first === undefined ? record : { ...record, address: first })) return { refusal: UNRECORDED };
+  const admitted = verdict.reason === 'rule' ? 'allow' : 'observe';
+  const noted = request.detail === undefined ? {} : { detail: request.detail };
+  const record = {
+    ...aboutOf(request),
+    verdict: admitted,
+    reason: verdict.reason,
+    ...noted,
+    ...ruleOf(verdict),
+  } as const;
+  if (!writeRecord(state, first === undefined ? record : { ...record, address: first })) return { denial: UNRECORDED };
   state.stats.allowed += 1;
   const cut: Cut = { reason: undefined };
-  const flight = flightOf(request, addresses, cut);
-  state.flights.add(flight);
+  const active = activeRequestOf(request, addresses, cut);
+  state.active.add(active);
   try {
-    const connection = await open(addresses, abort.signal);
-    return { travel: underWay(request, { connection, verdict, flight, cut }) };
+    const connection = await dial(addresses, abort.signal);
+    return { open: trackConnection(request, { connection, verdict, active, cut }) };
   } catch (error) {
-    state.flights.delete(flight);
-    return { refusal: failed(request, cut.reason ?? 'upstream-failed', error) };
+    state.active.delete(active);
+    return { denial: denialOfFailure(request, cut.reason ?? 'upstream-failed', error) };
   }
 }
 
-/** A connection of its own. */
-export function dialing({ state, head, purpose }: Request): Open {
+/** Dials a new connection for the request. */
+export function dialDirect({ state, head, purpose }: Request): Dial {
   const { host, port } = head.endpoint;
   return (addresses, signal) => state.dialer.dial({ host, port, purpose, addresses }, signal);
 }
 
-const CHANGED = 'the policy has become narrower meanwhile';
+const CHANGED = 'the policy changed and no longer allows it';
 
 /** The policy may have changed between the admission and now. */
-function isCurrent({ state, head, purpose, read }: Request, { policy, addresses }: Admission): boolean {
-  if (policy === state.policy || !state.controls.recheck) return true;
+function isStillAdmitted({ state, head, purpose, read }: Request, { policy, addresses }: Admission): boolean {
+  if (policy === state.policy || !state.enforcement.recheck) return true;
   const admitted = { endpoint: head.endpoint, purpose, addresses, line: read ? head : undefined };
   return stillAdmitted(state.policy, admitted, state.resolver.ownAddresses());
 }
 
-/** Why it was cut, when it was */
+/** Why the request was cut; undefined: it was not */
 interface Cut {
   reason: AuditReason | undefined;
 }
 
-function flightOf(request: Request, addresses: string[], cut: Cut): Flight {
+function activeRequestOf(request: Request, addresses: string[], cut: Cut): ActiveRequest {
   const { head, purpose, read, abort, client } = request;
   return {
     endpoint: head.endpoint,
@@ -86,27 +92,27 @@ function flightOf(request: Request, addresses: string[], cut: Cut): Flight {
 interface Way {
   connection: Connection;
   verdict: Verdict;
-  flight: Flight;
+  active: ActiveRequest;
   cut: Cut;
 }
 
-function underWay(request: Request, { connection, verdict, flight, cut }: Way): Travel {
+function trackConnection(request: Request, { connection, verdict, active, cut }: Way): OpenConnection {
   const { state, abort, read } = request;
   const { socket, address } = connection;
   // From now on only the dialled address counts: another one may become denied without harm.
-  if (address !== undefined) flight.addresses = [address];
+  if (address !== undefined) active.addresses = [address];
   const before = { up: read ? socket.bytesWritten : 0, down: read ? socket.bytesRead : 0 };
   let open = true;
   const leave = (reason: AuditReason, detail?: string) => {
     if (!open) return;
     open = false;
     abort.signal.removeEventListener('abort', onAbort);
-    state.flights.delete(flight);
+    state.active.delete(active);
     const bytesUp = socket.bytesWritten - before.up;
     const bytesDown = socket.bytesRead - before.down;
     state.stats.bytesUp += bytesUp;
     state.stats.bytesDown += bytesDown;
-    note(state, {
+    writeRecord(state, {
       ...aboutOf(request),
       verdict: 'closed',
       reason: cut.reason ?? reason,
@@ -118,7 +124,7 @@ function underWay(request: Request, { connection, verdict, flight, cut }: Way): 
       durationMs: durationOf(request),
     });
   };
-  const close: Travel['close'] = (reason = 'rule', detail) => {
+  const close: OpenConnection['close'] = (reason = 'rule', detail) => {
     if (open) socket.destroy();
     leave(reason, detail);
   };

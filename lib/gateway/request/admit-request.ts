@@ -1,43 +1,43 @@
-/** The admission of a request, of the next one on its connection, of a tunnel by name. Every refusal is recorded. */
+/** Admits a request, the next one on its connection, or a tunnel by name; records every denial. */
 
 import { decide } from '../policy/policy.ts';
 import { type Admission, type AdmissionQuestion, admit, admitKnown } from './admit.ts';
-import { denied, failed, type Refusal, UNRECORDED } from './denial.ts';
-import { mayNote } from './listener-state.ts';
+import { type Denial, denialOf, denialOfFailure, UNRECORDED } from './denial.ts';
+import { canRecord } from './listener-state.ts';
 import type { Request } from './request.ts';
 
-export type Admitted = { admission: Admission } | { refusal: Refusal };
+export type Admitted = { admission: Admission } | { denial: Denial };
 
 export async function admitRequest(request: Request): Promise<Admitted> {
   const { state, abort } = request;
   await state.pace.turn(abort.signal);
-  if (!mayNote(state)) return { refusal: UNRECORDED };
+  if (!canRecord(state)) return { denial: UNRECORDED };
   let admission: Admission;
   try {
     admission = await admit(questionOf(request), abort.signal);
   } catch (error) {
-    return { refusal: failed(request, 'unresolved', error) };
+    return { denial: denialOfFailure(request, 'unresolved', error) };
   }
-  return admission.verdict.allow ? { admission } : { refusal: denied(request, admission.verdict) };
+  return admission.verdict.allow ? { admission } : { denial: denialOf(request, admission.verdict) };
 }
 
-/** For a connection that leads to `addresses` already. */
+/** For an open connection to one of `addresses`. */
 export async function admitAgain(request: Request, addresses: string[]): Promise<Admitted> {
   const { state, abort } = request;
   await state.pace.turn(abort.signal);
-  if (!mayNote(state)) return { refusal: UNRECORDED };
+  if (!canRecord(state)) return { denial: UNRECORDED };
   const admission = admitKnown(questionOf(request), addresses);
-  return admission.verdict.allow ? { admission } : { refusal: denied(request, admission.verdict) };
+  return admission.verdict.allow ? { admission } : { denial: denialOf(request, admission.verdict) };
 }
 
-/** By name alone, for a tunnel whose requests are admitted one by one. Undefined: allowed. */
-export async function refusedByName(request: Request): Promise<Refusal | undefined> {
+/** Decides by name alone, for a tunnel whose requests are admitted one by one. Undefined: allowed. */
+export async function denialByName(request: Request): Promise<Denial | undefined> {
   const { state, abort, head, purpose } = request;
   await state.pace.turn(abort.signal);
-  if (!mayNote(state)) return UNRECORDED;
-  if (!state.controls.policy) return undefined;
+  if (!canRecord(state)) return UNRECORDED;
+  if (!state.enforcement.policy) return undefined;
   const verdict = decide(state.policy, head.endpoint, purpose);
-  return verdict.allow ? undefined : denied(request, verdict);
+  return verdict.allow ? undefined : denialOf(request, verdict);
 }
 
 function questionOf({ state, head, purpose, read }: Request): AdmissionQuestion {

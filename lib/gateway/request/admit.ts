@@ -1,51 +1,51 @@
-/** The verdict on one request: decide by name → resolve once → check every address. Nothing is dialled here. */
+/** Decides on one request: by name, then resolve once, then check every address; dials nothing. */
 import { canonicalAddress, type Endpoint } from '../address/canonical-host.ts';
 import type { RequestLine } from '../policy/http-rules.ts';
 import { decide, decideAddress, decideRequest, type Policy, readsRequests, type Verdict } from '../policy/policy.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import type { Resolver } from '../upstream/resolver.ts';
-import type { Controls } from './enforcement.ts';
+import type { Enforcement } from './enforcement.ts';
 
 export interface Admission {
   verdict: Verdict;
-  /** All of them checked; empty: the host's own proxy resolves the name */
+  /** Checked addresses; empty: the host's own proxy resolves the name */
   addresses: string[];
-  /** Under which this was decided */
+  /** The policy of this decision */
   policy: Policy;
 }
 
 export interface AdmissionQuestion {
   endpoint: Endpoint;
   purpose: 'tunnel' | 'http';
-  /** Where it is read: of each request. Without it the tunnel is carried unread. */
+  /** For intercepted requests; undefined: the tunnel is opaque */
   line?: RequestLine | undefined;
-  /** In force now: asked again after the name was resolved */
+  /** The current policy: read again after the name was resolved */
   policy: () => Policy;
   resolver: Resolver;
   dialer: Dialer;
-  controls: Controls;
+  enforcement: Enforcement;
 }
 
 /** @throws when the name has no address */
 export async function admit(question: AdmissionQuestion, signal: AbortSignal): Promise<Admission> {
   const { endpoint, purpose, resolver, dialer } = question;
   const name = byName(question);
-  // What method and path forbid is not even looked up.
+  // A request that method or path forbids is not resolved at all.
   const first = name.allow ? byLine(question, name) : name;
   const none = { addresses: [], policy: question.policy() };
   if (!first.allow) return { verdict: first, ...none };
-  // Without a rule on the name (mode `observe`) nothing but its checked address speaks for it.
+  // Without a rule for the name (mode `observe`) its address must be checked, so a proxy may not resolve it.
   const named = endpoint.kind !== 'address' && name.rule !== undefined;
   if (named && dialer.resolves({ ...endpoint, purpose })) return { verdict: first, ...none };
   const found = endpoint.kind === 'address' ? [endpoint.host] : await resolver.resolve(endpoint.host, signal);
-  // What is checked is the very text that is dialled.
+  // The checked text is the text that is dialled.
   const addresses = found.map(canonicalAddress);
   if (addresses.length === 0) throw new Error('the name has no address');
-  // The policy may have become another meanwhile.
+  // The policy may have changed while resolving.
   return admitKnown(question, addresses);
 }
 
-/** For addresses that were found and checked before, by the policy of now. */
+/** For addresses resolved earlier, by the current policy. */
 export function admitKnown(question: AdmissionQuestion, addresses: string[]): Admission {
   const verdict = byName(question);
   const policy = question.policy();
@@ -55,19 +55,19 @@ export function admitKnown(question: AdmissionQuestion, addresses: string[]): Ad
     : { verdict: refused, addresses: [], policy };
 }
 
-function byName({ policy, endpoint, purpose, controls }: AdmissionQuestion): Verdict {
-  return controls.policy
+function byName({ policy, endpoint, purpose, enforcement }: AdmissionQuestion): Verdict {
+  return enforcement.policy
     ? decide(policy(), endpoint, purpose)
     : { allow: true, reason: 'rule', detail: 'the control is off' };
 }
 
-/** Last, since the rule that allowed the name speaks for its addresses. */
-function byLine({ policy, endpoint, line, controls }: AdmissionQuestion, verdict: Verdict): Verdict {
-  return line === undefined || !controls.httpRules ? verdict : decideRequest(policy(), endpoint, line, verdict);
+/** Called last, since the rule that allowed the name also decides on its addresses. */
+function byLine({ policy, endpoint, line, enforcement }: AdmissionQuestion, verdict: Verdict): Verdict {
+  return line === undefined || !enforcement.httpRules ? verdict : decideRequest(policy(), endpoint, line, verdict);
 }
 
 function byAddress(question: AdmissionQuestion, verdict: Verdict, addresses: string[]): Verdict | undefined {
-  if (!question.controls.addressCheck) return undefined;
+  if (!question.enforcement.addressCheck) return undefined;
   const own = question.resolver.ownAddresses();
   const { port } = question.endpoint;
   return addresses
@@ -79,11 +79,11 @@ export interface Admitted {
   endpoint: Endpoint;
   purpose: 'tunnel' | 'http';
   addresses: string[];
-  /** Undefined: nobody reads what it carries, or nothing is under way */
+  /** Undefined: an opaque tunnel, or no active request */
   line?: RequestLine | undefined;
 }
 
-/** Whether what was admitted under an earlier policy still is. */
+/** Whether an admission under an earlier policy still holds. */
 export function stillAdmitted(policy: Policy, admitted: Admitted, own: readonly string[]): boolean {
   const { endpoint, purpose, addresses, line } = admitted;
   const verdict = decide(policy, endpoint, purpose);

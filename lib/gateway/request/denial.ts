@@ -1,45 +1,45 @@
-/** A request that is refused: recorded, and what the client is told. */
+/** Records a denied or failed request and builds its response. */
 
 import type { RequestHead } from '../http/request-head.ts';
-import { answer, denialText } from '../policy/denial-text.ts';
+import { denialText, plainResponse } from '../policy/denial-text.ts';
 import type { Verdict } from '../policy/policy.ts';
 import type { AuditReason } from '../policy/types.ts';
-import { note } from './listener-state.ts';
+import { writeRecord } from './listener-state.ts';
 import { aboutOf, durationOf, type Request, ruleOf } from './request.ts';
 
-/** What the client is told instead of being served. */
-export interface Refusal {
+/** Response sent to the client in place of the requested one. */
+export interface Denial {
   status: number;
   text: string;
 }
 
-export const UNRECORDED: Refusal = {
+export const UNRECORDED: Denial = {
   status: 403,
-  text: 'sbx: the audit log cannot be written, so nothing is let out. Free space on the host, then try again.',
+  text: 'sbx: the audit log cannot be written, so no request is sent. Free space on the host, then try again.',
 };
 
-/** Records a denial and says what the client is told. */
-export function denied(request: Request, verdict: Verdict): Refusal {
+/** Records a denial and returns its response. */
+export function denialOf(request: Request, verdict: Verdict): Denial {
   const { reason, detail, address } = verdict;
   const checked = address === undefined ? {} : { address };
-  note(request.state, { ...aboutOf(request), verdict: 'deny', reason, detail, ...checked, ...ruleOf(verdict) });
+  writeRecord(request.state, { ...aboutOf(request), verdict: 'deny', reason, detail, ...checked, ...ruleOf(verdict) });
   return {
     status: verdict.reason === 'bad-request' ? 400 : 403,
     text: denialText(request.head.endpoint, verdict),
   };
 }
 
-/** Why a request was aborted, when that has its record already */
+/** Abort reason of a request whose end is recorded already */
 export const RECORDED = 'recorded';
 
-export function failed(request: Request, reason: AuditReason, error: unknown): Refusal {
+export function denialOfFailure(request: Request, reason: AuditReason, error: unknown): Denial {
   const detail = error instanceof Error ? error.message : String(error);
   const durationMs = durationOf(request);
   if (request.abort.signal.reason !== RECORDED)
-    note(request.state, { ...aboutOf(request), verdict: 'error', reason, detail, durationMs });
-  return { status: 502, text: `sbx: ${request.head.endpoint.host} was not reached: ${detail}` };
+    writeRecord(request.state, { ...aboutOf(request), verdict: 'error', reason, detail, durationMs });
+  return { status: 502, text: `sbx: ${request.head.endpoint.host} could not be reached: ${detail}` };
 }
 
-export function refusalBytes(refusal: Refusal, head: RequestHead, keepAlive: boolean): Buffer {
-  return answer({ ...refusal, keepAlive, bodiless: head.method === 'HEAD' });
+export function denialBytes(denial: Denial, head: RequestHead, keepAlive: boolean): Buffer {
+  return plainResponse({ ...denial, keepAlive, bodiless: head.method === 'HEAD' });
 }

@@ -1,32 +1,32 @@
-/** Each control of a door can be switched off by the test that proves it, and by nothing else: no setting leads here. */
+/** Enforcement switches: only the test of a control switches it off; no setting does. */
 import { parseRequestHead } from '../http/request-head.ts';
 
-export interface Controls {
+export interface Enforcement {
   /** Strict parsing of heads */
   parseHead: typeof parseRequestHead;
-  /** Nothing is allowed without a rule, deny rules win */
+  /** Default deny; deny rules win */
   policy: boolean;
-  /** Every address is checked before one is dialled */
+  /** Every resolved address is checked before one is dialled */
   addressCheck: boolean;
-  /** A tunnel carries TLS to the host that it was asked for */
+  /** A tunnel carries TLS to the requested host */
   serverName: boolean;
-  /** What Connection nominates belongs to one connection, and goes no further */
+  /** Headers that Connection nominates are not forwarded */
   hopByHop: boolean;
-  /** A request is allowed by method and path where rules speak of them */
+  /** HTTP rules decide by method and path */
   httpRules: boolean;
-  /** Inside a tunnel nothing but the tunnel's own host is asked for */
+  /** Requests inside a tunnel must be for the tunnel's host */
   innerHost: boolean;
-  /** The upstream's certificate is the host's, and trusted */
+  /** The upstream certificate is verified */
   upstreamCertificate: boolean;
-  /** What is no answer to an upgrade opens no tunnel */
+  /** Only a valid upgrade response opens a WebSocket */
   websocket: boolean;
-  /** Nothing leaves without a record */
+  /** No request leaves without a record */
   audit: boolean;
-  /** A changed policy binds open connections */
+  /** A policy change applies to open connections */
   recheck: boolean;
 }
 
-export const ALL_CONTROLS: Controls = {
+export const FULL_ENFORCEMENT: Enforcement = {
   parseHead: parseRequestHead,
   policy: true,
   addressCheck: true,
@@ -40,25 +40,25 @@ export const ALL_CONTROLS: Controls = {
   recheck: true,
 };
 
-/** Of the credentials, by the same rule. */
-export interface InjectionControls {
-  /** A stand-in opens nothing where it does not belong */
+/** Enforcement switches of credentials, for tests only. */
+export interface CredentialEnforcement {
+  /** A placeholder is rejected outside its own use */
   placeholders: boolean;
-  /** The guest's own logins are taken away where a secret is put in */
+  /** The guest's own logins are removed when a secret is injected */
   strip: boolean;
-  /** What an answer repeats of a secret is not shown */
+  /** Secrets in responses are masked */
   mask: boolean;
-  /** A secret goes inside verified TLS or not at all */
+  /** A secret is sent over verified TLS only */
   secureOnly: boolean;
-  /** A secret goes to its own host only */
+  /** A secret is sent to its own host only */
   ownHost: boolean;
-  /** Tokens that an answer hands out stay on the host */
+  /** Tokens issued by a response stay on the host */
   tokens: boolean;
-  /** An answer that cannot be read is not passed on */
+  /** A response in an unreadable encoding is not forwarded */
   encoding: boolean;
 }
 
-export const ALL_INJECTION_CONTROLS: InjectionControls = {
+export const FULL_CREDENTIAL_ENFORCEMENT: CredentialEnforcement = {
   placeholders: true,
   strip: true,
   mask: true,

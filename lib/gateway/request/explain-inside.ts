@@ -1,45 +1,45 @@
-/** Tells a program that knows no proxy why it is refused: inside the connection that it asked for. Nothing is dialled. */
+/** Sends a denial inside the requested connection, for programs without proxy support; dials nothing. */
 import type { Socket } from 'node:net';
 import { canonicalHost, type Host } from '../address/canonical-host.ts';
 import { type ByteReader, readBytes } from '../http/byte-reader.ts';
 import { splitHead, valuesOf } from '../http/headers.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { endWith } from '../http/socket-write.ts';
-import { answer } from '../policy/denial-text.ts';
+import { plainResponse } from '../policy/denial-text.ts';
 import { createHelloReader } from '../tls/client-hello.ts';
 import { secureClient } from '../tls/tls.ts';
-import type { Refusal } from './denial.ts';
+import type { Denial } from './denial.ts';
 import type { Request } from './request.ts';
 import { inTime } from './request-loop.ts';
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
-/** For a client that speaks first its bytes are there soon */
+/** A client that speaks first sends its bytes within this time */
 const FIRST_MS = 1_000;
 const HANDSHAKE = 22;
 
-/** Whoever carries the connection of another program says so; it gains nothing by it. */
-export function wantsInside({ fields }: RequestHead): boolean {
-  return valuesOf(fields, 'sbx-explain').join() === 'inside';
+/** Set by the guest's redirector for connections of other programs; it grants nothing. */
+export function wantsDenialInside({ headers }: RequestHead): boolean {
+  return valuesOf(headers, 'sbx-explain').join() === 'inside';
 }
 
-/** HTTP, also inside TLS where the client accepts the sandbox's own authority, gets the words; everything else the end. */
-export async function refuseInside(request: Request, refusal: Refusal): Promise<void> {
+/** Responds to HTTP, also inside TLS if the client trusts the sandbox's CA; closes any other connection. */
+export async function sendDenialInside(request: Request, denial: Denial): Promise<void> {
   const { client, reader, state } = request;
   client.write(ESTABLISHED);
-  if (reader.held.length === 0) await inTime(reader.more(), FIRST_MS);
-  if (reader.held.length === 0) return void client.destroy();
-  const opened = reader.held[0] === HANDSHAKE ? await openTls(request) : { client, reader };
+  if (reader.buffered.length === 0) await inTime(reader.more(), FIRST_MS);
+  if (reader.buffered.length === 0) return void client.destroy();
+  const opened = reader.buffered[0] === HANDSHAKE ? await openTls(request) : { client, reader };
   if (opened === undefined || !(await isHttp(opened.reader, state.limits.headMs))) return void client.destroy();
   opened.client.once('close', () => client.destroy());
-  endWith(opened.client, answer(refusal));
+  endWith(opened.client, plainResponse(denial));
 }
 
 async function openTls(request: Request): Promise<{ client: Socket; reader: ByteReader } | undefined> {
   const { client, reader, state, head } = request;
-  // Each new name costs a signature.
+  // Each new name costs a signature, so a guest gets few of them.
   if (!state.explanations.take()) return undefined;
   try {
-    const context = await state.authority.contextFor(nameIn(reader.held) ?? head.endpoint);
+    const context = await state.authority.contextFor(nameIn(reader.buffered) ?? head.endpoint);
     const secure = await secureClient(client, { early: reader.release(), context, ms: state.limits.headMs });
     return { client: secure, reader: readBytes(secure) };
   } catch {
@@ -47,7 +47,7 @@ async function openTls(request: Request): Promise<{ client: Socket; reader: Byte
   }
 }
 
-/** The name that the client looks for in a certificate, when its first bytes hold it. */
+/** The SNI name, if the first bytes hold it. */
 function nameIn(bytes: Buffer): Host | undefined {
   const hello = createHelloReader().read(bytes);
   const named = typeof hello === 'object' && 'sni' in hello ? hello.sni : undefined;
@@ -58,10 +58,10 @@ function nameIn(bytes: Buffer): Host | undefined {
 async function isHttp(reader: ByteReader, ms: number): Promise<boolean> {
   const until = Date.now() + ms;
   for (let seen = 0; ; ) {
-    if (!/^[A-Z]{0,20}( |$)/.test(reader.held.toString('latin1', 0, 24))) return false;
-    const split = splitHead(reader.held, seen);
+    if (!/^[A-Z]{0,20}( |$)/.test(reader.buffered.toString('latin1', 0, 24))) return false;
+    const split = splitHead(reader.buffered, seen);
     if (split !== 'more') return 'lines' in split && / HTTP\/1\.[01]$/.test(split.lines[0] ?? '');
-    seen = reader.held.length;
+    seen = reader.buffered.length;
     if (!(await inTime(reader.more(), until - Date.now()))) return false;
   }
 }

@@ -1,72 +1,72 @@
-/** Asks the inspector of a door, and holds it to its word. */
+/** Runs the request inspector and validates what it returns. */
 
-import { endToEnd, type Field, type Framing, TOKEN } from '../http/headers.ts';
-import type { Passing, Refusal as Refused } from '../http/inspector.ts';
+import { endToEnd, type Framing, type Header, TOKEN } from '../http/headers.ts';
+import type { InspectorDenial, Passing } from '../http/inspector.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { heldBody, waitsForContinue } from './buffered-body.ts';
-import type { Refusal } from './denial.ts';
-import { type ListenerState, note } from './listener-state.ts';
+import { bufferBody, waitsForContinue } from './buffered-body.ts';
+import type { Denial } from './denial.ts';
+import { type ListenerState, writeRecord } from './listener-state.ts';
 import { aboutOf, type Request } from './request.ts';
 
-/** A request as it goes on. */
+/** An inspected request, as it is forwarded. */
 export interface Inspected {
-  fields: Field[];
-  /** Read whole already */
-  held?: Buffer | undefined;
+  headers: Header[];
+  /** The whole body, if it was buffered */
+  buffered?: Buffer | undefined;
   watch?: Passing['watch'];
 }
 
-/** The request as it goes on; a refusal is recorded here. `secure`: inside TLS. */
-export async function inspect(request: Request, secure: boolean): Promise<Inspected | { refusal: Refusal }> {
+/** Returns the request to forward, or a recorded denial. `secure`: inside TLS. */
+export async function inspect(request: Request, secure: boolean): Promise<Inspected | { denial: Denial }> {
   const { state, head } = request;
-  const fields = withoutConnection(state, head.fields).filter(([name]) => name.toLowerCase() !== 'host');
-  if (state.inspector === undefined) return { fields };
+  const headers = withoutConnection(state, head.headers).filter(([name]) => name.toLowerCase() !== 'host');
+  if (state.inspector === undefined) return { headers };
   const { host, port } = head.endpoint;
-  const message = { method: head.method, host, port, secure, target: head.target, fields };
+  const message = { method: head.method, host, port, secure, target: head.target, headers };
   try {
-    const held = await heldBody(request, state.inspector.bodyMax ?? 0);
-    const answer = await state.inspector.request(held === undefined ? message : { ...message, body: held });
-    if ('refusal' in answer) return { refusal: refused(request, answer.refusal) };
+    const buffered = await bufferBody(request, state.inspector.bodyMax ?? 0);
+    const answer = await state.inspector.request(buffered === undefined ? message : { ...message, body: buffered });
+    if ('denial' in answer) return { denial: denialByInspector(request, answer.denial) };
     request.detail = answer.detail;
-    return { ...goingOn(answer, held, waitsForContinue(head.fields)), watch: answer.watch };
+    return { ...passedOn(answer, buffered, waitsForContinue(head.headers)), watch: answer.watch };
   } catch {
-    // Its error may carry what must not be seen.
+    // The error may contain a secret, so it is not shown.
     const reason = 'the request could not be inspected';
     const text = `sbx: the request to ${host} could not be inspected, so it was not sent`;
-    return { refusal: refused(request, { status: 502, text, reason }) };
+    return { denial: denialByInspector(request, { status: 502, text, reason }) };
   }
 }
 
-/** Records it; what the client is told comes back. */
-export function refused(request: Request, { status, text, reason }: Refused): Refusal {
-  note(request.state, { ...aboutOf(request), verdict: 'deny', reason: 'refused', detail: reason });
+/** Records the denial and returns its response. */
+export function denialByInspector(request: Request, { status, text, reason }: InspectorDenial): Denial {
+  writeRecord(request.state, { ...aboutOf(request), verdict: 'deny', reason: 'refused', detail: reason });
   return { status, text };
 }
 
-/** The head with the framing of the body that goes on. */
-export function headFor(head: RequestHead, { held }: Inspected): RequestHead {
-  if (held === undefined) return head;
-  const body: Framing = { kind: 'length', bytes: held.length };
+/** The head with the framing of the forwarded body. */
+export function headFor(head: RequestHead, { buffered }: Inspected): RequestHead {
+  if (buffered === undefined) return head;
+  const body: Framing = { kind: 'length', bytes: buffered.length };
   return { ...head, body };
 }
 
-function withoutConnection({ controls }: ListenerState, fields: Field[]): Field[] {
-  return controls.hopByHop
-    ? endToEnd(fields)
-    : endToEnd(fields.filter(([name]) => name.toLowerCase() !== 'connection'));
+function withoutConnection({ enforcement }: ListenerState, headers: Header[]): Header[] {
+  return enforcement.hopByHop
+    ? endToEnd(headers)
+    : endToEnd(headers.filter(([name]) => name.toLowerCase() !== 'connection'));
 }
 
-function goingOn({ fields, body }: Passing, held: Buffer | undefined, continued: boolean): Inspected {
-  checkFields(fields);
-  if (held === undefined) return { fields };
-  // The word that it waits for was said.
-  const left = continued ? fields.filter(([name]) => name.toLowerCase() !== 'expect') : fields;
-  return { fields: left, held: body ?? held };
+function passedOn({ headers, body }: Passing, buffered: Buffer | undefined, continued: boolean): Inspected {
+  checkHeaders(headers);
+  if (buffered === undefined) return { headers };
+  // The 100 Continue has been sent already.
+  const left = continued ? headers.filter(([name]) => name.toLowerCase() !== 'expect') : headers;
+  return { headers: left, buffered: body ?? buffered };
 }
 
-/** A value with a line end would be two fields. */
-function checkFields(fields: Field[]): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  const isOne = ([name, value]: Field) => TOKEN.test(name) && !/[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value);
-  if (!fields.every(isOne)) throw new Error('malformed fields');
+/** A value with a line end would be two headers. */
+function checkHeaders(headers: Header[]): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: matches control characters on purpose
+  const isOne = ([name, value]: Header) => TOKEN.test(name) && !/[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value);
+  if (!headers.every(isOne)) throw new Error('malformed fields');
 }

@@ -1,4 +1,4 @@
-/** What the connections of one door share. */
+/** State shared by the connections of one listener. */
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Endpoint } from '../address/canonical-host.ts';
@@ -12,24 +12,24 @@ import type { AuditReason, AuditRecord } from '../policy/types.ts';
 import type { Authority } from '../tls/authority.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import type { Resolver } from '../upstream/resolver.ts';
-import type { Controls } from './enforcement.ts';
+import type { Enforcement } from './enforcement.ts';
 
-/** A request that was admitted and is under way. */
-export interface Flight {
+/** An admitted request or tunnel that has not ended. */
+export interface ActiveRequest {
   endpoint: Endpoint;
   purpose: 'tunnel' | 'http';
   addresses: string[];
-  /** Where it is read */
+  /** For intercepted requests */
   line?: RequestLine;
-  /** MUST end it at once */
+  /** MUST end the request at once */
   cut(reason: AuditReason): void;
 }
 
 export interface ListenerStats {
   /** Open now */
   connections: number;
-  /** Requests and tunnels under way */
-  flights: number;
+  /** Requests and tunnels that have not ended */
+  active: number;
   allowed: number;
   denied: number;
   failed: number;
@@ -47,24 +47,24 @@ export interface ListenerState {
   authority: Authority;
   trust: () => SecureContext;
   limits: Limits;
-  controls: Controls;
+  enforcement: Enforcement;
   pace: Pace;
   explanations: Allowance;
   meters: Meters;
-  flights: Set<Flight>;
-  /** Connections to upstreams that wait for the next request of a tunnel that is read */
+  active: Set<ActiveRequest>;
+  /** Idle upstream connections of intercepted tunnels */
   idle: Set<Socket>;
   stats: ListenerStats;
 }
 
-/** Writes one record. False: it could not be written, and nothing may leave. */
-export function note(state: ListenerState, record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean {
+/** Writes one record. False: the write failed, and the request must not be sent. */
+export function writeRecord(state: ListenerState, record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean {
   if (record.verdict === 'deny') state.stats.denied += record.count ?? 1;
   if (record.verdict === 'error') state.stats.failed += 1;
   const written = state.audit.write({ time: new Date().toISOString(), sandbox: state.sandbox, ...record });
-  return written || !state.controls.audit;
+  return written || !state.enforcement.audit;
 }
 
-export function mayNote(state: ListenerState): boolean {
-  return !state.controls.audit || state.audit.ready();
+export function canRecord(state: ListenerState): boolean {
+  return !state.enforcement.audit || state.audit.ready();
 }

@@ -1,11 +1,11 @@
-/** The requests of one connection, one after the other; what is none is refused and recorded. */
+/** Serves the requests of one connection in sequence; rejects and records malformed ones. */
 import type { Socket } from 'node:net';
 import type { Endpoint } from '../address/canonical-host.ts';
 import type { ByteReader } from '../http/byte-reader.ts';
 import type { HeadParser, ParsedHead, RequestHead } from '../http/request-head.ts';
 import { endWith } from '../http/socket-write.ts';
-import { answer } from '../policy/denial-text.ts';
-import { type ListenerState, note } from './listener-state.ts';
+import { plainResponse } from '../policy/denial-text.ts';
+import { type ListenerState, writeRecord } from './listener-state.ts';
 
 export interface Loop {
   client: Socket;
@@ -14,9 +14,9 @@ export interface Loop {
   parse: HeadParser;
   /** The host that all requests are for, inside a tunnel */
   endpoint?: Endpoint;
-  /** False: no other request follows on this connection. `abort`: aborted when the client is gone. */
+  /** False: the connection takes no further request. `abort`: aborted when the client disconnects. */
   serve(head: RequestHead, abort: AbortController): Promise<boolean>;
-  /** Something came that is no request */
+  /** Called on a malformed request */
   onBad?(): void;
 }
 
@@ -26,10 +26,10 @@ export async function serveRequests(loop: Loop): Promise<void> {
     const parsed = await nextHead(loop);
     if (client.destroyed) return;
     if (parsed === 'gone') return endWith(client, Buffer.alloc(0));
-    // What is no request costs a turn as well.
+    // A malformed request counts against the request rate as well.
     if (parsed === 'late' || 'bad' in parsed) await state.pace.turn();
-    if (parsed === 'late') return refuseHead(loop, { status: 408, why: 'the request was not complete in time' });
-    if ('bad' in parsed) return refuseHead(loop, { status: parsed.misdirected === true ? 421 : 400, why: parsed.bad });
+    if (parsed === 'late') return denyHead(loop, { status: 408, why: 'the request was not complete in time' });
+    if ('bad' in parsed) return denyHead(loop, { status: parsed.misdirected === true ? 421 : 400, why: parsed.bad });
     reader.consume(parsed.bytes);
     resume = await serveOne(loop, parsed.head);
   }
@@ -46,18 +46,18 @@ async function serveOne({ client, serve }: Loop, head: RequestHead): Promise<boo
   }
 }
 
-/** `gone`: the client has nothing to say. `late`: it began and did not finish. */
+/** `gone`: the client disconnected or stayed idle. `late`: its head was incomplete at the deadline. */
 async function nextHead({
   reader,
   parse,
   state: { limits },
 }: Loop): Promise<Exclude<ParsedHead, 'more'> | 'gone' | 'late'> {
-  if (reader.held.length === 0 && !(await inTime(reader.more(), limits.keepAliveMs))) return 'gone';
+  if (reader.buffered.length === 0 && !(await inTime(reader.more(), limits.keepAliveMs))) return 'gone';
   const until = Date.now() + limits.headMs;
   for (let seen = 0; ; ) {
-    const parsed = parse(reader.held, seen);
+    const parsed = parse(reader.buffered, seen);
     if (parsed !== 'more') return parsed;
-    seen = reader.held.length;
+    seen = reader.buffered.length;
     if (!(await inTime(reader.more(), until - Date.now()))) return reader.ended ? 'gone' : 'late';
   }
 }
@@ -72,14 +72,14 @@ export async function inTime(work: Promise<boolean>, ms: number): Promise<boolea
 
 const REASONS = { 400: 'bad-request', 408: 'head-timeout', 421: 'misdirected' } as const;
 
-/** What is no request is closed, with one record of its first line as far as it can be shown. */
-function refuseHead(
+/** Closes the connection and records the printable part of the first line. */
+function denyHead(
   { client, reader, state, endpoint, onBad }: Loop,
   { status, why }: { status: keyof typeof REASONS; why: string },
 ): void {
   onBad?.();
-  const line = reader.held.toString('latin1', 0, 200).split(/[\r\n]/, 1)[0] ?? '';
+  const line = reader.buffered.toString('latin1', 0, 200).split(/[\r\n]/, 1)[0] ?? '';
   const about = endpoint ?? { host: line.replace(/[^\x20-\x7e]/g, '?'), port: 0 };
-  note(state, { verdict: 'deny', reason: REASONS[status], detail: why, host: about.host, port: about.port });
-  endWith(client, answer({ status, text: `sbx: ${why}` }));
+  writeRecord(state, { verdict: 'deny', reason: REASONS[status], detail: why, host: about.host, port: about.port });
+  endWith(client, plainResponse({ status, text: `sbx: ${why}` }));
 }

@@ -1,4 +1,4 @@
-/** One request of a client, and what its records say of it. */
+/** One request of a client, and the audit fields derived from it. */
 import type { Socket } from 'node:net';
 import type { ByteReader } from '../http/byte-reader.ts';
 import type { RequestHead } from '../http/request-head.ts';
@@ -9,17 +9,17 @@ import type { ListenerState } from './listener-state.ts';
 export interface Request {
   state: ListenerState;
   client: Socket;
-  /** Right behind the head */
+  /** Positioned after the head */
   reader: ByteReader;
   head: RequestHead;
   purpose: 'tunnel' | 'http';
-  /** Method and path are read: of each request, never of a tunnel */
+  /** Method and path are known: true for requests, false for tunnels */
   read: boolean;
   /** Aborted when the request is cut or its client is gone */
   abort: AbortController;
-  /** By `performance.now()`: the host's clock may be set meanwhile */
+  /** From `performance.now()`, since the wall clock may change */
   began: number;
-  /** What the inspector said of it, for its record */
+  /** From the inspector, for the audit record */
   detail?: string | undefined;
 }
 

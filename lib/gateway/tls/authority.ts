@@ -1,4 +1,4 @@
-/** The certificate authority of one VM: made on the host, its key never leaves it, its certificates name one host each. */
+/** Issues one-host certificates from the certificate authority of a VM, whose key never leaves the host. */
 import { randomBytes, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -8,11 +8,11 @@ import type { Host } from '../address/canonical-host.ts';
 export interface Authority {
   /** The certificate that the guest trusts */
   readonly pem: string;
-  /** To be the host towards the guest; made once, then kept */
+  /** Context with a certificate for the host, cached */
   contextFor(host: Host): Promise<SecureContext>;
 }
 
-/** Of a door that reads no requests: what would be intercepted fails. */
+/** Authority of a listener without interception: every request for a context fails. */
 export const NO_AUTHORITY: Authority = {
   pem: '',
   contextFor: () => Promise.reject(new Error('there is no certificate authority')),
@@ -25,7 +25,7 @@ interface AuthorityFile {
   key: string;
 }
 
-/** The one in the file; a new one is written where there is none, or none that can be used. Readable by the user alone. */
+/** Loads the authority; writes a new one, with mode 0600, if the file is missing or unusable. */
 export async function loadAuthority(path: string): Promise<Authority> {
   const found = readFile(path);
   if (found !== undefined) return openAuthority(found);
@@ -34,7 +34,7 @@ export async function loadAuthority(path: string): Promise<Authority> {
   return openAuthority(made);
 }
 
-/** Kept in memory alone. */
+/** Creates an authority in memory. */
 export async function createAuthority(): Promise<Authority> {
   return openAuthority(await makeAuthority());
 }
@@ -52,18 +52,18 @@ function readFile(path: string): AuthorityFile | undefined {
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const DAY_MS = 86_400_000;
-/** A VM may live long, and its clock may be a little behind */
+/** A VM may live long, and its clock may be slightly behind */
 const CA_DAYS = 3_650;
 const LEAF_DAYS = 90;
 const RENEW_DAYS = 30;
 const KEPT_MAX = 256;
 
-/** Not loaded before the first authority is made. */
+/** Loaded when the first authority is made. */
 const x509 = () => import('./x509.ts');
 
 let spare: Promise<AuthorityFile> | undefined;
 
-/** Makes the next one before it is needed, so that nobody waits for it. */
+/** Makes the next authority ahead of time, so that no sandbox waits for it. */
 export function prepareAuthority(): void {
   spare ??= makeAuthority();
   spare.catch(() => {});
@@ -76,10 +76,10 @@ async function takeAuthority(): Promise<AuthorityFile> {
   return made;
 }
 
-/** By then whoever waits for a sandbox has it */
+/** Long enough for the current sandbox to start first */
 const SPARE_AFTER_MS = 2_000;
 
-/** The same for all, so that the guest knows beforehand where its libraries look for it; the keys differ. */
+/** The same for all authorities, so that its hash name in the guest is known in advance; the keys differ. */
 const NAME = 'CN=sbx sandbox';
 
 async function makeAuthority(): Promise<AuthorityFile> {
@@ -125,7 +125,7 @@ function openAuthority(file: AuthorityFile): Authority {
   };
 }
 
-/** One key for all leaves: it protects the way between the guest and this host's process only. */
+/** Uses one key for all leaves: it protects only the connection between the guest and this process. */
 function createSigner({ certificate, key }: AuthorityFile): (host: Host) => Promise<SecureContext> {
   const prepare = async () => {
     const lib = await x509();
@@ -165,7 +165,7 @@ function createSigner({ certificate, key }: AuthorityFile): (host: Host) => Prom
   };
 }
 
-/** Positive, as the standard wants it. */
+/** Positive, as RFC 5280 requires. */
 function serial(): string {
   const bytes = randomBytes(16);
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;

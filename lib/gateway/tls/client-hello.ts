@@ -1,13 +1,13 @@
-/** Reads the server name from a TLS ClientHello, without a TLS library: pure. */
+/** Reads the server name from a TLS ClientHello, without a TLS library. Pure. */
 
 export const HELLO_MAX = 64 * 1024;
-/** A hello in more records or segments than this is not of a client that wants to be understood */
+/** No real client splits its hello into more records or segments */
 export const HELLO_PIECES = 64;
 
 export type Hello = { sni: string | undefined } | 'more' | { bad: string };
 
 export interface HelloReader {
-  /** `bytes`: everything since the connection began; each record is read once */
+  /** `bytes`: all bytes since the start of the connection; each record is read once */
   read(bytes: Buffer): Hello;
 }
 
@@ -49,7 +49,7 @@ function readMessage(parts: Buffer[], have: number): Hello {
   return 'other' in hello ? { bad: 'not a ClientHello' } : { sni: hello.sni };
 }
 
-/** The message at the beginning of what handshake records hold. `other`: it is another one. */
+/** Reads the first message of a handshake stream. `other`: it is not a ClientHello. */
 export function readClientHello(
   message: Buffer,
 ): { sni: string | undefined; bytes: number } | { other: true } | { bad: string } | 'more' {

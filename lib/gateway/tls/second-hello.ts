@@ -1,4 +1,4 @@
-/** In TLS 1.3 a server may ask for a second ClientHello, and then goes by its server name: it must be the first one's. */
+/** Checks that a second ClientHello, which a TLS 1.3 server may request and then uses, repeats the first server name. */
 import type { Socket } from 'node:net';
 import { canonicalHost } from '../address/canonical-host.ts';
 import { HELLO_MAX, readClientHello } from './client-hello.ts';
@@ -6,22 +6,22 @@ import { HELLO_MAX, readClientHello } from './client-hello.ts';
 const HANDSHAKE = 22;
 const SERVER_HELLO = 2;
 const RECORD_HEADER = 5;
-/** Up to the end of the random value of a ServerHello */
+/** Bytes up to the end of the random value of a ServerHello */
 const SERVER_HEAD = 43;
-/** That value, when it is no ServerHello but asks for another ClientHello (RFC 8446, 4.1.3) */
+/** Random value of a HelloRetryRequest (RFC 8446, 4.1.3) */
 const RETRY = Buffer.from('cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c', 'hex');
 
 export interface WatchedTunnel {
   client: Socket;
   upstream: Socket;
   host: string;
-  /** Of the client, from the first hello on */
+  /** Client bytes, from the first hello on */
   early: Buffer;
   /** MUST end the tunnel */
   onOther(why: string): void;
 }
 
-/** MUST be called before the two are joined: each piece is looked at before it goes on. False: it was ended already. */
+/** MUST be called before the sockets are piped, so that each piece is checked before it is forwarded. False: the tunnel was ended. */
 export function watchHellos({ client, upstream, host, early, onOther }: WatchedTunnel): boolean {
   const watch = createHelloWatch(host);
   const stop = () => {
@@ -48,11 +48,11 @@ export function watchHellos({ client, upstream, host, early, onOther }: WatchedT
 }
 
 export interface HelloWatch {
-  /** Nothing more to look at: the server asked for no second one, or it came */
+  /** Nothing more to check: no second hello was requested, or it was checked */
   readonly over: boolean;
-  /** The next bytes of the client; a string says what is wrong */
+  /** Takes the next client bytes; returns a string if the hello is invalid */
   client(bytes: Buffer): string | undefined;
-  /** The next bytes of the server */
+  /** Takes the next server bytes */
   server(bytes: Buffer): void;
 }
 
@@ -61,29 +61,29 @@ export function createHelloWatch(host: string): HelloWatch {
     over: false,
     hellos: 0,
     server: Buffer.alloc(0),
-    held: Buffer.alloc(0),
+    buffered: Buffer.alloc(0),
     message: Buffer.alloc(0),
     skip: 0,
   };
-  /** What the records of handshakes hold, once they are whole; others are passed over. */
+  /** Appends the next complete handshake record to `message`; skips other records. */
   const takeRecord = (): boolean => {
-    const { held } = state;
-    if (held.length < RECORD_HEADER) return false;
-    const end = RECORD_HEADER + held.readUInt16BE(3);
-    if (held[0] !== HANDSHAKE) {
-      state.skip = Math.max(0, end - held.length);
-      state.held = held.subarray(end);
+    const { buffered } = state;
+    if (buffered.length < RECORD_HEADER) return false;
+    const end = RECORD_HEADER + buffered.readUInt16BE(3);
+    if (buffered[0] !== HANDSHAKE) {
+      state.skip = Math.max(0, end - buffered.length);
+      state.buffered = buffered.subarray(end);
       return true;
     }
-    if (held.length < end) return false;
-    state.message = Buffer.concat([state.message, held.subarray(RECORD_HEADER, end)]);
-    state.held = held.subarray(end);
+    if (buffered.length < end) return false;
+    state.message = Buffer.concat([state.message, buffered.subarray(RECORD_HEADER, end)]);
+    state.buffered = buffered.subarray(end);
     return true;
   };
   const takeHello = (): string | undefined => {
     const hello = readClientHello(state.message);
     if (hello === 'more') return state.message.length > HELLO_MAX ? 'a second ClientHello without end' : undefined;
-    // Encrypted, or the next message: there is no other hello.
+    // Encrypted, or another message: no further hello follows.
     if ('other' in hello) state.over = true;
     else if ('bad' in hello) return hello.bad;
     else if (hello.sni === undefined || canonicalHost(hello.sni)?.host !== host)
@@ -103,7 +103,7 @@ export function createHelloWatch(host: string): HelloWatch {
     client(bytes) {
       const from = Math.min(state.skip, bytes.length);
       state.skip -= from;
-      state.held = Buffer.concat([state.held, bytes.subarray(from)]);
+      state.buffered = Buffer.concat([state.buffered, bytes.subarray(from)]);
       while (!state.over && takeRecord()) {
         const why = state.message.length > 0 ? takeHello() : undefined;
         if (why !== undefined) return why;

@@ -1,4 +1,4 @@
-/** Whether a tunnel carries TLS to the host that it was asked for: found before a byte of it goes on. */
+/** Checks that a tunnel carries TLS to the requested host, before any byte is forwarded. */
 
 import { canonicalHost } from '../address/canonical-host.ts';
 import type { ByteReader } from '../http/byte-reader.ts';
@@ -6,10 +6,10 @@ import { createHelloReader, HELLO_PIECES, type Hello } from './client-hello.ts';
 
 export type NameCheck =
   | { ok: true }
-  /** `tls`: a TLS alert will be understood */
+  /** `tls`: the client understands a TLS alert */
   | { ok: false; why: string; tls: boolean };
 
-/** `required`: only TLS with this very name; else what is not TLS, or names nobody, passes as well. */
+/** `required`: only TLS with exactly this name passes; otherwise also plain bytes and TLS without a name. */
 export async function checkServerName(
   reader: ByteReader,
   { host, required, ms }: { host: string; required: boolean; ms: number },
@@ -32,7 +32,7 @@ async function readHello(reader: ByteReader, ms: number): Promise<Hello> {
   });
   try {
     for (let pieces = 1; ; pieces += 1) {
-      const found = hello.read(reader.held);
+      const found = hello.read(reader.buffered);
       if (found !== 'more') return found;
       if (pieces > HELLO_PIECES) return { bad: 'a ClientHello in too many pieces' };
       if (!(await Promise.race([reader.more(), late]))) return 'more';
@@ -42,5 +42,5 @@ async function readHello(reader: ByteReader, ms: number): Promise<Hello> {
   }
 }
 
-/** A fatal TLS alert, `unrecognized_name`: the client fails at once and says why. */
+/** Fatal TLS alert `unrecognized_name`: the client fails at once with a clear error. */
 export const UNRECOGNIZED_NAME = Buffer.from([21, 3, 3, 0, 2, 2, 112]);

@@ -1,10 +1,10 @@
-/** What this host trusts: the roots that upstream certificates are verified against. */
+/** Loads the root certificates of this host, to verify upstream certificates. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 
 const BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
 
-/** Read at the first use, then kept: hundreds of certificates are not parsed for each connection. */
+/** Reads the roots once, at the first use: parsing hundreds of certificates is slow. */
 export function hostTrust(env: NodeJS.ProcessEnv): () => SecureContext {
   let context: SecureContext | undefined;
   return () => {
@@ -13,7 +13,7 @@ export function hostTrust(env: NodeJS.ProcessEnv): () => SecureContext {
   };
 }
 
-/** The system's own bundle, and what the usual variables add to it. */
+/** The system bundle and those that the usual variables add. */
 function bundles(env: NodeJS.ProcessEnv): string[] {
   const files = [...BUNDLES, env['SSL_CERT_FILE'], env['NODE_EXTRA_CA_CERTS']];
   return files.flatMap((file) => {

@@ -1,4 +1,4 @@
-/** The parts of the certificate library that are used, after what it needs to be there first. Large: imported when it is needed. */
+/** Re-exports the certificate library after the polyfill that it needs; large, so import it lazily. */
 import 'reflect-metadata';
 
 export {

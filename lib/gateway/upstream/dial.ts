@@ -1,4 +1,4 @@
-/** Connections to checked addresses, directly or through the host's own HTTP proxy. Tests put others in their place. */
+/** Dials checked addresses, directly or through the host's own HTTP proxy. */
 import { connect, isIP, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { secureUpstream } from '../tls/tls.ts';
@@ -6,33 +6,33 @@ import { hostTrust } from '../tls/trust.ts';
 import { dialThrough } from './proxy-dial.ts';
 import { type HostProxy, type ProxyQuestion, type ProxySettings, proxyFor } from './proxy-settings.ts';
 
-/** `host` is canonical: for a proxy of the host, which resolves by itself. */
+/** `host`: canonical, for a proxy of the host, which resolves names itself. */
 export interface DialTarget extends ProxyQuestion {
-  /** Checked, in order of preference; empty when `resolves` said that the dialer does it */
+  /** Checked, in order of preference; empty if `resolves` returned true */
   addresses: string[];
 }
 
 export interface Connection {
   socket: Socket;
-  /** The address of `addresses` that answered; undefined: a proxy's choice */
+  /** The connected one of `addresses`; undefined: chosen by a proxy */
   address: string | undefined;
-  /** Set when it leads to a proxy that wants plain requests in the absolute form */
+  /** Set if it leads to a proxy that expects plain requests in absolute form */
   proxy: HostProxy | undefined;
 }
 
 export interface Dialer {
   /**
-   * The target is reached through a proxy that resolves names by itself: then its address cannot be checked here, and the
-   * rule on its name alone decides.
+   * Whether a proxy resolves the name of the target: then its address cannot be checked here, and the rule for its name
+   * alone decides.
    */
   resolves(target: ProxyQuestion): boolean;
-  /** MUST connect to one of `addresses` and to nothing else. Throws when none answers. */
+  /** MUST connect to one of `addresses` and to nothing else. @throws if none answers */
   dial(target: DialTarget, signal: AbortSignal): Promise<Connection>;
 }
 
 const DIAL_MS = 10_000;
 
-/** `trust`: what the certificate of a proxy inside TLS is verified against. */
+/** `trust`: roots for verifying a proxy inside TLS. */
 export function createDialer(settings: ProxySettings = {}, trust = hostTrust(process.env)): Dialer {
   return {
     resolves: (target) => proxyFor(settings, target) !== undefined,
@@ -56,7 +56,7 @@ async function dialProxy(
   return secureUpstream(socket, { host: named, trust: trust(), verify: true, ms: DIAL_MS });
 }
 
-/** One after the other, the time shared among them. */
+/** Tries the addresses in sequence, sharing the timeout. */
 async function dialAddresses({ addresses, port }: DialTarget, signal: AbortSignal): Promise<Connection> {
   let last: unknown = new Error('no address');
   for (const address of addresses) {

@@ -1,11 +1,11 @@
-/** A door looks up a few names at a time: the system's threads are shared by all, and a slow name server holds one for long. */
+/** Limits concurrent lookups per listener: a slow name server blocks threads that all sandboxes share. */
 import PQueue from 'p-queue';
 import { within } from '../../system/deadline.ts';
 import type { Resolver } from './resolver.ts';
 
 const RESOLVE_MS = 10_000;
 
-export function withFewLookups(resolver: Resolver, most: number): Resolver {
+export function limitLookups(resolver: Resolver, most: number): Resolver {
   const queue = new PQueue({ concurrency: most });
   return {
     ownAddresses: () => resolver.ownAddresses(),
@@ -20,7 +20,7 @@ export function withFewLookups(resolver: Resolver, most: number): Resolver {
   };
 }
 
-/** A lookup of the system cannot be cancelled: it is left alone and keeps its place, its late answer is not looked at. */
+/** A system lookup cannot be cancelled: it keeps its slot, and its late result is ignored. */
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const fail = () => reject(new Error('the name was not resolved in time'));

@@ -1,4 +1,4 @@
-/** CONNECT through the host's own proxy. */
+/** Opens a CONNECT tunnel through the host's own proxy. */
 import type { Socket } from 'node:net';
 import { authorityOf } from '../address/canonical-host.ts';
 import { readBytes } from '../http/byte-reader.ts';
@@ -7,14 +7,14 @@ import type { HostProxy } from './proxy-settings.ts';
 
 const ANSWER_MS = 15_000;
 
-/** The socket, once the proxy has said 200. */
+/** Returns the socket after the 2xx response of the proxy. */
 export async function dialThrough(
   socket: Socket,
   proxy: HostProxy,
   target: { host: string; port: number; addresses: string[] },
   signal: AbortSignal,
 ): Promise<Socket> {
-  // A literal that was checked stays the literal that is dialled.
+  // A checked literal is dialled as that literal.
   const authority = authorityOf({ host: target.addresses[0] ?? target.host, port: target.port });
   const end = () => socket.destroy();
   const timer = setTimeout(end, ANSWER_MS);
@@ -29,7 +29,7 @@ export async function dialThrough(
       ]),
     );
     const line = await readAnswer(socket);
-    if (!/^HTTP\/1\.[01] 2\d\d( |$)/.test(line)) throw new Error(`the host's proxy says: ${line.slice(0, 80)}`);
+    if (!/^HTTP\/1\.[01] 2\d\d( |$)/.test(line)) throw new Error(`the host's proxy responded: ${line.slice(0, 80)}`);
     return socket;
   } catch (error) {
     socket.destroy();
@@ -43,9 +43,9 @@ export async function dialThrough(
 async function readAnswer(socket: Socket): Promise<string> {
   const reader = readBytes(socket);
   for (;;) {
-    const split = splitHead(reader.held);
+    const split = splitHead(reader.buffered);
     if (split !== 'more') {
-      if ('bad' in split) throw new Error(`the host's proxy answers with ${split.bad}`);
+      if ('bad' in split) throw new Error(`invalid response from the host's proxy: ${split.bad}`);
       // Bytes of the target itself (a server that speaks first) go back to the front of the stream.
       const rest = reader.release().subarray(split.bytes);
       if (rest.length > 0) socket.unshift(rest);

@@ -1,9 +1,9 @@
-/** The host's own HTTP proxy, from the usual variables. Pure. */
+/** Reads the host's own HTTP proxy from the usual variables. Pure. */
 
 export interface HostProxy {
   host: string;
   port: number;
-  /** It is spoken to inside TLS */
+  /** Connect to the proxy with TLS */
   secure?: boolean;
   /** Value of Proxy-Authorization */
   authorization: string | undefined;
@@ -14,11 +14,11 @@ export interface ProxySettings {
   https?: HostProxy | undefined;
   /** For plain HTTP */
   http?: HostProxy | undefined;
-  /** `*`, names with all below them, addresses; each with an optional port */
+  /** `*`, names with their subdomains, addresses; each with an optional port */
   none?: string[];
 }
 
-/** Variables in lower case win. What is no `http://` or `https://` address is ignored: then the gateway dials directly. */
+/** Lower-case variables win. Any other scheme than `http://` or `https://` is ignored: the gateway then dials directly. */
 export function proxySettings(env: NodeJS.ProcessEnv): ProxySettings {
   const of = (name: string) => env[name] || env[name.toUpperCase()] || undefined;
   const all = of('all_proxy');
@@ -50,11 +50,11 @@ function parseProxy(text: string | undefined): HostProxy | undefined {
 export interface ProxyQuestion {
   host: string;
   port: number;
-  /** `http`: one plain request, which a proxy wants to see as such */
+  /** `http`: one plain request, forwarded in absolute form */
   purpose: 'tunnel' | 'http';
 }
 
-/** Undefined: dial directly. */
+/** The proxy for a destination; undefined: dial directly. */
 export function proxyFor(settings: ProxySettings, { host, port, purpose }: ProxyQuestion): HostProxy | undefined {
   const proxy = purpose === 'http' ? settings.http : settings.https;
   if (proxy === undefined || isLocal(host)) return undefined;

@@ -1,19 +1,19 @@
-/** Names to addresses, and the addresses of this host. Tests put others in their place. */
+/** Resolves names and lists the addresses of this host. */
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { canonicalAddress } from '../address/canonical-host.ts';
 
 export interface Resolver {
-  /** All canonical addresses of a canonical name that is no address. MUST ask once, and settle when the asking is over; throws when there are none. */
+  /** All canonical addresses of a canonical name. MUST query once and settle when the query ends. @throws if there are none */
   resolve(host: string, signal: AbortSignal): Promise<string[]>;
   /** Canonical addresses of this host */
   ownAddresses(): string[];
 }
 
-/** A new address of this host is known after so long */
+/** Lifetime of the cached host addresses */
 const OWN_MS = 1_000;
 
-/** As the host resolves: its hosts file, its name servers. */
+/** Resolves as the host does: hosts file, name servers. */
 export function systemResolver(): Resolver {
   return {
     async resolve(host, signal) {
@@ -31,7 +31,7 @@ function hostAddresses(): string[] {
     .map(({ address }) => canonicalAddress(address.split('%')[0] ?? address));
 }
 
-/** Asking the system takes as long as all the rest of a request. */
+/** Caches for `ms`: the system call takes as long as the rest of a request. */
 function kept<T>(read: () => T, ms: number): () => T {
   let found: { value: T; until: number } | undefined;
   return () => {

@@ -12,7 +12,7 @@ const BROKEN: PolicyInput = { allow: [rule('api.ok.test:80'), rule('*')], deny: 
 const ASK = GET('http://api.ok.test/', 'Connection: close\r\n');
 
 describe('the gateway of a process', () => {
-  test('has a door for each sandbox, told apart by their sockets', async () => {
+  test('has a listener for each sandbox, told apart by their sockets', async () => {
     await using rig = await startGateway();
     await rig.open('one', ALLOW);
     await rig.open('two', { allow: [], deny: [] });
@@ -39,16 +39,16 @@ describe('the gateway of a process', () => {
   test('a malformed change leaves the last policy in force', async () => {
     await using rig = await startGateway();
     await rig.open('one', ALLOW);
-    expect(() => rig.gateway.update('one', BROKEN)).toThrow('not a network pattern');
+    expect(() => rig.gateway.update('one', BROKEN)).toThrow('invalid network pattern');
     expect(await rig.ask('one')).toContain('200 OK');
-    await expect(rig.open('one', BROKEN)).rejects.toThrow('not a network pattern');
+    await expect(rig.open('one', BROKEN)).rejects.toThrow('invalid network pattern');
     expect(await rig.ask('one')).toContain('200 OK');
     expect(rig.gateway.hashOf('one')).toBe(policyHash(ALLOW));
     rig.gateway.update('one', { allow: [], deny: [] });
     expect(await rig.ask('one')).toContain('403 Forbidden');
   });
 
-  test('a door opens again where another process left its socket', async () => {
+  test('a listener opens again where another process left its socket', async () => {
     await using rig = await startGateway();
     await rig.open('one', ALLOW);
     await rig.open('one', ALLOW);

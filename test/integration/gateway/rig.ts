@@ -1,4 +1,4 @@
-/** A real door on a real socket, with a fake resolver and a fake upstream that keep books. */
+/** A real listener on a real socket, with a fake resolver and a fake upstream that keep books. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import type { Limits } from '../../../lib/gateway/limits/limits.ts';
 import { compilePolicy } from '../../../lib/gateway/policy/policy.ts';
 import type { AuditRecord, PolicyInput, PolicyRule } from '../../../lib/gateway/policy/types.ts';
 import { type EgressListener, openEgress } from '../../../lib/gateway/proxy/listener.ts';
-import type { Controls } from '../../../lib/gateway/request/enforcement.ts';
+import type { Enforcement } from '../../../lib/gateway/request/enforcement.ts';
 import { type Authority, NO_AUTHORITY } from '../../../lib/gateway/tls/authority.ts';
 import type { Dialer } from '../../../lib/gateway/upstream/dial.ts';
 import type { Resolver } from '../../../lib/gateway/upstream/resolver.ts';
@@ -43,7 +43,7 @@ export interface RigOptions {
   /** Serves each connection; default: says `hello` and echoes */
   upstream?: (socket: Socket) => void;
   limits?: Partial<Limits>;
-  controls?: Partial<Controls>;
+  enforcement?: Partial<Enforcement>;
   audit?: Audit;
   authority?: Authority;
   trust?: SecureContext;
@@ -54,7 +54,7 @@ export interface RigOptions {
 }
 
 export interface Rig extends AsyncDisposable {
-  door: EgressListener;
+  listener: EgressListener;
   socketPath: string;
   /** Names that were looked up */
   lookups: string[];
@@ -76,7 +76,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const clients = new Set<Client>();
   const auditPath = join(dir, 'audit.jsonl');
   const socketPath = join(dir, 'proxy');
-  const door = await openEgress({
+  const listener = await openEgress({
     socketPath,
     sandbox: 'box',
     policy: compilePolicy(options.policy ?? POLICY),
@@ -87,7 +87,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     trust: () => options.trust ?? createSecureContext(),
     ...(options.inspector === undefined ? {} : { inspector: options.inspector }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
-    ...(options.controls === undefined ? {} : { controls: options.controls }),
+    ...(options.enforcement === undefined ? {} : { enforcement: options.enforcement }),
   });
   const client = async () => {
     const one = await openClient(socketPath);
@@ -95,7 +95,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     return one;
   };
   return {
-    door,
+    listener,
     socketPath,
     lookups,
     dials,
@@ -113,7 +113,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     },
     async [Symbol.asyncDispose]() {
       for (const one of clients) one.socket.destroy();
-      await door.close();
+      await listener.close();
       await upstream.close();
       rmSync(dir, { recursive: true, force: true });
     },

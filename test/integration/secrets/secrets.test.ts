@@ -78,7 +78,7 @@ describe('a value', () => {
     const file = join(root, 'secrets/values.json');
     chmodSync(file, 0o644);
     const fresh = openSecrets(homeOf({ SBX_HOME: root }));
-    expect(await failure(fresh.read('k', ASKER))).toMatchObject({ code: 'secret', why: /others than you/ });
+    expect(await failure(fresh.read('k', ASKER))).toMatchObject({ code: 'secret', why: /other users/ });
     chmodSync(file, 0o600);
     writeFileSync(file, `{"values": {"k": "${MARK}`);
     const error = await failure(openSecrets(homeOf({ SBX_HOME: root })).read('k', ASKER));
@@ -116,9 +116,9 @@ describe('a command', () => {
     [
       'fails',
       [process.execPath, '-e', `console.log('${MARK}');console.error('${MARK}');process.exit(3)`],
-      /ended with 3/,
+      /exited with code 3/,
     ],
-    ['does not exist', ['/no/such/program', MARK], /no such program/],
+    ['does not exist', ['/no/such/program', MARK], /program not found/],
     ['prints two lines', ['printf', `${MARK}\\nx`], /line end/],
     ['prints too much', [process.execPath, '-e', "process.stdout.write('x'.repeat(100000))"], /64 KiB/],
   ])('that %s says so without what it printed', async (_name, argv, why) => {

@@ -1,4 +1,4 @@
-/** The credentials of the sandboxes: secrets of the host on one side, what stands inside for them on the other. */
+/** Connects the secrets of the host with the placeholders in the sandboxes. */
 
 import { SbxError } from '../../../errors.ts';
 import { type Binding, bindingOf } from '../../../gateway/credentials/bindings.ts';
@@ -13,13 +13,13 @@ import { dropPlaceholders, makePlaceholderFor, readPlaceholders } from './placeh
 import { createTokenKeeper } from './token-store.ts';
 
 export interface Credentials {
-  /** What the guest's environment gets: a stand-in for each secret that is set */
+  /** Environment for the guest: a placeholder for each secret that is set */
   environment(id: string, spec: SandboxSpec): Promise<Record<string, string>>;
-  /** Which secret goes where, from the next request on */
+  /** Binds secrets to hosts, from the next request on */
   bind(id: string, spec: SandboxSpec): void;
-  /** For the sandbox's door */
+  /** Request inspector for the egress proxy of the sandbox */
   inspector(id: string): Inspector;
-  /** A fresh machine gets fresh stand-ins, and no logins of the one before. */
+  /** Drops placeholders and issued tokens, for a new VM. */
   renew(id: string): Promise<void>;
   forget(id: string): Promise<void>;
 }
@@ -28,11 +28,11 @@ export interface CredentialsDeps {
   home: Home;
   secrets: Secrets;
   askerOf: (id: string) => Asker;
-  /** Of all sandboxes that exist: their stand-ins are known from the start */
+  /** All existing sandboxes, whose placeholders are loaded at the start */
   ids: string[];
 }
 
-/** Of a secret that is set and cannot be read now: the length and alphabet of most keys */
+/** Shape of a secret that cannot be read now: length and alphabet of most keys */
 const UNREAD = `aA0${'x'.repeat(37)}`;
 
 export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDeps): Credentials {
@@ -52,7 +52,7 @@ export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDe
       const env: Record<string, string> = {};
       for (const { env: name, secret } of spec.credentials) {
         if (env[name] !== undefined || secrets.find(secret, asker) === undefined) continue;
-        // Only a new one needs the shape: a command may take its time.
+        // Read only for a new placeholder, since a command may be slow.
         const read = async () => (await secrets.read(secret, asker).catch(() => UNREAD)) ?? UNREAD;
         const text =
           readPlaceholders(home, id)[name] ?? makePlaceholderFor(home, id, { env: name, secret: await read() });
@@ -71,7 +71,7 @@ export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDe
         sandbox: id,
         book,
         bindings: () => bindings.get(id) ?? [],
-        secretOf: (name) => secrets.read(name, askerOf(id)).catch(sayWhy),
+        secretOf: (name) => secrets.read(name, askerOf(id)).catch(throwForGuest),
         ready: () => tokens.load(id),
         onToken: () => tokens.save(id),
       }),
@@ -83,8 +83,8 @@ export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDe
   };
 }
 
-/** What is told inside: never a cause, which could hold more. */
-function sayWhy(error: unknown): never {
+/** Message for the guest: without the cause, which could contain a secret. */
+function throwForGuest(error: unknown): never {
   if (!(error instanceof SbxError)) throw new Error('an unexpected failure');
   throw new Error(error.why === undefined ? error.message : `${error.message}: ${error.why}`);
 }

@@ -1,11 +1,11 @@
-/** What stands inside a sandbox for the secrets of the host: made once, kept in the instance's folder, new on a reset. */
+/** Keeps the placeholders of a sandbox in its instance folder, until a reset. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { makePlaceholder } from '../../../gateway/credentials/placeholder.ts';
 import { type Home, instancePaths } from '../../../paths.ts';
 
-/** Variable → stand-in. A damaged file has none: then they are made anew. */
+/** Variable → placeholder. Empty for a damaged file: new placeholders are made. */
 export function readPlaceholders(home: Home, id: string): Record<string, string> {
   try {
     const value = JSON.parse(readFileSync(instancePaths(home, id).placeholders, 'utf8')) as {
@@ -18,7 +18,7 @@ export function readPlaceholders(home: Home, id: string): Record<string, string>
   }
 }
 
-/** A new one for a variable; `secret` gives it its shape. */
+/** Makes a placeholder for a variable, in the shape of `secret`. */
 export function makePlaceholderFor(home: Home, id: string, { env, secret }: { env: string; secret: string }): string {
   const made = makePlaceholder(secret, randomBytes);
   const text = JSON.stringify({ version: 1, placeholders: { ...readPlaceholders(home, id), [env]: made } });

@@ -1,9 +1,9 @@
-/** Tokens that logins inside brought about: with the secrets of the host, so that they outlive the daemon and never lie in the sandbox. */
+/** Stores tokens issued to logins in the sandbox with the secrets of the host, so that they survive the daemon. */
 import type { Placeholder, PlaceholderBook } from '../../../gateway/credentials/placeholder-book.ts';
 import type { Vault } from '../../../secrets/secrets.ts';
 
 export interface TokenKeeper {
-  /** Into the book, once */
+  /** Loads the tokens into the book, once */
   load(id: string): Promise<void>;
   save(id: string): void;
   drop(id: string): Promise<void>;
@@ -27,7 +27,7 @@ export function createTokenKeeper(book: PlaceholderBook, vault: Vault): TokenKee
     save(id) {
       const kept = book.of(id).filter(({ token }) => token !== undefined);
       const text = JSON.stringify(kept);
-      // Without a place to keep them they hold until the daemon ends: then the login is asked for again.
+      // If no store is available they are lost with the daemon, and the user logs in again.
       saving = saving.then(() => vault.set(keyOf(id), text)).catch(() => {});
     },
     async drop(id) {
@@ -38,7 +38,7 @@ export function createTokenKeeper(book: PlaceholderBook, vault: Vault): TokenKee
   };
 }
 
-/** What cannot be read is a login that is asked for again. */
+/** Empty if unreadable: the user then logs in again. */
 function parse(text: string | undefined): Kept[] {
   try {
     return text === undefined ? [] : (JSON.parse(text) as Kept[]);

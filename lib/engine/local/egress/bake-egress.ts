@@ -1,19 +1,19 @@
-/** The door of a bake: open to the hosts of the presets only. */
+/** Opens the egress proxy of a bake, for the hosts of the presets only. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Gateway } from '../../../gateway/gateway.ts';
 import { ensurePrivateDir } from '../../../paths.ts';
 
 export interface BakeEgress {
-  /** Folder of the bake: its audit log stands there */
+  /** Folder of the bake, which holds its audit log */
   dir: string;
   socketPath: string;
-  /** Of what is baked: stands in the log as the rule */
+  /** Name of the bake: the rule in the audit log */
   name: string;
   hosts: { host: string; port: number }[];
 }
 
-/** Returns what closes it. */
+/** @returns a function that closes it */
 export async function openBakeEgress(
   gateway: Gateway,
   { dir, socketPath, name, hosts }: BakeEgress,

@@ -1,4 +1,4 @@
-/** The doors of the sandboxes: each serves the policy of its spec and what was granted beyond it, for as long as that holds. */
+/** Runs the egress proxies of the sandboxes, each with the policy of its spec and its current grants. */
 import { mkdirSync } from 'node:fs';
 import { SbxError } from '../../../errors.ts';
 import { parseAuthority } from '../../../gateway/address/canonical-host.ts';
@@ -10,16 +10,16 @@ import { addGrants, type Grant, livePolicy, readGrants } from '../../../state/gr
 import type { Credentials } from '../credentials/credentials.ts';
 
 export interface Egress extends Disposable {
-  /** Opens the door, or puts the policy of an open one into force */
+  /** Opens the egress proxy, or applies the policy to an open one */
   open(id: string, spec: SandboxSpec): Promise<void>;
   close(id: string): Promise<void>;
-  /** Of the policy that the door should serve now */
+  /** Hash of the policy that should be served now */
   hashFor(id: string, spec: SandboxSpec): string;
-  /** Kept on disk, and in force at once where the door is open. @throws SbxError `refused-policy`: a deny rule covers it. */
+  /** Saves the grants and applies them at once if the proxy is open. @throws SbxError `refused-policy`: a deny rule covers one. */
   grant(id: string, spec: SandboxSpec, grants: Grant[]): Grant[];
 }
 
-/** A host that sleeps stops its timers, not its clock: it is looked again at least this often */
+/** Maximum timer delay: a suspended host stops timers, but not the clock */
 const WAIT_MAX_MS = 10_000;
 
 export interface EgressDeps {
@@ -70,7 +70,7 @@ export function createEgress({ home, gateway, credentials }: EgressDeps): Egress
     hashFor: (id, spec) => policyHash(policyFor(id, spec)),
     grant(id, spec, added) {
       const policy = compilePolicy(livePolicy(spec, [...readGrants(home, id), ...added]));
-      for (const grant of added) refuseDenied(policy, grant);
+      for (const grant of added) assertNotDenied(policy, grant);
       const grants = addGrants(home, id, added);
       refresh(id);
       return grants;
@@ -86,14 +86,14 @@ function untilNextEnd(grants: Grant[]): number | undefined {
   return ends.length === 0 ? undefined : Math.min(Math.max(0, Math.min(...ends) - Date.now()), WAIT_MAX_MS);
 }
 
-/** Deny rules always win: a grant that one of them covers would be a promise that is not kept. */
-function refuseDenied(policy: Policy, { pattern, text }: Grant): void {
+/** Deny rules always win, so a grant that one of them covers would have no effect. */
+function assertNotDenied(policy: Policy, { pattern, text }: Grant): void {
   const endpoint = parseAuthority(pattern, 443);
   const verdict = endpoint === undefined ? undefined : decide(policy, endpoint);
   if (verdict?.reason !== 'deny-rule') return;
   const { file, line } = verdict.rule ?? {};
   throw new SbxError('refused-policy', `${text} stays ${verdict.detail}`, {
-    why: 'a deny rule always wins over what is allowed',
+    why: 'a deny rule always wins over allow entries',
     hint: 'remove it from [network] deny and run `sbx apply`',
     ...(file === undefined ? {} : { place: { file, line: line ?? 1, column: 1 } }),
   });

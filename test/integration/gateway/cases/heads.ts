@@ -4,7 +4,7 @@ import { CONNECT, GET } from '../rig.ts';
 import { type HostileCase, malformed } from './hostile-case.ts';
 
 const PLAIN = 'http://api.ok.test/';
-const post = (fields: string, body = '') => `POST ${PLAIN} HTTP/1.1\r\nHost: api.ok.test\r\n${fields}\r\n${body}`;
+const post = (headers: string, body = '') => `POST ${PLAIN} HTTP/1.1\r\nHost: api.ok.test\r\n${headers}\r\n${body}`;
 
 export const HEADS: HostileCase[] = [
   ...malformed(30, {

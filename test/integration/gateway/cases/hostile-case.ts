@@ -1,6 +1,6 @@
 /** What a case of a hostile guest is, the kinds of them, and how one is run. */
 import { expect } from 'vitest';
-import type { Controls } from '../../../../lib/gateway/request/enforcement.ts';
+import type { Enforcement } from '../../../../lib/gateway/request/enforcement.ts';
 import { UNRECOGNIZED_NAME } from '../../../../lib/gateway/tls/server-name.ts';
 import { helloBytes } from '../../../unit/gateway/tls/hello-bytes.ts';
 import { CONNECT, type RigOptions, startRig } from '../rig.ts';
@@ -8,7 +8,7 @@ import { CONNECT, type RigOptions, startRig } from '../rig.ts';
 export interface HostileCase {
   /** Row of the table of cases, and what it sends */
   name: string;
-  control: keyof Controls;
+  control: keyof Enforcement;
   send: string | Buffer;
   rig?: RigOptions;
   /** `closed`: nothing but the end, or a TLS alert after 200 */
@@ -66,8 +66,8 @@ export function untrue(number: number, sends: Record<string, string | Buffer>): 
 }
 
 /** Runs the case and asserts it in four places: the client, the record, the upstream, the resolver. */
-export async function runHostile(one: HostileCase, controls: Partial<Controls> = {}): Promise<void> {
-  await using rig = await startRig({ ...one.rig, limits: LIMITS, controls });
+export async function runHostile(one: HostileCase, enforcement: Partial<Enforcement> = {}): Promise<void> {
+  await using rig = await startRig({ ...one.rig, limits: LIMITS, enforcement });
   const text = await rig.ask(one.send);
   if (one.client === 'closed') expect(['', TLS_ALERT]).toContain(text.replace(/^HTTP\/1\.1 200 [^\r]*\r\n\r\n/, ''));
   else expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${one.client} `));

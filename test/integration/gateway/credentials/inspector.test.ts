@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { ALL_INJECTION_CONTROLS, type InjectionControls } from '../../../../lib/gateway/request/enforcement.ts';
+import {
+  type CredentialEnforcement,
+  FULL_CREDENTIAL_ENFORCEMENT,
+} from '../../../../lib/gateway/request/enforcement.ts';
 import { CASES } from './cases.ts';
 import { afterBody, answering, HOST, OAUTH, OTHER, SECRET, startCredentials } from './rig.ts';
 
-describe('a request with or without a stand-in', () => {
+describe('a request with or without a placeholder', () => {
   test.each(CASES.map((one) => [one.name, one] as const))('%s', async (_name, { rig, run }) => {
     await using one = await startCredentials(rig);
     await run(one);
@@ -11,8 +14,8 @@ describe('a request with or without a stand-in', () => {
 });
 
 describe('each control is what its cases rest on: switched off, they fail', () => {
-  const controls = Object.keys(ALL_INJECTION_CONTROLS) as (keyof InjectionControls)[];
-  for (const control of controls) {
+  const enforcement = Object.keys(FULL_CREDENTIAL_ENFORCEMENT) as (keyof CredentialEnforcement)[];
+  for (const control of enforcement) {
     const cases = CASES.filter((one) => one.control === control);
     test(`${control}: ${cases.length} cases`, async () => {
       expect(cases.length).toBeGreaterThan(0);
@@ -34,8 +37,8 @@ describe('33 what Connection nominates', () => {
     expect(one.intercept.received()).not.toMatch(/X-Mine|foreign/);
   });
 
-  test('switched off, it would go on', async () => {
-    await using one = await startCredentials({ controls: { hopByHop: false } });
+  test('switched off, it would continue', async () => {
+    await using one = await startCredentials({ enforcement: { hopByHop: false } });
     await one.ask(ask);
     expect(one.intercept.received()).toContain('X-Mine: 1');
   });
@@ -53,14 +56,14 @@ describe('46 a bad certificate of the upstream', () => {
   });
 
   test('switched off, the secret would go', async () => {
-    await using one = await startCredentials({ untrusted: true, controls: { upstreamCertificate: false } });
+    await using one = await startCredentials({ untrusted: true, enforcement: { upstreamCertificate: false } });
     await one.ask(`GET /v1\nx-api-key: ${one.mine.key}`);
     expect(one.intercept.received()).toContain(SECRET);
   });
 });
 
 describe('which secret speaks', () => {
-  test('the one whose stand-in the request carries, in whatever login header', async () => {
+  test('the one whose placeholder the request carries, in whatever login header', async () => {
     await using one = await startCredentials();
     one.secrets.set('oauth', OAUTH);
     await one.ask(`GET /v1/1\nx-api-key: ${one.mine.oauth}`);
@@ -136,7 +139,7 @@ describe('which secret speaks', () => {
 });
 
 describe('a body', () => {
-  test('that is too large to be held goes on until a stand-in comes, also split, and in chunks', async () => {
+  test('that is too large to be held continues until a placeholder comes, also split, and in chunks', async () => {
     for (const chunked of [false, true]) {
       await using one = await startCredentials({ serve: afterBody('never') });
       const client = await one.intercept.inside(OTHER);
@@ -149,8 +152,8 @@ describe('a body', () => {
       client.send(`POST / HTTP/1.1\r\nHost: ${OTHER}\r\n${length}\r\n\r\n`);
       client.send(framed(filler + first));
       client.send(framed(second));
-      expect(await client.end()).toMatch(/^HTTP\/1\.1 403 .*it was on its way to in\.wild\.test/s);
-      expect(one.denied()).toEqual(['refused: the stand-in of API_KEY to another host']);
+      expect(await client.end()).toMatch(/^HTTP\/1\.1 403 .*the request was for in\.wild\.test/s);
+      expect(one.denied()).toEqual(['refused: placeholder of API_KEY sent to another host']);
       expect(one.intercept.received()).not.toContain(second);
     }
   });
@@ -169,7 +172,7 @@ describe('a body', () => {
     expect(got === arrives).toBe(true);
   });
 
-  test('whose client waits for the word to go on gets it, and the upstream is not asked for it', async () => {
+  test('whose client waits for the word to continue gets it, and the upstream is not asked for it', async () => {
     await using one = await startCredentials();
     const client = await one.intercept.inside();
     client.send(`POST /v1 HTTP/1.1\r\nHost: ${HOST}\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n`);
@@ -181,7 +184,7 @@ describe('a body', () => {
 });
 
 describe('an answer', () => {
-  test('shows the stand-in where the secret stood', async () => {
+  test('shows the placeholder where the secret stood', async () => {
     await using one = await startCredentials({ serve: answering(`{"key":"${SECRET}"}`) });
     expect(await one.ask('GET /v1')).toContain(`{"key":"${one.mine.key}"}`);
   });

@@ -20,7 +20,7 @@ async function tokensOf(rig: CredentialsRig): Promise<{ access: string; refresh:
 }
 
 describe('tokens of a login', () => {
-  test('come in as stand-ins; the rest of the answer is as it was', async () => {
+  test('come in as placeholders; the rest of the answer is as it was', async () => {
     await using one = await login(
       inPieces(
         JSON_TYPE,
@@ -51,7 +51,7 @@ describe('tokens of a login', () => {
     expect(JSON.stringify(one.intercept.rig.records())).not.toContain('REAL');
   });
 
-  test('the same token is the same stand-in, and an answer that repeats it shows that', async () => {
+  test('the same token is the same placeholder, and an answer that repeats it shows that', async () => {
     await using one = await login();
     const first = await tokensOf(one);
     expect(await tokensOf(one)).toEqual(first);
@@ -69,7 +69,7 @@ describe('tokens of a login', () => {
     await using one = await login();
     const { access } = await tokensOf(one);
     expect(await one.ask(...ask(access))).toMatch(/^HTTP\/1\.1 403 /);
-    expect(one.denied()).toEqual([expect.stringMatching(/^refused: the stand-in of access_token /)]);
+    expect(one.denied()).toEqual([expect.stringMatching(/^refused: placeholder of access_token /)]);
   });
 
   test('hosts that share a secret share its logins', async () => {
@@ -128,7 +128,7 @@ describe('a WebSocket', () => {
     expect(text).not.toContain('REAL');
   });
 
-  test('with another sandbox’s stand-in is none', async () => {
+  test('with another sandbox’s placeholder is none', async () => {
     await using one = await startCredentials({ serve: talks });
     const client = await one.intercept.inside();
     client.send(`GET /v1/ws HTTP/1.1\r\nHost: ${HOST}\r\nx-api-key: ${one.theirs}\r\n${ASK}\r\n`);

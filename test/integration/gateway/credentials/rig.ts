@@ -1,11 +1,11 @@
-/** A door with credentials on the intercepting rig: secrets, stand-ins of two sandboxes, and what went where. */
+/** A listener with credentials on the intercepting rig: secrets, placeholders of two sandboxes, and what went where. */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Binding, bindingOf } from '../../../../lib/gateway/credentials/bindings.ts';
 import { credentialInspector } from '../../../../lib/gateway/credentials/inspector.ts';
 import { makePlaceholder } from '../../../../lib/gateway/credentials/placeholder.ts';
 import { createPlaceholderBook, type PlaceholderBook } from '../../../../lib/gateway/credentials/placeholder-book.ts';
-import type { InjectionControls } from '../../../../lib/gateway/request/enforcement.ts';
+import type { CredentialEnforcement } from '../../../../lib/gateway/request/enforcement.ts';
 import { type InterceptOptions, type InterceptRig, startIntercept } from '../proxy/intercept-rig.ts';
 import { rule } from '../rig.ts';
 
@@ -40,7 +40,7 @@ const POLICY = {
 };
 
 export interface CredentialsOptions extends InterceptOptions {
-  injection?: Partial<InjectionControls>;
+  injection?: Partial<CredentialEnforcement>;
   bindings?: Binding[];
   secretOf?: (name: string) => Promise<string | undefined>;
 }
@@ -85,7 +85,7 @@ export async function startCredentials(options: CredentialsOptions = {}): Promis
     book,
     bindings: () => bindings,
     secretOf: options.secretOf ?? (async (name) => secrets.get(name)),
-    ...(options.injection === undefined ? {} : { controls: options.injection }),
+    ...(options.injection === undefined ? {} : { enforcement: options.injection }),
   });
   const intercept = await startIntercept({ policy: POLICY, ...options, inspector });
   return {
@@ -98,8 +98,8 @@ export async function startCredentials(options: CredentialsOptions = {}): Promis
     async ask(head, body = '', host = HOST) {
       const client = await intercept.inside(host);
       const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
-      const [line = '', ...fields] = head.split('\n');
-      const lines = fields.map((field) => `${field}\r\n`).join('');
+      const [line = '', ...headers] = head.split('\n');
+      const lines = headers.map((field) => `${field}\r\n`).join('');
       client.send(`${line} HTTP/1.1\r\nHost: ${host}\r\n${lines}${length}Connection: close\r\n\r\n${body}`);
       return unchunked(await client.end());
     },

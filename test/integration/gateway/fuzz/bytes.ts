@@ -1,4 +1,4 @@
-/** What the fuzzers of the door share: messages that are almost right, and how long they are tried. */
+/** What the fuzzers of the listener share: messages that are almost right, and how long they are tried. */
 import fc, { type Arbitrary, type Parameters } from 'fast-check';
 import type { Client } from '../rig.ts';
 

@@ -14,8 +14,8 @@ import {
 describe('an inspector', () => {
   const inspector = (more: Partial<Inspector> = {}): Inspector => ({
     wants: (host) => host === 'in.wild.test',
-    request: async ({ fields }) => ({ fields }),
-    response: ({ fields }) => ({ fields }),
+    request: async ({ headers }) => ({ headers }),
+    response: ({ headers }) => ({ headers }),
     ...more,
   });
   const intercept = (more: Partial<Inspector>, options: InterceptOptions = {}) =>
@@ -26,14 +26,14 @@ describe('an inspector', () => {
     await using one = await intercept({
       request: async (message) => {
         seen.push(message);
-        return { fields: [...message.fields, ['Authorization', 'Bearer real']] };
+        return { headers: [...message.headers, ['Authorization', 'Bearer real']] };
       },
     });
     const client = await one.inside('in.wild.test');
     client.send(request('/x?y', 'Connection: authorization\r\nAuthorization: mine\r\nA: b\r\n', 'in.wild.test'));
     await client.until('GET /x?y HTTP/1.1');
     expect(seen).toEqual([
-      { method: 'GET', host: 'in.wild.test', port: 443, secure: true, target: '/x?y', fields: [['A', 'b']] },
+      { method: 'GET', host: 'in.wild.test', port: 443, secure: true, target: '/x?y', headers: [['A', 'b']] },
     ]);
     expect(one.received()).toContain('A: b\r\nAuthorization: Bearer real\r\nConnection: keep-alive\r\n');
     expect(one.received()).not.toContain('mine');
@@ -41,7 +41,7 @@ describe('an inspector', () => {
 
   test('refuses: nothing is dialled, and its reason is recorded', async () => {
     await using one = await intercept({
-      request: async () => ({ refusal: { status: 403, text: 'no such secret', reason: 'secret-misuse' } }),
+      request: async () => ({ denial: { status: 403, text: 'no such secret', reason: 'secret-misuse' } }),
     });
     const client = await one.inside('in.wild.test');
     client.send(request('/', '', 'in.wild.test'));
@@ -52,7 +52,7 @@ describe('an inspector', () => {
 
   test.each([
     ['that throws', async () => Promise.reject(new Error('sk-secret'))],
-    ['whose field holds a line end', async () => ({ fields: [['A', 'sk-secret\r\nEvil: 1'] as [string, string]] })],
+    ['whose field holds a line end', async () => ({ headers: [['A', 'sk-secret\r\nEvil: 1'] as [string, string]] })],
   ])('%s sends nothing and shows nothing', async (_name, ask) => {
     await using one = await intercept({ request: ask });
     const client = await one.inside('in.wild.test');
@@ -67,7 +67,7 @@ describe('an inspector', () => {
     const upper = () =>
       new Transform({ transform: (chunk: Buffer, _encoding, done) => done(null, chunk.toString().toUpperCase()) });
     await using one = await intercept(
-      { response: ({ fields }) => ({ fields: [...fields, ['X-Seen', '1']], body: upper() }) },
+      { response: ({ headers }) => ({ headers: [...headers, ['X-Seen', '1']], body: upper() }) },
       { serve: answers('HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 11\r\n\r\nhello world') },
     );
     const client = await one.inside('in.wild.test');
@@ -82,7 +82,7 @@ describe('an inspector', () => {
   test('whose change breaks cuts the answer', async () => {
     const broken = () => new Transform({ transform: (_chunk, _encoding, done) => done(new Error('broken')) });
     await using one = await intercept(
-      { response: ({ fields }) => ({ fields, body: broken() }) },
+      { response: ({ headers }) => ({ headers, body: broken() }) },
       { serve: answers('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret') },
     );
     const client = await one.inside('in.wild.test');

@@ -113,11 +113,11 @@ describe('a limit', () => {
     };
     await sleep(50);
     const free = await during(300);
-    rig.door.setPolicy(compilePolicy(LIMITED));
+    rig.listener.setPolicy(compilePolicy(LIMITED));
     // What was on its way already.
     await sleep(300);
     const limited = await during(1_000);
-    rig.door.setPolicy(compilePolicy(POLICY));
+    rig.listener.setPolicy(compilePolicy(POLICY));
     await sleep(600);
     const again = await during(300);
     expect(limited).toBeGreaterThan(RATE / 4);

@@ -70,9 +70,9 @@ describe('a flood of one VM', () => {
     // Generous: client, flood and gateway share one event loop here, which they do not in life.
     expect(loud / quiet).toBeLessThan(20);
     const denials = attacker.records().filter(({ verdict }) => verdict === 'deny');
-    await attacker.door.close();
+    await attacker.listener.close();
     const known = attacker.records().reduce((sum, { verdict, count = 1 }) => sum + (verdict === 'deny' ? count : 0), 0);
-    expect(known).toBe(attacker.door.stats.denied);
+    expect(known).toBe(attacker.listener.stats.denied);
     expect(denials.length).toBeLessThan(1_000);
   });
 });
@@ -82,7 +82,7 @@ describe('a log that the system refuses to grow', () => {
   const limitFiles = (bytes: number | 'unlimited') =>
     execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
 
-  test('shuts the door, keeps what was written readable, and opens again with the space', async () => {
+  test('shuts the listener, keeps what was written readable, and opens again with the space', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sbx-full-'));
     onTestFinished(() => {
       limitFiles('unlimited');
@@ -116,7 +116,7 @@ describe('a log that the system refuses to grow', () => {
       rmSync(dir, { recursive: true, force: true });
     });
     const audit = openAudit(join(dir, 'audit.jsonl'));
-    await using rig = await startRig({ audit, upstream: answering(), controls: { audit: false } });
+    await using rig = await startRig({ audit, upstream: answering(), enforcement: { audit: false } });
     limitFiles(50);
     expect(await rig.ask(GET('http://api.ok.test/', CLOSE))).toContain('200 OK');
     expect(rig.dials).toHaveLength(1);

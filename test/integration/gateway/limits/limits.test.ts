@@ -45,12 +45,12 @@ describe('what one VM may take', () => {
   test('one VM with all its connections in use: it is told so, with one record, and others are served', async () => {
     await using flooded = await startRig({ limits: { connections: 20 } });
     await using other = await startRig({ upstream: answering() });
-    const held: Client[] = [];
+    const buffered: Client[] = [];
     for (let count = 0; count < 20; count += 1) {
       const client = await flooded.client();
       client.send(CONNECT('api.ok.test:22'));
       await client.until('hello ');
-      held.push(client);
+      buffered.push(client);
     }
     const answers = await Promise.all(Array.from({ length: 50 }, () => flooded.ask('')));
     expect(answers.every((text) => text.startsWith('HTTP/1.1 503 '))).toBe(true);
@@ -58,8 +58,8 @@ describe('what one VM may take', () => {
     expect(refusals.length).toBeGreaterThan(0);
     expect(refusals.length).toBeLessThan(10);
     expect(await other.ask(GET('http://api.ok.test/', CLOSE))).toContain('200 OK');
-    for (const client of held) client.socket.destroy();
-    while (flooded.door.stats.connections > 0) await sleep(5);
+    for (const client of buffered) client.socket.destroy();
+    while (flooded.listener.stats.connections > 0) await sleep(5);
     expect(await flooded.ask(GET('http://evil.test/', CLOSE))).toContain('403 Forbidden');
   });
 
@@ -73,7 +73,7 @@ describe('what one VM may take', () => {
     expect(performance.now() - began).toBeGreaterThan(400);
   });
 
-  test('names that nobody answers for take four lookups, not all that the host has; the others wait for theirs', async () => {
+  test('names without an answer take four lookups, not all that the host has; the others wait for theirs', async () => {
     const waiting: (() => void)[] = [];
     const seen = { now: 0, most: 0 };
     const resolver = async () => {
@@ -85,7 +85,7 @@ describe('what one VM may take', () => {
     };
     await using rig = await startRig({ resolver, upstream: answering() });
     const asked = Array.from({ length: 12 }, (_, index) => rig.ask(GET(`http://n${index}.wild.test/`, CLOSE)));
-    while (rig.lookups.length < 4 || rig.door.stats.connections < 12) await sleep(1);
+    while (rig.lookups.length < 4 || rig.listener.stats.connections < 12) await sleep(1);
     for (let done = 0; done < 12; done += 1) {
       while (waiting.length === 0) await sleep(1);
       waiting.shift()?.();
@@ -95,12 +95,12 @@ describe('what one VM may take', () => {
     expect(seen.most).toBe(4);
   });
 
-  test('closing the door ends every connection and removes the socket', async () => {
+  test('closing the listener ends every connection and removes the socket', async () => {
     const rig = await startRig();
     const client = await rig.client();
     client.send(CONNECT('api.ok.test:22'));
     await client.until('hello ');
-    await rig.door.close();
+    await rig.listener.close();
     await client.end();
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'door-closed' });
     expect(statSync(rig.socketPath, { throwIfNoEntry: false })).toBeUndefined();
@@ -123,7 +123,7 @@ describe('a log that cannot be written', () => {
   test('without the control it goes out: that is what the test above rests on', async () => {
     await using rig = await startRig({
       audit: openAudit('/dev/full'),
-      controls: { audit: false },
+      enforcement: { audit: false },
       upstream: answering(),
     });
     expect(await rig.ask(GET('http://api.ok.test/', CLOSE))).toMatch(/^HTTP\/1\.1 200 /);

@@ -1,4 +1,4 @@
-/** `sbx net check` and the door say the same: on any policy, of any request. */
+/** `sbx net check` and the listener say the same: on any policy, of any request. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Audit } from '../../../../lib/gateway/audit/audit.ts';
@@ -56,7 +56,7 @@ const path = fc.constantFrom('/', '/v1/a', '/v1/a?b=../c', '/v2', '/v1/../x', '/
 /** Of no block in these policies: what a name leads to is known only when it is used */
 const resolver = async () => ['1.1.1.1'];
 
-test('net check says of a request what the door then does', async () => {
+test('net check says of a request what the listener then does', async () => {
   const { records, audit } = bookOf();
   await using rig = await startRig({
     audit,
@@ -74,7 +74,7 @@ test('net check says of a request what the door then does', async () => {
       fc.constantFrom('GET', 'POST'),
       async (input, name, at, target, method) => {
         const compiled = compilePolicy(input);
-        rig.door.setPolicy(compiled);
+        rig.listener.setPolicy(compiled);
         records.length = 0;
         const url = `http://${name}:${at}${target}`;
         await askAndLeave(await rig.client(), GET(url, 'Connection: close\r\n').replace('GET', method));
@@ -102,7 +102,7 @@ test('net check says of a request what the door then does', async () => {
   ]);
 });
 
-test('net check says of a tunnel what the door then does', async () => {
+test('net check says of a tunnel what the listener then does', async () => {
   const { records, audit } = bookOf();
   await using rig = await startRig({
     audit,
@@ -112,7 +112,7 @@ test('net check says of a tunnel what the door then does', async () => {
   await fc.assert(
     fc.asyncProperty(policy, host, port, async (input, name, at) => {
       const compiled = compilePolicy({ ...input, http: [] });
-      rig.door.setPolicy(compiled);
+      rig.listener.setPolicy(compiled);
       records.length = 0;
       await askAndLeave(await rig.client(), `${CONNECT(`${name}:${at}`)}no hello`);
       const said = checkUrl(compiled, `${name}:${at}`);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../../../lib/gateway/policy/policy.ts';
-import type { Controls } from '../../../../lib/gateway/request/enforcement.ts';
+import type { Enforcement } from '../../../../lib/gateway/request/enforcement.ts';
 import { helloBytes } from '../../../unit/gateway/tls/hello-bytes.ts';
 import { answering, CONNECT, GET, POLICY, PUBLIC, type Rig, rule, startRig } from '../rig.ts';
 
@@ -14,7 +14,7 @@ describe('a policy that became narrower', () => {
     const client = await rig.client();
     client.send(GET('http://api.ok.test/'));
     await client.until('\r\n\r\nok');
-    rig.door.setPolicy(NARROWER);
+    rig.listener.setPolicy(NARROWER);
     client.send(GET('http://api.ok.test/', 'Connection: close\r\n'));
     expect(await client.end()).toContain('HTTP/1.1 403 ');
     expect(rig.dials).toHaveLength(1);
@@ -27,17 +27,17 @@ describe('a policy that became narrower', () => {
     await using rig = await startRig({ addresses: { 'a.wild.test': ['93.184.215.99'] } });
     const cut = await tunnelTo(rig, 'api.ok.test');
     const kept = await tunnelTo(rig, 'a.wild.test');
-    rig.door.setPolicy(policy);
+    rig.listener.setPolicy(policy);
     await cut.end();
     kept.send('still here');
     await kept.until('still here');
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', host: 'api.ok.test' });
   });
 
-  test('without the control the tunnel goes on: that is what the test above rests on', async () => {
-    await using rig = await startRig({ controls: { recheck: false } satisfies Partial<Controls> });
+  test('without the control the tunnel continues: that is what the test above rests on', async () => {
+    await using rig = await startRig({ enforcement: { recheck: false } satisfies Partial<Enforcement> });
     const client = await tunnelTo(rig, 'api.ok.test');
-    rig.door.setPolicy(NARROWER);
+    rig.listener.setPolicy(NARROWER);
     client.send('still here');
     await client.until('still here');
   });
@@ -55,7 +55,7 @@ describe('a policy that became narrower', () => {
     client.send(CONNECT('api.ok.test:443'));
     if (stage === 'resolving') while (rig.lookups.length === 0) await sleep(1);
     else await client.until('\r\n\r\n');
-    rig.door.setPolicy(NARROWER);
+    rig.listener.setPolicy(NARROWER);
     resolved([PUBLIC]);
     client.send(helloBytes({ sni: 'api.ok.test' }));
     await client.end();
@@ -66,7 +66,7 @@ describe('a policy that became narrower', () => {
   test('a wider one allows at once', async () => {
     await using rig = await startRig({ policy: { allow: [], deny: [] } });
     expect(await rig.ask(GET('http://api.ok.test/', 'Connection: close\r\n'))).toContain('HTTP/1.1 403 ');
-    rig.door.setPolicy(compilePolicy(POLICY));
+    rig.listener.setPolicy(compilePolicy(POLICY));
     await tunnelTo(rig, 'api.ok.test');
   });
 });

@@ -56,13 +56,13 @@ describe('observe', () => {
 
   test('goes live, and back: what was only observed is cut', async () => {
     await using rig = await startRig();
-    const { door } = rig;
+    const { listener } = rig;
     expect(await rig.ask(CONNECT('new.test:22'))).toMatch(/^HTTP\/1\.1 403 /);
-    door.setPolicy(compilePolicy(OBSERVE));
+    listener.setPolicy(compilePolicy(OBSERVE));
     const client = await rig.client();
     client.send(CONNECT('new.test:22'));
     await client.until('hello ');
-    door.setPolicy(compilePolicy(POLICY));
+    listener.setPolicy(compilePolicy(POLICY));
     await client.end();
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', host: 'new.test' });
   });

@@ -6,12 +6,12 @@ import { answering, GET, PUBLIC, startRig } from '../rig.ts';
 const URL_OK = 'http://api.ok.test/a?b=c';
 
 describe('plain HTTP', () => {
-  test('goes on in origin form with our own Host, without what belongs to the connection or is nominated', async () => {
+  test('continues in origin form with our own Host, without what belongs to the connection or is nominated', async () => {
     await using rig = await startRig({ upstream: answering() });
-    const fields =
+    const headers =
       'Connection: Authorization, X-Api-Key, close\r\nAuthorization: Bearer x\r\nX-Api-Key: y\r\nX-Stays: \xe9z\r\n' +
       'Proxy-Authorization: Basic q\r\nProxy-Connection: keep-alive\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: websocket\r\n';
-    const text = await rig.ask(GET(URL_OK, fields, 'API.ok.test:80'));
+    const text = await rig.ask(GET(URL_OK, headers, 'API.ok.test:80'));
     expect(text).toBe('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
     expect(rig.received()).toBe(
       'GET /a?b=c HTTP/1.1\r\nHost: api.ok.test\r\nX-Stays: \xe9z\r\nConnection: close\r\n\r\n',
@@ -80,7 +80,7 @@ describe('plain HTTP', () => {
     ['no body at all', 'HTTP/1.1 204 No Content\r\n\r\n', ''],
     ['not modified', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n', ''],
     ['an interim answer before', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 'ok'],
-  ])('the connection goes on after an answer with %s', async (_name, response, body) => {
+  ])('the connection continues after an answer with %s', async (_name, response, body) => {
     await using rig = await startRig({ upstream: answering(response) });
     const client = await rig.client();
     client.send(GET(URL_OK));
@@ -110,7 +110,7 @@ describe('plain HTTP', () => {
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'upstream-failed' });
   });
 
-  test('an answer that came in one piece goes on in one, its head alone waits for nothing', async () => {
+  test('an answer that came in one piece continues in one, its head alone waits for nothing', async () => {
     const pieces = ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n'];
     let next = 0;
     await using rig = await startRig({
@@ -225,6 +225,6 @@ describe('plain HTTP', () => {
     await client.until('\r\n\r\n');
     client.socket.destroy();
     while (!gone) await sleep(5);
-    expect(rig.door.stats.flights).toBe(0);
+    expect(rig.listener.stats.active).toBe(0);
   });
 });

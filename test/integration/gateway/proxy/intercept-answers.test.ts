@@ -109,8 +109,8 @@ describe('answers inside a tunnel', () => {
     process.on('warning', onWarning);
     const inspector = {
       wants: () => true,
-      request: async ({ fields }: { fields: [string, string][] }) => ({ fields }),
-      response: ({ fields }: { fields: [string, string][] }) => ({ fields, body: new PassThrough() }),
+      request: async ({ headers }: { headers: [string, string][] }) => ({ headers }),
+      response: ({ headers }: { headers: [string, string][] }) => ({ headers, body: new PassThrough() }),
     };
     await using one = await startIntercept({ inspector });
     const client = await one.inside();

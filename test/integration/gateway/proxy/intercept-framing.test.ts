@@ -17,7 +17,7 @@ describe('answers inside a tunnel', () => {
     ['a switch to another protocol', 'HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n'],
     ['a head of more than 64 KiB', `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`],
     ['more than 500 fields', `HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(501)}\r\n`],
-  ])('with %s are a 502, and nothing of them goes on', async (_name, text) => {
+  ])('with %s are a 502, and nothing of them continues', async (_name, text) => {
     await using one = await startIntercept({ serve: answers(text) });
     const client = await one.inside();
     client.send(request('/v1/1') + request('/v1/2'));
@@ -44,7 +44,7 @@ describe('answers inside a tunnel', () => {
     expect(one.connections()).toBe(2);
   });
 
-  test('before the end of the request are passed on, and the connection ends: nobody knows where the next request begins', async () => {
+  test('before the end of the request are passed on, and the connection ends: the start of the next request is unknown', async () => {
     await using one = await startIntercept({
       serve: answers('HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n'),
     });

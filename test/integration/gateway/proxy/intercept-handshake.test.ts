@@ -62,10 +62,10 @@ describe('the certificate of the upstream', () => {
     await using one = await startIntercept(options);
     const client = await one.inside();
     client.send(request('/v1/a', 'X-Secret: abc\r\nConnection: close\r\n'));
-    expect(await client.end()).toMatch(/^HTTP\/1\.1 502 [\s\S]*was not reached/);
+    expect(await client.end()).toMatch(/^HTTP\/1\.1 502 [\s\S]*could not be reached/);
     expect(one.received()).toBe('');
     expect(one.rig.records().at(-1)).toMatchObject({ verdict: 'error', reason: 'upstream-failed' });
-    await using off = await startIntercept({ ...options, controls: { upstreamCertificate: false } });
+    await using off = await startIntercept({ ...options, enforcement: { upstreamCertificate: false } });
     const deceived = await off.inside();
     deceived.send(request('/v1/a', 'X-Secret: abc\r\n'));
     await deceived.until('GET /v1/a HTTP/1.1');

@@ -11,7 +11,7 @@ describe('19 a policy that becomes narrower', () => {
     const client = await one.inside();
     client.send(request('/v1/a'));
     await client.until('GET /v1/a HTTP/1.1');
-    one.rig.door.setPolicy(
+    one.rig.listener.setPolicy(
       compilePolicy({ ...POLICY, http: [{ host: 'api.ok.test', methods: [], paths: ['/v1/b'] }] }),
     );
     client.send(request('/v1/a'));
@@ -21,7 +21,7 @@ describe('19 a policy that becomes narrower', () => {
     expect(one.received().match(/^GET \S+/gm)).toEqual(['GET /v1/a', 'GET /v1/b']);
   });
 
-  test('ends the connection that was kept for the next request, also when nobody asks', async () => {
+  test('ends the connection that was kept for the next request, also without a request', async () => {
     const ended: string[] = [];
     const serve = (socket: Socket) => {
       mirror(socket);
@@ -32,27 +32,27 @@ describe('19 a policy that becomes narrower', () => {
     client.send(request('/v1/a'));
     await client.until('GET /v1/a HTTP/1.1');
     expect(ended).toEqual([]);
-    one.rig.door.setPolicy(compilePolicy({ ...HTTP_POLICY, allow: [] }));
+    one.rig.listener.setPolicy(compilePolicy({ ...HTTP_POLICY, allow: [] }));
     while (ended.length === 0) await sleep(5);
     client.send(request('/v1/b'));
     await client.until('403 Forbidden');
-    one.rig.door.setPolicy(compilePolicy(HTTP_POLICY));
+    one.rig.listener.setPolicy(compilePolicy(HTTP_POLICY));
     client.send(request('/v1/c'));
     await client.until('GET /v1/c HTTP/1.1');
     expect(one.connections()).toBe(2);
   });
 
-  test('cuts a request that is under way, and a tunnel that nobody reads', async () => {
+  test('cuts a request that is under way, and an opaque tunnel', async () => {
     await using one = await startIntercept({ policy: POLICY, serve: () => {} });
     const unread = await openTunnel(one.rig, 'api.ok.test');
     const inner = clientOf(await handshake(unread.socket, { ca: one.upstreamCa, servername: 'api.ok.test' }));
-    one.rig.door.setPolicy(compilePolicy(HTTP_POLICY));
+    one.rig.listener.setPolicy(compilePolicy(HTTP_POLICY));
     await inner.end();
     expect(one.rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed' });
     const client = await one.inside();
     client.send(request('/v1/slow'));
     while (!one.received().includes('/v1/slow')) await sleep(5);
-    one.rig.door.setPolicy(compilePolicy({ ...HTTP_POLICY, allow: [] }));
+    one.rig.listener.setPolicy(compilePolicy({ ...HTTP_POLICY, allow: [] }));
     expect(await client.end()).toBe('');
     expect(one.rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', path: '/v1/slow' });
   });

@@ -34,7 +34,7 @@ describe('a request inside for another host', () => {
   });
 
   test('switched off, another Host would be answered', async () => {
-    await using one = await startIntercept({ controls: { innerHost: false } });
+    await using one = await startIntercept({ enforcement: { innerHost: false } });
     const client = await one.inside();
     client.send(sends['22 another Host']);
     expect(await client.until('GET /v1/a HTTP/1.1')).toMatch(/^HTTP\/1\.1 200/);
@@ -42,7 +42,7 @@ describe('a request inside for another host', () => {
 });
 
 describe('a malformed request inside', () => {
-  const post = (fields: string, body = '') => request('/v1/a', fields, 'api.ok.test', 'POST') + body;
+  const post = (headers: string, body = '') => request('/v1/a', headers, 'api.ok.test', 'POST') + body;
   test.each(
     Object.entries({
       '30 CL and TE': post('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n'),

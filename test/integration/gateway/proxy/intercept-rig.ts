@@ -1,4 +1,4 @@
-/** A door that intercepts, an upstream with TLS and a certificate of its own authority, and clients inside of tunnels. */
+/** A listener that intercepts, an upstream with TLS and a certificate of its own authority, and clients inside of tunnels. */
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createSecureContext, createServer, type TLSSocket } from 'node:tls';
 import type { PolicyInput } from '../../../../lib/gateway/policy/types.ts';
@@ -16,14 +16,14 @@ export interface InterceptOptions extends RigOptions {
   serve?: (socket: Socket) => void;
   /** Name in the upstream's certificate; default: what it is asked for */
   certified?: string;
-  /** The upstream's certificates are of an authority that the door does not trust */
+  /** The upstream's certificates are of an authority that the listener does not trust */
   untrusted?: boolean;
 }
 
 export interface InterceptRig extends AsyncDisposable {
   rig: Rig;
   authority: Authority;
-  /** What the door trusts, and nobody inside does */
+  /** What the listener trusts, and nobody inside does */
   upstreamCa: string;
   /** All that the upstream received inside TLS */
   received(): string;
@@ -123,12 +123,12 @@ async function startTls(options: InterceptOptions, authority: Authority) {
 
 /** Answers each request without a body with the first line of it. */
 export function mirror(socket: Socket): void {
-  let held = '';
+  let buffered = '';
   socket.on('data', (bytes: Buffer) => {
-    held += bytes.toString('latin1');
-    for (let end = held.indexOf('\r\n\r\n'); end >= 0; end = held.indexOf('\r\n\r\n')) {
-      const line = held.slice(0, held.indexOf('\r\n'));
-      held = held.slice(end + 4);
+    buffered += bytes.toString('latin1');
+    for (let end = buffered.indexOf('\r\n\r\n'); end >= 0; end = buffered.indexOf('\r\n\r\n')) {
+      const line = buffered.slice(0, buffered.indexOf('\r\n'));
+      buffered = buffered.slice(end + 4);
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${line.length}\r\n\r\n${line}`);
     }
   });

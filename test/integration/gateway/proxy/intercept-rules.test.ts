@@ -38,12 +38,12 @@ describe('a host with rules by method and path', () => {
     expect(records[3]?.bytesDown).toBeGreaterThan(20);
   });
 
-  test('what they do not cover is denied in words, looks nothing up, and the next request goes on', async () => {
+  test('what they do not cover is denied in words, looks nothing up, and the next request continues', async () => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v2/a'));
     expect(await client.until('sbx apply\n')).toMatch(
-      /^HTTP\/1\.1 403 Forbidden by sbx\r\n[\s\S]*no rule by method and path covers GET \/v2\/a[\s\S]*\/p\/sandbox\.toml:12/,
+      /^HTTP\/1\.1 403 Forbidden by sbx\r\n[\s\S]*no HTTP rule covers GET \/v2\/a[\s\S]*\/p\/sandbox\.toml:12/,
     );
     client.send(request('/v1/a', '', 'api.ok.test', 'DELETE'));
     await client.until('covers DELETE /v1/a');
@@ -126,7 +126,7 @@ describe('a host with rules by method and path', () => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v1/a', `${field}\r\nConnection: close\r\n`));
-    expect(await client.end()).toMatch(/^HTTP\/1\.1 400 [\s\S]*may stand for another method or path/);
+    expect(await client.end()).toMatch(/^HTTP\/1\.1 400 [\s\S]*may override the method or path/);
     expect([one.received(), one.rig.dials, one.rig.lookups]).toEqual(['', [], []]);
     expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'bad-request', path: '/v1/a' }]);
     // Where no rule speaks of methods and paths it says nothing that matters.
@@ -138,7 +138,7 @@ describe('a host with rules by method and path', () => {
   });
 
   test('switched off, what they do not cover would arrive', async () => {
-    await using rig = await startRig({ policy: HTTP_POLICY, upstream: answering(), controls: { httpRules: false } });
+    await using rig = await startRig({ policy: HTTP_POLICY, upstream: answering(), enforcement: { httpRules: false } });
     expect(await rig.ask(GET('http://api.ok.test/v2', 'Connection: close\r\n'))).toMatch(/^HTTP\/1\.1 200/);
   });
 

@@ -46,7 +46,7 @@ describe('35 a WebSocket', () => {
   test('switched off, an answer of 200 would open one', async () => {
     await using one = await startIntercept({
       serve: echoAfter('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'),
-      controls: { websocket: false },
+      enforcement: { websocket: false },
     });
     const client = await one.inside();
     client.send(ask);

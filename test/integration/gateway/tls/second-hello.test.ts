@@ -51,7 +51,7 @@ test('21 another server name in a second ClientHello that waits for no answer: n
 });
 
 test('switched off, another server name would arrive', async () => {
-  await using rig = await startRig({ upstream: asking, controls: { serverName: false } });
+  await using rig = await startRig({ upstream: asking, enforcement: { serverName: false } });
   const client = await retried(rig);
   client.send(OTHER);
   while (!rig.received().includes('evil.test')) await new Promise((resolve) => setImmediate(resolve));

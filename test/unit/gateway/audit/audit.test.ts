@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 describe('the log', () => {
-  test('is the user’s alone, one line a record, and goes on where it was', () => {
+  test('is the user’s alone, one line a record, and continues where it was', () => {
     const path = join(dir, 'audit.jsonl');
     for (let count = 0; count < 2; count += 1) {
       const audit = openAudit(path);
@@ -58,7 +58,7 @@ describe('the log', () => {
     expect(statSync(join(dir, 'elsewhere')).size).toBe(0);
   });
 
-  test('that was moved away begins anew', () => {
+  test('that was moved away begins again', () => {
     vi.useFakeTimers();
     const path = join(dir, 'audit.jsonl');
     const audit = openAudit(path);

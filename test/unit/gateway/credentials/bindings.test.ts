@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { bindingOf, headerValue, type Loaded, speakers } from '../../../../lib/gateway/credentials/bindings.ts';
+import {
+  bindingOf,
+  headerValue,
+  type Loaded,
+  matchingCredentials,
+} from '../../../../lib/gateway/credentials/bindings.ts';
 import { keyInQuery } from '../../../../lib/gateway/credentials/find-placeholders.ts';
-import { kindOf, tokensIn } from '../../../../lib/gateway/credentials/oauth-tokens.ts';
+import { bodyKindOf, tokensIn } from '../../../../lib/gateway/credentials/oauth-tokens.ts';
 
 const entry = { secret: 'k', env: 'K', host: 'api.test', header: 'x-api-key', format: '{}' };
 const loaded = (env: string, header: string): Loaded => ({
@@ -32,15 +37,16 @@ describe('a binding', () => {
 
 describe('who speaks', () => {
   const all = [loaded('KEY', 'x-api-key'), loaded('TOKEN', 'authorization'), loaded('OTHER', 'authorization')];
-  const names = (carried: string[]) => speakers(all, carried.map(placeholder)).map(({ binding }) => binding.env);
+  const names = (carried: string[]) =>
+    matchingCredentials(all, carried.map(placeholder)).map(({ binding }) => binding.env);
 
-  test('without a stand-in the first one', () => expect(names([])).toEqual(['KEY']));
-  test('with stand-ins theirs, one for each header', () => {
+  test('without a placeholder the first one', () => expect(names([])).toEqual(['KEY']));
+  test('with placeholders theirs, one for each header', () => {
     expect(names(['TOKEN'])).toEqual(['TOKEN']);
     expect(names(['OTHER', 'KEY'])).toEqual(['KEY', 'OTHER']);
     expect(names(['OTHER', 'TOKEN'])).toEqual(['TOKEN']);
   });
-  test('a stand-in of something else counts for nothing', () => expect(names(['GONE'])).toEqual(['KEY']));
+  test('a placeholder of something else counts for nothing', () => expect(names(['GONE'])).toEqual(['KEY']));
 });
 
 describe('a key in the query', () => {
@@ -76,9 +82,9 @@ describe('tokens of an answer', () => {
       expect(tokensIn(text, 'json')).toEqual([]);
   });
   test('by their type', () => {
-    expect(kindOf('application/json; charset=utf-8')).toBe('json');
-    expect(kindOf('application/problem+json')).toBe('json');
-    expect(kindOf('application/x-www-form-urlencoded')).toBe('form');
-    for (const type of [undefined, 'text/plain', 'text/event-stream']) expect(kindOf(type)).toBeUndefined();
+    expect(bodyKindOf('application/json; charset=utf-8')).toBe('json');
+    expect(bodyKindOf('application/problem+json')).toBe('json');
+    expect(bodyKindOf('application/x-www-form-urlencoded')).toBe('form');
+    for (const type of [undefined, 'text/plain', 'text/event-stream']) expect(bodyKindOf(type)).toBeUndefined();
   });
 });

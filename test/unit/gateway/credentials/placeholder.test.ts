@@ -14,7 +14,7 @@ const KEYS = {
   AKIA: `AKIA${'AB3X'.repeat(6)}`,
 };
 
-describe('a stand-in', () => {
+describe('a placeholder', () => {
   test.each(Object.entries(KEYS))('keeps the prefix %s and the length, and nothing else', (prefix, secret) => {
     const made = makePlaceholder(secret, randomBytes);
     expect(made).toHaveLength(secret.length);

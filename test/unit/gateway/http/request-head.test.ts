@@ -45,9 +45,9 @@ describe('the head of a request', () => {
   });
 
   test('larger than 64 KiB is refused, whole or not', () => {
-    const fields = `X: ${'a'.repeat(65_536)}`;
-    expect(head(`GET http://h.test/ HTTP/1.1\r\nHost: h.test\r\n${fields}`)).toMatch('larger');
-    expect(head(`GET http://h.test/ HTTP/1.1\r\nHost: h.test\r\n${fields}\r\n\r\n`)).toMatch('larger');
+    const headers = `X: ${'a'.repeat(65_536)}`;
+    expect(head(`GET http://h.test/ HTTP/1.1\r\nHost: h.test\r\n${headers}`)).toMatch('larger');
+    expect(head(`GET http://h.test/ HTTP/1.1\r\nHost: h.test\r\n${headers}\r\n\r\n`)).toMatch('larger');
   });
 
   test('HTTP/1.0 needs no Host, keeps nothing alive, and has no chunks', () => {
@@ -117,7 +117,7 @@ describe('what we accept, an independent parser reads in the same way', () => {
     .map((parts) => parts.join(' '));
   const request = fc
     .tuple(line, fc.array(field, { maxLength: 4 }), fc.boolean())
-    .map(([first, fields, host]) => `${[first, ...(host ? ['Host: h.test'] : []), ...fields].join('\r\n')}\r\n\r\n`);
+    .map(([first, headers, host]) => `${[first, ...(host ? ['Host: h.test'] : []), ...headers].join('\r\n')}\r\n\r\n`);
 
   test('both of them, or we refuse', async () => {
     let accepted = 0;
@@ -134,7 +134,7 @@ describe('what we accept, an independent parser reads in the same way', () => {
           const theirs = await readByNode(bytes);
           expect(theirs.method).toBe(ours.method);
           if (url !== undefined) expect(theirs.url).toBe(url);
-          else expect(theirs.headers).toEqual(ours.fields.flat());
+          else expect(theirs.headers).toEqual(ours.headers.flat());
           expect(theirs.length).toBe(ours.body.kind === 'length' ? String(ours.body.bytes) : undefined);
           expect(theirs.encoding).toBe(ours.body.kind === 'chunked' ? 'chunked' : undefined);
         }

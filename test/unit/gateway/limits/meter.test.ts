@@ -41,7 +41,7 @@ describe('a meter', () => {
     expect(await waited(meter.spend(1_100))).toBeGreaterThan(950);
   });
 
-  test('who waits goes on soon after the limit is gone', async () => {
+  test('who waits continues soon after the limit is gone', async () => {
     const meter = createMeter(1);
     const waiting = meter.spend(1_000);
     meter.limit(undefined);

@@ -41,7 +41,7 @@ test('in mode observe it says that only the mode lets it out, and what stays shu
   expect(checkUrl(observing, 'new.test')).toMatchObject({
     allow: true,
     reason: 'default-deny',
-    detail: 'no allow rule covers it, but mode "observe" lets it out',
+    detail: 'no allow rule covers it, but mode "observe" lets it through',
     hint: expect.stringContaining('sbx net suggest'),
   });
   expect(checkUrl(observing, '10.0.0.5:80')).toMatchObject({ allow: false, reason: 'private-address' });

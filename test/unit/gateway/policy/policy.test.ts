@@ -65,8 +65,8 @@ describe('the verdict by name', () => {
     '[1.2.3.4]:443',
     'preset:npm',
   ])('a malformed pattern %j opens nothing: it is an error', (pattern) => {
-    expect(() => compilePolicy({ allow: rules(pattern), deny: [] })).toThrow('not a network pattern');
-    expect(() => compilePolicy({ allow: [], deny: rules(pattern) })).toThrow('not a network pattern');
+    expect(() => compilePolicy({ allow: rules(pattern), deny: [] })).toThrow('invalid network pattern');
+    expect(() => compilePolicy({ allow: [], deny: rules(pattern) })).toThrow('invalid network pattern');
   });
 
   const pattern = fc.constantFrom(

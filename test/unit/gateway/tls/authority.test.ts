@@ -29,7 +29,7 @@ describe('the authority of a sandbox', () => {
     expect(first.publicKey.equals(second.publicKey)).toBe(false);
   });
 
-  test.each(['', '{', '{"version":1}', '[]'])('in a damaged file %j is made anew', async (text) => {
+  test.each(['', '{', '{"version":1}', '[]'])('in a damaged file %j is made again', async (text) => {
     const path = join(dir, 'damaged.json');
     writeFileSync(path, text);
     const { pem } = await loadAuthority(path);

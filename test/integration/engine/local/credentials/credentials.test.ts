@@ -45,13 +45,13 @@ const message = (change: Partial<InspectedRequest>): InspectedRequest => ({
   port: 443,
   secure: true,
   target: '/',
-  fields: [],
+  headers: [],
   ...change,
 });
 const ask = (from: Credentials, id: string, change: Partial<InspectedRequest>) =>
   from.inspector(id).request(message(change));
 
-test('a stand-in is each sandbox’s own, stays for its life, and lies in a file of the user alone', async () => {
+test('a placeholder is each sandbox’s own, stays for its life, and lies in a file of the user alone', async () => {
   const mine = await placeholderOf(credentials, 'a');
   expect(mine).toMatch(/^ghp_sbxplace/);
   expect(mine).toHaveLength(KEY.length);
@@ -64,22 +64,22 @@ test('a stand-in is each sandbox’s own, stays for its life, and lies in a file
   expect(await placeholderOf(credentials, 'a')).not.toBe(mine);
 });
 
-test('a secret that is not set has no variable; a damaged file is made anew', async () => {
+test('a secret that is not set has no variable; a damaged file is made again', async () => {
   expect(Object.keys(await credentials.environment('a', SPEC))).toEqual(['KEY']);
   writeFileSync(instancePaths(home, 'a').placeholders, '{"version":1,');
   expect(await placeholderOf(credentials, 'a')).toMatch(/^ghp_/);
 });
 
-test('after a restart of the daemon every sandbox’s stand-in is still known at every other’s door', async () => {
+test('after a restart of the daemon every sandbox’s placeholder is still known at every other’s listener', async () => {
   const mine = await placeholderOf(credentials, 'a');
   const later = open(['a', 'b']);
   later.bind('a', SPEC);
   later.bind('b', SPEC);
-  expect(await ask(later, 'a', { fields: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
-    fields: expect.arrayContaining([['authorization', `Bearer ${KEY}`]]),
+  expect(await ask(later, 'a', { headers: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
+    headers: expect.arrayContaining([['authorization', `Bearer ${KEY}`]]),
   });
-  expect(await ask(later, 'b', { fields: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
-    refusal: { status: 403, reason: 'the stand-in of another sandbox' },
+  expect(await ask(later, 'b', { headers: [['Authorization', `Bearer ${mine}`]] })).toMatchObject({
+    denial: { status: 403, reason: 'placeholder of another sandbox' },
   });
 });
 
@@ -95,19 +95,26 @@ test('logins outlive the daemon, are this sandbox’s alone, and go with it', as
   credentials.bind('a', SPEC);
   const inspector = credentials.inspector('a');
   const token = 'REALtoken0123456789abcdef';
-  const fields: [string, string][] = [['Content-Type', 'application/json']];
-  const { body } = inspector.response({ host: 'api.test', port: 443, status: 200, words: 'OK', fields, hasBody: true });
+  const headers: [string, string][] = [['Content-Type', 'application/json']];
+  const { body } = inspector.response({
+    host: 'api.test',
+    port: 443,
+    status: 200,
+    reasonPhrase: 'OK',
+    headers,
+    hasBody: true,
+  });
   body?.end(JSON.stringify({ access_token: token }));
   let text = '';
   for await (const part of body ?? []) text += String(part);
   const { access_token: placeholder } = JSON.parse(text) as { access_token: string };
   expect(placeholder).not.toBe(token);
   const login: [string, string][] = [['Authorization', `Bearer ${placeholder}`]];
-  const settled = { fields: expect.arrayContaining([['Authorization', `Bearer ${token}`]]) };
+  const settled = { headers: expect.arrayContaining([['Authorization', `Bearer ${token}`]]) };
   await expect.poll(() => readFileSync(home.secrets.values, 'utf8')).toContain(token);
   const later = open(['a']);
   later.bind('a', SPEC);
-  expect(await ask(later, 'a', { fields: login })).toMatchObject(settled);
+  expect(await ask(later, 'a', { headers: login })).toMatchObject(settled);
   await later.forget('a');
   expect(readFileSync(home.secrets.values, 'utf8')).not.toContain(token);
 });
@@ -119,6 +126,6 @@ test('a command that fails says why inside, and nothing of what it printed', asy
   credentials.bind('a', SPEC);
   const answer = await ask(credentials, 'a', {});
   expect(JSON.stringify(answer)).not.toContain('REAL');
-  expect(answer).toMatchObject({ refusal: { status: 502, text: expect.stringMatching(/it ended with 7/) } });
+  expect(answer).toMatchObject({ denial: { status: 502, text: expect.stringMatching(/it exited with code 7/) } });
   expect(await placeholderOf(credentials, 'a')).toMatch(/sbxplace/);
 });

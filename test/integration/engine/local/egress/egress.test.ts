@@ -24,18 +24,18 @@ const wanted = (pattern: string, seconds?: number, now?: number) =>
 
 let home: Home;
 let gateway: Gateway;
-let doors: Egress;
+let listeners: Egress;
 let upstream: Awaited<ReturnType<typeof startUpstream>>;
 
 beforeEach(async () => {
   home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-doors-')) });
   upstream = await startUpstream((socket) => void socket.write('hello '));
   gateway = newGateway();
-  doors = doorsOf();
+  listeners = doorsOf();
   mkdirSync(instancePaths(home, ID).dir, { recursive: true });
 });
 afterEach(async () => {
-  doors[Symbol.dispose]();
+  listeners[Symbol.dispose]();
   await gateway[Symbol.asyncDispose]();
   await upstream.close();
   rmSync(home.root, { recursive: true, force: true });
@@ -81,18 +81,18 @@ const records = () =>
     .map((line) => JSON.parse(line) as AuditRecord);
 
 describe('a grant', () => {
-  test('works at once on an open door, and its provenance is in the log', async () => {
-    await doors.open(ID, network());
+  test('works at once on an open listener, and its provenance is in the log', async () => {
+    await listeners.open(ID, network());
     expect(await statusOf('new.test:22')).toBe('403');
-    doors.grant(ID, network(), wanted('new.test:22', 3_600));
+    listeners.grant(ID, network(), wanted('new.test:22', 3_600));
     expect(await statusOf('new.test:22')).toBe('200');
     expect(records().at(-1)?.rule?.text).toMatch(/^new\.test:22 \(sbx net allow, until 20.*Z\)$/);
     expect(statSync(instancePaths(home, ID).grants).mode & 0o777).toBe(0o600);
   });
 
   test('ends when its time is over: shut for new requests, open connections cut', async () => {
-    await doors.open(ID, network());
-    doors.grant(ID, network(), wanted('new.test:22', 0.4));
+    await listeners.open(ID, network());
+    listeners.grant(ID, network(), wanted('new.test:22', 0.4));
     const client = await ask('new.test:22');
     await client.until('hello ');
     await client.end();
@@ -102,8 +102,8 @@ describe('a grant', () => {
   });
 
   test('without a time holds on: that is what the test above rests on', async () => {
-    await doors.open(ID, network());
-    doors.grant(ID, network(), wanted('new.test:22'));
+    await listeners.open(ID, network());
+    listeners.grant(ID, network(), wanted('new.test:22'));
     const client = await ask('new.test:22');
     await client.until('hello ');
     await new Promise((resolve) => setTimeout(resolve, 600));
@@ -112,25 +112,25 @@ describe('a grant', () => {
   });
 
   test('survives the daemon: the next one serves it, and ends it', async () => {
-    await doors.open(ID, network());
-    doors.grant(ID, network(), [...wanted('long.test:22'), ...wanted('short.test:22', 0.7)]);
-    doors[Symbol.dispose]();
+    await listeners.open(ID, network());
+    listeners.grant(ID, network(), [...wanted('long.test:22'), ...wanted('short.test:22', 0.7)]);
+    listeners[Symbol.dispose]();
     await gateway[Symbol.asyncDispose]();
     gateway = newGateway();
-    doors = doorsOf();
-    await doors.open(ID, network());
+    listeners = doorsOf();
+    await listeners.open(ID, network());
     expect(await statusOf('long.test:22')).toBe('200');
     const short = await ask('short.test:22');
     await short.end();
     expect([await statusOf('short.test:22'), await statusOf('long.test:22')]).toEqual(['403', '200']);
   });
 
-  test('is no drift: the door serves what it should, before, while and after', async () => {
-    const same = () => gateway.hashOf(ID) === doors.hashFor(ID, network());
-    await doors.open(ID, network());
+  test('is no drift: the listener serves what it should, before, while and after', async () => {
+    const same = () => gateway.hashOf(ID) === listeners.hashFor(ID, network());
+    await listeners.open(ID, network());
     const first = gateway.hashOf(ID);
     expect(same()).toBe(true);
-    doors.grant(ID, network(), wanted('new.test', 0.2));
+    listeners.grant(ID, network(), wanted('new.test', 0.2));
     expect([same(), gateway.hashOf(ID) === first]).toEqual([true, false]);
     const client = await ask('x.test:1');
     await client.end();
@@ -139,9 +139,9 @@ describe('a grant', () => {
   });
 
   test('stays when the spec changes, and the spec that was put into force last is kept when it ends', async () => {
-    await doors.open(ID, network());
-    doors.grant(ID, network(), wanted('new.test:22', 0.5));
-    await doors.open(ID, network({ allow: [rule('other.test:22')] }));
+    await listeners.open(ID, network());
+    listeners.grant(ID, network(), wanted('new.test:22', 0.5));
+    await listeners.open(ID, network({ allow: [rule('other.test:22')] }));
     expect([await statusOf('new.test:22'), await statusOf('other.test:22')]).toEqual(['200', '200']);
     const client = await ask('new.test:22');
     await client.end();
@@ -150,27 +150,27 @@ describe('a grant', () => {
 
   test('that a deny rule covers is refused with the rule, and nothing is kept', async () => {
     const denying = network({ deny: [rule('bad.test', 7)] });
-    const attempt = () => doors.grant(ID, denying, wanted('bad.test'));
+    const attempt = () => listeners.grant(ID, denying, wanted('bad.test'));
     expect(attempt).toThrow(SbxError);
     expect(attempt).toThrow(/bad\.test.*\/project\/sandbox\.toml:7/);
     expect(readGrants(home, ID)).toEqual([]);
   });
 
   test('opens no private address by a name, and one of its own by its address', async () => {
-    await doors.open(ID, network());
-    doors.grant(ID, network(), wanted('10.0.0.5:5432'));
+    await listeners.open(ID, network());
+    listeners.grant(ID, network(), wanted('10.0.0.5:5432'));
     expect([await statusOf('10.0.0.5:5432'), await statusOf('10.0.0.6:5432')]).toEqual(['200', '403']);
   });
 
   test('of one pattern is replaced, not gathered', () => {
-    doors.grant(ID, network(), wanted('new.test', 60));
-    expect(doors.grant(ID, network(), wanted('new.test'))).toMatchObject([{ pattern: 'new.test' }]);
+    listeners.grant(ID, network(), wanted('new.test', 60));
+    expect(listeners.grant(ID, network(), wanted('new.test'))).toMatchObject([{ pattern: 'new.test' }]);
     expect(readGrants(home, ID)[0]?.until).toBeUndefined();
   });
 
-  test('that is malformed is refused, and the door goes on', async () => {
-    await doors.open(ID, network({ allow: [rule('ok.test:22')] }));
-    expect(() => doors.grant(ID, network(), wanted('a b'))).toThrow(/not a network pattern/);
+  test('that is malformed is refused, and the listener continues', async () => {
+    await listeners.open(ID, network({ allow: [rule('ok.test:22')] }));
+    expect(() => listeners.grant(ID, network(), wanted('a b'))).toThrow(/invalid network pattern/);
     expect(await statusOf('ok.test:22')).toBe('200');
   });
 
@@ -183,7 +183,7 @@ test.each(['', '{', '{"version":2,"grants":[{"pattern":"x.test"}]}', '{"version"
   'a damaged file grants nothing: %s',
   async (text) => {
     writeFileSync(instancePaths(home, ID).grants, text);
-    await doors.open(ID, network());
+    await listeners.open(ID, network());
     expect(await statusOf('x.test:443')).toBe('403');
   },
 );
