@@ -79,9 +79,7 @@ export function installPackages() {
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
   say('installing the packages of package-lock.json');
-  // Not `npm ci`: it refuses a lockfile from which a registry without some other platform's optional binaries had to leave them out.
-  // This installs what the lockfile pins, with its integrity, and writes nothing.
-  must('npm', ['install', '--no-save', '--no-audit', '--no-fund']);
+  must('npm', ['ci', '--no-audit', '--no-fund']);
   // The guest's Node is a package, and npm links it in front of the host's own for every script.
   rmSync(join(root, 'node_modules', '.bin', 'node'), { force: true });
   writeFileSync(stamp, want);
