@@ -34,10 +34,8 @@ say('lint');
 tool('biome', ['ci', '.']);
 say('types');
 tool('tsc', ['-p', '.']);
-say('rooms');
-tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'lib', 'bench']);
-say('unused code');
-tool('knip', []);
+say('house');
+node(['scripts/house.mjs']);
 say('generated files');
 node(['scripts/generate.mjs', '--check']);
 

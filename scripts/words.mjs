@@ -1,6 +1,7 @@
 /** Fails on a word that docs/glossary.md bans, with its file, line and the term to use instead. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 const PLACES = [
   'lib',
@@ -27,7 +28,7 @@ export function bannedWords(glossary) {
 
 /** Also with a capital, and across the end of a line */
 function patternOf(word) {
-  return new RegExp(`(?<![\\w-])${word.replaceAll(' ', '\\s+(?:[*/]+\\s*)?')}(?![\\w-])`, 'gi');
+  return new RegExp(`(?<![\\w-])${word.replaceAll(' ', '\\s+(?:[*/#]+\\s*)?')}(?![\\w-])`, 'gi');
 }
 
 /** Each banned word in a text: `{ line, word, term }`. */
@@ -37,16 +38,15 @@ export function findBanned(text, banned) {
   );
 }
 
-/** @returns one line for each banned word in the files of the repository */
-export function checkWords(paths = PLACES) {
-  const banned = bannedWords(readFileSync('docs/glossary.md', 'utf8'));
-  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--', ...paths], { encoding: 'utf8' });
+/** @returns one line for each banned word in the files of the repository at `root` */
+export function checkWords(paths = PLACES, root = '.') {
+  const banned = bannedWords(readFileSync(join(root, 'docs/glossary.md'), 'utf8'));
+  const list = ['ls-files', '-co', '--exclude-standard', '--', ...paths];
+  const files = execFileSync('git', list, { encoding: 'utf8', cwd: root }).split('\n');
   return files
-    .trim()
-    .split('\n')
-    .filter((file) => file !== '' && !EXEMPT.has(file))
+    .filter((file) => file !== '' && !EXEMPT.has(file) && existsSync(join(root, file)))
     .flatMap((file) =>
-      findBanned(readFileSync(file, 'utf8'), banned).map(
+      findBanned(readFileSync(join(root, file), 'utf8'), banned).map(
         ({ line, word, term }) => `${file}:${line}: "${word}" is not used here: ${term}`,
       ),
     );
