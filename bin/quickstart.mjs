@@ -1,4 +1,4 @@
-/** `npm run quickstart`: installs what is missing, builds, applies an example on real virtual machines, shows what to try next. */
+/** `npm run quickstart`: installs missing tools and packages, builds, applies an example on real VMs and shows what to try next. */
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, root, say, setUp } from './setup.mjs';
@@ -12,7 +12,7 @@ if (!existsSync(join(example, 'sandbox.toml'))) cpSync(join(root, 'examples', 'h
 say('this host');
 must(sbx, ['doctor']);
 say(
-  'applying .cache/quickstart/sandbox.toml (the first time builds a base: some minutes without hardware virtualisation)',
+  'applying .cache/quickstart/sandbox.toml (the first run builds a base image: some minutes without hardware virtualisation)',
 );
 must(sbx, ['apply', '--yes', '--project', example]);
 say('a command inside the microVM');
@@ -25,13 +25,13 @@ must(sbx, [
   '-c',
   'echo "hello from $(hostname): $(uname -sr), $(. /etc/os-release; echo $PRETTY_NAME), user $(id -un), in $(pwd)"',
 ]);
-say('what it may not reach');
+say('a request that the policy denies');
 must(sbx, ['exec', '--project', example, '--', 'sh', '-c', 'curl -sS http://example.com/ || true']);
 say('try next');
 process.stdout.write(`  cd ${example}
   ${sbx} shell                      a shell inside
   ${sbx} exec -- ls -la             a command inside
-  ${sbx} net log                    what it reached, and why or why not
+  ${sbx} net log                    its requests, with the reason each was allowed or denied
   edit sandbox.toml, then ${sbx} plan and ${sbx} apply
   ${sbx} rm --yes                   remove it again
 `);

@@ -1,4 +1,4 @@
-/** What both set-up scripts share: installs what is missing, then builds. Runs on a bare Node: nothing but its own modules. */
+/** Installs missing tools and packages, then builds; shared by quickstart and `npm test`. Imports only Node's own modules: packages may be missing. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ export function run(command, args, options = {}) {
 export function must(command, args, options) {
   const status = run(command, args, options);
   if (status !== 0) {
-    process.stderr.write(`\n${command} ${args.join(' ')} ended with ${status}\n`);
+    process.stderr.write(`\n${command} ${args.join(' ')} exited with ${status}\n`);
     process.exit(status);
   }
 }
@@ -48,7 +48,7 @@ export function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
   process.stderr.write(
-    `sbx needs Node.js 20.19 or newer; this is ${process.versions.node}\nwhat to do: install a newer one and run this again\n`,
+    `sbx needs Node.js 20.19 or newer; this is ${process.versions.node}\nwhat to do: install a newer Node.js and run this again\n`,
   );
   process.exit(1);
 }
@@ -57,7 +57,7 @@ export function installTools() {
   ensurePrograms(TOOLS);
 }
 
-/** Of program → Debian package, those that are missing. */
+/** Installs the packages of missing programs; `wanted`: program → Debian package. */
 export function ensurePrograms(wanted) {
   const dirs = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   const missing = Object.entries(wanted).filter(([program]) => !dirs.some((dir) => existsSync(join(dir, program))));
@@ -71,7 +71,7 @@ export function ensurePrograms(wanted) {
   apt('install', '-y', '-q', '--no-install-recommends', ...packages);
 }
 
-/** Node's packages, once for each lockfile. */
+/** Installs the npm packages once for each lockfile. */
 export function installPackages() {
   const stamp = join(root, 'node_modules', '.sbx-lock');
   const want = createHash('sha256')
@@ -80,7 +80,7 @@ export function installPackages() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
   say('installing the packages of package-lock.json');
   must('npm', ['ci', '--no-audit', '--no-fund']);
-  // The guest's Node is a package, and npm links it in front of the host's own for every script.
+  // npm links the guest's Node package as `node`, which would shadow the host's in every npm script.
   rmSync(join(root, 'node_modules', '.bin', 'node'), { force: true });
   writeFileSync(stamp, want);
 }

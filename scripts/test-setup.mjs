@@ -1,6 +1,6 @@
 /**
- * What the tests need besides: an ordinary user, where they run as root, the shells that have completions, and the servers that machines talk
- * to. The servers are unpacked into a folder of their own and never installed: no service of this host comes of them.
+ * Prepares what the tests need: an ordinary user if they run as root, the shells that have completions, and the servers that VMs connect to.
+ * The servers are unpacked into a separate folder and never installed, so that no service starts on this host.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -10,11 +10,11 @@ import { ensurePrograms, must, run, say } from '../bin/setup.mjs';
 export const TEST_USER = 'sbx-test';
 
 const isRoot = process.getuid() === 0;
-/** Readable by every user: root's tests run servers as another one. */
+/** Readable by every user: root's tests run servers as the test user. */
 const FOLDER = isRoot ? '/var/cache/sbx-test-servers' : join(homedir(), '.cache', 'sbx-test-servers');
 
 const PACKAGES = ['openssh-server', 'postgresql'];
-/** Program → where its package puts it; `*`: the newest version */
+/** Program → its path in the package; `*`: the newest version */
 const PROGRAMS = {
   sshd: 'usr/sbin/sshd',
   'ssh-keygen': 'usr/bin/ssh-keygen',
@@ -22,7 +22,7 @@ const PROGRAMS = {
   postgres: 'usr/lib/postgresql/*/bin/postgres',
 };
 
-/** A user made for this, with subordinate ids. */
+/** Creates the test user, with subordinate ids. */
 export function ensureTestUser() {
   if (!isRoot) return;
   if (run('id', [TEST_USER], { stdio: 'ignore' }) !== 0)
@@ -31,12 +31,12 @@ export function ensureTestUser() {
     must('usermod', ['--add-subuids', '200000-265535', '--add-subgids', '200000-265535', TEST_USER]);
 }
 
-/** Installed: their functions and settings are looked for where their packages put them. */
+/** Installs the shells: they look for their functions and settings at the paths of their packages. */
 export function ensureShells() {
   ensurePrograms({ zsh: 'zsh', fish: 'fish' });
 }
 
-/** `bin/` in the folder holds each program, as a script that begins the real one with the libraries that came with it. */
+/** Writes a script for each program to `bin/` in the folder; it starts the real one with the unpacked libraries. */
 export function ensureServers() {
   const bin = join(FOLDER, 'bin');
   if (Object.keys(PROGRAMS).every((name) => existsSync(join(bin, name)))) return;
@@ -61,13 +61,13 @@ export function ensureServers() {
   }
 }
 
-/** Whatever the umask is */
+/** Creates a folder with mode 755, independent of the umask. */
 function openFolder(folder) {
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o755);
 }
 
-/** The packages and whatever they need that this host has not; what it has serves as it is. No lock is taken: nothing is installed. */
+/** Downloads the packages and the dependencies that this host lacks. Takes no lock, as nothing is installed. */
 function fetchMissing(archives) {
   const args = [
     'install',
@@ -80,7 +80,7 @@ function fetchMissing(archives) {
     ...PACKAGES,
   ];
   if (run('apt-get', args) === 0) return;
-  // Lists that are not there, or name what the mirror no longer has.
+  // The package lists are missing or out of date.
   must(...(isRoot ? ['apt-get', ['update', '-q']] : ['sudo', ['apt-get', 'update', '-q']]));
   must('apt-get', args);
 }
@@ -90,7 +90,7 @@ function librariesIn(unpacked) {
   return ['usr/lib', 'lib'].map((folder) => join(unpacked, folder, triplet)).filter((folder) => existsSync(folder));
 }
 
-/** From Debian 13 on, it leaves its connections to programs that it looks for where the package would be installed. */
+/** Options for sshd of Debian 13 and later, which runs helper programs from the package's install path. */
 function sshdParts(unpacked) {
   const parts = { SshdSessionPath: 'sshd-session', SshdAuthPath: 'sshd-auth' };
   return Object.entries(parts)

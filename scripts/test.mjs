@@ -1,4 +1,4 @@
-/** `npm test`: installs what is missing; lint, types, rooms, unused code, unit, integration, end-to-end on real virtual machines. */
+/** `npm test`: installs missing tools and packages, then runs lint, type check, structure checks, and the unit, integration and end-to-end tests (on real VMs). */
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -20,11 +20,11 @@ setUp();
 ensureTestUser();
 ensureShells();
 ensureServers();
-/** Supervised boots: a hundred in all */
+/** Supervised boots of the end-to-end tests, 100 in total */
 const BOOTS = process.getuid() === 0 ? { root: 90, user: 10 } : { root: 100, user: 0 };
 const results = { passed: 0, failed: 0 };
 const took = [];
-/** What failed, said once more at the end: the output before it is long. */
+/** Failures, repeated at the end because the output before is long */
 const failures = [];
 const reports = mkdtempSync(join(tmpdir(), 'sbx-test-'));
 const node = (args, options) => must(process.execPath, args, options);
@@ -39,7 +39,7 @@ node(['scripts/house.mjs']);
 say('generated files');
 node(['scripts/generate.mjs', '--check']);
 
-/** One vitest project; its counts are added up whatever it ends with. */
+/** Runs one vitest project and adds its counts to the totals, also if it fails. */
 function suite(project, options = {}) {
   const { command, report, settings } = vitest(project, options);
   const from = performance.now();
@@ -47,13 +47,13 @@ function suite(project, options = {}) {
   count(project, { report, status, from });
 }
 
-/** The same beside what runs meanwhile. What it prints comes when it is waited for. */
+/** Starts a vitest project in the background. The returned function waits for it and prints its output. */
 function besides(project) {
   const { command, report, settings } = vitest(project, {});
   const log = join(reports, `${project}.log`);
   const fd = openSync(log, 'w');
   const from = performance.now();
-  // Nothing goes on behind a run that was given up, in whatever way.
+  // The kernel ends the child with this process, however this process dies.
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...command], { ...settings, stdio: ['ignore', fd, fd] });
   closeSync(fd);
   process.once('exit', () => child.kill());
@@ -68,7 +68,7 @@ function besides(project) {
   };
 }
 
-/** Where the time went, files of some length only. */
+/** Records the duration of a part that took at least 10 s. */
 function note(part, ms) {
   if (ms >= 10_000) took.push({ part, seconds: Math.round(ms / 1000) });
 }
@@ -99,7 +99,7 @@ function count(project, { report, status, from }) {
   results.failed += found?.numFailedTests ?? 0;
   const skipped = (found?.numPendingTests ?? 0) + (found?.numTodoTests ?? 0);
   if (skipped > 0 && process.env.CI) {
-    process.stderr.write(`${skipped} tests of ${project} were skipped; in CI none may be\n`);
+    process.stderr.write(`${skipped} tests of ${project} were skipped; CI allows no skipped test\n`);
     results.failed += skipped;
     failures.push(`${project}: ${skipped} skipped`);
   }
@@ -111,25 +111,25 @@ function count(project, { report, status, from }) {
   }
   if (status !== 0 && (found?.numFailedTests ?? 0) === 0) {
     results.failed += 1;
-    failures.push(`${project}: ended with ${status} though no test failed; see what it printed above`);
+    failures.push(`${project}: exited with ${status} although no test failed; see its output above`);
   }
 }
 
 say('unit');
 suite('unit');
-// Machines one at a time leave a core to others.
+// The end-to-end tests run one VM at a time, which leaves a core free.
 const integration = besides('integration');
 say('end to end, beside the integration tests');
 suite('e2e', { env: { SBX_TEST_BOOTS: String(BOOTS.root) } });
-say('integration, what it printed');
+say('output of the integration tests');
 await integration();
-// Once: six agents are installed for it, which takes a while, most of it on one core.
+// Runs once, not also as the test user: installing six agents takes minutes, mostly on one core.
 say('agents');
 const agents = besides('agents');
 if (process.getuid() === 0) {
   say('end to end, as an ordinary user, beside the agents');
   asUser();
-  say('agents, what they printed');
+  say('output of the agents');
 }
 await agents();
 say('seconds');
@@ -140,7 +140,7 @@ rmSync(reports, { recursive: true, force: true });
 process.stdout.write(`\n${results.passed} passed, ${results.failed} failed\n`);
 process.exit(results.failed === 0 ? 0 : 1);
 
-/** As the user made for this; the sources are only read. */
+/** Runs the end-to-end tests as the test user, on a copy of the sources. */
 function asUser() {
   const name = TEST_USER;
   chmodSync(reports, 0o777);
@@ -184,23 +184,23 @@ function asUser() {
   rmSync(work, { recursive: true, force: true });
 }
 
-/** As an ordinary user has it: without the folders of the system's own tools. */
+/** The `PATH` of an ordinary user, without the `sbin` folders */
 function userPath() {
   const dirs = process.env.PATH.split(delimiter);
   return dirs.filter((dir) => !dir.endsWith('/sbin')).join(delimiter);
 }
 
-/** What root's tests have baked need not be baked again: layers are checked by their hashes. What has a new name each time, this user bakes itself. */
+/** Copies the layers that root's tests baked, which are verified by hash. Layers with a random name are baked again. */
 function giveLayers(name) {
   const home = process.env.SBX_TEST_HOME ?? join(homedir(), '.cache', 'sbx-test');
   const own = join('/home', name, '.cache', 'sbx-test');
   const [from, to] = [join(home, 'store'), join(own, 'store')];
-  // Layers fit to those that they were built on, and to no others of the same keys.
+  // A layer fits only the exact layers that it was built on, not others with the same keys.
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true, mode: 0o700 });
   for (const layer of readdirSync(from).filter((entry) => /-[0-9a-f]{20}$/.test(entry)))
     must('cp', ['-a', '--sparse=always', join(from, layer), to]);
-  // Some layers trust the authority of the tests' own hosts: its key is a part of theirs.
+  // Some layers trust the CA of the test hosts: its key is a part of their keys.
   rmSync(join(own, 'marked-hosts'), { recursive: true, force: true });
   must('cp', ['-a', join(home, 'marked-hosts'), own]);
   must('chown', ['-R', `${name}:${name}`, join('/home', name, '.cache')]);
