@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { must, type Project, project } from './harness.ts';
 
-/** A project that is applied before the tests of this file or block, and removed after them. */
+/** Applies a project before the tests of a file or block and removes it after them. */
 export function appliedProject(name: string, toml: string): Pick<Project, 'dir' | 'write'> {
   let applied: Project | undefined;
   const there = () => {

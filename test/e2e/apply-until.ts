@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { type Result, sbx } from './harness.ts';
 
-/** Applies, or does something else; calls `act` once, when its progress fits. */
+/** Runs an apply or another command and calls `act` once, at the first matching progress event. */
 export async function applyUntil(
   dir: string,
   wanted: (stderr: string) => boolean,

@@ -1,6 +1,6 @@
 /**
- * Run in namespaces of its own (`unshare`), so that it may mount: a machine whose disk lies on a file system that fills up. Prints one JSON line
- * with what was seen. Arguments: the image's JSON file, a folder.
+ * Runs a VM whose disk is on a file system that fills up, and prints one JSON line of observations. Needs separate namespaces (`unshare`) to be
+ * allowed to mount. Arguments: the image's JSON file, a folder.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';

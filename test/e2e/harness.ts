@@ -1,4 +1,4 @@
-/** The real thing from outside: the built command line, real virtual machines, a state folder of the tests' own. */
+/** Drives the built command line with real VMs and a separate state folder. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';

@@ -5,7 +5,7 @@ import { versionAtLeast } from '../../lib/vm/qemu/args.ts';
 import { HOME, json, qemuPid, type Status } from './harness.ts';
 import type { Permitted } from './jail-view.ts';
 
-/** As the kernel names it */
+/** The kernel's name */
 export const STATE = realpathSync(HOME);
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'kvm'].map((name) => `/dev/${name}`);

@@ -1,4 +1,4 @@
-/** What a jail shows of the host: its mounts, with where each comes from. */
+/** Lists the mounts that a jail sees of the host, with the source of each. */
 import { readFileSync } from 'node:fs';
 
 export interface Shown {

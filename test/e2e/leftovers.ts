@@ -1,4 +1,4 @@
-/** Everything that a round of work could leave behind. */
+/** Finds everything that a test round could leave behind. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { daemonPid, HOME, processesWith } from './harness.ts';

@@ -1,4 +1,4 @@
-/** Test double: hosts outside that exist for these tests only, with real TLS, found by the daemon through the proxy of its environment. */
+/** Test double: external hosts with real TLS, which the daemon reaches through the proxy of its environment. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';

@@ -1,4 +1,4 @@
-/** Looks for words in everything that a sandbox has: its whole memory, its disk, files of the host. */
+/** Searches the memory and disk of a sandbox, and its files on the host, for given words. */
 import { createReadStream, existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { homeOf, instancePaths } from '../../lib/paths.ts';

@@ -1,4 +1,4 @@
-/** The tests begin and end without a daemon of their state folder: none of an earlier build serves them, none is left behind. */
+/** Stops the daemon of the tests' state folder before and after a run, so that none of an earlier build is used and none is left running. */
 import { tmpdir } from 'node:os';
 import { must } from './harness.ts';
 

@@ -1,4 +1,4 @@
-/** Programs for the tests inside a machine: each asks for what its arguments name, and says of each answer its status and the first line. */
+/** Programs that the tests run inside a VM: each requests its arguments and prints the status and first line of each answer. */
 export const SCRIPTS = {
   'ask.mjs': `for (const url of process.argv.slice(2))
   await fetch(url).then(

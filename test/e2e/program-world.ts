@@ -1,4 +1,4 @@
-/** What the tests of programs and packages share: hosts outside that are there for them only, and one list of packages, so that one layer serves all. */
+/** Hosts and packages shared by the tests of programs and packages; one list of packages means that one layer serves all. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pythonIndex } from '../doubles/python-index.ts';

@@ -1,4 +1,4 @@
-/** Real servers on this host's loopback, as no services: an sshd with a git repository, a PostgreSQL. scripts/test-setup.mjs unpacks them. */
+/** Starts real servers on the host's loopback (an sshd with a git repository, a PostgreSQL), which scripts/test-setup.mjs unpacked. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** A person at a terminal: the built command line on a real one of the host. */
+/** Runs the built command line on a real terminal of the host. */
 import { type IPty, spawn } from '@lydell/node-pty';
 import { HOME, SBX } from './harness.ts';
 
