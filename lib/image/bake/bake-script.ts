@@ -1,10 +1,10 @@
 /** Lists the steps of a bake as data: commands that run inside the guest. Pure. */
 import { ADDED_CERTIFICATES, EXTRA_CERTIFICATES, SYSTEM_BUNDLE } from '../../guest/setup/operations.ts';
 import type { PackageLists } from '../store/image-build.ts';
-import CA_BUNDLE from './scripts/ca-bundle.sh';
-import FOUNDATION from './scripts/foundation.sh';
-import HOST_TRUST from './scripts/host-trust.sh';
-import WRITE_FILE from './scripts/write-file.sh';
+import CA_BUNDLE from './ca-bundle.sh';
+import FOUNDATION from './foundation.sh';
+import HOST_TRUST from './host-trust.sh';
+import WRITE_FILE from './write-file.sh';
 
 export interface BakeStep {
   /** For progress and errors: `apt-get install`, or the user's own line */
