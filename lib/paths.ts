@@ -18,8 +18,6 @@ export interface Home {
   daemon: { dir: string; socket: string; lock: string; log: string };
   /** What is known of secrets (JSON), and the values themselves where there is no keyring (JSON) */
   secrets: { index: string; values: string };
-  /** What the command line remembers of projects' files, one file each */
-  specs: string;
   /** Results of probes, valid for one boot of the host */
   probes: string;
 }
@@ -35,7 +33,6 @@ export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
     projects: join(root, 'projects'),
     daemon: { dir: daemon, socket: join(daemon, 'sock'), lock: join(daemon, 'lock'), log: join(daemon, 'log') },
     secrets: { index: join(root, 'secrets', 'index.json'), values: join(root, 'secrets', 'values.json') },
-    specs: join(root, 'specs'),
     probes: join(root, 'probes.json'),
   };
 }

@@ -38,9 +38,9 @@ await build({
 });
 await build({
   ...modules,
-  entryPoints: ['lib/daemon/main.ts'],
+  entryPoints: { daemon: 'lib/daemon/main.ts', 'load-worker': 'lib/daemon/load-worker.ts' },
   outdir: 'dist',
-  entryNames: 'daemon',
+  entryNames: '[name]',
   chunkNames: 'chunks/[name]-[hash]',
 });
 await build({
@@ -54,7 +54,8 @@ await build({
 
 // An entry names its chunks by their hashes: its own bytes change with any of theirs.
 const hash = createHash('sha256');
-for (const name of ['dist/daemon.js', 'dist/guest/agent.cjs', 'dist/cli/main.js']) hash.update(readFileSync(name));
+for (const name of ['dist/daemon.js', 'dist/load-worker.js', 'dist/guest/agent.cjs', 'dist/cli/main.js'])
+  hash.update(readFileSync(name));
 writeFileSync(
   'dist/build.json',
   JSON.stringify({

@@ -24,8 +24,15 @@ export interface DaemonStatus {
   memoryBytes: number;
 }
 
-export interface PlanRequest {
-  project: ProjectSpec;
+/** The project whose file the daemon loads */
+export interface ProjectRequest {
+  /** Where the search for sandbox.toml begins */
+  cwd: string;
+  /** See `loaderEnvironment` */
+  env: Record<string, string>;
+}
+
+export interface PlanRequest extends ProjectRequest {
   /** Names (bare) to restrict to */
   only?: string[];
 }

@@ -2,10 +2,11 @@
 import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
 import { grantsOf, readGrants } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
-import { applyIn, approveIn, planOf } from './control/apply.ts';
+import { applyIn, approveIn } from './control/apply.ts';
 import { type Control, statusIn } from './control/control.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
 import { openGuestIn } from './control/open-guest.ts';
+import { planOf } from './control/plan.ts';
 
 export interface RouteOptions {
   build: string;

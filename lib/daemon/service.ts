@@ -1,6 +1,6 @@
 /** Wires the control plane: records, the engine, the supervisor and the requests of clients. */
+import { join } from 'node:path';
 import type { DaemonService } from '../api/contract.ts';
-import type { Engine } from '../engine/engine.ts';
 import { LocalEngine, type LocalEngineOptions } from '../engine/local/local-engine.ts';
 import type { Home } from '../paths.ts';
 import { Supervisor } from '../reconcile/supervisor.ts';
@@ -11,6 +11,7 @@ import type { Control } from './control/control.ts';
 import { startMonitor } from './control/monitor.ts';
 import { createListeners } from './control/progress.ts';
 import { createProjectMutex } from './control/project-mutex.ts';
+import { ProjectLoader } from './project-loader.ts';
 import { type RouteOptions, routesOf } from './routes.ts';
 
 export interface ServiceOptions
@@ -29,6 +30,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const records = new Records(home);
   const secrets = openSecrets(home);
   const engine = new LocalEngine({ ...options, records, secrets, onChange: (id) => supervisor.notify(id) });
+  const loader = new ProjectLoader({ worker: join(options.distDir, 'load-worker.js'), stateDir: home.root });
   const listeners = createListeners();
   const supervisor = new Supervisor({
     engine,
@@ -51,10 +53,11 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     listeners,
     mutex: createProjectMutex(fillPoolSoon),
     activity: createActivityTracker(),
+    load: (request) => loader.load(request),
   };
   fillPoolSoon();
   const monitor = startMonitor(control);
-  return { ...routesOf(control, options), [Symbol.asyncDispose]: () => end(engine, supervisor, monitor) };
+  return { ...routesOf(control, options), [Symbol.asyncDispose]: () => end(control, monitor, loader) };
 }
 
 /** Finishes the requests that an earlier daemon wrote down, and keeps what was applied. */
@@ -65,8 +68,9 @@ export function watchAll(records: Records, supervisor: Supervisor): void {
   }
 }
 
-async function end(engine: Engine, supervisor: Supervisor, monitor: NodeJS.Timeout): Promise<void> {
+async function end({ supervisor, engine }: Control, monitor: NodeJS.Timeout, loader: ProjectLoader): Promise<void> {
   clearInterval(monitor);
   await supervisor.stop();
   await engine[Symbol.asyncDispose]();
+  await loader[Symbol.asyncDispose]();
 }

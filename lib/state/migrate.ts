@@ -4,6 +4,11 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { type Home, instancePaths } from '../paths.ts';
 
+/** Removes what earlier builds kept and this one does not need. */
+export function migrateHome(home: Home): void {
+  rmSync(join(home.root, 'specs'), { recursive: true, force: true });
+}
+
 /** A running VM keeps its sockets: its jail holds the folder itself, not its name. */
 export function migrateInstance(home: Home, id: string): void {
   const paths = instancePaths(home, id);

@@ -8,7 +8,7 @@ import { type Home, instancePaths } from '../paths.ts';
 import type { Desired } from '../spec/desired.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import { instanceId, projectId } from './ids.ts';
-import { migrateInstance } from './migrate.ts';
+import { migrateHome, migrateInstance } from './migrate.ts';
 
 export interface InstanceRecord {
   version: 1;
@@ -58,6 +58,7 @@ export class Records {
   constructor(home: Home) {
     this.#home = home;
     for (const dir of [home.root, home.instances, home.projects]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    migrateHome(home);
     for (const id of readdirSync(home.instances)) migrateInstance(home, id);
   }
 

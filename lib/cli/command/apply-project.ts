@@ -1,4 +1,4 @@
-/** What `apply` and `exec --apply` do: plan, ask for what widens, apply. */
+/** Plans, asks for approval of widening changes, and applies: for `apply`, `run` and `exec --apply`. */
 import { relative } from 'node:path';
 import type { DaemonClient } from '../../api/client.ts';
 import type { ApplyRequest, ApplyResult, PlanResponse } from '../../api/contract.ts';
@@ -7,7 +7,7 @@ import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 import type { SbxContext } from './context.ts';
 import { follow } from './follow.ts';
-import { recallProject } from './project.ts';
+import { projectAt } from './project.ts';
 
 export interface ApplyOptions {
   context: SbxContext;
@@ -16,22 +16,21 @@ export interface ApplyOptions {
   cwd: string;
   /** Sandboxes to restrict to */
   only: readonly string[];
-  /** Ask nothing: what widens is refused */
+  /** Asks nothing: widening changes are refused */
   yes: boolean;
   acceptWidening: boolean;
 }
 
-/** @throws SbxError `refused-widening` by the daemon, when nobody accepted. */
+/** @throws SbxError `refused-widening` by the daemon, when widening changes are not accepted. */
 export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
   const { context, client, view, cwd, only, yes, acceptWidening } = options;
-  const project = await recallProject(context, cwd);
-  const request = { project, ...(only.length === 0 ? {} : { only: [...only] }) };
+  const request = { ...projectAt(context, cwd), ...(only.length === 0 ? {} : { only: [...only] }) };
   const apply = (accepted: Partial<ApplyRequest>) =>
-    follow(view, `applying ${project.name}`, (signal, onEvent) =>
+    follow(view, 'applying sandbox.toml', (signal, onEvent) =>
       client.apply({ ...request, ...accepted }, { signal, onEvent }),
     );
   const mayAsk = view.asks && !yes;
-  // What nobody can say yes to, the daemon refuses by itself.
+  // Without a question the daemon refuses what is not approved.
   if (!acceptWidening && !mayAsk) return apply({});
   const found = await client.plan(request);
   const accepted = found.approved || acceptWidening || (mayAsk && (await askWidening(found, view, cwd)));

@@ -1,52 +1,33 @@
-/** From the command line to a project and its sandboxes. */
-import { existsSync, readFileSync } from 'node:fs';
-import { cpus, homedir } from 'node:os';
+/** Finds the project, the daemon and the sandbox of a command. */
 import type { DaemonClient } from '../../api/client.ts';
-import type { SandboxStatus } from '../../api/contract.ts';
-import { launching, readBuild } from '../../api/ensure-daemon.ts';
+import type { ProjectRequest, SandboxStatus } from '../../api/contract.ts';
+import { launching } from '../../api/ensure-daemon.ts';
 import { type OpenGuest, openGuest } from '../../api/guest-upgrade.ts';
+import { loaderEnvironment } from '../../api/loader-environment.ts';
 import { ownProject } from '../../api/project-dir.ts';
 import { chooseSandbox } from '../../api/resolve-sandbox.ts';
-import type { HostFacts } from '../../config/load/load-project.ts';
 import type { HostRegistries } from '../../config/resolve/presets.ts';
 import { SbxError } from '../../errors.ts';
 import type { Home } from '../../paths.ts';
-import type { ProjectSpec } from '../../spec/spec.ts';
 import type { View } from '../view/types.ts';
 import type { SbxContext } from './context.ts';
 
-export async function readProject(context: Pick<SbxContext, 'home'>, cwd: string): Promise<ProjectSpec> {
+/** Loads the file here, for commands that need no daemon. */
+export async function readProject({ home }: Pick<SbxContext, 'home'>, cwd: string) {
   const { loadProject } = await import('../../config/load/load-project.ts');
-  return loadProject({ cwd, host: hostFacts(context.home) });
+  const { hostFacts } = await import('../../config/resolve/host-facts.ts');
+  return loadProject({ cwd, host: hostFacts(home.root, process.env) });
 }
 
-/** The same, for who wants it often: read anew only when something of it has changed. */
-export async function recallProject({ home, distDir }: SbxContext, cwd: string): Promise<ProjectSpec> {
-  const { loadRemembered } = await import('../../config/load/remembered.ts');
-  return loadRemembered({
-    cwd,
-    host: hostFacts(home),
-    memory: { dir: home.specs, build: readBuild(distDir) },
-    load: async (host) => (await import('../../config/load/load-project.ts')).loadProject({ cwd, host }),
-  });
-}
-
-function hostFacts(home: Home): HostFacts {
-  const text = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
-  const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?`, 'm').exec(text)?.[1] ?? '';
-  return {
-    cpus: cpus().length,
-    home: homedir(),
-    os: { id: field('ID'), codename: field('VERSION_CODENAME') },
-    registries: () => registriesOf(home),
-    stateDir: home.root,
-  };
-}
-
-/** What this host's own npm, APT and pip configuration names. */
+/** The registries of this host's own npm, APT and pip configuration. */
 export async function registriesOf(home: Home): Promise<HostRegistries> {
   const { readRegistries } = await import('../../config/resolve/presets.ts');
   return readRegistries(`${home.root}/registries.json`);
+}
+
+/** Names the project whose file the daemon loads. */
+export function projectAt({ process }: SbxContext, cwd: string): ProjectRequest {
+  return { cwd, env: loaderEnvironment(process.env) };
 }
 
 export async function daemonOf(context: SbxContext): Promise<DaemonClient> {
@@ -62,7 +43,7 @@ export interface Entering {
 }
 
 /**
- * Into a sandbox by one request; one that was stopped since nobody used it is started first.
+ * Opens a sandbox by one request. One that an idle stop ended is started first.
  * @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`; `not-running`.
  */
 export async function guestOf({ context, cwd, name, view }: Entering): Promise<OpenGuest> {

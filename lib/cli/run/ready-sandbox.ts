@@ -3,7 +3,7 @@ import type { SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { AgentSpec, ProjectSpec } from '../../spec/spec.ts';
 import { type ApplyOptions, applyProject } from '../command/apply-project.ts';
-import { readProject, resolveSandbox } from '../command/project.ts';
+import { projectAt, readProject, resolveSandbox } from '../command/project.ts';
 import { runningSessions } from './sessions.ts';
 
 export interface ReadySandbox {
@@ -22,13 +22,13 @@ const ENDING: readonly string[] = ['stop', 'start', 'create', 'destroy'];
 
 /** @throws SbxError `ambiguous-name`, `not-found`, and the errors of `sbx apply`. */
 export async function readySandbox(options: Options): Promise<ReadySandbox> {
-  const { client } = options;
+  const { client, context } = options;
   const wanted = await findWanted(options);
   if ('sandbox' in wanted)
     return { sandbox: wanted.sandbox, agent: (await client.inspect(wanted.sandbox.id)).spec.agent };
   const { project, name } = wanted;
   const agent = project.sandboxes.find((one) => one.name === name)?.agent;
-  const { steps } = await client.plan({ project, only: [name] });
+  const { steps } = await client.plan({ ...projectAt(context, project.dir), only: [name] });
   const ending = steps.some(({ action }) => ENDING.includes(action));
   if (steps.length > 0 && !(ending && (await isBusy(options, project, name))))
     await applyProject({ ...options, cwd: project.dir, only: [name] });

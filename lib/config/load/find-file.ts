@@ -91,6 +91,8 @@ const refuse: Loader = (path) => {
 /** cosmiconfig loads and runs its own settings from the working directory (`.config/config.js`). A project has none at `/`. */
 function withoutMetaConfig<T>(make: () => T): T {
   const cwd = currentFolder();
+  // The daemon runs there, and a worker thread cannot change it.
+  if (cwd === '/') return make();
   process.chdir('/');
   try {
     return make();

@@ -21,6 +21,8 @@ export interface LoadOptions {
   host: HostFacts;
 }
 
+const SANDBOXES_MAX = 200;
+
 /** @throws SbxError `config-not-found`, `config-syntax`, `config-invalid`, `config-unsupported`: each but the first with its place. */
 export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
   const file = await locate(options);
@@ -38,6 +40,7 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
     const spec = await buildSandbox({ config, sources, file, dir, host: options.host });
     for (const one of namesOf(stem, config.count, table.place)) {
       if (sandboxes.some((other) => other.name === one)) throw sameName(one, table.place);
+      if (sandboxes.length === SANDBOXES_MAX) throw tooMany(table.place);
       sandboxes.push({ name: one, ...spec });
     }
   }
@@ -80,6 +83,13 @@ function namesOf(stem: string, count: number | undefined, place: Place): string[
     place,
     why: 'a name has at most 40 characters, including its number',
     hint: 'choose a shorter name',
+  });
+}
+
+function tooMany(place: Place): SbxError {
+  return new SbxError('config-invalid', `a project has at most ${SANDBOXES_MAX} sandboxes`, {
+    place,
+    hint: 'lower `count`, or split the project into more folders',
   });
 }
 

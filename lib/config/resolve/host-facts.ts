@@ -1,5 +1,7 @@
-/** The facts of the host that loading depends on, passed in so that tests are independent of the host. */
-import type { HostRegistries } from './presets.ts';
+/** The facts of the host that loading depends on. */
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus, homedir } from 'node:os';
+import { type HostRegistries, readRegistries } from './presets.ts';
 
 export interface HostFacts {
   cpus: number;
@@ -11,4 +13,17 @@ export interface HostFacts {
   registries: () => Promise<HostRegistries>;
   /** State folder of sbx, which no workspace may contain */
   stateDir?: string;
+}
+
+/** `env`: of the command line, which may differ from that of the daemon. */
+export function hostFacts(stateDir: string, env: NodeJS.ProcessEnv): HostFacts {
+  const text = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?`, 'm').exec(text)?.[1] ?? '';
+  return {
+    cpus: cpus().length,
+    home: env['HOME'] ?? homedir(),
+    os: { id: field('ID'), codename: field('VERSION_CODENAME') },
+    registries: () => readRegistries(`${stateDir}/registries.json`, env),
+    stateDir,
+  };
 }

@@ -1,10 +1,11 @@
 /** What the parts of the control plane share, and how a request changes a desired state. */
-import type { ApplyResult, RequestContext, SandboxStatus } from '../../api/contract.ts';
+import type { ApplyResult, ProjectRequest, RequestContext, SandboxStatus } from '../../api/contract.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Home } from '../../paths.ts';
 import type { Supervisor } from '../../reconcile/supervisor.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
 import type { Desired } from '../../spec/desired.ts';
+import type { ProjectSpec } from '../../spec/spec.ts';
 import type { InstanceRecord, Records } from '../../state/records.ts';
 import type { ActivityTracker } from './activity.ts';
 import { type Listeners, report } from './progress.ts';
@@ -19,6 +20,8 @@ export interface Control {
   supervisor: Supervisor;
   listeners: Listeners;
   mutex: ProjectMutex;
+  /** Loads a project's file. @throws SbxError: see `loadProject` */
+  load: (request: ProjectRequest) => Promise<ProjectSpec>;
   activity: ActivityTracker;
 }
 

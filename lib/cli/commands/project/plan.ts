@@ -2,15 +2,14 @@
 import type { PlanResponse } from '../../../api/contract.ts';
 import { linesOf, noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
-import { daemonOf, readProject } from '../../command/project.ts';
+import { daemonOf, projectAt } from '../../command/project.ts';
 
 /** Of `--exit-code` */
 const CHANGES_FOUND = 3;
 
 export async function plan({ context, cwd, view, flags, args }: Run<{ exitCode: boolean }, string[]>): Promise<number> {
-  const project = await readProject(context, cwd);
   const client = await daemonOf(context);
-  const found = await client.plan({ project, ...(args.length === 0 ? {} : { only: [...args] }) });
+  const found = await client.plan({ ...projectAt(context, cwd), ...(args.length === 0 ? {} : { only: [...args] }) });
   view.result(found, describe(found, cwd));
   return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;
 }

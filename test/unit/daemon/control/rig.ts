@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RequestContext } from '../../../../lib/api/contract.ts';
+import { loadProject } from '../../../../lib/config/load/load-project.ts';
 import { createActivityTracker } from '../../../../lib/daemon/control/activity.ts';
 import type { Control } from '../../../../lib/daemon/control/control.ts';
 import { createListeners } from '../../../../lib/daemon/control/progress.ts';
@@ -11,6 +12,7 @@ import { homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { Supervisor } from '../../../../lib/reconcile/supervisor.ts';
 import { openSecrets } from '../../../../lib/secrets/secrets.ts';
 import { FIRST, type InstanceRecord, Records } from '../../../../lib/state/records.ts';
+import { hostFacts } from '../../config/project.ts';
 import { running, spec } from '../../plan/spec.ts';
 import { TestEngine, type TestEngineOptions } from '../../reconcile/test-engine.ts';
 
@@ -72,6 +74,7 @@ function daemon(root: string, options: TestEngineOptions): Omit<Rig, typeof Symb
     listeners: createListeners(),
     mutex: createProjectMutex(),
     activity: createActivityTracker(),
+    load: ({ cwd }) => loadProject({ cwd, host: hostFacts() }),
   };
   const nextDaemon = (next: TestEngineOptions = {}) => {
     const made = daemon(root, next);

@@ -119,7 +119,7 @@ test.each([true, false])('a guest whose parts answer is a sandbox (fresh: %s)', 
 const NO_AGENT = {
   code: 'guest-failed',
   message: 'the sandbox does not answer',
-  why: 'its agent gave no answer within 30 s',
+  why: 'its agent did not answer within 30 s',
 };
 const NO_HELPER = {
   code: 'guest-failed',

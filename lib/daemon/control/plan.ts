@@ -1,0 +1,75 @@
+/** Plans a project's file against what runs. */
+import type { PlanRequest, PlanResponse } from '../../api/contract.ts';
+import { SbxError } from '../../errors.ts';
+import { planProject } from '../../plan/plan.ts';
+import type { ObservedSandbox } from '../../plan/types.ts';
+import { wideningHash } from '../../plan/widening.ts';
+import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
+import type { Records } from '../../state/records.ts';
+import type { Control } from './control.ts';
+import { noticesOf } from './notices.ts';
+
+/** @throws SbxError: those of `loadProject`, `not-found` */
+export async function planOf(control: Control, request: PlanRequest): Promise<PlanResponse> {
+  return planLoaded(control, await control.load(request), request.only);
+}
+
+export async function planLoaded(
+  { engine, records, secrets }: Control,
+  project: ProjectSpec,
+  only?: string[],
+): Promise<PlanResponse> {
+  checkNames(project, only);
+  const observed = await observeProject({ engine, records }, project);
+  const recordOf = (name: string) => records.get(records.idOf(project.dir, name));
+  const networkHash = (spec: SandboxSpec) => engine.networkHash(records.idOf(project.dir, spec.name), spec);
+  const desired = (name: string) => recordOf(name)?.desired;
+  const found = planProject(project, observed, { mode: 'apply', networkHash, only, desired });
+  const widening = found.changes.filter(({ widens }) => widens);
+  const hash = wideningHash(project);
+  const isSet = (name: string) => (secret: string) => secrets.find(secret, { dir: project.dir, name }) !== undefined;
+  const meant = project.sandboxes.filter(({ name }) => only === undefined || only.length === 0 || only.includes(name));
+  return {
+    ...found,
+    notices: noticesOf(meant.map((spec) => ({ spec, isSet: isSet(spec.name) }))),
+    desired: recordedDesired(records, project),
+    wideningHash: hash,
+    widening,
+    approved: widening.length === 0 || records.project(project.dir).approvedHash === hash,
+  };
+}
+
+/** The sandboxes that the file names, and those that it no longer does. */
+function observeProject(
+  { engine, records }: Pick<Control, 'engine' | 'records'>,
+  project: ProjectSpec,
+): Promise<ObservedSandbox[]> {
+  const existing = records.list().filter((record) => record.projectDir === project.dir);
+  const names = new Set([...project.sandboxes.map(({ name }) => name), ...existing.map(({ name }) => name)]);
+  return Promise.all(
+    [...names].map(async (name) => ({ ...(await engine.observe(records.idOf(project.dir, name))), name })),
+  );
+}
+
+/** What each sandbox of the project is to be now, before an apply. */
+function recordedDesired(records: Records, project: ProjectSpec): PlanResponse['desired'] {
+  return records
+    .list()
+    .filter(({ projectDir }) => projectDir === project.dir)
+    .map(({ name, desired: { exists, power, generation, boot } }) => ({
+      sandbox: name,
+      exists,
+      power,
+      generation,
+      boot,
+    }));
+}
+
+function checkNames(project: ProjectSpec, only: string[] | undefined): void {
+  const known = project.sandboxes.map(({ name }) => name);
+  const unknown = only?.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new SbxError('not-found', `sandbox.toml names no sandbox "${unknown}"`, {
+      hint: `it names: ${known.join(', ')}`,
+    });
+}
