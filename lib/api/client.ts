@@ -54,6 +54,8 @@ export class DaemonClient {
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, {}, options);
   start = (id: string, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
+  restart = (id: string, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, {}, options);
   reset = (id: string, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, {}, options);
   remove = (id: string, options: StreamOptions) =>

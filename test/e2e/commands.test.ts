@@ -179,6 +179,7 @@ test('every command says with --json JSON and nothing else', async () => {
     ['completion', ['fish'], { shell: 'fish' }],
     ['stop', [], { state: 'stopped' }],
     ['start', [], { state: 'running' }],
+    ['restart', [], { state: 'running' }],
     ['reset', ['--yes'], { state: 'running' }],
     ['rm', ['--yes'], { removed: [expect.anything()] }],
     ['daemon status', [], { running: true }],

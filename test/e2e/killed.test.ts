@@ -75,6 +75,22 @@ describe('a change of a machine that runs', () => {
     expect((await json<{ changes: unknown[] }>(['plan'], { cwd: p.dir })).changes).toEqual([]);
   });
 
+  test.each([
+    { ask: ['stop'], step: 'stop', state: 'stopped', sameDisk: true },
+    { ask: ['start'], step: 'start', state: 'running', sameDisk: true },
+    { ask: ['reset', '--yes'], step: 'create', state: 'running', sameDisk: false },
+  ])(
+    'that `sbx $ask.0` asked for: the daemon is killed as its $step begins, and the next one finishes it unasked',
+    async ({ ask, step, state, sameDisk }) => {
+      if ((await statusOf(p.dir)).state === 'running') await inside(p.dir, 'touch ~/kept');
+      const { acted } = await applyUntil(p.dir, (text) => text.includes(`: ${step}\n`), killDaemon, ask);
+      expect(acted).toBe(true);
+      await until(async () => (await statusOf(p.dir)).state === state);
+      if (state === 'running') expect(await inside(p.dir, 'ls ~')).toBe(sameDisk ? 'kept' : '');
+      expect(qemusOf((await statusOf(p.dir)).id)).toHaveLength(state === 'running' ? 1 : 0);
+    },
+  );
+
   test('its removal, whose daemon is killed as it begins: the next one finishes it, and nothing is left', async () => {
     const { id } = await statusOf(p.dir);
     const { acted } = await applyUntil(p.dir, (text) => text.includes(': destroy'), killDaemon, ['rm', '--yes']);

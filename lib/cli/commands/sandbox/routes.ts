@@ -21,6 +21,11 @@ export const sandboxRoutes = {
     parameters: one,
     load: async () => (await import('./stop.ts')).stop,
   }),
+  restart: command({
+    brief: 'Boots a sandbox again on its own disk',
+    parameters: one,
+    load: async () => (await import('./restart.ts')).restart,
+  }),
   reset: command({
     brief: 'Returns a sandbox to its warm snapshot',
     parameters: one,
