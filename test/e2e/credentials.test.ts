@@ -148,7 +148,7 @@ test('secrets are listed without values; what is not set, or has no use, is said
   p.write(`${TOML}[[credentials]]\nsecret = "unset"\nenv = "UNSET"\nhost = "other.credentials.test"\n`);
   const { stdout } = await command(['plan']);
   expect(stdout).toMatch(/note: no secret for other\.credentials\.test is set: run `sbx secret set unset`/);
-  expect(stdout).toMatch(/note: UNSET is for other\.credentials\.test, which is not reached: .*sandbox\.toml:/);
+  expect(stdout).toMatch(/note: UNSET is for other\.credentials\.test, which no request can reach: .*sandbox\.toml:/);
   p.write(TOML);
 });
 

@@ -56,7 +56,7 @@ export class TestEngine implements Engine {
     const now = this.#get(id);
     if (step.action === 'create' || step.action === 'start') {
       const { generation, boot, spec } = step;
-      const reached = { generation: step.action === 'create' ? generation : now.generation, boot };
+      const reached = { name: spec.name, generation: step.action === 'create' ? generation : now.generation, boot };
       this.world.set(id, { ...now, ...reached, exists: true, running: true, ready: true, networkHash: hash(spec) });
     } else if (step.action === 'stop') this.world.set(id, { ...now, running: false, ready: false });
     else if (step.action === 'network') this.world.set(id, { ...now, networkHash: hash(step.spec) });

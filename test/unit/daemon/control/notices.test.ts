@@ -40,7 +40,7 @@ describe('notices', () => {
 
   test('a host that no allow rule covers, or that a deny rule shuts, with its line', () => {
     expect(messages([one({ host: 'other.test' })], ['key'])).toEqual([
-      'API_KEY is for other.test, which is not reached: no allow rule covers it (/project/sandbox.toml:6)',
+      'API_KEY is for other.test, which no request can reach: no allow rule covers it (/project/sandbox.toml:6)',
     ]);
     expect(messages([one({ host: 'api.test:8443' })], ['key'])).toHaveLength(1);
     expect(messages([one()], ['key'], { deny: [rule('api.test', 9)] })[0]).toMatch(/denied by the rule api\.test/);

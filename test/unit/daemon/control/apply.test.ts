@@ -1,0 +1,108 @@
+/** Apply and plan over the test engine, with the real loader, records and supervisor. */
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { applyIn } from '../../../../lib/daemon/control/apply.ts';
+import { stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
+import { planOf } from '../../../../lib/daemon/control/plan.ts';
+import { watchAll } from '../../../../lib/daemon/service.ts';
+import { CONTEXT, type Rig, rig } from './rig.ts';
+
+let dir = '';
+beforeEach(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-apply-')));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const write = (text: string) => writeFileSync(join(dir, 'sandbox.toml'), `version = 1\n${text}`);
+const request = () => ({ cwd: dir, env: {} });
+const idOf = ({ records }: Rig, name: string) => records.idOf(dir, name);
+const apply = (shop: Rig, more: object = {}) => applyIn(shop.control, { ...request(), ...more }, CONTEXT);
+
+describe('apply', () => {
+  test('brings up what the file names, removes what it no longer names, and then finds nothing to do', async () => {
+    await using shop = await rig();
+    write('[sandboxes.a]\n[sandboxes.b]\n');
+    const first = await apply(shop);
+    expect(first.sandboxes.map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual(['a running', 'b running']);
+    expect((await apply(shop)).steps).toEqual([]);
+    write('[sandboxes.a]\n');
+    expect((await apply(shop)).steps).toMatchObject([{ sandbox: 'b', action: 'destroy' }]);
+    expect(shop.records.get(idOf(shop, 'b'))).toBeUndefined();
+  });
+
+  test('starts a sandbox that was stopped', async () => {
+    await using shop = await rig();
+    write('name = "shop"\n');
+    await apply(shop);
+    const id = idOf(shop, 'shop');
+    await stopIn(shop.control, id, CONTEXT);
+    expect((await planOf(shop.control, request())).changes).toMatchObject([{ path: 'power', from: 'off', to: 'on' }]);
+    await apply(shop);
+    expect(shop.records.require(id).desired).toMatchObject({ power: 'on', stoppedBy: null });
+    expect(shop.engine.world.get(id)?.running).toBe(true);
+  });
+
+  test('of a file that changed after the approval is refused', async () => {
+    await using shop = await rig();
+    write('[network]\nallow = ["a.test"]\n');
+    const { wideningHash, approved } = await planOf(shop.control, request());
+    expect(approved).toBe(false);
+    write('[network]\nallow = ["a.test", "b.test"]\n');
+    const refused = apply(shop, { acceptWidening: wideningHash });
+    await expect(refused).rejects.toMatchObject({ code: 'refused-widening' });
+    expect(shop.engine.done).toEqual([]);
+  });
+
+  test('of a file that needs what the engine cannot do is refused at its line', async () => {
+    await using shop = await rig({ capabilities: ['mounts'] });
+    write('[lifecycle]\npool = 1\n');
+    await expect(apply(shop)).rejects.toMatchObject({
+      code: 'config-unsupported',
+      place: { file: join(dir, 'sandbox.toml'), line: 3 },
+    });
+    await using able = await rig({ capabilities: ['lifecycle.pool'] });
+    expect((await apply(able)).sandboxes).toMatchObject([{ state: 'running' }]);
+  });
+
+  test('that fails leaves the applied spec in force; the next one finishes it', async () => {
+    let broken = false;
+    await using shop = await rig({
+      work: ({ action }) => {
+        if (broken && action === 'create') throw new Error('no space');
+      },
+    });
+    write('name = "shop"\n');
+    await apply(shop);
+    broken = true;
+    write('name = "shop"\n[packages]\napt = ["jq"]\n');
+    await expect(apply(shop)).rejects.toMatchObject({ step: { action: 'create', sandbox: 'shop' } });
+    expect(shop.engine.world.get(idOf(shop, 'shop'))?.applied?.packages.apt).toEqual([]);
+    broken = false;
+    await apply(shop);
+    expect(shop.engine.world.get(idOf(shop, 'shop'))?.applied?.packages.apt).toEqual(['jq']);
+  });
+});
+
+test('a plan shows the recorded desired state of each sandbox', async () => {
+  await using shop = await rig();
+  write('name = "shop"\n');
+  await apply(shop);
+  await stopIn(shop.control, idOf(shop, 'shop'), CONTEXT);
+  expect((await planOf(shop.control, request())).desired).toEqual([
+    { sandbox: 'shop', exists: true, power: 'off', generation: 1, boot: 1 },
+  ]);
+});
+
+test('a sandbox dropped from the file whose daemon is killed is removed by the next one', async () => {
+  const shop = await rig();
+  write('[sandboxes.a]\n[sandboxes.b]\n');
+  await apply(shop);
+  const id = idOf(shop, 'b');
+  await shop.records.update(id, { desired: { ...shop.records.require(id).desired, exists: false } });
+  await using next = shop.nextDaemon();
+  watchAll(next.records, next.supervisor);
+  while (next.engine.world.has(id)) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(next.records.get(id)).toBeUndefined();
+});
