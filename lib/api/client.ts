@@ -2,7 +2,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { fromErrorJson, SbxError } from '../errors.ts';
 import type { SecretInfo } from '../secrets/types.ts';
-import { alive, type Connection, errorOf, headersOf, unreachable } from './connection.ts';
+import { alive, type Connection, errorOf, headersOf, readJson, unreachable } from './connection.ts';
 import type {
   AllowRequest,
   AllowResult,
@@ -61,7 +61,7 @@ export class DaemonClient {
   remove = (id: string, options: StreamOptions) =>
     this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, {}, options);
 
-  /** A socket that speaks the guest's protocol. */
+  /** Opens a socket that speaks the guest's protocol. */
   guest(id: string): Promise<OpenGuest> {
     return openGuest(this.#connection, { id });
   }
@@ -128,12 +128,6 @@ export class DaemonClient {
 }
 
 const CONFLICT = 409;
-
-async function readJson(response: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  return JSON.parse(Buffer.concat(chunks).toString() || 'null');
-}
 
 function cancelled(cause: unknown): SbxError {
   return new SbxError('cancelled', 'cancelled', { hint: 'what was begun is finished by the next `sbx apply`', cause });

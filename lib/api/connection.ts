@@ -1,4 +1,5 @@
-/** Where the user's daemon listens, and what its requests and answers have in common. Little is loaded here: every command comes by. */
+/** Where the user's daemon listens, and what its requests and answers have in common. */
+import type { IncomingMessage } from 'node:http';
 import { type ErrorJson, errnoOf, fromErrorJson, SbxError } from '../errors.ts';
 import { type Home, socketPath } from '../paths.ts';
 
@@ -8,17 +9,17 @@ export interface Connection {
 }
 
 export interface Revival {
-  /** What the client is built of, and where */
+  /** Hash and folder of the client's bundle */
   build: string;
-  /** Called when no daemon listens or one of another build does: afterwards one of this build MUST answer. What was asked is then asked again */
+  /** Called when no daemon listens or one of another build does: afterwards one of this build MUST answer. The request is then repeated */
   revive: () => Promise<void>;
 }
 
 /** Names the build that a client needs: a daemon of another one does nothing, and answers 409 */
 export const BUILD_HEADER = 'sbx-build';
-/** What the upgrade of a connection to a guest is called */
+/** Name of the upgrade of a connection to a guest */
 export const GUEST_PROTOCOL = 'sbx-guest';
-/** Of the upgrade's answer: the `GuestPlace`, as JSON in a URI component */
+/** Header of the upgrade's answer: the `GuestPlace`, as JSON in a URI component */
 export const PLACE_HEADER = 'sbx-sandbox';
 
 /** Only finds a daemon that runs, of whatever build. */
@@ -30,7 +31,7 @@ export function headersOf({ revival }: Connection): Record<string, string> {
   return { host: 'sbx', ...(revival === undefined ? {} : { [BUILD_HEADER]: encodeURIComponent(revival.build) }) };
 }
 
-/** Nothing was done where nobody listens, or a daemon of another build does. */
+/** Retries `ask` once after a revival: nothing was done when no daemon listens, or one of another build does. */
 export async function alive<T>({ revival }: Connection, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
@@ -45,6 +46,17 @@ function wantsRevival(error: unknown): boolean {
   if (!(error instanceof SbxError)) return false;
   if (error.code === 'daemon-version') return true;
   return error.code === 'daemon-unreachable' && ['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error.cause) ?? '');
+}
+
+/** The body of a daemon's answer. @throws SbxError `daemon-unreachable` when it is not JSON or does not arrive whole. */
+export async function readJson(response: IncomingMessage): Promise<unknown> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    return JSON.parse(Buffer.concat(chunks).toString() || 'null');
+  } catch (error) {
+    throw unreachable(error);
+  }
 }
 
 /** The error in a daemon's answer. */

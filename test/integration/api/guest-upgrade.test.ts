@@ -124,7 +124,8 @@ describe('the daemon', () => {
   });
 });
 
-const upgraded = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: sbx-guest\r\nsbx-sandbox: ${encodeURIComponent(JSON.stringify(place))}\r\n\r\n`;
+const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: sbx-guest\r\n';
+const upgraded = `${SWITCHED}sbx-sandbox: ${encodeURIComponent(JSON.stringify(place))}\r\n\r\n`;
 
 describe('an answer', () => {
   test('that comes byte by byte, with the first of the guest behind it, is whole', async () => {
@@ -152,12 +153,9 @@ describe('an answer', () => {
     ['ends at once', (socket: Socket) => socket.end()],
     ['ends within its head', (socket: Socket) => socket.end('HTTP/1.1 101 Swi')],
     ['never ends', (socket: Socket) => socket.write('x'.repeat(100_000))],
-    ['names no sandbox', (socket: Socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n')],
-    ['names what is no JSON', (socket: Socket) => socket.write('HTTP/1.1 101 OK\r\nsbx-sandbox: %7B\r\n\r\n')],
-    [
-      'names what cannot be decoded',
-      (socket: Socket) => socket.write('HTTP/1.1 101 OK\r\nsbx-sandbox: %E0%A4%A\r\n\r\n'),
-    ],
+    ['names no sandbox', (socket: Socket) => socket.write(`${SWITCHED}\r\n`)],
+    ['names what is no JSON', (socket: Socket) => socket.write(`${SWITCHED}sbx-sandbox: %7B\r\n\r\n`)],
+    ['names what cannot be decoded', (socket: Socket) => socket.write(`${SWITCHED}sbx-sandbox: %E0%A4%A\r\n\r\n`)],
   ])('that %s is an error, and the connection is closed', async (_what, talk) => {
     const closed: Promise<void>[] = [];
     const socketPath = await impostor((socket) => {
@@ -170,6 +168,6 @@ describe('an answer', () => {
 
   test('that refuses without a reason is an error all the same', async () => {
     const socketPath = await impostor((socket) => socket.end('HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\nno json'));
-    await expect(openGuest({ socketPath }, { id: 'x' })).rejects.toMatchObject({ code: 'internal' });
+    await expect(openGuest({ socketPath }, { id: 'x' })).rejects.toMatchObject({ code: 'daemon-unreachable' });
   });
 });
