@@ -28,8 +28,8 @@ export interface DaemonStatus {
 export interface ProjectRequest {
   /** Where the search for sandbox.toml begins */
   cwd: string;
-  /** See `loaderEnvironment` */
-  env: Record<string, string>;
+  /** The client's whole environment, not the daemon's: settings of npm and pip may refer to any variable */
+  env: NodeJS.ProcessEnv;
 }
 
 export interface PlanRequest extends ProjectRequest {

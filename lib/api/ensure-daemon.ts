@@ -1,4 +1,4 @@
-/** The way to the user's daemon, which is started when it is needed. Little is loaded here: every command comes by. */
+/** Connects to the user's daemon and starts it on demand. Loads little: every command imports it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home } from '../paths.ts';
@@ -10,7 +10,7 @@ export interface LaunchOptions {
   distDir: string;
 }
 
-/** What is asked over it finds a daemon of this build, started on demand. */
+/** A connection whose requests reach a daemon of this build, started on demand. */
 export function launching({ home, distDir }: LaunchOptions): Connection {
   const build = readBuild(distDir);
   const revive = async () => {

@@ -1,4 +1,4 @@
-/** The project of a folder that a person stands in. */
+/** Finds the project of the current folder. */
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Known, projectDirOf } from './resolve-sandbox.ts';

@@ -1,4 +1,4 @@
-/** Which sandbox a name on the command line means. Pure. */
+/** Resolves a name on the command line to a sandbox. Pure. */
 import { dirname } from 'node:path';
 import { SbxError } from '../errors.ts';
 

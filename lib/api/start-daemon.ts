@@ -1,4 +1,4 @@
-/** Starts the user's daemon. One of another build is replaced: it owns nothing, the virtual machines go on. */
+/** Starts the user's daemon. One of another build is replaced: it owns nothing, the VMs continue. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Ends the user's daemon, also one that does not answer any more: it owns nothing, the virtual machines go on. */
+/** Ends the user's daemon, also one that does not answer any more: it owns nothing, the VMs continue. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
 import type { Home } from '../paths.ts';

@@ -1,32 +1,29 @@
-/** HTTP/1.1 on the user's own Unix socket: routes to the service, nothing else. */
+/** Serves the daemon's API on the user's Unix socket: HTTP/1.1, with an upgrade for connections to guests. */
 import { setMaxListeners } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { BUILD_HEADER, GUEST_PROTOCOL, PLACE_HEADER } from '../api/connection.ts';
-import type {
-  AllowRequest,
-  ApplyRequest,
-  ApproveRequest,
-  DaemonEvent,
-  DaemonService,
-  GcRequest,
-  PlanRequest,
-  RequestContext,
-  SecretRequest,
-} from '../api/contract.ts';
+import type { DaemonEvent, DaemonService, RequestContext } from '../api/contract.ts';
 import type { WantedGuest } from '../api/guest-upgrade.ts';
 import { SbxError, toErrorJson } from '../errors.ts';
 import { ensurePrivateDir, type Home, socketPath } from '../paths.ts';
+import * as bodies from './bodies.ts';
+
+type Call = Context<{ Bindings: HttpBindings }>;
 
 const BODY_MAX = 16 * 1024 * 1024;
 
 export async function serve(home: Home, service: DaemonService): Promise<AsyncDisposable> {
   ensurePrivateDir(home.daemon.dir);
   const path = socketPath(home.daemon.socket);
-  const server = createServer((request, response) => void handle(service, request, response));
+  const server = createAdaptorServer({ fetch: appOf(service).fetch }) as Server;
   server.on('upgrade', (request, socket, head) => void upgrade(service, request, socket, head));
-  // The folder's lock is held: a socket that stands here belongs to nobody.
+  // The folder's lock is held: a socket found here is left over from a killed daemon.
   rmSync(path, { force: true });
   await listen(server, path);
   chmodSync(path, 0o600);
@@ -46,92 +43,67 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-async function handle(service: DaemonService, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  try {
-    const [, version, area = '', id = '', action = ''] = (request.url ?? '').split('/');
-    if (version !== 'v1') throw new SbxError('not-found', 'no such address');
-    refuseOtherBuild(service, request);
-    await route(
-      service,
-      request,
-      response,
-      `${request.method} ${area}${id === '' ? '' : '/:id'}${action === '' ? '' : `/${action}`}`,
-      decodeURIComponent(id),
-    );
-  } catch (error) {
-    if (!response.headersSent) answer(response, statusOf(error), { error: toErrorJson(error) });
-    else response.destroy();
-  }
+function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  app.onError((error, c) => c.json({ error: toErrorJson(error) }, statusOf(error)));
+  app.notFound(() => {
+    throw new SbxError('not-found', 'no such address');
+  });
+  app.use(async (c, next) => {
+    checkBuild(service, c.req.header(BUILD_HEADER));
+    await next();
+  });
+  app.use(
+    bodyLimit({
+      maxSize: BODY_MAX,
+      onError: () => {
+        throw new SbxError('usage', 'the request is too large');
+      },
+    }),
+  );
+  const v1 = app.basePath('/v1');
+  v1.get('/status', (c) => c.json(service.status()));
+  v1.get('/sandboxes', async (c) => c.json(await service.list()));
+  v1.get('/sandboxes/:id', async (c) => c.json(await service.inspect(c.req.param('id'))));
+  v1.post('/plan', async (c) => c.json(await service.plan(await bodyOf(c, bodies.planBody))));
+  v1.post('/apply', async (c) => {
+    const body = await bodyOf(c, bodies.applyBody);
+    return streamed(c, (context) => service.apply(body, context));
+  });
+  for (const verb of ['stop', 'start', 'restart', 'reset', 'remove'] as const)
+    v1.post(`/sandboxes/:id/${verb}`, (c) => streamed(c, (context) => service[verb](c.req.param('id'), context)));
+  v1.post('/sandboxes/:id/allow', async (c) =>
+    c.json(await service.allow(c.req.param('id'), await bodyOf(c, bodies.allowBody))),
+  );
+  v1.post('/approve', async (c) => c.json(await service.approve(await bodyOf(c, bodies.approveBody))));
+  v1.get('/secrets', async (c) => c.json(await service.secrets()));
+  v1.post('/secrets', async (c) => c.json(await service.setSecret(await bodyOf(c, bodies.secretBody))));
+  v1.post('/secret-removal', async (c) => c.json(await service.removeSecret(await bodyOf(c, bodies.removalBody))));
+  v1.post('/gc', async (c) => c.json(await service.gc(await bodyOf(c, bodies.gcBody))));
+  v1.post('/shutdown', async (c) => {
+    c.env.outgoing.once('finish', () => void service.shutdown());
+    return c.json({});
+  });
+  return app;
 }
 
-async function route(
-  service: DaemonService,
-  request: IncomingMessage,
-  response: ServerResponse,
-  key: string,
-  id: string,
-): Promise<void> {
-  const stream = (work: (context: RequestContext) => Promise<unknown>) => streamed(request, response, work);
-  switch (key) {
-    case 'GET status':
-      return answer(response, 200, service.status());
-    case 'GET sandboxes':
-      return answer(response, 200, await service.list());
-    case 'GET sandboxes/:id':
-      return answer(response, 200, await service.inspect(id));
-    case 'POST plan':
-      return answer(response, 200, await service.plan((await bodyOf(request)) as PlanRequest));
-    case 'POST apply': {
-      const body = (await bodyOf(request)) as ApplyRequest;
-      return stream((context) => service.apply(body, context));
-    }
-    case 'POST sandboxes/:id/stop':
-      return stream((context) => service.stop(id, context));
-    case 'POST sandboxes/:id/start':
-      return stream((context) => service.start(id, context));
-    case 'POST sandboxes/:id/restart':
-      return stream((context) => service.restart(id, context));
-    case 'POST sandboxes/:id/reset':
-      return stream((context) => service.reset(id, context));
-    case 'POST sandboxes/:id/remove':
-      return stream((context) => service.remove(id, context));
-    case 'POST sandboxes/:id/allow':
-      return answer(response, 200, await service.allow(id, (await bodyOf(request)) as AllowRequest));
-    case 'POST approve':
-      return answer(response, 200, await service.approve((await bodyOf(request)) as ApproveRequest));
-    case 'GET secrets':
-      return answer(response, 200, await service.secrets());
-    case 'POST secrets':
-      return answer(response, 200, await service.setSecret((await bodyOf(request)) as SecretRequest));
-    case 'POST secret-removal':
-      return answer(
-        response,
-        200,
-        await service.removeSecret((await bodyOf(request)) as Pick<SecretRequest, 'name' | 'scope'>),
-      );
-    case 'POST gc':
-      return answer(response, 200, await service.gc((await bodyOf(request)) as GcRequest));
-    case 'POST shutdown':
-      answer(response, 200, {});
-      return service.shutdown();
-    default:
-      throw new SbxError('not-found', 'no such address');
-  }
+/** @throws SbxError `usage` with the path of the wrong field */
+async function bodyOf<T>(c: Call, schema: bodies.Body<T>): Promise<T> {
+  const value: unknown = await c.req.json().catch((cause: unknown) => {
+    throw cause instanceof SbxError ? cause : new SbxError('usage', 'the request is not JSON', { cause });
+  });
+  return bodies.parseBody(schema, value);
 }
 
-/** NDJSON: events as they come, `done` or `error` last. A client that goes away aborts the work at a safe point. */
-async function streamed(
-  request: IncomingMessage,
-  response: ServerResponse,
-  work: (context: RequestContext) => Promise<unknown>,
-): Promise<void> {
+/** Answers with NDJSON: events as they occur, `done` or `error` last. A client that disconnects aborts the work at a safe point. */
+async function streamed(c: Call, work: (context: RequestContext) => Promise<unknown>): Promise<Response> {
+  const { outgoing: response } = c.env;
   const abort = new AbortController();
-  // Every sandbox of the request listens.
+  // Each sandbox of the request adds a listener.
   setMaxListeners(0, abort.signal);
   response.on('close', () => {
-    if (!response.writableEnded) abort.abort(new SbxError('cancelled', 'the client has gone'));
+    if (!response.writableEnded) abort.abort(new SbxError('cancelled', 'the client disconnected'));
   });
-  request.resume();
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   const emit = (event: DaemonEvent) => void (response.destroyed || response.write(`${JSON.stringify(event)}\n`));
   try {
@@ -140,6 +112,7 @@ async function streamed(
     emit({ type: 'error', error: toErrorJson(error) });
   }
   response.end();
+  return RESPONSE_ALREADY_SENT;
 }
 
 async function upgrade(service: DaemonService, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -148,7 +121,7 @@ async function upgrade(service: DaemonService, request: IncomingMessage, socket:
     const wanted = wantedGuest(request.url ?? '');
     if (wanted === undefined || request.headers.upgrade !== GUEST_PROTOCOL)
       throw new SbxError('not-found', 'no such address');
-    refuseOtherBuild(service, request);
+    checkBuild(service, request.headers[BUILD_HEADER]);
     const { place, serve: serveGuest } = await service.guest(wanted);
     const fields = [
       'Connection: Upgrade',
@@ -160,9 +133,8 @@ async function upgrade(service: DaemonService, request: IncomingMessage, socket:
     await serveGuest(socket);
   } catch (error) {
     const body = JSON.stringify({ error: toErrorJson(error) });
-    socket.end(
-      `HTTP/1.1 ${statusOf(error)} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
+    const head = [`HTTP/1.1 ${statusOf(error)} Refused`, 'Content-Type: application/json', 'Connection: close'];
+    socket.end(`${head.join('\r\n')}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   }
 }
 
@@ -176,36 +148,15 @@ function wantedGuest(address: string): WantedGuest | undefined {
   return cwd === null ? undefined : { cwd, name: query.get('name') ?? undefined };
 }
 
-/** Before anything is done: its client starts one of its own build, and asks that one. */
-function refuseOtherBuild(service: DaemonService, request: IncomingMessage): void {
-  const wanted = request.headers[BUILD_HEADER];
+/** Before anything is done: the client then starts a daemon of its own build and repeats the request. */
+function checkBuild(service: DaemonService, wanted: string | string[] | undefined): void {
   if (wanted === undefined || decodeURIComponent(String(wanted)) === service.build) return;
-  throw new SbxError('daemon-version', 'the sbx daemon is of another build', {
+  throw new SbxError('daemon-version', 'the running daemon is a different build', {
     hint: 'run the command again: the daemon is replaced on demand',
   });
 }
 
-async function bodyOf(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > BODY_MAX) throw new SbxError('usage', 'the request is too large');
-    chunks.push(chunk as Buffer);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString());
-  } catch (cause) {
-    throw new SbxError('usage', 'the request is not JSON', { cause });
-  }
-}
-
-function answer(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(value));
-}
-
-function statusOf(error: unknown): number {
+function statusOf(error: unknown): 400 | 404 | 409 | 500 {
   if (!(error instanceof SbxError)) return 500;
   if (error.code === 'not-found') return 404;
   if (error.code === 'daemon-version') return 409;

@@ -3,7 +3,6 @@ import type { DaemonClient } from '../../api/client.ts';
 import type { ProjectRequest, SandboxStatus } from '../../api/contract.ts';
 import { launching } from '../../api/ensure-daemon.ts';
 import { type OpenGuest, openGuest } from '../../api/guest-upgrade.ts';
-import { loaderEnvironment } from '../../api/loader-environment.ts';
 import { ownProject } from '../../api/project-dir.ts';
 import { chooseSandbox } from '../../api/resolve-sandbox.ts';
 import type { HostRegistries } from '../../config/resolve/presets.ts';
@@ -27,7 +26,7 @@ export async function registriesOf(home: Home): Promise<HostRegistries> {
 
 /** Names the project whose file the daemon loads. */
 export function projectAt({ process }: SbxContext, cwd: string): ProjectRequest {
-  return { cwd, env: loaderEnvironment(process.env) };
+  return { cwd, env: process.env };
 }
 
 export async function daemonOf(context: SbxContext): Promise<DaemonClient> {

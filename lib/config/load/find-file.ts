@@ -3,6 +3,7 @@ import { lstat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { cosmiconfig, type Loader } from 'cosmiconfig';
 import { SbxError } from '../../errors.ts';
+import { checkSize } from '../toml/read-toml.ts';
 
 export const FILE_NAME = 'sandbox.toml';
 
@@ -36,6 +37,8 @@ async function isPresent(file: string, owners: number[] | undefined): Promise<bo
   // Opening a pipe or a device could block forever.
   if (!found.isFile())
     throw new SbxError('config-invalid', `${file} is not a file`, { place, hint: 'remove it, or run `sbx init`' });
+  // cosmiconfig reads the whole file.
+  checkSize(found.size, place);
   if (owners !== undefined && !owners.includes(found.uid))
     throw new SbxError('config-invalid', `${file} belongs to another user`, {
       place,
@@ -46,7 +49,7 @@ async function isPresent(file: string, owners: number[] | undefined): Promise<bo
 }
 
 function trustedUsers(): number[] {
-  return [0, process.getuid?.() ?? 0, Number(process.env['SUDO_UID'] ?? 0)];
+  return [0, process.getuid?.() ?? 0];
 }
 
 function unreadable(file: string): SbxError {

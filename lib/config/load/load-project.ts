@@ -47,8 +47,8 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
   return { name, dir, files: [...files], sandboxes, unsupported: unique(unsupported) };
 }
 
-async function locate({ cwd, file }: LoadOptions): Promise<string> {
-  const found = file === undefined ? await findFile(cwd) : resolve(cwd, file);
+async function locate({ cwd, file, host }: LoadOptions): Promise<string> {
+  const found = file === undefined ? await findFile(cwd, host.owners) : resolve(cwd, file);
   if (found === undefined)
     throw new SbxError('config-not-found', 'no sandbox.toml found', {
       why: `${resolve(cwd)} and the folders above it have none`,

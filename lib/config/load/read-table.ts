@@ -1,5 +1,6 @@
 /** Reads one TOML file from disk into validated values with their places. */
-import { readFile, stat } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { errnoOf, type Place, SbxError } from '../../errors.ts';
 import { fileSchema } from '../schema/schema.ts';
 import { checkSize, readToml } from '../toml/read-toml.ts';
@@ -10,12 +11,11 @@ import { invalid } from './validation-error.ts';
 export async function readTable(file: string, from?: Place): Promise<Table> {
   const place = from ?? { file, line: 1, column: 1 };
   try {
-    const found = await stat(file);
-    // Opening a pipe or a device could block forever.
-    if (!found.isFile())
-      throw new SbxError('config-invalid', `${file} is not a file`, { place, hint: 'use the path of a TOML file' });
-    checkSize(found.size, place);
-    return parseFile(await readFile(file), file);
+    check(await stat(file), file, place);
+    // A pipe may have replaced it meanwhile: without O_NONBLOCK, opening that would block a thread.
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    check(await handle.stat(), file, place);
+    return parseFile(await handle.readFile(), file);
   } catch (error) {
     const code = errnoOf(error);
     if (error instanceof SbxError || code === undefined) throw error;
@@ -26,6 +26,12 @@ export async function readTable(file: string, from?: Place): Promise<Table> {
       cause: error,
     });
   }
+}
+
+function check(found: Stats, file: string, place: Place): void {
+  if (!found.isFile())
+    throw new SbxError('config-invalid', `${file} is not a file`, { place, hint: 'use the path of a TOML file' });
+  checkSize(found.size, place);
 }
 
 /** @throws SbxError `config-syntax` or `config-invalid`, with the place. */

@@ -7,6 +7,8 @@ export interface HostFacts {
   cpus: number;
   /** The user's home folder */
   home: string;
+  /** Users whose sandbox.toml is accepted above the working directory; default: root and this user */
+  owners?: number[];
   /** From os-release */
   os: { id: string; codename: string };
   /** Called only if a list uses a preset */
@@ -22,6 +24,7 @@ export function hostFacts(stateDir: string, env: NodeJS.ProcessEnv): HostFacts {
   return {
     cpus: cpus().length,
     home: env['HOME'] ?? homedir(),
+    owners: [0, process.getuid?.() ?? 0, Number(env['SUDO_UID'] ?? 0)],
     os: { id: field('ID'), codename: field('VERSION_CODENAME') },
     registries: () => readRegistries(`${stateDir}/registries.json`, env),
     stateDir,

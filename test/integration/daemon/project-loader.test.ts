@@ -1,6 +1,6 @@
 /** Loading a project's file in the daemon: the built worker thread, hostile files, and the event loop of the process that carries every proxy. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -97,6 +97,26 @@ describe('a hostile file', () => {
     execFileSync('mkfifo', [join(dir, 'pipe', 'sandbox.toml')]);
     await expect(loader.load({ cwd: join(dir, 'pipe'), env: {} })).rejects.toMatchObject({ code: 'config-invalid' });
   });
+
+  test('of a terabyte is refused unread', async () => {
+    await using loader = loaderOf();
+    const cwd = project('huge', '');
+    truncateSync(join(cwd, 'sandbox.toml'), 1024 ** 4);
+    await expect(loader.load({ cwd, env: {} })).rejects.toMatchObject({ code: 'config-invalid' });
+  });
+
+  test.each(['.config/config.js', 'package.json', '.sbxrc', 'sbx.config.cjs'])(
+    'with %s beside it runs nothing',
+    async (name) => {
+      await using loader = loaderOf();
+      const cwd = project('trap', 'version = 1\n');
+      const marker = join(dir, 'ran');
+      mkdirSync(join(cwd, name, '..'), { recursive: true });
+      writeFileSync(join(cwd, name), `require('node:fs').writeFileSync(${JSON.stringify(marker)}, '')`);
+      await loader.load({ cwd, env: {} });
+      expect(existsSync(marker)).toBe(false);
+    },
+  );
 
   test('with endless sandboxes is refused', async () => {
     await using loader = loaderOf();

@@ -1,0 +1,62 @@
+/** Schemas of the request bodies of the daemon's API. */
+import { z } from 'zod';
+import type {
+  AllowRequest,
+  ApplyRequest,
+  ApproveRequest,
+  GcRequest,
+  PlanRequest,
+  SecretRequest,
+} from '../api/contract.ts';
+import { SbxError } from '../errors.ts';
+import type { ProjectSpec } from '../spec/spec.ts';
+
+const project = {
+  cwd: z.string().startsWith('/'),
+  env: z.record(z.string(), z.string()),
+  only: z.array(z.string()).optional(),
+};
+/** Made by the client's loader; only what the daemon cannot do without is checked */
+const spec = z
+  .looseObject({ name: z.string(), dir: z.string(), sandboxes: z.array(z.looseObject({ name: z.string() })) })
+  .transform((value) => value as unknown as ProjectSpec);
+const scope = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('all') }),
+  z.strictObject({ kind: z.literal('project'), dir: z.string() }),
+  z.strictObject({ kind: z.literal('sandbox'), dir: z.string(), name: z.string() }),
+]);
+const source = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('value') }),
+  z.strictObject({ kind: z.literal('command'), argv: z.array(z.string()), cacheSeconds: z.number() }),
+]);
+const rule = z.strictObject({ pattern: z.string(), text: z.string(), trusted: z.boolean() });
+
+export type Body<T> = z.ZodType<T>;
+
+export const planBody = z.strictObject(project) as Body<PlanRequest>;
+export const applyBody = z.strictObject({ ...project, acceptWidening: z.string().optional() }) as Body<ApplyRequest>;
+export const approveBody = z.strictObject({ before: spec, after: spec }) as Body<ApproveRequest>;
+export const allowBody = z.strictObject({
+  rules: z.array(rule),
+  seconds: z.number().positive().optional(),
+}) as Body<AllowRequest>;
+export const secretBody = z.strictObject({
+  name: z.string(),
+  scope,
+  source,
+  value: z.string().optional(),
+  store: z.string().optional(),
+}) as Body<SecretRequest>;
+export const removalBody = z.strictObject({ name: z.string(), scope }) as Body<Pick<SecretRequest, 'name' | 'scope'>>;
+export const gcBody = z.strictObject({ dryRun: z.boolean() }) as Body<GcRequest>;
+
+/** @throws SbxError `usage` with the path of the wrong field, never with its value: it may be a secret. */
+export function parseBody<T>(schema: Body<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new SbxError('usage', 'invalid request body', {
+    why: `${issue?.path.join('.') || 'body'}: ${issue?.code === 'unrecognized_keys' ? 'unknown key' : issue?.message}`,
+    hint: 'use a client of the same build as the daemon',
+  });
+}
