@@ -4,7 +4,6 @@ import { dirname } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { errnoOf, SbxError } from '../errors.ts';
 import { ensurePrivateDir, type Home } from '../paths.ts';
-import { checkValue } from './check-value.ts';
 import { createStores } from './choose-store.ts';
 import { runForValue } from './command-value.ts';
 import { keyOf, narrowest } from './scope.ts';
@@ -139,4 +138,23 @@ function readIndex(path: string): Index {
 
 function warningOf(path: string): string {
   return `no keyring is used: values are stored in ${path}, in plain text, readable by your user only`;
+}
+
+const VALUE_MAX = 16 * 1024;
+
+/** @throws SbxError `secret`, without the value */
+function checkValue(name: string, value: string): string {
+  const why =
+    value === ''
+      ? 'it is empty'
+      : value.length > VALUE_MAX
+        ? `it is longer than ${VALUE_MAX / 1024} KiB`
+        : /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)
+          ? undefined
+          : 'it contains a line end, a control or non-ASCII character, or starts or ends with a space';
+  if (why === undefined) return value;
+  throw new SbxError('secret', `invalid value for the secret "${name}"`, {
+    why,
+    hint: 'use one line that is valid in an HTTP header',
+  });
 }
