@@ -104,23 +104,31 @@ export function openSecrets(home: Home): Secrets {
     find: (name, asker) => narrowest(readIndex(index).secrets, name, asker),
     async read(name, asker) {
       const info = narrowest(readIndex(index).secrets, name, asker);
-      if (info === undefined) return undefined;
-      const key = keyOf(info.name, info.scope);
-      const held = known.get(key);
-      if (held !== undefined && held.setAt === info.setAt && Date.now() < held.until) return held.value;
-      const fresh: Known = { setAt: info.setAt, until: Number.POSITIVE_INFINITY, value: fetchValue(info) };
-      known.set(key, fresh);
-      fresh.value.then(
-        () => {
-          if (info.source.kind === 'command') fresh.until = Date.now() + info.source.cacheSeconds * 1_000;
-        },
-        () => {
-          fresh.until = Date.now() + FAILED_MS;
-        },
-      );
-      return fresh.value;
+      return info === undefined ? undefined : readCached(known, info, fetchValue);
     },
   };
+}
+
+/** Reads once for all callers: a stored value until it is set again, the output of a command for its cache time. */
+function readCached(
+  known: Map<string, Known>,
+  info: SecretInfo,
+  fetchValue: (info: SecretInfo) => Promise<string>,
+): Promise<string> {
+  const key = keyOf(info.name, info.scope);
+  const held = known.get(key);
+  if (held !== undefined && held.setAt === info.setAt && Date.now() < held.until) return held.value;
+  const fresh: Known = { setAt: info.setAt, until: Number.POSITIVE_INFINITY, value: fetchValue(info) };
+  known.set(key, fresh);
+  fresh.value.then(
+    () => {
+      if (info.source.kind === 'command') fresh.until = Date.now() + info.source.cacheSeconds * 1_000;
+    },
+    () => {
+      fresh.until = Date.now() + FAILED_MS;
+    },
+  );
+  return fresh.value;
 }
 
 function readIndex(path: string): Index {
