@@ -4,7 +4,6 @@ import { dirname } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { errnoOf, SbxError } from '../errors.ts';
 import { ensurePrivateDir, type Home } from '../paths.ts';
-import { checkValue } from './check-value.ts';
 import { createStores } from './choose-store.ts';
 import { runForValue } from './command-value.ts';
 import { keyOf, narrowest } from './scope.ts';
@@ -105,23 +104,31 @@ export function openSecrets(home: Home): Secrets {
     find: (name, asker) => narrowest(readIndex(index).secrets, name, asker),
     async read(name, asker) {
       const info = narrowest(readIndex(index).secrets, name, asker);
-      if (info === undefined) return undefined;
-      const key = keyOf(info.name, info.scope);
-      const held = known.get(key);
-      if (held !== undefined && held.setAt === info.setAt && Date.now() < held.until) return held.value;
-      const fresh: Known = { setAt: info.setAt, until: Number.POSITIVE_INFINITY, value: fetchValue(info) };
-      known.set(key, fresh);
-      fresh.value.then(
-        () => {
-          if (info.source.kind === 'command') fresh.until = Date.now() + info.source.cacheSeconds * 1_000;
-        },
-        () => {
-          fresh.until = Date.now() + FAILED_MS;
-        },
-      );
-      return fresh.value;
+      return info === undefined ? undefined : readCached(known, info, fetchValue);
     },
   };
+}
+
+/** Reads once for all callers: a stored value until it is set again, the output of a command for its cache time. */
+function readCached(
+  known: Map<string, Known>,
+  info: SecretInfo,
+  fetchValue: (info: SecretInfo) => Promise<string>,
+): Promise<string> {
+  const key = keyOf(info.name, info.scope);
+  const held = known.get(key);
+  if (held !== undefined && held.setAt === info.setAt && Date.now() < held.until) return held.value;
+  const fresh: Known = { setAt: info.setAt, until: Number.POSITIVE_INFINITY, value: fetchValue(info) };
+  known.set(key, fresh);
+  fresh.value.then(
+    () => {
+      if (info.source.kind === 'command') fresh.until = Date.now() + info.source.cacheSeconds * 1_000;
+    },
+    () => {
+      fresh.until = Date.now() + FAILED_MS;
+    },
+  );
+  return fresh.value;
 }
 
 function readIndex(path: string): Index {
@@ -139,4 +146,23 @@ function readIndex(path: string): Index {
 
 function warningOf(path: string): string {
   return `no keyring is used: values are stored in ${path}, in plain text, readable by your user only`;
+}
+
+const VALUE_MAX = 16 * 1024;
+
+/** @throws SbxError `secret`, without the value */
+function checkValue(name: string, value: string): string {
+  const why =
+    value === ''
+      ? 'it is empty'
+      : value.length > VALUE_MAX
+        ? `it is longer than ${VALUE_MAX / 1024} KiB`
+        : /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)
+          ? undefined
+          : 'it contains a line end, a control or non-ASCII character, or starts or ends with a space';
+  if (why === undefined) return value;
+  throw new SbxError('secret', `invalid value for the secret "${name}"`, {
+    why,
+    hint: 'use one line that is valid in an HTTP header',
+  });
 }

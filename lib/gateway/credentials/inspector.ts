@@ -1,15 +1,16 @@
 /** Replaces placeholders with secrets on requests and masks secrets in responses. */
 
 import { valuesOf } from '../http/headers.ts';
-import type { Denied, InspectedRequest, Inspector, Passing } from '../http/inspector.ts';
+import type { Denied, InspectedRequest, Inspector, InspectorDenial, Passing } from '../http/inspector.ts';
 import { FULL_CREDENTIAL_ENFORCEMENT } from '../request/enforcement.ts';
 import { denialOfKeyInQuery, denialOfMisuse, denialWithoutTls } from './denials.ts';
-import { type Found, keyInQuery, placeholdersIn } from './find-placeholders.ts';
+import { type Found, inBody, keyInQuery, placeholdersIn } from './find-placeholders.ts';
 import { loginsOf, withSecrets } from './login.ts';
 import { bodyKindOf } from './oauth-tokens.ts';
+import { CORE_LENGTH } from './placeholder.ts';
+import type { PlaceholderBook } from './placeholder-book.ts';
 import { changeAnswer, maskedStream } from './response.ts';
 import { bound, type CredentialState, type CredentialsInput, hostsOf } from './state.ts';
-import { watchStream } from './watch-stream.ts';
 
 /** Bodies up to this size, in bytes, are checked before the dial */
 const BODY_MAX = 256 * 1024;
@@ -72,4 +73,18 @@ function belongs(
 
 function shortHost(authority: string): string {
   return authority.replace(/:443$/, '');
+}
+
+/** Finds placeholders in a streamed body, also across its parts. */
+function watchStream(
+  book: PlaceholderBook,
+  denialFor: (found: Found) => Denied,
+): (part: Buffer) => InspectorDenial | undefined {
+  let tail = '';
+  return (part) => {
+    const text = tail + part.toString('latin1');
+    tail = text.slice(1 - CORE_LENGTH);
+    const [first] = inBody(text, book);
+    return first === undefined ? undefined : denialFor(first).denial;
+  };
 }

@@ -1,11 +1,12 @@
 /** Changes responses from hosts with a credential: issued tokens are replaced, secrets masked. */
+
 import { randomBytes } from 'node:crypto';
-import type { Transform } from 'node:stream';
+import { Transform } from 'node:stream';
 import { type Header, valuesOf } from '../http/headers.ts';
 import type { InspectedResponse, Inspector } from '../http/inspector.ts';
+import type { MaskedStream } from './mask.ts';
 import { bodyKindOf, encodedFor, namesTokens, tokensIn } from './oauth-tokens.ts';
 import { makePlaceholder } from './placeholder.ts';
-import { answerChange } from './response-change.ts';
 import { bound, type CredentialState, hostsSharing, maskFor } from './state.ts';
 
 /** WebSocket messages must not be delayed; few end with this many characters of a secret */
@@ -75,4 +76,35 @@ function replaced(text: string, placeholders: ReadonlyMap<string, string>, kind:
 export function maskedStream(state: CredentialState, host: string, port: number): Transform | undefined {
   if (bound(state, host, port).length === 0) return undefined;
   return answerChange({ mask: maskFor(state).stream(LEAST_IN_STREAM) });
+}
+
+/** A response that may issue tokens is buffered up to this size, in bytes; a longer one with tokens is aborted */
+const HELD_MAX = 256 * 1024;
+
+interface AnswerChange {
+  mask: MaskedStream;
+  /** Replaces the tokens in a whole body. Undefined: the response cannot issue any */
+  keepTokens?: (text: string) => string;
+}
+
+/** Replaces issued tokens and masks secrets, streaming the rest. */
+function answerChange({ mask, keepTokens }: AnswerChange): Transform {
+  let buffered: string | undefined = keepTokens === undefined ? undefined : '';
+  const latin = (text: string) => Buffer.from(text, 'latin1');
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      const text = chunk.toString('latin1');
+      if (buffered === undefined) return done(null, latin(mask.push(text)));
+      buffered += text;
+      if (buffered.length <= HELD_MAX) return done();
+      if (namesTokens(buffered)) return done(new Error('a response with tokens is too large to be read'));
+      const all = buffered;
+      buffered = undefined;
+      done(null, latin(mask.push(all)));
+    },
+    flush(done) {
+      const last = buffered === undefined ? '' : mask.push(keepTokens?.(buffered) ?? buffered);
+      done(null, latin(last + mask.rest()));
+    },
+  });
 }

@@ -1,10 +1,10 @@
 /** Suggests the fewest and narrowest allow entries for denied and observed requests. Pure. */
 
+import { getDomain } from 'tldts';
 import { authorityOf, type Endpoint } from '../address/canonical-host.ts';
 import { addressDenial } from '../address/private-ranges.ts';
 import { type DeniedTarget, deniedTargets } from './denied-requests.ts';
 import { decide, type Policy } from './policy.ts';
-import { isOwnable } from './registrable.ts';
 import type { AuditReason, AuditRecord } from './types.ts';
 
 export interface Suggestion {
@@ -146,4 +146,9 @@ function entryOf(endpoint: Endpoint): string {
 
 function byCount(a: { count: number; last: string }, b: { count: number; last: string }): number {
   return b.count - a.count || b.last.localeCompare(a.last);
+}
+
+/** False for `com`, `co.uk`, `github.io`, where anyone can register a name. */
+function isOwnable(name: string): boolean {
+  return name.includes('.') && getDomain(name, { allowPrivateDomains: true }) !== null;
 }

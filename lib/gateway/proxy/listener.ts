@@ -1,10 +1,12 @@
 /** The egress proxy of one VM, its only route out: an HTTP proxy on a Unix socket, which identifies the VM. */
+
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { listenAt } from '../../system/unix-socket.ts';
 import type { Audit } from '../audit/audit.ts';
 import { withLogRate } from '../audit/log-rate.ts';
+import { readBytes } from '../http/byte-reader.ts';
 import type { Inspector } from '../http/inspector.ts';
 import { endWith } from '../http/socket-write.ts';
 import { createAllowance, createPace, LIMITS, type Limits } from '../limits/limits.ts';
@@ -14,11 +16,12 @@ import type { Policy } from '../policy/policy.ts';
 import { stillAdmitted } from '../request/admit.ts';
 import { type Enforcement, FULL_ENFORCEMENT } from '../request/enforcement.ts';
 import { type ListenerState, type ListenerStats, writeRecord } from '../request/listener-state.ts';
+import { serveRequests } from '../request/request-loop.ts';
 import type { Authority } from '../tls/authority.ts';
 import type { Dialer } from '../upstream/dial.ts';
-import { limitLookups } from '../upstream/lookups.ts';
-import type { Resolver } from '../upstream/resolver.ts';
-import { serveClient } from './client.ts';
+import { limitLookups, type Resolver } from '../upstream/resolver.ts';
+import { serveForward } from './http-forward.ts';
+import { serveTunnel } from './tunnel.ts';
 
 export interface ListenerInput {
   socketPath: string;
@@ -82,6 +85,32 @@ export async function openEgress(input: ListenerInput): Promise<EgressListener> 
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function serveClient(client: Socket, state: ListenerState): Promise<void> {
+  const reader = readBytes(client);
+  return serveRequests({
+    client,
+    reader,
+    state,
+    parse: (bytes, seen) => state.enforcement.parseHead(bytes, seen),
+    async serve(head, abort) {
+      const purpose = head.method === 'CONNECT' ? 'tunnel' : 'http';
+      const request = {
+        state,
+        client,
+        reader,
+        head,
+        purpose,
+        read: purpose === 'http',
+        abort,
+        began: performance.now(),
+      } as const;
+      if (purpose === 'http') return serveForward(request);
+      await serveTunnel(request);
+      return false;
+    },
+  });
 }
 
 function stateOf(input: ListenerInput): ListenerState {

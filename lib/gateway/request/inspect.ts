@@ -1,12 +1,14 @@
 /** Runs the request inspector and validates what it returns. */
 
-import { endToEnd, type Framing, type Header, TOKEN } from '../http/headers.ts';
+import type { ByteReader } from '../http/byte-reader.ts';
+import { endToEnd, type Framing, type Header, listOf, TOKEN } from '../http/headers.ts';
 import type { InspectorDenial, Passing } from '../http/inspector.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { bufferBody, waitsForContinue } from './buffered-body.ts';
+import { writeAll } from '../http/socket-write.ts';
 import type { Denial } from './denial.ts';
 import { type ListenerState, writeRecord } from './listener-state.ts';
 import { aboutOf, type Request } from './request.ts';
+import { inTime } from './request-loop.ts';
 
 /** An inspected request, as it is forwarded. */
 export interface Inspected {
@@ -35,6 +37,27 @@ export async function inspect(request: Request, secure: boolean): Promise<Inspec
     const text = `sbx: the request to ${host} could not be inspected, so it was not sent`;
     return { denial: denialByInspector(request, { status: 502, text, reason }) };
   }
+}
+
+/** Undefined: no body, too large, or of unknown length. @throws if it does not arrive in time */
+async function bufferBody({ head, reader, client, state }: Request, most: number): Promise<Buffer | undefined> {
+  if (head.body.kind !== 'length' || head.body.bytes === 0 || head.body.bytes > most) return undefined;
+  // The client waits for this response, and the upstream is not dialled yet.
+  if (head.version === '1.1' && waitsForContinue(head.headers))
+    await writeAll(client, [Buffer.from('HTTP/1.1 100 Continue\r\n\r\n')]);
+  return readBytesOf(reader, head.body.bytes, state.limits.headMs);
+}
+
+function waitsForContinue(headers: Request['head']['headers']): boolean {
+  return listOf(headers, 'expect').includes('100-continue');
+}
+
+async function readBytesOf(reader: ByteReader, bytes: number, ms: number): Promise<Buffer> {
+  while (reader.buffered.length < bytes)
+    if (!(await inTime(reader.more(), ms))) throw new Error('the request body did not arrive in time');
+  const body = Buffer.from(reader.buffered.subarray(0, bytes));
+  reader.consume(bytes);
+  return body;
 }
 
 /** Records the denial and returns its response. */

@@ -23,7 +23,7 @@ export interface WatchedTunnel {
 
 /** MUST be called before the sockets are piped, so that each piece is checked before it is forwarded. False: the tunnel was ended. */
 export function watchHellos({ client, upstream, host, early, onOther }: WatchedTunnel): boolean {
-  const watch = createHelloWatch(host);
+  const watch = new HelloWatch(host);
   const stop = () => {
     client.off('data', onClient);
     upstream.off('data', onServer);
@@ -47,75 +47,71 @@ export function watchHellos({ client, upstream, host, early, onOther }: WatchedT
   return true;
 }
 
-export interface HelloWatch {
+class HelloWatch {
   /** Nothing more to check: no second hello was requested, or it was checked */
-  readonly over: boolean;
-  /** Takes the next client bytes; returns a string if the hello is invalid */
-  client(bytes: Buffer): string | undefined;
-  /** Takes the next server bytes */
-  server(bytes: Buffer): void;
-}
+  over = false;
+  readonly #host: string;
+  #hellos = 0;
+  #server = Buffer.alloc(0);
+  #buffered = Buffer.alloc(0);
+  #message = Buffer.alloc(0);
+  #skip = 0;
 
-export function createHelloWatch(host: string): HelloWatch {
-  const state = {
-    over: false,
-    hellos: 0,
-    server: Buffer.alloc(0),
-    buffered: Buffer.alloc(0),
-    message: Buffer.alloc(0),
-    skip: 0,
-  };
-  /** Appends the next complete handshake record to `message`; skips other records. */
-  const takeRecord = (): boolean => {
-    const { buffered } = state;
+  constructor(host: string) {
+    this.#host = host;
+  }
+
+  /** Takes the next client bytes; returns a string if the hello is invalid. */
+  client(bytes: Buffer): string | undefined {
+    const from = Math.min(this.#skip, bytes.length);
+    this.#skip -= from;
+    this.#buffered = Buffer.concat([this.#buffered, bytes.subarray(from)]);
+    while (!this.over && this.#takeRecord()) {
+      const why = this.#message.length > 0 ? this.#takeHello() : undefined;
+      if (why !== undefined) return why;
+    }
+    return undefined;
+  }
+
+  /** Takes the next server bytes. */
+  server(bytes: Buffer): void {
+    if (this.#server.length >= SERVER_HEAD) return;
+    this.#server = Buffer.concat([this.#server, bytes]).subarray(0, SERVER_HEAD);
+    if (this.#server.length < SERVER_HEAD) return;
+    const asks = this.#server[RECORD_HEADER] === SERVER_HELLO && this.#server.subarray(11).equals(RETRY);
+    this.over ||= !asks;
+  }
+
+  /** Appends the next complete handshake record to the message; skips other records. */
+  #takeRecord(): boolean {
+    const buffered = this.#buffered;
     if (buffered.length < RECORD_HEADER) return false;
     const end = RECORD_HEADER + buffered.readUInt16BE(3);
     if (buffered[0] !== HANDSHAKE) {
-      state.skip = Math.max(0, end - buffered.length);
-      state.buffered = buffered.subarray(end);
+      this.#skip = Math.max(0, end - buffered.length);
+      this.#buffered = buffered.subarray(end);
       return true;
     }
     if (buffered.length < end) return false;
-    state.message = Buffer.concat([state.message, buffered.subarray(RECORD_HEADER, end)]);
-    state.buffered = buffered.subarray(end);
+    this.#message = Buffer.concat([this.#message, buffered.subarray(RECORD_HEADER, end)]);
+    this.#buffered = buffered.subarray(end);
     return true;
-  };
-  const takeHello = (): string | undefined => {
-    const hello = readClientHello(state.message);
-    if (hello === 'more') return state.message.length > HELLO_MAX ? 'a second ClientHello without end' : undefined;
+  }
+
+  #takeHello(): string | undefined {
+    const hello = readClientHello(this.#message);
+    if (hello === 'more') return this.#message.length > HELLO_MAX ? 'a second ClientHello without end' : undefined;
     // Encrypted, or another message: no further hello follows.
-    if ('other' in hello) state.over = true;
+    if ('other' in hello) this.over = true;
     else if ('bad' in hello) return hello.bad;
-    else if (hello.sni === undefined || canonicalHost(hello.sni)?.host !== host)
+    else if (hello.sni === undefined || canonicalHost(hello.sni)?.host !== this.#host)
       return `the second server name is ${hello.sni ?? 'missing'}`;
     else {
-      state.hellos += 1;
-      state.message = state.message.subarray(hello.bytes);
-      state.over ||= state.hellos > 1;
-      return state.message.length > 0 && !state.over ? takeHello() : undefined;
+      this.#hellos += 1;
+      this.#message = this.#message.subarray(hello.bytes);
+      this.over ||= this.#hellos > 1;
+      return this.#message.length > 0 && !this.over ? this.#takeHello() : undefined;
     }
     return undefined;
-  };
-  return {
-    get over() {
-      return state.over;
-    },
-    client(bytes) {
-      const from = Math.min(state.skip, bytes.length);
-      state.skip -= from;
-      state.buffered = Buffer.concat([state.buffered, bytes.subarray(from)]);
-      while (!state.over && takeRecord()) {
-        const why = state.message.length > 0 ? takeHello() : undefined;
-        if (why !== undefined) return why;
-      }
-      return undefined;
-    },
-    server(bytes) {
-      if (state.server.length >= SERVER_HEAD) return;
-      state.server = Buffer.concat([state.server, bytes]).subarray(0, SERVER_HEAD);
-      if (state.server.length < SERVER_HEAD) return;
-      const asks = state.server[RECORD_HEADER] === SERVER_HELLO && state.server.subarray(11).equals(RETRY);
-      state.over ||= !asks;
-    },
-  };
+  }
 }

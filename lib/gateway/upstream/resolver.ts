@@ -1,6 +1,9 @@
-/** Resolves names and lists the addresses of this host. */
+/** Resolves names, a limited number at a time, and lists the addresses of this host. */
+
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
+import PQueue from 'p-queue';
+import { within } from '../../system/deadline.ts';
 import { canonicalAddress } from '../address/canonical-host.ts';
 
 export interface Resolver {
@@ -39,4 +42,31 @@ function kept<T>(read: () => T, ms: number): () => T {
       found = { value: read(), until: performance.now() + ms };
     return found.value;
   };
+}
+
+const RESOLVE_MS = 10_000;
+
+/** Limits concurrent lookups per listener: a slow name server blocks threads that all sandboxes share. */
+export function limitLookups(resolver: Resolver, most: number): Resolver {
+  const queue = new PQueue({ concurrency: most });
+  return {
+    ownAddresses: () => resolver.ownAddresses(),
+    async resolve(host, signal) {
+      using limit = within(RESOLVE_MS, signal);
+      const found = queue.add(() => {
+        limit.throwIfAborted();
+        return resolver.resolve(host, limit);
+      });
+      return await Promise.race([found, aborted(limit)]);
+    },
+  };
+}
+
+/** A system lookup cannot be cancelled: it keeps its slot, and its late result is ignored. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = () => reject(new Error('the name was not resolved in time'));
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail, { once: true });
+  });
 }

@@ -30,7 +30,7 @@ const failure = (work: Promise<unknown>): Promise<SbxError> =>
   );
 
 describe('a value', () => {
-  test('lies in a file of its own user alone; that is said once', async () => {
+  test('is stored in a file that only its user can read, with one warning', async () => {
     expect((await setValue(MARK)).warning).toMatch(/no keyring is used/);
     expect((await setValue(MARK, 'other')).warning).toBeUndefined();
     const dir = join(root, 'secrets');
@@ -42,7 +42,7 @@ describe('a value', () => {
     expect(await secrets.read('k', ASKER)).toBe(MARK);
   });
 
-  test('that is changed or removed is so at once, also for who opened it before', async () => {
+  test('changes at once when it is set or removed, also for a store opened earlier', async () => {
     const reader = openSecrets(homeOf({ SBX_HOME: root }));
     await setValue('one');
     expect(await reader.read('k', ASKER)).toBe('one');
@@ -73,7 +73,7 @@ describe('a value', () => {
     },
   );
 
-  test('a file that others may read is not read, and a damaged one is not quoted', async () => {
+  test('a file readable by others is rejected, and a damaged one is not quoted', async () => {
     await setValue(MARK);
     const file = join(root, 'secrets/values.json');
     chmodSync(file, 0o644);
@@ -88,13 +88,13 @@ describe('a value', () => {
 });
 
 describe('a command', () => {
-  test('gives the value when it is needed, and it lies nowhere', async () => {
+  test('provides the value on demand, and the value is not stored', async () => {
     await setCommand(['printf', '%s\n', MARK.toUpperCase().toLowerCase()]);
     expect(await secrets.read('k', ASKER)).toBe(MARK);
     expect(readdirSync(join(root, 'secrets'))).toEqual(['index.json']);
   });
 
-  test('runs once for the time of its cache, and for all that ask meanwhile', async () => {
+  test('runs once per cache time, and once for concurrent reads', async () => {
     const count = join(root, 'count');
     await setCommand([process.execPath, '-e', `fs.appendFileSync(${JSON.stringify(count)},'x');console.log('v')`]);
     expect(await Promise.all([1, 2, 3].map(() => secrets.read('k', ASKER)))).toEqual(['v', 'v', 'v']);
@@ -107,7 +107,7 @@ describe('a command', () => {
     expect(readFileSync(count, 'utf8')).toBe('xyy');
   });
 
-  test('gets its words as they are: there is no shell', async () => {
+  test('gets its arguments unchanged: no shell runs', async () => {
     await setCommand(['printf', '%s', '$HOME;`id`']);
     expect(await secrets.read('k', ASKER)).toBe('$HOME;`id`');
   });

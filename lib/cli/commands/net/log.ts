@@ -1,7 +1,6 @@
 /** `sbx net log`: shows the requests of a sandbox and their verdicts. */
 import { SbxError } from '../../../errors.ts';
-import { auditFilter } from '../../../gateway/audit/audit-filter.ts';
-import { readAudit } from '../../../gateway/audit/audit-reader.ts';
+import { auditFilter, readAudit } from '../../../gateway/audit/audit-reader.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';

@@ -20,7 +20,7 @@ async function tokensOf(rig: CredentialsRig): Promise<{ access: string; refresh:
 }
 
 describe('tokens of a login', () => {
-  test('come in as placeholders; the rest of the answer is as it was', async () => {
+  test('reach the guest as placeholders; the rest of the response is unchanged', async () => {
     await using one = await login(
       inPieces(
         JSON_TYPE,
@@ -34,7 +34,7 @@ describe('tokens of a login', () => {
     expect(String(answer['access_token'])).toHaveLength(ACCESS.length);
   });
 
-  test('open what they are for: in the login header, and where they are exchanged', async () => {
+  test('are accepted in the login header and in a token exchange', async () => {
     await using one = await login();
     const { access, refresh } = await tokensOf(one);
     await one.ask(`GET /v1/me\nAuthorization: Bearer ${access}\nX-API-Key: foreign`);
@@ -51,7 +51,7 @@ describe('tokens of a login', () => {
     expect(JSON.stringify(one.intercept.rig.records())).not.toContain('REAL');
   });
 
-  test('the same token is the same placeholder, and an answer that repeats it shows that', async () => {
+  test('the same token keeps its placeholder, also in a response that repeats it', async () => {
     await using one = await login();
     const first = await tokensOf(one);
     expect(await tokensOf(one)).toEqual(first);
@@ -81,19 +81,19 @@ describe('tokens of a login', () => {
     expect(one.intercept.received()).toContain(`Authorization: Bearer ${ACCESS}\r\n`);
   });
 
-  test('in an answer too long to be read, they are cut', async () => {
+  test('a response with tokens that is too long to be read is aborted', async () => {
     const long = `{"access_token":"${ACCESS}","filler":"${'x'.repeat(300_000)}"}`;
     await using one = await login(answering(long, JSON_TYPE));
     expect(await one.ask('POST /oauth/token', '{}')).not.toContain('REAL');
   });
 
-  test('a long answer without any streams on', async () => {
+  test('a long response without tokens is streamed', async () => {
     const long = JSON.stringify({ filler: 'x'.repeat(400_000) });
     await using one = await login(answering(long, JSON_TYPE));
     expect(bodyOf(await one.ask('GET /v1')) === long).toBe(true);
   });
 
-  test('written in an unusual way, they are found all the same', async () => {
+  test('are found in unusual encodings', async () => {
     const odd = `{"access_token":"\\u0052EAL.access-0123456789abcdef", "refresh_token":"REAL.refresh\\/0123456789+abc"}`;
     await using one = await login(answering(odd, JSON_TYPE));
     const { access, refresh } = await tokensOf(one);
@@ -115,7 +115,7 @@ describe('a WebSocket', () => {
       socket.on('data', () => socket.write(`again ${SECRET}s`));
     });
 
-  test('gets the secret at its opening, and shows it nowhere', async () => {
+  test('gets the secret in its handshake, and the secret is masked in its messages', async () => {
     await using one = await startCredentials({ serve: talks });
     const client = await one.intercept.inside();
     client.send(`GET /v1/ws HTTP/1.1\r\nHost: ${HOST}\r\nx-api-key: ${one.mine.key}\r\n${ASK}\r\n`);
@@ -128,7 +128,7 @@ describe('a WebSocket', () => {
     expect(text).not.toContain('REAL');
   });
 
-  test('with another sandbox’s placeholder is none', async () => {
+  test('with the placeholder of another sandbox is denied', async () => {
     await using one = await startCredentials({ serve: talks });
     const client = await one.intercept.inside();
     client.send(`GET /v1/ws HTTP/1.1\r\nHost: ${HOST}\r\nx-api-key: ${one.theirs}\r\n${ASK}\r\n`);

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openAudit } from '../../../../lib/gateway/audit/audit.ts';
-import { auditFilter } from '../../../../lib/gateway/audit/audit-filter.ts';
-import { readAudit } from '../../../../lib/gateway/audit/audit-reader.ts';
+import { auditFilter, readAudit } from '../../../../lib/gateway/audit/audit-reader.ts';
 import type { AuditRecord } from '../../../../lib/gateway/policy/types.ts';
 import { auditRecord } from './audit-record.ts';
 
