@@ -8,7 +8,7 @@ export interface Connection {
   revival?: Revival;
 }
 
-export interface Revival {
+interface Revival {
   /** Hash and folder of the client's bundle */
   build: string;
   /** Called when no daemon listens or one of another build does: afterwards one of this build MUST answer. The request is then repeated */

@@ -138,7 +138,7 @@ export interface AllowRequest {
 export interface AllowResult {
   /** All in force, the new ones last */
   grants: Grant[];
-  /** The door is open, so that they hold from now on */
+  /** The egress proxy is open: they are in force */
   live: boolean;
 }
 
@@ -183,7 +183,7 @@ export interface DaemonService {
   inspect(id: string): Promise<SandboxDetail>;
   /** POST /v1/plan */
   plan(request: PlanRequest): Promise<PlanResponse>;
-  /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans anew. A client that goes away: the step under way ends at a safe point. */
+  /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans again. A client that goes away: the step under way ends at a safe point. */
   apply(request: ApplyRequest, context: RequestContext): Promise<ApplyResult>;
   /** POST /v1/sandboxes/:id/{stop,start,restart,reset,remove}; streamed */
   stop(id: string, context: RequestContext): Promise<SandboxStatus>;
@@ -194,7 +194,7 @@ export interface DaemonService {
   remove(id: string, context: RequestContext): Promise<void>;
   /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
-  /** POST /v1/approve: `after` counts as approved if `before` did, so that what somebody else wrote is still asked for */
+  /** POST /v1/approve: `after` counts as approved if `before` did, so that what another process wrote still needs approval */
   approve(request: ApproveRequest): Promise<{ approved: boolean }>;
   /** GET /v1/secrets: without values */
   secrets(): Promise<SecretInfo[]>;
@@ -208,6 +208,6 @@ export interface DaemonService {
   guest(
     wanted: WantedGuest,
   ): Promise<{ place: GuestPlace; serve: (socket: import('node:stream').Duplex) => Promise<void> }>;
-  /** POST /v1/shutdown: the daemon ends, VMs go on */
+  /** POST /v1/shutdown: the daemon ends, VMs keep running */
   shutdown(): Promise<void>;
 }

@@ -1,11 +1,10 @@
 /** The daemon's process: one for each state folder, started on demand. */
-import { renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pino } from 'pino';
 import { readBuild } from '../api/ensure-daemon.ts';
 import { readRegistries } from '../config/resolve/presets.ts';
 import { prepareAuthority } from '../gateway/tls/authority.ts';
+import { openLog } from '../log.ts';
 import { ensurePrivateDir, homeOf } from '../paths.ts';
 import { readHolder, tryLock } from '../system/file-lock.ts';
 import { serve } from './server.ts';
@@ -13,23 +12,17 @@ import { createService } from './service.ts';
 
 /** How long an ending daemon waits for the step under way */
 const END_MS = 5_000;
-/** Whoever called the daemon up is served first */
+/** The request that started the daemon is served first */
 const AUTHORITY_AFTER_MS = 1_000;
-/** Whether the state folder is still its own */
-const LOOK_MS = 5_000;
-const LOG_MAX = 4 * 1024 * 1024;
+/** Between checks that the state folder is still this daemon's */
+const CHECK_MS = 5_000;
 
 async function main(): Promise<void> {
   process.umask(0o077);
   const home = homeOf();
   ensurePrivateDir(home.root);
   ensurePrivateDir(home.daemon.dir);
-  if ((statSync(home.daemon.log, { throwIfNoEntry: false })?.size ?? 0) > LOG_MAX)
-    renameSync(home.daemon.log, `${home.daemon.log}.1`);
-  const log = pino(
-    { base: { pid: process.pid } },
-    pino.destination({ dest: home.daemon.log, sync: true, append: true, mode: 0o600 }),
-  );
+  const log = openLog(home.daemon.log);
   const lock = tryLock(home.daemon.lock) ?? tryLock(home.daemon.lock);
   if (lock === undefined) {
     log.info('another daemon serves this folder already');
@@ -48,23 +41,23 @@ async function main(): Promise<void> {
     registries,
     bakeHosts: async () => Object.values((await registries()).hosts).flat(),
     onShutdown: () => end(),
-    log: (message) => log.warn(message),
+    log,
   });
   const server = await serve(home, service);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end());
-  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a failure that nobody waited for'));
-  process.on('uncaughtException', (error) => log.error({ err: error }, 'an unexpected failure'));
+  process.on('unhandledRejection', (error) => log.error('unhandled rejection', error));
+  process.on('uncaughtException', (error) => log.error('uncaught exception', error));
   log.info('ready');
   setTimeout(prepareAuthority, AUTHORITY_AFTER_MS).unref();
   setInterval(() => {
     if (readHolder(home.daemon.lock)?.pid === process.pid) return;
-    process.stderr.write('the state folder is gone or moved: its daemon ends\n');
-    // What stands at its paths now is another one's.
+    // Its paths may belong to another daemon by now, the log's too.
+    process.stderr.write('the state folder was removed or moved: the daemon ends\n');
     process.exit(0);
-  }, LOOK_MS).unref();
+  }, CHECK_MS).unref();
   await ended;
   if (readHolder(home.daemon.lock)?.pid !== process.pid) process.exit(0);
-  // Whatever still hangs is not waited for: the truth is on disk.
+  // Hanging work is not waited for: the state is on disk.
   setTimeout(() => {
     log.warn('ended with work under way');
     lock[Symbol.dispose]();

@@ -1,4 +1,4 @@
-/** What each address of the daemon does. */
+/** Implements each address of the daemon's API. */
 import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
 import { grantsOf, readGrants } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';

@@ -46,6 +46,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const fillPoolSoon = () => void setTimeout(() => engine.fillPool(), FILL_POOL_AFTER_MS).unref();
   const control: Control = {
     home,
+    log: options.log,
     records,
     secrets,
     engine,

@@ -12,7 +12,7 @@ import { createDialer, type Dialer } from './upstream/dial.ts';
 import { proxySettings } from './upstream/proxy-settings.ts';
 import { type Resolver, systemResolver } from './upstream/resolver.ts';
 
-export interface ListenerRequest {
+interface ListenerRequest {
   socketPath: string;
   auditPath: string;
   /** File of the sandbox's certificate authority, created if missing. Undefined: requests cannot be intercepted */

@@ -48,6 +48,6 @@ function show(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
 }
 
-export function placeOf(source: Source, shorten: (file: string) => string): string {
+function placeOf(source: Source, shorten: (file: string) => string): string {
   return source === 'default' ? '' : `${shorten(source.file)}:${source.line}`;
 }

@@ -8,7 +8,7 @@ export interface StepQueue {
   onIdle(): Promise<void>;
 }
 
-export interface Wait {
+interface Wait {
   signal: AbortSignal;
   /** No slot is free */
   onWaiting: () => void;

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { SbxError } from '../errors.ts';
 
-export const COMMAND_MS = 30_000;
+const COMMAND_MS = 30_000;
 const OUTPUT_MAX = 64 * 1024;
 
 /** Returns the output without the last line end. @throws SbxError `secret`, never with the output */

@@ -15,7 +15,7 @@ export interface NetworkRule {
   source: Source;
 }
 
-export interface HttpRule {
+interface HttpRule {
   host: string;
   methods: string[];
   paths: string[];
@@ -45,19 +45,19 @@ export interface CredentialSpec {
   source: Source;
 }
 
-export interface ImageSpec {
+interface ImageSpec {
   /** `debian:<suite>`, `ubuntu:<suite>`, or the absolute path of a root-filesystem tar */
   base: string;
 }
 
-export interface PackagesSpec {
+interface PackagesSpec {
   apt: string[];
   npm: string[];
   pip: string[];
   setup: string[];
 }
 
-export interface WorkspaceSpec {
+interface WorkspaceSpec {
   /** Absolute real path, the same on the host and in the sandbox */
   path: string;
   mode: 'mount' | 'clone';
@@ -67,13 +67,13 @@ export interface WorkspaceSpec {
   unprotect: string[];
 }
 
-export interface ResourcesSpec {
+interface ResourcesSpec {
   cpus: number;
   memoryBytes: number;
   diskBytes: number;
 }
 
-export interface LifecycleSpec {
+interface LifecycleSpec {
   restart: 'never' | 'on-failure' | 'always';
   /** 0: never */
   idleSeconds: number;
@@ -93,7 +93,7 @@ export interface AgentSpec {
   template?: string;
 }
 
-export interface NetworkSpec {
+interface NetworkSpec {
   mode: 'enforce' | 'observe';
   allow: NetworkRule[];
   deny: NetworkRule[];

@@ -111,7 +111,7 @@ export function noSpace(): SbxError {
 }
 
 /** The last lines that the guest's kernel and start-up wrote. */
-export function consoleTail(path: string, lines = 15): string {
+function consoleTail(path: string, lines = 15): string {
   try {
     const text = readFileSync(path, 'utf8');
     return (

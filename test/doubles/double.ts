@@ -22,7 +22,7 @@ export interface DoubleRequest {
   body: unknown;
 }
 
-export interface ServerEvent {
+interface ServerEvent {
   event?: string;
   /** Text as it is, anything else as JSON */
   data: unknown;

@@ -25,7 +25,7 @@ export const compatible: Double = {
   unknown: openaiUnknown,
 };
 
-export function openaiUnknown({ method, path }: DoubleRequest): DoubleAnswer {
+function openaiUnknown({ method, path }: DoubleRequest): DoubleAnswer {
   const message = `${method} ${path} is not of this double`;
   return { status: 404, json: { error: { message, type: 'invalid_request_error', param: null, code: null } } };
 }
@@ -36,7 +36,7 @@ export function responses(body: unknown, script: Script): DoubleAnswer {
   return { status: 200, json: events.at(-1)?.['response'] };
 }
 
-export function responsesSocket(script: Script): (message: unknown) => unknown[] {
+function responsesSocket(script: Script): (message: unknown) => unknown[] {
   return (message) =>
     isTable(message) && message['type'] === 'response.create'
       ? responsesTurn(message, script)

@@ -27,11 +27,11 @@ describe('a sandbox with an idle time', () => {
     const script = `cat /kept; sleep ${BUSY}; echo done`;
     const { stdout, stderr } = await must(['exec', '--', 'sh', '-c', script], { cwd: p.dir });
     expect(stdout).toBe('kept\ndone\n');
-    expect(stderr).toContain(`it was stopped after ${IDLE}s without use`);
+    expect(stderr).toContain(`stopped after ${IDLE}s without use`);
     const { pid } = await statusOf(p.dir);
     await must(['run', '--headless', `sleep ${BUSY}; echo of its agent`], { cwd: p.dir });
     expect((await statusOf(p.dir)).pid).toBe(pid);
     await stopped();
-    expect(await json(['plan'], { cwd: p.dir })).toMatchObject({ changes: [{ path: 'machine', from: 'stopped' }] });
+    expect(await json(['plan'], { cwd: p.dir })).toMatchObject({ changes: [{ path: 'power', from: 'off' }] });
   });
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { loadAuthority } from '../../lib/gateway/tls/authority.ts';
 import { startConnectProxy } from '../doubles/connect-proxy.ts';
 
-export interface Seen {
+interface Seen {
   host: string;
   url: string;
   headers: IncomingMessage['headers'];

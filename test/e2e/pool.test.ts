@@ -57,7 +57,7 @@ describe('clones that wait', () => {
     const processes = processesOf(waiting);
     expect(processes.length).toBeGreaterThan(0);
     p.write(toml({ count: 2 }));
-    expect(await said('apply', '--yes', '--accept-widening')).toContain('a clone from the pool');
+    expect(await said('apply', '--yes', '--accept-widening')).toContain('a clone from the warm pool');
     expect(existsSync(join(INSTANCES, waiting))).toBe(false);
     const [first, second] = [await detail('c-1'), await detail('c-2')];
     expect(processes).toContain(second.pid);
@@ -82,7 +82,7 @@ describe('clones that wait', () => {
     await filled();
     await inside(p.dir, 'sudo touch /before', ['c-2']);
     const before = await inside(p.dir, 'cat /etc/machine-id', ['c-2']);
-    expect(await said('reset', 'c-2', '--yes')).toContain('a clone from the pool');
+    expect(await said('reset', 'c-2', '--yes')).toContain('a clone from the warm pool');
     expect(await inside(p.dir, 'ls /before 2>/dev/null; cat /etc/machine-id', ['c-2'])).not.toContain(before);
     expect(await inside(p.dir, 'hostname', ['c-2'])).toBe('c-2');
   });
@@ -90,12 +90,12 @@ describe('clones that wait', () => {
   test('one that shows what is hidden since is not taken', async () => {
     const waiting = await filled();
     writeFileSync(join(p.dir, 'new.secret'), 'canary\n');
-    expect(await said('reset', 'c-2', '--yes')).not.toContain('a clone from the pool');
+    expect(await said('reset', 'c-2', '--yes')).not.toContain('a clone from the warm pool');
     expect(await inside(p.dir, 'cat new.secret; :', ['c-2'])).not.toContain('canary');
     expect(processesOf(waiting)).toEqual([]);
     // The next one hides it.
     await filled();
-    expect(await said('reset', 'c-2', '--yes')).toContain('a clone from the pool');
+    expect(await said('reset', 'c-2', '--yes')).toContain('a clone from the warm pool');
     expect(await inside(p.dir, 'cat new.secret; :', ['c-2'])).not.toContain('canary');
   });
 

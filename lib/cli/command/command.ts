@@ -8,7 +8,7 @@ import { createView } from '../view/view.ts';
 import type { SbxContext } from './context.ts';
 import { describeError } from './error-hints.ts';
 
-export interface CommonFlags {
+interface CommonFlags {
   json: boolean;
   project?: string;
 }

@@ -5,7 +5,7 @@ import { cosmiconfig, type Loader } from 'cosmiconfig';
 import { SbxError } from '../../errors.ts';
 import { checkSize } from '../toml/read-toml.ts';
 
-export const FILE_NAME = 'sandbox.toml';
+const FILE_NAME = 'sandbox.toml';
 
 /** Absolute path of the nearest one, or undefined. `owners`: users whose file is accepted above the working directory. */
 export async function findFile(cwd: string, owners = trustedUsers()): Promise<string | undefined> {

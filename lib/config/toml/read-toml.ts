@@ -6,7 +6,7 @@ import { pathOf } from '../../spec/path-of.ts';
 import { findPositions, type Positions } from './positions.ts';
 
 /** Largest file that is read, in bytes */
-export const FILE_MAX = 1024 * 1024;
+const FILE_MAX = 1024 * 1024;
 /** Keys and array indexes on the way to a value; the schema needs six */
 const DEPTH_MAX = 32;
 

@@ -1,6 +1,7 @@
 /** What the parts of the control plane share, and how a request changes a desired state. */
 import type { ApplyResult, ProjectRequest, RequestContext, SandboxStatus } from '../../api/contract.ts';
 import type { Engine } from '../../engine/engine.ts';
+import type { Log } from '../../log.ts';
 import type { Home } from '../../paths.ts';
 import type { Supervisor } from '../../reconcile/supervisor.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
@@ -14,6 +15,7 @@ import { statusOf } from './status.ts';
 
 export interface Control {
   home: Home;
+  log: Log;
   records: Records;
   secrets: Secrets;
   engine: Engine;

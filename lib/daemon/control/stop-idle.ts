@@ -1,4 +1,5 @@
 /** Stops sandboxes that were not used for `[lifecycle] idle`; they stay stopped until a request. */
+import { summaryOf } from '../../errors.ts';
 import type { InstanceRecord } from '../../state/records.ts';
 import type { Control } from './control.ts';
 import { stopIdle } from './lifecycle.ts';
@@ -17,7 +18,7 @@ export async function stopIdleSandboxes(control: Control, records: InstanceRecor
   await Promise.all(
     idle.map(({ id, name }) =>
       stopIdle(control, id, (record) => isIdle(control, record)).catch((error: unknown) => {
-        process.stderr.write(`${name}: idle stop failed: ${error instanceof Error ? error.message : error}\n`);
+        control.log.warn(`${name}: idle stop failed: ${summaryOf(error)}`);
       }),
     ),
   );

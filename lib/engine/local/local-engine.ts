@@ -7,6 +7,7 @@ import type { Registries } from '../../image/bake/bake-script.ts';
 import { findRuntimeParts } from '../../image/platform/runtime.ts';
 import { collectGarbage } from '../../image/store/gc.ts';
 import { openStore } from '../../image/store/store.ts';
+import type { Log } from '../../log.ts';
 import { ensurePrivateDir, type Home, instancePaths } from '../../paths.ts';
 import type { Step } from '../../plan/types.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
@@ -46,7 +47,7 @@ export interface LocalEngineOptions {
   bakeHosts: () => Promise<{ host: string; port: number }[]>;
   /** A VM ended, or its guest agent restarted: observe the sandbox again */
   onChange: (id: string) => void;
-  log: (message: string) => void;
+  log: Log;
 }
 
 const ANSWER_MS = 10_000;
@@ -56,7 +57,7 @@ export class LocalEngine implements Engine {
   readonly #deps: StepDeps;
   readonly #disks: DiskWatch;
   readonly #clocks: ClockWatch = createClockWatch();
-  readonly #log: (message: string) => void;
+  readonly #log: Log;
 
   constructor(options: LocalEngineOptions) {
     const parts = vmDepsOf(options);
@@ -190,7 +191,7 @@ function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEn
     const paths = instancePaths(home, id);
     // Another VM of the same sandbox has mounts, and a watch, of its own.
     if (driver.find(paths)?.pid !== pid) return;
-    log(`${id}: its mounts could not be restored, restarting it: ${summaryOf(why)}`);
+    log.warn(`${id}: its mounts could not be restored, restarting it: ${summaryOf(why)}`);
     // Its protected paths are open and stay so: it must not keep running. The supervisor starts it again with every mount in place.
     void driver.destroy(paths).then(() => onChange(id));
   });

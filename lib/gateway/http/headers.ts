@@ -1,8 +1,8 @@
 /** Parses headers and framing of requests and responses strictly. Pure. */
 
-export const HEAD_MAX = 64 * 1024;
+const HEAD_MAX = 64 * 1024;
 /** No real message has more, and each header is scanned many times */
-export const HEADERS_MAX = 500;
+const HEADERS_MAX = 500;
 
 export type Header = [name: string, value: string];
 

@@ -30,7 +30,7 @@ export interface Policy {
   hash: string;
 }
 
-export type Reason =
+type Reason =
   | 'rule'
   | 'default-deny'
   | 'deny-rule'

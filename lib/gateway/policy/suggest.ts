@@ -20,7 +20,7 @@ export interface Suggestion {
 }
 
 /** A requested destination without a suggested entry */
-export interface Withheld {
+interface Withheld {
   host: string;
   port: number;
   count: number;

@@ -7,7 +7,7 @@ import { dialThrough } from './proxy-dial.ts';
 import { type HostProxy, type ProxyQuestion, type ProxySettings, proxyFor } from './proxy-settings.ts';
 
 /** `host`: canonical, for a proxy of the host, which resolves names itself. */
-export interface DialTarget extends ProxyQuestion {
+interface DialTarget extends ProxyQuestion {
   /** Checked, in order of preference; empty if `resolves` returned true */
   addresses: string[];
 }

@@ -2,7 +2,7 @@
 import type { Operation } from './operations.ts';
 
 /** One mount of the exported folder: `source` below the export, `target` absolute. */
-export interface GuestMount {
+interface GuestMount {
   source: string;
   target: string;
 }

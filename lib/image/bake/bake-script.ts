@@ -20,7 +20,7 @@ export interface BakeStep {
   npm?: string[];
 }
 
-export const PROXY_URL = 'http://10.0.2.100:3128';
+const PROXY_URL = 'http://10.0.2.100:3128';
 
 /** The unprivileged user of every sandbox */
 export const AGENT_USER = 'agent';

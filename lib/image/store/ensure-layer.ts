@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ImageBuild } from './image-build.ts';
 import type { Layer } from './store.ts';
 
-export interface FillContext {
+interface FillContext {
   key: string;
   signal: AbortSignal | undefined;
   onLine: (line: string) => void;

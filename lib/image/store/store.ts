@@ -26,12 +26,12 @@ export interface Layer extends LayerMeta {
   createdAt: string;
 }
 
-export interface MeasuredLayer extends Layer {
+interface MeasuredLayer extends Layer {
   /** Bytes really used on the disk */
   bytes: number;
 }
 
-export interface BuildOptions {
+interface BuildOptions {
   signal?: AbortSignal | undefined;
   /** Another process builds the same layer */
   onWait?: () => void;

@@ -12,7 +12,7 @@ export const JAIL = {
 } as const;
 
 /** The one address and port that the guest's network card reaches */
-export const PROXY_ADDRESS = { host: '10.0.2.100', port: 3128 } as const;
+const PROXY_ADDRESS = { host: '10.0.2.100', port: 3128 } as const;
 
 export interface QemuFacts {
   accel: Accel;

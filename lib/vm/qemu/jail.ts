@@ -25,7 +25,7 @@ export interface JailInput {
 }
 
 /** The guest's user and the owner of the workspace are one: this id inside, the host's user outside. */
-export const JAIL_UID = 1000;
+const JAIL_UID = 1000;
 
 /** Own namespaces, an empty network among them, no capabilities, no environment, and of the host a read-only /usr. */
 export const ISOLATED: readonly string[] = [

@@ -14,7 +14,7 @@ export interface MountFacts {
 }
 
 /** The kernel's own limit is 100,000 a namespace; each one costs time at every start */
-export const MOST_MOUNTS = 2_000;
+const MOST_MOUNTS = 2_000;
 
 export function planMounts(facts: MountFacts): JailMount[] {
   const { root, target } = facts;

@@ -1,6 +1,7 @@
 /** Keeps the warm pool: as many idle clones as the applied sandboxes ask for. None outlives the daemon. */
 import { SbxError, summaryOf } from '../../../errors.ts';
 import type { WarmImage } from '../../../image/warm/warm-image.ts';
+import type { Log } from '../../../log.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
 import type { CloneRequest } from '../vm/resume-clone.ts';
@@ -13,7 +14,7 @@ export interface PoolDeps {
   make: (request: CloneRequest) => Promise<PooledClone>;
   end: (id: string) => Promise<void>;
   isAlive: (clone: PooledClone) => boolean;
-  log: (message: string) => void;
+  log: Pick<Log, 'warn'>;
 }
 
 interface Member extends PooledClone {
@@ -70,7 +71,7 @@ export class Pool implements AsyncDisposable {
   async fill(): Promise<void> {
     if (this.#ending.signal.aborted) return;
     this.#filling ??= this.#fill()
-      .catch((error: unknown) => this.#deps.log(`warm pool: ${summaryOf(error)}`))
+      .catch((error: unknown) => this.#deps.log.warn(`warm pool: ${summaryOf(error)}`))
       .finally(() => {
         this.#filling = undefined;
       });
@@ -106,7 +107,7 @@ export class Pool implements AsyncDisposable {
       (error: unknown) => {
         if (signal.aborted) return;
         this.#notBefore = Date.now() + BACKOFF_MS;
-        this.#deps.log(`warm pool: ${summaryOf(error)}`);
+        this.#deps.log.warn(`warm pool: ${summaryOf(error)}`);
       },
     );
     this.#cloning = { key, abort, done };

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { summaryOf } from '../../../errors.ts';
 import { endAbandoned } from '../../../image/bake/bake-paths.ts';
+import type { Log } from '../../../log.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
 import type { VmDeps } from './deps.ts';
@@ -11,7 +12,7 @@ export interface RecoverOptions {
   /** Instances that an earlier pool left; they were not watched since */
   isPooled: (id: string) => boolean;
   endPooled: (id: string) => Promise<void>;
-  log: (message: string) => void;
+  log: Pick<Log, 'warn'>;
 }
 
 export async function recover(deps: VmDeps, { isPooled, endPooled, log }: RecoverOptions): Promise<void> {
@@ -20,12 +21,12 @@ export async function recover(deps: VmDeps, { isPooled, endPooled, log }: Recove
   records.sweep();
   // A daemon that cannot clean up is better than none.
   await endAbandoned(image.store, image.driver).catch((error: unknown) => {
-    log(`could not remove leftovers of killed builds: ${summaryOf(error)}`);
+    log.warn(`could not remove leftovers of killed builds: ${summaryOf(error)}`);
   });
   for (const record of records.list())
     await takeOver(deps, record).catch(async (error: unknown) => {
       // Its mounts are not watched, so it must not keep running. The supervisor starts it again, or reports why it cannot.
-      log(`${record.id}: taking over failed, ending the VM: ${summaryOf(error)}`);
+      log.warn(`${record.id}: taking over failed, ending the VM: ${summaryOf(error)}`);
       await deps.egress.close(record.id);
       await deps.driver.destroy(instancePaths(home, record.id));
     });

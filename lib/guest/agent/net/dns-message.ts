@@ -1,7 +1,7 @@
 /** Answers one DNS question with one answer. Pure; every length is checked before it is used. */
 import { isName } from './names.ts';
 
-export const RCODE = { ok: 0, format: 1, missing: 3, notImplemented: 4, refused: 5 } as const;
+const RCODE = { ok: 0, format: 1, missing: 3, notImplemented: 4, refused: 5 } as const;
 
 const TYPE_A = 1;
 const CLASS_IN = 1;

@@ -18,7 +18,7 @@ import { TerminalModes } from '../../protocol/terminal-modes.ts';
 import { Ring } from './ring.ts';
 
 /** Most bytes of output kept in memory; on disk up to twice as many */
-export const KEPT_BYTES = 1024 ** 2;
+const KEPT_BYTES = 1024 ** 2;
 
 export type RecordInfo = Omit<SessionInfo, 'clients'>;
 

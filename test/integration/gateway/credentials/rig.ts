@@ -18,7 +18,7 @@ const entry = (change: Partial<Parameters<typeof bindingOf>[0]> = {}) =>
   bindingOf({ secret: 'key', env: 'API_KEY', host: HOST, header: 'x-api-key', format: '{}', ...change }) as Binding;
 
 /** An API key, or else a token of a subscription; and git's own way. */
-export const BINDINGS = [
+const BINDINGS = [
   entry(),
   entry({ secret: 'oauth', env: 'OAUTH_TOKEN', header: 'authorization', format: 'Bearer {}' }),
   entry({

@@ -21,7 +21,7 @@ function socketPair(): [Duplex, Duplex] {
   return [one, other];
 }
 
-export interface Heard {
+interface Heard {
   service: string;
   body: unknown;
   stream: MuxStream;

@@ -38,6 +38,7 @@ beforeAll(async () => {
     target: 'node20.19',
     platform: 'node',
     format: 'esm',
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'error',
   });
 });

@@ -40,7 +40,7 @@ export async function rig(options: TestEngineOptions = {}): Promise<Rig> {
   return { ...made, [Symbol.asyncDispose]: async () => dispose(made, home.root) };
 }
 
-export const RECORD: InstanceRecord = {
+const RECORD: InstanceRecord = {
   version: 1,
   id: ID,
   name: 'shop',
@@ -67,6 +67,7 @@ function daemon(root: string, options: TestEngineOptions): Omit<Rig, typeof Symb
   const supervisor = new Supervisor({ engine, concurrency: 1, attempts: 20 });
   const control: Control = {
     home,
+    log: { info: () => {}, warn: () => {}, error: () => {} },
     records,
     secrets: openSecrets(home),
     engine,

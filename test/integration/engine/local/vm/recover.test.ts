@@ -91,8 +91,10 @@ async function newDaemon({ unwatchable = [] as string[] } = {}): Promise<void> {
   await recover(deps as unknown as VmDeps, {
     isPooled: () => false,
     endPooled: async () => {},
-    log: (message) => {
-      said += `${message}\n`;
+    log: {
+      warn: (message) => {
+        said += `${message}\n`;
+      },
     },
   });
   const watch = (id: string) => {

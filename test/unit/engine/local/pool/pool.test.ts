@@ -29,7 +29,7 @@ function rig(count: number, made: (signal: AbortSignal) => Promise<void> = async
       log.push('ended');
     },
     isAlive: ({ id }) => alive.has(id),
-    log: (message) => void logged.push(message),
+    log: { warn: (message) => void logged.push(message) },
   });
   return { pool, alive, log, logged, state };
 }
