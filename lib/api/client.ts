@@ -2,7 +2,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { fromErrorJson, SbxError } from '../errors.ts';
 import type { SecretInfo } from '../secrets/types.ts';
-import { alive, type Connection, errorOf, headersOf, readJson, unreachable } from './connection.ts';
+import { alive, type Connection, errorOf, headersOf, NO_SERVER_NAME, readJson, unreachable } from './connection.ts';
 import type {
   AllowRequest,
   AllowResult,
@@ -26,9 +26,6 @@ export interface StreamOptions {
   signal?: AbortSignal | undefined;
   onEvent?: ((event: DaemonEvent) => void) | undefined;
 }
-
-/** Node would work out the name for TLS, which takes it 3 ms. */
-const NO_SERVER_NAME = { servername: '' };
 
 export class DaemonClient {
   readonly #connection: Connection;

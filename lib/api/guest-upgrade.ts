@@ -8,6 +8,7 @@ import {
   errorOf,
   GUEST_PROTOCOL,
   headersOf,
+  NO_SERVER_NAME,
   PLACE_HEADER,
   readJson,
   unreachable,
@@ -47,7 +48,14 @@ function ask(connection: Connection, path: string): Promise<OpenGuest> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => reject(error instanceof SbxError ? error : unreachable(error));
     const headers = { ...headersOf(connection), connection: 'Upgrade', upgrade: GUEST_PROTOCOL };
-    httpRequest({ socketPath: connection.socketPath, path, headers, agent: false, maxHeaderSize: HEAD_MAX })
+    httpRequest({
+      socketPath: connection.socketPath,
+      path,
+      headers,
+      agent: false,
+      maxHeaderSize: HEAD_MAX,
+      ...NO_SERVER_NAME,
+    })
       .once('upgrade', ({ headers: fields }, socket, head) => {
         socket.pause();
         if (head.length > 0) socket.unshift(head);

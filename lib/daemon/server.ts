@@ -81,7 +81,7 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.post('/secret-removal', async (c) => c.json(await service.removeSecret(await bodyOf(c, bodies.removalBody))));
   v1.post('/gc', async (c) => c.json(await service.gc(await bodyOf(c, bodies.gcBody))));
   v1.post('/shutdown', async (c) => {
-    c.env.outgoing.once('finish', () => void service.shutdown());
+    c.env.outgoing.once('close', () => void service.shutdown());
     return c.json({});
   });
   return app;

@@ -12,7 +12,6 @@ import { findFile } from './find-file.ts';
 import { merge, plain, sourcesOf, type Table, without } from './provenance.ts';
 import { readTable } from './read-table.ts';
 
-
 export interface LoadOptions {
   cwd: string;
   /** Instead of searching upwards */
