@@ -10,8 +10,17 @@ type Change = (record: InstanceRecord) => Partial<DesiredRecord>;
 const off =
   (stoppedBy: 'user' | 'idle'): Change =>
   () => ({ power: 'off', stoppedBy });
-const boot: Change = ({ desired }) => ({ power: 'on', stoppedBy: null, boot: desired.boot + 1 });
-const reset: Change = ({ desired }) => ({ power: 'on', stoppedBy: null, generation: desired.generation + 1 });
+// Above what was reached as well: a reset that was taken back may have been reached all the same.
+const boot: Change = ({ desired, boot: reached }) => ({
+  power: 'on',
+  stoppedBy: null,
+  boot: Math.max(desired.boot, reached) + 1,
+});
+const reset: Change = ({ desired, generation: reached }) => ({
+  power: 'on',
+  stoppedBy: null,
+  generation: Math.max(desired.generation, reached) + 1,
+});
 const remove: Change = () => ({ exists: false });
 
 export function stopIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {

@@ -1,8 +1,9 @@
 /** Replaces an instance's disk by a clone of the warm base and resumes it. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { verifyImage } from '../../../image/warm/warm-image.ts';
+import { verifyImage, type WarmImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
+import type { Steps } from '../../../plan/types.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import type { StepContext } from '../../engine.ts';
 import { claim } from '../pool/pooled-clone.ts';
@@ -10,10 +11,20 @@ import { finalizeStart } from '../vm/finalize-start.ts';
 import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
 import { endVm, type StepDeps, type StepHandler, warmImage } from './step-deps.ts';
 
-export const create: StepHandler<'create'> = async (deps, { spec, generation, boot }, context) => {
+/** Uses the image of the `build` step before it. */
+export const create: StepHandler<'create'> = async (deps, step, context) => {
+  const { built } = deps.records.require(context.id);
+  await createFrom(deps, built ?? (await warmImage(deps, step.spec, context)), step, context);
+};
+
+export async function createFrom(
+  deps: StepDeps,
+  image: WarmImage,
+  { spec, generation, boot }: Steps['create'],
+  context: StepContext,
+): Promise<void> {
   const { id, signal } = context;
   const record = deps.records.require(id);
-  const image = record.built ?? (await warmImage(deps, spec, context));
   await verifyImage(deps.image, image);
   const paths = instancePaths(deps.home, id);
   await endVm(deps, id);
@@ -27,7 +38,7 @@ export const create: StepHandler<'create'> = async (deps, { spec, generation, bo
   const resumed =
     (await fromPool(deps, request, context)) ?? (await resumeClone(deps, request, () => freshEgress(deps, id, spec)));
   await finalizeStart(deps, context, { spec, ...resumed, fresh: true, reached: { generation, boot } });
-};
+}
 
 /** Claims a pooled clone where one fits. */
 async function fromPool(deps: StepDeps, request: CloneRequest, context: StepContext): Promise<ResumedVm | undefined> {

@@ -6,8 +6,8 @@ import { bootSupervised } from '../../../vm/boot-supervisor.ts';
 import { finalizeStart } from '../vm/finalize-start.ts';
 import { mustShow, vmConfigOf } from '../vm/resume-clone.ts';
 import { prepareWorkspace } from '../vm/workspaces.ts';
-import { create } from './create.ts';
-import { endVm, type StepHandler } from './step-deps.ts';
+import { createFrom } from './create.ts';
+import { endVm, type StepHandler, warmImage } from './step-deps.ts';
 
 /** An instance without a disk, after a create that was cut off, is cloned again. */
 export const start: StepHandler<'start'> = async (deps, step, context) => {
@@ -15,7 +15,9 @@ export const start: StepHandler<'start'> = async (deps, step, context) => {
   const { spec, generation, boot } = step;
   const { image } = deps.records.require(id);
   const paths = instancePaths(deps.home, id);
-  if (image === null || !existsSync(paths.disk)) return create(deps, { ...step, action: 'create' }, context);
+  // Not from the last build, which may have been for a spec that was never applied.
+  if (image === null || !existsSync(paths.disk))
+    return createFrom(deps, await warmImage(deps, spec, context), step, context);
   await endVm(deps, id);
   context.onProgress('checking the layers under its disk');
   await verifyImage(deps.image, image);

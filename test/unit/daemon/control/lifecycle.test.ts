@@ -74,6 +74,20 @@ describe('a request', () => {
     expect(shop.engine.world.get(ID)?.running).toBe(true);
   });
 
+  test('to reset after a reset that was cut off behind its create clones again', async () => {
+    let broken = true;
+    await using shop = await rig({
+      work: ({ action }) => {
+        if (broken && action === 'record') throw new Error('no space');
+      },
+    });
+    await expect(resetIn(shop.control, ID, CONTEXT)).rejects.toThrow('no space');
+    expect(shop.engine.done).toEqual([`build ${ID}`, `create ${ID}`]);
+    broken = false;
+    await resetIn(shop.control, ID, CONTEXT);
+    expect(shop.engine.done.slice(2)).toEqual([`build ${ID}`, `create ${ID}`, `record ${ID}`]);
+  });
+
   test('for a sandbox whose first apply did not finish: it can be stopped and removed, not started', async () => {
     await using shop = await rig();
     await shop.records.update(ID, { applied: null });
