@@ -51,7 +51,7 @@ export function chooseSandbox<T extends Known>(
 function onlyOne<T extends Known>(own: readonly T[], projectDir: string | undefined): T {
   const [only, ...more] = own;
   if (only === undefined)
-    throw new SbxError('not-found', 'there is no sandbox of this folder', {
+    throw new SbxError('not-found', 'this folder has no sandbox', {
       why: projectDir === undefined ? 'no sandbox.toml is here or above' : `${projectDir} was not applied`,
       hint:
         projectDir === undefined
@@ -68,7 +68,7 @@ function onlyOne<T extends Known>(own: readonly T[], projectDir: string | undefi
 
 function unknown(name: string, all: readonly Known[]): SbxError {
   const [first] = all;
-  return new SbxError('not-found', `there is no sandbox "${name}"`, {
+  return new SbxError('not-found', `no sandbox named "${name}"`, {
     why:
       first === undefined
         ? 'there is none at all'

@@ -83,7 +83,7 @@ export class Records {
   /** @throws SbxError `not-found` */
   require(id: string): InstanceRecord {
     const record = this.get(id);
-    if (record === undefined) throw new SbxError('not-found', 'there is no such sandbox', { hint: 'see `sbx ls`' });
+    if (record === undefined) throw new SbxError('not-found', 'no such sandbox', { hint: 'see `sbx ls`' });
     return record;
   }
 

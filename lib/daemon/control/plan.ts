@@ -69,7 +69,7 @@ function checkNames(project: ProjectSpec, only: string[] | undefined): void {
   const known = project.sandboxes.map(({ name }) => name);
   const unknown = only?.find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw new SbxError('not-found', `sandbox.toml names no sandbox "${unknown}"`, {
+    throw new SbxError('not-found', `sandbox.toml has no sandbox "${unknown}"`, {
       hint: `it names: ${known.join(', ')}`,
     });
 }

@@ -134,7 +134,7 @@ describe('a daemon that is killed within', () => {
     await using next = killed.nextDaemon();
     expect(isDone(next)).toBe(false);
     watchAll(next.records, next.supervisor);
-    await vi.waitFor(() => expect(isDone(next)).toBe(true));
+    await vi.waitFor(() => expect([isDone(next), next.supervisor.busy(ID)]).toEqual([true, false]));
     const done = [...next.engine.done];
     next.supervisor.notify(ID);
     await TICK();
