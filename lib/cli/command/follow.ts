@@ -1,4 +1,4 @@
-/** A long request of the daemon with its progress. Ctrl-C cancels it at a safe point. */
+/** Follows a long request of the daemon, with its progress. Ctrl-C cancels it at a safe point. */
 import type { DaemonEvent } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { Progress, View } from '../view/types.ts';
@@ -14,13 +14,18 @@ export async function follow<T>(
   const onInterrupt = () => abort.abort(new SbxError('cancelled', 'cancelled'));
   process.once('SIGINT', onInterrupt);
   process.once('SIGTERM', onInterrupt);
-  const progress = view.progress(title);
+  // From the first event on: a request that is refused prints its error only.
+  let progress: Progress | undefined;
+  const onEvent = (event: DaemonEvent) => {
+    progress ??= view.progress(title);
+    show(event, progress);
+  };
   try {
-    const result = await work(abort.signal, (event) => show(event, progress));
-    progress.done();
+    const result = await work(abort.signal, onEvent);
+    progress?.done();
     return result;
   } catch (error) {
-    progress.fail();
+    progress?.fail();
     throw error;
   } finally {
     process.off('SIGINT', onInterrupt);

@@ -5,13 +5,17 @@ import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { backgroundDesired, FIRST, type InstanceRecord, type Records } from '../../state/records.ts';
 import { checkCapabilities } from './capabilities.ts';
-import { type Control, type Convergence, converge, statusIn } from './control.ts';
+import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
 import { planLoaded } from './plan.ts';
 
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */
 export async function applyIn(control: Control, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
   const project = await control.load(request);
-  return control.mutex.take(project.dir, () => apply(control, { ...request, project }, context));
+  return control.mutex.take(
+    project.dir,
+    () => apply(control, { ...request, project }, context),
+    () => context.emit({ type: 'progress', sandbox: project.name, message: WAITING }),
+  );
 }
 
 /** Approves what the user's own command wrote into the file, if everything before it was approved. */

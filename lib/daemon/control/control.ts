@@ -27,6 +27,9 @@ export interface Control {
   activity: ActivityTracker;
 }
 
+/** While another request of the project comes first */
+export const WAITING = 'waiting for another request of this project';
+
 /** A row of `sbx ls`. */
 export function statusIn({ engine, supervisor }: Control, record: InstanceRecord): SandboxStatus {
   return statusOf({

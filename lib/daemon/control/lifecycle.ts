@@ -3,7 +3,7 @@ import type { RequestContext, SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { Desired } from '../../spec/desired.ts';
 import { backgroundDesired, type DesiredRecord, type InstanceRecord } from '../../state/records.ts';
-import { type Control, converge, statusIn } from './control.ts';
+import { type Control, converge, statusIn, WAITING } from './control.ts';
 
 type Change = (record: InstanceRecord) => Partial<DesiredRecord>;
 
@@ -24,7 +24,9 @@ const reset: Change = ({ desired, generation: reached }) => ({
 const remove: Change = () => ({ exists: false });
 
 export function stopIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(control, id, (record) => reach(control, record, { change: off('user'), context, interrupt: true }));
+  return inTurn(control, { id, context }, (record) =>
+    reach(control, record, { change: off('user'), context, interrupt: true }),
+  );
 }
 
 /** Unless it was used, or changed, before its turn came. */
@@ -34,14 +36,14 @@ export async function stopIdle(
   stillIdle: (record: InstanceRecord) => boolean,
 ): Promise<void> {
   const context = { signal: new AbortController().signal, emit: () => {} };
-  await inTurn(control, id, async (record) => {
+  await inTurn(control, { id, context }, async (record) => {
     if (stillIdle(record)) await reach(control, record, { change: off('idle'), context, interrupt: true });
   });
 }
 
 /** A running sandbox stays as it is. */
 export function startIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(control, id, (record) => {
+  return inTurn(control, { id, context }, (record) => {
     requireApplied(record);
     const change: Change = control.engine.status(id).vm === undefined ? boot : () => ({ power: 'on', stoppedBy: null });
     return reach(control, record, { change, context });
@@ -50,7 +52,7 @@ export function startIn(control: Control, id: string, context: RequestContext): 
 
 /** On its own disk. */
 export function restartIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(control, id, (record) => {
+  return inTurn(control, { id, context }, (record) => {
     requireApplied(record);
     return reach(control, record, { change: boot, context, interrupt: true });
   });
@@ -58,7 +60,7 @@ export function restartIn(control: Control, id: string, context: RequestContext)
 
 /** Back to the warm base. A reset that fails or is cancelled is taken back. */
 export function resetIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(control, id, (record) => {
+  return inTurn(control, { id, context }, (record) => {
     requireApplied(record);
     return reach(control, record, { change: reset, context, interrupt: true, revert: true });
   });
@@ -67,10 +69,11 @@ export function resetIn(control: Control, id: string, context: RequestContext): 
 /** A removal that fails or is cancelled is taken back. */
 export async function removeIn(control: Control, id: string, context: RequestContext): Promise<void> {
   const { mutex, records, activity } = control;
-  await mutex.take(records.require(id).projectDir, async () => {
+  const work = async () => {
     await reach(control, records.require(id), { change: remove, context, interrupt: true, revert: true });
     activity.forget(id);
-  });
+  };
+  await mutex.take(records.require(id).projectDir, work, () => waiting(control, id, context));
 }
 
 interface Request {
@@ -109,14 +112,19 @@ function desiredOf({ applied, target, desired }: InstanceRecord): Desired {
 
 async function inTurn(
   control: Control,
-  id: string,
+  { id, context }: { id: string; context: RequestContext },
   work: (record: InstanceRecord) => Promise<void>,
 ): Promise<SandboxStatus> {
   const { records, mutex } = control;
-  return mutex.take(records.require(id).projectDir, async () => {
+  const run = async () => {
     await work(records.require(id));
     return statusIn(control, records.require(id));
-  });
+  };
+  return mutex.take(records.require(id).projectDir, run, () => waiting(control, id, context));
+}
+
+function waiting({ records }: Control, id: string, context: RequestContext): void {
+  context.emit({ type: 'progress', sandbox: records.require(id).name, message: WAITING });
 }
 
 /** @throws SbxError `busy` */

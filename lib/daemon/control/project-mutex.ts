@@ -1,13 +1,15 @@
 /** Runs one request at a time for each project; a second one waits. */
 export interface ProjectMutex {
-  take<T>(projectDir: string, work: () => Promise<T>): Promise<T>;
+  /** `onWait` is called when another request comes first */
+  take<T>(projectDir: string, work: () => Promise<T>, onWait?: () => void): Promise<T>;
 }
 
 /** `onIdle`: no request runs or waits any more. */
 export function createProjectMutex(onIdle: () => void = () => {}): ProjectMutex {
   const last = new Map<string, Promise<unknown>>();
   return {
-    async take(projectDir, work) {
+    async take(projectDir, work, onWait) {
+      if (last.has(projectDir)) onWait?.();
       const before = last.get(projectDir) ?? Promise.resolve();
       const mine = before.then(work, work);
       const settled = mine.catch(() => {});

@@ -195,6 +195,27 @@ describe('while it is started in the background', () => {
   });
 });
 
+test('a request that waits for another one of the project reports it', async () => {
+  await using shop = await rig();
+  let free = () => {};
+  const held = shop.control.mutex.take(
+    '/project',
+    () =>
+      new Promise<void>((resolve) => {
+        free = resolve;
+      }),
+  );
+  const events: DaemonEvent[] = [];
+  const stopping = stopIn(shop.control, ID, { ...CONTEXT, emit: (event) => void events.push(event) });
+  expect(events).toEqual([
+    { type: 'progress', sandbox: 'shop', message: 'waiting for another request of this project' },
+  ]);
+  await TICK();
+  free();
+  await Promise.all([held, stopping]);
+  expect(shop.engine.done).toEqual([`stop ${ID}`]);
+});
+
 describe('an idle sandbox', () => {
   test('is stopped when its turn comes, and stays so', async () => {
     await using shop = await rig();
