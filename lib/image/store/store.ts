@@ -75,7 +75,8 @@ export function openStore(root: string): Store {
       if (statSync(dir, { throwIfNoEntry: false }) === undefined) return undefined;
       // Another process may have built the damaged layer again meanwhile: check again under the lock.
       using _lock = await takeLock(lockOf(kind, key));
-      return findOrDiscard(dir, temporary, options?.onDamaged);
+      // Without `await` the lock would be released before the check has ended.
+      return await findOrDiscard(dir, temporary, options?.onDamaged);
     },
     pathOf,
     async build(kind, key, meta, fill, options = {}) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive, startTimeOf } from '../../system/process-identity.ts';
 import type { VmExit, VmPaths, VmProcess } from '../driver.ts';
+import { optionValue } from './args.ts';
 
 export function findVm(paths: VmPaths): VmProcess | undefined {
   try {
@@ -49,7 +50,7 @@ export async function destroyVm(paths: VmPaths): Promise<void> {
 
 /** Part of the command line of every process of a VM that was started here, and of no other process. */
 export function markerOf(paths: VmPaths): string {
-  return `sbx-vm:${paths.dir.replaceAll(',', '_')}`;
+  return `sbx-vm:${optionValue(paths.dir)}`;
 }
 
 /** The file that says which marker the processes have of a VM that was started elsewhere. */

@@ -14,9 +14,11 @@ import {
 } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { collectGarbage } from '../../../../lib/image/store/gc.ts';
 import { type Layer, openStore, type Store } from '../../../../lib/image/store/store.ts';
+import { readHolder } from '../../../../lib/system/file-lock.ts';
 import { makeStoreDir } from './builders.ts';
 
 const META = { parents: [], description: 'of a test' };
@@ -118,6 +120,21 @@ test('two that find the same damage remove it once: what was built again stays',
     expect(fills).toBe(1);
     for (const { dir: there } of built) expect(existsSync(join(there, 'ram'))).toBe(true);
   }
+});
+
+test('the lock is held until a changed file has been checked', async () => {
+  flipByte(join(layer.dir, 'ram'));
+  let ended = false;
+  const checked = store.get('warm', 'k').finally(() => {
+    ended = true;
+  });
+  let held = false;
+  while (!ended) {
+    held ||= readHolder(join(dir, 'locks/warm-k')) !== undefined;
+    await setImmediate();
+  }
+  expect(held).toBe(true);
+  expect(await checked).toBeUndefined();
 });
 
 test('a build that fails or is cancelled leaves nothing, and the next one works', async () => {

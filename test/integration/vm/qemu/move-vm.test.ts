@@ -79,3 +79,12 @@ test('cut off anywhere, it ends with its old place, and with its new one', async
     rmSync(to.console, { recursive: true });
   }
 });
+
+test('a VM whose folder differs only by a comma is neither found nor destroyed', async () => {
+  const [comma, other] = [paths('a,b'), paths('a_b')];
+  const [first, second] = [await machineAt(comma), await machineAt(other)];
+  await driver.destroy(comma);
+  expect(isAlive(first)).toBe(false);
+  expect(isAlive(second)).toBe(true);
+  await driver.destroy(other);
+});
