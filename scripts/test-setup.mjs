@@ -31,9 +31,9 @@ export function ensureTestUser() {
     must('usermod', ['--add-subuids', '200000-265535', '--add-subgids', '200000-265535', TEST_USER]);
 }
 
-/** Installs the shells: they look for their functions and settings at the paths of their packages. */
-export function ensureShells() {
-  ensurePrograms({ zsh: 'zsh', fish: 'fish' });
+/** Installs shellcheck, and the shells: they look for their functions and settings at the paths of their packages. */
+export function ensureTools() {
+  ensurePrograms({ zsh: 'zsh', fish: 'fish', shellcheck: 'shellcheck' });
 }
 
 /** Writes a script for each program to `bin/` in the folder; it starts the real one with the unpacked libraries. */

@@ -14,11 +14,11 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { must, root, run, say, setUp } from '../bin/setup.mjs';
-import { ensureServers, ensureShells, ensureTestUser, TEST_USER } from './test-setup.mjs';
+import { ensureServers, ensureTools, ensureTestUser, TEST_USER } from './test-setup.mjs';
 
 setUp();
 ensureTestUser();
-ensureShells();
+ensureTools();
 ensureServers();
 /** Supervised boots of the end-to-end tests, 100 in total */
 const BOOTS = process.getuid() === 0 ? { root: 90, user: 10 } : { root: 100, user: 0 };
