@@ -14,7 +14,7 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { must, root, run, say, setUp } from '../bin/setup.mjs';
-import { ensureServers, ensureTools, ensureTestUser, TEST_USER } from './test-setup.mjs';
+import { ensureServers, ensureTestUser, ensureTools, TEST_USER } from './test-setup.mjs';
 
 setUp();
 ensureTestUser();
