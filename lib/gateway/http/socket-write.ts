@@ -20,10 +20,20 @@ export async function writeAll(socket: Socket, parts: Buffer[]): Promise<void> {
 
 const LINGER_MS = 5_000;
 
-/** Sends `bytes`, then ends the socket; discards what still arrives, for a while. */
-export function endWith(socket: Socket, bytes: Buffer): void {
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once('close', () => clearTimeout(timer));
-  socket.end(bytes);
+/**
+ * Sends `bytes` behind what is queued, then ends the socket; what still arrives is discarded. It is destroyed
+ * `lingerMs` after all was sent, or when nothing moves for `lingerMs`: a slow reader gets all of it.
+ */
+export function endWith(socket: Socket, bytes: Buffer, lingerMs = LINGER_MS): void {
+  const destroy = () => void socket.destroy();
+  let timer: NodeJS.Timeout | undefined;
+  const linger = () => {
+    timer = setTimeout(destroy, lingerMs);
+  };
+  socket.setTimeout(lingerMs, destroy).once('close', () => clearTimeout(timer));
+  if (socket.writableFinished) linger();
+  else socket.once('finish', linger);
+  // A second end() with bytes, even none, is an error, for which the socket would drop its queue.
+  if (!socket.writableEnded) socket.end(bytes);
   socket.removeAllListeners('data').resume();
 }
