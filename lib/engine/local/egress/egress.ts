@@ -31,7 +31,6 @@ export interface EgressDeps {
 export function createEgress({ home, gateway, credentials }: EgressDeps): Egress {
   const served = new Map<string, SandboxSpec>();
   const timers = new Map<string, NodeJS.Timeout>();
-  const policyFor = (id: string, spec: SandboxSpec) => livePolicy(spec, readGrants(home, id));
   const disarm = (id: string) => {
     clearTimeout(timers.get(id));
     timers.delete(id);
@@ -39,20 +38,23 @@ export function createEgress({ home, gateway, credentials }: EgressDeps): Egress
   const refresh = (id: string) => {
     const spec = served.get(id);
     if (spec === undefined) return;
-    const policy = policyFor(id, spec);
+    const grants = readGrants(home, id);
+    const policy = livePolicy(spec, grants);
     if (gateway.hashOf(id) !== policyHash(policy)) gateway.update(id, policy);
-    arm(id);
+    arm(id, grants);
   };
-  const arm = (id: string) => {
+  // `grants` MUST be those of the served policy: one that has ended since must still be removed from it.
+  const arm = (id: string, grants: Grant[]) => {
     disarm(id);
-    const wait = untilNextEnd(readGrants(home, id));
+    const wait = untilNextEnd(grants);
     if (wait !== undefined) timers.set(id, setTimeout(() => refresh(id), wait).unref());
   };
   return {
     async open(id, spec) {
       const { egress, proxySocket: socketPath, audit: auditPath, authority: authorityPath } = instancePaths(home, id);
       mkdirSync(egress, { recursive: true, mode: 0o700 });
-      const policy = policyFor(id, spec);
+      const grants = readGrants(home, id);
+      const policy = livePolicy(spec, grants);
       credentials.bind(id, spec);
       if (gateway.list().includes(id)) gateway.update(id, policy);
       else {
@@ -60,14 +62,14 @@ export function createEgress({ home, gateway, credentials }: EgressDeps): Egress
         await gateway.open(id, { socketPath, auditPath, authorityPath, policy, inspector });
       }
       served.set(id, spec);
-      arm(id);
+      arm(id, grants);
     },
     async close(id) {
       disarm(id);
       served.delete(id);
       await gateway.close(id);
     },
-    hashFor: (id, spec) => policyHash(policyFor(id, spec)),
+    hashFor: (id, spec) => policyHash(livePolicy(spec, readGrants(home, id))),
     grant(id, spec, added) {
       const policy = compilePolicy(livePolicy(spec, [...readGrants(home, id), ...added]));
       for (const grant of added) assertNotDenied(policy, grant);

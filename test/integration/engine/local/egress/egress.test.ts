@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createCredentials } from '../../../../../lib/engine/local/credentials/credentials.ts';
 import { createEgress, type Egress } from '../../../../../lib/engine/local/egress/egress.ts';
 import { SbxError } from '../../../../../lib/errors.ts';
@@ -35,6 +35,7 @@ beforeEach(async () => {
   mkdirSync(instancePaths(home, ID).dir, { recursive: true });
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   listeners[Symbol.dispose]();
   await gateway[Symbol.asyncDispose]();
   await upstream.close();
@@ -136,6 +137,20 @@ describe('a grant', () => {
     await client.end();
     while (gateway.hashOf(ID) !== first) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(same()).toBe(true);
+  });
+
+  test('that ends while it is put into force ends all the same', async () => {
+    await listeners.open(ID, network());
+    const first = gateway.hashOf(ID);
+    const real = Date.now;
+    let read = 0;
+    vi.spyOn(Date, 'now').mockImplementation(() => real() + 30 * read++);
+    // Each of them ends at another of the reads of the clock.
+    for (const seconds of [0.03, 0.06, 0.09, 0.12, 0.15, 0.18]) {
+      listeners.grant(ID, network(), wanted('new.test:22', seconds));
+      await vi.waitUntil(() => gateway.hashOf(ID) === first, { timeout: 10_000 });
+    }
+    expect(await statusOf('new.test:22')).toBe('403');
   });
 
   test('stays when the spec changes, and the spec that was put into force last is kept when it ends', async () => {
