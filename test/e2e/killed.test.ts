@@ -86,6 +86,9 @@ describe('a change of a machine that runs', () => {
       const { acted } = await applyUntil(p.dir, (text) => text.includes(`: ${step}\n`), killDaemon, ask);
       expect(acted).toBe(true);
       await until(async () => (await statusOf(p.dir)).state === state);
+      // Until a reset comes to its `create`, the machine of before runs.
+      if (state === 'running')
+        await until(async () => (await json<{ changes: unknown[] }>(['plan'], { cwd: p.dir })).changes.length === 0);
       if (state === 'running') expect(await inside(p.dir, 'ls ~')).toBe(sameDisk ? 'kept' : '');
       expect(qemusOf((await statusOf(p.dir)).id)).toHaveLength(state === 'running' ? 1 : 0);
     },
