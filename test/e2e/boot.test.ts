@@ -28,8 +28,8 @@ exec 3<>$(port)
 while :; do $bb cat <&3 >&3; $bb sleep 0.1; done
 `;
 
-/** Fewer where they are the second ones of a run */
-const BOOTS = Number(process.env['SBX_TEST_BOOTS'] ?? '100');
+/** 100 in a row: `npm run soak` */
+const BOOTS = Number(process.env['SBX_TEST_BOOTS'] ?? '15');
 
 describe('boots that fail', () => {
   let p: Project;
