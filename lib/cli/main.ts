@@ -1,13 +1,12 @@
 /** Entry of the command line. */
 import { dirname } from 'node:path';
-import { type CommandContext, run } from '@stricli/core';
+import { type CommandContext, proposeCompletions, run } from '@stricli/core';
 import { SbxError } from '../errors.ts';
 import { app, wordsOf } from './app.ts';
-import { createContext } from './command/context.ts';
+import { createContext, type SbxContext } from './command/context.ts';
 import { describeError } from './command/error-hints.ts';
 import { withHelp } from './command/usage-text.ts';
 import { COMPLETE } from './commands/host/completion-scripts.ts';
-import { complete } from './complete.ts';
 import { setPromptAside } from './run/prompt-argument.ts';
 import { createView } from './view/view.ts';
 
@@ -44,4 +43,16 @@ function asksForJson(words: string[]): boolean {
 async function printCompletions(words: string[]): Promise<void> {
   const found = await complete(context, words).catch(() => []);
   if (found.length > 0) process.stdout.write(`${found.join('\n')}\n`);
+}
+
+/** Without starting the daemon. `words`: the typed words after `sbx`; the last one may be incomplete. */
+async function complete(context: SbxContext, words: readonly string[]): Promise<string[]> {
+  const last = words.at(-1) ?? '';
+  // Words after `--` are a command of the sandbox.
+  if (words.slice(0, -1).includes('--')) return [];
+  const asked = last === '--' ? [...words.slice(0, -1), '-'] : words;
+  const found = await proposeCompletions(app, asked, context as unknown as CommandContext);
+  const names = [...new Set(found.map(({ completion }) => completion))];
+  // Flags only after a typed hyphen.
+  return names.filter((name) => name.startsWith(last) && (last !== '' || !name.startsWith('-')));
 }

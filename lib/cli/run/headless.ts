@@ -1,8 +1,10 @@
 /** Runs the agent without a terminal, with its streams and its exit code; the session ends with its client. */
+import type { Readable } from 'node:stream';
 import { openSession } from '../../guest/client/session-client.ts';
+import type { ExecResult } from '../../guest/protocol/messages.ts';
 import { forwardSignals } from '../terminal/terminal.ts';
+import { showOutput } from '../view/show-output.ts';
 import type { View } from '../view/types.ts';
-import { runOutput } from './events.ts';
 import { connectGuest, type Target } from './sessions.ts';
 
 export interface HeadlessRequest {
@@ -34,4 +36,25 @@ export async function runHeadless(target: Target, request: HeadlessRequest, view
     release();
     if (typeof input === 'object') input.unpipe().pause();
   }
+}
+
+interface RunOutput {
+  started(about: { sandbox: string; session: number }): void;
+  /** Resolves when all output was passed on */
+  follow(streams: { stdout: Readable; stderr: Readable }): Promise<unknown>;
+  exit(result: ExecResult): void;
+}
+
+/** The bytes, or with `--json` one line for each event, as `sbx exec` does. */
+function runOutput(view: View, process: NodeJS.Process): RunOutput {
+  const say = (event: object) => void (view.json && view.line(event, ''));
+  return {
+    started: (started) => say({ started }),
+    follow: ({ stdout, stderr }) =>
+      Promise.all([
+        showOutput({ from: stdout, to: process.stdout, name: 'stdout', view }),
+        showOutput({ from: stderr, to: process.stderr, name: 'stderr', view }),
+      ]),
+    exit: ({ code, signal }) => say({ exit: { code, ...(signal === undefined ? {} : { signal }) } }),
+  };
 }

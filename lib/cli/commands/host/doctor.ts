@@ -1,9 +1,12 @@
 /** `sbx doctor`: checks this host and can install what is missing. */
 import { spawn } from 'node:child_process';
 import { SbxError } from '../../../errors.ts';
+import type { Home } from '../../../paths.ts';
 import type { Run } from '../../command/command.ts';
 import type { CheckResult } from '../../doctor/check-result.ts';
-import { runChecks } from '../../doctor/checks.ts';
+import { accelerator, subordinateIds, userNamespaces } from '../../doctor/isolation.ts';
+import { diskSpace, socketLength, stateFolder } from '../../doctor/state.ts';
+import { aptSources, toolChecks } from '../../doctor/tools.ts';
 
 const MARKS = { ok: 'ok      ', warning: 'warning ', failed: 'FAILED  ' } as const;
 
@@ -17,6 +20,19 @@ export async function doctor({ context, view, flags }: Run<{ fix: boolean }>): P
   const ok = checks.every(({ status }) => status !== 'failed');
   view.result({ ok, checks }, checks.map(lineOf).join('\n'));
   return ok ? 0 : 1;
+}
+
+async function runChecks(home: Home): Promise<CheckResult[]> {
+  return [
+    ...toolChecks(),
+    await userNamespaces(),
+    subordinateIds(),
+    await aptSources(),
+    await stateFolder(home),
+    await diskSpace(home),
+    socketLength(home),
+    await accelerator(),
+  ];
 }
 
 function lineOf({ status, name, message, fix }: CheckResult): string {
