@@ -1,13 +1,12 @@
 /** Resolves merged values into the spec of one sandbox: defaults, sizes, absolute paths. */
-import type { Place } from '../../errors.ts';
+import { stat } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import { parseDuration, parseSize } from '../../spec/units.ts';
-import type { AgentTable } from '../schema/agent.ts';
-import { agentFilesOf } from './agent-files.ts';
-import { baseOf } from './base-image.ts';
+import { agentOf } from './agent.ts';
 import { credentialsOf } from './credentials.ts';
-import { mountsOf, workspaceOf } from './folders.ts';
-import { rulesOf } from './network-rules.ts';
+import { fromFile, mountsOf, workspaceOf } from './folders.ts';
+import { networkOf } from './network.ts';
 import { problem } from './problem.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 
@@ -19,7 +18,8 @@ const LIMITS = {
   disk: { least: 10 * GIB, most: 64 * 1024 * GIB, words: 'between 10GiB and 64TiB' },
 };
 
-const BANDWIDTH_LEAST = 16 * 1024;
+const DISTRIBUTIONS = ['debian', 'ubuntu'];
+const FALLBACK = 'debian:bookworm';
 
 /** @throws SbxError `config-invalid`, with the place. */
 export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpec, 'name'>> {
@@ -59,20 +59,27 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
   };
 }
 
-async function networkOf(input: SandboxInput): Promise<SandboxSpec['network']> {
-  const { mode = 'enforce', bandwidth, http = [] } = input.config.network ?? {};
-  return {
-    mode,
-    allow: await rulesOf(input, 'allow'),
-    deny: await rulesOf(input, 'deny'),
-    ...(bandwidth === undefined ? {} : { bandwidth: bandwidthOf(input, bandwidth) }),
-    http: http.map(({ host, methods = [], paths = [] }, index) => ({
-      host,
-      methods,
-      paths,
-      source: input.sources[`network.http[${index}]`] ?? 'default',
-    })),
-  };
+/** `[image] base`; a path becomes absolute. */
+async function baseOf(input: SandboxInput): Promise<string> {
+  const { config, sources, host } = input;
+  const base = config.image?.base;
+  if (base === undefined)
+    return DISTRIBUTIONS.includes(host.os.id) && /^[a-z]+$/.test(host.os.codename)
+      ? `${host.os.id}:${host.os.codename}`
+      : FALLBACK;
+  if (/^(debian|ubuntu):[a-z]+$/.test(base) || /^oci:\S+$/.test(base)) return base;
+  const source = sources['image.base'];
+  if (!isAbsolute(base) && (base.includes(':') || !/\/|\.tar(\.\w+)?$/.test(base)))
+    throw problem(source, `image.base: unknown kind of image "${base}"`, {
+      hint: `write "debian:<suite>" or "ubuntu:<suite>" (the suite's code name, such as "${FALLBACK}"), "oci:<reference>", or the path of a tar`,
+    });
+  const path = fromFile(base, source, input);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile()) return path;
+  throw problem(source, `image.base: ${base} is not a file`, {
+    why: `${path} ${found === undefined ? 'does not exist' : 'is not a regular file'}`,
+    hint: 'use the path of a root-filesystem tar, or "debian:<suite>"',
+  });
 }
 
 function sizeOf({ sources }: SandboxInput, field: 'memory' | 'disk', text: string): number {
@@ -87,45 +94,6 @@ function sizeOf({ sources }: SandboxInput, field: 'memory' | 'disk', text: strin
       },
     );
   return Math.ceil(bytes / MIB) * MIB;
-}
-
-/** Below this, the overhead of a connection alone would stall it. */
-function bandwidthOf({ sources }: SandboxInput, text: string): number {
-  const bytes = parseSize(text) ?? 0;
-  if (bytes >= BANDWIDTH_LEAST) return bytes;
-  throw problem(sources['network.bandwidth'], `network.bandwidth: ${text} is too small`, {
-    hint: 'write at least "16KiB", or remove the field for no limit',
-  });
-}
-
-function agentOf(input: SandboxInput): SandboxSpec['agent'] {
-  const table: AgentTable = typeof input.config.agent === 'object' ? input.config.agent : {};
-  const { args = [] } = table;
-  const files = agentFilesOf(input);
-  const template = agentTemplateOf(input);
-  return {
-    name: table.name,
-    command: [...(table.command ?? []), ...(table.command === undefined ? [] : args)],
-    headless: withArgs(table.headless ?? [], args),
-    mcpFile: table.mcp_file,
-    mcpFormat: table.mcp_format,
-    ...(Object.keys(files).length === 0 ? {} : { files }),
-    ...(template === undefined ? {} : { template }),
-  };
-}
-
-/** The first field that the project did not set itself: a project may change a command and keeps the template. */
-function agentTemplateOf({ sources, file }: SandboxInput): string | undefined {
-  return ['agent.command', 'agent.headless', 'agent.name', 'agent.mcp_file']
-    .map((path) => sources[path])
-    .find((source): source is Place => source !== undefined && source !== 'default' && source.file !== file)?.file;
-}
-
-/** Inserts the arguments before the prompt, which ends the options. */
-function withArgs(command: string[], args: string[]): string[] {
-  const at = command.findIndex((word) => word.includes('{prompt}'));
-  if (command.length === 0) return [];
-  return at < 0 ? [...command, ...args] : [...command.slice(0, at), ...args, ...command.slice(at)];
 }
 
 function cleanPath(path: string): string {
