@@ -1,6 +1,8 @@
 /** Periodic checks for changes that raise no event: a VM that died, an idle sandbox, a clock that fell behind, a full disk. */
+import { summaryOf } from '../../errors.ts';
+import type { InstanceRecord } from '../../state/records.ts';
 import type { Control } from './control.ts';
-import { stopIdleSandboxes } from './stop-idle.ts';
+import { stopIdle } from './lifecycle.ts';
 
 export const CHECK_EVERY_MS = 10_000;
 
@@ -14,4 +16,25 @@ export function startMonitor(control: Control): NodeJS.Timeout {
     for (const { id } of all) supervisor.resync(id);
   }, CHECK_EVERY_MS);
   return timer.unref();
+}
+
+/** Stops sandboxes that were not used for `[lifecycle] idle`; they stay stopped until a request. */
+async function stopIdleSandboxes(control: Control, records: InstanceRecord[]): Promise<void> {
+  const idle = records.filter((record) => isIdle(control, record));
+  await Promise.all(
+    idle.map(({ id, name }) =>
+      stopIdle(control, id, (record) => isIdle(control, record)).catch((error: unknown) => {
+        control.log.warn(`${name}: idle stop failed: ${summaryOf(error)}`);
+      }),
+    ),
+  );
+}
+
+function isIdle({ engine, supervisor, activity }: Control, { id, applied }: InstanceRecord): boolean {
+  const limit = (applied?.lifecycle.idleSeconds ?? 0) * 1000;
+  const { vm, sessions } = limit === 0 ? { vm: undefined, sessions: undefined } : engine.status(id);
+  if (vm === undefined) return false;
+  // Session count unknown: assume one is running.
+  const inUse = (sessions?.running ?? 1) > 0 || supervisor.busy(id);
+  return activity.idleFor(id, `${vm.pid} ${vm.startTime}`, inUse) >= limit;
 }
