@@ -1,10 +1,12 @@
-/** Runs the egress proxies of the sandboxes, each with the policy of its spec and its current grants. */
+/** Runs the egress proxies of the sandboxes, each with the policy of its spec and its current grants, and those of bakes. */
+import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { SbxError } from '../../../errors.ts';
 import { parseAuthority } from '../../../gateway/address/canonical-host.ts';
 import type { Gateway } from '../../../gateway/gateway.ts';
 import { compilePolicy, decide, type Policy, policyHash } from '../../../gateway/policy/policy.ts';
-import { type Home, instancePaths } from '../../../paths.ts';
+import { ensurePrivateDir, type Home, instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { addGrants, type Grant, livePolicy, readGrants } from '../../../state/grants.ts';
 import type { Credentials } from '../credentials/credentials.ts';
@@ -81,6 +83,27 @@ export function createEgress({ home, gateway, credentials }: EgressDeps): Egress
       for (const id of [...timers.keys()]) disarm(id);
     },
   };
+}
+
+interface BakeEgress {
+  /** Folder of the bake, which holds its audit log */
+  dir: string;
+  socketPath: string;
+  /** Name of the bake: the rule in the audit log */
+  name: string;
+  hosts: { host: string; port: number }[];
+}
+
+/** Opens the egress proxy of a bake, for the hosts of the presets only. @returns a function that closes it */
+export async function openBakeEgress(
+  gateway: Gateway,
+  { dir, socketPath, name, hosts }: BakeEgress,
+): Promise<() => Promise<void>> {
+  const id = `bake-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`;
+  const allow = hosts.map(({ host, port }) => ({ pattern: `${host}:${port}`, trusted: true, text: name }));
+  ensurePrivateDir(join(dir, 'egress'));
+  await gateway.open(id, { socketPath, auditPath: join(dir, 'audit.jsonl'), policy: { allow, deny: [] } });
+  return () => gateway.close(id);
 }
 
 function untilNextEnd(grants: Grant[]): number | undefined {

@@ -1,6 +1,7 @@
 /** Stops an instance's VM; its disk stays. */
+import type { GuestConnection } from '../../../guest/client/connection.ts';
 import { instancePaths } from '../../../paths.ts';
-import { powerOff } from '../vm/power-off.ts';
+import type { VmDriver, VmPaths } from '../../../vm/driver.ts';
 import { releaseWorkspace } from '../vm/workspaces.ts';
 import { endVm, type StepHandler } from './step-deps.ts';
 
@@ -12,3 +13,13 @@ export const stop: StepHandler<'stop'> = async (deps, _step, { id }) => {
   await endVm(deps, id);
   await releaseWorkspace(deps.home, id);
 };
+
+/** The guest flushes its disks and powers off; the caller ends one that takes longer than 5 s. */
+async function powerOff(driver: VmDriver, paths: VmPaths, guest: GuestConnection): Promise<void> {
+  await Promise.race([
+    guest.request('shutdown', {}).catch(() => {}),
+    new Promise((resolve) => setTimeout(resolve, 5_000)),
+  ]);
+  for (let tries = 0; tries < 100 && driver.find(paths) !== undefined; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
