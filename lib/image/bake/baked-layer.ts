@@ -1,7 +1,7 @@
 /** Builds a layer by running steps in a VM on the layer below it: packages, agent. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bootSupervised } from '../../vm/boot-supervisor.ts';
+import { bootSupervised, noSpace } from '../../vm/boot-supervisor.ts';
 import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 import type { Platform } from '../platform/platform.ts';
 import { ensureLayer } from '../store/ensure-layer.ts';
@@ -12,7 +12,8 @@ import { bakePaths } from './bake-paths.ts';
 import type { BakeStep } from './bake-script.ts';
 import { fetchNpm } from './npm-fetch.ts';
 import { makeOverlay, type RootDisk, rootDiskIn, stackedOn } from './root-disk.ts';
-import { whileSpace } from './while-space.ts';
+
+const LOOK_MS = 2_000;
 
 export interface BakeJob {
   platform: Platform;
@@ -87,6 +88,26 @@ async function runSteps(build: ImageBuild, job: BakeJob, target: Target & { path
   );
   await connection.request('shutdown', {}).catch(() => {});
   await ended(deps.driver, paths);
+}
+
+/** Fails work in a VM that waits for disk space on the host, where it would wait for ever. @throws SbxError `no-space`, and `full` is aborted, as soon as the VM waits for space. */
+async function whileSpace(driver: VmDriver, paths: VmPaths, work: (full: AbortSignal) => Promise<void>): Promise<void> {
+  const full = new AbortController();
+  let rejectFull = (_: unknown) => {};
+  const waits = new Promise<never>((_, reject) => {
+    rejectFull = reject;
+  });
+  const timer = setInterval(async () => {
+    if ((await driver.health(paths)) !== 'disk-full') return;
+    const error = noSpace();
+    rejectFull(error);
+    full.abort(error);
+  }, LOOK_MS);
+  try {
+    await Promise.race([work(full.signal), waits]);
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 async function ended(driver: VmDriver, paths: VmPaths): Promise<void> {
