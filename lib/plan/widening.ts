@@ -77,6 +77,19 @@ export function wideningHash(project: ProjectSpec): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
+/** Checks that a project gained only the given allow entries, and no other widening. `entries`: as written in the file. */
+export function onlyAdded(before: ProjectSpec, after: ProjectSpec, entries: readonly string[]): boolean {
+  const sandboxes = before.sandboxes.map((spec) => {
+    const now = after.sandboxes.find(({ name }) => name === spec.name)?.network.allow ?? [];
+    const known = new Set(spec.network.allow.map(({ pattern, trusted }) => `${pattern} ${trusted}`));
+    const gained = now.filter(
+      ({ text, pattern, trusted }) => entries.includes(text) && !known.has(`${pattern} ${trusted}`),
+    );
+    return { ...spec, network: { ...spec.network, allow: [...spec.network.allow, ...gained] } };
+  });
+  return wideningHash({ ...before, sandboxes }) === wideningHash(after);
+}
+
 function added(from: unknown, to: unknown): unknown[] {
   const known = new Set((from as unknown[]).map((item) => JSON.stringify(item)));
   return (to as unknown[]).filter((item) => !known.has(JSON.stringify(item)));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { onlyAdded } from '../../../lib/plan/only-added.ts';
+import { onlyAdded } from '../../../lib/plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../../lib/spec/spec.ts';
 import { rule, spec } from './spec.ts';
 

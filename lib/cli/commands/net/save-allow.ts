@@ -5,7 +5,7 @@ import type { DaemonClient } from '../../../api/client.ts';
 import { addListEntry } from '../../../config/toml/add-list-entry.ts';
 import { parseText } from '../../../config/toml/read-toml.ts';
 import { SbxError } from '../../../errors.ts';
-import { onlyAdded } from '../../../plan/only-added.ts';
+import { onlyAdded } from '../../../plan/widening.ts';
 import type { ProjectSpec } from '../../../spec/spec.ts';
 import type { SbxContext } from '../../command/context.ts';
 import { readProject } from '../../command/project.ts';
