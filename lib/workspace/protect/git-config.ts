@@ -1,7 +1,7 @@
-/** Lists what the host's git reads or runs outside of the repository's own folder: included files, hooks elsewhere, filters and helpers. */
+/** Asks the host's git what it reads or runs outside of the repository's own folder (included files, hooks elsewhere, filters and helpers), and what it ignores. */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { run } from '../../system/run-tool.ts';
+import { run, runToEnd } from '../../system/run-tool.ts';
 import { below } from './folder-paths.ts';
 import type { ProtectedPath } from './protected.ts';
 
@@ -77,4 +77,17 @@ function real(path: string): string {
 
 function home(value: string): string {
   return value.startsWith('~/') ? join(process.env['HOME'] ?? '/', value.slice(2)) : value;
+}
+
+/**
+ * True when the host's git would take a file at this path into the next `git add -A`: a mount stub there must be an empty folder,
+ * which git does not see. Elsewhere it is a file, so that a program that writes the real one succeeds.
+ */
+export async function wouldBeCommitted(root: string, path: string): Promise<boolean> {
+  const { PATH, HOME, XDG_CONFIG_HOME } = process.env;
+  const args = ['-C', root, 'check-ignore', '--quiet', '--no-index', '--', path];
+  const options = { env: { PATH, HOME, XDG_CONFIG_HOME, LC_ALL: 'C' }, deadlineMs: 5_000 };
+  const ended = await runToEnd('git', args, options).catch(() => undefined);
+  // 0: ignored, 1: not ignored, 128: no repository.
+  return ended?.code === 1;
 }
