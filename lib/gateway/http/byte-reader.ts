@@ -22,75 +22,97 @@ export interface ByteReader {
 const EMPTY = Buffer.alloc(0);
 
 export function readBytes(socket: Socket): ByteReader {
-  const state = { parts: [] as Buffer[], size: 0, ended: false, ahead: 0, overrun: () => {}, wake: () => {} };
-  const onData = (part: Buffer) => {
-    state.parts.push(part);
-    state.size += part.length;
-    if (state.size > state.ahead) {
-      socket.pause();
-      if (state.ahead > 0) state.overrun();
-    }
-    state.wake();
-  };
-  const onEnd = () => {
-    state.ended = true;
-    state.wake();
-  };
-  socket.on('data', onData).on('end', onEnd).on('close', onEnd);
-  socket.pause();
-  const buffered = () => {
-    if (state.parts.length > 1) state.parts = [Buffer.concat(state.parts)];
-    return state.parts[0] ?? EMPTY;
-  };
-  const more = async () => {
-    const before = state.size;
-    while (state.size === before && !state.ended)
+  return new SocketReader(socket);
+}
+
+class SocketReader implements ByteReader {
+  readonly #socket: Socket;
+  #parts: Buffer[] = [];
+  #size = 0;
+  #ended = false;
+  /** Bytes that may be buffered without a waiting consumer; above it, the socket pauses and `#overrun` is called */
+  #ahead = 0;
+  #overrun = () => {};
+  #wake = () => {};
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onEnd);
+    socket.pause();
+  }
+
+  get buffered(): Buffer {
+    if (this.#parts.length > 1) this.#parts = [Buffer.concat(this.#parts)];
+    return this.#parts[0] ?? EMPTY;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  async more(): Promise<boolean> {
+    const before = this.#size;
+    while (this.#size === before && !this.#ended)
       await new Promise<void>((resolve) => {
-        state.wake = resolve;
-        socket.resume();
+        this.#wake = resolve;
+        this.#socket.resume();
       });
-    return state.size > before;
+    return this.#size > before;
+  }
+
+  consume(bytes: number): void {
+    const rest = this.buffered.subarray(bytes);
+    this.#parts = rest.length > 0 ? [rest] : [];
+    this.#size = rest.length;
+  }
+
+  async chunk(): Promise<Buffer | undefined> {
+    if (this.#size === 0 && !(await this.more())) return undefined;
+    return this.#takeAll();
+  }
+
+  unshift(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#parts.unshift(bytes);
+    this.#size += bytes.length;
+  }
+
+  readAhead(most: number, overrun: () => void): () => void {
+    this.#ahead = most;
+    this.#overrun = overrun;
+    if (this.#size > most) overrun();
+    else this.#socket.resume();
+    return () => {
+      this.#ahead = 0;
+      this.#overrun = () => {};
+      this.#socket.pause();
+    };
+  }
+
+  release(): Buffer {
+    this.#socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onEnd);
+    this.#socket.pause();
+    return this.#takeAll();
+  }
+
+  #takeAll(): Buffer {
+    const all = this.buffered;
+    this.consume(all.length);
+    return all;
+  }
+
+  readonly #onData = (part: Buffer): void => {
+    this.#parts.push(part);
+    this.#size += part.length;
+    if (this.#size > this.#ahead) {
+      this.#socket.pause();
+      if (this.#ahead > 0) this.#overrun();
+    }
+    this.#wake();
   };
-  const consume = (bytes: number) => {
-    const rest = buffered().subarray(bytes);
-    state.parts = rest.length > 0 ? [rest] : [];
-    state.size = rest.length;
-  };
-  return {
-    get buffered() {
-      return buffered();
-    },
-    get ended() {
-      return state.ended;
-    },
-    more,
-    consume,
-    async chunk() {
-      if (state.size === 0 && !(await more())) return undefined;
-      const all = buffered();
-      consume(all.length);
-      return all;
-    },
-    unshift(bytes) {
-      if (bytes.length === 0) return;
-      state.parts.unshift(bytes);
-      state.size += bytes.length;
-    },
-    readAhead(most, overrun) {
-      Object.assign(state, { ahead: most, overrun });
-      if (state.size > most) overrun();
-      else socket.resume();
-      return () => {
-        Object.assign(state, { ahead: 0, overrun: () => {} });
-        socket.pause();
-      };
-    },
-    release() {
-      socket.off('data', onData).off('end', onEnd).off('close', onEnd);
-      socket.pause();
-      const all = buffered();
-      consume(all.length);
-      return all;
-    },
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.#wake();
   };
 }
