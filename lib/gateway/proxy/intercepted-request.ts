@@ -54,7 +54,7 @@ export async function serveInterceptedRequest(
   const open: Dial = kept === undefined ? dialUpstream(inside, request) : async () => kept.connection;
   const dialled = await dialAdmitted(request, admitted.admission, open);
   if ('denial' in dialled) return denyInside(inside, request, dialled.denial);
-  const end = await forward(inside, request, { open: dialled.open, inspected });
+  const end = await forward({ inside, request, open: dialled.open, inspected });
   if (end.done) return end.keepAlive;
   const stale = kept !== undefined && !end.answered && end.why === CLOSED && isRepeatable(head);
   // A server may close an idle connection just as it is reused.
@@ -68,23 +68,45 @@ export function dropUpstream(inside: InterceptedTunnel): void {
   inside.upstream = undefined;
 }
 
-interface Way {
+/** An admitted request with its upstream connection. */
+interface Dialled {
+  inside: InterceptedTunnel;
+  request: Request;
   open: OpenConnection;
   inspected: Inspected;
 }
 
-async function forward(inside: InterceptedTunnel, request: Request, { open, inspected }: Way): Promise<ExchangeEnd> {
-  const { client, reader, state, secure } = inside;
-  const { head, abort } = request;
-  const { socket, proxy } = open.connection;
+async function forward(dialled: Dialled): Promise<ExchangeEnd> {
+  const { inside, request, open } = dialled;
   const upstream = inside.upstream?.connection === open.connection ? inside.upstream : keep(inside, open);
+  const end = await exchangeWith(upstream, dialled);
+  if (end.done && end.switched === true) {
+    await switchProtocol(upstream, dialled);
+    return { ...end, keepAlive: false };
+  }
+  if (end.done && end.reusable && !request.abort.signal.aborted) {
+    open.release();
+    watch(upstream, inside.state);
+  } else {
+    inside.upstream = undefined;
+    if (end.done) open.close();
+    else open.close(failureReason(end), end.why);
+  }
+  if (end.done && !end.keepAlive) endWith(inside.client, Buffer.alloc(0));
+  return end;
+}
+
+function exchangeWith(upstream: Upstream, { inside, request, open, inspected }: Dialled): Promise<ExchangeEnd> {
+  const { client, reader, state, secure } = inside;
+  const { head } = request;
+  const { socket, proxy } = open.connection;
   const upgrade = websocketOf(head);
   const { headers, buffered } = inspected;
   const form = { proxy, headers, usualPort: secure ? 443 : 80, keepAlive: true };
   const sent = upstreamHead(headFor(head, inspected), upgrade === undefined ? form : { ...form, upgrade: 'websocket' });
   const onIdle = () => open.close('idle');
   socket.setTimeout(state.limits.idleMs).on('timeout', onIdle);
-  const end = await exchange({
+  return exchange({
     client,
     reader,
     head,
@@ -97,23 +119,14 @@ async function forward(inside: InterceptedTunnel, request: Request, { open, insp
     ...(upgrade === undefined ? {} : { upgrade: { ...upgrade, only: state.enforcement.websocket } }),
     change: (answered) => changeResponse(inside, answered),
   }).finally(() => socket.off('timeout', onIdle));
-  if (end.done && end.switched === true) {
-    inside.upstream = undefined;
-    const { host, port } = inside.endpoint;
-    splice(inside, open, upstream.upstreamReader.release(), state.inspector?.switched?.(host, port));
-    await new Promise((resolve) => client.once('close', resolve));
-    return { ...end, keepAlive: false };
-  }
-  if (end.done && end.reusable && !abort.signal.aborted) {
-    open.release();
-    watch(upstream, state);
-  } else {
-    inside.upstream = undefined;
-    if (end.done) open.close();
-    else open.close(failureReason(end), end.why);
-  }
-  if (end.done && !end.keepAlive) endWith(client, Buffer.alloc(0));
-  return end;
+}
+
+/** Passes the bytes of a WebSocket until its end. */
+async function switchProtocol({ upstreamReader }: Upstream, { inside, open }: Dialled): Promise<void> {
+  const { client, endpoint, state } = inside;
+  inside.upstream = undefined;
+  splice(inside, open, upstreamReader.release(), state.inspector?.switched?.(endpoint.host, endpoint.port));
+  await new Promise((resolve) => client.once('close', resolve));
 }
 
 function changeResponse(

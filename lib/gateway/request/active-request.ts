@@ -89,14 +89,14 @@ function activeRequestOf(request: Request, addresses: string[], cut: Cut): Activ
   };
 }
 
-interface Way {
+interface Tracked {
   connection: Connection;
   verdict: Verdict;
   active: ActiveRequest;
   cut: Cut;
 }
 
-function trackConnection(request: Request, { connection, verdict, active, cut }: Way): OpenConnection {
+function trackConnection(request: Request, { connection, verdict, active, cut }: Tracked): OpenConnection {
   const { state, abort, read } = request;
   const { socket, address } = connection;
   // From now on only the dialled address counts: another one may become denied without harm.
