@@ -5,10 +5,10 @@ import { readBuild } from '../api/ensure-daemon.ts';
 import { readRegistries } from '../config/resolve/presets.ts';
 import { prepareAuthority } from '../gateway/tls/authority.ts';
 import { openLog } from '../log.ts';
-import { ensurePrivateDir, homeOf } from '../paths.ts';
+import { ensurePrivateDir, type Home, homeOf } from '../paths.ts';
 import { readHolder, tryLock } from '../system/file-lock.ts';
 import { serve } from './server.ts';
-import { createService } from './service.ts';
+import { createService, type ServiceOptions } from './service.ts';
 
 /** How long an ending daemon waits for the step under way */
 const END_MS = 5_000;
@@ -28,35 +28,20 @@ async function main(): Promise<void> {
     log.info('another daemon serves this folder already');
     return;
   }
-  const distDir = dirname(fileURLToPath(import.meta.url));
   let end: () => void = () => {};
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const registries = () => readRegistries(`${home.root}/registries.json`);
-  const service = await createService({
-    home,
-    distDir,
-    build: readBuild(distDir),
-    registries,
-    bakeHosts: async () => Object.values((await registries()).hosts).flat(),
-    onShutdown: () => end(),
-    log,
-  });
+  const service = await openService({ home, log, onShutdown: () => end() });
   const server = await serve(home, service);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end());
   process.on('unhandledRejection', (error) => log.error('unhandled rejection', error));
   process.on('uncaughtException', (error) => log.error('uncaught exception', error));
   log.info('ready');
   setTimeout(prepareAuthority, AUTHORITY_AFTER_MS).unref();
-  setInterval(() => {
-    if (readHolder(home.daemon.lock)?.pid === process.pid) return;
-    // Its paths may belong to another daemon by now, the log's too.
-    process.stderr.write('the state folder was removed or moved: the daemon ends\n');
-    process.exit(0);
-  }, CHECK_MS).unref();
+  endWithFolder(home);
   await ended;
-  if (readHolder(home.daemon.lock)?.pid !== process.pid) process.exit(0);
+  if (!holdsFolder(home)) process.exit(0);
   // Hanging work is not waited for: the state is on disk.
   setTimeout(() => {
     log.warn('ended with work under way');
@@ -67,6 +52,27 @@ async function main(): Promise<void> {
   await service[Symbol.asyncDispose]();
   lock[Symbol.dispose]();
   log.info('ended');
+}
+
+function openService(options: Pick<ServiceOptions, 'home' | 'log' | 'onShutdown'>): ReturnType<typeof createService> {
+  const distDir = dirname(fileURLToPath(import.meta.url));
+  const registries = () => readRegistries(`${options.home.root}/registries.json`);
+  const bakeHosts = async () => Object.values((await registries()).hosts).flat();
+  return createService({ ...options, distDir, build: readBuild(distDir), registries, bakeHosts });
+}
+
+/** Ends the process when its state folder is removed or moved. */
+function endWithFolder(home: Home): void {
+  setInterval(() => {
+    if (holdsFolder(home)) return;
+    // Its paths may belong to another daemon by now, the log's too.
+    process.stderr.write('the state folder was removed or moved: the daemon ends\n');
+    process.exit(0);
+  }, CHECK_MS).unref();
+}
+
+function holdsFolder(home: Home): boolean {
+  return readHolder(home.daemon.lock)?.pid === process.pid;
 }
 
 main().then(
