@@ -7,7 +7,7 @@ import { ensurePrivateDir, type Home } from '../paths.ts';
 import { createStores } from './choose-store.ts';
 import { runForValue } from './command-value.ts';
 import { keyOf, narrowest } from './scope.ts';
-import type { Asker, SecretInfo, SecretScope, SecretSource, ValueStore } from './types.ts';
+import type { SandboxRef, SecretInfo, SecretScope, SecretSource, ValueStore } from './types.ts';
 
 export interface NewSecret {
   name: string;
@@ -29,9 +29,9 @@ export interface Secrets {
   /** False: it does not exist */
   remove(name: string, scope: SecretScope): Promise<boolean>;
   /** The secret that the sandbox gets */
-  find(name: string, asker: Asker): SecretInfo | undefined;
+  find(name: string, sandbox: SandboxRef): SecretInfo | undefined;
   /** Undefined: it is not set. @throws SbxError `secret`, never with the value */
-  read(name: string, asker: Asker): Promise<string | undefined>;
+  read(name: string, sandbox: SandboxRef): Promise<string | undefined>;
   vault: Vault;
 }
 
@@ -52,83 +52,106 @@ interface Known {
 }
 
 export function openSecrets(home: Home): Secrets {
-  const { index } = home.secrets;
-  const stores = createStores(home);
-  const known = new Map<string, Known>();
-  const save = (next: Index) => {
-    ensurePrivateDir(dirname(index));
-    writeFileAtomic.sync(index, JSON.stringify(next), { mode: 0o600 });
-  };
-  const fetchValue = async (info: SecretInfo): Promise<string> => {
-    if (info.source.kind === 'command') return checkValue(info.name, await runForValue(info.name, info.source.argv));
-    const value = await (await stores.named(info.store as ValueStore['kind'])).get(keyOf(info.name, info.scope));
-    if (value !== undefined) return value;
-    throw new SbxError('secret', `the value of the secret "${info.name}" is missing`, {
-      why: `the ${info.store} no longer contains it`,
-      hint: `run \`sbx secret set ${info.name}\` again`,
-    });
-  };
-  return {
-    async set({ name, scope, source, value = '', store: wish }) {
-      const before = readIndex(index);
-      const key = keyOf(name, scope);
-      const store = source.kind === 'command' ? undefined : await stores.chosen(wish);
-      await store?.set(key, checkValue(name, value));
-      const others = before.secrets.filter((one) => keyOf(one.name, one.scope) !== key);
-      const old = before.secrets.find((one) => keyOf(one.name, one.scope) === key);
-      const info: SecretInfo = { name, scope, source, store: store?.kind ?? 'none', setAt: new Date().toISOString() };
-      const warn = store?.kind === 'file' && before.warned !== true;
-      save({ version: 1, warned: before.warned === true || warn, secrets: [...others, info] });
-      known.delete(key);
-      // Remove an earlier value from its other store.
-      if (old !== undefined && old.store !== 'none' && old.store !== info.store)
-        await (await stores.named(old.store)).remove(key);
-      return { info, ...(warn ? { warning: warningOf(home.secrets.values) } : {}) };
-    },
-    list: () => readIndex(index).secrets,
-    async remove(name, scope) {
-      const before = readIndex(index);
-      const key = keyOf(name, scope);
-      const found = before.secrets.find((one) => keyOf(one.name, one.scope) === key);
-      if (found === undefined) return false;
-      if (found.store !== 'none') await (await stores.named(found.store)).remove(key);
-      save({ ...before, secrets: before.secrets.filter((one) => one !== found) });
-      known.delete(key);
-      return true;
-    },
-    vault: {
+  return new SecretBook(home);
+}
+
+class SecretBook implements Secrets {
+  readonly #index: string;
+  /** File of the plain-text store */
+  readonly #values: string;
+  readonly #stores: ReturnType<typeof createStores>;
+  readonly #known = new Map<string, Known>();
+  readonly vault: Vault;
+
+  constructor(home: Home) {
+    this.#index = home.secrets.index;
+    this.#values = home.secrets.values;
+    const stores = createStores(home);
+    this.#stores = stores;
+    this.vault = {
       get: async (key) => (await stores.chosen()).get(key),
       set: async (key, value) => (await stores.chosen()).set(key, value),
       remove: async (key) => (await stores.chosen()).remove(key),
-    },
-    find: (name, asker) => narrowest(readIndex(index).secrets, name, asker),
-    async read(name, asker) {
-      const info = narrowest(readIndex(index).secrets, name, asker);
-      return info === undefined ? undefined : readCached(known, info, fetchValue);
-    },
-  };
-}
+    };
+  }
 
-/** Reads once for all callers: a stored value until it is set again, the output of a command for its cache time. */
-function readCached(
-  known: Map<string, Known>,
-  info: SecretInfo,
-  fetchValue: (info: SecretInfo) => Promise<string>,
-): Promise<string> {
-  const key = keyOf(info.name, info.scope);
-  const held = known.get(key);
-  if (held !== undefined && held.setAt === info.setAt && Date.now() < held.until) return held.value;
-  const fresh: Known = { setAt: info.setAt, until: Number.POSITIVE_INFINITY, value: fetchValue(info) };
-  known.set(key, fresh);
-  fresh.value.then(
-    () => {
-      if (info.source.kind === 'command') fresh.until = Date.now() + info.source.cacheSeconds * 1_000;
-    },
-    () => {
-      fresh.until = Date.now() + FAILED_MS;
-    },
-  );
-  return fresh.value;
+  async set({ name, scope, source, value = '', store: wish }: NewSecret): ReturnType<Secrets['set']> {
+    const before = readIndex(this.#index);
+    const key = keyOf(name, scope);
+    const store = source.kind === 'command' ? undefined : await this.#stores.chosen(wish);
+    await store?.set(key, checkValue(name, value));
+    const others = before.secrets.filter((one) => keyOf(one.name, one.scope) !== key);
+    const old = before.secrets.find((one) => keyOf(one.name, one.scope) === key);
+    const info: SecretInfo = { name, scope, source, store: store?.kind ?? 'none', setAt: new Date().toISOString() };
+    const warn = store?.kind === 'file' && before.warned !== true;
+    this.#save({ version: 1, warned: before.warned === true || warn, secrets: [...others, info] });
+    this.#known.delete(key);
+    // Remove an earlier value from its other store.
+    if (old !== undefined && old.store !== info.store) await this.#removeValue(old);
+    return { info, ...(warn ? { warning: warningOf(this.#values) } : {}) };
+  }
+
+  list(): SecretInfo[] {
+    return readIndex(this.#index).secrets;
+  }
+
+  async remove(name: string, scope: SecretScope): Promise<boolean> {
+    const before = readIndex(this.#index);
+    const key = keyOf(name, scope);
+    const found = before.secrets.find((one) => keyOf(one.name, one.scope) === key);
+    if (found === undefined) return false;
+    await this.#removeValue(found);
+    this.#save({ ...before, secrets: before.secrets.filter((one) => one !== found) });
+    this.#known.delete(key);
+    return true;
+  }
+
+  find(name: string, sandbox: SandboxRef): SecretInfo | undefined {
+    return narrowest(this.list(), name, sandbox);
+  }
+
+  async read(name: string, sandbox: SandboxRef): Promise<string | undefined> {
+    const info = this.find(name, sandbox);
+    return info === undefined ? undefined : this.#readCached(info);
+  }
+
+  /** Reads once for all callers: a stored value until it is set again, the output of a command for its cache time. */
+  #readCached(info: SecretInfo): Promise<string> {
+    const key = keyOf(info.name, info.scope);
+    const held = this.#known.get(key);
+    if (held !== undefined && held.setAt === info.setAt && Date.now() < held.until) return held.value;
+    const fresh: Known = { setAt: info.setAt, until: Number.POSITIVE_INFINITY, value: this.#fetch(info) };
+    this.#known.set(key, fresh);
+    fresh.value.then(
+      () => {
+        if (info.source.kind === 'command') fresh.until = Date.now() + info.source.cacheSeconds * 1_000;
+      },
+      () => {
+        fresh.until = Date.now() + FAILED_MS;
+      },
+    );
+    return fresh.value;
+  }
+
+  async #fetch({ name, scope, source, store }: SecretInfo): Promise<string> {
+    if (source.kind === 'command') return checkValue(name, await runForValue(name, source.argv));
+    const value = await (await this.#stores.named(store as ValueStore['kind'])).get(keyOf(name, scope));
+    if (value !== undefined) return value;
+    throw new SbxError('secret', `the value of the secret "${name}" is missing`, {
+      why: `the ${store} no longer contains it`,
+      hint: `run \`sbx secret set ${name}\` again`,
+    });
+  }
+
+  /** A secret whose value comes from a command is in no store. */
+  async #removeValue({ name, scope, store }: SecretInfo): Promise<void> {
+    if (store !== 'none') await (await this.#stores.named(store)).remove(keyOf(name, scope));
+  }
+
+  #save(next: Index): void {
+    ensurePrivateDir(dirname(this.#index));
+    writeFileAtomic.sync(this.#index, JSON.stringify(next), { mode: 0o600 });
+  }
 }
 
 function readIndex(path: string): Index {

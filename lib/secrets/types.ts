@@ -7,7 +7,7 @@ export type SecretScope =
   | { kind: 'sandbox'; dir: string; name: string };
 
 /** A sandbox, by project folder and name */
-export interface Asker {
+export interface SandboxRef {
   dir: string;
   name: string;
 }

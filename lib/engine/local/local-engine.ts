@@ -180,12 +180,12 @@ export class LocalEngine implements Engine {
 function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEngineOptions): VmDeps {
   const gateway = createGateway();
   const driver = createQemuDriver({ probeCache: home.probes });
-  const askerOf = (id: string) => {
+  const refOf = (id: string) => {
     const { projectDir, name } = records.require(id);
     return { dir: projectDir, name };
   };
   const ids = records.list().map(({ id }) => id);
-  const credentials = createCredentials({ home, secrets, askerOf, ids });
+  const credentials = createCredentials({ home, secrets, refOf, ids });
   const watches = createMountWatches((id, pid, why) => {
     const paths = instancePaths(home, id);
     // Another VM of the same sandbox has mounts, and a watch, of its own.

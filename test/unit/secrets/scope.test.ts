@@ -18,7 +18,7 @@ test.each([
   ['its own', { dir: '/p', name: 'a' }, sandbox],
   ["its project's", { dir: '/p', name: 'b' }, project],
   ["everybody's", { dir: '/q', name: 'a' }, all],
-])('a sandbox gets the narrowest: %s', (_name, asker, found) => expect(narrowest(secrets, 'k', asker)).toBe(found));
+])('a sandbox gets the narrowest: %s', (_name, sandbox, found) => expect(narrowest(secrets, 'k', sandbox)).toBe(found));
 
 test('one of another project or sandbox is none', () => {
   expect(narrowest([project, sandbox], 'k', { dir: '/q', name: 'a' })).toBeUndefined();

@@ -7,7 +7,7 @@ import { createPlaceholderBook } from '../../../gateway/credentials/placeholder-
 import type { Inspector } from '../../../gateway/http/inspector.ts';
 import type { Home } from '../../../paths.ts';
 import type { Secrets } from '../../../secrets/secrets.ts';
-import type { Asker } from '../../../secrets/types.ts';
+import type { SandboxRef } from '../../../secrets/types.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { dropPlaceholders, makePlaceholderFor, readPlaceholders } from './placeholder-file.ts';
 import { createTokenKeeper } from './token-store.ts';
@@ -27,7 +27,7 @@ export interface Credentials {
 export interface CredentialsDeps {
   home: Home;
   secrets: Secrets;
-  askerOf: (id: string) => Asker;
+  refOf: (id: string) => SandboxRef;
   /** All existing sandboxes, whose placeholders are loaded at the start */
   ids: string[];
 }
@@ -35,7 +35,7 @@ export interface CredentialsDeps {
 /** Shape of a secret that cannot be read now: length and alphabet of most keys */
 const UNREAD = `aA0${'x'.repeat(37)}`;
 
-export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDeps): Credentials {
+export function createCredentials({ home, secrets, refOf, ids }: CredentialsDeps): Credentials {
   const book = createPlaceholderBook();
   const bindings = new Map<string, Binding[]>();
   const tokens = createTokenKeeper(book, secrets.vault);
@@ -48,12 +48,12 @@ export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDe
   };
   return {
     async environment(id, spec) {
-      const asker = askerOf(id);
+      const sandbox = refOf(id);
       const env: Record<string, string> = {};
       for (const { env: name, secret } of spec.credentials) {
-        if (env[name] !== undefined || secrets.find(secret, asker) === undefined) continue;
+        if (env[name] !== undefined || secrets.find(secret, sandbox) === undefined) continue;
         // Read only for a new placeholder, since a command may be slow.
-        const read = async () => (await secrets.read(secret, asker).catch(() => UNREAD)) ?? UNREAD;
+        const read = async () => (await secrets.read(secret, sandbox).catch(() => UNREAD)) ?? UNREAD;
         const text =
           readPlaceholders(home, id)[name] ?? makePlaceholderFor(home, id, { env: name, secret: await read() });
         book.put({ text, sandbox: id, label: name });
@@ -71,7 +71,7 @@ export function createCredentials({ home, secrets, askerOf, ids }: CredentialsDe
         sandbox: id,
         book,
         bindings: () => bindings.get(id) ?? [],
-        secretOf: (name) => secrets.read(name, askerOf(id)).catch(throwForGuest),
+        secretOf: (name) => secrets.read(name, refOf(id)).catch(throwForGuest),
         ready: () => tokens.load(id),
         onToken: () => tokens.save(id),
       }),

@@ -26,7 +26,7 @@ let home: Home;
 let secrets: Secrets;
 let credentials: Credentials;
 const open = (ids: string[]) =>
-  createCredentials({ home, secrets: openSecrets(home), askerOf: (id) => ({ dir: '/p', name: id }), ids });
+  createCredentials({ home, secrets: openSecrets(home), refOf: (id) => ({ dir: '/p', name: id }), ids });
 
 beforeEach(async () => {
   home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-creds-')) });

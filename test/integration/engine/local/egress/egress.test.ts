@@ -28,10 +28,10 @@ let listeners: Egress;
 let upstream: Awaited<ReturnType<typeof startUpstream>>;
 
 beforeEach(async () => {
-  home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-doors-')) });
+  home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-egress-')) });
   upstream = await startUpstream((socket) => void socket.write('hello '));
   gateway = newGateway();
-  listeners = doorsOf();
+  listeners = createTestEgress();
   mkdirSync(instancePaths(home, ID).dir, { recursive: true });
 });
 afterEach(async () => {
@@ -42,9 +42,9 @@ afterEach(async () => {
   rmSync(home.root, { recursive: true, force: true });
 });
 
-function doorsOf(): Egress {
-  const askerOf = () => ({ dir: '/project', name: 'shop' });
-  const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
+function createTestEgress(): Egress {
+  const refOf = () => ({ dir: '/project', name: 'shop' });
+  const credentials = createCredentials({ home, secrets: openSecrets(home), refOf, ids: [] });
   return createEgress({ home, gateway, credentials });
 }
 
@@ -118,7 +118,7 @@ describe('a grant', () => {
     listeners[Symbol.dispose]();
     await gateway[Symbol.asyncDispose]();
     gateway = newGateway();
-    listeners = doorsOf();
+    listeners = createTestEgress();
     await listeners.open(ID, network());
     expect(await statusOf('long.test:22')).toBe('200');
     const short = await ask('short.test:22');

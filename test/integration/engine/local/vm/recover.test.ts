@@ -79,8 +79,8 @@ async function sandbox(id: string): Promise<{ workspace: string; machine: ChildP
 /** `unwatchable`: no watch over these mounts can be begun. */
 async function newDaemon({ unwatchable = [] as string[] } = {}): Promise<void> {
   const driver = createQemuDriver({ probeCache: home.probes });
-  const askerOf = (id: string) => ({ dir: '/project', name: id });
-  const credentials = createCredentials({ home, secrets: openSecrets(home), askerOf, ids: [] });
+  const refOf = (id: string) => ({ dir: '/project', name: id });
+  const credentials = createCredentials({ home, secrets: openSecrets(home), refOf, ids: [] });
   const egress = createEgress({ home, gateway, credentials });
   const start = (id: string) => {
     if (unwatchable.includes(id)) throw new SbxError('workspace', 'it cannot be watched', { why: 'no watch is left' });
