@@ -1,4 +1,4 @@
-/** Ways to one TCP server: the door, and others at the same place. Squid and tinyproxy where they are installed. */
+/** Ways to one TCP server: the egress proxy of sbx, and others beside it. Squid and tinyproxy where they are installed. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
@@ -15,13 +15,13 @@ export interface Ways extends Disposable {
   all: Way[];
 }
 
-export async function startWays(dir: string, door: string, port: number): Promise<Ways> {
+export async function startWays(dir: string, proxy: string, port: number): Promise<Ways> {
   const children: ChildProcess[] = [];
   const start = (file: string, args: string[]) => void children.push(spawn(file, args, { stdio: 'ignore' }));
   const plain = join(dir, 'socat');
   start('socat', [`UNIX-LISTEN:${plain},fork`, `TCP:127.0.0.1:${port}`]);
   const all: Way[] = [
-    { name: 'sbx', open: () => tunnel({ path: door }, `bench.test:${port}`) },
+    { name: 'sbx', open: () => tunnel({ path: proxy }, `bench.test:${port}`) },
     { name: 'socat', open: () => opened({ path: plain }) },
   ];
   for (const [name, file, args] of [

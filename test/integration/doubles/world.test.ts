@@ -77,19 +77,19 @@ function gateway(trusting: NodeJS.ProcessEnv): Promise<InterceptRig> {
 }
 
 test('a gateway with the environment of the world reaches a double under its real name, by verified TLS', async () => {
-  await using door = await gateway(world.environment);
-  const client = await door.inside('api.anthropic.com');
+  await using egress = await gateway(world.environment);
+  const client = await egress.inside('api.anthropic.com');
   client.send(POST);
   expect(await client.until(SCRIPT.answer)).toMatch(/^HTTP\/1\.1 200 /);
   expect(world.seen.at(-1)).toMatchObject({ double: 'anthropic', sni: 'api.anthropic.com', path: '/v1/messages' });
   // The name went to the proxy of the environment: nothing was resolved here.
-  expect(door.rig.lookups).toEqual([]);
+  expect(egress.rig.lookups).toEqual([]);
 });
 
 test('without the trust of that environment the same gateway refuses', async () => {
   const before = world.seen.length;
-  await using door = await gateway({});
-  const client = await door.inside('api.anthropic.com');
+  await using egress = await gateway({});
+  const client = await egress.inside('api.anthropic.com');
   client.send(POST);
   expect(await client.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 502 /);
   expect(world.seen).toHaveLength(before);

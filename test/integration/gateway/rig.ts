@@ -69,7 +69,7 @@ export interface Rig extends AsyncDisposable {
 }
 
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const dir = mkdtempSync(join(tmpdir(), 'sbx-door-'));
+  const dir = mkdtempSync(join(tmpdir(), 'sbx-listener-'));
   const lookups: string[] = [];
   const dials = options.dials ?? [];
   const upstream = await startUpstream(options.upstream ?? echo);
