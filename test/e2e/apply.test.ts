@@ -38,13 +38,13 @@ describe('a project, from its file to a running microVM', () => {
     await p?.[Symbol.asyncDispose]();
   });
 
-  test('a second apply has nothing to do, and a plan is empty', async () => {
+  test('a second apply changes nothing, and the plan is empty', async () => {
     const again = await json<{ changes: unknown[]; steps: unknown[] }>(['apply'], { cwd: p.dir });
     expect(again).toMatchObject({ changes: [], steps: [] });
     expect((await sbx(['plan', '--exit-code'], { cwd: p.dir })).code).toBe(0);
   });
 
-  test("time is counted by the host's counter, without waking for it", async () => {
+  test('the guest uses the time stamp counter of the host as its clock source, without periodic wake-ups', async () => {
     expect(await inside(p.dir, 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource')).toMatch(
       /^(tsc|kvm-clock)$/,
     );
@@ -54,14 +54,14 @@ describe('a project, from its file to a running microVM', () => {
     );
   });
 
-  test('a clock that is wrong is put right while the machine runs', async () => {
+  test('a wrong clock is corrected while the VM runs', async () => {
     const behind = async () => Math.abs(Date.now() - Number(await inside(p.dir, 'date +%s%3N')));
     await inside(p.dir, 'sudo -n date -s "2020-01-01 00:00" >/dev/null');
     expect(await behind()).toBeGreaterThan(1_000_000);
     await until(async () => (await behind()) < 60_000);
   });
 
-  test('a command has its streams, its exit code and its folder', async () => {
+  test('a command has its own streams, exit code and working folder', async () => {
     const result = await sbx(['exec', '--', 'sh', '-c', 'cat; echo err >&2; pwd; exit 42'], {
       cwd: p.dir,
       input: 'from stdin\n',
@@ -72,7 +72,7 @@ describe('a project, from its file to a running microVM', () => {
     expect(await inside(p.dir, 'echo $GREETING; id -un')).toBe('hello\nagent');
   });
 
-  test('8 MiB pass both ways unchanged', async () => {
+  test('8 MiB pass unchanged in both directions', async () => {
     const bytes = Buffer.alloc(8 * 1024 * 1024, 'sbx-bulk-');
     const sum = (await sbx(['exec', '--', 'sha256sum'], { cwd: p.dir, input: bytes })).stdout.split(' ')[0];
     const back = await inside(p.dir, 'head -c 8388608 /dev/zero');
@@ -109,13 +109,13 @@ describe('a project, from its file to a running microVM', () => {
     expect(existsSync(join(p.dir, 'elsewhere'))).toBe(false);
   });
 
-  test('a package’s script may link manuals, of which the base has none (Java’s fails without)', async () => {
+  test('the script of a package can link manual pages, although the base has none (Java’s fails without)', async () => {
     const slave = '--slave /usr/share/man/man1/tool.1.gz tool.1.gz /etc/passwd';
     const link = `update-alternatives --install /usr/local/bin/tool tool /bin/true 1 ${slave}`;
     expect(await inside(p.dir, `sudo -n ${link} >/dev/null && tool && echo linked`)).toBe('linked');
   });
 
-  test('a protected file stays so when a program of the host replaces it', async () => {
+  test('a protected file stays protected when a program of the host replaces it', async () => {
     const { renameSync } = await import('node:fs');
     const file = join(p.dir, 'sandbox.toml');
     writeFileSync(`${file}.new`, readFileSync(file));
@@ -131,7 +131,7 @@ describe('a project, from its file to a running microVM', () => {
     expect(readFileSync(file, 'utf8')).toBe(base);
   });
 
-  test('work with git goes on', async () => {
+  test('git works in the workspace', async () => {
     await inside(
       p.dir,
       'git -c user.name=a -c user.email=a@b add from-host && git -c user.name=a -c user.email=a@b commit -qm one',
@@ -139,12 +139,12 @@ describe('a project, from its file to a running microVM', () => {
     expect(execFileSync('git', ['log', '--oneline'], { cwd: p.dir, encoding: 'utf8' })).toContain('one');
   });
 
-  test('hidden files are empty inside, whole outside', async () => {
+  test('hidden files are empty in the guest and unchanged on the host', async () => {
     expect(await inside(p.dir, 'cat .env deep.secret | wc -c')).toBe('0');
     expect(readFileSync(join(p.dir, '.env'), 'utf8')).toBe('TOKEN=host-only\n');
   });
 
-  test('an environment change goes live, a network change goes live, both without a restart', async () => {
+  test('environment and network changes are applied without a restart', async () => {
     const before = await statusOf(p.dir);
     p.write(`${base.replace('hello', 'changed')}\n[network]\nallow = ["example.com", "preset:apt"]\n`);
     const plan = await json<Plan>(['plan'], { cwd: p.dir });
@@ -178,7 +178,7 @@ describe('a project, from its file to a running microVM', () => {
     expect((await sbx(['exec', '--', 'cat', '/home/agent/kept'], { cwd: p.dir })).code).toBe(1);
   });
 
-  test('rm leaves nothing: no process, no folder, no placeholder', async () => {
+  test('rm leaves no process, no folder and no placeholder', async () => {
     const { id } = await statusOf(p.dir);
     await must(['rm', '--yes'], { cwd: p.dir });
     expect(processesWith(`sbx-vm:${join(HOME, 'instances', id)}`)).toEqual([]);
@@ -192,8 +192,8 @@ describe('a project, from its file to a running microVM', () => {
   });
 });
 
-describe('what a file asks for and is not there yet', () => {
-  test('apply refuses it with its line; validate names it', async () => {
+describe('an unsupported setting', () => {
+  test('is refused by apply with its line, and reported by validate', async () => {
     await using p = project('later', `version = 1\n[docker]\nenabled = true\n`);
     const result = await sbx(['apply', '--yes', '--json'], { cwd: p.dir });
     expect(result.code).toBe(2);
@@ -202,7 +202,7 @@ describe('what a file asks for and is not there yet', () => {
 });
 
 describe('packages', () => {
-  test('a bake reaches the hosts of the presets only; its failing line is named, with its output, also afterwards', async () => {
+  test('a bake reaches only the hosts of the presets; its error names the failing line with its output, which is also kept', async () => {
     await using p = project(
       'failing',
       `version = 1\n[packages]\nsetup = ["curl -sS https://elsewhere.example || true", "echo the-last-words; exit 3"]\n${SMALL}`,

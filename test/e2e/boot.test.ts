@@ -73,12 +73,12 @@ describe('boots that fail', () => {
     return { paths, places: paths };
   };
 
-  test('the probe guest runs under emulation and is not believed without its answer', async () => {
+  test('the probe guest runs under emulation, and an accelerator without its answer is rejected', async () => {
     expect(await probeGuestRuns('/usr/bin/qemu-system-x86_64', 'tcg')).toBe(true);
     expect(await probeGuestRuns('/bin/false', 'tcg')).toBe(false);
   });
 
-  test('a guest that never answers is tried again, ended, and reported with its console', async () => {
+  test('a guest that never answers is booted twice, ended, and reported with its console', async () => {
     const { paths, places } = placeFor('hang');
     const driver = createQemuDriver({ probeCache: join(dir, 'probes.json') });
     let boots = 0;
@@ -94,7 +94,7 @@ describe('boots that fail', () => {
     expect(processesWith(`sbx-vm:${paths.dir}`)).toEqual([]);
   });
 
-  test('of many boots on a busy host every tenth hangs at first: all come up, and nobody waits for ever', async () => {
+  test('all of many boots on a busy host succeed, although every tenth hangs at first', async () => {
     const initrd = join(dir, 'initrd');
     const init = { path: 'init', mode: 0o755, type: 'file' as const, content: Buffer.from(ECHO_INIT) };
     // A later archive's files replace those of an earlier one.
@@ -137,7 +137,7 @@ describe('boots that fail', () => {
     expect(processesWith(`sbx-vm:${dir}`)).toEqual([]);
   }, 1_800_000);
 
-  test('a missing QEMU, a missing jail and a snapshot of another shape are clear errors', async () => {
+  test('a missing QEMU, a missing jail and a snapshot of another memory size give clear errors', async () => {
     const { paths, places } = placeFor('missing');
     const shape = vmConfigOf();
     const probeCache = join(dir, 'probes.json');

@@ -25,7 +25,7 @@ import { HOME, inside, json, must, SBX, SHELL, sbx, statusOf, until } from './ha
 
 const p = appliedProject('commands', SHELL);
 
-test('fifty commands at once: all run before the first one ends, each has its own streams and code', async () => {
+test('fifty commands run at once, each with its own streams and exit code', async () => {
   const client = new DaemonClient({ socketPath: homeOf({ SBX_HOME: HOME }).daemon.socket });
   await using guest = await GuestConnection.connect((await client.guest((await statusOf(p.dir)).id)).socket, {
     fresh: true,
@@ -67,7 +67,7 @@ function onTerminal(args: string[]) {
 }
 
 describe('on a terminal', () => {
-  test('a shell knows its size, also after it changed; ctrl-c reaches the command; its code is passed on', async () => {
+  test('a shell knows its size and changes of it; ctrl-c reaches the command; the exit code is passed on', async () => {
     const { pty, code, see } = onTerminal(['shell']);
     await see(/[$#] $/);
     pty.write('stty size\r');
@@ -86,7 +86,7 @@ describe('on a terminal', () => {
     expect(await code).toBe(7);
   });
 
-  test('what widens is asked for with its line: a no changes nothing, a yes is kept', async () => {
+  test('a widening change is confirmed with its line: no changes nothing, yes is remembered', async () => {
     p.write(`${SHELL}[network]\nallow = ["example.com"]\n`);
     const no = onTerminal(['apply']);
     await no.see(/network\.allow[\s\S]*sandbox\.toml:7[\s\S]*Allow it\? \[y\/N\]/);
@@ -102,7 +102,7 @@ describe('on a terminal', () => {
   });
 });
 
-test('copies keep modes, links and odd names, and a large file every byte', async () => {
+test('copies keep modes, links, odd names and the content of a large file', async () => {
   const tree = join(p.dir, 'a tree');
   mkdirSync(join(tree, 'ünter'), { recursive: true });
   const large = randomBytes(16 * 1024 ** 2);
@@ -126,7 +126,7 @@ test('copies keep modes, links and odd names, and a large file every byte', asyn
   expect(readlinkSync(join(back, 'link'))).toBe('large');
 });
 
-test('logs -f shows lines as they come, until ctrl-c', async () => {
+test('logs -f shows lines as they arrive, until ctrl-c', async () => {
   let seen = '';
   const following = sbx(['logs', '--console', '-f', '-n', '0'], {
     cwd: p.dir,
@@ -143,14 +143,14 @@ test('logs -f shows lines as they come, until ctrl-c', async () => {
   expect((await following).code).toBe(0);
 });
 
-test('gc --dry-run only looks', async () => {
+test('gc --dry-run removes nothing', async () => {
   const before = readdirSync(join(HOME, 'store')).toSorted();
   const first = await json<{ items: unknown[]; freedBytes: number }>(['gc', '--dry-run'], { cwd: p.dir });
   expect(await json(['gc', '--dry-run'], { cwd: p.dir })).toEqual(first);
   expect(readdirSync(join(HOME, 'store')).toSorted()).toEqual(before);
 });
 
-test('every command says with --json JSON and nothing else', async () => {
+test('every command prints only JSON with --json', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'sbx-init-'));
   const secret = `test-${process.pid}`;
   const calls: [words: string, args?: string[], answer?: object, cwd?: string][] = [

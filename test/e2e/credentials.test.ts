@@ -84,7 +84,7 @@ afterAll(async () => {
   await hosts?.[Symbol.asyncDispose]();
 });
 
-test('inside stands something of the same shape; the real one arrives, and is not shown when it is repeated', async () => {
+test('the guest sees a placeholder of the same shape; the secret reaches the upstream, and is masked in its response', async () => {
   expect(keyInside).toMatch(/^sk-ant-api03-[A-Za-z0-9]+$/);
   expect(keyInside).toHaveLength(KEY.length);
   expect(keyInside).not.toBe(KEY);
@@ -100,7 +100,7 @@ test('inside stands something of the same shape; the real one arrives, and is no
   );
 });
 
-test('git’s own login over https, and a login nobody gave', async () => {
+test('git over https logs in with the secret, with and without credentials of its own', async () => {
   await inside(p.dir, `curl -sS -u "x-access-token:$GIT_TOKEN" https://${GIT}/repo/info/refs`);
   const basic = `Basic ${Buffer.from(`x-access-token:${TOKEN}`).toString('base64')}`;
   expect(hosts.seen.at(-1)?.headers.authorization).toBe(basic);
@@ -108,7 +108,7 @@ test('git’s own login over https, and a login nobody gave', async () => {
   expect(hosts.seen.at(-1)?.headers.authorization).toBe(basic);
 });
 
-test('elsewhere, in the wrong place, without TLS: refused with words that lead on, and written down', async () => {
+test('a placeholder for another host, in the query or in the body is denied with a hint, and recorded', async () => {
   const before = hosts.seen.length;
   const ask = (arguments_: string) => inside(p.dir, `curl -sS -w '%{http_code}' ${arguments_}`);
   expect(await ask(`-H "x-api-key: $API_KEY" https://${OTHER}/v1`)).toMatch(
@@ -125,7 +125,7 @@ test('elsewhere, in the wrong place, without TLS: refused with words that lead o
   ]);
 });
 
-test('a login’s tokens stay outside, and open what they are for', async () => {
+test('the tokens of a login stay on the host and work for their requests', async () => {
   const answer = JSON.parse(await inside(p.dir, `curl -sS -d '{}' https://${API}/oauth/token`)) as Record<
     string,
     string
@@ -140,7 +140,7 @@ test('a login’s tokens stay outside, and open what they are for', async () => 
   expect(hosts.seen.at(-1)?.body).toBe(`grant_type=refresh_token&refresh_token=${LOGIN.refresh}`);
 });
 
-test('secrets are listed without values; what is not set, or has no use, is said', async () => {
+test('secrets are listed without values; plan notes unset and unreachable ones', async () => {
   const listed = await json<{ name: string; scope: { dir?: string } }[]>(['secret', 'ls'], { cwd: p.dir });
   expect(listed.filter(({ name, scope }) => name === 'marked-git' && scope.dir === p.dir)).toHaveLength(2);
   expect(JSON.stringify(listed)).not.toContain(KEY);
@@ -152,9 +152,9 @@ test('secrets are listed without values; what is not set, or has no use, is said
   p.write(TOML);
 });
 
-test('the key is nowhere: memory, disk, logs, processes of the guest; its stand-in is found in each', async () => {
+test('the secret is nowhere in the memory, disk, logs and processes of the guest; its placeholder is in each', async () => {
   const { id } = await statusOf(p.dir);
-  await inside(p.dir, 'printf %s "$API_KEY" > ~/stand-in && sync');
+  await inside(p.dir, 'printf %s "$API_KEY" > ~/placeholder && sync');
   const words = [KEY, TOKEN, LOGIN.access, LOGIN.refresh, keyInside];
   expect(await inMemory(id, words, MEMORY)).toEqual([keyInside]);
   const instance = join(HOME, 'instances', id);
@@ -176,7 +176,7 @@ test('the key is nowhere: memory, disk, logs, processes of the guest; its stand-
   expect(readFileSync(`/proc/${(await statusOf(p.dir)).pid}/cmdline`, 'utf8')).not.toContain(KEY);
 });
 
-test('a changed secret holds from the next request on; a removed one goes from the environment', async () => {
+test('a changed secret is used from the next request on; a removed one disappears from the environment', async () => {
   const next = marked('sk-ant-api03-');
   await command(['secret', 'set', 'marked-key'], next);
   await inside(p.dir, `curl -sS -H "x-api-key: $API_KEY" https://${API}/v1`);
@@ -191,7 +191,7 @@ test('a changed secret holds from the next request on; a removed one goes from t
   expect(hosts.seen.at(-1)?.headers['x-api-key']).toBe(KEY);
 });
 
-test('after the daemon, and after a restart, everything is as before; after a reset the stand-ins are new', async () => {
+test('placeholders are kept when the daemon or the sandbox restarts, and new after a reset', async () => {
   await command(['daemon', 'stop']);
   await command(['ls']);
   const ask = `curl -sS -o /dev/null -H "x-api-key: $API_KEY" https://${API}/v1; printf %s "$API_KEY"`;

@@ -46,8 +46,8 @@ function inNamespace(script: string, args: string[] = []): Promise<{ code: numbe
 const command = (home: string, before: string, args: string) =>
   `export SBX_HOME=${home}; mkdir -p -m 700 ${home}; ${before}; exec ${SBX} ${args}`;
 
-describe('the disk of the host is full', () => {
-  test('while a layer is baked: a clear error, and nothing is left', async () => {
+describe('a full disk of the host', () => {
+  test('gives a clear error during a bake, and nothing is left over', async () => {
     const home = join(dir, 'full');
     const { image } = new Records(homeOf({ SBX_HOME: HOME })).require((await statusOf(p.dir)).id);
     // What comes before the bake is there already; the bake's own disk finds little space.
@@ -66,7 +66,7 @@ describe('the disk of the host is full', () => {
     expect(result.stderr).not.toMatch(/packages-/);
   });
 
-  test('while a machine writes: it waits, and goes on when there is space', async () => {
+  test('makes a VM that writes wait until there is space', async () => {
     const { image, target } = new Records(homeOf({ SBX_HOME: HOME })).require((await statusOf(p.dir)).id);
     // Beside the packages that it needs.
     const script = join(process.cwd(), 'node_modules', `.sbx-full-disk-${process.pid}.mjs`);
@@ -97,7 +97,7 @@ describe('the disk of the host is full', () => {
   });
 });
 
-test('no user namespaces: an error that says how to get a jail', async () => {
+test('without user namespaces, the error says how to get a jail', async () => {
   const home = join(dir, 'nouser');
   // As many as the shell needs for itself, none for a jail.
   const result = await inNamespace(
@@ -111,7 +111,7 @@ test('no user namespaces: an error that says how to get a jail', async () => {
   });
 });
 
-test('no user namespaces: apply says so before it builds anything', async () => {
+test('without user namespaces, apply fails before it builds anything', async () => {
   const home = join(dir, 'nojail');
   const result = await inNamespace(
     `echo 0 >/proc/sys/user/max_user_namespaces; cd ${p.dir}; ${command(home, ':', 'apply --yes --json')}`,
@@ -121,7 +121,7 @@ test('no user namespaces: apply says so before it builds anything', async () => 
   expect(readdirSync(join(home, 'store')).filter((name) => name.includes('-'))).toEqual([]);
 });
 
-test('a state folder with a long path: machines are baked, cloned and reached', async () => {
+test('VMs are baked, cloned and reached in a state folder with a long path', async () => {
   // As long as the daemon's own socket allows: the sockets of machines lie deeper.
   const home = join(dir, 'y'.repeat(90 - dir.length - 1));
   mkdirSync(home, { mode: 0o700 });
@@ -138,14 +138,14 @@ test('a state folder with a long path: machines are baked, cloned and reached', 
   }
 });
 
-test('a socket path that is too long: an error that names the way out', async () => {
+test('an error names the fix for a socket path that is too long', async () => {
   const home = join(dir, 'x'.repeat(120));
   const result = await sbx(['apply', '--yes', '--json'], { cwd: p.dir, env: { SBX_HOME: home } });
   expect(result.code).not.toBe(0);
   expect(JSON.parse(result.stdout).error).toMatchObject({ hint: expect.stringContaining('SBX_HOME') });
 });
 
-test('a missing QEMU: an error that names the fix', async () => {
+test('an error names the fix for a missing QEMU', async () => {
   const home = join(dir, 'noqemu');
   const env = { SBX_HOME: home, SBX_QEMU: '/nonexistent/qemu-system-x86_64' };
   const result = await sbx(['apply', '--yes', '--json'], { cwd: p.dir, env });
@@ -157,7 +157,7 @@ test('a missing QEMU: an error that names the fix', async () => {
   });
 });
 
-test('another build of QEMU: snapshots of the first are not its own, and disks go on', async () => {
+test('another build of QEMU does not use the snapshots of the first, and keeps the disks', async () => {
   // The same program as a file of its own: to sbx another build.
   const other = join(dir, 'qemu/bin/qemu-system-x86_64');
   mkdirSync(dirname(other), { recursive: true });

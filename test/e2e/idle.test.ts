@@ -10,7 +10,7 @@ describe('a sandbox with an idle time', () => {
   const p = appliedProject('idle', `${SHELL}[lifecycle]\nrestart = "always"\nidle = "${IDLE}s"\n`);
   const stopped = () => until(async () => (await statusOf(p.dir)).state === 'stopped');
 
-  test('is stopped when nobody uses it, and stays so', async () => {
+  test('is stopped when it is not used, and stays stopped', async () => {
     await inside(p.dir, 'echo kept | sudo tee /kept && sync');
     const { id, pid } = await statusOf(p.dir);
     await stopped();
@@ -23,7 +23,7 @@ describe('a sandbox with an idle time', () => {
     expect(pid).not.toBeNull();
   });
 
-  test('is started by who uses it, with its disk, and is not stopped while a command or a session goes on', async () => {
+  test('is started by a command, with its disk, and keeps running during a command or a session', async () => {
     const script = `cat /kept; sleep ${BUSY}; echo done`;
     const { stdout, stderr } = await must(['exec', '--', 'sh', '-c', script], { cwd: p.dir });
     expect(stdout).toBe('kept\ndone\n');

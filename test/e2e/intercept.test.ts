@@ -14,7 +14,7 @@ const url = (path: string) => `${registry.origin}${base}${path}`;
 
 const p = appliedProject('intercept', toml([`${base}/is-number`, `${base}/is-number/**`]));
 
-test('npm works through it, and each request is in the log with method, path and rule', async () => {
+test('npm works through interception, and each request is in the log with method, path and rule', async () => {
   expect(await inside(p.dir, 'cd /tmp && npm view is-number@7.0.0 version')).toBe('7.0.0');
   const seen = (await netLog(p.dir)).filter(({ verdict }) => verdict === 'allow');
   expect(seen[0]).toMatchObject({
@@ -25,7 +25,7 @@ test('npm works through it, and each request is in the log with method, path and
   });
 });
 
-test('another path and another method are denied in words that curl shows', async () => {
+test('another path and another method are denied with an explanation that curl shows', async () => {
   const get = await inside(p.dir, `curl -sS -w ' %{http_code}' ${url('/left-pad')}`);
   expect(get).toMatch(/no HTTP rule covers GET \S*\/left-pad[\s\S]* 403$/);
   const put = await inside(p.dir, `curl -sS -w ' %{http_code}' -X PUT -d x ${url('/is-number')}`);
@@ -38,7 +38,7 @@ test('another path and another method are denied in words that curl shows', asyn
   ]);
 });
 
-test('every kind of client trusts the sandbox with what it has: its variables, the bundle, the folder of hashes', async () => {
+test('every kind of client trusts the certificate of the sandbox: by variables, by the bundle, by the hashed folder', async () => {
   const ask = url('/is-number');
   const clients = {
     'curl, from its variable': `curl -sS -o /dev/null -w '%{http_code}' ${ask}`,
@@ -50,7 +50,7 @@ test('every kind of client trusts the sandbox with what it has: its variables, t
   for (const [client, script] of Object.entries(clients)) expect(await inside(p.dir, script), client).toBe('200');
 });
 
-test('every variable by which programs find certificates leads to a bundle that holds the one of the sandbox', async () => {
+test('every variable for certificates names a bundle that contains the one of the sandbox', async () => {
   const names =
     'NODE_EXTRA_CA_CERTS SSL_CERT_FILE REQUESTS_CA_BUNDLE GIT_SSL_CAINFO PIP_CERT CARGO_HTTP_CAINFO DENO_CERT AWS_CA_BUNDLE CURL_CA_BUNDLE';
   const mark = `$(sed -n 2p /usr/local/share/ca-certificates/sbx.crt)`;
@@ -58,7 +58,7 @@ test('every variable by which programs find certificates leads to a bundle that 
   expect(await inside(p.dir, script)).toBe('done');
 });
 
-test('the certificate is of the sandbox, its key is nowhere inside, and the machine next door does not trust it', async () => {
+test('each sandbox trusts a certificate authority of its own, whose key is not in the guest', async () => {
   const { id } = await statusOf(p.dir);
   const { certificate, key } = JSON.parse(readFileSync(join(HOME, 'instances', id, 'authority.json'), 'utf8')) as {
     certificate: string;
@@ -77,7 +77,7 @@ test('the certificate is of the sandbox, its key is nowhere inside, and the mach
   expect(theirs).not.toBe(certificate.trim());
 });
 
-test('a changed rule is live at once', async () => {
+test('a changed rule is applied at once', async () => {
   p.write(toml([`${base}/left-pad`]));
   await must(['apply', '--accept-widening'], { cwd: p.dir });
   const codes = await inside(
@@ -87,14 +87,14 @@ test('a changed rule is live at once', async () => {
   expect(codes).toBe('200 403');
 });
 
-test('net check says the same, offline', async () => {
+test('net check gives the same verdict offline', async () => {
   const check = (path: string, method: string) =>
     sbx(['net', 'check', url(path), '--method', method, '--json'], { cwd: p.dir });
   expect(JSON.parse((await check('/left-pad', 'GET')).stdout)).toMatchObject({ allow: true });
   expect(JSON.parse((await check('/left-pad', 'PUT')).stdout)).toMatchObject({ allow: false, reason: 'http-rule' });
 });
 
-test('after a restart, and after a reset, the machine trusts what its door shows', async () => {
+test('after a restart and after a reset, the guest trusts the certificates of its egress proxy', async () => {
   const ask = `curl -sS -o /dev/null -w '%{http_code}' ${url('/left-pad')}`;
   const before = await inside(p.dir, 'cat /usr/local/share/ca-certificates/sbx.crt');
   await must(['stop'], { cwd: p.dir });

@@ -11,7 +11,7 @@ import { HOME, inside, json, must, qemuPid, SMALL, statusOf } from './harness.ts
 import { permittedTo, STATE } from './jail-permits.ts';
 import { shownBy, strangers } from './jail-view.ts';
 
-describe('the jail and the door, from inside and from outside', () => {
+describe('the jail and the egress proxy, seen from the guest and the host', () => {
   const p = appliedProject(
     'isolation',
     `version = 1\n${SMALL}\n[network]\nallow = ["preset:apt", "preset:npm"]\n[sandboxes.clone]\ncount = 4\n`,
@@ -52,7 +52,7 @@ describe('the jail and the door, from inside and from outside', () => {
     expect(points).toEqual(expect.arrayContaining(['/vm', '/egress', '/vm-console']));
   });
 
-  test('one mount more in a jail would be seen: that is what the test above rests on', async () => {
+  test('the test above notices an additional mount in a jail', async () => {
     const one = await permittedTo(p.dir, 'clone-1');
     const pointsWith = (more: string[]) => {
       const look = ['--', '/usr/bin/cat', '/proc/self/mountinfo'];
@@ -76,7 +76,7 @@ describe('the jail and the door, from inside and from outside', () => {
     expect(pointsWith(['--bind', '/usr', '/more'])).toContain('/more');
   });
 
-  test('nothing else of the host is visible: neither inside nor in the jail', async () => {
+  test('nothing else of the host is visible in the guest or in the jail', async () => {
     const { id, snapshot } = await statusOf(p.dir, 'clone-1');
     const next = join(HOME, 'instances', (await statusOf(p.dir, 'clone-2')).id);
     const canaries = [`${p.dir}-canary`, join(homedir(), `.sbx-canary-${process.pid}`)];
@@ -103,7 +103,7 @@ describe('the jail and the door, from inside and from outside', () => {
     }
   });
 
-  test('clones share nothing that must differ: entropy, uuids, machine and boot ids, host names; their clocks are right', async () => {
+  test('clones differ in entropy, uuids, machine and boot ids and hostnames, and their clocks are right', async () => {
     const names = ['clone-1', 'clone-2', 'clone-3', 'clone-4'];
     const script =
       'head -c 16 /dev/urandom | od -An -tx1 | tr -d " \\n"; echo; cat /proc/sys/kernel/random/uuid /proc/sys/kernel/random/boot_id /etc/machine-id; hostname; date +%s.%N';
@@ -121,7 +121,7 @@ describe('the jail and the door, from inside and from outside', () => {
       expect(new Set(answers.map((lines) => lines[line])).size).toBe(names.length);
   });
 
-  test('what is denied says why, and is written down', async () => {
+  test('a denial is explained and recorded', async () => {
     const text = await inside(
       p.dir,
       'curl -sS -m 30 http://denied.test/; curl -sS -m 30 -o /dev/null -w "%{http_connect}" https://denied.test/ || true',
@@ -139,11 +139,11 @@ describe('the jail and the door, from inside and from outside', () => {
     ).toEqual({ allow: false });
   });
 
-  test('what is allowed works: the registry answers npm', async () => {
+  test('npm reaches an allowed registry', async () => {
     expect(await inside(p.dir, 'cd /tmp && npm view is-number@7.0.0 version', ['clone-1'])).toBe('7.0.0');
   });
 
-  test('there is no other way out: direct TCP, UDP, DNS, ICMP, IPv6, other ports and addresses of the network card', async () => {
+  test('direct TCP, UDP, DNS, ICMP, IPv6 and other ports and addresses of the network card lead nowhere', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
     const { port } = server.address() as { port: number };
@@ -152,7 +152,7 @@ describe('the jail and the door, from inside and from outside', () => {
       hits += 1;
       socket.end('the host\n');
     });
-    // Inside, a connection to an outer address may open: what carries it to the door took it. Nobody answers there.
+    // In the guest, a connection to an outer address may open, since the redirect accepts it. It gets no answer.
     const tries = ['10.0.2.2', '10.0.2.3', '192.0.2.1', '10.0.2.100'].map(
       (host) =>
         `timeout 5 bash -c 'exec 3<>/dev/tcp/${host}/${port} && echo x >&3 && read -t 3 -u 3 line && echo "$line"' 2>/dev/null && echo answered ${host}`,

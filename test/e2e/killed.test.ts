@@ -32,7 +32,7 @@ async function converges(dir: string): Promise<void> {
 describe('an apply', () => {
   const p = appliedProject('killed', SHELL);
 
-  test('whose daemon is killed at each of the steps that it tells', async () => {
+  test('converges when the daemon is killed at each reported step', async () => {
     let steps = 0;
     for (let acted = true; acted; ) {
       await must(['rm', '--yes'], { cwd: p.dir });
@@ -45,7 +45,7 @@ describe('an apply', () => {
     expect(steps).toBeGreaterThanOrEqual(6);
   });
 
-  test.each([0, 40, 150, 400])('whose QEMU is killed %i ms after it started', async (delay) => {
+  test.each([0, 40, 150, 400])('converges when QEMU is killed %i ms after its start', async (delay) => {
     const { id } = await statusOf(p.dir);
     await must(['rm', '--yes'], { cwd: p.dir });
     const applying = sbx(['apply', '--yes'], { cwd: p.dir });
@@ -60,14 +60,14 @@ describe('an apply', () => {
   });
 });
 
-describe('a change of a machine that runs', () => {
+describe('a change of a running sandbox', () => {
   const p = appliedProject('killed-live', SHELL);
 
   test.each([
     { step: 'stop', toml: `${SHELL}[workspace]\nhide = ["a"]\n` },
     { step: 'start', toml: `${SHELL}[workspace]\nhide = ["a", "b"]\n` },
     { step: 'create', toml: `${SHELL.replace('512MiB', '520MiB')}[workspace]\nhide = ["a", "b"]\n` },
-  ])('whose daemon is killed as its $step begins', async ({ step, toml }) => {
+  ])('converges when the daemon is killed as its $step begins', async ({ step, toml }) => {
     p.write(toml);
     const { acted } = await applyUntil(p.dir, (text) => text.includes(`: ${step}\n`), killDaemon);
     expect(acted).toBe(true);
@@ -80,7 +80,7 @@ describe('a change of a machine that runs', () => {
     { ask: ['start'], step: 'start', state: 'running', sameDisk: true },
     { ask: ['reset', '--yes'], step: 'create', state: 'running', sameDisk: false },
   ])(
-    'that `sbx $ask.0` asked for: the daemon is killed as its $step begins, and the next one finishes it unasked',
+    'by `sbx $ask.0` is finished by the next daemon when the daemon is killed as its $step begins',
     async ({ ask, step, state, sameDisk }) => {
       if ((await statusOf(p.dir)).state === 'running') await inside(p.dir, 'touch ~/kept');
       const { acted } = await applyUntil(p.dir, (text) => text.includes(`: ${step}\n`), killDaemon, ask);
@@ -94,7 +94,7 @@ describe('a change of a machine that runs', () => {
     },
   );
 
-  test('its removal, whose daemon is killed as it begins: the next one finishes it, and nothing is left', async () => {
+  test('that removes it is finished by the next daemon when the daemon is killed as it begins', async () => {
     const { id } = await statusOf(p.dir);
     const { acted } = await applyUntil(p.dir, (text) => text.includes(': destroy'), killDaemon, ['rm', '--yes']);
     expect(acted).toBe(true);
@@ -127,7 +127,7 @@ describe('a bake', () => {
   const isReached = (text: string) => text.includes(`reached-42-${tag}`);
   const layers = () => readdirSync(join(HOME, 'store')).toSorted();
 
-  test('is jailed; interrupted by ctrl-c it ends, with 130, and leaves nothing', async () => {
+  test('is jailed; ctrl-c ends it with 130, and nothing is left over', async () => {
     const before = layers();
     const { code, stderr } = await applyUntil(one.dir, isReached, (child) => {
       jailed(qemusBelow(HOME).filter(inStore));
@@ -140,7 +140,7 @@ describe('a bake', () => {
     expect(layers()).toEqual(before);
   });
 
-  test('whose daemon is killed leaves nothing that is used, and no machine; two who ask for it at once share one build', async () => {
+  test('leaves no VM and no unfinished layer when the daemon is killed; two applies at once share one build', async () => {
     const before = layers();
     const { acted } = await applyUntil(one.dir, isReached, killDaemon);
     expect(acted).toBe(true);

@@ -6,7 +6,7 @@ import { daemonPid, HOME, processesWith } from './harness.ts';
 export interface Places {
   /** The project's folder */
   dir: string;
-  /** Where the commands and the daemon put what is temporary: nobody else does */
+  /** Temporary files of the commands and the daemon only */
   temporary: string;
 }
 

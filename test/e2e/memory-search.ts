@@ -6,7 +6,7 @@ import { JAIL } from '../../lib/vm/qemu/args.ts';
 import { Qmp } from '../../lib/vm/qemu/qmp.ts';
 import { HOME } from './harness.ts';
 
-/** Which of the words the guest's memory holds. QEMU itself writes it out: that works whoever owns its process. */
+/** The words that the memory of the guest contains. QEMU itself writes it out, which works for any owner of its process. */
 export async function inMemory(id: string, words: string[], bytes: number): Promise<string[]> {
   const { run, qmp: socket } = instancePaths(homeOf({ SBX_HOME: HOME }), id);
   const file = join(run, 'memory');

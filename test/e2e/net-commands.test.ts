@@ -40,7 +40,7 @@ const dribble = () =>
 
 const bulk = (bytes: number) => service((response) => void response.end(Buffer.alloc(bytes, 'x')));
 
-describe('denials that lead on', () => {
+describe('denials and grants', () => {
   let p: Project;
   const records = (...options: string[]) => netLog(p.dir, options);
   /** The gateway's own answer to CONNECT. No such host exists, so what is let out fails on the way: 502, never 403. */
@@ -55,7 +55,7 @@ describe('denials that lead on', () => {
     await p?.[Symbol.asyncDispose]();
   });
 
-  test('a denial says what would allow it, stands in the log with its reason, and becomes a suggestion', async () => {
+  test('a denial names the entry that would allow it, is in the log with its reason, and becomes a suggestion', async () => {
     const text = await inside(p.dir, 'curl -sS -m 60 http://wanted.test/v1/items?q=1');
     expect(text).toContain('sbx net allow wanted.test:80');
     expect(await connect('wanted.test')).toBe('403');
@@ -72,7 +72,7 @@ describe('denials that lead on', () => {
     expect(human).toMatch(/deny +wanted\.test:80 +GET \/v1\/items\?q=1 +default-deny/);
   });
 
-  test('net allow --for works at once, is no drift, is shown, and ends by itself', async () => {
+  test('net allow --for is applied at once, is no drift, is shown, and expires', async () => {
     expect(await connect('short.test')).toBe('403');
     await must(['net', 'allow', 'short.test', '--for', '20s'], { cwd: p.dir });
     expect(await connect('short.test')).toBe('502');
@@ -92,13 +92,13 @@ describe('denials that lead on', () => {
     expect([seen.at(0)?.verdict, seen.at(1)?.verdict, seen.at(-1)?.verdict]).toEqual(['deny', 'error', 'deny']);
   });
 
-  test('without --for it holds until the sandbox is removed, also through a new daemon', async () => {
+  test('without --for a grant lasts until the sandbox is removed, also with a new daemon', async () => {
     await must(['net', 'allow', 'long.test'], { cwd: p.dir });
     await must(['daemon', 'stop'], { cwd: p.dir });
     expect(await until(async () => (await connect('long.test')) || undefined)).toBe('502');
   });
 
-  test('a download of a host service that was let out for a while is cut when the time is over, with its bytes in the log', async () => {
+  test('a download by a temporary grant is cut when the grant expires, with its bytes in the log', async () => {
     await using service = await dribble();
     const where = `127.0.0.1:${service.port}`;
     await must(['net', 'allow', where, '--for', '15s'], { cwd: p.dir });
@@ -114,7 +114,7 @@ describe('denials that lead on', () => {
     expect(await inside(p.dir, `curl -sS -m 60 --noproxy '' http://${where}/`)).toContain('is denied');
   });
 
-  test('bandwidth goes live: the same download takes longer, and is whole', async () => {
+  test('a bandwidth limit is applied at once: the same download takes longer and is complete', async () => {
     await using service = await bulk(2 * 1024 * 1024);
     const where = `127.0.0.1:${service.port}`;
     await must(['net', 'allow', where], { cwd: p.dir });
@@ -133,7 +133,7 @@ describe('denials that lead on', () => {
     expect(limited).toBeGreaterThan(free ?? Number.POSITIVE_INFINITY);
   });
 
-  test('--save keeps the comments, and the next apply has nothing to ask', async () => {
+  test('--save keeps the comments, and the next apply asks nothing', async () => {
     await must(['net', 'allow', 'saved.test', '--save'], { cwd: p.dir });
     const file = readFileSync(join(p.dir, 'sandbox.toml'), 'utf8');
     expect(file).toBe(TOML.replace('# the manual\n', '# the manual\n  "saved.test",\n'));
@@ -143,7 +143,7 @@ describe('denials that lead on', () => {
     expect((await must(['apply', '--yes'], { cwd: p.dir })).stdout).toContain('nothing to do');
   });
 
-  test('--save approves nothing that somebody else wrote into the file', async () => {
+  test('--save approves no other change of the file', async () => {
     const file = join(p.dir, 'sandbox.toml');
     writeFileSync(file, readFileSync(file, 'utf8').replace('  "saved.test",\n', '  "saved.test",\n  "evil.test",\n'));
     const saved = await json<{ approved: boolean }>(['net', 'allow', 'good.test', '--save'], { cwd: p.dir });
@@ -152,7 +152,7 @@ describe('denials that lead on', () => {
     expect([refused.code, await connect('evil.test')]).toEqual([4, '403']);
   });
 
-  test('suggest --save writes what was denied; it is the apply that asks', async () => {
+  test('suggest --save writes the denied hosts, and apply asks for approval', async () => {
     await must(['apply', '--accept-widening'], { cwd: p.dir });
     await must(['net', 'suggest', '--save'], { cwd: p.dir });
     const file = readFileSync(join(p.dir, 'sandbox.toml'), 'utf8');
@@ -162,7 +162,7 @@ describe('denials that lead on', () => {
     expect((await json<Suggestions>(['net', 'suggest'], { cwd: p.dir })).suggestions).toEqual([]);
   });
 
-  test('mode observe is a widening, goes live, and the log says what enforce would have denied', async () => {
+  test('mode observe is a widening, is applied at once, and the log says what enforce would have denied', async () => {
     const file = join(p.dir, 'sandbox.toml');
     writeFileSync(file, readFileSync(file, 'utf8').replace('[network] #', '[network]\nmode = "observe" #'));
     expect((await must(['plan'], { cwd: p.dir })).stdout).toContain('network.mode: enforce → observe');

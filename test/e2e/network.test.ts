@@ -14,7 +14,7 @@ let port: number;
 let hits = 0;
 const sockets = new Set<Socket>();
 beforeAll(async () => {
-  // A service of the host that nobody has allowed.
+  // A service of the host that is not allowed.
   echo = createServer({ allowHalfOpen: true }, (socket) => {
     hits += 1;
     sockets.add(socket.on('error', () => {}));
@@ -34,8 +34,8 @@ afterAll(async () => {
 
 const run = (script: string) => inside(p.dir, script);
 
-describe('a program that knows no proxy', () => {
-  test('reaches what is allowed by name: curl, Node, perl', async () => {
+describe('a program without proxy support', () => {
+  test('reaches allowed hosts by name: curl, Node, perl', async () => {
     expect(await run(`${BARE} curl -sS -o /dev/null -w '%{http_code}' ${registry}/is-number`)).toBe('200');
     const script = `fetch('${registry}/is-number').then((answer) => process.stdout.write(String(answer.status)))`;
     expect(await run(`${BARE} node -e "${script}"`)).toBe('200');
@@ -47,7 +47,7 @@ describe('a program that knows no proxy', () => {
     );
   });
 
-  test('npm installs without knowing of a proxy', async () => {
+  test('npm installs without proxy settings', async () => {
     const script = `${BARE} -u npm_config_proxy npm_config_noproxy='*' npm install --no-audit --no-fund is-number@7.0.0`;
     await run(
       `mkdir -p /tmp/n && cd /tmp/n && npm init -y >/dev/null && ${script} >/dev/null && test -f node_modules/is-number/index.js`,
@@ -55,7 +55,7 @@ describe('a program that knows no proxy', () => {
     expect(await run('cat /tmp/n/node_modules/is-number/package.json | grep -c 7.0.0')).not.toBe('0');
   });
 
-  test('hears why it is denied, inside TLS and in plain HTTP', async () => {
+  test('gets the reason of a denial, inside TLS and in plain HTTP', async () => {
     const tls = await run(`${BARE} curl -sS -m 60 https://denied.test/x`);
     expect(tls).toMatch(/denied\.test:443 is denied[\s\S]*sbx net allow denied\.test/);
     expect(await run(`${BARE} curl -sS -m 60 http://denied.test/x`)).toContain('denied.test:80 is denied');
@@ -65,19 +65,19 @@ describe('a program that knows no proxy', () => {
     ]);
   });
 
-  test('is ended soon when it speaks another protocol to a host that is denied', async () => {
+  test('is disconnected soon when it speaks another protocol to a denied host', async () => {
     expect(await run(`timeout 60 bash -c 'exec 3<>/dev/tcp/denied.test/22; cat <&3'; echo "ended $?"`)).toMatch(
       /ended [01]$/,
     );
   });
 
-  test('asks the door about literal addresses, too', async () => {
+  test('needs an allow entry for a literal address, too', async () => {
     await run(`timeout 60 bash -c 'exec 3<>/dev/tcp/8.8.8.8/443; cat <&3' || true`);
     const seen = (await netLog(p.dir)).filter(({ host }) => host === '8.8.8.8');
     expect(seen).toMatchObject([{ verdict: 'deny', reason: 'default-deny', port: 443 }]);
   });
 
-  test('is told at once that there is nothing else: UDP, ICMP, IPv6', async () => {
+  test('gets an immediate error for UDP, ICMP and IPv6', async () => {
     const udp = await run(`bash -c 'echo x >/dev/udp/8.8.8.8/53' 2>&1 || true`);
     expect(udp).toContain('unreachable');
     const perl = `use Socket; socket(my $s, AF_INET, SOCK_RAW, 1) or die "no socket"; print send($s, "x" x 8, 0, pack_sockaddr_in(0, inet_aton("8.8.8.8"))) ? "sent" : "$!"`;
@@ -87,7 +87,7 @@ describe('a program that knows no proxy', () => {
     );
   });
 
-  test('resolves nothing outside: no name is looked up before it is allowed', async () => {
+  test('causes no lookup on the host before a name is allowed', async () => {
     expect(await run('getent ahostsv4 secret-data.denied.test | head -1')).toMatch(/^198\.1[89]\./);
     expect(await run('getent ahostsv4 localhost | head -1')).toMatch(/^127\.0\.0\.1/);
     expect(await run('getent ahostsv4 $(hostname) | head -1')).toMatch(/^127\./);
@@ -96,7 +96,7 @@ describe('a program that knows no proxy', () => {
 });
 
 describe("the guest's root", () => {
-  test('gains nothing by breaking it: what is allowed still passes the door, nothing else passes', async () => {
+  test('gains nothing by breaking the redirect: allowed hosts are reached through the egress proxy, and no others', async () => {
     const before = hits;
     const script = [
       'ip rule del prio 32800; ip route flush table 100',

@@ -7,7 +7,7 @@ import { inside, json, must, type Project, project, SMALL } from './harness.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/own-agent', import.meta.url));
 
-describe('an agent of one’s own', () => {
+describe('a custom agent', () => {
   let p: Project;
 
   beforeAll(async () => {
@@ -19,7 +19,7 @@ describe('an agent of one’s own', () => {
     await p?.[Symbol.asyncDispose]();
   });
 
-  test('is described by one file, and does its work in the workspace as the user', async () => {
+  test('is described by one file, and works in the workspace as the user', async () => {
     const { headless } = await json<{ headless: string[] }>(['template', 'show', './parrot.toml'], { cwd: p.dir });
     const words = headless.map((word) => word.replace('{prompt}', 'hello there'));
     const { stdout } = await must(['exec', '--', ...words], { cwd: p.dir });
@@ -28,7 +28,7 @@ describe('an agent of one’s own', () => {
     expect(statSync(join(p.dir, 'parrot.txt')).uid).toBe(process.getuid?.());
   });
 
-  test('its files are where it looks, owned and as readable as they should be', async () => {
+  test('finds its files in place, with the right owner and mode', async () => {
     const list = await inside(
       p.dir,
       'stat -c "%U %a %n" ~/.config/parrot ~/.config/parrot/settings.json /usr/local/lib/parrot.sh',
@@ -40,7 +40,7 @@ describe('an agent of one’s own', () => {
     ]);
   });
 
-  test('what the agent changed in them is its own until the base changes', async () => {
+  test('keeps its changes of these files until the base changes', async () => {
     await inside(p.dir, 'echo changed > ~/.config/parrot/settings.json');
     await must(['stop'], { cwd: p.dir });
     await must(['start'], { cwd: p.dir });

@@ -26,13 +26,13 @@ afterAll(async () => {
 
 const command = (args: string[]) => must(args, { cwd: p.dir, env: world.environment });
 
-test('apt, npm and setup lines are baked in', async () => {
+test('apt, npm and setup lines are baked into the image', async () => {
   expect(await inside(p.dir, 'echo "[1]" | gron | head -1; ls /usr/local/lib/node_modules; cat /etc/baked')).toBe(
     'json = [];\nis-number\nbaked',
   );
 });
 
-test('a package of the index that this host’s pip uses is baked in, for every user', async () => {
+test('a package from the pip index of this host is baked into the image, for every user', async () => {
   expect(await inside(p.dir, 'python3 -c \'from sbx_greeting import greet; print(greet("agent"))\'')).toBe(
     'hello agent',
   );
@@ -40,7 +40,7 @@ test('a package of the index that this host’s pip uses is baked in, for every 
   expect(await inside(p.dir, `sudo -n python3 -c '${version}'`)).toBe('1.0');
 });
 
-test('preset:pip lets a running machine install from that index, and reach no other host', async () => {
+test('preset:pip lets a running sandbox install from that index, and reach no other host', async () => {
   const install = 'python3 -m pip install --user --break-system-packages --disable-pip-version-check';
   await inside(p.dir, `${install} sbx-farewell`);
   expect(await inside(p.dir, 'python3 -c "import sbx_farewell; print(sbx_farewell.WORD)"')).toBe('farewell');
@@ -52,7 +52,7 @@ test('preset:pip lets a running machine install from that index, and reach no ot
   expect(other).toMatch(/403 Forbidden by sbx[\s\S]*ended 1$/);
 });
 
-test('a package that does not exist fails the bake with its line', async () => {
+test('a package that does not exist fails the bake, and the error names its line', async () => {
   writeFileSync(
     join(p.dir, 'tool.toml'),
     '[packages]\npip = ["sbx-missing"]\n[agent]\nname = "tool"\ncommand = ["true"]\nheadless = ["true", "{prompt}"]\n',

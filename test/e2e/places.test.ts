@@ -48,13 +48,13 @@ afterAll(async () => {
 });
 
 describe('a project in an odd folder', () => {
-  test('is at the same path inside, and its files belong to the host user', async () => {
+  test('is at the same path in the guest, and its files belong to the host user', async () => {
     expect(await inside(dir, 'pwd; echo from inside >"a file"; cat "a file"')).toBe(`${dir}\nfrom inside`);
     expect(statSync(join(dir, 'a file')).uid).toBe(process.getuid?.());
     expect((await sbx(['exec', '--', 'sh', '-c', 'echo x >>sandbox.toml'], { cwd: dir })).code).not.toBe(0);
   });
 
-  test('is the same one from below, through a link, and by --project', async () => {
+  test('is the same project from a subfolder, through a link, and with --project', async () => {
     const link = join(root, 'link');
     symlinkSync(dir, link);
     const { id } = await statusOf(dir);
@@ -98,13 +98,13 @@ describe('two projects of one name', () => {
     rmSync(elsewhere, { recursive: true });
   });
 
-  test('live side by side: a bare name means the one of the folder', async () => {
+  test('exist side by side: a bare name means the sandbox of the current folder', async () => {
     expect(await inside(dir, 'pwd', ['twin'])).toBe(dir);
     expect(await inside(twin.dir, 'pwd', ['twin'])).toBe(twin.dir);
     expect((await statusOf(dir)).id).not.toBe((await statusOf(twin.dir)).id);
   });
 
-  test('elsewhere a name of both is ambiguous, and --project tells them apart', async () => {
+  test('make a bare name ambiguous in other folders, and --project selects one', async () => {
     for (const name of ['twin', 'twin/twin']) {
       const { code, stdout } = await sbx(['inspect', name, '--json'], { cwd: elsewhere });
       expect(code).toBe(2);
@@ -118,7 +118,7 @@ describe('two projects of one name', () => {
     });
   });
 
-  test('removing one leaves the other, which then has its name to itself', async () => {
+  test('do not affect each other: after removing one, the name of the other is unambiguous', async () => {
     await must(['rm', '--yes'], { cwd: twin.dir });
     for (const name of ['twin', 'twin/twin'])
       expect(await json<object>(['inspect', name], { cwd: elsewhere })).toMatchObject({ workspace: dir });

@@ -30,7 +30,7 @@ hide = ["*.secret"]
 count = ${count}
 `;
 
-/** What makes a sandbox somebody, a line each; its clock last */
+/** The identity of a sandbox, one value a line; its clock last */
 const WHO =
   'cat /etc/machine-id /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; head -c 16 /dev/urandom | od -An -tx1; hostname; date +%s';
 
@@ -39,7 +39,7 @@ const folders = () => readdirSync(INSTANCES).filter((name) => name.startsWith('p
 /** Also of those that have become a sandbox: a process keeps the name that it was started with */
 const processesOf = (folder: string) => processesWith(`sbx-vm:${join(INSTANCES, folder)}`);
 
-describe('clones that wait', () => {
+describe('the warm pool', () => {
   const p = appliedProject('pool', toml({}));
   const detail = (name = 'c-1') => json<Detail>(['inspect', name], { cwd: p.dir });
   /** The folder of the only one */
@@ -50,7 +50,7 @@ describe('clones that wait', () => {
   /** What is said on the way */
   const said = async (...args: string[]) => (await must(args, { cwd: p.dir })).stderr;
 
-  test('one that waits has no way out, and becomes the next sandbox, which is somebody of its own', async () => {
+  test('a pooled clone has no egress; the next sandbox claims it and gets its own identity', async () => {
     const waiting = await filled();
     expect(folders()).toEqual([waiting]);
     expect(readdirSync(join(INSTANCES, waiting, 'egress'))).toEqual([]);
@@ -70,7 +70,7 @@ describe('clones that wait', () => {
     expect(await json(['apply'], { cwd: p.dir })).toMatchObject({ steps: [] });
   });
 
-  test('it works in the workspace and leaves by its own door', async () => {
+  test('a sandbox from the pool works in its workspace and uses its own egress proxy', async () => {
     expect(await inside(p.dir, 'pwd && echo two > by-two', ['c-2'])).toBe(p.dir);
     expect(readFileSync(join(p.dir, 'by-two'), 'utf8')).toBe('two\n');
     expect(await inside(p.dir, 'curl -sS -m 60 http://wanted.test/', ['c-2'])).toContain('sbx net allow');
@@ -78,7 +78,7 @@ describe('clones that wait', () => {
     expect(await netLog(p.dir, ['c-1'])).toEqual([]);
   });
 
-  test('reset takes one as well: nothing of the machine before is left', async () => {
+  test('reset claims a clone, and nothing of the previous VM is left', async () => {
     await filled();
     await inside(p.dir, 'sudo touch /before', ['c-2']);
     const before = await inside(p.dir, 'cat /etc/machine-id', ['c-2']);
@@ -87,7 +87,7 @@ describe('clones that wait', () => {
     expect(await inside(p.dir, 'hostname', ['c-2'])).toBe('c-2');
   });
 
-  test('one that shows what is hidden since is not taken', async () => {
+  test('a clone that shows a file that was hidden later is not claimed', async () => {
     const waiting = await filled();
     writeFileSync(join(p.dir, 'new.secret'), 'canary\n');
     expect(await said('reset', 'c-2', '--yes')).not.toContain('a clone from the warm pool');
@@ -99,7 +99,7 @@ describe('clones that wait', () => {
     expect(await inside(p.dir, 'cat new.secret; :', ['c-2'])).not.toContain('canary');
   });
 
-  test('a sandbox from the pool is restarted, and found again, like any other', async () => {
+  test('a sandbox from the pool is restarted and recovered like any other', async () => {
     await inside(p.dir, 'sudo sh -c "echo kept > /kept" && sync', ['c-2']);
     await must(['stop', 'c-2'], { cwd: p.dir });
     await must(['start', 'c-2'], { cwd: p.dir });
@@ -117,7 +117,7 @@ describe('clones that wait', () => {
     expect(await inside(p.dir, 'hostname', ['c-2'])).toBe('c-2');
   });
 
-  test('whichever is killed, the pool is full again, and of the one before nothing is left', async () => {
+  test('the pool is refilled when a clone or the daemon is killed, and nothing of the previous one is left', async () => {
     const first = await filled();
     const [qemu = 0] = qemusBelow(join(INSTANCES, first));
     process.kill(qemu, 'SIGKILL');
@@ -132,7 +132,7 @@ describe('clones that wait', () => {
     }
   });
 
-  test('what nobody asks for any more goes: sandboxes that are stopped, a pool of none, sandboxes that are removed', async () => {
+  test('clones without demand are removed: of stopped sandboxes, of a pool of 0, of removed sandboxes', async () => {
     const empty = () => expect([folders(), processesOf('pool-')]).toEqual([[], []]);
     await filled();
     for (const name of ['c-1', 'c-2']) await must(['stop', name], { cwd: p.dir });
@@ -152,7 +152,7 @@ describe('clones that wait', () => {
     empty();
   });
 
-  test('a daemon that is stopped takes its pool along', async () => {
+  test('a daemon that stops removes its pool', async () => {
     await must(['apply', '--yes'], { cwd: p.dir });
     const waiting = await filled();
     await must(['daemon', 'stop'], { cwd: p.dir });

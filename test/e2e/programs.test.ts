@@ -53,24 +53,24 @@ function expectLines(lines: string[], denied: RegExp): void {
 
 const INSIDE = new RegExp(`^403 sbx: ${DENIED}:443 is denied`);
 
-describe('programs over https, to a host that is read, one that is not, and one that is denied', () => {
+describe('https to an intercepted, an opaque and a denied host', () => {
   test.each([
     ['curl', 'sh ask.sh', /(CONNECT tunnel failed, response 403|HTTP code 403 from proxy)/],
     // Told of a proxy, its fetch keeps to itself why it failed.
     ['Node', 'node ask.mjs', /failed: /],
     ['Python', 'python3 ask.py', /failed: Tunnel connection failed: 403 Forbidden by sbx/],
-  ])('%s: without a word of a proxy, and with one', async (_, ask, denied) => {
+  ])('%s works without and with proxy settings', async (_, ask, denied) => {
     expectLines((await run(`${BARE} ${ask} ${ALL.join(' ')}`)).split('\n').filter(Boolean), INSIDE);
     expectLines((await run(`${ask} ${ALL.join(' ')}`)).split('\n').filter(Boolean), denied);
   });
 
-  test('Java, with its own store of certificates: as it is, and told of the proxy', async () => {
+  test('Java works with its own certificate store, without and with proxy settings', async () => {
     const lines = (await run(`${BARE} rhino ask.js ${ALL.join(' ')} proxied ${ALL.join(' ')}`)).split('\n');
     expectLines(lines.slice(0, 4), INSIDE);
     expectLines(lines.slice(4), /^failed: .*Unable to tunnel through proxy.*403 Forbidden by sbx/);
   });
 
-  test('Go, which looks names up and reads certificates by itself', async () => {
+  test('Go works with its own resolver and certificate loading', async () => {
     const go = (url: string | undefined) => run(`${BARE} gron ${url}`).catch(String);
     expect(await go(ALL[0])).toContain(`json.host = "${READ}";`);
     expect(await go(ALL[2])).toContain(`json.host = "${UNREAD}";`);
@@ -78,7 +78,7 @@ describe('programs over https, to a host that is read, one that is not, and one 
     for (const url of [ALL[1], ALL[3]]) expect(await go(url)).toMatch(/invalid character 's'/);
   });
 
-  test('git clones', async () => {
+  test('git clones a repository', async () => {
     const clone = (host: string, path = 'open') =>
       run(`rm -rf /tmp/c; ${BARE} git clone -q https://${host}/${path}/shop.git /tmp/c && cat /tmp/c/README; true`);
     expect(await clone(READ)).toBe('a shop');
@@ -87,7 +87,7 @@ describe('programs over https, to a host that is read, one that is not, and one 
     expect(await clone(DENIED)).toMatch(/403/);
   });
 
-  test('the log has each with what was seen of it', async () => {
+  test('each request is in the log with what the proxy read of it', async () => {
     const seen = (await netLog(p.dir)).map(({ verdict, host, port, method, path, reason }) =>
       [verdict, `${host}:${port}`, method, path, reason].filter(Boolean).join(' '),
     );
@@ -115,11 +115,11 @@ describe('other protocols, by name and port', () => {
     expect(await run(`git ls-remote ${from} inside`)).toMatch(/^[0-9a-f]{40}\trefs\/heads\/inside$/);
   });
 
-  test('psql', async () => {
+  test('psql connects', async () => {
     expect(await psql(DATABASE, 'select 6 * 7')).toBe('42');
   });
 
-  test('denied, each is ended soon, and the log says why', async () => {
+  test('denied connections are closed soon, and the log says why', async () => {
     expect(await run(`timeout 120 ssh -o BatchMode=yes shop@${DENIED} true; echo "ended $?"`)).toMatch(
       /(closed|reset) by [\s\S]*ended 255$/,
     );
@@ -140,11 +140,11 @@ describe('other protocols, by name and port', () => {
     );
 });
 
-describe('apt in a running machine', () => {
+describe('apt in a running sandbox', () => {
   // The bake has fetched no descriptions either.
   const update = 'sudo -n apt-get -q -o Acquire::Languages=none';
 
-  test('is denied with an error that it shows', async () => {
+  test('shows the error of a denial', async () => {
     expect(await run(`${update} update; echo "ended $?"`)).toMatch(/403 {2}Forbidden by sbx[\s\S]*ended 100$/);
   });
 

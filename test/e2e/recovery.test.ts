@@ -39,10 +39,10 @@ const FIND_AGENT =
 /** Ends one try, not the test */
 const TRY_MS = 20_000;
 
-describe('whatever is killed, the next look mends it', () => {
+describe('recovery from killed processes and damage', () => {
   const p = appliedProject('recovery', SHELL);
 
-  test('kill -9 of the daemon: the machine goes on and is found again', async () => {
+  test('a VM keeps running and is found again after kill -9 of the daemon', async () => {
     await inside(p.dir, 'echo before > /tmp/before');
     const before = await statusOf(p.dir);
     killDaemon();
@@ -51,7 +51,7 @@ describe('whatever is killed, the next look mends it', () => {
     expect(await json(['apply'], { cwd: p.dir })).toMatchObject({ steps: [] });
   });
 
-  test('the folder that the daemon runs from is gone: a daemon of the same build takes over', async () => {
+  test('a daemon of the same build takes over when the folder of the running one is gone', async () => {
     const before = await statusOf(p.dir);
     await must(['daemon', 'stop'], { cwd: p.dir });
     const copy = mkdtempSync(join(tmpdir(), 'sbx-copy-'));
@@ -66,14 +66,14 @@ describe('whatever is killed, the next look mends it', () => {
     expect(await inside(p.dir, 'echo here')).toBe('here');
   });
 
-  test('without the daemon the network is shut, with it open again by its policy', async () => {
+  test('the network is closed without the daemon, and follows its policy again with the next one', async () => {
     const socket = join(HOME, 'instances', (await statusOf(p.dir)).id, 'egress', 'proxy');
     await must(['daemon', 'stop'], { cwd: p.dir });
     expect(existsSync(socket)).toBe(false);
     expect(await inside(p.dir, 'curl -sS -m 20 http://denied.test/ 2>&1 || true')).toContain('denied');
   });
 
-  test('kill -9 of QEMU: the machine starts again by its restart policy', async () => {
+  test('a sandbox restarts by its policy after kill -9 of QEMU', async () => {
     const before = await statusOf(p.dir);
     process.kill(qemuPid(before.id), 'SIGKILL');
     const after = await until(async () => {
@@ -84,7 +84,7 @@ describe('whatever is killed, the next look mends it', () => {
     expect(await inside(p.dir, 'echo alive')).toBe('alive');
   });
 
-  test('kill -9 of the agent inside: another one answers, on the same machine with the same files', async () => {
+  test('a new guest agent answers after kill -9 of the previous one, in the same VM', async () => {
     const { id, pid } = await statusOf(p.dir);
     const machine = qemuPid(id);
     const agent = await inside(p.dir, `echo kept > /tmp/kept; echo kept > kept; ${FIND_AGENT}`);
@@ -103,7 +103,7 @@ describe('whatever is killed, the next look mends it', () => {
   });
 
   test.each([0, 60, 150, 300, 600, 1200])(
-    'kill -9 of the daemon %i ms into an apply: the next one converges',
+    'the next daemon converges after kill -9 %i ms into an apply',
     async (delay) => {
       await must(['rm', '--yes'], { cwd: p.dir });
       const applying = sbx(['apply', '--yes'], { cwd: p.dir });
@@ -116,7 +116,7 @@ describe('whatever is killed, the next look mends it', () => {
     },
   );
 
-  test('Ctrl-C while the machine is made: 130, and the next apply finishes it', async () => {
+  test('Ctrl-C during creation exits with 130, and the next apply finishes it', async () => {
     await must(['rm', '--yes'], { cwd: p.dir });
     // The machine is started and loads its memory only after this line.
     const begun = (text: string) => /: create$/m.test(text);
@@ -127,7 +127,7 @@ describe('whatever is killed, the next look mends it', () => {
     expect(qemusOf((await statusOf(p.dir)).id)).toHaveLength(1);
   });
 
-  test('two applies at once both tell the truth', async () => {
+  test('two applies at once share the steps and both report the running sandbox', async () => {
     await must(['rm', '--yes'], { cwd: p.dir });
     const [one, two] = await Promise.all([
       json<{ steps: unknown[]; sandboxes: { state: string }[] }>(['apply', '--yes'], { cwd: p.dir }),
@@ -137,7 +137,7 @@ describe('whatever is killed, the next look mends it', () => {
     expect([one, two].map(({ sandboxes }) => sandboxes[0]?.state)).toEqual(['running', 'running']);
   });
 
-  test('a client that goes away has its command ended', async () => {
+  test('the command of a client that disconnects is ended', async () => {
     const running = sbx(['exec', '--', 'sh', '-c', 'echo $$ > /tmp/pid; exec sleep 1000'], {
       cwd: p.dir,
       onStart: (child) =>
@@ -149,7 +149,7 @@ describe('whatever is killed, the next look mends it', () => {
     );
   });
 
-  test('a damaged layer is found out, built again and said so; a touched one is not', async () => {
+  test('a damaged layer is detected, reported and rebuilt; a layer with only a new timestamp is not', async () => {
     const { id, snapshot } = await statusOf(p.dir);
     expect(id).toBeTruthy();
     await must(['rm', '--yes'], { cwd: p.dir });
@@ -165,7 +165,7 @@ describe('whatever is killed, the next look mends it', () => {
     expect(await inside(p.dir, 'echo sound')).toBe('sound');
   });
 
-  test('the memory of the layer just built takes no space for pages of zeros', async () => {
+  test('the RAM file of a new layer takes no space for zero pages', async () => {
     const { snapshot } = await statusOf(p.dir);
     const ram = join(HOME, 'store', `warm-${snapshot}`, 'ram');
     const copy = join(HOME, `ram-${process.pid}`);
@@ -180,7 +180,7 @@ describe('whatever is killed, the next look mends it', () => {
     }
   });
 
-  test('gc frees nothing that is used', async () => {
+  test('gc keeps everything that is used', async () => {
     const used = (await json<{ layers: { kind: string; key: string }[] }>(['inspect'], { cwd: p.dir })).layers;
     const { items } = await json<{ items: { kind: string; key: string }[] }>(['gc', '--dry-run'], { cwd: p.dir });
     expect(used.length).toBeGreaterThanOrEqual(5);

@@ -16,7 +16,7 @@ import {
 } from './harness.ts';
 import { person } from './terminal.ts';
 
-/** An agent that nobody knows: one file of the project's own. */
+/** A custom agent: one file of the project. */
 const TEMPLATE = `version = 1
 [agent]
 name = "parrot"
@@ -59,7 +59,7 @@ describe('the agent of a sandbox', () => {
     await p?.[Symbol.asyncDispose]();
   });
 
-  test('without a terminal: applied first; streams, exit code, the prompt as a literal', async () => {
+  test('without a terminal is applied first, and gets its streams, its exit code and the prompt as one argument', async () => {
     const first = await sbx(['run', '--headless', '$HOME; "x"'], { cwd: p.dir });
     expect(first).toMatchObject({ code: 7, stdout: 'said: $HOME; "x"\n' });
     expect(first.stderr).toContain('err\n');
@@ -81,7 +81,7 @@ describe('the agent of a sandbox', () => {
     expect(events.at(-1)).toEqual({ exit: { code: 7 } });
   });
 
-  test('a headless run ends with its client, unless it is detached', async () => {
+  test('ends with its client when it is headless, unless it is detached', async () => {
     const gone = sbx(['run', '--headless', 'wait'], {
       cwd: p.dir,
       onStart: (child) => void until(() => inside(p.dir, 'cat ~/pid')).then(() => child.kill('SIGKILL')),
@@ -96,7 +96,7 @@ describe('the agent of a sandbox', () => {
     await until(async () => running(await statusOf(p.dir)) === false);
   });
 
-  test('on a terminal: arguments, colours, sizes, Ctrl-C; left by keys, found again, also after kill -9 of client and daemon', async () => {
+  test('on a terminal gets arguments, colours, sizes and Ctrl-C, and is attached again after detaching and after kill -9 of client and daemon', async () => {
     const first = person(p.dir, ['run', '--', 'a b']);
     await first.sees(/\[\?1049h.\[32mparrot.\[0m --plain a b from the file xterm-256color (\S+)/);
     first.type('size\r');
@@ -141,7 +141,7 @@ describe('the agent of a sandbox', () => {
     await until(async () => running(await statusOf(p.dir)) === false);
   });
 
-  test('what it said is read afterwards, also after a restart of the machine', async () => {
+  test('leaves a log that can be read after a restart of the VM', async () => {
     const before = await must(['logs'], { cwd: p.dir });
     expect(before.stdout).toMatch(/parrot.\[0m --plain a b[\s\S]*heard two[\s\S]*heard both/);
     expect(before.stdout).not.toContain('\x1b[?1049h');
@@ -152,7 +152,7 @@ describe('the agent of a sandbox', () => {
     expect((await must(['logs'], { cwd: p.dir })).stdout).toBe(before.stdout);
   });
 
-  test('a change that would end it waits; without a terminal or an agent there is a clear error', async () => {
+  test('is not ended by a change; without a terminal or an agent there is a clear error', async () => {
     await must(['run', '-d'], { cwd: p.dir });
     p.write(
       `version = 1\nextends = ["./parrot.toml"]\n[workspace]\nhide = [".env"]\n[env]\nPARROT = "parrot.pl"\n${SMALL}`,
@@ -178,7 +178,7 @@ describe('the agent of a sandbox', () => {
     });
   });
 
-  test('what widens is refused, and nothing is run', async () => {
+  test('does not run when a widening change is refused', async () => {
     p.write(`version = 1\nextends = ["./parrot.toml"]\n[network]\nallow = ["example.com"]\n${SMALL}`);
     const refused = await sbx(['run', '--yes', '--headless', 'x'], { cwd: p.dir });
     expect([refused.code, refused.stdout]).toEqual([4, '']);

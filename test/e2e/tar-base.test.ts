@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { inside, json, must, project, SMALL } from './harness.ts';
 
-test('a root file system by path becomes a sandbox: its own system, the user agent, the workspace', async () => {
+test('a root file system tar becomes a sandbox with its own system, the user agent and the workspace', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'sbx-tar-'));
   try {
     const tar = join(dir, 'root.tar');

@@ -12,7 +12,7 @@ const BROKEN: PolicyInput = { allow: [rule('api.ok.test:80'), rule('*')], deny: 
 const ASK = GET('http://api.ok.test/', 'Connection: close\r\n');
 
 describe('the gateway of a process', () => {
-  test('has a listener for each sandbox, told apart by their sockets', async () => {
+  test('has a listener for each sandbox, each on its own socket', async () => {
     await using rig = await startGateway();
     await rig.open('one', ALLOW);
     await rig.open('two', { allow: [], deny: [] });
@@ -48,7 +48,7 @@ describe('the gateway of a process', () => {
     expect(await rig.ask('one')).toContain('403 Forbidden');
   });
 
-  test('a listener opens again where another process left its socket', async () => {
+  test('a listener replaces the stale socket of another process', async () => {
     await using rig = await startGateway();
     await rig.open('one', ALLOW);
     await rig.open('one', ALLOW);

@@ -127,7 +127,7 @@ export const CASES: CredentialCase[] = [
     'strip',
   ),
   {
-    name: '44 logins of the guest’s own go, the real one comes',
+    name: '44 other credentials of a request are removed, and the secret is added',
     control: 'strip',
     async run(rig) {
       await rig.ask(
@@ -140,14 +140,14 @@ export const CASES: CredentialCase[] = [
     },
   },
   {
-    name: '44 a session of the real account does not come in',
+    name: '44 a cookie of the real account does not reach the guest',
     control: 'strip',
     rig: { serve: answering('ok', 'Set-Cookie: session=real-session\r\n') },
     async run(rig) {
       expect(await rig.ask('GET /v1')).not.toContain('real-session');
     },
   },
-  masked('45 an answer that repeats the secret', answering(echo), SECRET),
+  masked('45 a response that repeats the secret', answering(echo), SECRET),
   masked('45 in one piece each byte', inPieces('', [...echo]), SECRET),
   masked('45 split in the middle', inPieces('', split(echo, [9, 20, 40])), SECRET),
   masked('45 in a field of the head', answering('ok', `X-Debug: auth ${SECRET}\r\n`), SECRET),
@@ -156,7 +156,7 @@ export const CASES: CredentialCase[] = [
   masked('45 in base64, two bytes in', answering(encoded('xy')), core(encoded('xy'))),
   masked('45 in hex', answering(Buffer.from(SECRET).toString('hex')), Buffer.from(SECRET).toString('hex')),
   {
-    name: '45 an answer that is encoded although it was asked not to be',
+    name: '45 a response that is encoded against the request',
     control: 'encoding',
     rig: { serve: answering('\x1f\x8b...', 'Content-Encoding: gzip\r\n') },
     async run(rig) {
@@ -168,7 +168,7 @@ export const CASES: CredentialCase[] = [
     },
   },
   {
-    name: '46 http:// to a host with a credential',
+    name: '46 plain HTTP to a host with a credential',
     control: 'secureOnly',
     async run(rig) {
       const text = await rig.intercept.rig.ask(
@@ -190,7 +190,7 @@ export const CASES: CredentialCase[] = [
     },
   },
   {
-    name: 'tokens that a login hands out stay on the host',
+    name: 'tokens from a login response stay on the host',
     control: 'tokens',
     rig: {
       serve: answering(

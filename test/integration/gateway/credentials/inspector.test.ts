@@ -13,7 +13,7 @@ describe('a request with or without a placeholder', () => {
   });
 });
 
-describe('each control is what its cases rest on: switched off, they fail', () => {
+describe('the cases of each control fail without it', () => {
   const enforcement = Object.keys(FULL_CREDENTIAL_ENFORCEMENT) as (keyof CredentialEnforcement)[];
   for (const control of enforcement) {
     const cases = CASES.filter((one) => one.control === control);
@@ -27,17 +27,17 @@ describe('each control is what its cases rest on: switched off, they fail', () =
   }
 });
 
-describe('33 what Connection nominates', () => {
+describe('33 headers that Connection nominates', () => {
   const ask = 'GET /v1\nConnection: X-Mine, x-api-key\nX-Mine: 1\nX-API-Key: foreign';
 
-  test('goes, and then the secret comes', async () => {
+  test('are removed before the secret is added', async () => {
     await using one = await startCredentials();
     await one.ask(ask);
     expect(one.intercept.received()).toContain(`x-api-key: ${SECRET}\r\n`);
     expect(one.intercept.received()).not.toMatch(/X-Mine|foreign/);
   });
 
-  test('switched off, it would continue', async () => {
+  test('without the control, they are forwarded', async () => {
     await using one = await startCredentials({ enforcement: { hopByHop: false } });
     await one.ask(ask);
     expect(one.intercept.received()).toContain('X-Mine: 1');
@@ -48,22 +48,22 @@ describe('46 a bad certificate of the upstream', () => {
   test.each([
     ['of another name', { certified: 'other.test' }],
     ['of an unknown authority', { untrusted: true }],
-  ])('%s: nothing is sent', async (_name, rig) => {
+  ])('%s prevents the request', async (_name, rig) => {
     await using one = await startCredentials(rig);
     expect(await one.ask(`GET /v1\nx-api-key: ${one.mine.key}`)).toMatch(/^HTTP\/1\.1 502 /);
     expect(one.intercept.received()).toBe('');
     expect(one.intercept.rig.records().at(-1)).toMatchObject({ verdict: 'error', reason: 'upstream-failed' });
   });
 
-  test('switched off, the secret would go', async () => {
+  test('without the control, does not prevent the request', async () => {
     await using one = await startCredentials({ untrusted: true, enforcement: { upstreamCertificate: false } });
     await one.ask(`GET /v1\nx-api-key: ${one.mine.key}`);
     expect(one.intercept.received()).toContain(SECRET);
   });
 });
 
-describe('which secret speaks', () => {
-  test('the one whose placeholder the request carries, in whatever login header', async () => {
+describe('the secret of a request', () => {
+  test('is the one whose placeholder the request carries, in any login header', async () => {
     await using one = await startCredentials();
     one.secrets.set('oauth', OAUTH);
     await one.ask(`GET /v1/1\nx-api-key: ${one.mine.oauth}`);
@@ -73,7 +73,7 @@ describe('which secret speaks', () => {
     expect(one.intercept.received()).toContain(`x-api-key: ${SECRET}\r\n`);
   });
 
-  test('without one: the first that is set, and the record names it', async () => {
+  test('is the first that is set when there is no placeholder, and the record names it', async () => {
     await using one = await startCredentials();
     one.secrets.set('oauth', OAUTH);
     await one.ask('GET /v1');
@@ -87,7 +87,7 @@ describe('which secret speaks', () => {
     expect(JSON.stringify(one.intercept.rig.records())).not.toContain('REAL');
   });
 
-  test('for git over https: Basic, encoded here', async () => {
+  test('is encoded as Basic for git over https', async () => {
     await using one = await startCredentials();
     const guest = Buffer.from(`x-access-token:${one.mine.git}`).toString('base64');
     await one.ask(`GET /repo/info/refs?service=git-upload-pack\nAuthorization: Basic ${guest}`, '', 'git.wild.test');
@@ -95,7 +95,7 @@ describe('which secret speaks', () => {
     expect(one.intercept.received()).toContain(`authorization: Basic ${real}\r\n`);
   });
 
-  test('none that is set: the guest’s own goes all the same, and the record says so', async () => {
+  test('is absent when none is set; the credentials of the guest are removed all the same, and the record says so', async () => {
     await using one = await startCredentials();
     one.secrets.clear();
     await one.ask('GET /v1\nAuthorization: Bearer foreign');
@@ -106,7 +106,7 @@ describe('which secret speaks', () => {
     });
   });
 
-  test('a changed secret is in force at the next request of the same connection', async () => {
+  test('is the changed one from the next request of the same connection on', async () => {
     await using one = await startCredentials();
     const client = await one.intercept.inside();
     const ask = (path: string) => client.send(`GET ${path} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
@@ -119,7 +119,7 @@ describe('which secret speaks', () => {
     expect(one.intercept.connections()).toBe(1);
   });
 
-  test('one that cannot be read: nothing is sent', async () => {
+  test('that cannot be read prevents the request', async () => {
     await using one = await startCredentials({
       secretOf: async () => Promise.reject(new Error('the command of the secret "key" failed: it ended with 3')),
     });
@@ -128,7 +128,7 @@ describe('which secret speaks', () => {
     expect(one.untouched()).toBe(true);
   });
 
-  test('a host of a credential on a port that it is not for stays unread', async () => {
+  test('is not used on another port of its host, whose tunnels are not intercepted', async () => {
     await using one = await startCredentials({ serve: (socket) => void socket.write('') });
     const { openTunnel, handshake } = await import('../proxy/intercept-rig.ts');
     const client = await openTunnel(one.intercept.rig, HOST, 8443);
@@ -139,7 +139,7 @@ describe('which secret speaks', () => {
 });
 
 describe('a body', () => {
-  test('that is too large to be held continues until a placeholder comes, also split, and in chunks', async () => {
+  test('that is too large to buffer is streamed up to a placeholder, also a split one, with a length and in chunks', async () => {
     for (const chunked of [false, true]) {
       await using one = await startCredentials({ serve: afterBody('never') });
       const client = await one.intercept.inside(OTHER);
@@ -162,7 +162,7 @@ describe('a body', () => {
     ['held', '{"a":"b"}', 'Content-Length: 9', '{"a":"b"}'],
     ['streamed', `${'y'.repeat(299_991)}the end!!`, 'Content-Length: 300000', `${'y'.repeat(299_991)}the end!!`],
     ['in chunks', '3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n', 'Transfer-Encoding: chunked', '3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n'],
-  ])('without one arrives as it was sent: %s', async (_name, body, framing, arrives) => {
+  ])('without a placeholder arrives unchanged: %s', async (_name, body, framing, arrives) => {
     await using one = await startCredentials({ serve: afterBody(arrives.slice(-9)) });
     const client = await one.intercept.inside();
     client.send(`POST /v1 HTTP/1.1\r\nHost: ${HOST}\r\n${framing}\r\n\r\n${body}`);
@@ -172,7 +172,7 @@ describe('a body', () => {
     expect(got === arrives).toBe(true);
   });
 
-  test('whose client waits for the word to continue gets it, and the upstream is not asked for it', async () => {
+  test('whose client expects 100-continue gets it from the proxy, and the upstream gets no Expect', async () => {
     await using one = await startCredentials();
     const client = await one.intercept.inside();
     client.send(`POST /v1 HTTP/1.1\r\nHost: ${HOST}\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n`);
@@ -183,13 +183,13 @@ describe('a body', () => {
   });
 });
 
-describe('an answer', () => {
-  test('shows the placeholder where the secret stood', async () => {
+describe('a response', () => {
+  test('shows the placeholder in place of the secret', async () => {
     await using one = await startCredentials({ serve: answering(`{"key":"${SECRET}"}`) });
     expect(await one.ask('GET /v1')).toContain(`{"key":"${one.mine.key}"}`);
   });
 
-  test('of events comes event by event', async () => {
+  test('of server-sent events is passed on event by event', async () => {
     let next = () => {};
     await using one = await startCredentials({
       serve: (socket) =>
@@ -206,7 +206,7 @@ describe('an answer', () => {
     await client.until('data: second\n\n');
   });
 
-  test('before the final one says nothing but its number', async () => {
+  test('before the final one is reduced to its status', async () => {
     await using one = await startCredentials({
       serve: (socket) =>
         void socket.once('data', () =>

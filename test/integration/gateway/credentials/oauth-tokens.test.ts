@@ -65,7 +65,7 @@ describe('tokens of a login', () => {
     ],
     ['in the query', (access: string): Ask => [`GET /v1?x=${access}`]],
     ['in a body that is no exchange', (access: string): Ask => [`POST /v1\nContent-Type: text/plain`, access]],
-  ])('%s they are refused', async (_name, ask) => {
+  ])('are rejected %s', async (_name, ask) => {
     await using one = await login();
     const { access } = await tokensOf(one);
     expect(await one.ask(...ask(access))).toMatch(/^HTTP\/1\.1 403 /);

@@ -48,8 +48,8 @@ const TOKENS = [
 
 const message = almost(SEEDS, TOKENS);
 
-describe('whatever bytes a guest sends', () => {
-  test('only allowed hosts are looked up and dialled, each verdict has its record, and the listener continues', async () => {
+describe('arbitrary bytes of a guest', () => {
+  test('reach only allowed hosts; each verdict has its record, and the listener keeps serving', async () => {
     await using rig = await startRig({
       upstream: answering(),
       limits: { headMs: 60, keepAliveMs: 60, idleMs: 60, requestsPerSecond: 1_000_000, connections: 10_000 },
@@ -73,7 +73,7 @@ describe('whatever bytes a guest sends', () => {
   });
 });
 
-test('the host that is decided is the host that is looked up, recorded and named to the upstream', async () => {
+test('the host of the verdict is the host that is looked up, recorded and sent to the upstream', async () => {
   await using rig = await startRig({ upstream: answering() });
   const label = fc.stringMatching(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,8}[a-zA-Z0-9])?$/);
   await fc.assert(

@@ -36,7 +36,7 @@ const TOKENS = [
 ];
 const message = almost(SEEDS, TOKENS);
 
-test('whatever bytes come inside a tunnel, the upstream sees requests that a rule covers, for its own host', async () => {
+test('arbitrary bytes in an intercepted tunnel reach the upstream only as requests for its own host that a rule covers', async () => {
   // As the upstream's own parser reads them: what it takes for a request is one.
   const seen: { method: string; url: string; host: string | undefined }[] = [];
   const reader = createServer((message, response) => {

@@ -21,7 +21,7 @@ describe('an inspector', () => {
   const intercept = (more: Partial<Inspector>, options: InterceptOptions = {}) =>
     startIntercept({ inspector: inspector(more), ...options });
 
-  test('33 sees what is left after the fields of the connection, and changes it', async () => {
+  test('33 sees and changes the headers that are left without the hop-by-hop ones', async () => {
     const seen: unknown[] = [];
     await using one = await intercept({
       request: async (message) => {
@@ -39,7 +39,7 @@ describe('an inspector', () => {
     expect(one.received()).not.toContain('mine');
   });
 
-  test('refuses: nothing is dialled, and its reason is recorded', async () => {
+  test('can deny a request: nothing is dialled, and its reason is recorded', async () => {
     await using one = await intercept({
       request: async () => ({ denial: { status: 403, text: 'no such secret', reason: 'secret-misuse' } }),
     });
@@ -53,7 +53,7 @@ describe('an inspector', () => {
   test.each([
     ['that throws', async () => Promise.reject(new Error('sk-secret'))],
     ['whose field holds a line end', async () => ({ headers: [['A', 'sk-secret\r\nEvil: 1'] as [string, string]] })],
-  ])('%s sends nothing and shows nothing', async (_name, ask) => {
+  ])('%s sends nothing and reveals nothing', async (_name, ask) => {
     await using one = await intercept({ request: ask });
     const client = await one.inside('in.wild.test');
     client.send(request('/', 'Connection: close\r\n', 'in.wild.test'));
@@ -63,7 +63,7 @@ describe('an inspector', () => {
     expect(one.rig.dials).toEqual([]);
   });
 
-  test('changes the body of an answer as it streams, and its fields', async () => {
+  test('changes the headers of a response, and its body as it streams', async () => {
     const upper = () =>
       new Transform({ transform: (chunk: Buffer, _encoding, done) => done(null, chunk.toString().toUpperCase()) });
     await using one = await intercept(
@@ -79,7 +79,7 @@ describe('an inspector', () => {
     await client.until('0\r\n\r\nHTTP/1.1 200 OK');
   });
 
-  test('whose change breaks cuts the answer', async () => {
+  test('whose change of a response fails cuts it', async () => {
     const broken = () => new Transform({ transform: (_chunk, _encoding, done) => done(new Error('broken')) });
     await using one = await intercept(
       { response: ({ headers }) => ({ headers, body: broken() }) },
@@ -90,7 +90,7 @@ describe('an inspector', () => {
     expect(await client.end()).not.toContain('secret');
   });
 
-  test('that wants nothing leaves tunnels unread', async () => {
+  test('that asks for no host leaves tunnels opaque', async () => {
     await using one = await intercept({ wants: () => false }, { serve: mirror });
     const client = await openTunnel(one.rig, 'in.wild.test');
     await expect(handshake(client.socket, { ca: one.authority.pem, servername: 'in.wild.test' })).rejects.toThrow(

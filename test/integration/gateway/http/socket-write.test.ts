@@ -41,14 +41,14 @@ async function readAll(socket: Socket, pauseMs = 0): Promise<number> {
 }
 
 describe('the end of a socket', () => {
-  test('that is ending already keeps what it has queued', async () => {
+  test('keeps queued data when the socket is already ending', async () => {
     near.end(LARGE);
     expect(near.writableLength).toBeGreaterThan(0);
     endWith(near, NOTHING);
     expect(await readAll(far)).toBe(LARGE.length);
   });
 
-  test('waits for a reader that is slow, however long it takes', async () => {
+  test('waits for a slow reader without a limit', async () => {
     for (let at = 0; at < LARGE.length; at += 4_096) near.write(LARGE.subarray(at, at + 4_096));
     endWith(near, Buffer.from('bye'), 100);
     const started = performance.now();
@@ -56,7 +56,7 @@ describe('the end of a socket', () => {
     expect(performance.now() - started).toBeGreaterThan(300);
   });
 
-  test('does not wait for a reader that takes nothing', async () => {
+  test('does not wait for a reader that has stopped reading', async () => {
     near.write(LARGE);
     const closed = new Promise((resolve) => near.once('close', resolve));
     endWith(near, NOTHING, 20);
@@ -64,7 +64,7 @@ describe('the end of a socket', () => {
     expect(near.writableFinished).toBe(false);
   });
 
-  test('does not wait for a peer that has all and goes on sending', async () => {
+  test('does not wait for a peer that has received everything and keeps sending', async () => {
     const closed = new Promise((resolve) => near.once('close', resolve));
     endWith(near, Buffer.from('bye'), 20);
     const flood = setInterval(() => far.write('x'), 1);

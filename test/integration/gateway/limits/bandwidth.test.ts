@@ -47,7 +47,7 @@ async function timed<T>(work: () => Promise<T>): Promise<{ value: T; ms: number 
   return { value: await work(), ms: performance.now() - began };
 }
 
-describe('a limit', () => {
+describe('a bandwidth limit', () => {
   test.each<[string, (socket: Socket) => void, (rig: Rig) => Promise<unknown>, unknown]>([
     ['down a tunnel', sending, download, SIZE],
     ['up a tunnel', counting, upload, `${SIZE} bytes`],
@@ -76,15 +76,18 @@ describe('a limit', () => {
       },
       'ok',
     ],
-  ])('%s: all arrives, as slowly as it says, and without it faster', async (_name, upstream, transfer, expected) => {
-    await using limited = await startRig({ policy: LIMITED, upstream });
-    await using free = await startRig({ upstream });
-    const [slow, fast] = [await timed(() => transfer(limited)), await timed(() => transfer(free))];
-    expect([slow.value, fast.value]).toEqual([expected, expected]);
-    // Half a second's worth, of which a tenth of a second's passes at once and the last chunk is not waited for.
-    expect(slow.ms).toBeGreaterThan(250);
-    expect(fast.ms).toBeLessThan(slow.ms);
-  });
+  ])(
+    '%s: slows the transfer to its rate, and everything arrives; without it the transfer is faster',
+    async (_name, upstream, transfer, expected) => {
+      await using limited = await startRig({ policy: LIMITED, upstream });
+      await using free = await startRig({ upstream });
+      const [slow, fast] = [await timed(() => transfer(limited)), await timed(() => transfer(free))];
+      expect([slow.value, fast.value]).toEqual([expected, expected]);
+      // Half a second's worth, of which a tenth of a second's passes at once and the last chunk is not waited for.
+      expect(slow.ms).toBeGreaterThan(250);
+      expect(fast.ms).toBeLessThan(slow.ms);
+    },
+  );
 
   test('is shared by all connections of the VM', async () => {
     await using rig = await startRig({ policy: LIMITED, upstream: sending });
@@ -93,7 +96,7 @@ describe('a limit', () => {
     expect(ms).toBeGreaterThan(1_000);
   });
 
-  test('goes live on open tunnels, and off again', async () => {
+  test('is applied to open tunnels, and removed from them', async () => {
     const endless = (socket: Socket) => {
       const more = () => {
         while (!socket.destroyed && socket.write(BODY));
@@ -126,7 +129,7 @@ describe('a limit', () => {
     expect(again).toBeGreaterThan(limited);
   });
 
-  test('is part of the hash: a change of it alone is a change', () => {
+  test('is part of the hash of the policy', () => {
     expect(compilePolicy(LIMITED).hash).not.toBe(compilePolicy(POLICY).hash);
   });
 });

@@ -54,7 +54,7 @@ describe('a flood of one VM', () => {
     ['connections that say nothing', ''],
     ['heads as large as may be', GET('http://evil.test/', `${CLOSE}${`a: ${'b'.repeat(120)}\r\n`.repeat(498)}`)],
     ['paths as long as may be, to rules by path', GET(`http://api.ok.test/${'a%25'.repeat(16_000)}`, CLOSE)],
-  ])('%s: the latency of another VM stays, and each denial is in the log', async (name, bytes) => {
+  ])('%s: does not change the latency of another VM, and each denial is in the log', async (name, bytes) => {
     await using victim = await startRig({ upstream: answering() });
     const http = [{ host: 'api.ok.test', methods: [], paths: ['/**b**c**/d', '/*/*/e**'] }];
     await using attacker = await startRig({ policy: { ...POLICY, http } });
@@ -77,12 +77,12 @@ describe('a flood of one VM', () => {
   });
 });
 
-describe('a log that the system refuses to grow', () => {
+describe('a log on a full disk', () => {
   /** A limit on the size of files: every further byte is EFBIG, as a full disk gives ENOSPC. */
   const limitFiles = (bytes: number | 'unlimited') =>
     execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
 
-  test('shuts the listener, keeps what was written readable, and opens again with the space', async () => {
+  test('stops the listener from serving, stays readable, and lets it serve again once there is space', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sbx-full-'));
     onTestFinished(() => {
       limitFiles('unlimited');
@@ -109,7 +109,7 @@ describe('a log that the system refuses to grow', () => {
     ]);
   });
 
-  test('without the control it goes out unrecorded: that is what the test above rests on', async () => {
+  test('without the control lets requests out unrecorded', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sbx-full-'));
     onTestFinished(() => {
       limitFiles('unlimited');

@@ -6,13 +6,13 @@ import { answering, type Client, CONNECT, GET, startRig } from '../rig.ts';
 
 const CLOSE = 'Connection: close\r\n';
 
-describe('what one VM may take', () => {
-  test('the socket is of the user alone', async () => {
+describe('the limits of one VM', () => {
+  test('the socket is accessible to its user only', async () => {
     await using rig = await startRig();
     expect(statSync(rig.socketPath).mode & 0o777).toBe(0o600);
   });
 
-  test('a head that comes too slowly ends with one record', async () => {
+  test('a head that arrives too slowly ends the connection, with one record', async () => {
     await using rig = await startRig({ limits: { headMs: 150 } });
     const client = await rig.client();
     for (const part of ['GET http', '://api.ok.t', 'est/']) {
@@ -23,7 +23,7 @@ describe('what one VM may take', () => {
     expect(rig.records()).toMatchObject([{ verdict: 'deny', reason: 'head-timeout', host: 'GET http://api.ok.test/' }]);
   });
 
-  test('a connection that says nothing, before or between requests, is closed', async () => {
+  test('a connection that is silent before or between requests is closed', async () => {
     await using rig = await startRig({ upstream: answering(), limits: { keepAliveMs: 150 } });
     const silent = await rig.client();
     const spent = await rig.client();
@@ -33,7 +33,7 @@ describe('what one VM may take', () => {
     expect(rig.records().filter(({ verdict }) => verdict === 'deny')).toEqual([]);
   });
 
-  test('a tunnel in which nothing moves is closed', async () => {
+  test('an idle tunnel is closed', async () => {
     await using rig = await startRig({ limits: { idleMs: 150 } });
     const client = await rig.client();
     client.send(CONNECT('api.ok.test:22'));
@@ -42,7 +42,7 @@ describe('what one VM may take', () => {
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'idle' });
   });
 
-  test('one VM with all its connections in use: it is told so, with one record, and others are served', async () => {
+  test('a VM with all its connections in use gets an error, with one record, and other VMs are served', async () => {
     await using flooded = await startRig({ limits: { connections: 20 } });
     await using other = await startRig({ upstream: answering() });
     const buffered: Client[] = [];
@@ -63,7 +63,7 @@ describe('what one VM may take', () => {
     expect(await flooded.ask(GET('http://evil.test/', CLOSE))).toContain('403 Forbidden');
   });
 
-  test('requests beyond the pace wait for their turn, none is lost', async () => {
+  test('requests above the rate wait, and none is lost', async () => {
     await using rig = await startRig({ limits: { requestsPerSecond: 20 } });
     const began = performance.now();
     const answers = await Promise.all(Array.from({ length: 50 }, () => rig.ask(GET('http://evil.test/', CLOSE))));
@@ -73,7 +73,7 @@ describe('what one VM may take', () => {
     expect(performance.now() - began).toBeGreaterThan(400);
   });
 
-  test('names without an answer take four lookups, not all that the host has; the others wait for theirs', async () => {
+  test('names that do not resolve use at most four of the lookups of the host; further ones wait', async () => {
     const waiting: (() => void)[] = [];
     const seen = { now: 0, most: 0 };
     const resolver = async () => {
@@ -109,7 +109,7 @@ describe('what one VM may take', () => {
 });
 
 describe('a log that cannot be written', () => {
-  test('lets nothing out, and says so', async () => {
+  test('lets no request out, and the error says why', async () => {
     await using rig = await startRig({ audit: openAudit('/dev/full') });
     for (const request of [GET('http://api.ok.test/', CLOSE), CONNECT('api.ok.test:22')]) {
       const text = await rig.ask(request);
@@ -120,7 +120,7 @@ describe('a log that cannot be written', () => {
     expect(rig.received()).toBe('');
   });
 
-  test('without the control it goes out: that is what the test above rests on', async () => {
+  test('without the control lets requests out', async () => {
     await using rig = await startRig({
       audit: openAudit('/dev/full'),
       enforcement: { audit: false },
@@ -130,7 +130,7 @@ describe('a log that cannot be written', () => {
     expect(rig.dials).toHaveLength(1);
   });
 
-  test('opens again when it can be written', async () => {
+  test('lets requests out again once it can be written', async () => {
     let full = true;
     const real = { lines: 0 };
     const audit = {

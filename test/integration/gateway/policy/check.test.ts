@@ -56,7 +56,7 @@ const path = fc.constantFrom('/', '/v1/a', '/v1/a?b=../c', '/v2', '/v1/../x', '/
 /** Of no block in these policies: what a name leads to is known only when it is used */
 const resolver = async () => ['1.1.1.1'];
 
-test('net check says of a request what the listener then does', async () => {
+test('net check predicts what the listener does with a request', async () => {
   const { records, audit } = bookOf();
   await using rig = await startRig({
     audit,
@@ -102,7 +102,7 @@ test('net check says of a request what the listener then does', async () => {
   ]);
 });
 
-test('net check says of a tunnel what the listener then does', async () => {
+test('net check predicts what the listener does with a tunnel', async () => {
   const { records, audit } = bookOf();
   await using rig = await startRig({
     audit,

@@ -34,7 +34,7 @@ describe('a policy that became narrower', () => {
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', host: 'api.ok.test' });
   });
 
-  test('without the control the tunnel continues: that is what the test above rests on', async () => {
+  test('without the control leaves the tunnel open', async () => {
     await using rig = await startRig({ enforcement: { recheck: false } satisfies Partial<Enforcement> });
     const client = await tunnelTo(rig, 'api.ok.test');
     rig.listener.setPolicy(NARROWER);
@@ -42,7 +42,7 @@ describe('a policy that became narrower', () => {
     await client.until('still here');
   });
 
-  test.each(['resolving', 'saying hello'])('holds for a request that is still %s', async (stage) => {
+  test.each(['resolving', 'saying hello'])('is applied to a request that is still %s', async (stage) => {
     let resolved: (addresses: string[]) => void = () => {};
     const resolver = () =>
       stage === 'resolving'
@@ -63,7 +63,7 @@ describe('a policy that became narrower', () => {
     expect(rig.records()).toMatchObject([{ verdict: 'deny' }]);
   });
 
-  test('a wider one allows at once', async () => {
+  test('that becomes wider again allows at once', async () => {
     await using rig = await startRig({ policy: { allow: [], deny: [] } });
     expect(await rig.ask(GET('http://api.ok.test/', 'Connection: close\r\n'))).toContain('HTTP/1.1 403 ');
     rig.listener.setPolicy(compilePolicy(POLICY));

@@ -1,4 +1,4 @@
-/** Mode `observe`: what no rule covers goes out and is written down; what must stay shut stays shut. */
+/** Mode `mode observe`: what no rule covers goes out and is written down; what must stay shut stays shut. */
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../../../lib/gateway/policy/policy.ts';
 import type { PolicyInput } from '../../../../lib/gateway/policy/types.ts';
@@ -7,8 +7,8 @@ import { answering, CONNECT, GET, OWN_LAN, POLICY, PUBLIC, rule, startRig } from
 const CLOSE = 'Connection: close\r\n';
 const OBSERVE: PolicyInput = { ...POLICY, mode: 'observe' };
 
-describe('observe', () => {
-  test('lets a host without a rule out, and records the verdict that enforce would have given', async () => {
+describe('mode observe', () => {
+  test('allows a host without a rule, and records the verdict of mode enforce', async () => {
     await using rig = await startRig({ policy: OBSERVE, upstream: answering() });
     expect(await rig.ask(GET('http://new.test/path', CLOSE))).toMatch(/^HTTP\/1\.1 200 /);
     expect(rig.dials).toEqual([`${PUBLIC}:80`]);
@@ -19,13 +19,13 @@ describe('observe', () => {
     expect(rig.records()[0]).not.toHaveProperty('rule');
   });
 
-  test('what a rule allows is recorded as allowed, with the rule', async () => {
+  test('records what a rule allows as allowed, with the rule', async () => {
     await using rig = await startRig({ policy: OBSERVE, upstream: answering() });
     await rig.ask(GET('http://api.ok.test/', CLOSE));
     expect(rig.records()[0]).toMatchObject({ verdict: 'allow', rule: { text: 'api.ok.test:80', line: 7 } });
   });
 
-  test('the same request is denied when the mode is enforce: that is what the tests above rest on', async () => {
+  test('is what allows it: mode enforce denies the same request', async () => {
     await using rig = await startRig({ upstream: answering() });
     expect(await rig.ask(GET('http://new.test/path', CLOSE))).toMatch(/^HTTP\/1\.1 403 /);
     expect(rig.dials).toEqual([]);
@@ -39,7 +39,7 @@ describe('observe', () => {
     ['loopback', 'http://127.0.0.1:8080/', 'private-address', '127.0.0.1'],
     ['cloud metadata', 'http://169.254.169.254/', 'private-address', '169.254.169.254'],
     ['an odd address', 'http://0x7f.1/', 'odd-address', undefined],
-  ])('%s stays shut', async (_name, url, reason, address) => {
+  ])('keeps denying %s', async (_name, url, reason, address) => {
     const addresses = { 'inner.test': ['10.0.0.5'], 'self.test': [OWN_LAN] };
     await using rig = await startRig({ policy: OBSERVE, upstream: answering(), addresses });
     expect(await rig.ask(GET(url, CLOSE))).toMatch(/^HTTP\/1\.1 403 /);
@@ -47,14 +47,14 @@ describe('observe', () => {
     expect(rig.records()).toMatchObject([{ verdict: 'deny', reason, ...(address === undefined ? {} : { address }) }]);
   });
 
-  test('nothing goes out unrecorded', async () => {
+  test('lets nothing out without a record', async () => {
     const audit = { ready: () => true, write: () => false, close: () => {} };
     await using rig = await startRig({ policy: OBSERVE, upstream: answering(), audit });
     expect(await rig.ask(GET('http://new.test/', CLOSE))).toContain('the audit log cannot be written');
     expect(rig.dials).toEqual([]);
   });
 
-  test('goes live, and back: what was only observed is cut', async () => {
+  test('is applied at once; back in mode enforce, connections that were only observed are cut', async () => {
     await using rig = await startRig();
     const { listener } = rig;
     expect(await rig.ask(CONNECT('new.test:22'))).toMatch(/^HTTP\/1\.1 403 /);
@@ -67,12 +67,12 @@ describe('observe', () => {
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', host: 'new.test' });
   });
 
-  test('the mode is part of the hash: a change of it alone is a change', () => {
+  test('is part of the hash of the policy', () => {
     expect(compilePolicy(OBSERVE).hash).not.toBe(compilePolicy(POLICY).hash);
     expect(compilePolicy({ ...POLICY, mode: 'enforce' }).hash).toBe(compilePolicy(POLICY).hash);
   });
 
-  test('a host proxy that resolves by itself is not trusted with a name that no rule names', async () => {
+  test('does not pass a name without a rule to a host proxy that resolves names itself', async () => {
     await using rig = await startRig({
       policy: { ...OBSERVE, allow: [rule('named.test:80')] },
       addresses: { 'new.test': ['10.0.0.5'] },

@@ -6,7 +6,7 @@ import { answering, GET, PUBLIC, startRig } from '../rig.ts';
 const URL_OK = 'http://api.ok.test/a?b=c';
 
 describe('plain HTTP', () => {
-  test('continues in origin form with our own Host, without what belongs to the connection or is nominated', async () => {
+  test('is forwarded in origin form with the Host of its target, without hop-by-hop and nominated headers', async () => {
     await using rig = await startRig({ upstream: answering() });
     const headers =
       'Connection: Authorization, X-Api-Key, close\r\nAuthorization: Bearer x\r\nX-Api-Key: y\r\nX-Stays: \xe9z\r\n' +
@@ -23,7 +23,7 @@ describe('plain HTTP', () => {
     ]);
   });
 
-  test('nominating the framing does not remove it', async () => {
+  test('headers that frame the body are kept when Connection nominates them', async () => {
     await using rig = await startRig({ upstream: answering() });
     await rig.ask(
       'POST http://api.ok.test/ HTTP/1.1\r\nHost: api.ok.test\r\nConnection: close, content-length, host\r\nContent-Length: 3\r\n\r\nabc',
@@ -33,7 +33,7 @@ describe('plain HTTP', () => {
     );
   });
 
-  test('requests on one connection are each decided, resolved and dialled by themselves, pipelined ones too', async () => {
+  test('each request of a connection is decided, resolved and dialled on its own, also when it is pipelined', async () => {
     await using rig = await startRig({ upstream: answering() });
     const client = await rig.client();
     client.send(GET(URL_OK) + GET('http://evil.test/') + GET('http://a.wild.test/', 'Connection: close\r\n'));
@@ -43,7 +43,7 @@ describe('plain HTTP', () => {
     expect(rig.dials).toHaveLength(2);
   });
 
-  test('nothing behind a body reaches the upstream of that body', async () => {
+  test('bytes after a body do not reach the upstream of that body', async () => {
     const bodies = [
       'Content-Length: 3\r\n\r\nabc',
       'Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n',
@@ -80,7 +80,7 @@ describe('plain HTTP', () => {
     ['no body at all', 'HTTP/1.1 204 No Content\r\n\r\n', ''],
     ['not modified', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n', ''],
     ['an interim answer before', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 'ok'],
-  ])('the connection continues after an answer with %s', async (_name, response, body) => {
+  ])('the connection stays open after a response with %s', async (_name, response, body) => {
     await using rig = await startRig({ upstream: answering(response) });
     const client = await rig.client();
     client.send(GET(URL_OK));
@@ -89,7 +89,7 @@ describe('plain HTTP', () => {
     expect(await client.end()).toContain('HTTP/1.1 403 ');
   });
 
-  test('an answer that lasts until the end closes the connection, one to HEAD has no body', async () => {
+  test('a response delimited by the end of the connection closes it; a response to HEAD has no body', async () => {
     await using rig = await startRig({ upstream: answering('HTTP/1.1 200 OK\r\n\r\nuntil the end') });
     const text = await rig.ask(GET(URL_OK));
     expect(text).toBe('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end');
@@ -104,13 +104,13 @@ describe('plain HTTP', () => {
     ['no HTTP', 'SSH-2.0-x\r\n\r\n'],
     ['a switch of protocols', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n'],
     ['nothing', ''],
-  ])('an upstream that answers with %s is a 502', async (_name, response) => {
+  ])('a response with %s becomes a 502', async (_name, response) => {
     await using rig = await startRig({ upstream: (socket) => void socket.once('data', () => socket.end(response)) });
     expect(await rig.ask(GET(URL_OK))).toMatch(/^HTTP\/1\.1 502 /);
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'upstream-failed' });
   });
 
-  test('an answer that came in one piece continues in one, its head alone waits for nothing', async () => {
+  test('a response received in one piece is sent in one piece; a head alone is sent at once', async () => {
     const pieces = ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n'];
     let next = 0;
     await using rig = await startRig({
@@ -126,7 +126,7 @@ describe('plain HTTP', () => {
     await client.until('okHTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n');
   });
 
-  test('an answer whose first bytes are wrong is a 502, one that becomes wrong is cut', async () => {
+  test('a response that is malformed from its start becomes a 502; one that becomes malformed later is cut', async () => {
     const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
     await using rig = await startRig({ upstream: answering(`${head}zz\r\n`) });
     expect(await rig.ask(GET(URL_OK))).toMatch(/^HTTP\/1\.1 502 [\s\S]*a malformed chunk size/);
@@ -135,7 +135,7 @@ describe('plain HTTP', () => {
     expect(later.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'upstream-failed' });
   });
 
-  test('an answer that is cut short is cut for the client too', async () => {
+  test('a truncated response is truncated for the client as well', async () => {
     await using rig = await startRig({ upstream: answering('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf') });
     expect(await rig.ask(GET(URL_OK))).toMatch(/half$/);
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'upstream-failed' });
@@ -150,14 +150,14 @@ describe('plain HTTP', () => {
     expect(rig.dials).toHaveLength(1);
   });
 
-  test('an answer before the end of the body is passed on, and the connection ends', async () => {
+  test('a response before the end of the request body is passed on, and the connection is closed', async () => {
     await using rig = await startRig({ upstream: answering('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n') });
     const client = await rig.client();
     client.send('POST http://api.ok.test/ HTTP/1.1\r\nHost: api.ok.test\r\nContent-Length: 900000\r\n\r\nabc');
     expect(await client.end()).toMatch(/^HTTP\/1\.1 413 /);
   });
 
-  test('events arrive one by one, as they are sent', async () => {
+  test('server-sent events are passed on one by one', async () => {
     let upstream: Socket | undefined;
     await using rig = await startRig({
       upstream(socket) {
@@ -174,7 +174,7 @@ describe('plain HTTP', () => {
     }
   });
 
-  test('20 MB each way arrive whole, in chunks and by length', async () => {
+  test('20 MB arrive complete in both directions, chunked and with a length', async () => {
     const big = 'y'.repeat(20 << 20);
     const chunked = `${big.length.toString(16)}\r\n${big}\r\n0\r\n\r\n`;
     await using rig = await startRig({
@@ -196,7 +196,7 @@ describe('plain HTTP', () => {
     expect(text.endsWith('0\r\n\r\n')).toBe(true);
   });
 
-  test('a denial says which rule, and what would allow it', async () => {
+  test('a denial names the rule and the entry that would allow the request', async () => {
     await using rig = await startRig();
     const byDefault = await rig.ask(GET('http://evil.test:8080/', 'Connection: close\r\n'));
     expect(byDefault).toContain('evil.test:8080 is denied: no allow rule covers it');
@@ -205,7 +205,7 @@ describe('plain HTTP', () => {
     expect(byRule).toContain('denied by the rule bad.wild.test (/p/sandbox.toml:9)');
   });
 
-  test('a client that leaves ends its request upstream', async () => {
+  test('the upstream request is aborted when the client disconnects', async () => {
     let gone = false;
     await using rig = await startRig({
       upstream(socket) {

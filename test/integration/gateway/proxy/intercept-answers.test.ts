@@ -4,8 +4,8 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { answers, request, startIntercept } from './intercept-rig.ts';
 
-describe('answers inside a tunnel', () => {
-  test('events arrive one by one, as they are sent', async () => {
+describe('responses in an intercepted tunnel', () => {
+  test('server-sent events are passed on one by one', async () => {
     let next = () => {};
     const serve = (socket: Socket) =>
       void socket.once('data', () => {
@@ -21,7 +21,7 @@ describe('answers inside a tunnel', () => {
     await client.until('data: second\n\n\r\n0\r\n\r\n');
   });
 
-  test('large bodies arrive whole, both ways at once', async () => {
+  test('large bodies arrive complete in both directions at once', async () => {
     const body = randomBytes(16 * 1024 * 1024);
     const serve = (socket: Socket) => {
       let inside = false;
@@ -67,7 +67,7 @@ describe('answers inside a tunnel', () => {
     expect(one.rig.lookups).toEqual(['api.ok.test']);
   });
 
-  test('an answer to HEAD keeps its length and no body', async () => {
+  test('a response to HEAD keeps its content-length and has no body', async () => {
     await using one = await startIntercept({
       serve: answers('HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n'),
       policy: {
@@ -83,7 +83,7 @@ describe('answers inside a tunnel', () => {
     await client.until('keep-alive\r\n\r\nHTTP/1.1 200 OK');
   });
 
-  test('an upstream that ended while nothing was asked is dialled again', async () => {
+  test('an upstream that closed an idle connection is dialled again', async () => {
     let count = 0;
     const serve = (socket: Socket) =>
       void socket.once('data', () => {
@@ -103,7 +103,7 @@ describe('answers inside a tunnel', () => {
     expect(one.connections()).toBe(3);
   });
 
-  test('many requests of one connection leave nothing behind on it', async () => {
+  test('many requests on one connection leave no listeners on its sockets', async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => void warnings.push(warning);
     process.on('warning', onWarning);

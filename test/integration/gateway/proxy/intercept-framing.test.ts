@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { answers, request, startIntercept } from './intercept-rig.ts';
 
-describe('answers inside a tunnel', () => {
+describe('responses in an intercepted tunnel', () => {
   test.each([
     ['both framings', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
     ['two lengths, though they are the same', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok'],
@@ -17,7 +17,7 @@ describe('answers inside a tunnel', () => {
     ['a switch to another protocol', 'HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n'],
     ['a head of more than 64 KiB', `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`],
     ['more than 500 fields', `HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(501)}\r\n`],
-  ])('with %s are a 502, and nothing of them continues', async (_name, text) => {
+  ])('with %s become a 502, and none of their bytes are passed on', async (_name, text) => {
     await using one = await startIntercept({ serve: answers(text) });
     const client = await one.inside();
     client.send(request('/v1/1') + request('/v1/2'));
@@ -32,7 +32,7 @@ describe('answers inside a tunnel', () => {
     ['204', 'HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n\r\npoison'],
     ['304', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 6\r\n\r\npoison'],
     ['103 with a length', 'HTTP/1.1 103 Early\r\nContent-Length: 6\r\n\r\nHTTP/1.1 204 X\r\n\r\npoison'],
-  ])('of %s have no body, whatever they say', async (_name, text) => {
+  ])('with status %s have no body, whatever their headers declare', async (_name, text) => {
     await using one = await startIntercept({ serve: answers(text) });
     const client = await one.inside();
     client.send(request('/v1/1'));
@@ -44,7 +44,7 @@ describe('answers inside a tunnel', () => {
     expect(one.connections()).toBe(2);
   });
 
-  test('before the end of the request are passed on, and the connection ends: the start of the next request is unknown', async () => {
+  test('before the end of the request are passed on, and the connection is closed, since the start of the next request is unknown', async () => {
     await using one = await startIntercept({
       serve: answers('HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n'),
     });
@@ -56,7 +56,7 @@ describe('answers inside a tunnel', () => {
     expect(one.received()).not.toContain('smuggled');
   });
 
-  test('to a request that waits for 100 come when they come', async () => {
+  test('to a request that expects 100-continue are passed on as they arrive', async () => {
     const serve = (socket: Socket) => {
       let heard = '';
       socket.on('data', (chunk) => {
@@ -75,7 +75,7 @@ describe('answers inside a tunnel', () => {
     expect(one.received()).toMatch(/\r\n\r\nabc$/);
   });
 
-  test('what comes behind an answer answers nothing', async () => {
+  test('bytes after a response are not taken as the next response', async () => {
     const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
     await using one = await startIntercept({
       serve: answers(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok${poison}`),

@@ -5,13 +5,13 @@ import { helloBytes } from '../../../unit/gateway/tls/hello-bytes.ts';
 import { CONNECT } from '../rig.ts';
 import { handshake, openTunnel, request, startIntercept } from './intercept-rig.ts';
 
-describe('a handshake inside a tunnel', () => {
+describe('a TLS handshake in an intercepted tunnel', () => {
   test.each([
     ['28 an SSH banner', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
     ['28 plain HTTP to the port of HTTPS', request('/v1/a')],
     ['21 another server name', helloBytes({ sni: 'evil.test' })],
     ['23 no server name', helloBytes({})],
-  ])('%s: closed, nothing leaves', async (_name, bytes) => {
+  ])('%s: the tunnel is closed and nothing is dialled', async (_name, bytes) => {
     await using one = await startIntercept();
     const client = await one.rig.client();
     client.send(CONNECT('api.ok.test:443'));
@@ -21,13 +21,13 @@ describe('a handshake inside a tunnel', () => {
     expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'server-name', host: 'api.ok.test' }]);
   });
 
-  test('no HTTP/2 is spoken: the client is told so in the handshake', async () => {
+  test('the handshake negotiates HTTP/1.1, never HTTP/2', async () => {
     await using one = await startIntercept();
     const client = await one.inside();
     expect((client.socket as TLSSocket).alpnProtocol).toBe('http/1.1');
   });
 
-  test('a client that speaks nothing but HTTP/2 is ended in the handshake, and recorded', async () => {
+  test('a client that offers only HTTP/2 is rejected in the handshake and recorded', async () => {
     await using one = await startIntercept();
     const client = await openTunnel(one.rig, 'api.ok.test');
     const secure = connect({
@@ -43,7 +43,7 @@ describe('a handshake inside a tunnel', () => {
     expect(one.rig.dials).toEqual([]);
   });
 
-  test('a client that does not trust the certificate: recorded, nothing dialled', async () => {
+  test('a client that does not trust the certificate is recorded, and nothing is dialled', async () => {
     await using one = await startIntercept();
     const client = await openTunnel(one.rig, 'api.ok.test');
     await expect(handshake(client.socket, { servername: 'api.ok.test' })).rejects.toThrow(/certificate/);
@@ -57,7 +57,7 @@ describe('a handshake inside a tunnel', () => {
 describe('the certificate of the upstream', () => {
   test.each([
     ['of another host', { certified: 'other.test' }],
-    ['of an authority that nobody trusts', { untrusted: true }],
+    ['of an untrusted authority', { untrusted: true }],
   ])('%s: the request is not sent', async (_name, options) => {
     await using one = await startIntercept(options);
     const client = await one.inside();

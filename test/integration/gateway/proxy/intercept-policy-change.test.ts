@@ -21,7 +21,7 @@ describe('19 a policy that becomes narrower', () => {
     expect(one.received().match(/^GET \S+/gm)).toEqual(['GET /v1/a', 'GET /v1/b']);
   });
 
-  test('ends the connection that was kept for the next request, also without a request', async () => {
+  test('closes the idle upstream connection, even when no request follows', async () => {
     const ended: string[] = [];
     const serve = (socket: Socket) => {
       mirror(socket);
@@ -42,7 +42,7 @@ describe('19 a policy that becomes narrower', () => {
     expect(one.connections()).toBe(2);
   });
 
-  test('cuts a request that is under way, and an opaque tunnel', async () => {
+  test('cuts a request in progress, and an opaque tunnel', async () => {
     await using one = await startIntercept({ policy: POLICY, serve: () => {} });
     const unread = await openTunnel(one.rig, 'api.ok.test');
     const inner = clientOf(await handshake(unread.socket, { ca: one.upstreamCa, servername: 'api.ok.test' }));

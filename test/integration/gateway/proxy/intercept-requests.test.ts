@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PUBLIC } from '../rig.ts';
 import { request, startIntercept } from './intercept-rig.ts';
 
-describe('a request inside for another host', () => {
+describe('an intercepted request for another host', () => {
   const sends = {
     '22 another Host': request('/v1/a', '', 'other.wild.test'),
     '22 an absolute address': request('https://other.wild.test/v1/a', '', 'other.wild.test'),
@@ -14,7 +14,7 @@ describe('a request inside for another host', () => {
     '22 a host below': request('/v1/a', '', 'x.api.ok.test'),
     '22 the address of the host': request('/v1/a', '', PUBLIC),
   };
-  test.each(Object.entries(sends))('%s: 421, not forwarded', async (_name, bytes) => {
+  test.each(Object.entries(sends))('%s: it gets 421 and is not forwarded', async (_name, bytes) => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(bytes);
@@ -25,7 +25,7 @@ describe('a request inside for another host', () => {
     ]);
   });
 
-  test('24 as the second one of a connection: 421', async () => {
+  test('24 it gets 421 as the second request of a connection, too', async () => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v1/a') + request('/v1/b', '', 'other.wild.test') + request('/v1/c'));
@@ -33,7 +33,7 @@ describe('a request inside for another host', () => {
     expect(one.received().match(/^GET/gm)).toHaveLength(1);
   });
 
-  test('switched off, another Host would be answered', async () => {
+  test('without the control, a request for another Host is answered', async () => {
     await using one = await startIntercept({ enforcement: { innerHost: false } });
     const client = await one.inside();
     client.send(sends['22 another Host']);
@@ -41,7 +41,7 @@ describe('a request inside for another host', () => {
   });
 });
 
-describe('a malformed request inside', () => {
+describe('a malformed intercepted request', () => {
   const post = (headers: string, body = '') => request('/v1/a', headers, 'api.ok.test', 'POST') + body;
   test.each(
     Object.entries({
@@ -69,7 +69,7 @@ describe('a malformed request inside', () => {
       'a fragment': request('/v1/a#b'),
       'no path': request('v1/a'),
     }),
-  )('%s: 400, closed', async (_name, bytes) => {
+  )('%s: it gets 400 and the connection is closed', async (_name, bytes) => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(bytes);

@@ -23,7 +23,7 @@ export interface InterceptOptions extends RigOptions {
 export interface InterceptRig extends AsyncDisposable {
   rig: Rig;
   authority: Authority;
-  /** What the listener trusts, and nobody inside does */
+  /** Trusted by the listener and by no client */
   upstreamCa: string;
   /** All that the upstream received inside TLS */
   received(): string;

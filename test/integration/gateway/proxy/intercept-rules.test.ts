@@ -3,7 +3,7 @@ import { answering, CONNECT, GET, PUBLIC, startRig } from '../rig.ts';
 import { HTTP_POLICY, request, startIntercept } from './intercept-rig.ts';
 
 describe('a host with rules by method and path', () => {
-  test('what they cover arrives, is recorded with method, path and rule, and the connection is used again', async () => {
+  test('a covered request arrives, is recorded with method, path and rule, and the connection is reused', async () => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v1/a?b=c'));
@@ -38,7 +38,7 @@ describe('a host with rules by method and path', () => {
     expect(records[3]?.bytesDown).toBeGreaterThan(20);
   });
 
-  test('what they do not cover is denied in words, looks nothing up, and the next request continues', async () => {
+  test('a request outside the rules is denied with an explanation and without a lookup, and the next request is served', async () => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v2/a'));
@@ -80,7 +80,7 @@ describe('a host with rules by method and path', () => {
     '/v1/%25%32%65%25%32%65/x',
     '/v1/.',
     '/v1/a//?x',
-  ])('34 %s is refused', async (path) => {
+  ])('34 the path %s is rejected', async (path) => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request(path, 'Connection: close\r\n'));
@@ -96,7 +96,7 @@ describe('a host with rules by method and path', () => {
     ['/?/v1/a', '/'],
     ['/V1/a', '/V1/a'],
     ['/v1', '/v1'],
-  ])('34 %s is matched by its bytes, and the query does not count', async (path, shown) => {
+  ])('34 the path %s is matched byte by byte, without its query', async (path, shown) => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request(path, 'Connection: close\r\n'));
@@ -106,7 +106,7 @@ describe('a host with rules by method and path', () => {
   });
 
   test.each(['/v1/a?b=/../..;//%2e%00', '/v1/%C3%A9', '/v1/a|b"<>', '/v1/a:80/@x'])(
-    '34 %s arrives with exactly its bytes',
+    '34 the path %s arrives unchanged',
     async (path) => {
       await using one = await startIntercept();
       const client = await one.inside();
@@ -122,7 +122,7 @@ describe('a host with rules by method and path', () => {
     'X_HTTP_Method: DELETE',
     'X-Original-URL: /v2/admin',
     'X-Rewrite-Url: /v2/admin',
-  ])('34 %s, by which a server would take it for another request, is refused', async (field) => {
+  ])('34 a request with %s, which a server could read as another request, is rejected', async (field) => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v1/a', `${field}\r\nConnection: close\r\n`));
@@ -137,12 +137,12 @@ describe('a host with rules by method and path', () => {
     expect(await free.end()).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  test('switched off, what they do not cover would arrive', async () => {
+  test('without the control, a request outside the rules arrives', async () => {
     await using rig = await startRig({ policy: HTTP_POLICY, upstream: answering(), enforcement: { httpRules: false } });
     expect(await rig.ask(GET('http://api.ok.test/v2', 'Connection: close\r\n'))).toMatch(/^HTTP\/1\.1 200/);
   });
 
-  test('plain HTTP keeps to them as well: in the absolute form, and inside a tunnel', async () => {
+  test('the rules hold for plain HTTP as well, in absolute form and in a tunnel', async () => {
     const answers = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
     await using rig = await startRig({ policy: HTTP_POLICY, upstream: answering(answers) });
     const close = 'Connection: close\r\n';

@@ -17,7 +17,7 @@ describe('35 a WebSocket', () => {
       socket.pipe(socket);
     });
 
-  test('that the upstream accepts is a tunnel both ways', async () => {
+  test('that the upstream accepts becomes a tunnel in both directions', async () => {
     await using one = await startIntercept({ serve: echoAfter(`${switching(ACCEPT)}early`) });
     const client = await one.inside();
     client.send(ask);
@@ -34,7 +34,7 @@ describe('35 a WebSocket', () => {
     ['200', 'HTTP/1.1 200 OK\r\n\r\n'],
     ['101 with another key', switching('AAAAAAAAAAAAAAAAAAAAAAAAAAA=')],
     ['101 for another protocol', switching(ACCEPT).replace('Upgrade: websocket', 'Upgrade: h2c')],
-  ])('that is answered with %s opens none', async (_name, head) => {
+  ])('is not opened by a response with %s', async (_name, head) => {
     await using one = await startIntercept({ serve: echoAfter(head) });
     const client = await one.inside();
     client.send(ask);
@@ -43,7 +43,7 @@ describe('35 a WebSocket', () => {
     expect(one.received()).not.toContain('smuggled');
   });
 
-  test('switched off, an answer of 200 would open one', async () => {
+  test('without the control, a response of 200 opens one', async () => {
     await using one = await startIntercept({
       serve: echoAfter('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'),
       enforcement: { websocket: false },
@@ -55,7 +55,7 @@ describe('35 a WebSocket', () => {
     await client.until('smuggled');
   });
 
-  test('that is refused is an answer like any other', async () => {
+  test('that the upstream rejects gets an ordinary response', async () => {
     await using one = await startIntercept({
       serve: answers('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno'),
     });
@@ -65,7 +65,7 @@ describe('35 a WebSocket', () => {
     await client.until('\r\n\r\nno');
   });
 
-  test('that is none is a request without the wish for another protocol', async () => {
+  test('is the only upgrade: one to another protocol is forwarded without its Upgrade header', async () => {
     await using one = await startIntercept();
     const client = await one.inside();
     client.send(request('/v1/a', 'Connection: Upgrade, X-Hop\r\nUpgrade: other\r\nX-Hop: 1\r\n'));

@@ -8,7 +8,7 @@ import { CONNECT, PUBLIC, rule, startRig } from '../rig.ts';
 const HELLO = helloBytes({ sni: 'api.ok.test' });
 
 describe('a tunnel', () => {
-  test('to an allowed name: canonical, resolved once, the checked address dialled, both ends recorded', async () => {
+  test('to an allowed name is resolved once under its canonical name, dialled at the checked address, and recorded at its start and end', async () => {
     await using rig = await startRig();
     const client = await rig.client();
     client.send(CONNECT('API.OK.TEST.:443'));
@@ -41,7 +41,7 @@ describe('a tunnel', () => {
     expect(rig.records()).toHaveLength(2);
   });
 
-  test('the ClientHello may come with CONNECT, in a few segments or records, and in any case', async () => {
+  test('accepts a ClientHello that comes with CONNECT, in a few segments or records, and a server name in any case', async () => {
     for (const hello of [
       HELLO,
       helloBytes({ sni: 'API.ok.TEST' }),
@@ -57,7 +57,7 @@ describe('a tunnel', () => {
     }
   });
 
-  test('the ClientHello may hold what no parser knows: GREASE, an encrypted hello beside the name, a dot behind it', async () => {
+  test('accepts a ClientHello with GREASE, with ECH beside the server name, and with a trailing dot', async () => {
     const grease = extension(0x2a2a, Buffer.from('x'));
     for (const hello of [
       helloBytes({ sni: 'api.ok.test', more: [grease, extension(0xfe0d, Buffer.alloc(40, 1))] }),
@@ -70,7 +70,7 @@ describe('a tunnel', () => {
     }
   });
 
-  test('a ClientHello in one-byte segments is refused', async () => {
+  test('rejects a ClientHello in one-byte segments', async () => {
     await using rig = await startRig();
     const client = await rig.client();
     client.send(CONNECT('api.ok.test:443'));
@@ -84,7 +84,7 @@ describe('a tunnel', () => {
     expect(rig.records()).toMatchObject([{ verdict: 'deny', reason: 'server-name' }]);
   });
 
-  test('on another port the server may speak first and needs no TLS, but TLS to another name is cut', async () => {
+  test('on another port needs no TLS and lets the server speak first, but TLS to another name is cut', async () => {
     await using rig = await startRig();
     const ssh = await rig.client();
     ssh.send(CONNECT('api.ok.test:22'));
@@ -100,7 +100,7 @@ describe('a tunnel', () => {
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'server-name' });
   });
 
-  test('exactly one lookup, even when a second one would tell otherwise', async () => {
+  test('makes exactly one lookup, even when a second one would give another address', async () => {
     let count = 0;
     await using rig = await startRig({ resolver: async () => [count++ === 0 ? PUBLIC : '127.0.0.1'] });
     const client = await rig.client();
@@ -110,7 +110,7 @@ describe('a tunnel', () => {
     expect(rig.dials).toEqual([`${PUBLIC}:443`]);
   });
 
-  test('an explicit rule, or one of the host itself, opens a private address', async () => {
+  test('reaches a private address by an explicit rule or one from the host configuration', async () => {
     const policies = [
       { allow: [rule('db.test:443'), rule('10.0.0.0/8:443')], deny: [] },
       { allow: [rule('db.test:443', { trusted: true })], deny: [] },
@@ -124,7 +124,7 @@ describe('a tunnel', () => {
     }
   });
 
-  test('what comes before the verdict is held up to 64 KiB, then the connection is closed', async () => {
+  test('buffers up to 64 KiB before the verdict, then closes the connection', async () => {
     let decide: (addresses: string[]) => void = () => {};
     const resolver = (_host: string, signal: AbortSignal) =>
       new Promise<string[]>((resolve, reject) => {
@@ -144,7 +144,7 @@ describe('a tunnel', () => {
     expect(rig.records().at(-1)).toMatchObject({ verdict: 'deny', reason: 'early-data' });
   });
 
-  test('an upstream that cannot be reached is a 502, a name without addresses too', async () => {
+  test('gets a 502 for an unreachable upstream and for a name without addresses', async () => {
     const dialer = () => ({
       resolves: () => false,
       dial: () => Promise.reject(new Error('connect ECONNREFUSED')),
@@ -160,7 +160,7 @@ describe('a tunnel', () => {
     expect(lost.records()).toMatchObject([{ verdict: 'error', reason: 'unresolved' }]);
   });
 
-  test('what the client sent before it left still arrives, also when the upstream had nothing more to say', async () => {
+  test('delivers the last bytes of a client that disconnects, also when the upstream has already ended its side', async () => {
     const size = { now: 0 };
     let ended = () => {};
     const whole = new Promise<void>((resolve) => {
@@ -185,7 +185,7 @@ describe('a tunnel', () => {
     expect(size.now).toBe(8 << 20);
   });
 
-  test('64 MB arrive whole in both directions, at the pace of the slower side', async () => {
+  test('carries 64 MB in both directions, at the speed of the slower side', async () => {
     const piece = randomBytes(1 << 20);
     const sink = createHash('sha256');
     const bytes = { up: 0, down: 0 };

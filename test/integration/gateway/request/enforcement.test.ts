@@ -17,7 +17,7 @@ const OFF: { [K in 'parseHead' | 'policy' | 'addressCheck' | 'serverName']: Enfo
   serverName: false,
 };
 
-describe('each control is what its cases rest on: switched off, they fail', () => {
+describe('the cases of each control fail without it', () => {
   for (const control of Object.keys(OFF) as (keyof typeof OFF)[]) {
     const cases = HOSTILE.filter((one) => one.control === control);
     test(`${control}: ${cases.length} cases`, async () => {
@@ -32,7 +32,7 @@ describe('each control is what its cases rest on: switched off, they fail', () =
     });
   }
 
-  test('the others have tests of their own with the control off, and there are no more', () => {
+  test('every other control has a test of its own that switches it off', () => {
     const others = Object.keys(FULL_ENFORCEMENT).filter((control) => !(control in OFF));
     const tests = readdirSync(join(HERE, '..'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.test.ts'))

@@ -13,8 +13,8 @@ async function denied(authority: string, options = {}) {
   return { one, client };
 }
 
-describe('a denial, for a program that knows no proxy', () => {
-  test('is told inside TLS, with the certificate of the name that it asked for', async () => {
+describe('a denial for a program without proxy support', () => {
+  test('is explained inside TLS, with a certificate for the requested name', async () => {
     const { one, client } = await denied('evil.test:443');
     await using _ = one;
     client.socket.removeAllListeners('data');
@@ -25,7 +25,7 @@ describe('a denial, for a program that knows no proxy', () => {
     expect(one.rig.records()).toMatchObject([{ verdict: 'deny', reason: 'default-deny', host: 'evil.test' }]);
   });
 
-  test('is told in plain HTTP', async () => {
+  test('is explained in plain HTTP', async () => {
     const { one, client } = await denied('evil.test:80');
     await using _ = one;
     client.send(request('/x', '', 'evil.test'));
@@ -39,7 +39,7 @@ describe('a denial, for a program that knows no proxy', () => {
     ['a broken hello', '\x16\x03\x01\x00\x05hello'],
     ['half a request', 'GET / HTTP/1.1\r\n'],
     ['capital letters', 'A'.repeat(100_000)],
-  ])('is the end for %s', async (_name, bytes) => {
+  ])('closes the connection of a client that sends %s', async (_name, bytes) => {
     const { one, client } = await denied('evil.test:443', { limits: { headMs: 200 } });
     await using _ = one;
     client.send(bytes);
@@ -49,13 +49,13 @@ describe('a denial, for a program that knows no proxy', () => {
     expect([one.rig.dials, one.rig.lookups]).toEqual([[], []]);
   });
 
-  test('is the end for a client that waits for the other side', async () => {
+  test('closes the connection of a client that waits for the server', async () => {
     const { one, client } = await denied('evil.test:22');
     await using _ = one;
     expect(await client.end()).toBe(OK);
   });
 
-  test('costs a hostile guest no more signatures than a second has', async () => {
+  test('makes no more signatures a second for a hostile guest than the limit', async () => {
     await using one = await startIntercept({ limits: { explanationsPerSecond: 1 } });
     const tries = Array.from({ length: 8 }, async (_, index) => {
       const client = await one.rig.client();
@@ -72,7 +72,7 @@ describe('a denial, for a program that knows no proxy', () => {
     expect(ends.filter((end) => end === 'ended').length).toBeGreaterThanOrEqual(5);
   });
 
-  test('of an allowed host changes nothing', async () => {
+  test('does not affect an allowed host', async () => {
     await using one = await startIntercept();
     const client = await one.rig.client();
     client.send(CONNECT('api.ok.test:443', INSIDE));

@@ -32,16 +32,19 @@ test.each([
   ['behind early data', Buffer.concat([EARLY_DATA, CIPHERS_CHANGED, OTHER])],
   ['in small records', helloBytes({ sni: 'evil.test', recordSize: 9 })],
   ['that is missing', helloBytes({})],
-])('21 another server name in the second ClientHello, %s: closed before it arrives', async (_name, bytes) => {
-  await using rig = await startRig({ upstream: asking });
-  const client = await retried(rig);
-  client.send(bytes);
-  await client.end();
-  expect(rig.received()).not.toContain('evil.test');
-  expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'server-name' });
-});
+])(
+  '21 another server name in the second ClientHello, %s: the connection is closed before it arrives',
+  async (_name, bytes) => {
+    await using rig = await startRig({ upstream: asking });
+    const client = await retried(rig);
+    client.send(bytes);
+    await client.end();
+    expect(rig.received()).not.toContain('evil.test');
+    expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'server-name' });
+  },
+);
 
-test('21 another server name in a second ClientHello that waits for no answer: nothing is sent', async () => {
+test('21 a second ClientHello with another server name, sent without waiting for the server, does not arrive', async () => {
   await using rig = await startRig({ upstream: asking });
   const client = await rig.client();
   client.send(Buffer.concat([Buffer.from(CONNECT('api.ok.test:443')), FIRST, OTHER]));
@@ -50,14 +53,14 @@ test('21 another server name in a second ClientHello that waits for no answer: n
   expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'server-name' });
 });
 
-test('switched off, another server name would arrive', async () => {
+test('without the control, another server name arrives', async () => {
   await using rig = await startRig({ upstream: asking, enforcement: { serverName: false } });
   const client = await retried(rig);
   client.send(OTHER);
   while (!rig.received().includes('evil.test')) await new Promise((resolve) => setImmediate(resolve));
 });
 
-test('the same name again is the way on, and what comes behind is not looked at', async () => {
+test('a second ClientHello with the same name is passed on, and later bytes are not parsed', async () => {
   await using rig = await startRig({
     upstream: (socket) =>
       void socket.once('data', () => {
@@ -70,7 +73,7 @@ test('the same name again is the way on, and what comes behind is not looked at'
   await client.until(OTHER.toString('latin1'));
 });
 
-test('a real server that asks for it, and one that does not, are reached', async () => {
+test('a server that sends HelloRetryRequest and one that does not are both reached', async () => {
   const authority = await createAuthority();
   for (const [ecdhCurve, size] of [
     // A curve that the client brought no key of: the server asks again.

@@ -10,7 +10,7 @@ import { answering, CONNECT, clientOf, GET, startRig, startUpstream } from '../r
 const NEVER = new AbortController().signal;
 
 describe('dialling', () => {
-  test('goes to the next checked address when one does not answer', async () => {
+  test('tries the next checked address when one does not answer', async () => {
     const upstream = await startUpstream(answering());
     try {
       const target = {
@@ -27,7 +27,7 @@ describe('dialling', () => {
     }
   });
 
-  test('fails when none answers, and when it is cancelled', async () => {
+  test('fails when no address answers, and when it is aborted', async () => {
     const dead = await startUpstream(() => {});
     await dead.close();
     const target = { host: 'h.test', port: dead.port, purpose: 'tunnel', addresses: ['127.0.0.1'] } as const;
@@ -36,7 +36,7 @@ describe('dialling', () => {
     await expect(createDialer().dial({ ...target, addresses: ['127.0.0.1'] }, cancelled)).rejects.toThrow('cancelled');
   });
 
-  test('the resolver of the host knows localhost and its own addresses, and can be cancelled', async () => {
+  test('uses a resolver that knows localhost and the addresses of the host, and can be aborted', async () => {
     const resolver = systemResolver();
     expect(await resolver.resolve('localhost', NEVER)).toContain('127.0.0.1');
     expect(resolver.ownAddresses()).toContain('127.0.0.1');
@@ -46,14 +46,14 @@ describe('dialling', () => {
   });
 });
 
-describe("through the host's own proxy", () => {
+describe('the proxy of the host', () => {
   const through = (port: number) =>
     createDialer({
       https: { host: '127.0.0.1', port, authorization: 'Basic aG9zdA==' },
       http: { host: '127.0.0.1', port, authorization: undefined },
     });
 
-  test('a tunnel is asked for by name: the policy decided by name, nothing is looked up here', async () => {
+  test('is asked for a tunnel by name, and nothing is looked up here', async () => {
     await using rig = await startRig({
       dialer: through,
       upstream: (socket) => {
@@ -74,13 +74,13 @@ describe("through the host's own proxy", () => {
     expect(await rig.ask(CONNECT('evil.test:443'))).toContain('403 Forbidden');
   });
 
-  test('a plain request goes in the absolute form', async () => {
+  test('gets a plain request in absolute form', async () => {
     await using rig = await startRig({ dialer: through, upstream: answering() });
     expect(await rig.ask(GET('http://api.ok.test/x', 'Connection: close\r\n'))).toContain('200 OK');
     expect(rig.received()).toBe('GET http://api.ok.test/x HTTP/1.1\r\nHost: api.ok.test\r\nConnection: close\r\n\r\n');
   });
 
-  test('what is read inside TLS goes through it, too, to the name that is verified', async () => {
+  test('carries intercepted requests as well, to the verified name', async () => {
     const [authority, theirs] = await Promise.all([createAuthority(), createAuthority()]);
     const server = createServer({
       SNICallback: (host, done) =>
@@ -107,7 +107,7 @@ describe("through the host's own proxy", () => {
     expect(rig.lookups).toEqual([]);
   });
 
-  test('that is spoken to inside TLS is verified before it is asked', async () => {
+  test('is verified before it gets a request when it uses TLS', async () => {
     const [theirs, stranger] = await Promise.all([createAuthority(), createAuthority()]);
     const asked: string[] = [];
     const server = createServer(
@@ -140,7 +140,7 @@ describe("through the host's own proxy", () => {
     expect(asked).toEqual(['CONNECT api.ok.test:22 HTTP/1.1\r\nHost: api.ok.test:22\r\n\r\n']);
   });
 
-  test('a literal is checked as ever, and dialled as that literal', async () => {
+  test('is asked for a literal address as it is, after the usual check', async () => {
     const policy = {
       allow: [{ pattern: '0.0.0.0/0:22' }, { pattern: '10.0.0.0/8:22' }],
       deny: [{ pattern: '10.9.0.0/16' }],
@@ -156,9 +156,9 @@ describe("through the host's own proxy", () => {
 
   test.each([
     ['refuses', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n'],
-    ['speaks nonsense', 'nonsense\r\n\r\n'],
-    ['leaves', ''],
-  ])('that %s is a 502', async (_what, response) => {
+    ['sends malformed bytes', 'nonsense\r\n\r\n'],
+    ['disconnects', ''],
+  ])('gives a 502 when it %s', async (_what, response) => {
     await using rig = await startRig({
       dialer: through,
       upstream: (socket) => void socket.once('data', () => socket.end(response)),
