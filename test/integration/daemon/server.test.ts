@@ -1,6 +1,13 @@
 /** Sends malformed requests to the daemon's API. */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import {
+  Agent,
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -27,14 +34,27 @@ afterEach(async () => {
   rmSync(home.root, { recursive: true, force: true });
 });
 
-function send(path: string, body: string, headers = {}): Promise<{ status: number | undefined; text: string }> {
+function ask(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest {
+  return httpRequest({ socketPath: home.daemon.socket, agent: false, ...options }, onResponse);
+}
+
+interface Sending extends Pick<RequestOptions, 'method' | 'agent' | 'headers'> {
+  onSocket?: (socket: Socket) => void;
+}
+
+function send(
+  path: string,
+  body: string,
+  { onSocket = () => {}, ...options }: Sending = {},
+): Promise<{ status: number | undefined; text: string }> {
   return new Promise((resolve, reject) => {
-    httpRequest({ socketPath: home.daemon.socket, method: 'POST', path, headers, agent: false }, async (response) => {
+    ask({ method: 'POST', path, ...options }, async (response) => {
       let text = '';
       for await (const chunk of response) text += chunk;
       resolve({ status: response.statusCode, text });
     })
       .on('error', reject)
+      .on('socket', onSocket)
       .end(body);
   });
 }
@@ -78,6 +98,21 @@ test('a body above 16 MiB is refused', async () => {
   expect(calls).toEqual([]);
 });
 
+test('a chunked body above 16 MiB is refused, though it declares no length', async () => {
+  const sent = { headers: [] as string[] };
+  const outcome = await new Promise<number | undefined | 'closed'>((resolve) => {
+    const asked = ask({ method: 'POST', path: '/v1/plan' }, (response) => resolve(response.resume().statusCode));
+    asked.on('error', () => resolve('closed'));
+    const mebibyte = Buffer.alloc(1024 * 1024, ' ');
+    for (let count = 0; count < 17; count += 1) asked.write(mebibyte);
+    sent.headers = asked.getHeaderNames();
+    asked.end(JSON.stringify(PROJECT));
+  });
+  expect(sent.headers).not.toContain('content-length');
+  expect([400, 'closed']).toContain(outcome);
+  expect(calls).toEqual([]);
+});
+
 test.each(['/', '/v1', '/v2/plan', '/v1/__proto__', '/v1/constructor', '/v1/sandboxes/x/toString'])(
   '%s is an unknown address',
   async (path) => {
@@ -85,8 +120,33 @@ test.each(['/', '/v1', '/v2/plan', '/v1/__proto__', '/v1/constructor', '/v1/sand
   },
 );
 
+test.each([
+  ['GET', '/v1/plan'],
+  ['PUT', '/v1/plan'],
+  ['DELETE', '/v1/secrets'],
+  ['POST', '/v1/status'],
+])('%s is not a method of %s', async (method, path) => {
+  const { status, text } = await send(path, '', { method });
+  expect({ status, calls }).toEqual({ status: 404, calls: [] });
+  expect(JSON.parse(text).error.code).toBe('not-found');
+});
+
+test.each([
+  ['a valid one', JSON.stringify(PROJECT), 200],
+  ['a refused one', '{', 400],
+])('a connection serves a second request after %s', async (_what, first, status) => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const connections = new Set<Socket>();
+  const onSocket = (socket: Socket) => void connections.add(socket);
+  expect((await send('/v1/plan', first, { agent, onSocket })).status).toBe(status);
+  expect((await send('/v1/gc', '{"dryRun":true}', { agent, onSocket })).status).toBe(200);
+  agent.destroy();
+  expect(connections.size).toBe(1);
+  expect(calls.at(-1)).toEqual({ dryRun: true });
+});
+
 test('a client of a different build is answered 409, and nothing is done', async () => {
-  const { status } = await send('/v1/gc', '{"dryRun":true}', { 'sbx-build': 'another' });
+  const { status } = await send('/v1/gc', '{"dryRun":true}', { headers: { 'sbx-build': 'another' } });
   expect({ status, calls }).toEqual({ status: 409, calls: [] });
 });
 
