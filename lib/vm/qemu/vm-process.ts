@@ -48,9 +48,11 @@ export async function destroyVm(paths: VmPaths): Promise<void> {
     rmSync(path, { force: true });
 }
 
-/** Part of the command line of every process of a VM that was started here, and of no other process. */
+/** Part of the command line of every process of a VM that was started here, and of no other process; the value of QEMU's `-name`. */
 export function markerOf(paths: VmPaths): string {
-  return `sbx-vm:${optionValue(paths.dir)}`;
+  const name = `sbx-vm:${optionValue(paths.dir)}`;
+  // QEMU reads text before an `=` as the key of an option. Other names are written without their key, as those of VMs that run already.
+  return /^[^,]*=/.test(name) ? `guest=${name}` : name;
 }
 
 /** The file that says which marker the processes have of a VM that was started elsewhere. */
