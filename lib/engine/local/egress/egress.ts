@@ -30,59 +30,82 @@ export interface EgressDeps {
   credentials: Credentials;
 }
 
-export function createEgress({ home, gateway, credentials }: EgressDeps): Egress {
-  const served = new Map<string, SandboxSpec>();
-  const timers = new Map<string, NodeJS.Timeout>();
-  const disarm = (id: string) => {
-    clearTimeout(timers.get(id));
-    timers.delete(id);
-  };
-  const refresh = (id: string) => {
-    const spec = served.get(id);
-    if (spec === undefined) return;
-    const grants = readGrants(home, id);
+export function createEgress(deps: EgressDeps): Egress {
+  return new EgressProxies(deps);
+}
+
+class EgressProxies implements Egress {
+  readonly #home: Home;
+  readonly #gateway: Gateway;
+  readonly #credentials: Credentials;
+  readonly #served = new Map<string, SandboxSpec>();
+  /** Until the next grant ends */
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  constructor({ home, gateway, credentials }: EgressDeps) {
+    this.#home = home;
+    this.#gateway = gateway;
+    this.#credentials = credentials;
+  }
+
+  async open(id: string, spec: SandboxSpec): Promise<void> {
+    const { egress, proxySocket, audit, authority } = instancePaths(this.#home, id);
+    mkdirSync(egress, { recursive: true, mode: 0o700 });
+    const grants = readGrants(this.#home, id);
     const policy = livePolicy(spec, grants);
-    if (gateway.hashOf(id) !== policyHash(policy)) gateway.update(id, policy);
-    arm(id, grants);
-  };
-  // `grants` MUST be those of the served policy: one that has ended since must still be removed from it.
-  const arm = (id: string, grants: Grant[]) => {
-    disarm(id);
+    this.#credentials.bind(id, spec);
+    if (this.#gateway.list().includes(id)) this.#gateway.update(id, policy);
+    else {
+      const inspector = this.#credentials.inspector(id);
+      const files = { socketPath: proxySocket, auditPath: audit, authorityPath: authority };
+      await this.#gateway.open(id, { ...files, policy, inspector });
+    }
+    this.#served.set(id, spec);
+    this.#arm(id, grants);
+  }
+
+  async close(id: string): Promise<void> {
+    this.#disarm(id);
+    this.#served.delete(id);
+    await this.#gateway.close(id);
+  }
+
+  hashFor(id: string, spec: SandboxSpec): string {
+    return policyHash(livePolicy(spec, readGrants(this.#home, id)));
+  }
+
+  grant(id: string, spec: SandboxSpec, added: Grant[]): Grant[] {
+    const policy = compilePolicy(livePolicy(spec, [...readGrants(this.#home, id), ...added]));
+    for (const grant of added) assertNotDenied(policy, grant);
+    const grants = addGrants(this.#home, id, added);
+    this.#refresh(id);
+    return grants;
+  }
+
+  [Symbol.dispose](): void {
+    for (const id of [...this.#timers.keys()]) this.#disarm(id);
+  }
+
+  #refresh(id: string): void {
+    const spec = this.#served.get(id);
+    if (spec === undefined) return;
+    const grants = readGrants(this.#home, id);
+    const policy = livePolicy(spec, grants);
+    if (this.#gateway.hashOf(id) !== policyHash(policy)) this.#gateway.update(id, policy);
+    this.#arm(id, grants);
+  }
+
+  /** `grants` MUST be those of the served policy: one that has ended since must still be removed from it. */
+  #arm(id: string, grants: Grant[]): void {
+    this.#disarm(id);
     const wait = untilNextEnd(grants);
-    if (wait !== undefined) timers.set(id, setTimeout(() => refresh(id), wait).unref());
-  };
-  return {
-    async open(id, spec) {
-      const { egress, proxySocket: socketPath, audit: auditPath, authority: authorityPath } = instancePaths(home, id);
-      mkdirSync(egress, { recursive: true, mode: 0o700 });
-      const grants = readGrants(home, id);
-      const policy = livePolicy(spec, grants);
-      credentials.bind(id, spec);
-      if (gateway.list().includes(id)) gateway.update(id, policy);
-      else {
-        const inspector = credentials.inspector(id);
-        await gateway.open(id, { socketPath, auditPath, authorityPath, policy, inspector });
-      }
-      served.set(id, spec);
-      arm(id, grants);
-    },
-    async close(id) {
-      disarm(id);
-      served.delete(id);
-      await gateway.close(id);
-    },
-    hashFor: (id, spec) => policyHash(livePolicy(spec, readGrants(home, id))),
-    grant(id, spec, added) {
-      const policy = compilePolicy(livePolicy(spec, [...readGrants(home, id), ...added]));
-      for (const grant of added) assertNotDenied(policy, grant);
-      const grants = addGrants(home, id, added);
-      refresh(id);
-      return grants;
-    },
-    [Symbol.dispose]() {
-      for (const id of [...timers.keys()]) disarm(id);
-    },
-  };
+    if (wait !== undefined) this.#timers.set(id, setTimeout(() => this.#refresh(id), wait).unref());
+  }
+
+  #disarm(id: string): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+  }
 }
 
 interface BakeEgress {
