@@ -3,7 +3,7 @@
 import { SbxError } from '../../../errors.ts';
 import { type Binding, bindingOf } from '../../../gateway/credentials/bindings.ts';
 import { credentialInspector } from '../../../gateway/credentials/inspector.ts';
-import { createPlaceholderBook } from '../../../gateway/credentials/placeholder-book.ts';
+import { createPlaceholderBook, type PlaceholderBook } from '../../../gateway/credentials/placeholder-book.ts';
 import type { Inspector } from '../../../gateway/http/inspector.ts';
 import type { Home } from '../../../paths.ts';
 import type { Secrets } from '../../../secrets/secrets.ts';
@@ -47,20 +47,8 @@ export function createCredentials({ home, secrets, refOf, ids }: CredentialsDeps
     await tokens.drop(id);
   };
   return {
-    async environment(id, spec) {
-      const sandbox = refOf(id);
-      const env: Record<string, string> = {};
-      for (const { env: name, secret } of spec.credentials) {
-        if (env[name] !== undefined || secrets.find(secret, sandbox) === undefined) continue;
-        // Read only for a new placeholder, since a command may be slow.
-        const read = async () => (await secrets.read(secret, sandbox).catch(() => UNREAD)) ?? UNREAD;
-        const text =
-          readPlaceholders(home, id)[name] ?? makePlaceholderFor(home, id, { env: name, secret: await read() });
-        book.put({ text, sandbox: id, label: name });
-        env[name] = text;
-      }
-      return env;
-    },
+    environment: async (id, { credentials }) =>
+      placeholdersFor(credentials, { id, home, secrets, book, sandbox: refOf(id) }),
     bind: (id, spec) =>
       void bindings.set(
         id,
@@ -81,6 +69,29 @@ export function createCredentials({ home, secrets, refOf, ids }: CredentialsDeps
       await renew(id);
     },
   };
+}
+
+interface PlaceholderDeps extends Pick<CredentialsDeps, 'home' | 'secrets'> {
+  id: string;
+  book: PlaceholderBook;
+  sandbox: SandboxRef;
+}
+
+/** @returns variable → placeholder, for each secret that is set */
+async function placeholdersFor(
+  credentials: SandboxSpec['credentials'],
+  { id, home, secrets, book, sandbox }: PlaceholderDeps,
+): Promise<Record<string, string>> {
+  const env: Record<string, string> = {};
+  for (const { env: name, secret } of credentials) {
+    if (env[name] !== undefined || secrets.find(secret, sandbox) === undefined) continue;
+    // Read only for a new placeholder, since a command may be slow.
+    const read = async () => (await secrets.read(secret, sandbox).catch(() => UNREAD)) ?? UNREAD;
+    const text = readPlaceholders(home, id)[name] ?? makePlaceholderFor(home, id, { env: name, secret: await read() });
+    book.put({ text, sandbox: id, label: name });
+    env[name] = text;
+  }
+  return env;
 }
 
 /** Message for the guest: without the cause, which could contain a secret. */
