@@ -79,25 +79,10 @@ export function openStore(root: string): Store {
       return await findOrDiscard(dir, temporary, options?.onDamaged);
     },
     pathOf,
-    async build(kind, key, meta, fill, options = {}) {
-      try {
-        using _lock = await takeLock(lockOf(kind, key), options);
-        const done = await findOrDiscard(pathOf(kind, key), temporary);
-        if (done !== undefined) return done;
-        const name = `${kind}-${key}.${process.pid}.${startTimeOf(process.pid)}`;
-        return await buildLayer({
-          root,
-          temporary,
-          dir: join(temporary, name),
-          kind,
-          key,
-          meta,
-          fill,
-          signal: options.signal,
-        });
-      } catch (error) {
-        throw explain(error, root);
-      }
+    build(kind, key, meta, fill, options = {}) {
+      const dir = join(temporary, `${kind}-${key}.${process.pid}.${startTimeOf(process.pid)}`);
+      const job = { root, temporary, dir, kind, key, meta, fill, signal: options.signal };
+      return buildOrTake(job, () => takeLock(lockOf(kind, key), options));
     },
     async list() {
       const names = await readdir(root);
@@ -124,6 +109,19 @@ interface BuildJob {
   meta: LayerMeta;
   fill: (dir: string, signal?: AbortSignal) => Promise<void>;
   signal: AbortSignal | undefined;
+}
+
+/** Takes the layer of another process if that was faster. */
+async function buildOrTake(job: BuildJob, lock: () => Promise<Disposable>): Promise<Layer> {
+  const { root, temporary, kind, key } = job;
+  try {
+    using _lock = await lock();
+    const done = await findOrDiscard(join(root, `${kind}-${key}`), temporary);
+    // Without `await` the lock would be released before the layer is built.
+    return done ?? (await buildLayer(job));
+  } catch (error) {
+    throw explain(error, root);
+  }
 }
 
 /** Under the lock of the layer. */
