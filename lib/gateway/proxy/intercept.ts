@@ -13,7 +13,8 @@ import { aboutOf, type Request } from '../request/request.ts';
 import { inTime, serveRequests } from '../request/request-loop.ts';
 import { checkServerName, UNRECOGNIZED_NAME } from '../tls/server-name.ts';
 import { secureClient } from '../tls/tls.ts';
-import { dropUpstream, type InterceptedTunnel, serveInterceptedRequest } from './intercepted-request.ts';
+import { type InterceptedTunnel, serveInterceptedRequest } from './intercepted-request.ts';
+import { dropUpstream } from './kept-upstream.ts';
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 const HTTPS = 443;

@@ -1,7 +1,7 @@
 /** Serves the requests of an intercepted tunnel over one shared upstream connection. */
 
 import type { Endpoint } from '../address/canonical-host.ts';
-import { type ByteReader, readBytes } from '../http/byte-reader.ts';
+import type { ByteReader } from '../http/byte-reader.ts';
 import { type Change, CLOSED, type ExchangeEnd, exchange } from '../http/exchange.ts';
 import { endToEnd } from '../http/headers.ts';
 import { type RequestHead, upstreamHead } from '../http/request-head.ts';
@@ -17,6 +17,7 @@ import { splice } from '../request/splice.ts';
 import { secureUpstream } from '../tls/tls.ts';
 import type { Connection } from '../upstream/dial.ts';
 import { failureReason, sendDenial, sendFailure } from './http-forward.ts';
+import { keepUpstream, takeIdleUpstream, type Upstream, watchIdleUpstream } from './kept-upstream.ts';
 
 export interface InterceptedTunnel {
   client: Connection['socket'];
@@ -26,15 +27,6 @@ export interface InterceptedTunnel {
   secure: boolean;
   /** Idle between two requests, or in use by the current one */
   upstream: Upstream | undefined;
-}
-
-interface Upstream {
-  connection: Connection;
-  upstreamReader: ByteReader;
-  /** The addresses that were checked when it was dialled */
-  addresses: string[];
-  /** Stops the idle watch */
-  wake: () => void;
 }
 
 /** @returns whether the client may send its next request */
@@ -63,11 +55,6 @@ export async function serveInterceptedRequest(
   return false;
 }
 
-export function dropUpstream(inside: InterceptedTunnel): void {
-  inside.upstream?.connection.socket.destroy();
-  inside.upstream = undefined;
-}
-
 /** An admitted request with its upstream connection. */
 interface Dialled {
   inside: InterceptedTunnel;
@@ -78,7 +65,8 @@ interface Dialled {
 
 async function forward(dialled: Dialled): Promise<ExchangeEnd> {
   const { inside, request, open } = dialled;
-  const upstream = inside.upstream?.connection === open.connection ? inside.upstream : keep(inside, open);
+  const upstream =
+    inside.upstream?.connection === open.connection ? inside.upstream : keepUpstream(inside, open.connection);
   const end = await exchangeWith(upstream, dialled);
   if (end.done && end.switched === true) {
     await switchProtocol(upstream, dialled);
@@ -86,7 +74,7 @@ async function forward(dialled: Dialled): Promise<ExchangeEnd> {
   }
   if (end.done && end.reusable && !request.abort.signal.aborted) {
     open.release();
-    watch(upstream, inside.state);
+    watchIdleUpstream(upstream, inside.state.idle);
   } else {
     inside.upstream = undefined;
     if (end.done) open.close();
@@ -149,7 +137,7 @@ function denyInside(
   request: Request,
   denial: { status: number; text: string },
 ): Promise<boolean> {
-  if (inside.upstream !== undefined) watch(inside.upstream, inside.state);
+  if (inside.upstream !== undefined) watchIdleUpstream(inside.upstream, inside.state.idle);
   return sendDenial(request, denial);
 }
 
@@ -169,41 +157,4 @@ function dialUpstream(inside: InterceptedTunnel, request: Request): Dial {
     const socket = await secureUpstream(connection.socket, { host: endpoint, trust: state.trust(), verify, ms });
     return { ...connection, socket };
   };
-}
-
-function keep(inside: InterceptedTunnel, { connection }: OpenConnection): Upstream {
-  const addresses = connection.address === undefined ? [] : [connection.address];
-  const upstream = { connection, upstreamReader: readBytes(connection.socket), addresses, wake: () => {} };
-  inside.upstream = upstream;
-  return upstream;
-}
-
-/** Destroys the idle connection on unsolicited bytes or a policy change, and notices when the server closes it. */
-function watch(upstream: Upstream, { idle }: ListenerState): void {
-  const { socket } = upstream.connection;
-  const leave = () => void idle.delete(socket);
-  const stop = upstream.upstreamReader.readAhead(1, () => socket.destroy());
-  idle.add(socket);
-  socket.once('close', leave);
-  upstream.wake = () => {
-    leave();
-    socket.off('close', leave);
-    stop();
-  };
-}
-
-/** Returns the idle connection if it is still open and sent nothing. */
-function takeIdleUpstream(inside: InterceptedTunnel): Upstream | undefined {
-  const { upstream } = inside;
-  if (upstream === undefined) return undefined;
-  upstream.wake();
-  upstream.wake = () => {};
-  if (
-    !upstream.connection.socket.destroyed &&
-    !upstream.upstreamReader.ended &&
-    upstream.upstreamReader.buffered.length === 0
-  )
-    return upstream;
-  dropUpstream(inside);
-  return undefined;
 }
