@@ -12,7 +12,7 @@ import {
   TREE,
   wouldComplete,
 } from './git-place.ts';
-import type { WorkspaceOperation, WorkspaceRule } from './types.ts';
+import type { EntryKind, WorkspaceOperation, WorkspaceRule } from './types.ts';
 
 const MAKES: readonly WorkspaceOperation[] = ['create', 'rename-to'];
 const TAKES: readonly WorkspaceOperation[] = ['remove', 'rename-from'];
@@ -31,6 +31,9 @@ export function builtIn(step: Step): BuiltIn {
   if (facts.pointers?.paths.has(folded)) return withOwn(gitFolder(step));
   if (policy.has('git-complete') && wouldComplete({ folder: above.path, name, facts, fold: policy.fold }))
     own.push({ verdict: 'private', lower: false, rule: gitRule('git-complete', path) });
+  // A row holds also for a folder that looks like a repository.
+  if (above.place.in === 'git' && gitRowOf([...above.place.rest, name], policy.fold) !== undefined)
+    return withOwn(insideGit(step, above.place));
   if (facts.entry(path) === 'folder' && isGitFolder(path, facts)) return withOwn(gitFolder(step));
   if (above.place.in === 'modules') return withOwn(moduleFolder(step));
   if (above.place.in === 'git') return withOwn(insideGit(step, above.place));
@@ -39,15 +42,12 @@ export function builtIn(step: Step): BuiltIn {
 
 /** By the name, or since something on the host names the path. */
 function nameFindings(step: Step): Finding[] {
-  const { policy, above, name, folded } = step;
+  const { policy, above, name } = step;
   const settings = policy.openNames.has(name) ? undefined : policy.settings.get(name);
   const found: Finding[] = [];
   const isData = above.place.in === 'git' && isGitData(above.place.rest, policy.fold);
   if (settings !== undefined && !above.inPackages && !isData) found.push(privately(settings));
   if (policy.has('git-named')) found.push(...namedFindings(step));
-  const configFile = policy.configFiles.paths.get(folded);
-  if (configFile !== undefined && policy.has('settings-sbx'))
-    found.push(privately({ id: 'settings-sbx', text: configFile, reason: 'sandbox.toml is made of it' }));
   return found;
 }
 
@@ -55,8 +55,8 @@ function nameFindings(step: Step): Finding[] {
 function namedFindings({ facts: { named }, folded, kind }: Step): Finding[] {
   const text = named?.paths.get(folded);
   if (text !== undefined) return [privately(gitRule('git-named', text))];
-  if (named?.parents.has(folded) !== true || kind !== 'link') return [];
-  return [{ ...privately(gitRule('git-named', folded)), operations: [...MAKES, ...TAKES, 'link'] }];
+  if (named?.parents.has(folded) !== true || linkOperations(kind).length === 0) return [];
+  return [{ ...privately(gitRule('git-named', folded)), operations: linkOperations(kind) }];
 }
 
 /** `.git` of a tree. One that the host has not is the sandbox's own as a whole. */
@@ -84,7 +84,7 @@ function gitFolder(step: Step): BuiltIn {
 }
 
 function insideGit(step: Step, { root, rest: before }: Extract<Place, { in: 'git' }>): BuiltIn {
-  const { policy, facts, path, name } = step;
+  const { policy, path, name } = step;
   const rest = [...before, name];
   if (rest.length === 1 && name === policy.fold('modules'))
     return { place: { in: 'modules' }, findings: linkFindings(step) };
@@ -94,21 +94,31 @@ function insideGit(step: Step, { root, rest: before }: Extract<Place, { in: 'git
   if (row !== undefined && policy.has(row)) findings.push(privately(gitRule(row, path)));
   if (isGitPart(rest, policy.fold) && policy.has('git-keep'))
     findings.push({ ...privately(gitRule('git-keep', path)), operations: TAKES });
-  // A work tree that lies in a bare repository; only the host can have made its `.git`.
-  const isTree =
-    row === undefined && !isGitData(rest, policy.fold) && facts.entry(joinPath(path, '.git')) !== undefined;
+  const isTree = row === undefined && !isGitData(rest, policy.fold) && hasDotGit(step);
   return { place: isTree ? TREE : { in: 'git', root, rest }, findings };
+}
+
+/** A work tree that lies in a bare repository; only the host can have made its `.git`. */
+function hasDotGit({ facts, path }: Step): boolean {
+  return facts.entry(path) === 'folder' && facts.entry(joinPath(path, '.git')) !== undefined;
 }
 
 function moduleFolder(step: Step): BuiltIn {
   const { facts, path } = step;
-  if (facts.entry(path) === undefined || isModule(path, facts)) return gitFolder(step);
+  const kind = facts.entry(path);
+  if (kind === undefined || (kind === 'folder' && isModule(path, facts))) return gitFolder(step);
   return { place: { in: 'modules' }, findings: linkFindings(step) };
 }
 
 function linkFindings({ policy, path, kind }: Step): Finding[] {
-  if (kind !== 'link' || !policy.has('git-link')) return [];
-  return [{ ...privately(gitRule('git-link', path)), operations: [...MAKES, ...TAKES] }];
+  if (linkOperations(kind).length === 0 || !policy.has('git-link')) return [];
+  return [{ ...privately(gitRule('git-link', path)), operations: linkOperations(kind) }];
+}
+
+/** What is asked of a link. Of an unknown kind is what is made there. */
+function linkOperations(kind: EntryKind | undefined): readonly WorkspaceOperation[] {
+  if (kind === undefined) return MAKES;
+  return kind === 'link' ? [...MAKES, ...TAKES, 'link'] : [];
 }
 
 function privately(rule: WorkspaceRule): Finding {

@@ -20,7 +20,7 @@ export interface WorkspaceRules {
   private: readonly WorkspaceEntry[];
   /** Paths, or one name that a built-in rule has, at any depth */
   unprotect: readonly WorkspaceEntry[];
-  /** Files below the workspace, relative to it, that the project's configuration is made of */
+  /** Files below the workspace, relative to it, that the project's configuration is made of: `unprotect` does not open them */
   configFiles: readonly string[];
   /** How the host's file system compares names; of several file systems in one workspace the one that folds most */
   fold: (name: string) => string;
@@ -49,9 +49,9 @@ export function compileWorkspacePolicy(rules: WorkspaceRules): WorkspacePolicy {
   const opened = rules.unprotect.map(({ text }) => [...indexPaths([text], fold).paths.keys()].join('/'));
   return {
     patterns: [
-      ...rules.hide.map((entry) => pattern(rules, 'hide', entry)),
-      ...rules.readonly.map((entry) => pattern(rules, 'readonly', entry)),
-      ...rules.private.map((entry) => pattern(rules, 'private', entry)),
+      ...rules.hide.map(compileEntry(rules, 'hide')),
+      ...rules.readonly.map(compileEntry(rules, 'readonly')),
+      ...rules.private.map(compileEntry(rules, 'private')),
     ],
     settings,
     configFiles: indexPaths(rules.configFiles, fold),
@@ -68,10 +68,12 @@ const LISTS = {
   private: { verdict: 'private', reason: 'the project keeps it apart: neither side sees the other' },
 } as const;
 
-function pattern({ fold }: WorkspaceRules, list: keyof typeof LISTS, { text, source }: WorkspaceEntry) {
+function compileEntry({ fold }: WorkspaceRules, list: keyof typeof LISTS) {
   const { verdict, reason } = LISTS[list];
-  const rule: WorkspaceRule = { id: list, text: `${list} = [${JSON.stringify(text)}]`, reason, source };
-  return { ...compilePathPattern({ glob: text, rule, fold, anchored: list === 'readonly' }), verdict };
+  return ({ text, source }: WorkspaceEntry) => {
+    const rule: WorkspaceRule = { id: list, text: `${list} = [${JSON.stringify(text)}]`, reason, source };
+    return { ...compilePathPattern({ glob: text, rule, fold, anchored: list === 'readonly' }), verdict };
+  };
 }
 
 function settingsRules(fold: (name: string) => string, has: (rule: string) => boolean): Map<string, WorkspaceRule> {

@@ -7,7 +7,7 @@ import { startWalk, walkTo } from './walk.ts';
 export interface WorkspaceRequest {
   /** Relative to the workspace, as the guest's kernel resolved it: no link, no `.` or `..` on the way. `''`: the workspace itself */
   path: string;
-  /** Of the entry, or of the one to be made; undefined: not known */
+  /** Of the entry, or of the one to be made; undefined: the host's entry, or else the kind that the strictest answer is for */
   kind?: EntryKind | undefined;
   operation: WorkspaceOperation;
   facts: WorkspaceFacts;

@@ -3,9 +3,9 @@
 import type { WorkspacePolicy } from './compile.ts';
 import { decideWorkspace } from './decide.ts';
 import { SETTINGS_ROWS } from './settings-rows.ts';
-import type { EntryKind, WorkspaceDecision, WorkspaceFacts, WorkspaceRule } from './types.ts';
+import type { WorkspaceDecision, WorkspaceFacts, WorkspaceRule } from './types.ts';
 
-export interface WorkspaceExplanation {
+interface WorkspaceExplanation {
   path: string;
   read: WorkspaceDecision;
   write: WorkspaceDecision;
@@ -14,17 +14,22 @@ export interface WorkspaceExplanation {
   lines: string[];
 }
 
-export interface ExplainRequest {
+interface ExplainRequest {
+  /** Relative to the workspace; of what does not exist, a slash at the end says that a folder is meant */
   path: string;
-  kind?: EntryKind | undefined;
   facts: WorkspaceFacts;
 }
 
 /** `write` is what a change of the entry gets, or its creation when the host has none. */
-export function explainWorkspace(policy: WorkspacePolicy, { path, kind, facts }: ExplainRequest): WorkspaceExplanation {
-  const read = decideWorkspace(policy, { path, kind, facts, operation: 'read' });
-  const isNew = facts.entry(path) === undefined;
-  const write = decideWorkspace(policy, { path, kind, facts, operation: isNew ? 'create' : 'write' });
+export function explainWorkspace(
+  policy: WorkspacePolicy,
+  { path: written, facts }: ExplainRequest,
+): WorkspaceExplanation {
+  const path = written.replace(/\/$/, '');
+  const found = facts.entry(path);
+  const request = { path, facts, kind: found ?? (written.endsWith('/') ? 'folder' : 'file') } as const;
+  const read = decideWorkspace(policy, { ...request, operation: 'read' });
+  const write = decideWorkspace(policy, { ...request, operation: found === undefined ? 'create' : 'write' });
   const rule = write.rule ?? read.rule;
   const hint = rule === undefined ? undefined : hintOf(rule, path);
   const lines = [`read: ${readText(read)}`, `write: ${writeText(write)}`, `rule: ${ruleText(rule)}`];

@@ -68,7 +68,7 @@ export function isModule(folder: string, facts: WorkspaceFacts): boolean {
 
 /** The row of GIT_ROWS that covers a path inside of a git folder. */
 export function gitRowOf(rest: readonly string[], fold: (name: string) => string): keyof typeof GIT_ROWS | undefined {
-  return ROWS.find(({ names }) => isCovered(rest, names, fold))?.id;
+  return ROWS.find(({ names }) => isCovered(rest, names.map(fold)))?.id;
 }
 
 /** True when no row begins at this folder or below it: it can be renamed inside of its git folder. */
@@ -80,10 +80,9 @@ export function isFreeOfRows(rest: readonly string[], fold: (name: string) => st
   );
 }
 
-function isCovered(rest: readonly string[], names: readonly string[], fold: (name: string) => string): boolean {
-  return names.every((written, at) => {
+function isCovered(rest: readonly string[], names: readonly string[]): boolean {
+  return names.every((name, at) => {
     const one = rest[at];
-    const name = fold(written);
     if (one === undefined || !name.endsWith('*'))
       return one === name || (at === names.length - 1 && one === `${name}${LOCK}`);
     return one.startsWith(name.slice(0, -1));

@@ -36,7 +36,7 @@ export const GIT_RULES = {
   'git-file': 'git takes config and hooks from the folder that it names',
   'git-keep': 'without it the folder is no repository, and its config and hooks would lose their protection',
   'git-link': 'git would follow it out of what is protected, and never makes one itself',
-  'git-named': "the host's git config names it",
+  'git-named': "the host's git config, or a link under a protected name, leads to it",
 } as const;
 
 /** Written by every commit, fetch and merge; the reason why nothing of the host runs by them. For the documentation. */

@@ -75,7 +75,8 @@ function judgeFolder(rename: FolderRename): RenameVerdict {
   if (changed !== undefined) return { verdict: 'copy', rule: changed.rule };
   for (const { folded, path } of [source, target])
     if (isAboveNamed(rename, folded)) return copy('git-named', path, 'something below it is protected by its path');
-  if (!hasSameRules(rename)) return copy('place', target.path, 'other built-in rules cover what is below it');
+  if (policy.has('place') && !hasSameRules(rename))
+    return copy('place', target.path, 'other built-in rules cover what is below it');
   if (policy.has('git-keep') && holdsGit(source.path, facts))
     return copy('git-keep', source.path, 'relative paths in the config of its repository would name other files');
   return { verdict: 'pass', rule: undefined };
@@ -86,7 +87,9 @@ function isAboveNamed({ policy, facts }: FolderRename, folded: string): boolean 
   const above = [...openPaths].some((path) => path.startsWith(`${folded}/`));
   return (
     above ||
-    [configFiles, facts.named, facts.pointers].some((index) => index?.parents.has(folded) || index?.paths.has(folded))
+    [configFiles, facts.named, facts.hiddenTargets, facts.pointers].some(
+      (index) => index?.parents.has(folded) || index?.paths.has(folded),
+    )
   );
 }
 

@@ -1,4 +1,10 @@
-/** The vocabulary of the workspace policy. */
+/**
+ * The vocabulary of the workspace policy.
+ *
+ * Links: the guest's kernel resolves them itself and asks for the path that they lead to, so a link with any target can be made under a name that
+ * passes. The host's own programs follow them: git through `.git`, and through every file of a git folder that it reads or writes; editors and agents
+ * through their settings. So under a protected name a link is as private as a file.
+ */
 import type { Source } from '../../spec/spec.ts';
 
 /**
@@ -48,7 +54,7 @@ export interface WorkspaceDecision {
  * each create one missing part of a repository would complete it together.
  */
 export interface WorkspaceFacts {
-  /** The host's entry, without following a link in its last name; undefined: there is none */
+  /** The host's entry, without following any link; undefined: there is none, also below what is no folder */
   entry(path: string): EntryKind | undefined;
   /**
    * What the private layer holds. `opaque`: a folder that hides the host's folder of the same name, and everything below it. Entries that were removed
@@ -57,8 +63,13 @@ export interface WorkspaceFacts {
   layer?(path: string): 'entry' | 'opaque' | undefined;
   /** Folders that `.git` and `commondir` files of the host name */
   pointers?: PathIndex;
-  /** Paths that the host's git config names: MUST hold both what is written there and what it resolves to */
+  /**
+   * Paths that the host reaches from a protected place: what its git config names, and where links of the host under protected names lead
+   * (`.git/hooks/pre-commit` to `scripts/check`). MUST hold both what is written there and what it resolves to.
+   */
   named?: PathIndex;
+  /** Where links of the host with hidden names lead */
+  hiddenTargets?: PathIndex;
   /** True when the server knows of a git folder below this one. Without it only the folder's own `.git` is seen. */
   gitBelow?(path: string): boolean;
   /** The strictest decision on another hard link of the same file */

@@ -49,12 +49,30 @@ export function walkTo(policy: WorkspacePolicy, next: Next): Walk {
     isOpen,
     inPackages: above.inPackages || name === policy.fold(PACKAGES_FOLDER),
     place,
-    findings: strongest([...inherited, ...patternFindings(step, states), ...layerFindings(step), ...findings]),
+    findings: strongest([
+      ...inherited,
+      ...fixedFindings(step),
+      ...patternFindings(step, states),
+      ...layerFindings(step),
+      ...findings,
+    ]),
   };
 }
 
 function isOpenGit({ policy, name }: Step): boolean {
   return name === policy.fold('.git') && policy.openNames.has(name);
+}
+
+/** What the project cannot open by `unprotect` */
+function fixedFindings({ policy, facts, folded }: Step): Finding[] {
+  const configFile = policy.has('config-file') ? policy.configFiles.paths.get(folded) : undefined;
+  if (configFile !== undefined) {
+    const rule = { id: 'config-file', text: configFile, reason: 'the rights of the sandbox are written in it' };
+    return [{ verdict: 'private', lower: true, rule }];
+  }
+  const text = facts.hiddenTargets?.paths.get(folded);
+  if (text === undefined) return [];
+  return [{ verdict: 'hidden', lower: false, rule: { id: 'hide-link', text, reason: 'a hidden link leads to it' } }];
 }
 
 function patternFindings({ policy, kind }: Step, states: readonly PatternState[]): Finding[] {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { decideWorkspace } from '../../../../lib/workspace/policy/decide.ts';
 import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
 import { indexPaths } from '../../../../lib/workspace/policy/path-index.ts';
+import { judgeRename } from '../../../../lib/workspace/policy/rename.ts';
 import { SETTINGS_ROWS } from '../../../../lib/workspace/policy/settings-rows.ts';
 import { SETTINGS } from '../../../../lib/workspace/protect/protected.ts';
-import { ask, OPERATIONS, policyOf } from './model.ts';
+import { ask, factsOf, hostOf, OPERATIONS, policyOf } from './model.ts';
 
 const READS = ['lookup', 'list', 'read'] as const;
 const CHANGES = OPERATIONS.filter((one) => !READS.some((read) => read === one));
@@ -90,6 +92,11 @@ describe('settings', () => {
   test('files that sandbox.toml is made of are private', () => {
     expect(ask('write', 'team/node.toml', { policy: policyOf({ configFiles: ['team/node.toml'] }) })).toBe('private');
     expect(ask('write', 'team/node.toml')).toBe('pass');
+    const opened = policyOf({ configFiles: ['sandbox.toml'], unprotect: ['sandbox.toml'] });
+    expect(ask('write', 'sandbox.toml', { policy: opened })).toBe('private');
+    expect(ask('write', 'a/sandbox.toml', { policy: opened })).toBe('pass');
+    const off = policyOf({ configFiles: ['team/node.toml'], without: ['config-file'] });
+    expect(ask('write', 'team/node.toml', { policy: off })).toBe('pass');
   });
 });
 
@@ -146,6 +153,16 @@ describe('how the host compares names', () => {
 describe('other names of one file', () => {
   const hidden = { verdict: 'hidden', lower: false, rule: undefined } as const;
 
+  test('where a hidden link leads is hidden with all below it, and stays in its place', () => {
+    const hiddenTargets = indexPaths(['conf/prod.env'], same);
+    for (const operation of OPERATIONS)
+      expect(ask(operation, 'conf/prod.env', { facts: { hiddenTargets } })).toBe('hidden');
+    expect(ask('read', 'conf/prod.env/x', { facts: { hiddenTargets } })).toBe('hidden');
+    expect(ask('read', 'conf/prod.env')).toBe('pass');
+    const facts = factsOf(hostOf(), { hiddenTargets });
+    expect(judgeRename(policyOf(), { from: 'conf', to: 'open', kind: 'folder', facts }).verdict).toBe('copy');
+  });
+
   test('a hard link of a hidden or protected file is as that file', () => {
     expect(ask('read', 'plain', { facts: { alias: hidden } })).toBe('hidden');
     expect(ask('write', 'plain', { facts: { alias: { ...hidden, verdict: 'private', lower: true } } })).toBe('private');
@@ -190,6 +207,15 @@ test('the private layer keeps what it has, whatever the host does', () => {
   const layer = (path: string) => (path === 'x/refs' ? ('opaque' as const) : undefined);
   expect(ask('write', 'x/refs/heads/main', { facts: { layer } })).toBe('own');
   expect(ask('read', 'f', { host: ['f'], facts: { layer: () => 'entry' } })).toBe('private');
+});
+
+test('without a kind the strictest is assumed', () => {
+  const policy = policyOf({ hide: ['secrets/'] });
+  expect(decideWorkspace(policy, { path: 'secrets', operation: 'lookup', facts: factsOf(hostOf()) }).verdict).toBe(
+    'hidden',
+  );
+  const facts = factsOf(hostOf(['.git/HEAD']));
+  expect(decideWorkspace(policy, { path: '.git/FETCH_HEAD', operation: 'create', facts }).verdict).toBe('private');
 });
 
 test('what is no path below the workspace is hidden', () => {

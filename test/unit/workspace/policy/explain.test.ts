@@ -31,6 +31,12 @@ test('what passes has no rule', () => {
   expect(explain('src/x')).toEqual(["read: the host's entry", "write: the host's entry", 'rule: none']);
 });
 
+test('a slash at the end means a folder that is not there yet', () => {
+  const one = policyOf({ hide: ['secrets/'] });
+  expect(explainWorkspace(one, { path: 'secrets/', facts }).read.verdict).toBe('hidden');
+  expect(explainWorkspace(one, { path: 'secrets', facts }).read.verdict).toBe('pass');
+});
+
 test('a path that can never be has no way out', () => {
   expect(explainWorkspace(policy, { path: '../x', facts }).hint).toBeUndefined();
 });

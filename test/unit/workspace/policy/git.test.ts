@@ -68,6 +68,12 @@ describe('a git folder of the host', () => {
     expect(ask('rename-to', '.git/HEAD', { host })).toBe('pass');
   });
 
+  test('a folder of it that looks like a repository itself keeps its row', () => {
+    const nested = [...host, ...repository('.git/rebase-merge'), ...repository('.git/hooks')];
+    expect(ask('write', '.git/rebase-merge/git-rebase-todo', { host: nested })).toBe('private');
+    expect(ask('create', '.git/hooks/pre-push', { host: nested })).toBe('private');
+  });
+
   test('settings beside it in a bare repository are protected, names of branches are not', () => {
     const bare = ['HEAD', 'objects/', 'refs/', 'config', 'main/.git'];
     expect(ask('write', 'main/.vscode/tasks.json', { host: bare })).toBe('private');

@@ -63,7 +63,9 @@ export interface Asked {
 
 /** The verdict in one word; `own` is private with nothing of the host. */
 export function ask(operation: WorkspaceOperation, path: string, asked: Asked = {}): string {
-  const { host = [], policy = policyOf(), kind, facts = {} } = asked;
+  const { host = [], policy = policyOf(), facts = {} } = asked;
+  const isMade = operation === 'create' || operation === 'rename-to';
+  const kind = asked.kind ?? (isMade ? 'file' : undefined);
   const { verdict, lower } = decideWorkspace(policy, { path, kind, operation, facts: factsOf(hostOf(host), facts) });
   return verdict === 'private' && !lower ? 'own' : verdict;
 }
