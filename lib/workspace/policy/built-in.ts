@@ -26,13 +26,15 @@ export interface BuiltIn {
 export function builtIn(step: Step): BuiltIn {
   const { policy, facts, above, path, name, folded } = step;
   const own = nameFindings(step);
-  const withOwn = ({ place, findings }: BuiltIn): BuiltIn => ({ place, findings: [...own, ...findings] });
-  if (name === policy.fold('.git')) return withOwn(dotGit(step));
+  const withOwn = (one: BuiltIn): BuiltIn =>
+    own.length === 0 ? one : { place: one.place, findings: [...own, ...one.findings] };
+  if (name === policy.dotGit) return withOwn(dotGit(step));
   if (facts.pointers?.paths.has(folded)) return withOwn(gitFolder(step));
-  if (policy.has('git-complete') && wouldComplete({ folder: above.path, name, facts, fold: policy.fold }))
+  const part = policy.gitParts.get(name);
+  if (part !== undefined && policy.has('git-complete') && wouldComplete(above.path, part, facts))
     own.push({ verdict: 'private', lower: false, rule: gitRule('git-complete', path) });
   // A row holds also for a folder that looks like a repository.
-  if (above.place.in === 'git' && gitRowOf([...above.place.rest, name], policy.fold) !== undefined)
+  if (above.place.in === 'git' && gitRowOf(policy.gitRows, [...above.place.rest, name]) !== undefined)
     return withOwn(insideGit(step, above.place));
   if (facts.entry(path) === 'folder' && isGitFolder(path, facts)) return withOwn(gitFolder(step));
   if (above.place.in === 'modules') return withOwn(moduleFolder(step));
@@ -47,7 +49,7 @@ function nameFindings(step: Step): Finding[] {
   const found: Finding[] = [];
   const isData = above.place.in === 'git' && isGitData(above.place.rest, policy.fold);
   if (settings !== undefined && !above.inPackages && !isData) found.push(privately(settings));
-  if (policy.has('git-named')) found.push(...namedFindings(step));
+  if (step.facts.named !== undefined && policy.has('git-named')) found.push(...namedFindings(step));
   return found;
 }
 
@@ -90,7 +92,7 @@ function insideGit(step: Step, { root, rest: before }: Extract<Place, { in: 'git
     return { place: { in: 'modules' }, findings: linkFindings(step) };
   if (rest.length === 2 && rest[0] === policy.fold('worktrees')) return gitFolder(step);
   const findings = linkFindings(step);
-  const row = gitRowOf(rest, policy.fold);
+  const row = gitRowOf(policy.gitRows, rest);
   if (row !== undefined && policy.has(row)) findings.push(privately(gitRule(row, path)));
   if (isGitPart(rest, policy.fold) && policy.has('git-keep'))
     findings.push({ ...privately(gitRule('git-keep', path)), operations: TAKES });

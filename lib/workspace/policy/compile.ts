@@ -1,9 +1,10 @@
 /** Compiles what the project says about its workspace. */
 import type { Source } from '../../spec/spec.ts';
-import { GIT_ROWS, GIT_RULES } from './git-rows.ts';
+import { compileGitRows, type GitRows } from './git-place.ts';
+import { GIT_PARTS, GIT_ROWS, GIT_RULES } from './git-rows.ts';
 import { indexPaths } from './path-index.ts';
 import { compilePathPattern, type PathPattern } from './path-pattern.ts';
-import { SETTINGS_ROWS } from './settings-rows.ts';
+import { PACKAGES_FOLDER, SETTINGS_ROWS } from './settings-rows.ts';
 import type { PathIndex, WorkspaceRule } from './types.ts';
 
 interface WorkspaceEntry {
@@ -38,6 +39,12 @@ export interface WorkspacePolicy {
   /** Folded names whose own built-in rule is off at any depth */
   openNames: ReadonlySet<string>;
   fold: (name: string) => string;
+  /** Folded names that are compared all the time */
+  dotGit: string;
+  packages: string;
+  /** Parts of a git folder by folded name */
+  gitParts: ReadonlyMap<string, string>;
+  gitRows: GitRows;
   has(rule: string): boolean;
 }
 
@@ -58,6 +65,10 @@ export function compileWorkspacePolicy(rules: WorkspaceRules): WorkspacePolicy {
     openPaths: new Set(opened.filter((path) => path !== '')),
     openNames: new Set(opened.filter((path) => path === fold('.git') || settings.has(path))),
     fold,
+    dotGit: fold('.git'),
+    packages: fold(PACKAGES_FOLDER),
+    gitParts: new Map([...GIT_PARTS, 'commondir'].map((name) => [fold(name), name])),
+    gitRows: compileGitRows(fold),
     has,
   };
 }

@@ -22,7 +22,10 @@ const NO_PATH: WorkspaceDecision = {
   rule: { id: 'no-path', text: 'path', reason: 'it is no path below the workspace' },
 };
 
-/** Needs the names of the path and the facts on its way; never what lies below or beside it. */
+/**
+ * Needs the names of the path and the facts on its way; never what lies below or beside it. A server that keeps the `Walk` of a folder goes one name
+ * further with `walkTo` and `decideAt`, as long as nothing was created, removed or renamed in that folder or above.
+ */
 export function decideWorkspace(policy: WorkspacePolicy, request: WorkspaceRequest): WorkspaceDecision {
   const walk = walkPath(policy, request);
   return walk === undefined ? NO_PATH : strictest([decideAt(walk, request.operation), request.facts.alias ?? PASS]);

@@ -29,6 +29,9 @@ export const GIT_ROWS: Readonly<Record<string, GitRow>> = {
   'git-safe': { paths: ['safe'], reason: 'a common PATH entry (`.git/safe/../../bin`) becomes valid when it exists' },
 };
 
+/** What makes git take a folder for a repository. Git itself accepts files and links as well. */
+export const GIT_PARTS = ['HEAD', 'objects', 'refs'] as const;
+
 /** Rules of git folders that are no plain path: see git-place.ts and walk.ts. */
 export const GIT_RULES = {
   'git-new': 'a repository that is made inside belongs to this sandbox: no git of the host meets it',

@@ -40,26 +40,39 @@ function nameMatcher(name: string): Segment {
 }
 
 export function startState(pattern: PathPattern): PatternState {
-  return withSkipped(pattern, new Set([0]));
+  const state: number[] = [];
+  reach(pattern, state, 0);
+  return state;
 }
+
+const NONE: PatternState = [];
+/** Of a pattern that is one name at any depth, which most are */
+const NOT_HERE: PatternState = [0, 1];
+const HERE: PatternState = [0, 1, 2];
 
 /** The state one name further down */
 export function nextState(pattern: PathPattern, state: PatternState, foldedName: string): PatternState {
-  const reached = new Set<number>();
+  if (state.length === 0) return NONE;
+  const [first, second] = pattern.segments;
+  if (pattern.segments.length === 2 && first === 'any' && typeof second === 'function')
+    return second(foldedName) ? HERE : NOT_HERE;
+  const reached: number[] = [];
   for (const at of state) {
     const segment = pattern.segments[at];
-    if (segment === 'any') reached.add(at);
-    else if (segment?.(foldedName)) reached.add(at + 1);
+    if (segment === 'any') reach(pattern, reached, at);
+    else if (segment?.(foldedName)) reach(pattern, reached, at + 1);
   }
-  return withSkipped(pattern, reached);
+  return reached;
 }
 
 export function isMatch(pattern: PathPattern, state: PatternState, isFolder: boolean): boolean {
   return state.at(-1) === pattern.segments.length && pattern.segments.length > 0 && (isFolder || !pattern.foldersOnly);
 }
 
-/** `**` stands also for no folder at all. */
-function withSkipped(pattern: PathPattern, reached: Set<number>): PatternState {
-  for (const at of reached) if (pattern.segments[at] === 'any') reached.add(at + 1);
-  return [...reached].sort((a, b) => a - b);
+/** `**` stands also for no folder at all. Positions come in order, so a smaller one than the last is there already. */
+function reach({ segments }: PathPattern, state: number[], position: number): void {
+  if (position <= (state.at(-1) ?? -1)) return;
+  let at = position;
+  while (segments[at] === 'any') state.push(at++);
+  state.push(at);
 }

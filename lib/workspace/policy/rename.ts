@@ -93,11 +93,11 @@ function isAboveNamed({ policy, facts }: FolderRename, folded: string): boolean 
   );
 }
 
-function hasSameRules({ policy: { fold }, source, target }: FolderRename): boolean {
+function hasSameRules({ policy: { fold, gitRows }, source, target }: FolderRename): boolean {
   if (source.isOpen !== target.isOpen || source.inPackages !== target.inPackages) return false;
   if (source.place.in === 'tree' || target.place.in === 'tree') return source.place.in === target.place.in;
   if (source.place.in === 'modules' || target.place.in === 'modules') return false;
-  const isFree = isFreeOfRows(source.place.rest, fold) && isFreeOfRows(target.place.rest, fold);
+  const isFree = isFreeOfRows(gitRows, source.place.rest, fold) && isFreeOfRows(gitRows, target.place.rest, fold);
   return isFree && source.place.root === target.place.root;
 }
 

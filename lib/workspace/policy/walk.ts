@@ -4,7 +4,6 @@ import type { WorkspacePolicy } from './compile.ts';
 import type { Finding, Step, Walk } from './findings.ts';
 import { isGitFolder, joinPath, TREE } from './git-place.ts';
 import { isMatch, nextState, type PatternState, startState } from './path-pattern.ts';
-import { PACKAGES_FOLDER } from './settings-rows.ts';
 import type { EntryKind, WorkspaceFacts } from './types.ts';
 
 export function startWalk(policy: WorkspacePolicy, facts: WorkspaceFacts): Walk {
@@ -28,68 +27,68 @@ interface Next {
   facts: WorkspaceFacts;
 }
 
-export function walkTo(policy: WorkspacePolicy, next: Next): Walk {
-  const { above } = next;
-  const name = policy.fold(next.name);
-  const path = joinPath(above.path, next.name);
+/** Once for each name of each operation: what most names have not is left before anything is made for it. */
+export function walkTo(policy: WorkspacePolicy, { above, name: given, kind, facts }: Next): Walk {
+  const name = policy.fold(given);
+  const path = joinPath(above.path, given);
   const folded = joinPath(above.folded, name);
-  const step: Step = { ...next, policy, path, name, folded };
+  const step: Step = { policy, facts, above, path, name, folded, kind };
   const states = policy.patterns.map((pattern, at) => nextState(pattern, above.states[at] ?? [], name));
-  const isOpen = above.isOpen || policy.openPaths.has(folded) || isOpenGit(step);
-  const { place, findings } = isOpen ? { place: TREE, findings: [] } : builtIn(step);
-  const inherited = above.findings.filter(({ operations, lower, rule }) => {
+  const isOpen = above.isOpen || isOpened(step);
+  const { place, findings } = isOpen ? OPEN : builtIn(step);
+  const all = inherited(above.findings, isOpen);
+  addFixed(all, step);
+  addPatterns(all, step, states);
+  addLayer(all, step);
+  if (findings.length > 0) all.push(...findings);
+  const inPackages = above.inPackages || name === policy.packages;
+  return { path, folded, states, isOpen, inPackages, place, findings: all.length > 1 ? strongest(all) : all };
+}
+
+const OPEN = { place: TREE, findings: [] };
+
+function isOpened({ policy, name, folded }: Step): boolean {
+  if (name === policy.dotGit && policy.openNames.has(name)) return true;
+  return policy.openPaths.size > 0 && policy.openPaths.has(folded);
+}
+
+function inherited(findings: readonly Finding[], isOpen: boolean): Finding[] {
+  if (findings.length === 0) return [];
+  return findings.filter(({ operations, lower, rule }) => {
     // What is opened is open below a protected folder too; not in a folder that the host does not have.
     const isKept = !isOpen || !lower || rule.source !== undefined;
     return operations === undefined && isKept;
   });
-  return {
-    path,
-    folded,
-    states,
-    isOpen,
-    inPackages: above.inPackages || name === policy.fold(PACKAGES_FOLDER),
-    place,
-    findings: strongest([
-      ...inherited,
-      ...fixedFindings(step),
-      ...patternFindings(step, states),
-      ...layerFindings(step),
-      ...findings,
-    ]),
-  };
-}
-
-function isOpenGit({ policy, name }: Step): boolean {
-  return name === policy.fold('.git') && policy.openNames.has(name);
 }
 
 /** What the project cannot open by `unprotect` */
-function fixedFindings({ policy, facts, folded }: Step): Finding[] {
-  const configFile = policy.has('config-file') ? policy.configFiles.paths.get(folded) : undefined;
+function addFixed(all: Finding[], { policy, facts, folded }: Step): void {
+  const { configFiles } = policy;
+  const configFile =
+    configFiles.paths.size > 0 && policy.has('config-file') ? configFiles.paths.get(folded) : undefined;
   if (configFile !== undefined) {
     const rule = { id: 'config-file', text: configFile, reason: 'the rights of the sandbox are written in it' };
-    return [{ verdict: 'private', lower: true, rule }];
+    all.push({ verdict: 'private', lower: true, rule });
   }
   const text = facts.hiddenTargets?.paths.get(folded);
-  if (text === undefined) return [];
-  return [{ verdict: 'hidden', lower: false, rule: { id: 'hide-link', text, reason: 'a hidden link leads to it' } }];
+  if (text === undefined) return;
+  all.push({ verdict: 'hidden', lower: false, rule: { id: 'hide-link', text, reason: 'a hidden link leads to it' } });
 }
 
-function patternFindings({ policy, kind }: Step, states: readonly PatternState[]): Finding[] {
+function addPatterns(all: Finding[], { policy, kind }: Step, states: readonly PatternState[]): void {
   // Unknown kind: there is no such entry yet, and it may become a folder.
   const isFolder = kind === undefined || kind === 'folder';
-  return policy.patterns
-    .filter((pattern, at) => isMatch(pattern, states[at] ?? [], isFolder))
-    .map(({ verdict, rule }) => ({ verdict, lower: false, rule }));
+  for (const [at, pattern] of policy.patterns.entries())
+    if (isMatch(pattern, states[at] ?? [], isFolder))
+      all.push({ verdict: pattern.verdict, lower: false, rule: pattern.rule });
 }
 
 /** What was made in the private layer stays there, also when the facts that put it there have changed. */
-function layerFindings({ facts, path }: Step): Finding[] {
+function addLayer(all: Finding[], { facts, path }: Step): void {
   const held = facts.layer?.(path);
-  if (held === undefined) return [];
+  if (held === undefined || (held === 'entry' && facts.entry(path) === 'folder')) return;
   const rule = { id: 'layer', text: path, reason: 'the private layer of this sandbox has it' };
-  if (held === 'opaque') return [{ verdict: 'private', lower: false, rule }];
-  return facts.entry(path) === 'folder' ? [] : [{ verdict: 'private', lower: true, rule }];
+  all.push({ verdict: 'private', lower: held === 'entry', rule });
 }
 
 /** The first of each strength: long paths would collect one for each folder. */
