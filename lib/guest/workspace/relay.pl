@@ -12,12 +12,15 @@ my $READ = 1 << 20;
 my $LARGEST = (1 << 20) + 4096;
 my $HEADER = 16;
 my ($ENOENT, $EINTR, $EIO, $EAGAIN) = (2, 4, 5, 11);
+my $INIT = 26;
 # FORGET, INTERRUPT, BATCH_FORGET
 my %SILENT = (2 => 1, 36 => 1, 42 => 1);
 
 my ($fuse, $port);
 # Requests without a reply, by their unique number in its 8 bytes
 my %waiting;
+# The first request, until it has its reply: the kernel would give the mount up after a failure
+my $init;
 # Bytes for the server from $sent on; bytes of it that are no whole reply yet, and how many more that one needs at least
 my ($out, $sent, $in, $missing) = ('', 0, '', $HEADER);
 
@@ -37,7 +40,9 @@ sub take_request {
   # ENOENT: the caller was interrupted before the request was read.
   return is_soon() || $! == $ENOENT unless defined $got;
   return 0 if $got < 40;
-  $waiting{ substr($request, 8, 8) } = 1 unless $SILENT{ unpack('x4V', $request) };
+  my $opcode = unpack('x4V', $request);
+  if ($opcode == $INIT) { $init = $request; }
+  elsif (!$SILENT{$opcode}) { $waiting{ substr($request, 8, 8) } = 1; }
   ($out, $sent) = ($request, 0);
   1;
 }
@@ -82,7 +87,9 @@ sub write_replies {
 
 # The kernel refuses what it did not ask for, which is no fault of the others.
 sub reply {
-  delete $waiting{ substr($_[0], 8, 8) };
+  my $unique = substr($_[0], 8, 8);
+  delete $waiting{$unique};
+  undef $init if defined $init && $unique eq substr($init, 8, 8);
   syswrite($fuse, $_[0]);
 }
 
@@ -98,7 +105,7 @@ sub wait_for_server {
     last if !defined $got && $! == $EAGAIN;
     select(undef, undef, undef, 0.01) unless $got;
   }
-  ($out, $sent) = ($MAGIC, 0);
+  ($out, $sent) = ($MAGIC . ($init // ''), 0);
 }
 
 sub relay {

@@ -11,6 +11,7 @@ const GREETING = 'sbx workspace 1\n';
 const EIO = 5;
 const FORGET = 2;
 const LOOKUP = 1;
+const INIT = 26;
 
 let dir: string;
 let server: Server;
@@ -124,11 +125,12 @@ describe('the relay', () => {
     expect(await receive(6 * 60_040)).toHaveLength(6 * 60_040);
   });
 
-  test('answers with EIO, once, what a lost server had taken; what needs no reply gets none', async () => {
+  test('answers with EIO, once, what a lost server had taken; what needs no reply gets none, and INIT waits for the next server', async () => {
     ask(request(1, LOOKUP));
     ask(request(2, FORGET));
     ask(request(3, LOOKUP));
-    await receive(3 * 40);
+    ask(request(4, INIT));
+    await receive(4 * 40);
     port.write(Buffer.concat([reply(1), reply(3, Buffer.alloc(50)).subarray(0, 30)]));
     await until(() => written().length === 1);
     port.destroy();
