@@ -1,0 +1,149 @@
+/** The relay between two doubles: a pair of sockets that keeps message borders stands for /dev/fuse, a Unix socket for the virtio port. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const GREETING = 'sbx workspace 1\n';
+const EIO = 5;
+const FORGET = 2;
+const LOOKUP = 1;
+const INIT = 26;
+
+let dir: string;
+let server: Server;
+let child: ChildProcessWithoutNullStreams;
+let port: Socket;
+let fromRelay: Buffer[];
+let toKernel: Buffer;
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'sbx-relay-'));
+  server = createServer();
+  await new Promise<void>((done) => server.listen(join(dir, 'port'), done));
+  const connected = new Promise<Socket>((done) => server.once('connection', done));
+  child = spawn('perl', [
+    resolve(import.meta.dirname, 'seqpacket.pl'),
+    join(dir, 'port'),
+    resolve('lib/guest/workspace/relay.pl'),
+  ]);
+  fromRelay = [];
+  toKernel = Buffer.alloc(0);
+  child.stdout.on('data', (chunk: Buffer) => {
+    toKernel = Buffer.concat([toKernel, chunk]);
+  });
+  port = await connected;
+  port.on('data', (chunk: Buffer) => fromRelay.push(chunk)).on('error', () => {});
+});
+afterEach(async () => {
+  child.stdin.on('error', () => {});
+  child.kill();
+  port.destroy();
+  await new Promise((done) => server.close(done));
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function request(unique: number, opcode: number, body = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(40);
+  header.writeUInt32LE(40 + body.length, 0);
+  header.writeUInt32LE(opcode, 4);
+  header.writeBigUInt64LE(BigInt(unique), 8);
+  return Buffer.concat([header, body]);
+}
+
+function reply(unique: number, body = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeUInt32LE(16 + body.length, 0);
+  header.writeBigUInt64LE(BigInt(unique), 8);
+  return Buffer.concat([header, body]);
+}
+
+/** The kernel has a request for the device. */
+function ask(message: Buffer): void {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(message.length);
+  child.stdin.write(Buffer.concat([length, message]));
+}
+
+/** What was written to the device, each as one message. */
+function written(): Buffer[] {
+  const messages: Buffer[] = [];
+  for (let at = 0; at + 4 <= toKernel.length; ) {
+    const end = at + 4 + toKernel.readUInt32LE(at);
+    if (end > toKernel.length) break;
+    messages.push(toKernel.subarray(at + 4, end));
+    at = end;
+  }
+  return messages;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((done) => setTimeout(done, 5));
+}
+
+const sent = () => Buffer.concat(fromRelay);
+
+async function receive(bytes: number): Promise<Buffer> {
+  await until(() => sent().length >= GREETING.length + bytes);
+  expect(sent().subarray(0, GREETING.length).toString()).toBe(GREETING);
+  return sent().subarray(GREETING.length);
+}
+
+describe('the relay', () => {
+  test('greets, then sends each request as it was read', async () => {
+    const messages = [request(1, LOOKUP, randomBytes(9)), request(2, LOOKUP), request(3, FORGET, randomBytes(8))];
+    for (const message of messages) ask(message);
+    const all = Buffer.concat(messages);
+    expect(await receive(all.length)).toEqual(all);
+  });
+
+  test('writes each reply in one piece, however it arrives', async () => {
+    await receive(0);
+    const replies = [reply(1, randomBytes(70_000)), reply(2), reply(3, randomBytes(5))];
+    const all = Buffer.concat(replies);
+    for (let at = 0; at < all.length; at += 4_096) port.write(all.subarray(at, at + 4_096));
+    await until(() => written().length === 3);
+    expect(written()).toEqual(replies);
+    // Two in one piece, and the third byte by byte
+    port.write(Buffer.concat([reply(4, randomBytes(3)), reply(5)]));
+    for (const byte of reply(6, Buffer.from('abc'))) port.write(Buffer.from([byte]));
+    await until(() => written().length === 6);
+    expect(written()[5]).toEqual(reply(6, Buffer.from('abc')));
+  });
+
+  test('takes replies while the server reads no requests', async () => {
+    await receive(0);
+    port.pause();
+    // More than the socket to the server holds, and no more than the one to the relay holds besides.
+    for (let unique = 1; unique <= 6; unique += 1) ask(request(unique, LOOKUP, Buffer.alloc(60_000)));
+    port.write(reply(1, Buffer.from('still here')));
+    await until(() => written().length === 1);
+    port.resume();
+    expect(await receive(6 * 60_040)).toHaveLength(6 * 60_040);
+  });
+
+  test('answers with EIO, once, what a lost server had taken; what needs no reply gets none, and INIT waits for the next server', async () => {
+    ask(request(1, LOOKUP));
+    ask(request(2, FORGET));
+    ask(request(3, LOOKUP));
+    ask(request(4, INIT));
+    await receive(4 * 40);
+    port.write(Buffer.concat([reply(1), reply(3, Buffer.alloc(50)).subarray(0, 30)]));
+    await until(() => written().length === 1);
+    port.destroy();
+    await until(() => written().length === 2);
+    const failed = written()[1] as Buffer;
+    expect([failed.readUInt32LE(0), failed.readInt32LE(4), failed.readBigUInt64LE(8)]).toEqual([16, -EIO, 3n]);
+  });
+
+  test('takes a reply that is shorter than a header as the end of the server', async () => {
+    ask(request(7, LOOKUP));
+    await receive(40);
+    port.write(Buffer.alloc(16));
+    await until(() => written().length === 1);
+    expect(written()[0]?.readInt32LE(4)).toBe(-EIO);
+  });
+});
