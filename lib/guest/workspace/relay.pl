@@ -64,6 +64,7 @@ sub take_replies {
     return 0 if $got == 0;
     next if ($missing -= $got) > 0;
     $missing = write_replies() // return 0;
+    return 1 if $in eq '';
   }
 }
 
@@ -120,8 +121,8 @@ sub relay {
     next if select($reads, $writes, undef, undef) < 0;
     my $connected = 1;
     $connected = take_replies() if vec($reads, fileno($port), 1);
-    $connected &&= send_request() if $out ne '' && vec($writes, fileno($port), 1);
     if ($connected && $out eq '' && vec($reads, fileno($fuse), 1)) { take_request() or return; }
+    $connected &&= send_request() if $out ne '';
     next if $connected;
     fail_waiting();
     wait_for_server();
