@@ -1,0 +1,63 @@
+/** Takes names away: UNLINK, RMDIR, RENAME. */
+import type { Decoded } from '../fuse/decode.ts';
+import { emptyReply, type Reply } from '../fuse/encode.ts';
+import { fail } from '../sys/errno.ts';
+import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../sys/flags.ts';
+import { removeDirectory, renameAt, statIfPresent, unlinkAt } from '../sys/names.ts';
+import { kindOfMode } from '../sys/stat.ts';
+import type { Link } from '../tables/node.ts';
+import type { PolicyOperation } from '../tables/policy.ts';
+import type { ServerState } from '../tables/state.ts';
+import type { Call } from './call.ts';
+
+export function unlink({ state, node: parent }: Call, { name }: Decoded['UNLINK']): Reply {
+  const dirFd = state.fds.get(parent);
+  requireExisting(state, { parent, name }, { dirFd, operation: 'remove' });
+  unlinkAt(dirFd, name);
+  state.nodes.detach({ parent, name });
+  return emptyReply();
+}
+
+export function rmdir({ state, node: parent }: Call, { name }: Decoded['RMDIR']): Reply {
+  const dirFd = state.fds.get(parent);
+  requireExisting(state, { parent, name }, { dirFd, operation: 'remove' });
+  const child = parent.children?.get(name);
+  removeDirectory(dirFd, name);
+  if (child !== undefined) state.fds.forget(child);
+  state.nodes.detach({ parent, name });
+  return emptyReply();
+}
+
+/** RENAME and RENAME2: NOREPLACE and EXCHANGE are done by the host's kernel, too. */
+export function rename({ state, node: parent }: Call, request: Decoded['RENAME2']): Reply {
+  const { name, newName, flags } = request;
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) !== 0) return fail('EINVAL');
+  const newParent = state.nodes.get(request.newParent);
+  const oldDirFd = state.fds.get(parent);
+  const newDirFd = newParent === parent ? oldDirFd : state.fds.get(newParent);
+  const from = { parent, name };
+  const to = { parent: newParent, name: newName };
+  const kind = requireExisting(state, from, { dirFd: oldDirFd, operation: 'rename-from' });
+  if ((flags & RENAME_EXCHANGE) !== 0) {
+    const other = requireExisting(state, to, { dirFd: newDirFd, operation: 'rename-from' });
+    state.gate.requireName(from, other, 'rename-to');
+  }
+  state.gate.requireName(to, kind, 'rename-to');
+  renameAt({ oldDirFd, oldName: name, newDirFd, newName, flags });
+  if ((flags & RENAME_EXCHANGE) === 0) state.nodes.move(from, to);
+  else state.nodes.exchange(from, to);
+  return emptyReply();
+}
+
+/** @returns the kind of the file that is there, after the policy allowed `operation`; @throws ENOENT */
+function requireExisting(
+  state: ServerState,
+  link: Link,
+  { dirFd, operation }: { dirFd: number; operation: PolicyOperation },
+) {
+  if (!state.gate.active) return 'unknown';
+  const stat = statIfPresent(dirFd, link.name) ?? fail('ENOENT');
+  const kind = kindOfMode(stat.mode);
+  state.gate.requireName(link, kind, operation);
+  return kind;
+}

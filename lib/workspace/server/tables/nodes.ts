@@ -1,0 +1,154 @@
+/** The files that the guest's kernel knows: node ids, the names of each, and how often the kernel looked it up. */
+import { fail } from '../sys/errno.ts';
+import type { FileKind } from '../sys/stat.ts';
+import { type Link, type Node, newNode, ROOT_NODE_ID } from './node.ts';
+import type { Root } from './volume.ts';
+
+/** Deeper than any folder can be reached by names of one byte; ends the walk of a ring, which races of the host can form */
+const DEPTH_MAX = 100_000;
+
+export interface NodeTableOptions {
+  /** Most nodes at a time */
+  max: number;
+  /** Called with a node that leaves the table */
+  onDrop: (node: Node) => void;
+}
+
+export class NodeTable {
+  private readonly byId = new Map<number, Node>();
+  private readonly byIdentity = new Map<string, Node>();
+  private readonly options: NodeTableOptions;
+  nextId = ROOT_NODE_ID + 1;
+
+  constructor(options: NodeTableOptions) {
+    this.options = options;
+  }
+
+  get size(): number {
+    return this.byId.size;
+  }
+
+  all(): Iterable<Node> {
+    return this.byId.values();
+  }
+
+  *roots(): Iterable<Node> {
+    for (const node of this.byId.values()) if (node.root !== undefined) yield node;
+  }
+
+  /** @throws ESTALE for an id that is not in the table */
+  get(id: number): Node {
+    return this.byId.get(id) ?? fail('ESTALE');
+  }
+
+  find(id: number): Node | undefined {
+    return this.byId.get(id);
+  }
+
+  /** Adds a node under an id of its own: a root, or one of a saved session. */
+  add(node: Node): Node {
+    this.byId.set(node.id, node);
+    this.byIdentity.set(node.identity, node);
+    return node;
+  }
+
+  /** @returns the node of the file at `link`, new or with one more name; @throws ENFILE */
+  attach(link: Link, file: { identity: string; kind: FileKind }): Node {
+    const known = this.byIdentity.get(file.identity);
+    const node = known?.kind === file.kind ? known : this.create(file);
+    if (link.parent.children?.get(link.name) === node) return node;
+    node.lookups++; // keeps it while it has no name
+    this.detach(link);
+    // A folder has one name: the host moved it.
+    if (node.kind === 'directory') for (const old of [...node.links]) this.detach(old);
+    this.connect(node, link);
+    node.lookups--;
+    return node;
+  }
+
+  connect(node: Node, link: Link): void {
+    node.links.push(link);
+    link.parent.children ??= new Map();
+    link.parent.children.set(link.name, node);
+  }
+
+  /** Ends what the table knows of a name. The node stays until the kernel forgets it. */
+  detach({ parent, name }: Link): void {
+    const node = parent.children?.get(name);
+    if (node === undefined) return;
+    parent.children?.delete(name);
+    const index = node.links.findIndex((link) => link.parent === parent && link.name === name);
+    const [link] = node.links.splice(index, 1);
+    if (node.links.length === 0) node.lastLink = link;
+    this.dropUnused(node);
+    this.dropUnused(parent);
+  }
+
+  /** Follows a rename; what had the new name loses it. */
+  move(from: Link, to: Link): void {
+    const node = from.parent.children?.get(from.name);
+    if (node !== undefined && to.parent.children?.get(to.name) === node) return;
+    this.detach(to);
+    if (node === undefined) return;
+    node.lookups++; // keeps it while it has no name
+    this.detach(from);
+    this.connect(node, to);
+    this.forget(node, 1);
+  }
+
+  exchange(one: Link, other: Link): void {
+    const [a, b] = [one.parent.children?.get(one.name), other.parent.children?.get(other.name)];
+    for (const node of [a, b]) if (node !== undefined) node.lookups++;
+    this.detach(one);
+    this.detach(other);
+    if (a !== undefined) this.connect(a, other);
+    if (b !== undefined) this.connect(b, one);
+    for (const node of [a, b]) if (node !== undefined) this.forget(node, 1);
+  }
+
+  /** The kernel gives back `count` lookups; more than it had count as all of them. */
+  forget(node: Node, count: number): void {
+    node.lookups = count < node.lookups ? node.lookups - count : 0;
+    this.dropUnused(node);
+  }
+
+  /** Drops `node` and then each parent that is kept for nothing else, if nothing refers to it any more. */
+  dropUnused(first: Node): void {
+    const queue = [first];
+    for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+      if (node.lookups > 0 || node.root !== undefined || (node.handles?.size ?? 0) > 0) continue;
+      if (node.id === ROOT_NODE_ID || (node.children?.size ?? 0) > 0 || this.byId.get(node.id) !== node) continue;
+      this.byId.delete(node.id);
+      if (this.byIdentity.get(node.identity) === node) this.byIdentity.delete(node.identity);
+      for (const { parent, name } of node.links) {
+        parent.children?.delete(name);
+        queue.push(parent);
+      }
+      this.options.onDrop(node);
+    }
+  }
+
+  /** Call it before a file is made on the host; @throws ENFILE */
+  requireRoom(): void {
+    if (this.byId.size >= this.options.max) fail('ENFILE');
+  }
+
+  /** A node without a name; @throws ENFILE */
+  create(file: { identity: string; kind: FileKind }): Node {
+    this.requireRoom();
+    return this.add(newNode({ ...file, id: this.nextId++ }));
+  }
+}
+
+/** @returns the names from the root down to `link`, and that root; @throws ESTALE */
+export function namesOf(link: Link): { root: Root; names: string[] } {
+  const names = [link.name];
+  let node = link.parent;
+  while (node.root === undefined) {
+    const up = node.links[0] ?? node.lastLink;
+    if (up === undefined || names.length >= DEPTH_MAX) fail('ESTALE');
+    names.push(up.name);
+    node = up.parent;
+  }
+  return { root: node.root, names: names.reverse() };
+}
