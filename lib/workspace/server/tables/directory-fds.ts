@@ -33,8 +33,8 @@ export class DirectoryFds implements Disposable {
   get(node: Node): number {
     if (node.root !== undefined) return node.root.fd;
     if (node.kind !== 'directory') fail('ENOTDIR');
-    const found = this.cached.get(node);
-    if (found !== undefined && this.options.now() - found.openedAt < this.options.maxAgeMs) {
+    const found = this.fresh(node);
+    if (found !== undefined) {
       this.cached.delete(node);
       this.cached.set(node, found);
       return found.fd;
@@ -60,11 +60,19 @@ export class DirectoryFds implements Disposable {
     const [link] = node.links;
     // Without a root of its own, the mount's root only lists the roots.
     if (link === undefined) return fail(node.id === ROOT_NODE_ID ? 'EROFS' : 'ESTALE');
-    const fd = openOrStale(() => this.options.openFolder({ ...namesOf(link), identity: node.identity }));
+    const { start, names } = namesOf(link, (above) => this.fresh(above) !== undefined);
+    const from = this.fresh(start) ?? { fd: start.root?.fd ?? fail('ESTALE'), openedAt: this.options.now() };
+    const fd = openOrStale(() => this.options.openFolder({ from: from.fd, names, identity: node.identity }));
     const oldest = this.cached.size >= this.options.max ? this.cached.keys().next().value : undefined;
     if (oldest !== undefined) this.forget(oldest);
-    this.cached.set(node, { fd, openedAt: this.options.now() });
+    // As old as what it was reached from: together they are as far from the root as one of that age.
+    this.cached.set(node, { fd, openedAt: from.openedAt });
     return fd;
+  }
+
+  private fresh(node: Node): Cached | undefined {
+    const found = this.cached.get(node);
+    return found !== undefined && this.options.now() - found.openedAt < this.options.maxAgeMs ? found : undefined;
   }
 }
 

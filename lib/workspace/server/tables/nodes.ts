@@ -2,7 +2,6 @@
 import { fail } from '../sys/errno.ts';
 import type { FileKind } from '../sys/stat.ts';
 import { type Link, type Node, newNode, ROOT_NODE_ID } from './node.ts';
-import type { Root } from './volume.ts';
 
 /** Deeper than any folder can be reached by names of one byte; ends the walk of a ring, which races of the host can form */
 const DEPTH_MAX = 100_000;
@@ -140,15 +139,18 @@ export class NodeTable {
   }
 }
 
-/** @returns the names from the root down to `link`, and that root; @throws ESTALE */
-export function namesOf(link: Link): { root: Root; names: string[] } {
+/**
+ * @param isStart ends the walk upwards before the root
+ * @returns the names from a root, or from the first folder that is a start, down to `link`; @throws ESTALE
+ */
+export function namesOf(link: Link, isStart?: (node: Node) => boolean): { start: Node; names: string[] } {
   const names = [link.name];
   let node = link.parent;
-  while (node.root === undefined) {
+  while (node.root === undefined && isStart?.(node) !== true) {
     const up = node.links[0] ?? node.lastLink;
     if (up === undefined || names.length >= DEPTH_MAX) fail('ESTALE');
     names.push(up.name);
     node = up.parent;
   }
-  return { root: node.root, names: names.reverse() };
+  return { start: node, names: names.reverse() };
 }

@@ -76,8 +76,9 @@ export class PolicyGate {
 
   private verdict(link: Link, kind: PolicyRequest['kind'], operation: PolicyOperation): PolicyVerdict {
     if (this.decide === undefined) return 'pass';
-    const { root, names } = namesOf(link);
-    return this.decide({ root: root.name, path: Buffer.from(names.join('/'), 'latin1'), kind, operation });
+    const { start, names } = namesOf(link);
+    const path = Buffer.from(names.join('/'), 'latin1');
+    return this.decide({ root: start.root?.name ?? '', path, kind, operation });
   }
 }
 

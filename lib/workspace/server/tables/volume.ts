@@ -20,14 +20,15 @@ export interface Root {
 }
 
 interface FolderRequest {
-  root: Root;
-  /** From the root downwards, bytes as latin1 strings */
+  /** Descriptor of a root, or of a folder that was reached from it a moment ago */
+  from: number;
+  /** From there downwards, bytes as latin1 strings */
   names: string[];
   /** What the folder must be */
   identity: string;
 }
 
-/** Opens a folder below a root. MUST reach nothing outside of it and MUST fail if it has another identity. */
+/** Opens a folder below another. MUST reach nothing outside of it and MUST fail if the folder has another identity. */
 export type OpenFolder = (request: FolderRequest) => number;
 
 export interface Volume extends Disposable {
@@ -54,19 +55,19 @@ export function openVolume(folders: RootFolder[], openFolder: OpenFolder = openV
   return volume;
 }
 
-/** Walks from the root without following a link, then compares the identity. */
-function openVerified({ root, names, identity }: FolderRequest): number {
-  let from = root.fd;
+/** Walks without following a link, then compares the identity. */
+function openVerified({ from: start, names, identity }: FolderRequest): number {
+  let from = start;
   try {
     for (const path of chunksOf(names)) {
       const next = openBeneath(from, path);
-      if (from !== root.fd) closeFd(from);
+      if (from !== start) closeFd(from);
       from = next;
     }
     if (statFd(from).identity !== identity) fail('ESTALE');
     return from;
   } catch (error) {
-    if (from !== root.fd) closeFd(from);
+    if (from !== start) closeFd(from);
     throw error;
   }
 }

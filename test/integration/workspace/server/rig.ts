@@ -53,6 +53,8 @@ export class Rig implements AsyncDisposable {
   readonly session: Session;
   /** The guest's end of the stream */
   readonly stream: Duplex;
+  /** The server's end */
+  readonly host: Duplex;
   readonly errors: unknown[] = [];
   /** Messages that the server sent unasked: code and body */
   readonly notifications: { code: number; body: Buffer }[] = [];
@@ -68,6 +70,7 @@ export class Rig implements AsyncDisposable {
     const log = { info: () => {}, warn: () => {}, error: (_: string, error: unknown) => this.errors.push(error) };
     this.session = serve(host, this.volume, { log, ...options });
     this.stream = guest;
+    this.host = host;
     guest.on('error', () => {});
     guest.on('data', (chunk: Buffer) => this.take(chunk));
     guest.on('end', () => guest.destroy());
