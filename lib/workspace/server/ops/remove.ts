@@ -21,9 +21,7 @@ export function unlink({ state, node: parent }: Call, { name }: Decoded['UNLINK'
 export function rmdir({ state, node: parent }: Call, { name }: Decoded['RMDIR']): Reply {
   const dirFd = state.fds.get(parent);
   requireExisting(state, { parent, name }, { dirFd, operation: 'remove' });
-  const child = parent.children?.get(name);
   removeDirectory(dirFd, name);
-  if (child !== undefined) state.fds.forget(child);
   state.nodes.detach({ parent, name });
   return emptyReply();
 }

@@ -9,8 +9,8 @@ const DEPTH_MAX = 100_000;
 export interface NodeTableOptions {
   /** Most nodes at a time */
   max: number;
-  /** Called with a node that leaves the table */
-  onDrop: (node: Node) => void;
+  /** Called with a node that loses its last name or leaves the table: no descriptor of its folder may stay open */
+  onUnreachable: (node: Node) => void;
 }
 
 export class NodeTable {
@@ -78,7 +78,10 @@ export class NodeTable {
     parent.children?.delete(name);
     const index = node.links.findIndex((link) => link.parent === parent && link.name === name);
     const [link] = node.links.splice(index, 1);
-    if (node.links.length === 0) node.lastLink = link;
+    if (node.links.length === 0) {
+      node.lastLink = link;
+      this.options.onUnreachable(node);
+    }
     this.dropUnused(node);
     this.dropUnused(parent);
   }
@@ -123,7 +126,7 @@ export class NodeTable {
         parent.children?.delete(name);
         queue.push(parent);
       }
-      this.options.onDrop(node);
+      this.options.onUnreachable(node);
     }
   }
 

@@ -64,7 +64,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     maxAgeMs: options.folderMaxAgeMs ?? 1000,
     now: options.now ?? (() => performance.now()),
   });
-  const nodes = new NodeTable({ max: limits.nodes, onDrop: (node) => fds.forget(node) });
+  const nodes = new NodeTable({ max: limits.nodes, onUnreachable: (node) => fds.forget(node) });
   const handles = new HandleTable({ max: limits.handles, listingBytes: limits.listingBytes });
   const { uid, gid } = options.guestUser ?? { uid: 1000, gid: 1000 };
   const hostUid = options.hostUid ?? process.getuid?.() ?? 0;

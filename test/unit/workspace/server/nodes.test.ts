@@ -4,7 +4,7 @@ import { NodeTable, namesOf } from '../../../../lib/workspace/server/tables/node
 
 function table(max = 100) {
   const dropped: Node[] = [];
-  const nodes = new NodeTable({ max, onDrop: (node) => dropped.push(node) });
+  const nodes = new NodeTable({ max, onUnreachable: (node) => dropped.push(node) });
   const root = { name: '', fd: -1, identity: 'root' };
   const top = nodes.add(newNode({ id: ROOT_NODE_ID, identity: 'root', kind: 'directory', root }));
   const look = (parent: Node, name: string, identity = name, kind: 'file' | 'directory' = 'file') => {
