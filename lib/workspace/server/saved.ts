@@ -61,9 +61,10 @@ export function restoreState(state: ServerState, saved: SavedSession): void {
   const rootIds = new Map(saved.nodes.flatMap(({ root, id }) => (root === undefined ? [] : [[root, id]])));
   nodes.nextId = saved.nextNode;
   addRoots(state, rootIds);
+  const renumber = renumbering(state, saved);
   for (const { id, identity, kind, lookups, root } of saved.nodes) {
     if (root !== undefined) continue;
-    const node = nodes.find(id) ?? nodes.add(newNode({ id, identity, kind }));
+    const node = nodes.find(id) ?? nodes.add(newNode({ id, identity: renumber(identity), kind }));
     node.lookups = lookups;
   }
   for (const { id, links, lastLink } of saved.nodes) {
@@ -72,9 +73,23 @@ export function restoreState(state: ServerState, saved: SavedSession): void {
     for (const link of resolved(state, links)) nodes.connect(node, link);
     [node.lastLink] = lastLink === undefined ? [] : resolved(state, [lastLink]);
   }
-  owners.restore(saved.owners);
+  owners.restore(saved.owners.map(([identity, kept]) => [renumber(identity), kept]));
   for (const handle of saved.handles) restoreHandle(state, handle);
   handles.nextId = saved.nextHandle;
+}
+
+/** Device numbers can change when the host starts again: those of a root that is otherwise the same are replaced. */
+function renumbering({ volume }: ServerState, saved: SavedSession): (identity: string) => string {
+  const devices = new Map<string, string>();
+  for (const { root: name, identity } of saved.nodes) {
+    const now = volume.roots.find((root) => root.name === name)?.identity.split('/');
+    const [device = '', file] = identity.split('/');
+    if (now?.[0] !== undefined && now[1] === file) devices.set(device, now[0]);
+  }
+  return (identity) => {
+    const [device = '', file] = identity.split('/');
+    return `${devices.get(device) ?? device}/${file}`;
+  };
 }
 
 function saveNode(node: Node): SavedNode {

@@ -5,7 +5,7 @@ import { fail, isErrno } from '../sys/errno.ts';
 import { closeFd, setMode, setModeOfPath, statFd } from '../sys/files.ts';
 import { O_ACCMODE, O_CREAT, O_EXCL, O_PATH, O_TMPFILE, O_WRONLY, S_IFMT, S_IFREG } from '../sys/flags.ts';
 import { linkFd, makeDirectory, openAt, statAt, symlinkAt } from '../sys/names.ts';
-import { kindOfMode } from '../sys/stat.ts';
+import { fileOf } from '../sys/stat.ts';
 import type { Call } from './call.ts';
 import { claimNew, newEntry, rememberEntry, rememberUnnamed } from './entry.ts';
 import { openFile, openFlagsFor } from './files.ts';
@@ -32,7 +32,7 @@ export function mkdir(call: Call, { name, mode, umask }: Decoded['MKDIR']): Repl
   const { state, node: parent } = call;
   const dirFd = state.fds.get(parent);
   const link = { parent, name };
-  state.gate.requireName(link, 'directory', 'create');
+  state.gate.requireName(link, { kind: 'directory' }, 'create');
   state.nodes.requireRoom();
   const bits = mode & ~umask & PERMISSION_BITS;
   makeDirectory(dirFd, name, bits);
@@ -44,7 +44,7 @@ export function mkdir(call: Call, { name, mode, umask }: Decoded['MKDIR']): Repl
 export function symlink(call: Call, { name, target }: Decoded['SYMLINK']): Reply {
   const dirFd = call.state.fds.get(call.node);
   const link = { parent: call.node, name };
-  call.state.gate.requireName(link, 'symlink', 'create');
+  call.state.gate.requireName(link, { kind: 'symlink' }, 'create');
   call.state.nodes.requireRoom();
   symlinkAt(target, dirFd, name);
   return entryReply(newEntry(call, link, { dirFd, special: 0 }).entry);
@@ -56,7 +56,7 @@ export function link({ state, node: parent }: Call, request: Decoded['LINK']): R
   const { name } = request;
   if (node.kind === 'directory' || node.kind === 'other') return fail('EPERM');
   state.gate.requireNode(node, 'link');
-  state.gate.requireName({ parent, name }, node.kind, 'create');
+  state.gate.requireName({ parent, name }, node, 'create');
   const dirFd = state.fds.get(parent);
   withNodeFd(state, node, ({ fd }) => linkFd(fd, dirFd, name));
   return entryReply(rememberEntry(state, { parent, name }, statAt(dirFd, name)).entry);
@@ -77,7 +77,7 @@ export function create(call: Call, { name, flags, ...mode }: Decoded['CREATE']):
     if (!isErrno(error, 'EEXIST') || (flags & O_EXCL) !== 0) throw error;
   }
   const stat = statAt(state.fds.get(parent), name);
-  state.gate.requireName({ parent, name }, kindOfMode(stat.mode), 'lookup');
+  state.gate.requireName({ parent, name }, fileOf(stat), 'lookup');
   const { node, entry } = rememberEntry(state, { parent, name }, stat);
   try {
     const handle = openFile(state, node, flags);
@@ -112,7 +112,7 @@ export function tmpfile(call: Call, { flags, mode, umask }: Decoded['TMPFILE']):
 function makeFile({ state, node: parent }: Call, name: string, { mode, umask, flags }: NewMode & { flags: number }) {
   const dirFd = state.fds.get(parent);
   const link = { parent, name };
-  state.gate.requireName(link, 'file', 'create');
+  state.gate.requireName(link, { kind: 'file' }, 'create');
   state.nodes.requireRoom();
   const bits = mode & ~umask & PERMISSION_BITS;
   const fd = openAt(dirFd, name, flags | O_CREAT | O_EXCL, bits);

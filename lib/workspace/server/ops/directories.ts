@@ -6,7 +6,7 @@ import { MAX_WRITE } from '../fuse/init.ts';
 import { Errno, fail } from '../sys/errno.ts';
 import { O_DIRECTORY, O_RDONLY } from '../sys/flags.ts';
 import { statIfPresent } from '../sys/names.ts';
-import { kindOfMode } from '../sys/stat.ts';
+import { fileOf } from '../sys/stat.ts';
 import { entryAt, kindOfEntry, type ListedEntry } from '../tables/listing.ts';
 import type { Handle, Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
@@ -75,7 +75,7 @@ function listingOf({ handles }: ServerState, opened: Handle & { fd: number }, of
 
 function hidden({ gate }: ServerState, parent: Node, listed: ListedEntry): boolean {
   if (!gate.active || isDots(listed.name)) return false;
-  return gate.hides({ parent, name: listed.name }, kindOfEntry(listed), 'list');
+  return gate.hides({ parent, name: listed.name }, { kind: kindOfEntry(listed) }, 'list');
 }
 
 /** @returns undefined for an entry that is gone again or does not fit into the table: the kernel looks it up when needed */
@@ -83,7 +83,7 @@ function lookupEntry(state: ServerState, parent: Node, { name }: ListedEntry) {
   if (isDots(name)) return undefined;
   try {
     const stat = statIfPresent(state.fds.get(parent), name);
-    if (stat === undefined || state.gate.hides({ parent, name }, kindOfMode(stat.mode), 'lookup')) return undefined;
+    if (stat === undefined || state.gate.hides({ parent, name }, fileOf(stat), 'lookup')) return undefined;
     return rememberEntry(state, { parent, name }, stat).entry;
   } catch (error) {
     if (error instanceof Errno) return undefined;

@@ -2,14 +2,14 @@
 import type { Entry } from '../fuse/encode.ts';
 import { S_ISGID } from '../sys/flags.ts';
 import { statAt } from '../sys/names.ts';
-import { kindOfMode, type Stat } from '../sys/stat.ts';
+import { fileOf, kindOfMode, type Stat } from '../sys/stat.ts';
 import type { Link, Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 
 /** Counts one lookup of the node at `link`; @throws ENFILE */
 export function rememberEntry(state: ServerState, link: Link, stat: Stat): { node: Node; entry: Entry } {
-  const node = state.nodes.attach(link, { identity: stat.identity, kind: kindOfMode(stat.mode) });
+  const node = state.nodes.attach(link, fileOf(stat));
   node.lookups++;
   return { node, entry: entryOf(state, node, stat) };
 }

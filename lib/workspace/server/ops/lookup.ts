@@ -3,7 +3,7 @@ import type { Decoded } from '../fuse/decode.ts';
 import { bytesReply, entryReply, type Reply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
 import { readLinkAt, statIfPresent } from '../sys/names.ts';
-import { kindOfMode } from '../sys/stat.ts';
+import { fileOf } from '../sys/stat.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 import { entryOf, rememberEntry } from './entry.ts';
@@ -22,7 +22,7 @@ export function lookup({ state, node: parent }: Call, { name }: Decoded['LOOKUP'
     state.nodes.detach(link);
     return missing(state);
   }
-  if (state.gate.hides(link, kindOfMode(stat.mode), 'lookup')) return missing(state);
+  if (state.gate.hides(link, fileOf(stat), 'lookup')) return missing(state);
   return entryReply(rememberEntry(state, link, stat).entry);
 }
 

@@ -4,9 +4,9 @@ import { emptyReply, type Reply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../sys/flags.ts';
 import { removeDirectory, renameAt, statIfPresent, unlinkAt } from '../sys/names.ts';
-import { kindOfMode } from '../sys/stat.ts';
+import { fileOf } from '../sys/stat.ts';
 import type { Link } from '../tables/node.ts';
-import type { PolicyOperation } from '../tables/policy.ts';
+import type { PolicyFile, PolicyOperation } from '../tables/policy.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 
@@ -35,27 +35,26 @@ export function rename({ state, node: parent }: Call, request: Decoded['RENAME2'
   const newDirFd = newParent === parent ? oldDirFd : state.fds.get(newParent);
   const from = { parent, name };
   const to = { parent: newParent, name: newName };
-  const kind = requireExisting(state, from, { dirFd: oldDirFd, operation: 'rename-from' });
+  const file = requireExisting(state, from, { dirFd: oldDirFd, operation: 'rename-from' });
   if ((flags & RENAME_EXCHANGE) !== 0) {
     const other = requireExisting(state, to, { dirFd: newDirFd, operation: 'rename-from' });
     state.gate.requireName(from, other, 'rename-to');
   }
-  state.gate.requireName(to, kind, 'rename-to');
+  state.gate.requireName(to, file, 'rename-to');
   renameAt({ oldDirFd, oldName: name, newDirFd, newName, flags });
   if ((flags & RENAME_EXCHANGE) === 0) state.nodes.move(from, to);
   else state.nodes.exchange(from, to);
   return emptyReply();
 }
 
-/** @returns the kind of the file that is there, after the policy allowed `operation`; @throws ENOENT */
+/** @returns the file that is there, after the policy allowed `operation`; @throws ENOENT */
 function requireExisting(
   state: ServerState,
   link: Link,
   { dirFd, operation }: { dirFd: number; operation: PolicyOperation },
-) {
-  if (!state.gate.active) return 'unknown';
-  const stat = statIfPresent(dirFd, link.name) ?? fail('ENOENT');
-  const kind = kindOfMode(stat.mode);
-  state.gate.requireName(link, kind, operation);
-  return kind;
+): PolicyFile {
+  if (!state.gate.active) return { kind: 'unknown' };
+  const file = fileOf(statIfPresent(dirFd, link.name) ?? fail('ENOENT'));
+  state.gate.requireName(link, file, operation);
+  return file;
 }

@@ -37,6 +37,11 @@ export interface Stat {
 
 export type FileKind = 'file' | 'directory' | 'symlink' | 'other';
 
+/** What the policy and the node table ask of a file */
+export function fileOf({ mode, identity }: Stat): { kind: FileKind; identity: string } {
+  return { kind: kindOfMode(mode), identity };
+}
+
 export function kindOfMode(mode: number): FileKind {
   const type = mode & S_IFMT;
   if (type === S_IFREG) return 'file';

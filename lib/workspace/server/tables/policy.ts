@@ -27,7 +27,15 @@ export interface PolicyRequest {
   /** Relative to the root, without a leading slash; empty for the root */
   path: Buffer;
   kind: FileKind | 'unknown';
+  /** Device, inode and birth time of the file that is there; undefined if there is none, or if it is only listed */
+  identity: string | undefined;
   operation: PolicyOperation;
+}
+
+/** What is known of the file that an operation is about */
+export interface PolicyFile {
+  kind: PolicyRequest['kind'];
+  identity?: string;
 }
 
 export type PolicyVerdict = 'pass' | 'hidden' | 'read-only' | 'private';
@@ -51,13 +59,13 @@ export class PolicyGate {
     return this.decide !== undefined;
   }
 
-  hides(link: Link, kind: PolicyRequest['kind'], operation: PolicyOperation): boolean {
-    return this.verdict(link, kind, operation) === 'hidden';
+  hides(link: Link, file: PolicyFile, operation: PolicyOperation): boolean {
+    return this.verdict(link, file, operation) === 'hidden';
   }
 
   /** @throws ENOENT for a hidden name (EACCES where it would be made), EROFS for one that must not change */
-  requireName(link: Link, kind: PolicyRequest['kind'], operation: PolicyOperation): void {
-    const error = denial(this.verdict(link, kind, operation), operation);
+  requireName(link: Link, file: PolicyFile, operation: PolicyOperation): void {
+    const error = denial(this.verdict(link, file, operation), operation);
     if (error !== undefined) throw error;
   }
 
@@ -65,20 +73,21 @@ export class PolicyGate {
   requireNode(node: Node, operation: PolicyOperation): void {
     if (this.decide === undefined) return;
     if (node.root !== undefined) {
-      const request = { root: node.root.name, path: Buffer.alloc(0), kind: node.kind, operation };
-      const error = denial(this.decide(request), operation);
+      const { kind, identity, root } = node;
+      const verdict = this.decide({ root: root.name, path: Buffer.alloc(0), kind, identity, operation });
+      const error = denial(verdict, operation);
       if (error !== undefined) throw error;
       return;
     }
     const links = node.links.length === 0 && node.lastLink !== undefined ? [node.lastLink] : node.links;
-    for (const link of links) this.requireName(link, node.kind, operation);
+    for (const link of links) this.requireName(link, node, operation);
   }
 
-  private verdict(link: Link, kind: PolicyRequest['kind'], operation: PolicyOperation): PolicyVerdict {
+  private verdict(link: Link, file: PolicyFile, operation: PolicyOperation): PolicyVerdict {
     if (this.decide === undefined) return 'pass';
     const { start, names } = namesOf(link);
     const path = Buffer.from(names.join('/'), 'latin1');
-    return this.decide({ root: start.root?.name ?? '', path, kind, operation });
+    return this.decide({ root: start.root?.name ?? '', path, kind: file.kind, identity: file.identity, operation });
   }
 }
 

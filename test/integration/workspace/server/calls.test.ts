@@ -127,6 +127,8 @@ describe('names', () => {
     expect((await rig.readlink(node)).toString()).toBe('/etc/passwd');
     expect(await errnoOf(rig.open(node))).toBe(40);
     expect(await errnoOf(rig.lookup(node, 'x'))).toBe(E.NOTDIR);
+    await rig.link(node, ROOT, 'second');
+    expect([readlinkSync(at('second')), lstatSync(at('out')).nlink]).toEqual(['/etc/passwd', 2]);
     await rig.symlink(ROOT, 'made', '../else/where');
     expect(readlinkSync(at('made'))).toBe('../else/where');
     expect(await errnoOf(rig.symlink(ROOT, 'long', 'x'.repeat(4096)))).toBe(ENAMETOOLONG);

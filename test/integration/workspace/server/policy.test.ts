@@ -167,6 +167,21 @@ describe('a policy that changes', () => {
     await rig.open(node, 1);
   });
 
+  it('gets the identity of a file, so that it can know a hard link', async () => {
+    linkSync(at('.env'), at('alias'));
+    let secret: string | undefined;
+    const byIdentity = ({ path, identity }: PolicyRequest): PolicyVerdict => {
+      if (path.toString() === '.env') secret = identity;
+      return identity !== undefined && identity === secret ? 'hidden' : 'pass';
+    };
+    await using rig = await Rig.mount(folder, { decide: byIdentity });
+    expect(await errnoOf(rig.lookup(ROOT, '.env'))).toBe(ENOENT);
+    expect(await errnoOf(rig.lookup(ROOT, 'alias'))).toBe(ENOENT);
+    expect(await errnoOf(rig.unlink(ROOT, 'alias'))).toBe(ENOENT);
+    expect(await errnoOf(rig.create(ROOT, 'alias'))).toBe(ENOENT);
+    expect((await rig.lookup(ROOT, 'plain')).attr.size).toBe(5);
+  });
+
   it('gets paths as bytes, kinds and operations', async () => {
     const asked: string[] = [];
     const record = ({ path, kind, operation }: PolicyRequest): PolicyVerdict => {

@@ -74,6 +74,18 @@ describe('a saved session', () => {
     expect(await errnoOf(after.open(node))).toBe(ESTALE);
   });
 
+  it('finds its files again when the host numbers its devices otherwise', async () => {
+    const before = await Rig.mount(folder);
+    const { node } = await before.walk('d/f');
+    await before.setattr(node, { uid: 7 });
+    const state = JSON.parse(
+      JSON.stringify(before.session.save()).replaceAll(/"\d+:\d+\//g, '"99:99/'),
+    ) as SavedSession;
+    await before[Symbol.asyncDispose]();
+    await using after = await Rig.mount(folder, { saved: state });
+    expect((await after.getattr(node)).uid).toBe(7);
+  });
+
   it('serves two guests from one volume', async () => {
     const before = await Rig.mount(folder);
     const { node } = await before.walk('d/f');
