@@ -66,7 +66,8 @@ export class NodeTable {
   }
 
   connect(node: Node, link: Link): void {
-    node.links.push(link);
+    // A push would reserve room for 16 more: most nodes have one name, and there are many nodes.
+    node.links = node.links.length === 0 ? [link] : [...node.links, link];
     link.parent.children ??= new Map();
     link.parent.children.set(link.name, node);
   }

@@ -379,6 +379,28 @@ describe('folders', () => {
   });
 });
 
+describe('the end of a session', () => {
+  it('comes with DESTROY, which is answered', async () => {
+    const { node, handle } = await rig.create(ROOT, 'a');
+    await rig.write(node, handle, 'kept');
+    expect(await rig.call(OP.DESTROY, ROOT)).toHaveLength(0);
+    await rig.session.closed;
+    expect(readFileSync(at('a'), 'utf8')).toBe('kept');
+  });
+
+  it('comes when the stream ends, and closes every descriptor', async () => {
+    const before = readdirSync('/proc/self/fd').length;
+    const other = await Rig.mount(folder);
+    const { node } = await other.mkdir(ROOT, 'd');
+    await other.create(node, 'f');
+    await other.opendir(node);
+    other.stream.end();
+    await other.session.closed;
+    other.volume[Symbol.dispose]();
+    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+  });
+});
+
 describe('attributes', () => {
   it('sets times to the nanosecond', async () => {
     const { node, handle } = await rig.create(ROOT, 'a');

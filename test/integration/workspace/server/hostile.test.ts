@@ -170,6 +170,7 @@ describe('floods', () => {
     const inner = await rig.lookup(node, 'file');
     for (const count of [1, 5, 2n ** 64n - 1n]) rig.forget(node, count);
     for (let index = 0; index < 1000; index++) rig.forget(ROOT, 2n ** 63n);
+    rig.send(OP.BATCH_FORGET, 0, pack(u32(3), u32(0), u64(node), u64(9), u64(77), u64(1), u64(2n ** 64n - 1n), u64(0)));
     // The folder stays while a node below it is known
     expect((await rig.getattr(inner.node)).size).toBe(5);
     rig.forget(inner.node, 99);

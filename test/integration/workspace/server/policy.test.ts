@@ -167,6 +167,18 @@ describe('a policy that changes', () => {
     await rig.open(node, 1);
   });
 
+  it('that throws is an EIO, which is logged, and the session continues', async () => {
+    await using rig = await Rig.mount(folder, {
+      decide: ({ path }) => {
+        if (path.toString() === 'plain') throw new Error('a fault of the policy');
+        return 'pass';
+      },
+    });
+    expect(await errnoOf(rig.lookup(ROOT, 'plain'))).toBe(5);
+    expect(rig.errors).toEqual([new Error('a fault of the policy')]);
+    expect((await rig.lookup(ROOT, 'sub')).node).toBeGreaterThan(ROOT);
+  });
+
   it('gets the identity of a file, so that it can know a hard link', async () => {
     linkSync(at('.env'), at('alias'));
     let secret: string | undefined;
