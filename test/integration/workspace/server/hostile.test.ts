@@ -230,6 +230,50 @@ describe('floods', () => {
   });
 });
 
+describe('floods of requests with small replies', () => {
+  it.each(['READ', 'READDIR'] as const)('hold no memory for the size that a %s asked for', async (what) => {
+    await using rig = await Rig.mount(folder);
+    const { node, handle } = await rig.create(ROOT, 'empty');
+    const listing = await rig.opendir(ROOT);
+    rig.stream.pause();
+    const size = 1024 * 1024;
+    const calls = Array.from({ length: 20_000 }, () =>
+      what === 'READ' ? rig.read(node, handle, { size }) : rig.readdir(ROOT, listing, { offset: 99, size }),
+    );
+    let queued = -1;
+    while (queued !== rig.host.writableLength) {
+      queued = rig.host.writableLength;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    // 16 bytes each: far from the bound in bytes, and still the server stopped
+    expect(queued).toBeLessThan(20_000 * 16);
+    expect(process.memoryUsage().arrayBuffers).toBeLessThan(200 * 1024 * 1024);
+    rig.stream.resume();
+    expect(await Promise.all(calls)).toHaveLength(20_000);
+  });
+});
+
+describe('a folder that the host moves out of the root', () => {
+  it('is not reached any more as soon as its path is walked again', async () => {
+    let now = 0;
+    await using rig = await Rig.mount(folder, { now: () => now });
+    const dir = await rig.lookup(ROOT, 'dir');
+    const sub = await rig.lookup(dir.node, 'sub');
+    await rig.list(sub.node);
+    renameSync(at('dir'), join(base, 'outside/dir'));
+    now = 1000;
+    const calls = [
+      rig.lookup(sub.node, 'x'),
+      rig.create(sub.node, 'planted'),
+      rig.opendir(dir.node),
+      rig.getattr(dir.node),
+    ];
+    for (const call of calls) expect(await errnoOf(call)).toBe(ESTALE);
+    renameSync(join(base, 'outside/dir'), at('dir'));
+    expect((await rig.getattr(sub.node)).nlink).toBe(2);
+  });
+});
+
 describe('paths', () => {
   it('of 4,000 levels work', async () => {
     await using rig = await Rig.mount(folder);
