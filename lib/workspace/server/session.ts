@@ -17,6 +17,9 @@ import type { Volume } from './tables/volume.ts';
 /** Reading stops while more than this waits to be written, in bytes */
 const QUEUE_MAX = 8 * 1024 * 1024;
 
+/** As QUEUE_MAX, in replies: a small one takes more memory than its bytes */
+const UNSENT_MAX = 8192;
+
 /** Requests that run in other threads at a time; reading stops beyond it */
 const PENDING_MAX = 64;
 
@@ -53,6 +56,7 @@ class StreamSession implements Session {
   private readonly reader = new FrameReader();
   private init: Negotiated | undefined;
   private pending = 0;
+  private unsent = 0;
   private logged = 0;
   private ended = false;
 
@@ -79,7 +83,7 @@ class StreamSession implements Session {
   }
 
   invalidate(invalidation: Invalidation): void {
-    if (this.init !== undefined && !this.ended) this.stream.write(encodeInvalidation(invalidation));
+    if (this.init !== undefined && !this.ended) this.send(encodeInvalidation(invalidation));
   }
 
   invalidatePath(root: string, names: string[]): void {
@@ -121,7 +125,7 @@ class StreamSession implements Session {
   }
 
   private get isFull(): boolean {
-    return this.stream.writableLength > QUEUE_MAX || this.pending >= PENDING_MAX;
+    return this.stream.writableLength > QUEUE_MAX || this.unsent > UNSENT_MAX || this.pending >= PENDING_MAX;
   }
 
   private answer(header: RequestHeader, frame: Buffer): void {
@@ -170,15 +174,25 @@ class StreamSession implements Session {
   }
 
   private reply({ unique }: RequestHeader, reply: Reply): void {
-    if (!this.ended) this.stream.write(sealReply(reply, unique));
+    if (!this.ended) this.send(sealReply(reply, unique));
   }
 
   private replyError({ opcode, unique }: RequestHeader, error: unknown): void {
     if (!(error instanceof Errno) && ++this.logged <= LOGGED_MAX)
       this.log.error(`workspace request ${opcode} failed`, error);
     if (!expectsReply(opcode) || this.ended) return;
-    this.stream.write(encodeError(unique, error instanceof Errno ? error.errno : ERRNO.EIO));
+    this.send(encodeError(unique, error instanceof Errno ? error.errno : ERRNO.EIO));
   }
+
+  private send(message: Buffer): void {
+    this.unsent++;
+    this.stream.write(message, this.sent);
+  }
+
+  private readonly sent = (): void => {
+    // A stream reports that it drained before it calls back: without this, nothing would resume the reading.
+    if (--this.unsent === UNSENT_MAX / 2) this.pump();
+  };
 
   private end(reason: string): void {
     this.log.warn(`workspace session ended: ${reason}`);

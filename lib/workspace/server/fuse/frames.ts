@@ -1,5 +1,5 @@
 /** Cuts a byte stream from the guest into FUSE requests. */
-import { MAX_FRAME } from './init.ts';
+import { MAX_FRAME } from './limits.ts';
 
 export const IN_HEADER_SIZE = 40;
 

@@ -2,7 +2,7 @@
 import type { Decoded } from '../fuse/decode.ts';
 import { type DirectoryEntry, DirectoryReply } from '../fuse/directory-reply.ts';
 import { emptyReply, openReply, type Reply } from '../fuse/encode.ts';
-import { MAX_WRITE } from '../fuse/init.ts';
+import { MAX_WRITE } from '../fuse/limits.ts';
 import { Errno, fail } from '../sys/errno.ts';
 import { O_DIRECTORY, O_RDONLY } from '../sys/flags.ts';
 import { statIfPresent } from '../sys/names.ts';

@@ -1,7 +1,8 @@
 /** Open files: OPEN, READ, WRITE, FSYNC, FLUSH, RELEASE, FALLOCATE, LSEEK, COPY_FILE_RANGE. */
 import type { Decoded } from '../fuse/decode.ts';
-import { emptyReply, OUT_HEADER_SIZE, offsetReply, openReply, type Reply, sizeReply } from '../fuse/encode.ts';
-import { MAX_WRITE } from '../fuse/init.ts';
+import { emptyReply, offsetReply, openReply, type Reply, sizeReply } from '../fuse/encode.ts';
+import { MAX_WRITE } from '../fuse/limits.ts';
+import { exactReply, scratchBody } from '../fuse/scratch.ts';
 import { fail } from '../sys/errno.ts';
 import { allocate, closeFd, copyRange, readAt, seek, setAppend, syncFd, writeAt } from '../sys/files.ts';
 import {
@@ -57,9 +58,8 @@ export function read({ state, node }: Call, { handle, offset, size }: Decoded['R
   if (size > MAX_WRITE) return fail('EINVAL');
   const { fd } = state.handles.get(handle, node, 'file');
   state.gate.requireNode(node, 'read');
-  // Not zeroed: only the bytes that were read leave.
-  const reply = Buffer.allocUnsafe(OUT_HEADER_SIZE + size);
-  return reply.subarray(0, OUT_HEADER_SIZE + readAt(fd, reply.subarray(OUT_HEADER_SIZE), offset));
+  const body = scratchBody(size);
+  return exactReply(body.subarray(0, readAt(fd, body, offset)));
 }
 
 export function write({ state, node }: Call, { handle, offset, data, fromCache }: Decoded['WRITE']): Reply {
