@@ -71,7 +71,7 @@ export function restoreState(state: ServerState, saved: SavedSession): void {
     const node = nodes.find(id);
     if (node === undefined) continue;
     for (const link of resolved(state, links)) nodes.connect(node, link);
-    [node.lastLink] = lastLink === undefined ? [] : resolved(state, [lastLink]);
+    if (lastLink !== undefined) nodes.setLastLink(node, resolved(state, [lastLink])[0]);
   }
   owners.restore(saved.owners.map(([identity, kept]) => [renumber(identity), kept]));
   for (const handle of saved.handles) restoreHandle(state, handle);

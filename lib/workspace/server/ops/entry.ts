@@ -22,7 +22,7 @@ export function entryOf({ owners, lifetimes }: ServerState, node: Node, stat: St
 /** Counts one lookup of an open file without a name. For the policy it has a name in the folder where it was made. */
 export function rememberUnnamed(state: ServerState, stat: Stat, parent: Node): { node: Node; entry: Entry } {
   const node = state.nodes.create({ identity: stat.identity, kind: 'file' });
-  node.lastLink = { parent, name: `#${node.id}` };
+  state.nodes.setLastLink(node, { parent, name: `#${node.id}` });
   node.lookups++;
   return { node, entry: entryOf(state, node, stat) };
 }

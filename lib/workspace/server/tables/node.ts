@@ -20,6 +20,8 @@ export interface Node {
   links: Link[];
   /** The last name of a node without one: what the policy goes by */
   lastLink: Link | undefined;
+  /** How many nodes without a name had their last one in this folder */
+  remembered: number;
   /** How often the kernel was given this node and has not forgotten it */
   lookups: number;
   /** By name, the known nodes of a folder */
@@ -47,6 +49,7 @@ export function newNode({
     kind,
     links: [],
     lastLink: undefined,
+    remembered: 0,
     lookups: 0,
     children: undefined,
     handles: undefined,

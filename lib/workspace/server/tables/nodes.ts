@@ -57,10 +57,12 @@ export class NodeTable {
     const node = known?.kind === file.kind ? known : this.create(file);
     if (link.parent.children?.get(link.name) === node) return node;
     node.lookups++; // keeps it while it has no name
-    this.detach(link);
-    // A folder has one name: the host moved it.
-    if (node.kind === 'directory') for (const old of [...node.links]) this.detach(old);
-    this.connect(node, link);
+    this.holding([link.parent], () => {
+      this.detach(link);
+      // A folder has one name: the host moved it.
+      if (node.kind === 'directory') for (const old of [...node.links]) this.detach(old);
+      this.connect(node, link);
+    });
     node.lookups--;
     return node;
   }
@@ -70,6 +72,17 @@ export class NodeTable {
     node.links = node.links.length === 0 ? [link] : [...node.links, link];
     link.parent.children ??= new Map();
     link.parent.children.set(link.name, node);
+    if (node.lastLink !== undefined) this.setLastLink(node, undefined);
+  }
+
+  /** Sets the name by which a node without one is known. It keeps the folder in the table: whatever is held is counted. */
+  setLastLink(node: Node, link: Link | undefined): void {
+    const old = node.lastLink;
+    node.lastLink = link;
+    if (link !== undefined) link.parent.remembered++;
+    if (old === undefined) return;
+    old.parent.remembered--;
+    this.dropUnused(old.parent);
   }
 
   /** Ends what the table knows of a name. The node stays until the kernel forgets it. */
@@ -80,7 +93,7 @@ export class NodeTable {
     const index = node.links.findIndex((link) => link.parent === parent && link.name === name);
     const [link] = node.links.splice(index, 1);
     if (node.links.length === 0) {
-      node.lastLink = link;
+      this.setLastLink(node, link);
       this.options.onUnreachable(node);
     }
     this.dropUnused(node);
@@ -91,22 +104,22 @@ export class NodeTable {
   move(from: Link, to: Link): void {
     const node = from.parent.children?.get(from.name);
     if (node !== undefined && to.parent.children?.get(to.name) === node) return;
-    this.detach(to);
-    if (node === undefined) return;
-    node.lookups++; // keeps it while it has no name
-    this.detach(from);
-    this.connect(node, to);
-    this.forget(node, 1);
+    this.holding([node, from.parent, to.parent], () => {
+      this.detach(to);
+      if (node === undefined) return;
+      this.detach(from);
+      this.connect(node, to);
+    });
   }
 
   exchange(one: Link, other: Link): void {
     const [a, b] = [one.parent.children?.get(one.name), other.parent.children?.get(other.name)];
-    for (const node of [a, b]) if (node !== undefined) node.lookups++;
-    this.detach(one);
-    this.detach(other);
-    if (a !== undefined) this.connect(a, other);
-    if (b !== undefined) this.connect(b, one);
-    for (const node of [a, b]) if (node !== undefined) this.forget(node, 1);
+    this.holding([a, b, one.parent, other.parent], () => {
+      this.detach(one);
+      this.detach(other);
+      if (a !== undefined) this.connect(a, other);
+      if (b !== undefined) this.connect(b, one);
+    });
   }
 
   /** The kernel gives back `count` lookups; more than it had count as all of them. */
@@ -119,16 +132,26 @@ export class NodeTable {
   dropUnused(first: Node): void {
     const queue = [first];
     for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-      if (node.lookups > 0 || node.root !== undefined || (node.handles?.size ?? 0) > 0) continue;
-      if (node.id === ROOT_NODE_ID || (node.children?.size ?? 0) > 0 || this.byId.get(node.id) !== node) continue;
+      if (node.id === ROOT_NODE_ID || this.byId.get(node.id) !== node || isUsed(node)) continue;
       this.byId.delete(node.id);
       if (this.byIdentity.get(node.identity) === node) this.byIdentity.delete(node.identity);
       for (const { parent, name } of node.links) {
         parent.children?.delete(name);
         queue.push(parent);
       }
+      if (node.lastLink !== undefined) {
+        node.lastLink.parent.remembered--;
+        queue.push(node.lastLink.parent);
+      }
       this.options.onUnreachable(node);
     }
+  }
+
+  /** Keeps nodes, above all folders, while names come and go. */
+  private holding(held: (Node | undefined)[], work: () => void): void {
+    for (const node of held) if (node !== undefined) node.lookups++;
+    work();
+    for (const node of held) if (node !== undefined) this.forget(node, 1);
   }
 
   /** Call it before a file is made on the host; @throws ENFILE */
@@ -141,6 +164,10 @@ export class NodeTable {
     this.requireRoom();
     return this.add(newNode({ ...file, id: this.nextId++ }));
   }
+}
+
+function isUsed({ lookups, remembered, root, handles, children }: Node): boolean {
+  return lookups + remembered + (handles?.size ?? 0) + (children?.size ?? 0) > 0 || root !== undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Node, newNode, ROOT_NODE_ID } from '../../../../lib/workspace/server/tables/node.ts';
+import { type Link, type Node, newNode, ROOT_NODE_ID } from '../../../../lib/workspace/server/tables/node.ts';
 import { NodeTable, namesOf } from '../../../../lib/workspace/server/tables/nodes.ts';
 
 function table(max = 100) {
@@ -55,6 +55,31 @@ describe('the node table', () => {
     nodes.forget(file, Number.NaN);
     expect(dropped).toEqual([file, folder]);
     expect([nodes.size, top.children?.size]).toEqual([1, 0]);
+  });
+
+  it('counts the folders of files without a name, so that a guest cannot make it hold more than its bound', () => {
+    const { nodes, top, look } = table();
+    const deep = [look(top, 'd0', 'd0', 'directory')];
+    for (let level = 1; level < 20; level++)
+      deep.push(look(deep.at(-1) as Node, `d${level}`, `d${level}`, 'directory'));
+    const parent = deep.at(-1) as Node;
+    const file = look(parent, 'f');
+    nodes.detach({ parent, name: 'f' });
+    for (const folder of [...deep].reverse()) nodes.detach(folder.links[0] as Link);
+    for (const folder of deep) nodes.forget(folder, 1);
+    expect(nodes.size).toBe(22);
+    nodes.forget(file, 1);
+    expect(nodes.size).toBe(1);
+  });
+
+  it('keeps a forgotten folder while another file takes over its last name', () => {
+    const { nodes, top, look } = table();
+    const folder = look(top, 'd', 'd', 'directory');
+    const old = look(folder, 'f', 'old');
+    nodes.forget(folder, 1);
+    old.lookups = 0;
+    const fresh = look(folder, 'f', 'new');
+    expect([nodes.find(folder.id), nodes.find(old.id), nodes.find(fresh.id)]).toEqual([folder, undefined, fresh]);
   });
 
   it('never drops a root', () => {
