@@ -4,7 +4,7 @@ import { emptyReply, offsetReply, openReply, type Reply, sizeReply } from '../fu
 import { MAX_WRITE } from '../fuse/limits.ts';
 import { exactReply, scratchBody } from '../fuse/scratch.ts';
 import { fail } from '../sys/errno.ts';
-import { allocate, closeFd, copyRange, readAt, seek, setAppend, syncFd, writeAt } from '../sys/files.ts';
+import { allocate, closeFd, copyRange, readAt, seek, setAppend, statFd, syncFd, writeAt } from '../sys/files.ts';
 import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
@@ -89,7 +89,10 @@ export function flush({ state, node }: Call, { handle }: Decoded['FLUSH']): Repl
 }
 
 export function release({ state, node }: Call, { handle }: Decoded['RELEASE']): Reply {
+  const fd = state.owners.get(node.identity) === undefined ? undefined : state.handles.find(handle)?.fd;
+  const removed = fd !== undefined && statFd(fd).nlink === 0;
   state.handles.release(handle, node);
+  if (removed && node.handles?.size === 0) state.owners.remove(node.identity);
   state.nodes.dropUnused(node);
   return emptyReply();
 }

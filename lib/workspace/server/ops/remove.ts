@@ -4,7 +4,7 @@ import { emptyReply, type Reply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../sys/flags.ts';
 import { removeDirectory, renameAt, statIfPresent, unlinkAt } from '../sys/names.ts';
-import { fileOf } from '../sys/stat.ts';
+import { fileOf, kindOfMode } from '../sys/stat.ts';
 import type { Link } from '../tables/node.ts';
 import type { PolicyFile, PolicyOperation } from '../tables/policy.ts';
 import type { ServerState } from '../tables/state.ts';
@@ -13,16 +13,20 @@ import type { Call } from './call.ts';
 export function unlink({ state, node: parent }: Call, { name }: Decoded['UNLINK']): Reply {
   const dirFd = state.fds.get(parent);
   requireExisting(state, { parent, name }, { dirFd, operation: 'remove' });
+  const last = lastNameOf(state, { parent, name }, dirFd);
   unlinkAt(dirFd, name);
   state.nodes.detach({ parent, name });
+  state.owners.remove(last);
   return emptyReply();
 }
 
 export function rmdir({ state, node: parent }: Call, { name }: Decoded['RMDIR']): Reply {
   const dirFd = state.fds.get(parent);
   requireExisting(state, { parent, name }, { dirFd, operation: 'remove' });
+  const last = lastNameOf(state, { parent, name }, dirFd);
   removeDirectory(dirFd, name);
   state.nodes.detach({ parent, name });
+  state.owners.remove(last);
   return emptyReply();
 }
 
@@ -41,9 +45,11 @@ export function rename({ state, node: parent }: Call, request: Decoded['RENAME2'
     state.gate.requireName(from, other, 'rename-to');
   }
   state.gate.requireName(to, file, 'rename-to');
+  const last = flags === 0 ? lastNameOf(state, to, newDirFd) : undefined;
   renameAt({ oldDirFd, oldName: name, newDirFd, newName, flags });
   if ((flags & RENAME_EXCHANGE) === 0) state.nodes.move(from, to);
   else state.nodes.exchange(from, to);
+  state.owners.remove(last);
   return emptyReply();
 }
 
@@ -57,4 +63,13 @@ function requireExisting(
   const file = fileOf(statIfPresent(dirFd, link.name) ?? fail('ENOENT'));
   state.gate.requireName(link, file, operation);
   return file;
+}
+
+/** @returns the identity of a file that goes with this name, if owners or bits are kept for it and it is not open */
+function lastNameOf({ owners }: ServerState, { parent, name }: Link, dirFd: number): string | undefined {
+  if (owners.isEmpty) return undefined;
+  const stat = statIfPresent(dirFd, name);
+  if (stat === undefined || owners.get(stat.identity) === undefined) return undefined;
+  const open = (parent.children?.get(name)?.handles?.size ?? 0) > 0;
+  return !open && (stat.nlink === 1 || kindOfMode(stat.mode) === 'directory') ? stat.identity : undefined;
 }

@@ -44,6 +44,10 @@ export class HandleTable implements Disposable {
     return handle;
   }
 
+  find(id: number): Handle | undefined {
+    return this.byId.get(id);
+  }
+
   /** @throws EBADF for a handle that is unknown, of another node or of another kind; EIO for one that was lost */
   get(id: number, node: Node, kind: Handle['kind']): Handle & { fd: number } {
     const handle = this.byId.get(id);

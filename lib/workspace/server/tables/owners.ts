@@ -69,8 +69,13 @@ export class Owners {
       this.set(identity, { special: special & ~(S_ISUID | S_ISGID) });
   }
 
-  remove(identity: string): void {
-    this.kept.delete(identity);
+  get isEmpty(): boolean {
+    return this.kept.size === 0;
+  }
+
+  /** For a file that is gone; without it, a guest that makes and removes files would reach the bound. */
+  remove(identity: string | undefined): void {
+    if (identity !== undefined) this.kept.delete(identity);
   }
 
   save(): [string, Kept][] {

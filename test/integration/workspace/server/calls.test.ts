@@ -454,6 +454,28 @@ describe('attributes', () => {
     expect((await rig.mkdir(shared.node, 'd')).attr.mode & 0o7777).toBe(0o2755);
   });
 
+  it('forgets the owners of files that are gone, and keeps those of files with another name', async () => {
+    await using few = await Rig.mount(folder, { limits: { owners: 4 } });
+    few.user = { uid: 0, gid: 0 };
+    const kept = await few.create(ROOT, 'kept');
+    await few.link(kept.node, ROOT, 'second');
+    for (let round = 0; round < 10; round++) {
+      const { node, handle } = await few.create(ROOT, 'f');
+      if (round % 2 === 0) await few.release(node, handle);
+      await few.unlink(ROOT, 'f');
+      if (round % 2 === 1) await few.release(node, handle);
+      await few.mkdir(ROOT, 'd');
+      await few.rmdir(ROOT, 'd');
+      const over = await few.mknod(ROOT, 'over', 0o100644);
+      await few.mknod(ROOT, 'new', 0o100644);
+      await few.rename([ROOT, 'new'], [ROOT, 'over']);
+      few.forget(over.node, 1);
+      await few.unlink(ROOT, 'over');
+    }
+    await few.unlink(ROOT, 'kept');
+    expect((await few.lookup(ROOT, 'second')).attr.uid).toBe(0);
+  });
+
   it('shows special bits to the guest and never sets them on the host', async () => {
     const special = 0o7000;
     const { node, handle } = await rig.create(ROOT, 'created', { mode: 0o6755 });
