@@ -9,6 +9,7 @@ import { encodeInit, type Negotiated, negotiate } from './fuse/init.ts';
 import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
 import { expectsReply, OPCODES } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
+import { invalidationsOf } from './host-change.ts';
 import { restoreState, type SavedSession, saveState } from './saved.ts';
 import { ERRNO, Errno } from './sys/errno.ts';
 import { addRoots, createState, type ServerOptions, type ServerState } from './tables/state.ts';
@@ -35,7 +36,7 @@ export interface SessionOptions extends ServerOptions {
 export interface Session extends Disposable {
   /** Resolves when the stream has ended or the guest broke the protocol, and everything is closed */
   readonly closed: Promise<void>;
-  /** @returns all that `saved` needs. Call it while the guest is paused. */
+  /** @returns what `saved` needs. Call it while the guest is paused. */
   save(): SavedSession;
   /** Makes the guest's kernel drop what it caches. */
   invalidate(invalidation: Invalidation): void;
@@ -87,24 +88,17 @@ class StreamSession implements Session {
   }
 
   invalidatePath(root: string, names: string[]): void {
-    const { nodes, fds } = this.state;
-    let node = [...nodes.roots()].find((one) => one.root?.name === root);
-    for (const [index, name] of names.entries()) {
-      const parent = node;
-      if (parent === undefined) return;
-      node = parent.children?.get(name);
-      if (index === names.length - 1) this.invalidate({ type: 'entry', parent: parent.id, name });
-    }
-    if (node === undefined) return;
-    fds.forget(node);
-    this.invalidate({ type: 'inode', node: node.id });
+    for (const invalidation of invalidationsOf(this.state, root, names)) this.invalidate(invalidation);
   }
 
   [Symbol.dispose](): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.state[Symbol.dispose]();
+    this.close();
     this.stream.destroy();
+  }
+
+  private close(): void {
+    if (!this.ended) this.state[Symbol.dispose]();
+    this.ended = true;
   }
 
   /** Answers what has arrived, as long as the guest takes the answers. */
@@ -137,9 +131,8 @@ class StreamSession implements Session {
 
   private unmount(header: RequestHeader): void {
     this.reply(header, emptyReply());
-    this.ended = true;
-    this.state[Symbol.dispose]();
     this.stream.end(() => this.stream.destroy());
+    this.close();
   }
 
   private run(header: RequestHeader, frame: Buffer): void {

@@ -31,8 +31,10 @@ export class NodeTable {
     return this.byId.values();
   }
 
-  *roots(): Iterable<Node> {
-    for (const node of this.byId.values()) if (node.root !== undefined) yield node;
+  rootNamed(name: string): Node | undefined {
+    const top = this.byId.get(ROOT_NODE_ID);
+    if (top?.root === undefined) return top?.children?.get(name);
+    return top.root.name === name ? top : undefined;
   }
 
   /** @throws ESTALE for an id that is not in the table */

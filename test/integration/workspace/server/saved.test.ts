@@ -134,4 +134,17 @@ describe('invalidation', () => {
     expect([deleted?.code, deleted?.body.readBigUInt64LE(8), deleted?.body.length]).toEqual([6, BigInt(f.node), 26]);
     expect(rest).toEqual([]);
   });
+
+  it('finds a path below one of several roots', async () => {
+    const roots = [
+      { name: 'one', path: folder },
+      { name: 'two', path: at('d') },
+    ];
+    await using rig = await Rig.mount(folder, { roots });
+    const two = await rig.lookup(ROOT, 'two');
+    rig.session.invalidatePath('two', ['f']);
+    rig.session.invalidatePath('three', ['f']);
+    await rig.getattr(ROOT);
+    expect(rig.notifications.map(({ code, body }) => [code, body.readBigUInt64LE(0)])).toEqual([[3, BigInt(two.node)]]);
+  });
 });
