@@ -1,0 +1,89 @@
+/** Reads and changes attributes: GETATTR, SETATTR, STATFS. */
+import type { Decoded } from '../fuse/decode.ts';
+import { attributesReply, type Reply, statfsReply } from '../fuse/encode.ts';
+import { fail } from '../sys/errno.ts';
+import { setMode, setModeOfPath, setTimes, statFd, statFileSystem, truncateFd } from '../sys/files.ts';
+import { O_WRONLY } from '../sys/flags.ts';
+import type { Stat } from '../sys/stat.ts';
+import type { Node } from '../tables/node.ts';
+import type { ServerState } from '../tables/state.ts';
+import type { Call } from './call.ts';
+import { openNode, statNode, withFd, withNodeFd } from './resolve.ts';
+import { isTop, statTop } from './top.ts';
+
+const PERMISSION_BITS = 0o777;
+const SPECIAL_BITS = 0o7000;
+const ID_UNCHANGED = 0xffff_ffff;
+const NANOSECONDS = 1_000_000_000;
+
+export function getattr({ state, node }: Call, { handle }: Decoded['GETATTR']): Reply {
+  state.gate.requireNode(node, 'lookup');
+  if (handle === undefined) return replyOf(state, isTop(node) ? statTop(node) : statNode(state, node));
+  return replyOf(state, statFd(state.handles.get(handle, node, kindOfHandle(node)).fd));
+}
+
+export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Reply {
+  const { size, mode, uid, gid, atime, mtime, handle } = change;
+  if (isTop(node)) return fail('EROFS');
+  for (const time of [atime, mtime])
+    if (typeof time === 'object' && time.nanoseconds >= NANOSECONDS) return fail('EINVAL');
+  if (size !== undefined) state.gate.requireNode(node, 'write');
+  const metadata = [mode, uid, gid, atime, mtime].some((value) => value !== undefined);
+  if (metadata) state.gate.requireNode(node, 'metadata');
+  if (size !== undefined) truncate(state, node, { size, handle });
+  if (mode !== undefined) changeMode(state, node, mode);
+  if (uid !== undefined || gid !== undefined) changeOwner(state, node, { uid, gid });
+  if (atime !== undefined || mtime !== undefined) withNodeFd(state, node, ({ fd }) => setTimes(fd, atime, mtime));
+  return replyOf(state, statNode(state, node));
+}
+
+/** Sets the size through the guest's own handle, or another open one, or a descriptor for this call. */
+export function truncate(
+  state: ServerState,
+  node: Node,
+  { size, handle }: { size: number; handle?: number | undefined },
+): void {
+  if (node.kind !== 'file') fail(node.kind === 'directory' ? 'EISDIR' : 'EINVAL');
+  if (handle !== undefined) truncateFd(state.handles.get(handle, node, 'file').fd, size);
+  else withFd(openNode(state, node, O_WRONLY), (fd) => truncateFd(fd, size));
+  state.owners.dropPrivileges(node.identity);
+}
+
+/** The permission bits go to the host, the special ones stay with the guest. */
+function changeMode(state: ServerState, node: Node, mode: number): void {
+  if (node.kind !== 'file' && node.kind !== 'directory') fail('EOPNOTSUPP');
+  const special = mode & SPECIAL_BITS;
+  withNodeFd(state, node, ({ fd, pathOnly }) => {
+    const stat = statFd(fd);
+    // A folder keeps the bits that it has on the host: new files there take its group.
+    const kept = node.kind === 'directory' ? stat.mode & 0o3000 : 0;
+    (pathOnly ? setModeOfPath : setMode)(fd, (mode & PERMISSION_BITS) | kept);
+    if (special !== kept || state.owners.get(node.identity) !== undefined) state.owners.set(node.identity, { special });
+  });
+}
+
+function changeOwner(
+  { owners }: ServerState,
+  node: Node,
+  { uid, gid }: { uid: number | undefined; gid: number | undefined },
+): void {
+  owners.set(node.identity, {
+    ...(uid !== undefined && uid !== ID_UNCHANGED && { uid }),
+    ...(gid !== undefined && gid !== ID_UNCHANGED && { gid }),
+  });
+  if (node.kind === 'file') owners.dropPrivileges(node.identity);
+}
+
+export function statfs({ state, node }: Call): Reply {
+  const [root] = state.volume.roots;
+  if (isTop(node) && root !== undefined) return statfsReply(statFileSystem(root.fd));
+  return statfsReply(withNodeFd(state, node, ({ fd }) => statFileSystem(fd)));
+}
+
+function replyOf({ owners, lifetimes }: ServerState, stat: Stat): Reply {
+  return attributesReply(owners.shown(stat), lifetimes.attributeSeconds);
+}
+
+function kindOfHandle(node: Node): 'file' | 'directory' {
+  return node.kind === 'directory' ? 'directory' : 'file';
+}

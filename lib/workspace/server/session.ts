@@ -1,0 +1,194 @@
+/** Answers the FUSE requests of one guest's kernel on a stream. */
+import type { Duplex } from 'node:stream';
+import type { Log } from '../../log.ts';
+import { dispatch } from './dispatch.ts';
+import { DECODERS } from './fuse/decode.ts';
+import { emptyReply, encodeError, type Reply, sealReply } from './fuse/encode.ts';
+import { FrameReader, IN_HEADER_SIZE, type RequestHeader, readHeader } from './fuse/frames.ts';
+import { encodeInit, type Negotiated, negotiate } from './fuse/init.ts';
+import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
+import { expectsReply, OPCODES } from './fuse/opcodes.ts';
+import { BodyReader } from './fuse/reader.ts';
+import { invalidationsOf } from './host-change.ts';
+import { restoreState, type SavedSession, saveState } from './saved.ts';
+import { ERRNO, Errno } from './sys/errno.ts';
+import { addRoots, createState, type ServerOptions, type ServerState } from './tables/state.ts';
+import type { Volume } from './tables/volume.ts';
+
+/** Reading stops while more than this waits to be written, in bytes */
+const QUEUE_MAX = 8 * 1024 * 1024;
+
+/** As QUEUE_MAX, in replies: a small one takes more memory than its bytes */
+const UNSENT_MAX = 8192;
+
+/** Requests that run in other threads at a time; reading stops beyond it */
+const PENDING_MAX = 64;
+
+/** Unexpected errors that are logged; a guest could cause any number of them */
+const LOGGED_MAX = 100;
+
+export interface SessionOptions extends ServerOptions {
+  log: Log;
+  /** Continues this session: the guest's kernel has mounted already */
+  saved?: SavedSession;
+}
+
+export interface Session extends Disposable {
+  /** Resolves when the stream has ended or the guest broke the protocol, and everything is closed */
+  readonly closed: Promise<void>;
+  /** @returns what `saved` needs. Call it while the guest is paused. */
+  save(): SavedSession;
+  /** Makes the guest's kernel drop what it caches. */
+  invalidate(invalidation: Invalidation): void;
+  /** As `invalidate`, for whatever the host changed at a path: names from the root, bytes as latin1 strings. */
+  invalidatePath(root: string, names: string[]): void;
+}
+
+/** Serves `volume` on `stream` until it ends. The volume stays open: other sessions can share it. */
+export function serve(stream: Duplex, volume: Volume, options: SessionOptions): Session {
+  return new StreamSession(stream, createState(volume, options), options);
+}
+
+class StreamSession implements Session {
+  readonly closed: Promise<void>;
+  private readonly stream: Duplex;
+  private readonly state: ServerState;
+  private readonly log: Log;
+  private readonly reader = new FrameReader();
+  private init: Negotiated | undefined;
+  private pending = 0;
+  private unsent = 0;
+  private logged = 0;
+  private ended = false;
+
+  constructor(stream: Duplex, state: ServerState, { log, saved }: SessionOptions) {
+    this.stream = stream;
+    this.state = state;
+    this.log = log;
+    if (saved === undefined) addRoots(state);
+    else restoreState(state, saved);
+    this.init = saved?.init;
+    this.closed = new Promise((resolve) => stream.once('close', resolve));
+    stream.on('data', (chunk: Buffer) => {
+      this.reader.push(chunk);
+      this.pump();
+    });
+    stream.on('drain', () => this.pump());
+    stream.on('error', (error) => log.warn(`workspace stream failed: ${error.message}`));
+    stream.on('end', () => stream.destroy());
+    stream.on('close', () => this[Symbol.dispose]());
+  }
+
+  save(): SavedSession {
+    return saveState(this.state, this.init);
+  }
+
+  invalidate(invalidation: Invalidation): void {
+    if (this.init !== undefined && !this.ended) this.send(encodeInvalidation(invalidation));
+  }
+
+  invalidatePath(root: string, names: string[]): void {
+    for (const invalidation of invalidationsOf(this.state, root, names)) this.invalidate(invalidation);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+    this.stream.destroy();
+  }
+
+  private close(): void {
+    if (!this.ended) this.state[Symbol.dispose]();
+    this.ended = true;
+  }
+
+  /** Answers what has arrived, as long as the guest takes the answers. */
+  private pump(): void {
+    this.stream.cork();
+    process.nextTick(() => this.stream.uncork());
+    try {
+      while (!this.ended && !this.isFull) {
+        const frame = this.reader.next();
+        if (frame === undefined) break;
+        this.answer(readHeader(frame), frame);
+      }
+    } catch (error) {
+      this.end((error as Error).message);
+    }
+    if (this.isFull) this.stream.pause();
+    else if (this.stream.isPaused()) this.stream.resume();
+  }
+
+  private get isFull(): boolean {
+    return this.stream.writableLength > QUEUE_MAX || this.unsent > UNSENT_MAX || this.pending >= PENDING_MAX;
+  }
+
+  private answer(header: RequestHeader, frame: Buffer): void {
+    if (header.opcode === OPCODES.INIT) this.mount(header, frame);
+    else if (this.init === undefined) this.end('a request came before INIT');
+    else if (header.opcode === OPCODES.DESTROY) this.unmount(header);
+    else this.run(header, frame);
+  }
+
+  private unmount(header: RequestHeader): void {
+    this.reply(header, emptyReply());
+    this.stream.end(() => this.stream.destroy());
+    this.close();
+  }
+
+  private run(header: RequestHeader, frame: Buffer): void {
+    try {
+      const reply = dispatch(this.state, header, frame);
+      if (reply instanceof Promise) void this.answerLater(header, reply);
+      else if (reply !== undefined) this.reply(header, reply);
+    } catch (error) {
+      this.replyError(header, error);
+    }
+  }
+
+  private mount(header: RequestHeader, frame: Buffer): void {
+    const agreed = negotiate(DECODERS.INIT(new BodyReader(frame, IN_HEADER_SIZE)));
+    if (this.init !== undefined) this.end('a second INIT');
+    else if (agreed === undefined) this.end("the guest's FUSE version is not supported");
+    else {
+      if (agreed !== 'retry') this.init = agreed;
+      this.reply(header, encodeInit(this.init));
+    }
+  }
+
+  private async answerLater(header: RequestHeader, reply: Promise<Reply>): Promise<void> {
+    this.pending++;
+    try {
+      this.reply(header, await reply);
+    } catch (error) {
+      this.replyError(header, error);
+    }
+    this.pending--;
+    if (this.pending === PENDING_MAX - 1 && !this.ended) this.pump();
+  }
+
+  private reply({ unique }: RequestHeader, reply: Reply): void {
+    if (!this.ended) this.send(sealReply(reply, unique));
+  }
+
+  private replyError({ opcode, unique }: RequestHeader, error: unknown): void {
+    if (!(error instanceof Errno) && ++this.logged <= LOGGED_MAX)
+      this.log.error(`workspace request ${opcode} failed`, error);
+    if (!expectsReply(opcode) || this.ended) return;
+    this.send(encodeError(unique, error instanceof Errno ? error.errno : ERRNO.EIO));
+  }
+
+  private send(message: Buffer): void {
+    this.unsent++;
+    this.stream.write(message, this.sent);
+  }
+
+  private readonly sent = (): void => {
+    // A stream reports that it drained before it calls back: without this, nothing would resume the reading.
+    if (--this.unsent === UNSENT_MAX / 2) this.pump();
+  };
+
+  private end(reason: string): void {
+    this.log.warn(`workspace session ended: ${reason}`);
+    this[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,98 @@
+/** Asks the policy at each operation and turns its verdict into an error. */
+import { ERRNO, type Errno, errnoError } from '../sys/errno.ts';
+import type { FileKind } from '../sys/stat.ts';
+import type { Link, Node } from './node.ts';
+import { namesOf } from './nodes.ts';
+
+export type PolicyOperation =
+  /** Finds a name or reads attributes */
+  | 'lookup'
+  /** Shows the name in its folder */
+  | 'list'
+  | 'read'
+  | 'write'
+  /** Gives a new file this name */
+  | 'create'
+  | 'remove'
+  | 'rename-from'
+  | 'rename-to'
+  /** Gives an existing file one more name */
+  | 'link'
+  /** Changes mode, owner, times or extended attributes */
+  | 'metadata';
+
+export interface PolicyRequest {
+  /** Name of the root folder */
+  root: string;
+  /** Relative to the root, without a leading slash; empty for the root */
+  path: Buffer;
+  kind: FileKind | 'unknown';
+  /** Device, inode and birth time of the file that is there; undefined if there is none, or if it is only listed */
+  identity: string | undefined;
+  operation: PolicyOperation;
+}
+
+/** What is known of the file that an operation is about */
+export interface PolicyFile {
+  kind: PolicyRequest['kind'];
+  identity?: string;
+}
+
+export type PolicyVerdict = 'pass' | 'hidden' | 'read-only' | 'private';
+
+/** MUST be quick and MUST NOT throw: it runs within each operation. */
+export type Decide = (request: PolicyRequest) => PolicyVerdict;
+
+const READING: ReadonlySet<PolicyOperation> = new Set(['lookup', 'list', 'read']);
+const NAMING: ReadonlySet<PolicyOperation> = new Set(['create', 'rename-to']);
+
+export class PolicyGate {
+  private readonly decide: Decide | undefined;
+
+  /** @param decide undefined lets everything pass and builds no paths */
+  constructor(decide: Decide | undefined) {
+    this.decide = decide;
+  }
+
+  /** False: no call decides anything, and callers need not find out what the policy would ask for. */
+  get active(): boolean {
+    return this.decide !== undefined;
+  }
+
+  hides(link: Link, file: PolicyFile, operation: PolicyOperation): boolean {
+    return this.verdict(link, file, operation) === 'hidden';
+  }
+
+  /** @throws ENOENT for a hidden name (EACCES where it would be made), EROFS for one that must not change */
+  requireName(link: Link, file: PolicyFile, operation: PolicyOperation): void {
+    const error = denial(this.verdict(link, file, operation), operation);
+    if (error !== undefined) throw error;
+  }
+
+  /** As `requireName`, for every name that the node has: a hard link opens no way around a rule. */
+  requireNode(node: Node, operation: PolicyOperation): void {
+    if (this.decide === undefined) return;
+    if (node.root !== undefined) {
+      const { kind, identity, root } = node;
+      const verdict = this.decide({ root: root.name, path: Buffer.alloc(0), kind, identity, operation });
+      const error = denial(verdict, operation);
+      if (error !== undefined) throw error;
+      return;
+    }
+    const links = node.links.length === 0 && node.lastLink !== undefined ? [node.lastLink] : node.links;
+    for (const link of links) this.requireName(link, node, operation);
+  }
+
+  private verdict(link: Link, file: PolicyFile, operation: PolicyOperation): PolicyVerdict {
+    if (this.decide === undefined) return 'pass';
+    const { start, names } = namesOf(link);
+    const path = Buffer.from(names.join('/'), 'latin1');
+    return this.decide({ root: start.root?.name ?? '', path, kind: file.kind, identity: file.identity, operation });
+  }
+}
+
+function denial(verdict: PolicyVerdict, operation: PolicyOperation): Errno | undefined {
+  if (verdict === 'pass') return undefined;
+  if (verdict === 'hidden') return errnoError(NAMING.has(operation) ? ERRNO.EACCES : ERRNO.ENOENT);
+  return READING.has(operation) ? undefined : errnoError(ERRNO.EROFS);
+}

@@ -1,0 +1,106 @@
+/** Everything that one session of the file server knows. */
+import { DirectoryFds } from './directory-fds.ts';
+import { HandleTable } from './handles.ts';
+import { newNode, ROOT_NODE_ID } from './node.ts';
+import { NodeTable } from './nodes.ts';
+import { Owners } from './owners.ts';
+import { type Decide, PolicyGate } from './policy.ts';
+import type { Volume } from './volume.ts';
+
+export interface ServerOptions {
+  /** Default: everything passes */
+  decide?: Decide;
+  /** Owner of the served files on the host; default: the user of this process */
+  hostUid?: number;
+  /** Owner that the guest sees instead; default 1000:1000 */
+  guestUser?: { uid: number; gid: number };
+  /** How long the guest's kernel may use an answer, in seconds; defaults: 1, 1 and 0 (for names that do not exist) */
+  lifetimes?: { entrySeconds: number; attributeSeconds: number; missingSeconds: number };
+  /** Lets the kernel keep data when a file is opened again: set it only if changes of the host are notified */
+  keepCache?: boolean;
+  limits?: Partial<ServerLimits>;
+  /** How long a folder's descriptor is used before its path is walked again, in milliseconds; default 1,000 */
+  folderMaxAgeMs?: number;
+  /** Milliseconds of a monotonic clock */
+  now?: () => number;
+}
+
+interface ServerLimits {
+  nodes: number;
+  handles: number;
+  directoryFds: number;
+  /** Memory for the entries of open folders, in bytes */
+  listingBytes: number;
+  /** Files whose owner or special bits the guest changed */
+  owners: number;
+}
+
+const LIMITS: ServerLimits = {
+  nodes: 1_000_000,
+  handles: 4096,
+  directoryFds: 512,
+  listingBytes: 64 * 1024 * 1024,
+  owners: 1_000_000,
+};
+
+export interface ServerState extends Disposable {
+  volume: Volume;
+  nodes: NodeTable;
+  handles: HandleTable;
+  fds: DirectoryFds;
+  owners: Owners;
+  gate: PolicyGate;
+  lifetimes: Required<ServerOptions>['lifetimes'];
+  keepCache: boolean;
+  /** Mode bits that the host takes from new files of this process */
+  hostUmask: number;
+}
+
+export function createState(volume: Volume, options: ServerOptions): ServerState {
+  const limits = { ...LIMITS, ...options.limits };
+  const fds = new DirectoryFds({
+    openFolder: volume.openFolder,
+    max: limits.directoryFds,
+    maxAgeMs: options.folderMaxAgeMs ?? 1000,
+    now: options.now ?? (() => performance.now()),
+  });
+  const nodes = new NodeTable({ max: limits.nodes, onUnreachable: (node) => fds.forget(node) });
+  const handles = new HandleTable({ max: limits.handles, listingBytes: limits.listingBytes });
+  const { uid, gid } = options.guestUser ?? { uid: 1000, gid: 1000 };
+  const hostUid = options.hostUid ?? process.getuid?.() ?? 0;
+  return {
+    volume,
+    nodes,
+    handles,
+    fds,
+    owners: new Owners({ hostUid, uid, gid, max: limits.owners }),
+    gate: new PolicyGate(options.decide),
+    lifetimes: options.lifetimes ?? { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 0 },
+    keepCache: options.keepCache ?? false,
+    hostUmask: process.umask(),
+    [Symbol.dispose]: () => {
+      handles[Symbol.dispose]();
+      fds[Symbol.dispose]();
+    },
+  };
+}
+
+/**
+ * One root is the mount's root itself; several are the entries of a folder that only lists them.
+ * @param ids node ids that roots had in a saved session, by name
+ */
+export function addRoots({ nodes, volume: { roots } }: ServerState, ids?: ReadonlyMap<string, number>): void {
+  const [only] = roots;
+  if (roots.length === 1 && only !== undefined) {
+    nodes.add(newNode({ id: ROOT_NODE_ID, identity: only.identity, kind: 'directory', root: only }));
+    return;
+  }
+  const top = nodes.add(newNode({ id: ROOT_NODE_ID, identity: 'top', kind: 'directory' }));
+  for (const root of roots) {
+    const node = nodes.add(
+      newNode({ id: ids?.get(root.name) ?? nodes.nextId++, identity: root.identity, kind: 'directory', root }),
+    );
+    top.children ??= new Map();
+    top.children.set(root.name, node);
+  }
+}
