@@ -77,6 +77,8 @@ class StreamSession implements Session {
     stream.on('error', (error) => log.warn(`workspace stream failed: ${error.message}`));
     stream.on('end', () => stream.destroy());
     stream.on('close', () => this[Symbol.dispose]());
+    // A socket whose greeting was read comes paused.
+    stream.resume();
   }
 
   save(): SavedSession {

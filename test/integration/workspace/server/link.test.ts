@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectRelay } from '../../../../lib/workspace/server/link.ts';
+import { serve } from '../../../../lib/workspace/server/session.ts';
+import { openVolume } from '../../../../lib/workspace/server/tables/volume.ts';
+import { frame, OP, pack, u32 } from './wire.ts';
 
 const GREETING = 'sbx workspace 1\n';
 
@@ -85,6 +88,20 @@ describe('the link to a relay', () => {
     });
     expect(await firstBytes(await link(), 5)).toBe('again');
     expect(sockets).toHaveLength(2);
+  });
+
+  test('carries a session from its first request on', async () => {
+    const init = frame({ opcode: OP.INIT, unique: 1, node: 0 }, pack(u32(7), u32(31), u32(131_072), u32(0)));
+    await listen((socket) => void socket.write(Buffer.concat([Buffer.from(GREETING), init])));
+    const socket = await link();
+    using volume = openVolume([{ name: '', path: dir }]);
+    const quiet = () => {};
+    using session = serve(socket, volume, { log: { info: quiet, warn: quiet, error: quiet } });
+    const answer = new Promise<Buffer>((resolve) => sockets[0]?.once('data', resolve));
+    expect((await answer).readBigUInt64LE(8)).toBe(1n);
+    expect((await answer).readInt32LE(4)).toBe(0);
+    sockets[0]?.destroy();
+    await session.closed;
   });
 
   test('ends with its signal, connected or not', async () => {
