@@ -90,7 +90,7 @@ export type AuditReason =
   /** The policy became narrower while the connection was open */
   | 'policy-changed'
   /** The gateway closed the sandbox's listener */
-  | 'door-closed'
+  | 'proxy-closed'
   | 'idle'
   | 'unresolved'
   | 'upstream-failed'

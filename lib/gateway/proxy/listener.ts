@@ -68,7 +68,7 @@ export async function openEgress(input: ListenerInput): Promise<EgressListener> 
   });
   await listen(server, input.socketPath);
   const close = async () => {
-    for (const active of state.active) active.cut('door-closed');
+    for (const active of state.active) active.cut('proxy-closed');
     for (const socket of sockets) socket.destroy();
     await new Promise<void>((resolve) => server.close(() => resolve()));
     rmSync(input.socketPath, { force: true });

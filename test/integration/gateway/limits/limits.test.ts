@@ -102,7 +102,7 @@ describe('the limits of one VM', () => {
     await client.until('hello ');
     await rig.listener.close();
     await client.end();
-    expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'door-closed' });
+    expect(rig.records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'proxy-closed' });
     expect(statSync(rig.socketPath, { throwIfNoEntry: false })).toBeUndefined();
     await rig[Symbol.asyncDispose]();
   });
