@@ -43,8 +43,10 @@ export function rename({ state, node: parent }: Call, request: Decoded['RENAME2'
   if ((flags & RENAME_EXCHANGE) !== 0) {
     const other = requireExisting(state, to, { dirFd: newDirFd, operation: 'rename-from' });
     state.gate.requireName(from, other, 'rename-to');
+    state.gate.requireRename(to, from, other);
   }
   state.gate.requireName(to, file, 'rename-to');
+  state.gate.requireRename(from, to, file);
   const last = flags === 0 ? lastNameOf(state, to, newDirFd) : undefined;
   renameAt({ oldDirFd, oldName: name, newDirFd, newName, flags });
   if ((flags & RENAME_EXCHANGE) === 0) state.nodes.move(from, to);

@@ -1,5 +1,5 @@
 /** Asks the policy at each operation and turns its verdict into an error. */
-import { ERRNO, type Errno, errnoError } from '../sys/errno.ts';
+import { ERRNO, type Errno, errnoError, fail } from '../sys/errno.ts';
 import type { FileKind } from '../sys/stat.ts';
 import type { Link, Node } from './node.ts';
 import { namesOf } from './nodes.ts';
@@ -43,15 +43,30 @@ export type PolicyVerdict = 'pass' | 'hidden' | 'read-only' | 'private';
 /** MUST be quick and MUST NOT throw: it runs within each operation. */
 export type Decide = (request: PolicyRequest) => PolicyVerdict;
 
+interface RenameQuestion {
+  root: string;
+  from: Buffer;
+  to: Buffer;
+  kind: PolicyRequest['kind'];
+}
+
+/**
+ * Asked besides the names, since a folder takes everything below it along. `copy`: the guest's program is to copy and remove instead.
+ * MUST be quick and MUST NOT throw.
+ */
+export type JudgeRename = (request: RenameQuestion) => 'pass' | 'copy' | 'refuse';
+
 const READING: ReadonlySet<PolicyOperation> = new Set(['lookup', 'list', 'read']);
 const NAMING: ReadonlySet<PolicyOperation> = new Set(['create', 'rename-to']);
 
 export class PolicyGate {
   private readonly decide: Decide | undefined;
+  private readonly judgeRename: JudgeRename | undefined;
 
-  /** @param decide undefined lets everything pass and builds no paths */
-  constructor(decide: Decide | undefined) {
-    this.decide = decide;
+  /** @param hooks without `decide` everything passes and no paths are built */
+  constructor(hooks: { decide?: Decide; judgeRename?: JudgeRename }) {
+    this.decide = hooks.decide;
+    this.judgeRename = hooks.judgeRename;
   }
 
   /** False: no call decides anything, and callers need not find out what the policy would ask for. */
@@ -83,12 +98,26 @@ export class PolicyGate {
     for (const link of links) this.requireName(link, node, operation);
   }
 
+  /** @throws EXDEV, for which programs copy; EPERM */
+  requireRename(from: Link, to: Link, file: PolicyFile): void {
+    if (this.judgeRename === undefined) return;
+    const [source, target] = [placeOf(from), placeOf(to)];
+    // The rules of one root say nothing about another.
+    if (source.root !== target.root) fail('EXDEV');
+    const { root, path } = source;
+    const verdict = this.judgeRename({ root, from: path, to: target.path, kind: file.kind });
+    if (verdict !== 'pass') fail(verdict === 'copy' ? 'EXDEV' : 'EPERM');
+  }
+
   private verdict(link: Link, file: PolicyFile, operation: PolicyOperation): PolicyVerdict {
     if (this.decide === undefined) return 'pass';
-    const { start, names } = namesOf(link);
-    const path = Buffer.from(names.join('/'), 'latin1');
-    return this.decide({ root: start.root?.name ?? '', path, kind: file.kind, identity: file.identity, operation });
+    return this.decide({ ...placeOf(link), kind: file.kind, identity: file.identity, operation });
   }
+}
+
+function placeOf(link: Link): { root: string; path: Buffer } {
+  const { start, names } = namesOf(link);
+  return { root: start.root?.name ?? '', path: Buffer.from(names.join('/'), 'latin1') };
 }
 
 function denial(verdict: PolicyVerdict, operation: PolicyOperation): Errno | undefined {

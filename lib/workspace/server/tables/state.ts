@@ -4,12 +4,13 @@ import { HandleTable } from './handles.ts';
 import { newNode, ROOT_NODE_ID } from './node.ts';
 import { NodeTable } from './nodes.ts';
 import { Owners } from './owners.ts';
-import { type Decide, PolicyGate } from './policy.ts';
+import { type Decide, type JudgeRename, PolicyGate } from './policy.ts';
 import type { Volume } from './volume.ts';
 
 export interface ServerOptions {
   /** Default: everything passes */
   decide?: Decide;
+  judgeRename?: JudgeRename;
   /** Owner of the served files on the host; default: the user of this process */
   hostUid?: number;
   /** Owner that the guest sees instead; default 1000:1000 */
@@ -74,7 +75,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     handles,
     fds,
     owners: new Owners({ hostUid, uid, gid, max: limits.owners }),
-    gate: new PolicyGate(options.decide),
+    gate: new PolicyGate(options),
     lifetimes: options.lifetimes ?? { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 0 },
     keepCache: options.keepCache ?? false,
     hostUmask: process.umask(),
