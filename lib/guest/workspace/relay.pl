@@ -5,6 +5,8 @@
 #
 # While no server is connected, a read of the port returns nothing. Requests that the lost server took are answered with EIO, once; later ones
 # wait. At each new connection MAGIC tells the server where its stream begins: bytes before it belong to the connection before.
+# Notifications (unique number 0) are written by a process of their own: the kernel takes locks for them that a program may hold while it waits
+# for a reply.
 # Only built-in functions are used: no perl module has to be found.
 my $MAGIC = "sbx workspace 1\n";
 my $READ = 1 << 20;
@@ -16,7 +18,9 @@ my $INIT = 26;
 # FORGET, INTERRUPT, BATCH_FORGET
 my %SILENT = (2 => 1, 36 => 1, 42 => 1);
 
-my ($fuse, $port);
+my ($fuse, $port, $notifier);
+# Notifications for that process
+my $notes = '';
 # Requests without a reply, by their unique number in its 8 bytes
 my %waiting;
 # The first request, until it has its reply: the kernel would give the mount up after a failure
@@ -26,9 +30,13 @@ my ($out, $sent, $in, $missing) = ('', 0, '', $HEADER);
 
 sub open_fd {
   open(my $handle, '+<&=' . $_[0]) or die "fd $_[0]: $!";
-  # O_NONBLOCK by fcntl F_GETFL, F_SETFL
-  fcntl($handle, 4, fcntl($handle, 3, 0) | 04000) or die "fd $_[0]: $!";
+  set_nonblocking($handle);
   $handle;
+}
+
+# O_NONBLOCK by fcntl F_GETFL, F_SETFL
+sub set_nonblocking {
+  fcntl($_[0], 4, fcntl($_[0], 3, 0) | 04000) or die "fcntl: $!";
 }
 
 # The last call is to be made again.
@@ -89,6 +97,7 @@ sub write_replies {
 # The kernel refuses what it did not ask for, which is no fault of the others.
 sub reply {
   my $unique = substr($_[0], 8, 8);
+  if ($unique eq "\0" x 8) { $notes .= $_[0]; return; }
   delete $waiting{$unique};
   undef $init if defined $init && $unique eq substr($init, 8, 8);
   syswrite($fuse, $_[0]);
@@ -109,8 +118,41 @@ sub wait_for_server {
   ($out, $sent) = ($MAGIC . ($init // ''), 0);
 }
 
+# Reads notifications from the pipe and writes each in one piece, until the relay ends. The kernel refuses those about what it has forgotten.
+sub notify {
+  my $pipe = shift;
+  my $held = '';
+  while (sysread($pipe, $held, $READ, length $held)) {
+    while (length $held >= $HEADER) {
+      my $length = unpack('V', $held);
+      last if length $held < $length;
+      my $note = substr($held, 0, $length, '');
+      until (defined syswrite($fuse, $note) || $! != $EAGAIN) { select(undef, undef, undef, 0.005); }
+    }
+  }
+  exit;
+}
+
+sub start_notifier {
+  pipe(my $pipe, $notifier) or die "pipe: $!";
+  my $child = fork() // die "fork: $!";
+  if ($child == 0) {
+    close $notifier;
+    close $port;
+    notify($pipe);
+  }
+  close $pipe;
+  set_nonblocking($notifier);
+}
+
+sub send_notes {
+  my $wrote = syswrite($notifier, $notes);
+  substr($notes, 0, $wrote, '') if $wrote;
+}
+
 sub relay {
   ($fuse, $port) = map { open_fd($_) } @_;
+  start_notifier();
   wait_for_server();
   while (1) {
     my ($reads, $writes) = ('', '');
@@ -118,11 +160,13 @@ sub relay {
     # The next request is read once the one before is sent.
     if ($out eq '') { vec($reads, fileno($fuse), 1) = 1; }
     else { vec($writes, fileno($port), 1) = 1; }
+    vec($writes, fileno($notifier), 1) = 1 if $notes ne '';
     next if select($reads, $writes, undef, undef) < 0;
     my $connected = 1;
     $connected = take_replies() if vec($reads, fileno($port), 1);
     if ($connected && $out eq '' && vec($reads, fileno($fuse), 1)) { take_request() or return; }
     $connected &&= send_request() if $out ne '';
+    send_notes() if $notes ne '';
     next if $connected;
     fail_waiting();
     wait_for_server();

@@ -1,7 +1,7 @@
 /** The relay between two doubles: a pair of sockets that keeps message borders stands for /dev/fuse, a Unix socket for the virtio port. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -80,6 +80,10 @@ function written(): Buffer[] {
   return messages;
 }
 
+function childOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim());
+}
+
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((done) => setTimeout(done, 5));
 }
@@ -137,6 +141,20 @@ describe('the relay', () => {
     await until(() => written().length === 2);
     const failed = written()[1] as Buffer;
     expect([failed.readUInt32LE(0), failed.readInt32LE(4), failed.readBigUInt64LE(8)]).toEqual([16, -EIO, 3n]);
+  });
+
+  test('writes notifications in their order, and goes on with replies while the kernel holds one up', async () => {
+    await receive(0);
+    const notes = Array.from({ length: 300 }, (_, index) => reply(0, Buffer.alloc(1_000 + index, index)));
+    const notifier = childOf(childOf(child.pid as number));
+    process.kill(notifier, 'SIGSTOP');
+    for (const note of notes) port.write(note);
+    port.write(reply(9));
+    await until(() => written().length === 1);
+    expect(written()[0]).toEqual(reply(9));
+    process.kill(notifier, 'SIGCONT');
+    await until(() => written().length === 301);
+    expect(written().slice(1)).toEqual(notes);
   });
 
   test('takes a reply that is shorter than a header as the end of the server', async () => {
