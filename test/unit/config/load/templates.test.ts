@@ -35,8 +35,11 @@ test.each(names)('the files of %s match their extensions', async (name) => {
     if (/\.jsonc?$/.test(path)) expect(Object.keys(JSON.parse(content))).not.toEqual([]);
 });
 
-test('nothing in lib/ names an agent: only the folders that agents keep in a workspace are known', () => {
-  const agents = new RegExp(`(?<![.\\w])(${names.filter((name) => name !== 'shell').join('|')})(?!\\w)`, 'i');
+test('nothing in lib/ names an agent: only the files and folders that agents keep in a workspace are known', () => {
+  const agents = new RegExp(
+    `(?<![.\\w])(${names.filter((name) => name !== 'shell').join('|')})(?!\\w|\\.jsonc?')`,
+    'i',
+  );
   const lines = readdirSync(libDir, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .flatMap((file) =>
