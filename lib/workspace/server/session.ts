@@ -29,8 +29,10 @@ const LOGGED_MAX = 100;
 
 export interface SessionOptions extends ServerOptions {
   log: Log;
-  /** Continues this session: the guest's kernel has mounted already */
+  /** Continues this session: the guest's kernel has mounted already, or mounts again, with INIT as the first request */
   saved?: SavedSession;
+  /** Called when the guest's kernel has mounted */
+  onMount?: () => void;
 }
 
 export interface Session extends Disposable {
@@ -55,19 +57,24 @@ class StreamSession implements Session {
   private readonly state: ServerState;
   private readonly log: Log;
   private readonly reader = new FrameReader();
+  private readonly onMount: (() => void) | undefined;
   private init: Negotiated | undefined;
+  /** Nothing was asked yet since this session was saved */
+  private isResumed: boolean;
   private pending = 0;
   private unsent = 0;
   private logged = 0;
   private ended = false;
 
-  constructor(stream: Duplex, state: ServerState, { log, saved }: SessionOptions) {
+  constructor(stream: Duplex, state: ServerState, { log, saved, onMount }: SessionOptions) {
     this.stream = stream;
     this.state = state;
     this.log = log;
     if (saved === undefined) addRoots(state);
     else restoreState(state, saved);
     this.init = saved?.init;
+    this.isResumed = saved !== undefined;
+    this.onMount = onMount;
     this.closed = new Promise((resolve) => stream.once('close', resolve));
     stream.on('data', (chunk: Buffer) => {
       this.reader.push(chunk);
@@ -125,8 +132,9 @@ class StreamSession implements Session {
   }
 
   private answer(header: RequestHeader, frame: Buffer): void {
-    if (header.opcode === OPCODES.INIT) this.mount(header, frame);
-    else if (this.init === undefined) this.end('a request came before INIT');
+    if (header.opcode === OPCODES.INIT) return void this.mount(header, frame);
+    this.isResumed = false;
+    if (this.init === undefined) this.end('a request came before INIT');
     else if (header.opcode === OPCODES.DESTROY) this.unmount(header);
     else this.run(header, frame);
   }
@@ -149,12 +157,12 @@ class StreamSession implements Session {
 
   private mount(header: RequestHeader, frame: Buffer): void {
     const agreed = negotiate(DECODERS.INIT(new BodyReader(frame, IN_HEADER_SIZE)));
-    if (this.init !== undefined) this.end('a second INIT');
-    else if (agreed === undefined) this.end("the guest's FUSE version is not supported");
-    else {
-      if (agreed !== 'retry') this.init = agreed;
-      this.reply(header, encodeInit(this.init));
-    }
+    if (this.init !== undefined && !this.isResumed) return void this.end('a second INIT');
+    this.isResumed = false;
+    this.init = agreed === 'retry' ? undefined : agreed;
+    if (agreed === undefined) return void this.end("the guest's FUSE version is not supported");
+    this.reply(header, encodeInit(this.init));
+    if (this.init !== undefined) this.onMount?.();
   }
 
   private async answerLater(header: RequestHeader, reply: Promise<Reply>): Promise<void> {

@@ -1,0 +1,90 @@
+/** Serves one guest for as long as it exists: through the loss of its connection, and of the server itself. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import writeFileAtomic from 'write-file-atomic';
+import type { Log } from '../../log.ts';
+import { connectRelay } from './link.ts';
+import type { SavedSession } from './saved.ts';
+import { type Session, type SessionOptions, serve } from './session.ts';
+import type { Volume } from './tables/volume.ts';
+
+export interface GuestOptions extends Omit<SessionOptions, 'log' | 'saved' | 'onMount'> {
+  /** Socket of the guest's virtio port */
+  link: string;
+  /** What the next server needs to take the guest over (JSON) */
+  stateFile: string;
+  log: Log;
+}
+
+/** The ids of a server that was lost are never given again: a server would have to give a million a second. */
+const IDS_PER_SECOND = 2 ** 20;
+const PAUSE_MS = 20;
+
+export class ServedGuest implements AsyncDisposable {
+  readonly #volume: Volume;
+  readonly #options: GuestOptions;
+  readonly #stop = new AbortController();
+  readonly #ended: Promise<void>;
+  #session: Session | undefined;
+
+  constructor(volume: Volume, options: GuestOptions) {
+    this.#volume = volume;
+    this.#options = options;
+    this.#ended = this.#run().catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) options.log.error('a workspace is served no more', error);
+    });
+  }
+
+  /** Undefined while no guest is connected */
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#session?.[Symbol.dispose]();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { link, log, stateFile, ...options } = this.#options;
+    for (;;) {
+      const stream = await connectRelay(link, { signal: this.#stop.signal });
+      const saved = readTakeover(stateFile);
+      const session = serve(stream, this.#volume, {
+        ...options,
+        log,
+        ...(saved === undefined ? {} : { saved }),
+        onMount: () => this.#keep(session),
+      });
+      this.#session = session;
+      if (this.#stop.signal.aborted) session[Symbol.dispose]();
+      await session.closed;
+      this.#session = undefined;
+      // A guest that breaks the protocol at once does not keep the host busy.
+      await sleep(PAUSE_MS, undefined, { signal: this.#stop.signal });
+    }
+  }
+
+  /** Only what cannot be found again: how the kernel mounted, and its ids of the root folders. */
+  #keep(session: Session): void {
+    const { version, init, nodes } = session.save();
+    const roots = nodes.filter(({ root }) => root !== undefined);
+    writeFileAtomic.sync(this.#options.stateFile, JSON.stringify({ version, init, nodes: roots }), { mode: 0o600 });
+  }
+}
+
+/**
+ * The guest's kernel finds files under new ids by itself, when an old one is unknown (ESTALE); what was open answers EBADF.
+ * A damaged file is none: then only a new mount can be served.
+ */
+function readTakeover(file: string): SavedSession | undefined {
+  try {
+    const { version, init, nodes } = JSON.parse(readFileSync(file, 'utf8')) as SavedSession;
+    if (version !== 1 || init === undefined || !Array.isArray(nodes)) return undefined;
+    const next = Math.floor(Date.now() / 1000) * IDS_PER_SECOND;
+    return { version, init, nodes, nextNode: next, nextHandle: next, handles: [], owners: [] };
+  } catch {
+    return undefined;
+  }
+}
