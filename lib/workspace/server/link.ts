@@ -1,6 +1,7 @@
 /** Connects to the relay in a guest, through the socket that QEMU serves for its virtio port. */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connectTo } from '../../system/unix-socket.ts';
 
 /** Sent by the relay (lib/guest/workspace/relay.pl) at the begin of each connection; bytes before it belong to an earlier one */
 const GREETING = Buffer.from('sbx workspace 1\n');
@@ -28,14 +29,19 @@ export async function connectRelay(path: string, { signal, greetingMs = 2_000 }:
   }
 }
 
+/** Undefined when nothing listens there, or what is there is no socket: QEMU, which may write in that folder, could put a link in its place. */
 function tryConnect(path: string): Promise<Socket | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('error', () => resolve(undefined));
-    socket.once('connect', () => {
-      socket.removeAllListeners('error').on('error', () => socket.destroy());
-      resolve(socket);
-    });
+    try {
+      const socket = connectTo(path);
+      socket.once('error', () => resolve(undefined));
+      socket.once('connect', () => {
+        socket.removeAllListeners('error').on('error', () => socket.destroy());
+        resolve(socket);
+      });
+    } catch {
+      resolve(undefined);
+    }
   });
 }
 

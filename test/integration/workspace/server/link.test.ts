@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,6 +102,16 @@ describe('the link to a relay', () => {
     expect((await answer).readInt32LE(4)).toBe(0);
     sockets[0]?.destroy();
     await session.closed;
+  });
+
+  test('follows no link that stands in place of the socket', async () => {
+    await listen((socket) => void socket.write(`${GREETING}secret`));
+    symlinkSync(path, join(dir, 'link'));
+    const linked = connectRelay(join(dir, 'link'), { signal: controller.signal });
+    await expect(Promise.race([linked, link(20).then(() => 'the socket itself')])).resolves.toBe('the socket itself');
+    expect(sockets).toHaveLength(1);
+    controller.abort();
+    await expect(linked).rejects.toThrow(/abort/i);
   });
 
   test('ends with its signal, connected or not', async () => {
