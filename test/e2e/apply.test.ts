@@ -55,9 +55,9 @@ describe('a project, from its file to a running microVM', () => {
   });
 
   test('a wrong clock is corrected while the VM runs', async () => {
-    const behind = async () => Math.abs(Date.now() - Number(await inside(p.dir, 'date +%s%3N')));
-    await inside(p.dir, 'sudo -n date -s "2020-01-01 00:00" >/dev/null');
-    expect(await behind()).toBeGreaterThan(1_000_000);
+    const behind = async (before = '') => Math.abs(Date.now() - Number(await inside(p.dir, `${before} date +%s%3N`)));
+    // In one command: the correction may come before the next.
+    expect(await behind('sudo -n date -s "2020-01-01 00:00" >/dev/null;')).toBeGreaterThan(1_000_000);
     await until(async () => (await behind()) < 60_000);
   });
 
