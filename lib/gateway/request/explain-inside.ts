@@ -13,7 +13,9 @@ import type { Request } from './request.ts';
 import { inTime } from './request-loop.ts';
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
-/** A client that speaks first sends its bytes within this time */
+/** HTTP and HTTPS: the client speaks first, on a slow guest seconds after it has connected */
+const CLIENT_FIRST: ReadonlySet<number> = new Set([80, 443]);
+/** On other ports a client that speaks first sends its bytes within this time; one that waits for the server is not kept longer */
 const FIRST_MS = 1_000;
 const HANDSHAKE = 22;
 
@@ -24,9 +26,10 @@ export function wantsDenialInside({ headers }: RequestHead): boolean {
 
 /** Responds to HTTP, also inside TLS if the client trusts the sandbox's CA; closes any other connection. */
 export async function sendDenialInside(request: Request, denial: Denial): Promise<void> {
-  const { client, reader, state } = request;
+  const { client, reader, state, head } = request;
   client.write(ESTABLISHED);
-  if (reader.buffered.length === 0) await inTime(reader.more(), FIRST_MS);
+  const ms = CLIENT_FIRST.has(head.endpoint.port) ? state.limits.headMs : FIRST_MS;
+  if (reader.buffered.length === 0) await inTime(reader.more(), ms);
   if (reader.buffered.length === 0) return void client.destroy();
   const opened = reader.buffered[0] === HANDSHAKE ? await openTls(request) : { client, reader };
   if (opened === undefined || !(await isHttp(opened.reader, state.limits.headMs))) return void client.destroy();

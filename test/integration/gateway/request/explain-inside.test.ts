@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { handshake, request, startIntercept } from '../proxy/intercept-rig.ts';
 import { CONNECT, clientOf } from '../rig.ts';
@@ -53,6 +54,15 @@ describe('a denial for a program without proxy support', () => {
     const { one, client } = await denied('evil.test:22');
     await using _ = one;
     expect(await client.end()).toBe(OK);
+  });
+
+  test.each([80, 443])('is explained to a slow client on port %i, where clients speak first', async (port) => {
+    const { one, client } = await denied(`evil.test:${port}`);
+    await using _ = one;
+    // Longer than a client on another port may take
+    await sleep(1_300);
+    client.send(request('/x', '', 'evil.test'));
+    expect(await client.end()).toContain(`evil.test:${port} is denied`);
   });
 
   test('makes no more signatures a second for a hostile guest than the limit', async () => {
