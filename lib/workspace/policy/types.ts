@@ -13,7 +13,7 @@ import type { Source } from '../../spec/spec.ts';
  * - `read-only`: reads pass, changes are refused
  * - `private`: the private layer of this sandbox first, below it the host's entry unless `lower` is false; every change goes to the layer
  */
-type WorkspaceVerdict = 'pass' | 'hidden' | 'read-only' | 'private';
+export type WorkspaceVerdict = 'pass' | 'hidden' | 'read-only' | 'private';
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'other';
 

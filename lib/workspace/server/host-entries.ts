@@ -7,7 +7,13 @@ import { openBeneath, statIfPresent } from './sys/names.ts';
 import { type FileKind, kindOfMode } from './sys/stat.ts';
 import type { Root } from './tables/volume.ts';
 
-const KINDS: Record<FileKind, EntryKind> = { file: 'file', directory: 'folder', symlink: 'link', other: 'other' };
+/** The policy's words for what the server's tables hold */
+export const KINDS: Record<FileKind, EntryKind> = {
+  file: 'file',
+  directory: 'folder',
+  symlink: 'link',
+  other: 'other',
+};
 const ABSENT = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'] as const;
 
 /** For one decision. The policy asks from the root downwards, so the folder of the last question is the way to the next one. */

@@ -3,17 +3,10 @@ import type { WorkspacePolicy } from '../policy/compile.ts';
 import { decideWorkspace } from '../policy/decide.ts';
 import { judgeRename } from '../policy/rename.ts';
 import type { EntryKind } from '../policy/types.ts';
-import { HostEntries } from './host-entries.ts';
+import { HostEntries, KINDS } from './host-entries.ts';
 import { textOfPath } from './path-text.ts';
 import type { Decide, JudgeRename, PolicyFile } from './tables/policy.ts';
 import type { Root, Volume } from './tables/volume.ts';
-
-const KINDS: Record<Exclude<PolicyFile['kind'], 'unknown'>, EntryKind> = {
-  file: 'file',
-  directory: 'folder',
-  symlink: 'link',
-  other: 'other',
-};
 
 /**
  * `policyOf` is asked at each operation, so that another policy is in force at once. A root without a policy is hidden.

@@ -1,4 +1,5 @@
 /** Encodes replies, each into one buffer that begins with room for its header. */
+import type { FileSystemStat } from '../sys/files.ts';
 import { ATTRIBUTES_SIZE, type Attributes, writeAttributes } from './attributes.ts';
 
 export const OUT_HEADER_SIZE = 16;
@@ -101,18 +102,7 @@ export function offsetReply(offset: number): Reply {
   return reply;
 }
 
-export interface FileSystemFigures {
-  blockSize: number;
-  fragmentSize: number;
-  blocks: bigint;
-  free: bigint;
-  available: bigint;
-  files: bigint;
-  filesFree: bigint;
-  nameMax: number;
-}
-
-export function statfsReply(figures: FileSystemFigures): Reply {
+export function statfsReply(figures: FileSystemStat): Reply {
   const { reply, body } = newReply(80);
   const { blocks, free, available, files, filesFree } = figures;
   [blocks, free, available, files, filesFree].forEach((value, index) => {

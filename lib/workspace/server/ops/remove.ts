@@ -1,4 +1,6 @@
 /** Takes names away: UNLINK, RMDIR, RENAME. */
+
+import type { WorkspaceOperation } from '../../policy/types.ts';
 import type { Decoded } from '../fuse/decode.ts';
 import { emptyReply, type Reply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
@@ -6,7 +8,7 @@ import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../sys/flags.ts';
 import { removeDirectory, renameAt, statIfPresent, unlinkAt } from '../sys/names.ts';
 import { fileOf, kindOfMode } from '../sys/stat.ts';
 import type { Link } from '../tables/node.ts';
-import type { PolicyFile, PolicyOperation } from '../tables/policy.ts';
+import type { PolicyFile } from '../tables/policy.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 
@@ -59,7 +61,7 @@ export function rename({ state, node: parent }: Call, request: Decoded['RENAME2'
 function requireExisting(
   state: ServerState,
   link: Link,
-  { dirFd, operation }: { dirFd: number; operation: PolicyOperation },
+  { dirFd, operation }: { dirFd: number; operation: WorkspaceOperation },
 ): PolicyFile {
   if (!state.gate.active) return { kind: 'unknown' };
   const file = fileOf(statIfPresent(dirFd, link.name) ?? fail('ENOENT'));

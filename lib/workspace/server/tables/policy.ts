@@ -1,25 +1,9 @@
 /** Asks the policy at each operation and turns its verdict into an error. */
+import type { WorkspaceOperation, WorkspaceVerdict } from '../../policy/types.ts';
 import { ERRNO, type Errno, errnoError, fail } from '../sys/errno.ts';
 import type { FileKind } from '../sys/stat.ts';
 import type { Link, Node } from './node.ts';
 import { namesOf } from './nodes.ts';
-
-export type PolicyOperation =
-  /** Finds a name or reads attributes */
-  | 'lookup'
-  /** Shows the name in its folder */
-  | 'list'
-  | 'read'
-  | 'write'
-  /** Gives a new file this name */
-  | 'create'
-  | 'remove'
-  | 'rename-from'
-  | 'rename-to'
-  /** Gives an existing file one more name */
-  | 'link'
-  /** Changes mode, owner, times or extended attributes */
-  | 'metadata';
 
 export interface PolicyRequest {
   /** Name of the root folder */
@@ -29,7 +13,7 @@ export interface PolicyRequest {
   kind: FileKind | 'unknown';
   /** Device, inode and birth time of the file that is there; undefined if there is none, or if it is only listed */
   identity: string | undefined;
-  operation: PolicyOperation;
+  operation: WorkspaceOperation;
 }
 
 /** What is known of the file that an operation is about */
@@ -38,10 +22,8 @@ export interface PolicyFile {
   identity?: string;
 }
 
-export type PolicyVerdict = 'pass' | 'hidden' | 'read-only' | 'private';
-
 /** MUST be quick and MUST NOT throw: it runs within each operation. */
-export type Decide = (request: PolicyRequest) => PolicyVerdict;
+export type Decide = (request: PolicyRequest) => WorkspaceVerdict;
 
 interface RenameQuestion {
   root: string;
@@ -56,8 +38,8 @@ interface RenameQuestion {
  */
 export type JudgeRename = (request: RenameQuestion) => 'pass' | 'copy' | 'refuse';
 
-const READING: ReadonlySet<PolicyOperation> = new Set(['lookup', 'list', 'read']);
-const NAMING: ReadonlySet<PolicyOperation> = new Set(['create', 'rename-to']);
+const READING: ReadonlySet<WorkspaceOperation> = new Set(['lookup', 'list', 'read']);
+const NAMING: ReadonlySet<WorkspaceOperation> = new Set(['create', 'rename-to']);
 
 export class PolicyGate {
   private readonly decide: Decide | undefined;
@@ -74,18 +56,18 @@ export class PolicyGate {
     return this.decide !== undefined;
   }
 
-  hides(link: Link, file: PolicyFile, operation: PolicyOperation): boolean {
+  hides(link: Link, file: PolicyFile, operation: WorkspaceOperation): boolean {
     return this.verdict(link, file, operation) === 'hidden';
   }
 
   /** @throws ENOENT for a hidden name (EACCES where it would be made), EROFS for one that must not change */
-  requireName(link: Link, file: PolicyFile, operation: PolicyOperation): void {
+  requireName(link: Link, file: PolicyFile, operation: WorkspaceOperation): void {
     const error = denial(this.verdict(link, file, operation), operation);
     if (error !== undefined) throw error;
   }
 
   /** As `requireName`, for every name that the node has: a hard link opens no way around a rule. */
-  requireNode(node: Node, operation: PolicyOperation): void {
+  requireNode(node: Node, operation: WorkspaceOperation): void {
     if (this.decide === undefined) return;
     if (node.root !== undefined) {
       const { kind, identity, root } = node;
@@ -109,7 +91,7 @@ export class PolicyGate {
     if (verdict !== 'pass') fail(verdict === 'copy' ? 'EXDEV' : 'EPERM');
   }
 
-  private verdict(link: Link, file: PolicyFile, operation: PolicyOperation): PolicyVerdict {
+  private verdict(link: Link, file: PolicyFile, operation: WorkspaceOperation): WorkspaceVerdict {
     if (this.decide === undefined) return 'pass';
     return this.decide({ ...placeOf(link), kind: file.kind, identity: file.identity, operation });
   }
@@ -120,7 +102,7 @@ function placeOf(link: Link): { root: string; path: Buffer } {
   return { root: start.root?.name ?? '', path: Buffer.from(names.join('/'), 'latin1') };
 }
 
-function denial(verdict: PolicyVerdict, operation: PolicyOperation): Errno | undefined {
+function denial(verdict: WorkspaceVerdict, operation: WorkspaceOperation): Errno | undefined {
   if (verdict === 'pass') return undefined;
   if (verdict === 'hidden') return errnoError(NAMING.has(operation) ? ERRNO.EACCES : ERRNO.ENOENT);
   return READING.has(operation) ? undefined : errnoError(ERRNO.EROFS);

@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PolicyRequest, PolicyVerdict } from '../../../../lib/workspace/server/tables/policy.ts';
+import type { WorkspaceVerdict } from '../../../../lib/workspace/policy/types.ts';
+import type { PolicyRequest } from '../../../../lib/workspace/server/tables/policy.ts';
 import { errnoOf, Rig, ROOT } from './rig.ts';
 
 const [ENOENT, EACCES, EROFS] = [2, 13, 30];
@@ -20,9 +21,9 @@ let folder: string;
 const at = (path: string) => join(folder, path);
 
 /** Names and what is below them, to a verdict */
-let rules: Record<string, PolicyVerdict>;
+let rules: Record<string, WorkspaceVerdict>;
 
-function decide({ path }: PolicyRequest): PolicyVerdict {
+function decide({ path }: PolicyRequest): WorkspaceVerdict {
   const names = path.toString().split('/');
   return names.map((name) => rules[name]).find((verdict) => verdict !== undefined) ?? 'pass';
 }
@@ -182,7 +183,7 @@ describe('a policy that changes', () => {
   it('gets the identity of a file, so that it can know a hard link', async () => {
     linkSync(at('.env'), at('alias'));
     let secret: string | undefined;
-    const byIdentity = ({ path, identity }: PolicyRequest): PolicyVerdict => {
+    const byIdentity = ({ path, identity }: PolicyRequest): WorkspaceVerdict => {
       if (path.toString() === '.env') secret = identity;
       return identity !== undefined && identity === secret ? 'hidden' : 'pass';
     };
@@ -196,7 +197,7 @@ describe('a policy that changes', () => {
 
   it('gets paths as bytes, kinds and operations', async () => {
     const asked: string[] = [];
-    const record = ({ path, kind, operation }: PolicyRequest): PolicyVerdict => {
+    const record = ({ path, kind, operation }: PolicyRequest): WorkspaceVerdict => {
       asked.push(`${operation} ${kind} ${path.toString('latin1')}`);
       return 'pass';
     };

@@ -136,7 +136,6 @@ test('a guest is served again after each loss of its connection, until it is let
 });
 
 async function greetAfterLoss(guest: ServedGuest): Promise<Socket> {
-  await guest.session?.save();
   guest.session?.[Symbol.dispose]();
   return greet();
 }
