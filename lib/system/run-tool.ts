@@ -12,6 +12,8 @@ export interface RunOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds until SIGKILL, for a tool that has nothing to clean up */
   deadlineMs?: number;
+  /** The tool is a process group of its own, which an abort ends as a whole (SIGTERM): for a tool that cleans up after its children */
+  group?: boolean;
   /** Called with each line of stdout and stderr */
   onLine?: (line: string) => void;
 }
@@ -50,9 +52,15 @@ export async function runToEnd(command: string, args: string[], options: RunOpti
     buffer: { stdout: true, stderr: false, all: false },
     reject: false,
     cleanup: false,
-    ...(signal === undefined ? {} : { cancelSignal: signal }),
+    ...(signal === undefined || options.group === true ? {} : { cancelSignal: signal }),
+    detached: options.group === true,
     killSignal: deadline === undefined ? 'SIGTERM' : 'SIGKILL',
   });
+  const endGroup = () => killGroup(child.pid);
+  if (options.group === true) {
+    signal?.addEventListener('abort', endGroup, { once: true });
+    if (signal?.aborted) endGroup();
+  }
   const tail: string[] = [];
   const follow = async () => {
     for await (const line of child.iterable({ from: 'all' })) {
@@ -75,6 +83,16 @@ export async function runToEnd(command: string, args: string[], options: RunOpti
   } catch (error) {
     if (signal?.aborted) throw new SbxError('cancelled', `${command} was cancelled`, { cause: error });
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', endGroup);
+  }
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGTERM');
+  } catch {
+    // It ended before the signal.
   }
 }
 

@@ -38,7 +38,9 @@ export async function mmdebstrap(
       request.target,
       list,
     ];
-    await run('mmdebstrap', args, { ...options, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    // It removes its folder (hundreds of MB) only when its children get the signal, too.
+    await run('mmdebstrap', args, { ...options, env, group: true });
   } finally {
     await rm(work, { recursive: true, force: true });
   }

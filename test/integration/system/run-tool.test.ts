@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { startTimeOf } from '../../../lib/system/process-identity.ts';
 import { run, runToEnd } from '../../../lib/system/run-tool.ts';
 
 const sh = (script: string, options: Parameters<typeof run>[2] = {}) => run('sh', ['-c', script], options);
@@ -44,6 +45,30 @@ test('abort and deadline end the wait although a child of the tool holds its pip
   } finally {
     for (const pid of pids) process.kill(pid);
   }
+});
+
+test.each([
+  { group: true, ends: true },
+  { group: false, ends: false },
+])('an abort ends the children of a tool with it only as a group: $group', async ({ group, ends }) => {
+  const pids: number[] = [];
+  const controller = new AbortController();
+  const script = 'sleep 30 & echo $!; echo $$; wait';
+  const running = sh(script, { group, signal: controller.signal, onLine: (line) => void pids.push(Number(line)) });
+  while (pids.length < 2) await sleep(5);
+  const [child, tool] = pids as [number, number];
+  controller.abort();
+  await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+  while (startTimeOf(tool) !== undefined) await sleep(5);
+  if (ends) while (startTimeOf(child) !== undefined) await sleep(5);
+  else process.kill(child);
+});
+
+test('a tool with a signal that was aborted before is ended, as a group too', async () => {
+  const pids: number[] = [];
+  const options = { group: true, signal: AbortSignal.abort(), onLine: (line: string) => void pids.push(Number(line)) };
+  await expect(sh('echo $$; exec sleep 30', options)).rejects.toMatchObject({ code: 'cancelled' });
+  while (pids[0] !== undefined && startTimeOf(pids[0]) !== undefined) await sleep(5);
 });
 
 test('an aborted signal runs nothing to its end', async () => {
