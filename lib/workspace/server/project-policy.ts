@@ -1,11 +1,12 @@
 /** Puts the policy of a project in force in a session of the file server. */
+import type { Layer } from '../layer/layer.ts';
 import type { WorkspacePolicy } from '../policy/compile.ts';
 import { decideWorkspace } from '../policy/decide.ts';
 import { judgeRename } from '../policy/rename.ts';
-import type { EntryKind } from '../policy/types.ts';
+import type { EntryKind, WorkspaceDecision, WorkspaceFacts } from '../policy/types.ts';
 import { HostEntries, KINDS } from './host-entries.ts';
-import { textOfPath } from './path-text.ts';
-import type { Decide, JudgeRename, PolicyFile } from './tables/policy.ts';
+import { bytesOfPath, textOfPath } from './path-text.ts';
+import type { Decide, JudgeRename, PolicyFile, Verdict } from './tables/policy.ts';
 import type { Root, Volume } from './tables/volume.ts';
 
 /**
@@ -15,6 +16,7 @@ import type { Root, Volume } from './tables/volume.ts';
 export function projectPolicy(
   volume: Volume,
   policyOf: (root: string) => WorkspacePolicy | undefined,
+  layers: ReadonlyMap<string, Layer> = new Map(),
 ): { decide: Decide; judgeRename: JudgeRename } {
   const inRoot = <T>(name: string, otherwise: T, judge: (policy: WorkspacePolicy, root: Root) => T): T => {
     const policy = policyOf(name);
@@ -24,18 +26,27 @@ export function projectPolicy(
   return {
     decide: ({ root: name, path, kind, operation }) =>
       inRoot(name, 'hidden', (policy, root) => {
-        using facts = new HostEntries(root);
-        return decideWorkspace(policy, { path: textOfPath(path), kind: kindOf(kind), operation, facts }).verdict;
+        using host = new HostEntries(root);
+        const facts = withLayer(host, layers.get(name));
+        return verdictOf(decideWorkspace(policy, { path: textOfPath(path), kind: kindOf(kind), operation, facts }));
       }),
     judgeRename: ({ root: name, from, to, kind }) =>
       inRoot(name, 'refuse', (policy, root) => {
-        using facts = new HostEntries(root);
+        using host = new HostEntries(root);
+        const facts = withLayer(host, layers.get(name));
         const request = { from: textOfPath(from), to: textOfPath(to), kind: kindOf(kind) ?? 'other', facts };
-        const { verdict } = judgeRename(policy, request);
-        // Without a private layer there is nothing that it could move.
-        return verdict === 'private' ? 'refuse' : verdict;
+        return judgeRename(policy, request).verdict;
       }),
   };
+}
+
+function verdictOf({ verdict, lower }: WorkspaceDecision): Verdict {
+  return verdict === 'private' && !lower ? 'private-only' : verdict;
+}
+
+function withLayer(host: HostEntries, layer: Layer | undefined): WorkspaceFacts {
+  const entry = (path: string) => host.entry(path);
+  return layer === undefined ? { entry } : { entry, layer: (path) => layer.held(bytesOfPath(path).split('/')) };
 }
 
 function kindOf(kind: PolicyFile['kind']): EntryKind | undefined {
