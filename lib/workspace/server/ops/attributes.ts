@@ -33,7 +33,7 @@ export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Repl
   const metadata = [mode, uid, gid, atime, mtime].some((value) => value !== undefined);
   if (metadata) prepareChange(state, node, 'metadata');
   if (size !== undefined) truncate(state, node, { size, handle });
-  if (mode !== undefined) changeMode(state, node, mode);
+  if (mode !== undefined) (node.kind === 'other' ? changeModeOfSpecial : changeMode)(state, node, mode);
   if (uid !== undefined || gid !== undefined) changeOwner(state, node, { uid, gid });
   if (atime !== undefined || mtime !== undefined) withNodeFd(state, node, ({ fd }) => setTimes(fd, atime, mtime));
   return replyOf(state, statNode(state, node));
@@ -54,7 +54,6 @@ export function truncate(
 
 /** The permission bits go to the host, the special ones stay with the guest. */
 function changeMode(state: ServerState, node: Node, mode: number): void {
-  if (node.kind === 'other') return changeModeOfSpecial(state, node, mode);
   if (node.kind === 'symlink') fail('EOPNOTSUPP');
   const special = mode & SPECIAL_BITS;
   withNodeFd(state, node, ({ fd, pathOnly, isPrivate }) => {

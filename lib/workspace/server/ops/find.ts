@@ -1,5 +1,6 @@
 /** Finds what the guest sees at a name: the private layer's entry first, then the host's. */
 import { type Item, isOwn } from '../../layer/items.ts';
+import { fail } from '../sys/errno.ts';
 import { statIfPresent } from '../sys/names.ts';
 import { type FileKind, fileOf, kindOfMode, type Stat } from '../sys/stat.ts';
 import type { Link, Where } from '../tables/node.ts';
@@ -41,6 +42,7 @@ function inLayer(state: ServerState, link: Link): Found {
 }
 
 function beneathLayer(state: ServerState, link: Link): Found | undefined {
+  if (link.parent.kind !== 'directory') return fail('ENOTDIR');
   const item = state.layers.itemAt(link);
   if (link.parent.where === 'layer') return isOwn(item) ? inLayer(state, link) : undefined;
   if (isOwn(item) && (item.is !== 'folder' || item.isOpaque)) return inLayer(state, link);

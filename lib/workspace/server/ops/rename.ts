@@ -4,7 +4,7 @@ import { emptyReply, type Reply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../sys/flags.ts';
 import { renameAt } from '../sys/names.ts';
-import type { Link } from '../tables/node.ts';
+import type { Link, Node } from '../tables/node.ts';
 import type { PolicyFile } from '../tables/policy.ts';
 import type { ServerState } from '../tables/state.ts';
 import { areaOf } from './areas.ts';
@@ -42,9 +42,18 @@ interface Move {
   flags: number;
 }
 
-function move(state: ServerState, { from, to, source: { found, area }, arriving, flags }: Move): void {
-  if (found === undefined || (area === 'host' && arriving === 'host'))
-    return moveOnHost(state, { from, to, found, flags });
+function move(state: ServerState, { from, to, source, arriving, flags }: Move): void {
+  const { found } = source;
+  if (found === undefined || (source.area === 'host' && arriving === 'host'))
+    moveOnHost(state, { from, to, found, flags });
+  else moveWithLayer(state, { from, to, source: { ...source, found }, arriving, flags });
+}
+
+function moveWithLayer(
+  state: ServerState,
+  { from, to, source: { found, area }, arriving, flags }: Move & { source: { found: Found } },
+): void {
+  requireApart(from, to);
   if (area === 'layer' && arriving === 'host') fail('EXDEV');
   const target = peek(state, to);
   if (target !== undefined && (flags & RENAME_NOREPLACE) !== 0) fail('EEXIST');
@@ -80,10 +89,13 @@ function exchange(state: ServerState, { from, to, source }: { from: Link; to: Li
     areaOf(state, from, { ...two, operation: 'rename-to' }),
     areaOf(state, to, { ...one, operation: 'rename-to' }),
   ]);
+  if (!state.layers.isOff && (isAbove(from, to) || isAbove(to, from))) fail('EINVAL');
   if (areas.size > 1) fail('EXDEV');
   const allowed = areas.has('layer') ? 'private' : 'pass';
   state.gate.requireRename(to, from, { ...two, allowed });
   state.gate.requireRename(from, to, { ...one, allowed });
+  // Two names of one file: nothing would change.
+  if (one.identity !== undefined && one.identity === two.identity) return;
   if (allowed === 'private' && source.found !== undefined && other.found !== undefined)
     exchangePrivate(state, { link: from, found: source.found }, { link: to, found: other.found });
   else exchangeOnHost(state, from, to);
@@ -95,6 +107,19 @@ function exchangeOnHost(state: ServerState, from: Link, to: Link): void {
   const follow = prepareSwap(state, from, to);
   renameAt({ oldDirFd, oldName: from.name, newDirFd, newName: to.name, flags: RENAME_EXCHANGE });
   follow();
+}
+
+/** As Linux: no folder is moved below itself, and none that the other is below is replaced. */
+function requireApart(from: Link, to: Link): void {
+  if (isAbove(from, to)) fail('EINVAL');
+  if (isAbove(to, from)) fail('ENOTEMPTY');
+}
+
+function isAbove({ parent, name }: Link, below: Link): boolean {
+  const folder = parent.children?.get(name);
+  for (let up: Node | undefined = below.parent; up !== undefined; up = up.links[0]?.parent)
+    if (up === folder) return true;
+  return false;
 }
 
 function requireReplaceable(
