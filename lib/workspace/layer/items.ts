@@ -66,6 +66,19 @@ export function findItem(top: LayerFolder, names: readonly string[]): Item | und
   return item;
 }
 
+/** Ends a folder that was removed. @returns how many entries were below */
+export function forgetBelow(top: LayerFolder, forget: (folder: LayerFolder) => void): number {
+  let count = 0;
+  const waiting = [top];
+  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+    count += folder.items.size;
+    for (const item of folder.items.values()) if (item.is === 'folder') waiting.push(item);
+    folder.parent = undefined;
+    forget(folder);
+  }
+  return count;
+}
+
 /** True for what the guest sees as its own: neither a whiteout nor a folder that only leads further. */
 export function isOwn(item: Item | undefined): item is Exclude<Item, WhiteoutItem> {
   return item !== undefined && item.is !== 'whiteout' && !(item.is === 'folder' && item.isContainer);

@@ -1,16 +1,8 @@
 /** The private layer of one sandbox for one root: what the guest wrote where the host's files must not change. */
 import { mkdirSync } from 'node:fs';
 import { fail } from '../server/sys/errno.ts';
-import { closeFd, setModeOfPath, statFd, writeAt } from '../server/sys/files.ts';
-import {
-  AT_FDCWD,
-  O_DIRECTORY,
-  O_PATH,
-  O_WRONLY,
-  RENAME_EXCHANGE,
-  RENAME_NOREPLACE,
-  S_IFMT,
-} from '../server/sys/flags.ts';
+import { closeFd, statFd } from '../server/sys/files.ts';
+import { AT_FDCWD, O_DIRECTORY, O_PATH, RENAME_EXCHANGE, RENAME_NOREPLACE } from '../server/sys/flags.ts';
 import { linkFd, openAt, renameAt, statAt, unlinkAt } from '../server/sys/names.ts';
 import type { Stat } from '../server/sys/stat.ts';
 import { FolderFds } from './folder-fds.ts';
@@ -18,6 +10,7 @@ import {
   FILE,
   type FolderMarks,
   findItem,
+  forgetBelow,
   type Item,
   isOwn,
   LayerFolder,
@@ -123,27 +116,6 @@ export class Layer implements Disposable {
     this.place(spot, this.work.makeRecord(encodeSpecial(special)), special);
   }
 
-  /** From now on a folder hides what the host has or will have of its name. */
-  makeOpaque({ folder, name }: Spot): void {
-    const item = folder.items.get(name);
-    if (item?.is !== 'folder' || item.isOpaque) return;
-    const fd = this.fd(item);
-    item.isOpaque = true;
-    setModeOfPath(fd, folderMode(statFd(fd).mode, item));
-  }
-
-  setSpecialMode({ folder, name }: Spot, permissions: number): void {
-    const item = folder.items.get(name);
-    if (item?.is !== 'special') fail('ESTALE');
-    item.mode = (item.mode & S_IFMT) | (permissions & 0o777);
-    const fd = openAt(this.fd(folder), name, O_WRONLY);
-    try {
-      writeAt(fd, encodeSpecial(item), 0);
-    } finally {
-      closeFd(fd);
-    }
-  }
-
   /** Removes the name for the guest while the host has it. Beyond the bound, too: what frees room must not need any. */
   createWhiteout(spot: Spot): void {
     this.place(spot, this.work.makeRecord(Buffer.alloc(0)), WHITEOUT);
@@ -216,19 +188,6 @@ export class Layer implements Disposable {
     if (item?.is !== 'folder') return;
     this.usage.entries -= forgetBelow(item, (folder) => this.#fds.forget(folder));
   }
-}
-
-/** @returns how many entries were below */
-function forgetBelow(top: LayerFolder, forget: (folder: LayerFolder) => void): number {
-  let count = 0;
-  const waiting = [top];
-  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-    count += folder.items.size;
-    for (const item of folder.items.values()) if (item.is === 'folder') waiting.push(item);
-    folder.parent = undefined;
-    forget(folder);
-  }
-  return count;
 }
 
 function openFolder(path: string): number {

@@ -2,10 +2,10 @@
 import { copyFile, finishCopy } from '../../layer/copy-up.ts';
 import { FILE, type LayerFolder } from '../../layer/items.ts';
 import type { Layer } from '../../layer/layer.ts';
-import { folderMode } from '../../layer/record.ts';
+import { makeOwn } from '../../layer/marks.ts';
 import type { WorkspaceOperation } from '../../policy/types.ts';
 import { fail } from '../sys/errno.ts';
-import { closeFd, reopen, replaceFd, setModeOfPath, setTimes, statFd } from '../sys/files.ts';
+import { closeFd, reopen, replaceFd, setTimes, statFd } from '../sys/files.ts';
 import { O_ACCMODE, O_APPEND, O_PATH, O_RDONLY } from '../sys/flags.ts';
 import { openAt, readLinkAt } from '../sys/names.ts';
 import type { Link, Node, Where } from '../tables/node.ts';
@@ -74,8 +74,7 @@ function ownFolder(state: ServerState, node: Node): void {
   const before = statNode(state, node);
   const { layer, folder } = ensureFolder(state, node);
   if (!folder.isContainer) return;
-  folder.isContainer = false;
-  setModeOfPath(layer.fd(folder), folderMode(before.mode, folder));
+  makeOwn(layer, folder, before.mode);
   setTimes(layer.fd(folder), before.atime, before.mtime);
 }
 

@@ -1,4 +1,5 @@
 /** Reads and changes attributes: GETATTR, SETATTR, STATFS. */
+import { setSpecialMode } from '../../layer/marks.ts';
 import type { Decoded } from '../fuse/decode.ts';
 import { attributesReply, type Reply, statfsReply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
@@ -70,7 +71,7 @@ function changeModeOfSpecial({ layers }: ServerState, node: Node, mode: number):
   const [link] = node.links;
   if (node.where === 'host' || link === undefined) fail('EOPNOTSUPP');
   const { layer, spot } = layers.spotOf(link);
-  layer.setSpecialMode(spot, mode & PERMISSION_BITS);
+  setSpecialMode(layer, spot, mode & PERMISSION_BITS);
 }
 
 function changeOwner(

@@ -1,5 +1,3 @@
-/** Makes names: MKNOD, MKDIR, SYMLINK, LINK, CREATE, TMPFILE. */
-import { FILE, isOwn } from '../../layer/items.ts';
 import type { Decoded } from '../fuse/decode.ts';
 import { createReply, entryReply, type Reply } from '../fuse/encode.ts';
 import { fail, isErrno } from '../sys/errno.ts';
@@ -9,7 +7,6 @@ import {
   O_CREAT,
   O_EXCL,
   O_PATH,
-  O_TMPFILE,
   O_WRONLY,
   S_IFBLK,
   S_IFCHR,
@@ -18,17 +15,17 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from '../sys/flags.ts';
-import { linkFd, makeDirectory, openAt, statAt, symlinkAt } from '../sys/names.ts';
-import type { FileKind, Stat } from '../sys/stat.ts';
-import type { Link, Node, Where } from '../tables/node.ts';
+import { makeDirectory, openAt, statAt, symlinkAt } from '../sys/names.ts';
+import type { Stat } from '../sys/stat.ts';
+import type { Link } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import { areaOf, areaOfNode, copyUp } from './areas.ts';
+import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
-import { claimNew, newEntry, rememberEntry, rememberUnnamed } from './entry.ts';
+import { newEntry, rememberEntry } from './entry.ts';
 import { openFile, openFlagsFor } from './files.ts';
 import { find } from './find.ts';
-import { dropLeftovers, newPrivate } from './new-private.ts';
-import { withFd, withNodeFd } from './resolve.ts';
+import { areaForNew, dropLeftovers, newPrivate } from './new-private.ts';
+import { withFd } from './resolve.ts';
 import { isTop } from './top.ts';
 
 const PERMISSION_BITS = 0o777;
@@ -108,33 +105,6 @@ function makePrivateLink(state: ServerState, link: Link, target: string): Stat {
   return layer.stat(spot);
 }
 
-/** Links the file of the node itself, so that no other file can take its place on the way. */
-export function link({ state, node: parent }: Call, request: Decoded['LINK']): Reply {
-  const node = state.nodes.get(request.node);
-  const link = { parent, name: request.name };
-  const isSpecial = node.kind === 'other' && node.where === 'layer';
-  if (node.kind === 'directory' || (node.kind === 'other' && !isSpecial)) return fail('EPERM');
-  const from = areaOfNode(state, node, 'link');
-  const area = areaForNew(state, link, node.kind, node.identity);
-  const to = isSpecial ? 'layer' : area;
-  // A file is the host's or private, under all of its names.
-  if (from !== to) return fail('EXDEV');
-  if (to === 'layer') return entryReply(rememberEntry(state, link, linkInLayer(state, node, link)).entry);
-  const dirFd = state.fds.get(parent);
-  withNodeFd(state, node, ({ fd }) => linkFd(fd, dirFd, link.name));
-  return entryReply(rememberEntry(state, link, { stat: statAt(dirFd, link.name), where: 'host' }).entry);
-}
-
-function linkInLayer(state: ServerState, node: Node, link: Link): { stat: Stat; where: 'layer' } {
-  if (find(state, link) !== undefined) fail('EEXIST');
-  if (node.where === 'host') copyUp(state, node);
-  const [own] = node.links;
-  const item = own === undefined ? FILE : (state.layers.itemAt(own) ?? fail('ESTALE'));
-  const { layer, spot } = newPrivate(state, link, node.kind);
-  withNodeFd(state, node, ({ fd }) => layer.addName(fd, spot, item));
-  return { stat: layer.stat(spot), where: 'layer' };
-}
-
 /** Opens a new file. One that the host made in the meantime is opened like any other, unless O_EXCL is set. */
 export function create(call: Call, { name, flags, ...mode }: Decoded['CREATE']): Reply {
   const { state, node: parent } = call;
@@ -160,48 +130,6 @@ export function create(call: Call, { name, flags, ...mode }: Decoded['CREATE']):
   }
 }
 
-/** An open file without a name */
-export function tmpfile(call: Call, { flags, mode, umask }: Decoded['TMPFILE']): Reply {
-  const { state, node: parent } = call;
-  state.handles.requireRoom();
-  const where = areaOfUnnamed(state, parent);
-  state.nodes.requireRoom();
-  const bits = mode & ~umask & PERMISSION_BITS;
-  const open = where === 'layer' ? openUnnamedInLayer : openUnnamedOnHost;
-  const fd = open(state, parent, { flags: flags & O_ACCMODE, bits });
-  return keepOpen(call, {
-    fd,
-    flags,
-    make: () => {
-      setMode(fd, bits);
-      const stat = statFd(fd);
-      claimNew(call, { stat, parent, special: mode & SPECIAL_BITS });
-      return rememberUnnamed(state, parent, { stat, where });
-    },
-  });
-}
-
-/** The folder itself does not change: no copy of it is needed. */
-function areaOfUnnamed(state: ServerState, parent: Node): Where {
-  const [link] = parent.links;
-  if (link !== undefined) return areaOf(state, link, { ...parent, operation: 'write' });
-  state.gate.requireNode(parent, 'write');
-  return parent.where;
-}
-
-interface Unnamed {
-  flags: number;
-  bits: number;
-}
-
-function openUnnamedOnHost(state: ServerState, parent: Node, { flags, bits }: Unnamed): number {
-  return openAt(state.fds.get(parent), '.', flags | O_TMPFILE, bits);
-}
-
-function openUnnamedInLayer({ layers }: ServerState, parent: Node, { flags, bits }: Unnamed): number {
-  return (layers.layerOf(parent) ?? fail('ESTALE')).work.makeUnnamed(flags, bits);
-}
-
 /** Makes a regular file that did not exist, with exactly the mode that the guest asked for. */
 function makeFile({ state, node: parent }: Call, name: string, { mode, umask, flags }: NewMode & { flags: number }) {
   const link = { parent, name };
@@ -216,23 +144,14 @@ function makeFile({ state, node: parent }: Call, name: string, { mode, umask, fl
   return { fd, link, made: { stat: statFd(fd), where: 'host' as const } };
 }
 
-/** @throws EROFS above the roots; as the policy says; ENFILE */
-function areaForNew(state: ServerState, link: Link, kind: FileKind, identity?: string): Where {
-  if (isTop(link.parent)) fail('EROFS');
-  const item = state.layers.itemAt(link);
-  const where = isOwn(item) && (item.is !== 'folder' || item.isOpaque) ? 'layer' : 'host';
-  const area = areaOf(state, link, { kind, where, operation: 'create', ...(identity !== undefined && { identity }) });
-  state.nodes.requireRoom();
-  return area;
-}
-
 interface NewlyOpened {
   fd: number;
   flags: number;
   make: () => ReturnType<typeof rememberEntry>;
 }
 
-function keepOpen({ state }: Call, { fd, flags, make }: NewlyOpened): Reply {
+/** Answers with an open file that was just made, or closes it. */
+export function keepOpen({ state }: Call, { fd, flags, make }: NewlyOpened): Reply {
   let made: ReturnType<typeof rememberEntry>;
   try {
     made = make();

@@ -1,11 +1,13 @@
-/** Where a new entry of the private layer goes. */
+/** Where a new entry goes, above all in the private layer. */
+import { isOwn } from '../../layer/items.ts';
 import type { Layer, Spot } from '../../layer/layer.ts';
 import { fail } from '../sys/errno.ts';
 import type { FileKind } from '../sys/stat.ts';
-import type { Link } from '../tables/node.ts';
+import type { Link, Where } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import { ensureFolder } from './areas.ts';
+import { areaOf, ensureFolder } from './areas.ts';
 import { find } from './find.ts';
+import { isTop } from './top.ts';
 
 export interface NewPrivate {
   layer: Layer;
@@ -32,4 +34,14 @@ export function dropLeftovers(state: ServerState, link: Link): void {
   if (place?.layer.find(place.names)?.is !== 'folder') return;
   const { layer, spot } = state.layers.spotOf(link);
   layer.remove(spot);
+}
+
+/** @throws EROFS above the roots; as the policy says; ENFILE */
+export function areaForNew(state: ServerState, link: Link, kind: FileKind, identity?: string): Where {
+  if (isTop(link.parent)) fail('EROFS');
+  const item = state.layers.itemAt(link);
+  const where = isOwn(item) && (item.is !== 'folder' || item.isOpaque) ? 'layer' : 'host';
+  const area = areaOf(state, link, { kind, where, operation: 'create', ...(identity !== undefined && { identity }) });
+  state.nodes.requireRoom();
+  return area;
 }

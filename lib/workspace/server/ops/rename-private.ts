@@ -1,6 +1,7 @@
 /** Renames that the private layer takes part in. */
 import { FILE } from '../../layer/items.ts';
 import type { Layer, Spot } from '../../layer/layer.ts';
+import { makeOpaque } from '../../layer/marks.ts';
 import { fail } from '../sys/errno.ts';
 import { closeFd, statFd } from '../sys/files.ts';
 import { unlinkAt } from '../sys/names.ts';
@@ -29,7 +30,7 @@ export function movePrivate(state: ServerState, { from, to, found, target }: Pri
     if (found.where === 'host') copyUp(state, node);
     const spot = ensureSpot(state, to);
     const { layer, spot: source } = state.layers.spotOf(from);
-    if (kind === 'directory') layer.makeOpaque(source);
+    if (kind === 'directory') makeOpaque(layer, source);
     const leavesWhiteout = needsWhiteout(state, from, found);
     layer.move(source, spot, { leavesWhiteout });
     if (target !== undefined) forgetFile(state, to, target);
@@ -49,7 +50,7 @@ export function exchangePrivate(
       if (each.found.where === 'host') copyUp(state, node);
     });
   const [a, b] = [state.layers.spotOf(one.link), state.layers.spotOf(other.link)];
-  for (const { spot } of [a, b]) a.layer.makeOpaque(spot);
+  for (const { spot } of [a, b]) makeOpaque(a.layer, spot);
   a.layer.exchange(a.spot, b.spot);
 }
 
