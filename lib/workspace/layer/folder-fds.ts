@@ -1,4 +1,4 @@
-/** A bounded cache of open descriptors (O_PATH) of the layer's folders. Nobody else changes the layer: a descriptor stays right while its folder exists. */
+/** A bounded cache of open descriptors (O_PATH) of the layer's folders. Only its server changes a layer: a descriptor stays right while its folder exists. */
 import { fail } from '../server/sys/errno.ts';
 import { closeFd } from '../server/sys/files.ts';
 import { O_DIRECTORY, O_PATH } from '../server/sys/flags.ts';

@@ -71,7 +71,7 @@ async function run(world: World, { decide, differs }: { decide: Decide; differs:
 async function reopened(world: World, decide: Decide): Promise<unknown> {
   using layer = new Layer({ path: world.layer });
   await using rig = await Rig.mount(world.lower, { decide, layers: new Map([['', layer]]) });
-  return guestTree(rig);
+  return await guestTree(rig);
 }
 
 async function guestTree(rig: Rig, node = ROOT): Promise<unknown> {
@@ -110,7 +110,7 @@ it('is one file system for the guest, and the host sees none of it', async () =>
         rmSync(world.folder, { recursive: true, force: true });
       }
     }),
-    { numRuns: 40, endOnFailure: true },
+    { numRuns: 60 },
   );
 }, 60_000);
 
@@ -134,7 +134,7 @@ it('is one file system for the guest where only some names are private', async (
         rmSync(world.folder, { recursive: true, force: true });
       }
     }),
-    { numRuns: 40, endOnFailure: true },
+    { numRuns: 60 },
   );
 }, 60_000);
 
