@@ -41,6 +41,7 @@ export async function startServer({ paths, folders, distDir, bwrap }: Launch): P
     ...codeOf(distDir),
     node: process.execPath,
     marker: markerOf(paths),
+    build: buildOf(distDir),
     infoFd: INFO_FD,
   });
   try {
@@ -67,6 +68,15 @@ export function findServer(paths: WorkspacePaths): ServerProcess | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** False for one that an earlier version of sbx started. */
+export function isOfBuild({ pid }: ServerProcess, distDir: string): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(buildOf(distDir));
+}
+
+function buildOf(distDir: string): string {
+  return (JSON.parse(readFileSync(join(distDir, 'build.json'), 'utf8')) as { build: string }).build;
 }
 
 /** Returns when it has ended; no error when it has already. */
