@@ -1,7 +1,7 @@
 /** A host for the tests of the workspace servers: a home, projects, the daemon's client, and sandboxes that are fake VMs. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Home, homeOf, workspacePaths } from '../../../../lib/paths.ts';
 import type { ServedFolder } from '../../../../lib/workspace/client/served-folders.ts';
@@ -48,6 +48,17 @@ export class Host implements AsyncDisposable {
 
   pidOf(key = this.keys()[0] ?? ''): number | undefined {
     return findServer(workspacePaths(this.home, key))?.pid;
+  }
+
+  /** The processes whose parent is `pid`, and theirs */
+  processesBelow(pid: number): number[] {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+    return children.flatMap((child) => [child, ...this.processesBelow(child)]);
+  }
+
+  /** Names of the link folders beside this one */
+  linksOf(link: string): string[] {
+    return readdirSync(dirname(link));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
