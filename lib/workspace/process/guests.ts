@@ -7,6 +7,7 @@ import type { Attach, AttachedFolder, FolderRules } from '../protocol/messages.t
 import { projectPolicy } from '../server/project-policy.ts';
 import { ServedGuest } from '../server/served-guest.ts';
 import { openVolume, type Volume } from '../server/tables/volume.ts';
+import { foldTraitsOf } from './fold-traits.ts';
 
 interface Guest {
   served: ServedGuest;
@@ -75,7 +76,7 @@ function policiesOf(volume: Volume, folders: AttachedFolder[]): Policies {
   for (const folder of folders) {
     const root = volume.roots.find(({ name }) => name === folder.name);
     if (root === undefined) continue;
-    const policy = policyOf(folder);
+    const policy = policyOf(folder, root.fd);
     const { hostPath, rules } = folder;
     const facts = new RootFacts({ fd: root.fd, hostPath, policy, named: rules?.named ?? [] });
     found.set(folder.name, { policy, facts });
@@ -87,6 +88,7 @@ function release(policies: Policies): void {
   for (const { facts } of policies.values()) facts[Symbol.dispose]();
 }
 
-function policyOf({ readonly, rules = NO_RULES }: AttachedFolder): WorkspacePolicy {
-  return compileWorkspacePolicy({ ...rules, readonly: readonly ? ALL : rules.readonly, fold: foldOf({}) });
+function policyOf({ readonly, rules = NO_RULES }: AttachedFolder, fd: number): WorkspacePolicy {
+  const fold = foldOf(foldTraitsOf(fd));
+  return compileWorkspacePolicy({ ...rules, readonly: readonly ? ALL : rules.readonly, fold });
 }

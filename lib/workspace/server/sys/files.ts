@@ -1,7 +1,7 @@
 /** System calls on open descriptors. Sizes and offsets are plain numbers up to 2^53. */
 import { fdatasync, fsync } from 'node:fs';
 import { promisify } from 'node:util';
-import { errnoError } from './errno.ts';
+import { errnoError, isErrno } from './errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, architecture, O_APPEND, O_NOFOLLOW, O_SAFE, UTIME_NOW, UTIME_OMIT } from './flags.ts';
 import { check, libc } from './libc.ts';
 import { cString, procPath } from './names.ts';
@@ -113,6 +113,26 @@ export async function syncFd(fd: number, dataOnly: boolean): Promise<void> {
 /** Fills `into` with entries of the directory; @returns 0 at its end */
 export function readEntries(fd: number, into: Buffer): number {
   return check(libc().getdents64(architecture?.GETDENTS64 ?? 0, fd, into, into.length));
+}
+
+/** Of the file system's kind, as in <linux/magic.h> */
+export function fileSystemType(fd: number): number {
+  check(libc().fstatfs(fd, statfs));
+  return statfs.readUInt32LE(0);
+}
+
+const FS_IOC_GETFLAGS = 0x8008_6601;
+const inodeFlagsBuffer = Buffer.alloc(8);
+
+/** @returns undefined where the file system has none; takes no O_PATH descriptor */
+export function inodeFlags(fd: number): number | undefined {
+  try {
+    check(libc().ioctl(fd, FS_IOC_GETFLAGS, inodeFlagsBuffer));
+  } catch (error) {
+    if (isErrno(error, 'ENOTTY') || isErrno(error, 'EOPNOTSUPP')) return undefined;
+    throw error;
+  }
+  return inodeFlagsBuffer.readUInt32LE(0);
 }
 
 export interface FileSystemStat {
