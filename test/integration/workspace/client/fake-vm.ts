@@ -6,7 +6,7 @@ import { GREETING } from '../../../../lib/guest/workspace/relay.ts';
 import { listenAt } from '../../../../lib/system/unix-socket.ts';
 import { type Entry, frame, name, OP, pack, readEntry, u32, u64 } from '../server/wire.ts';
 
-export const [ENOENT, EBADF, EROFS, ESTALE] = [2, 9, 30, 116];
+export const [ENOENT, EBADF, EROFS] = [2, 9, 30];
 
 export class FakeVm implements AsyncDisposable {
   readonly #server: Server;
