@@ -51,6 +51,8 @@ export interface WorkspacePaths {
   control: string;
   /** A folder for each guest: bound into the jail of its VM, which makes a socket there */
   links: string;
+  /** The private layers of the guests, by their links */
+  layers: string;
 }
 
 export function workspacePaths(home: Home, key: string): WorkspacePaths {
@@ -63,6 +65,7 @@ export function workspacePaths(home: Home, key: string): WorkspacePaths {
     shared,
     control: join(shared, 'control'),
     links: join(shared, 'links'),
+    layers: join(shared, 'layers'),
   };
 }
 
@@ -95,6 +98,8 @@ export interface InstancePaths {
   placeholders: string;
   /** Which workspace server serves it, and where (JSON) */
   workspace: string;
+  /** Its private layer while it is stopped: a folder for each served one */
+  privateLayer: string;
   /** Made in the workspace by builds without a workspace server (JSON) */
   mountStubs: string;
 }
@@ -121,6 +126,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     authority: join(dir, 'authority.json'),
     placeholders: join(dir, 'credential-placeholders.json'),
     workspace: join(dir, 'workspace.json'),
+    privateLayer: join(dir, 'private'),
     mountStubs: join(dir, 'mount-stubs.json'),
   };
 }

@@ -26,6 +26,12 @@ const evilIn =
   (path: string) =>
   ({ read }: CaseFolder) =>
     read(path)?.includes('evil') === true;
+const isGone = (path: string) => (workspace: CaseFolder) => !existsSync(join(workspace.path, path));
+const isLink = (path: string) => (workspace: CaseFolder) =>
+  lstatSync(join(workspace.path, path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+/** What the host's git takes for one */
+const isRepository = (path: string) => (workspace: CaseFolder) =>
+  ['HEAD', 'objects', 'refs'].every((part) => existsSync(join(workspace.path, path, part)));
 const isThere = (path: string) => (workspace: CaseFolder) => existsSync(join(workspace.path, path));
 
 function onGit(name: string, script: string, worked: Attack['worked']): Attack {
@@ -39,8 +45,8 @@ const GIT_ATTACKS: Attack[] = [
     'rm -rf .git/hooks; mkdir .git/hooks; echo evil > .git/hooks/pre-push',
     evilIn('.git/hooks/pre-push'),
   ),
-  onGit('hooks moved', 'mv .git/hooks .git/old', isThere('.git/old')),
-  onGit('hooks by a link', 'mkdir e; mv .git/hooks .git/h; ln -s ../e .git/hooks', isThere('.git/h')),
+  onGit('hooks moved', 'mv .git/hooks .git/old', isGone('.git/hooks')),
+  onGit('hooks by a link', 'mkdir e; mv .git/hooks .git/h; ln -s ../e .git/hooks', isLink('.git/hooks')),
   onGit('the config', 'git config core.fsmonitor evil', evilIn('.git/config')),
   onGit('the config, appended to', 'echo "# evil" >> .git/config', evilIn('.git/config')),
   onGit('the config, replaced', 'echo evil > .git/n; mv -f .git/n .git/config', evilIn('.git/config')),
@@ -49,8 +55,8 @@ const GIT_ATTACKS: Attack[] = [
   onGit('the config of a work tree', 'echo evil > .git/config.worktree', evilIn('.git/config.worktree')),
   onGit('another common folder', 'cp -r .git evil; echo ../evil > .git/commondir', evilIn('.git/commondir')),
   onGit('other objects', 'echo /evil > .git/objects/info/alternates', evilIn('.git/objects/info/alternates')),
-  onGit('objects moved', 'mv .git/objects .git/o', isThere('.git/o')),
-  onGit('the git folder moved aside', 'mv .git x; git init -q', isThere('x')),
+  onGit('objects moved', 'mv .git/objects .git/o', isGone('.git/objects')),
+  onGit('the git folder moved aside', 'mv .git x; git init -q', isRepository('x')),
   onGit('the git folder removed', 'rm -rf .git', (workspace) => !isThere('.git/config')(workspace)),
   onGit('the git folder made a file', 'mv .git x; echo "gitdir: evil" > .git', ({ path }) =>
     lstatSync(join(path, '.git')).isFile(),
@@ -155,8 +161,7 @@ const SETTINGS_ATTACKS = Object.values(SETTINGS_ROWS)
       rules: {},
       given: noRepository,
       script: `echo evil > ${name}; mkdir ${name}; echo evil > ${name}/settings.json; mv ${name} x; ln -s src ${name}`,
-      worked: (workspace) =>
-        evilIn(name)(workspace) || evilIn(`${name}/settings.json`)(workspace) || isThere('x')(workspace),
+      worked: ({ path }) => lstatSync(join(path, name), { throwIfNoEntry: false }) !== undefined,
     },
     {
       name: `${name} that is a folder`,
@@ -164,7 +169,9 @@ const SETTINGS_ATTACKS = Object.values(SETTINGS_ROWS)
       given: ({ write }) => write({ [`${name}/settings.json`]: '{}' }),
       script: `echo evil > ${name}/settings.json; echo evil > ${name}/more; mv ${name} x; mkdir ${name}`,
       worked: (workspace) =>
-        evilIn(`${name}/settings.json`)(workspace) || evilIn(`${name}/more`)(workspace) || isThere('x')(workspace),
+        evilIn(`${name}/settings.json`)(workspace) ||
+        isThere(`${name}/more`)(workspace) ||
+        isGone(`${name}/settings.json`)(workspace),
     },
     {
       name: `${name} that is a file`,

@@ -35,12 +35,12 @@ export function folderSetOf(served: ServedFolder[]): FolderSet {
 }
 
 /** The same folders, by their places in the jail. */
-export function attachedFolders(served: ServedFolder[], { folders }: FolderSet) {
+export function attachedFolders(served: ServedFolder[], { folders }: FolderSet, link: string) {
   return served.map(({ name, path, readonly, rules }) => ({
     name,
     path: INSIDE.root(folders.findIndex((one) => one.path === path && one.readonly === readonly)),
     hostPath: path,
     readonly,
-    ...(rules === undefined ? {} : { rules }),
+    ...(rules === undefined ? {} : { rules, layer: INSIDE.layer(link, name) }),
   }));
 }

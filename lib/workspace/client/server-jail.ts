@@ -27,6 +27,8 @@ export interface ServerJail {
   node: string;
   /** Tells the processes of this server from all others */
   marker: string;
+  /** Of this build of sbx: another one's server is replaced */
+  build: string;
   /** Descriptor for bubblewrap's status */
   infoFd: number;
 }
@@ -36,6 +38,7 @@ const SHARED = '/shared';
 export const INSIDE = {
   control: `${SHARED}/control`,
   link: (id: string) => `${SHARED}/links/${id}/port`,
+  layer: (id: string, folder: string) => `${SHARED}/layers/${id}/${folder}`,
   mailbox: (id: string) => `${SHARED}/links/${id}/mailbox`,
   state: (id: string) => `${SHARED}/${id}.json`,
   /** The folder to serve; a single file is alone in one */
@@ -70,5 +73,6 @@ export function serverCommand(jail: ServerJail): string[] {
     jail.script,
     jail.marker,
     INSIDE.control,
+    jail.build,
   ];
 }

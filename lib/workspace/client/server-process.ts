@@ -1,6 +1,7 @@
 /** Starts, finds and ends the process of a workspace server; it outlives its creator. */
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SbxError } from '../../errors.ts';
 import type { WorkspacePaths } from '../../paths.ts';
@@ -40,6 +41,7 @@ export async function startServer({ paths, folders, distDir, bwrap }: Launch): P
     ...serverCode(distDir),
     node: process.execPath,
     marker: markerOf(paths),
+    build: buildOf(distDir),
     infoFd: INFO_FD,
   });
   try {
@@ -66,6 +68,15 @@ export function findServer(paths: WorkspacePaths): ServerProcess | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** False for one that an earlier version of sbx started. */
+export function isOfBuild({ pid }: ServerProcess, distDir: string): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(buildOf(distDir));
+}
+
+function buildOf(distDir: string): string {
+  return (JSON.parse(readFileSync(join(distDir, 'build.json'), 'utf8')) as { build: string }).build;
 }
 
 /** Returns when it has ended; no error when it has already. */

@@ -6,7 +6,7 @@ import type { Log } from '../../log.ts';
 import type { WorkspacePaths } from '../../paths.ts';
 import type { Attach } from '../protocol/messages.ts';
 import { askServer, serverEnd } from './ask.ts';
-import { endServer, findServer, type Launch, notStarted, startServer } from './server-process.ts';
+import { endServer, findServer, isOfBuild, type Launch, notStarted, startServer } from './server-process.ts';
 
 export interface ServerOptions extends Launch {
   log: Log;
@@ -80,7 +80,8 @@ export class Server implements Disposable {
 
   async #start(): Promise<void> {
     const { paths } = this;
-    if (findServer(paths) === undefined || !(await this.#answers())) {
+    const found = findServer(paths);
+    if (found === undefined || !isOfBuild(found, this.#options.distDir) || !(await this.#answers())) {
       await endServer(paths);
       await startServer(this.#options);
       await this.#untilReady();

@@ -1,6 +1,7 @@
 /** The workspace servers of the daemon: one for each set of folders. They outlive it; one that ends is started again. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -24,6 +25,8 @@ export interface Guest {
   id: string;
   /** Where it is written who serves the guest: as long as its VM runs */
   recordFile: string;
+  /** Its private layer while it is not served */
+  privateLayer: string;
 }
 
 interface GuestRecord {
@@ -44,7 +47,7 @@ export class WorkspaceServers implements AsyncDisposable {
    * @returns the folder in which QEMU makes the socket `port`, for its jail
    * @throws SbxError `workspace`, also when a folder of a running VM was replaced by another one
    */
-  async attach({ id, recordFile }: Guest, folders: ServedFolder[]): Promise<{ link: string }> {
+  async attach({ id, recordFile, privateLayer }: Guest, folders: ServedFolder[]): Promise<{ link: string }> {
     const set = folderSetOf(folders);
     const known = readRecord(recordFile);
     if (known !== undefined && known.key !== set.key) throw replaced(id);
@@ -52,23 +55,27 @@ export class WorkspaceServers implements AsyncDisposable {
     const server = this.#serverOf(record.key, set.folders);
     const link = makeLinkFolder(server.paths, record.link);
     writeFileAtomic.sync(recordFile, JSON.stringify(record), { mode: 0o600 });
+    takeLayer(privateLayer, join(server.paths.layers, record.link), folders);
     await server.attach({
       op: 'attach',
       id: record.link,
       link: INSIDE.link(record.link),
       mailbox: INSIDE.mailbox(record.link),
       stateFile: INSIDE.state(record.link),
-      folders: attachedFolders(folders, set),
+      folders: attachedFolders(folders, set, record.link),
     });
     return { link };
   }
 
   /** After the guest's VM has ended. No error when it is not served. */
-  async detach({ recordFile }: Guest): Promise<void> {
+  async detach({ recordFile, privateLayer }: Guest): Promise<void> {
     const record = readRecord(recordFile);
     if (record === undefined) return;
     await this.#servers.get(record.key)?.detach(record.link);
-    removeLink(workspacePaths(this.#options.home, record.key), record.link);
+    const paths = workspacePaths(this.#options.home, record.key);
+    removeLink(paths, record.link);
+    const layer = join(paths.layers, record.link);
+    if (isThere(layer)) renameSync(layer, privateLayer);
     rmSync(recordFile, { force: true });
   }
 
@@ -118,6 +125,18 @@ export class WorkspaceServers implements AsyncDisposable {
     this.#servers.set(key, server);
     return server;
   }
+}
+
+/** Where the server finds it. One that is there already is of a VM that runs. */
+function takeLayer(from: string, to: string, folders: ServedFolder[]): void {
+  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+  if (!isThere(to) && isThere(from)) renameSync(from, to);
+  for (const { name, rules } of folders)
+    if (rules !== undefined) mkdirSync(join(to, name), { recursive: true, mode: 0o700 });
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function replaced(id: string): SbxError {

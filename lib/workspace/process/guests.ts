@@ -1,6 +1,7 @@
 /** The guests that a workspace server serves. */
 import type { Log } from '../../log.ts';
 import { RootFacts } from '../facts/root-facts.ts';
+import { Layer } from '../layer/layer.ts';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../policy/compile.ts';
 import { foldOf } from '../policy/fold.ts';
 import type { Attach, AttachedFolder, FolderRules } from '../protocol/messages.ts';
@@ -12,6 +13,8 @@ import { foldTraitsOf } from './fold-traits.ts';
 interface Guest {
   served: ServedGuest;
   volume: Volume;
+  /** By the name of the folder */
+  layers: Map<string, Layer>;
   policies: Policies;
 }
 
@@ -56,16 +59,21 @@ export class ServedGuests {
     this.#guests.delete(id);
     await guest.served[Symbol.asyncDispose]();
     release(guest.policies);
+    for (const layer of guest.layers.values()) layer[Symbol.dispose]();
     guest.volume[Symbol.dispose]();
   }
 
   #serve({ link, mailbox, stateFile, folders }: Attach): Guest {
     const volume = openVolume(folders.map(({ name, path }) => ({ name, path })));
-    const policy = projectPolicy(volume, (name) => guest.policies.get(name));
+    const layers = new Map(
+      folders.flatMap(({ name, layer }) => (layer === undefined ? [] : [[name, new Layer({ path: layer })]])),
+    );
+    const policy = projectPolicy(volume, (name) => guest.policies.get(name), layers);
     const guest: Guest = {
       volume,
+      layers,
       policies: policiesOf(volume, folders),
-      served: new ServedGuest(volume, { link, mailbox, stateFile, log: this.#log, ...policy }),
+      served: new ServedGuest(volume, { link, mailbox, stateFile, layers, log: this.#log, ...policy }),
     };
     return guest;
   }

@@ -24,6 +24,8 @@ const folder = z.strictObject({
   /** The same on the host */
   hostPath: z.string(),
   readonly: z.boolean(),
+  /** Folder of the guest's private layer, as the server sees it. Absent: what would be private is read-only */
+  layer: z.string().optional(),
   /** Absent: everything passes */
   rules: rules.optional(),
 });

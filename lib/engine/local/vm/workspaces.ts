@@ -33,5 +33,6 @@ export async function detachWorkspace({ home, workspaces }: Deps, id: string): P
 }
 
 export function guestOf(home: Home, id: string): Guest {
-  return { id, recordFile: instancePaths(home, id).workspace };
+  const { workspace, privateLayer } = instancePaths(home, id);
+  return { id, recordFile: workspace, privateLayer };
 }

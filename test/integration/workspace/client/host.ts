@@ -31,7 +31,7 @@ export class Host implements AsyncDisposable {
   guest(id: string): Guest {
     const folder = join(this.home.instances, id);
     mkdirSync(folder, { recursive: true });
-    return { id, recordFile: join(folder, 'workspace.json') };
+    return { id, recordFile: join(folder, 'workspace.json'), privateLayer: join(folder, 'private') };
   }
 
   /** Makes a folder with one file. */

@@ -92,6 +92,7 @@ function jailed(): string[] {
     code: [{ source: at('code'), target: at('code') }, ...ownNode()],
     node: process.execPath,
     marker: 'probe',
+    build: 'any',
     infoFd: 1,
   });
   // The probe's own lines only

@@ -193,6 +193,7 @@ test('a server that cannot start says why', async () => {
   mkdirSync(dist);
   symlinkSync(join(DIST, '../node_modules'), join(host.dir, 'node_modules'));
   writeFileSync(join(dist, 'package.json'), '{"type":"module"}');
+  writeFileSync(join(dist, 'build.json'), '{"build":"x"}');
   writeFileSync(join(dist, 'workspace-server.js'), "console.log('the last words'); process.exit(1);");
   const attached = host.client(dist).attach(host.guest('a'), [host.folder('project')]);
   await expect(attached).rejects.toMatchObject({ code: 'workspace', why: expect.stringContaining('the last words') });
