@@ -1,11 +1,11 @@
 /** One workspace server: starts it, attaches its guests, and starts it again when it has ended. */
-import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { summaryOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { WorkspacePaths } from '../../paths.ts';
 import type { Attach } from '../protocol/messages.ts';
 import { askServer, serverEnd } from './ask.ts';
+import { removeServerFolder } from './layer-folder.ts';
 import { endServer, findServer, isOfBuild, type Launch, notStarted, startServer } from './server-process.ts';
 
 export interface ServerOptions extends Launch {
@@ -123,7 +123,8 @@ export class Server implements Disposable {
     this.#forget();
     if (this.#disposed) return;
     if (this.#guests.size === 0) {
-      rmSync(this.paths.dir, { recursive: true, force: true });
+      // It may have ended while a guest is detached: its layer is still there.
+      removeServerFolder(this.paths);
       this.#options.onUnused();
       return;
     }

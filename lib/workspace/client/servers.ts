@@ -1,11 +1,11 @@
 /** The workspace servers of the daemon: one for each set of folders. They outlive it; one that ends is started again. */
 import { randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
+import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
 import { makeLinkFolder, removeLink } from './link-folder.ts';
 import { releaseOthers } from './release.ts';
 import { attachedFolders, folderSetOf, type ServedFolder } from './served-folders.ts';
@@ -55,7 +55,7 @@ export class WorkspaceServers implements AsyncDisposable {
     const server = this.#serverOf(record.key, set.folders);
     const link = makeLinkFolder(server.paths, record.link);
     writeFileAtomic.sync(recordFile, JSON.stringify(record), { mode: 0o600 });
-    takeLayer(privateLayer, join(server.paths.layers, record.link), folders);
+    takeLayer(server.paths, { id: record.link, privateLayer }, namesWithRules(folders));
     await server.attach({
       op: 'attach',
       id: record.link,
@@ -74,8 +74,7 @@ export class WorkspaceServers implements AsyncDisposable {
     await this.#servers.get(record.key)?.detach(record.link);
     const paths = workspacePaths(this.#options.home, record.key);
     removeLink(paths, record.link);
-    const layer = join(paths.layers, record.link);
-    if (isThere(layer)) renameSync(layer, privateLayer);
+    giveBackLayer(paths, { id: record.link, privateLayer });
     rmSync(recordFile, { force: true });
   }
 
@@ -91,7 +90,7 @@ export class WorkspaceServers implements AsyncDisposable {
 
   /** At the start of a daemon: ends servers, and removes what they left, that serve none of these guests. */
   async sweep(recordFiles: string[]): Promise<void> {
-    const { home } = this.#options;
+    const { home, log } = this.#options;
     mkdirSync(home.workspaces, { recursive: true, mode: 0o700 });
     const records = recordFiles.flatMap((file) => readRecord(file) ?? []);
     const isUsed = (key: string) => this.#servers.has(key) || records.some((one) => one.key === key);
@@ -102,7 +101,8 @@ export class WorkspaceServers implements AsyncDisposable {
       if (links.length > 0 && !this.#servers.has(key)) await releaseOthers(paths, links);
       if (isUsed(key)) continue;
       await endServer(paths);
-      rmSync(paths.dir, { recursive: true, force: true });
+      if (!removeServerFolder(paths))
+        log.warn(`${paths.layers} holds private files of a sandbox without a record: kept`);
     }
   }
 
@@ -127,16 +127,8 @@ export class WorkspaceServers implements AsyncDisposable {
   }
 }
 
-/** Where the server finds it. One that is there already is of a VM that runs. */
-function takeLayer(from: string, to: string, folders: ServedFolder[]): void {
-  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-  if (!isThere(to) && isThere(from)) renameSync(from, to);
-  for (const { name, rules } of folders)
-    if (rules !== undefined) mkdirSync(join(to, name), { recursive: true, mode: 0o700 });
-}
-
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+function namesWithRules(folders: ServedFolder[]): string[] {
+  return folders.filter(({ rules }) => rules !== undefined).map(({ name }) => name);
 }
 
 function replaced(id: string): SbxError {
