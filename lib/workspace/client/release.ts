@@ -6,12 +6,16 @@ import { linkIds, removeLink } from './link-folder.ts';
 /** @param links of the guests that remain. A server that does not answer is left to its supervision. */
 export async function releaseOthers(paths: WorkspacePaths, links: string[]): Promise<void> {
   for (const id of linkIds(paths).filter((one) => !links.includes(one))) {
-    await detached(paths, id).catch(() => {});
+    await release(paths, id);
     removeLink(paths, id);
   }
 }
 
-/** Rejects, too, where there is no socket: `askServer` is inside of the promise. */
-async function detached({ control }: WorkspacePaths, id: string): Promise<void> {
-  await askServer(control, { op: 'detach', id });
+/** Of a server that this daemon has not attached a guest to. One that has ended serves none. */
+export async function release({ control }: WorkspacePaths, id: string): Promise<void> {
+  try {
+    await askServer(control, { op: 'detach', id });
+  } catch {
+    // Its supervision ends one that does not answer.
+  }
 }

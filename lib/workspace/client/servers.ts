@@ -7,7 +7,7 @@ import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
 import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
 import { makeLinkFolder, removeLink } from './link-folder.ts';
-import { releaseOthers } from './release.ts';
+import { release, releaseOthers } from './release.ts';
 import { attachedFolders, folderSetOf, type ServedFolder } from './served-folders.ts';
 import { Server } from './server.ts';
 import { INSIDE } from './server-jail.ts';
@@ -71,8 +71,8 @@ export class WorkspaceServers implements AsyncDisposable {
   async detach({ recordFile, privateLayer }: Guest): Promise<void> {
     const record = readRecord(recordFile);
     if (record === undefined) return;
-    await this.#servers.get(record.key)?.detach(record.link);
     const paths = workspacePaths(this.#options.home, record.key);
+    await (this.#servers.get(record.key)?.detach(record.link) ?? release(paths, record.link));
     removeLink(paths, record.link);
     giveBackLayer(paths, { id: record.link, privateLayer });
     rmSync(recordFile, { force: true });

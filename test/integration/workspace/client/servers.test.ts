@@ -106,6 +106,14 @@ describe('a guest', () => {
     await client.detach(a);
   });
 
+  test('is let go by a daemon that did not attach it', async () => {
+    const [folder, client] = [host.folder('project'), host.client()];
+    const vm = await boot((await client.attach(host.guest('a'), [folder])).link);
+    await client[Symbol.asyncDispose]();
+    await host.client().detach(host.guest('a'));
+    await expect(vm.lookup(ROOT, 'file')).rejects.toThrow(/ended/);
+  });
+
   test('is served where its home has a path that no socket could have', async () => {
     const long = new Host();
     try {
