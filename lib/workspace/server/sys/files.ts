@@ -131,27 +131,24 @@ export function readEntries(fd: number, into: Buffer): number {
   return check(libc().getdents64(architecture?.GETDENTS64 ?? 0, fd, into, into.length));
 }
 
-/** Of the file system's kind, as in <linux/magic.h> */
-export function fileSystemType(fd: number): number {
-  check(libc().fstatfs(fd, statfs));
-  return statfs.readUInt32LE(0);
-}
-
+/** The same number on x64 and arm64 */
 const FS_IOC_GETFLAGS = 0x8008_6601;
-const inodeFlagsBuffer = Buffer.alloc(8);
 
-/** @returns undefined where the file system has none; takes no O_PATH descriptor */
-export function inodeFlags(fd: number): number | undefined {
+/** Flags of an inode, as lsattr shows them; 0 where the file system has none */
+export function readFlags(fd: number): number {
+  const flags = Buffer.alloc(8);
   try {
-    check(libc().ioctl(fd, FS_IOC_GETFLAGS, inodeFlagsBuffer));
+    check(libc().ioctl(fd, FS_IOC_GETFLAGS, flags));
   } catch (error) {
-    if (isErrno(error, 'ENOTTY') || isErrno(error, 'EOPNOTSUPP')) return undefined;
+    if (isErrno(error, 'ENOTTY') || isErrno(error, 'EOPNOTSUPP')) return 0;
     throw error;
   }
-  return inodeFlagsBuffer.readUInt32LE(0);
+  return flags.readUInt32LE(0);
 }
 
 export interface FileSystemStat {
+  /** Magic number of its type */
+  type: number;
   blockSize: number;
   fragmentSize: number;
   blocks: bigint;
@@ -165,6 +162,7 @@ export interface FileSystemStat {
 export function statFileSystem(fd: number): FileSystemStat {
   check(libc().fstatfs(fd, statfs));
   return {
+    type: statfs.readUInt32LE(0),
     blockSize: Number(statfs.readBigInt64LE(8)),
     blocks: statfs.readBigUInt64LE(16),
     free: statfs.readBigUInt64LE(24),
