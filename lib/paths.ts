@@ -66,6 +66,8 @@ export interface InstancePaths {
   placeholders: string;
   /** Mount points and mount stubs made in the workspace (JSON) */
   mountStubs: string;
+  /** What the clone of mode `clone` was made from (JSON) */
+  clone: string;
 }
 
 export function instancePaths(home: Home, id: string): InstancePaths {
@@ -90,6 +92,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     authority: join(dir, 'authority.json'),
     placeholders: join(dir, 'credential-placeholders.json'),
     mountStubs: join(dir, 'mount-stubs.json'),
+    clone: join(dir, 'clone.json'),
   };
 }
 

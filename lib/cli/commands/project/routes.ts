@@ -23,7 +23,7 @@ export const projectRoutes = {
   }),
   apply: command({
     brief: 'Makes the sandboxes match sandbox.toml',
-    parameters: { flags: APPLY_FLAGS, aliases: { y: 'yes' }, positional: all },
+    parameters: { flags: { ...APPLY_FLAGS, discard: DISCARD }, aliases: { y: 'yes' }, positional: all },
     load: async () => (await import('./apply.ts')).apply,
   }),
 };

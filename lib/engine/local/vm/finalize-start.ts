@@ -5,6 +5,7 @@ import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from './assign-identity.ts';
+import { makeClone } from './clone-workspace.ts';
 import type { VmDeps } from './deps.ts';
 import type { PreparedWorkspace } from './workspaces.ts';
 
@@ -34,6 +35,7 @@ export async function finalizeStart(
     // Makes new placeholders now: reading a secret may take a while, and the first command need not wait for it.
     deps.credentials.environment(id, spec),
   ]);
+  if (spec.workspace.mode === 'clone') await makeClone(guest, { record: paths.clone, spec, signal: context.signal });
   // Not awaited: requests to the guest are handled in order.
   if (java) guest.request('trusted', {}).catch(() => {});
   deps.watches.start(id, vm.pid, workspace);

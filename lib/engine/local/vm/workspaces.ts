@@ -5,10 +5,12 @@ import { configFilesOf } from '../../../spec/config-files.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { type PreparedWorkspace, prepareWorkspace as prepare } from '../../../workspace/prepare.ts';
 import { removeMountStubs } from '../../../workspace/protect/mount-stubs.ts';
+import { unmounted } from './clone-workspace.ts';
 
 export type { PreparedWorkspace };
 
 export async function prepareWorkspace(home: Home, id: string, spec: SandboxSpec): Promise<PreparedWorkspace> {
+  if (spec.workspace.mode === 'clone') return unmounted(spec);
   const { path, hide, readonly, unprotect } = spec.workspace;
   return prepare({
     path,
