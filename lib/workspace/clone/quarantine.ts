@@ -1,5 +1,5 @@
 /** Takes a guest's pack into a repository of its own, where it is checked before anything reaches the user's. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -20,6 +20,8 @@ export interface QuarantineOptions {
   unchecked?: boolean;
 }
 
+const PREFIX = 'quarantine-';
+
 export class Quarantine implements Disposable {
   readonly dir: string;
   readonly #options: QuarantineOptions;
@@ -31,7 +33,10 @@ export class Quarantine implements Disposable {
 
   static async create(options: QuarantineOptions): Promise<Quarantine> {
     mkdirSync(options.parent, { recursive: true, mode: 0o700 });
-    const dir = mkdtempSync(join(options.parent, 'quarantine-'));
+    // Left by a process that was killed: the caller MUST NOT run two at a time with one parent.
+    for (const name of readdirSync(options.parent).filter((one) => one.startsWith(PREFIX)))
+      rmSync(join(options.parent, name), { recursive: true, force: true });
+    const dir = mkdtempSync(join(options.parent, PREFIX));
     await git(['init', '--quiet', '--bare', '--template=', `--object-format=${options.format}`, dir]);
     mkdirSync(join(dir, 'objects', 'info'), { recursive: true });
     writeFileSync(join(dir, 'objects', 'info', 'alternates'), `${alternate(options.commonDir)}\n`);

@@ -59,7 +59,7 @@ export async function readSource(folder: string): Promise<CloneSource> {
 }
 
 /** A URL as a sandbox may know it: credentials are removed, paths of the host left out. Pure. */
-export function plainUrl(url: string): string {
+function plainUrl(url: string): string {
   if (/^[\w.-]+@[\w.-]+:[^:]/.test(url)) return url;
   if (!/^(https?|ssh|git):\/\//.test(url) || !URL.canParse(url)) return '';
   const plain = new URL(url);

@@ -1,6 +1,6 @@
 /** The commands of a project's file. */
 import { command } from '../../command/command.ts';
-import { APPLY_FLAGS, names, templateNames, text, toggle } from '../../command/parameters.ts';
+import { APPLY_FLAGS, DISCARD, names, templateNames, text, toggle } from '../../command/parameters.ts';
 
 const all = names('Sandboxes; default: all of the project');
 

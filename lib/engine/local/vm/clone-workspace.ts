@@ -5,7 +5,7 @@ import type { SandboxSpec } from '../../../spec/spec.ts';
 import { fillClone } from '../../../workspace/clone/fill.ts';
 import type { CloneGuest } from '../../../workspace/clone/guest.ts';
 import { readCloneRecord, writeCloneRecord } from '../../../workspace/clone/record.ts';
-import type { PreparedWorkspace } from './workspaces.ts';
+import type { PreparedWorkspace } from '../../../workspace/prepare.ts';
 
 /** @throws SbxError `workspace`: `[[mounts]]` would show the host */
 export function unmounted({ mounts }: SandboxSpec): PreparedWorkspace {
