@@ -219,7 +219,7 @@ export interface DaemonService {
   /** POST /v1/sandboxes/:id/fetch, streamed: commits of a clone become a branch of the host's repository */
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
-  diff(id: string): Promise<{ diff: string }>;
+  diff(id: string, context: RequestContext): Promise<{ diff: string }>;
   /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/approve: `after` counts as approved if `before` did, so that what another process wrote still needs approval */

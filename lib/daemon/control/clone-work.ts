@@ -8,6 +8,9 @@ import { type CloneRecord, readCloneRecord, writeCloneRecord } from '../../works
 import { diffOfClone, type Unsaved, unsavedIn } from '../../workspace/clone/state.ts';
 import type { Control } from './control.ts';
 
+/** A guest that takes longer keeps its disk, unless it is discarded */
+const COUNT_MS = 60_000;
+
 /** @throws SbxError `workspace`, `not-running`, `guest-failed` */
 export async function fetchIn(
   control: Control,
@@ -31,11 +34,11 @@ export async function fetchIn(
 }
 
 /** @throws SbxError `workspace`, `not-running`, `guest-failed` */
-export async function diffIn(control: Control, id: string): Promise<{ diff: string }> {
+export async function diffIn(control: Control, id: string, { signal }: RequestContext): Promise<{ diff: string }> {
   using _use = control.activity.begin(id);
   const record = cloneOf(control, id);
   const { connection } = await openRunning(control, id);
-  return { diff: await diffOfClone(connection, record) };
+  return { diff: await diffOfClone(connection, record, { signal }) };
 }
 
 /** What cannot be looked at counts as lost. @throws SbxError `needs-confirmation` */
@@ -59,7 +62,7 @@ async function lossOf(control: Control, id: string, record: CloneRecord): Promis
     return 'it is stopped, so that its work cannot be counted: start it first';
   try {
     const { connection } = await openRunning(control, id);
-    return lossText(await unsavedIn(connection, record));
+    return lossText(await unsavedIn(connection, record, { signal: AbortSignal.timeout(COUNT_MS) }));
   } catch (error) {
     return `its work cannot be counted: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -48,12 +48,13 @@ export async function fetchCommits(guest: CloneGuest, options: FetchOptions): Pr
 }
 
 async function receive(guest: CloneGuest, quarantine: Quarantine, options: FetchOptions): Promise<string> {
-  const { record, revision = 'HEAD', target = record.top } = options;
+  const { record, revision = 'HEAD', target = record.top, signal } = options;
   let received = '';
   await runInGuest(guest, {
     script: SEND,
     args: [target, revision],
     user: 'agent',
+    signal,
     input: record.tips.map((id) => `^${id}\n`).join(''),
     async onOutput(output) {
       const { commit, pack } = await splitAnswer(output);

@@ -53,10 +53,13 @@ export async function fillClone(
   folder: string,
   options: FillOptions,
 ): Promise<CloneSource | undefined> {
-  if ((await runInGuest(guest, { script: IS_READY, args: [], user: 'root' })).trim() === 'ready') return undefined;
+  if (
+    (await runInGuest(guest, { script: IS_READY, args: [], user: 'root', signal: options.signal })).trim() === 'ready'
+  )
+    return undefined;
   const source = await readSource(folder);
   await fillOne(guest, source, { ...options, target: options.target ?? source.top }, 0);
-  await runInGuest(guest, { script: SET_READY, args: [], user: 'root' });
+  await runInGuest(guest, { script: SET_READY, args: [], user: 'root', signal: options.signal });
   return source;
 }
 
@@ -65,7 +68,7 @@ type One = FillOptions & { target: string };
 async function fillOne(guest: CloneGuest, source: CloneSource, options: One, depth: number): Promise<void> {
   if (depth > DEPTH_MAX) throw new SbxError('workspace', 'submodules are nested too deeply', { why: source.top });
   await refuseHiddenHistory(source, options.hide);
-  await runInGuest(guest, { script: MAKE_FOLDER, args: [options.target], user: 'root' });
+  await runInGuest(guest, { script: MAKE_FOLDER, args: [options.target], user: 'root', signal: options.signal });
   await sendHistory(guest, source, options);
   for (const { path, commit } of source.submodules) {
     const inner = await readSource(join(source.top, path));
@@ -74,18 +77,18 @@ async function fillOne(guest: CloneGuest, source: CloneSource, options: One, dep
     await fillOne(guest, wanted, { ...options, target: join(options.target, path) }, depth + 1);
   }
   if (source.submodules.length > 0)
-    await runInGuest(guest, { script: LINK_SUBMODULES, args: [options.target], user: 'agent' });
+    await runInGuest(guest, { script: LINK_SUBMODULES, args: [options.target], user: 'agent', signal: options.signal });
 }
 
 async function sendHistory(guest: CloneGuest, source: CloneSource, { target, signal }: One): Promise<void> {
   const { top, branch, head, origin, format, shallow } = source;
   const args = [target, branch, head, origin, format, shallow.join('\n')];
   if (head === '') {
-    await runInGuest(guest, { script: FILL, args, user: 'agent' });
+    await runInGuest(guest, { script: FILL, args, user: 'agent', signal });
     return;
   }
   await git(['-C', top, 'bundle', 'create', '--quiet', '-', ...revisionsOf(source)], {
     signal,
-    onOutput: (bundle) => runInGuest(guest, { script: FILL, args, user: 'agent', input: bundle }),
+    onOutput: (bundle) => runInGuest(guest, { script: FILL, args, user: 'agent', input: bundle, signal }),
   });
 }

@@ -25,6 +25,8 @@ export interface GuestCommand {
   onOutput?: (output: Readable) => Promise<unknown>;
   /** Most bytes of stdout that are collected; what is above is cut off */
   limitBytes?: number;
+  /** A guest that never answers is ended by it */
+  signal?: AbortSignal | undefined;
 }
 
 const COLLECTED_MAX = 1024 * 1024;
@@ -32,20 +34,30 @@ const STDERR_MAX = 2048;
 
 /** @returns stdout. @throws SbxError `guest-failed` with the last words of a script that failed */
 export async function runInGuest(guest: CloneGuest, command: GuestCommand): Promise<string> {
-  const { script, args, user, input = '', onOutput, limitBytes = COLLECTED_MAX } = command;
+  const { script, args, user, input = '', onOutput, limitBytes = COLLECTED_MAX, signal } = command;
+  signal?.throwIfAborted();
   await using running = guest.exec({ argv: ['sh', '-c', script, 'sbx', ...args], user, stdin: true, cwd: '/' });
-  running.exit.catch(() => {});
-  const [, stdout, stderr] = await Promise.all([
-    send(running.stdin, input),
-    onOutput?.(running.stdout) ?? collect(running.stdout, limitBytes),
-    collect(running.stderr, STDERR_MAX),
-  ]);
-  const { code } = await running.exit;
-  if (code !== 0)
+  const exit = running.exit;
+  exit.catch(() => {});
+  const end = () => void running[Symbol.asyncDispose]();
+  signal?.addEventListener('abort', end, { once: true });
+  try {
+    const [, stdout, stderr] = await Promise.all([
+      send(running.stdin, input),
+      onOutput?.(running.stdout) ?? collect(running.stdout, limitBytes),
+      collect(running.stderr, STDERR_MAX),
+    ]);
+    const { code } = await exit;
+    if (code === 0) return typeof stdout === 'string' ? stdout : '';
     throw new SbxError('guest-failed', 'git failed in the sandbox', {
       why: shownText(stderr.trim()) || `exit code ${code}`,
     });
-  return typeof stdout === 'string' ? stdout : '';
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', end);
+  }
 }
 
 /** A command that ends early says why by its exit code. */

@@ -25,9 +25,19 @@ else echo 0; fi
 git submodule --quiet foreach --recursive 'git rev-list --count --branches HEAD --not --glob="refs/sbx/base/*"' |
   awk '{ all += $1 } END { print all + 0 }'`;
 
+interface Asked {
+  /** Folder of the clone in the guest; default: as on the host */
+  target?: string;
+  signal?: AbortSignal | undefined;
+}
+
 /** Commits and uncommitted changes against the base. MUST be made safe before it is shown */
-export function diffOfClone(guest: CloneGuest, record: CloneRecord, target = record.top): Promise<string> {
-  return runInGuest(guest, { script: DIFF, args: [target, record.head], user: 'agent', limitBytes: DIFF_MAX });
+export function diffOfClone(
+  guest: CloneGuest,
+  record: CloneRecord,
+  { target = record.top, signal }: Asked = {},
+): Promise<string> {
+  return runInGuest(guest, { script: DIFF, args: [target, record.head], user: 'agent', limitBytes: DIFF_MAX, signal });
 }
 
 export interface Unsaved {
@@ -37,9 +47,13 @@ export interface Unsaved {
   commits: number;
 }
 
-export async function unsavedIn(guest: CloneGuest, record: CloneRecord, target = record.top): Promise<Unsaved> {
+export async function unsavedIn(
+  guest: CloneGuest,
+  record: CloneRecord,
+  { target = record.top, signal }: Asked = {},
+): Promise<Unsaved> {
   const input = record.fetched.map((id) => `^${id}\n`).join('');
-  const answer = await runInGuest(guest, { script: COUNT, args: [target], user: 'agent', input });
+  const answer = await runInGuest(guest, { script: COUNT, args: [target], user: 'agent', input, signal });
   const [changes = 1, commits = 1, inner = 0] = answer
     .trim()
     .split('\n')

@@ -1,4 +1,5 @@
 /** Turns a resumed or booted VM into its sandbox: connects, assigns its identity, starts the watches. */
+import { rmSync } from 'node:fs';
 import { instancePaths } from '../../../paths.ts';
 import type { Desired } from '../../../spec/desired.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
@@ -36,6 +37,7 @@ export async function finalizeStart(
     deps.credentials.environment(id, spec),
   ]);
   if (spec.workspace.mode === 'clone') await makeClone(guest, { record: paths.clone, spec, signal: context.signal });
+  else rmSync(paths.clone, { force: true });
   // Not awaited: requests to the guest are handled in order.
   if (java) guest.request('trusted', {}).catch(() => {});
   deps.watches.start(id, vm.pid, workspace);

@@ -133,20 +133,23 @@ describe('its work', () => {
 
   test('is counted while the host does not have it', async () => {
     const record = await fill();
-    expect(await unsavedIn(w.guest, record, w.target)).toEqual({ changes: 0, commits: 0 });
+    expect(await unsavedIn(w.guest, record, { target: w.target })).toEqual({ changes: 0, commits: 0 });
     const id = commit(w.target, { 'b.txt': 'two\n' });
     run(w.target, 'switch', '-q', '-c', 'aside');
     commit(w.target, { 'c.txt': 'c\n' });
     writeFileSync(join(w.target, 'new'), '');
-    expect(await unsavedIn(w.guest, record, w.target)).toEqual({ changes: 1, commits: 2 });
-    expect(await unsavedIn(w.guest, { ...record, fetched: [id] }, w.target)).toEqual({ changes: 1, commits: 1 });
+    expect(await unsavedIn(w.guest, record, { target: w.target })).toEqual({ changes: 1, commits: 2 });
+    expect(await unsavedIn(w.guest, { ...record, fetched: [id] }, { target: w.target })).toEqual({
+      changes: 1,
+      commits: 1,
+    });
   });
 
   test('is shown as a diff, with what is not committed, and without a change of its index', async () => {
     const record = await fill();
     commit(w.target, { 'b.txt': 'two\n' }, 'add b');
     writeFileSync(join(w.target, 'new'), 'fresh\n');
-    const diff = await diffOfClone(w.guest, record, w.target);
+    const diff = await diffOfClone(w.guest, record, { target: w.target });
     expect(diff).toContain('add b');
     expect(diff).toContain('+two');
     expect(diff).toContain('+fresh');
@@ -160,7 +163,10 @@ describe('its work', () => {
     const other = await fillClone(
       {
         exec: (one) =>
-          w.guest.exec({ ...one, argv: one.argv.map((text) => text.replaceAll('sbx-clone-ready', 'other')) }),
+          w.guest.exec({
+            ...one,
+            argv: one.argv.map((text) => text.replaceAll('/var/lib/sbx-clone-ready', join(w.dir, 'other'))),
+          }),
       },
       w.repo,
       { hide: [], target: `${w.target}-2` },

@@ -1,7 +1,7 @@
 /** A hostile guest's answer to a fetch, and a host's repository whose files would run programs: each control with its twin. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { deliver } from '../../../../lib/workspace/clone/deliver.ts';
 import { fetchCommits } from '../../../../lib/workspace/clone/fetch.ts';
 import { fillClone } from '../../../../lib/workspace/clone/fill.ts';
@@ -98,6 +98,17 @@ describe('a hostile answer', () => {
   ])('%s is refused', async (_, script) => {
     w.answerWith(script);
     await refusedWith('sent no commit');
+  });
+
+  test('a guest that never answers is ended by the signal', async () => {
+    w.answerWith('cat >/dev/null; echo started >"$HOME/started"; exec sleep 1000');
+    const abort = new AbortController();
+    const fetching = fetched({ signal: abort.signal });
+    fetching.catch(() => {});
+    await vi.waitUntil(() => existsSync(join(w.dir, 'started')), { timeout: 20_000 });
+    abort.abort(new Error('enough'));
+    await expect(fetching).rejects.toThrow('enough');
+    expect(readdirSync(state())).toEqual([]);
   });
 
   test('a damaged pack, no pack, and a pack without what the commit needs are refused', async () => {
