@@ -5,16 +5,15 @@ import type { SandboxSpec } from '../../../spec/spec.ts';
 import { fillClone } from '../../../workspace/clone/fill.ts';
 import type { CloneGuest } from '../../../workspace/clone/guest.ts';
 import { readCloneRecord, writeCloneRecord } from '../../../workspace/clone/record.ts';
-import type { PreparedWorkspace } from '../../../workspace/prepare.ts';
 
 /** @throws SbxError `workspace`: `[[mounts]]` would show the host */
-export function unmounted({ mounts }: SandboxSpec): PreparedWorkspace {
+export function unmounted({ mounts }: SandboxSpec): { link: undefined; guestMounts: [] } {
   if (mounts.length > 0)
     throw new SbxError('workspace', 'a sandbox of mode "clone" has no mounts', {
       why: mounts.map(({ host }) => host).join(', '),
       hint: 'remove [[mounts]], or use mode = "mount"',
     });
-  return { jailMounts: [], guestMounts: [], identities: {} };
+  return { link: undefined, guestMounts: [] };
 }
 
 export interface CloneRequest {

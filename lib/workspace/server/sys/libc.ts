@@ -31,6 +31,7 @@ const SIGNATURES = {
   flistxattr: ['int64', 'int', 'void*', 'size_t'],
   fremovexattr: ['int', 'int', 'void*'],
   close: ['int', 'int'],
+  dup3: ['int', 'int', 'int', 'int'],
 } as const;
 
 /** Calls without a wrapper in older C libraries, made through `syscall`; the first argument is the number. */

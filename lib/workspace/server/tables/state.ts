@@ -1,6 +1,8 @@
 /** Everything that one session of the file server knows. */
+import type { Layer } from '../../layer/layer.ts';
 import { DirectoryFds } from './directory-fds.ts';
 import { HandleTable } from './handles.ts';
+import { Layers } from './layers.ts';
 import { newNode, ROOT_NODE_ID } from './node.ts';
 import { NodeTable } from './nodes.ts';
 import { Owners } from './owners.ts';
@@ -11,6 +13,8 @@ export interface ServerOptions {
   /** Default: everything passes */
   decide?: Decide;
   judgeRename?: JudgeRename;
+  /** Private layers by the names of their roots. Without one, what is private is read-only. The caller closes them. */
+  layers?: ReadonlyMap<string, Layer>;
   /** Owner of the served files on the host; default: the user of this process */
   hostUid?: number;
   /** Owner that the guest sees instead; default 1000:1000 */
@@ -51,6 +55,7 @@ export interface ServerState extends Disposable {
   fds: DirectoryFds;
   owners: Owners;
   gate: PolicyGate;
+  layers: Layers;
   lifetimes: Required<ServerOptions>['lifetimes'];
   keepCache: boolean;
   /** Mode bits that the host takes from new files of this process */
@@ -76,6 +81,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     fds,
     owners: new Owners({ hostUid, uid, gid, max: limits.owners }),
     gate: new PolicyGate(options),
+    layers: new Layers(options.layers ?? new Map()),
     lifetimes: options.lifetimes ?? { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 0 },
     keepCache: options.keepCache ?? false,
     hostUmask: process.umask(),
