@@ -85,7 +85,7 @@ export class WorkspaceServers implements AsyncDisposable {
 
   /** The running VM of one guest becomes that of another. */
   move(from: Guest, to: Guest): void {
-    renameSync(from.recordFile, to.recordFile);
+    if (isThere(from.recordFile)) renameSync(from.recordFile, to.recordFile);
   }
 
   /** At the start of a daemon: ends servers, and removes what they left, that serve none of these guests. */
