@@ -11,6 +11,7 @@ import type {
   ApproveRequest,
   DaemonEvent,
   DaemonStatus,
+  DiffRequest,
   FetchRequest,
   FetchResult,
   GcRequest,
@@ -62,8 +63,8 @@ export class DaemonClient {
     this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, body, options);
   fetch = (id: string, body: FetchRequest, options: StreamOptions) =>
     this.#stream<FetchResult>('POST', `/v1/sandboxes/${id}/fetch`, body, options);
-  diff = (id: string, options: StreamOptions) =>
-    this.#stream<{ diff: string }>('POST', `/v1/sandboxes/${id}/diff`, {}, options);
+  diff = (id: string, body: DiffRequest, options: StreamOptions) =>
+    this.#stream<{ diff: string }>('POST', `/v1/sandboxes/${id}/diff`, body, options);
 
   /** Opens a socket that speaks the guest's protocol. */
   guest(id: string): Promise<OpenGuest> {

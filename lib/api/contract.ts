@@ -150,6 +150,11 @@ export interface RemovalRequest {
   discard: boolean;
 }
 
+export interface DiffRequest {
+  /** Only the changes, in full, for `git apply` */
+  patch: boolean;
+}
+
 export interface FetchRequest {
   /** Branch, tag or commit in the sandbox; default: HEAD */
   revision?: string;
@@ -219,7 +224,7 @@ export interface DaemonService {
   /** POST /v1/sandboxes/:id/fetch, streamed: commits of a clone become a branch of the host's repository */
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
-  diff(id: string, context: RequestContext): Promise<{ diff: string }>;
+  diff(id: string, request: DiffRequest, context: RequestContext): Promise<{ diff: string }>;
   /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/approve: `after` counts as approved if `before` did, so that what another process wrote still needs approval */

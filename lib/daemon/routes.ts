@@ -38,7 +38,7 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     reset: (id, request, context) => resetIn(control, id, { ...request, ...context }),
     remove: (id, request, context) => removeIn(control, id, { ...request, ...context }),
     fetch: (id, request, context) => fetchIn(control, id, { ...request, ...context }),
-    diff: (id, context) => diffIn(control, id, context),
+    diff: (id, request, context) => diffIn(control, id, { ...request, ...context }),
     async allow(id, { rules, seconds }) {
       const record = records.require(id);
       return engine.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));

@@ -81,7 +81,10 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
     const body = await bodyOf(c, bodies.fetchBody);
     return streamed(c, (context) => service.fetch(c.req.param('id'), body, context));
   });
-  v1.post('/sandboxes/:id/diff', (c) => streamed(c, (context) => service.diff(c.req.param('id'), context)));
+  v1.post('/sandboxes/:id/diff', async (c) => {
+    const body = await bodyOf(c, bodies.diffBody);
+    return streamed(c, (context) => service.diff(c.req.param('id'), body, context));
+  });
   v1.post('/sandboxes/:id/allow', async (c) =>
     c.json(await service.allow(c.req.param('id'), await bodyOf(c, bodies.allowBody))),
   );

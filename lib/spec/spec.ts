@@ -61,6 +61,8 @@ interface WorkspaceSpec {
   /** Absolute real path, the same on the host and in the sandbox */
   path: string;
   mode: 'mount' | 'clone';
+  /** Mode clone: also what is in no commit. Absent: no */
+  uncommitted?: boolean;
   hide: string[];
   readonly: string[];
   /** The sandbox's own: neither side sees the other's. Absent in specs of earlier builds */

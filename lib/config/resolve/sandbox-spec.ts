@@ -36,6 +36,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     workspace: {
       path: await workspaceOf(input),
       mode: workspace.mode ?? 'mount',
+      ...(workspace.uncommitted === undefined ? {} : { uncommitted: workspace.uncommitted }),
       hide: workspace.hide ?? [],
       readonly: (workspace.readonly ?? []).map(cleanPath),
       ...(workspace.private === undefined ? {} : { private: workspace.private }),

@@ -53,6 +53,13 @@ const workspace = z
         default: 'mount',
       })
       .optional(),
+    uncommitted: z
+      .boolean()
+      .meta({
+        description: 'Mode `clone`: the clone is made with changed and new files that are in no commit, too',
+        default: false,
+      })
+      .optional(),
     hide: list(globBelow)
       .meta({ description: 'Patterns as in .gitignore; matching files are hidden in the sandbox', default: [] })
       .optional(),

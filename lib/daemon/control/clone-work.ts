@@ -1,5 +1,5 @@
 /** The work in a clone (mode `clone`): brings it back, shows it, and refuses to remove it unasked. */
-import type { FetchRequest, FetchResult, RequestContext } from '../../api/contract.ts';
+import type { DiffRequest, FetchRequest, FetchResult, RequestContext } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import { instancePaths } from '../../paths.ts';
 import type { InstanceRecord } from '../../state/records.ts';
@@ -34,11 +34,15 @@ export async function fetchIn(
 }
 
 /** @throws SbxError `workspace`, `not-running`, `guest-failed` */
-export async function diffIn(control: Control, id: string, { signal }: RequestContext): Promise<{ diff: string }> {
+export async function diffIn(
+  control: Control,
+  id: string,
+  { patch, signal }: DiffRequest & RequestContext,
+): Promise<{ diff: string }> {
   using _use = control.activity.begin(id);
   const record = cloneOf(control, id);
   const { connection } = await openRunning(control, id);
-  return { diff: await diffOfClone(connection, record, { signal }) };
+  return { diff: await diffOfClone(connection, record, { asPatch: patch, signal }) };
 }
 
 /** What cannot be looked at counts as lost. @throws SbxError `needs-confirmation` */

@@ -1,5 +1,6 @@
 /** Fetches a sandbox's work: one commit and what it needs, as a pack; a name is never taken from the guest. */
 
+import { SbxError } from '../../errors.ts';
 import { deliver } from './deliver.ts';
 import { type CloneGuest, runInGuest } from './guest.ts';
 import { PACK_LIMITS, type PackLimits, splitAnswer } from './pack-limits.ts';
@@ -37,6 +38,7 @@ printf '%s\\n' "$head"
 /** @throws SbxError `workspace`, `guest-failed` */
 export async function fetchCommits(guest: CloneGuest, options: FetchOptions): Promise<Fetched> {
   const { record, name, parent, limits = PACK_LIMITS, signal, force = false } = options;
+  if (record.plain === true) throw hasNoRepository(record, name);
   const { commonDir, format } = await readSource(record.top);
   using quarantine = await Quarantine.create({ parent, commonDir, format, limits, signal });
   const commit = await receive(guest, quarantine, options);
@@ -45,6 +47,13 @@ export async function fetchCommits(guest: CloneGuest, options: FetchOptions): Pr
   const branch = `sbx/${name}`;
   await deliver({ from: quarantine.dir, commonDir, commit, base: record.tips, branch, force });
   return { branch, commit, ...review };
+}
+
+function hasNoRepository({ top }: CloneRecord, name: string): SbxError {
+  return new SbxError('workspace', `${top} has no repository to fetch into`, {
+    why: 'the clone was made from a folder without git',
+    hint: `run \`sbx diff ${name} --patch > work.patch\`, look at it, and run \`git apply work.patch\` in the folder`,
+  });
 }
 
 async function receive(guest: CloneGuest, quarantine: Quarantine, options: FetchOptions): Promise<string> {

@@ -5,10 +5,15 @@ import { git } from './git.ts';
 import { type CloneGuest, runInGuest } from './guest.ts';
 import { refuseHiddenHistory } from './hidden-history.ts';
 import { type CloneSource, readSource, revisionsOf } from './source.ts';
+import { isPlainFolder, PlainFolder, readUncommitted } from './work-files.ts';
 
 export interface FillOptions {
   /** Patterns of paths that MUST NOT reach the guest */
   hide: string[];
+  /** Folder of the host for what is read on the way */
+  parent: string;
+  /** Also what is in no commit */
+  uncommitted?: boolean;
   /** Folder of the clone in the guest; default: that of the host's work tree */
   target?: string;
   signal?: AbortSignal | undefined;
@@ -47,6 +52,22 @@ fi
 
 const LINK_SUBMODULES = 'cd -- "$1" && git submodule -q init && git submodule -q absorbgitdirs';
 
+// The state with them is kept as a base, so that they do not count as work of the sandbox.
+const TAKE_PATCH = `set -eu
+cd -- "$1"
+patch=.git/sbx-in
+cat >"$patch"
+git reset -q --hard 2>/dev/null || :
+git clean -fdq
+[ ! -s "$patch" ] || git apply --whitespace=nowarn "$patch"
+rm -f "$patch"
+GIT_INDEX_FILE=.git/sbx-index && export GIT_INDEX_FILE
+git read-tree HEAD 2>/dev/null || :
+git add -A
+git update-ref refs/sbx/base/uncommitted \
+  "$(git -c user.name=sbx -c user.email=sbx@localhost commit-tree -m uncommitted "$(git write-tree)")"
+rm -f "$GIT_INDEX_FILE"`;
+
 /** Once for each disk of a sandbox. @returns undefined when the clone was there already */
 export async function fillClone(
   guest: CloneGuest,
@@ -57,9 +78,26 @@ export async function fillClone(
     (await runInGuest(guest, { script: IS_READY, args: [], user: 'root', signal: options.signal })).trim() === 'ready'
   )
     return undefined;
-  const source = await readSource(folder);
-  await fillOne(guest, source, { ...options, target: options.target ?? source.top }, 0);
+  const source = isPlainFolder(folder)
+    ? await fillPlain(guest, folder, options)
+    : await fillRepository(guest, await readSource(folder), options);
   await runInGuest(guest, { script: SET_READY, args: [], user: 'root', signal: options.signal });
+  return source;
+}
+
+async function fillPlain(guest: CloneGuest, folder: string, options: FillOptions): Promise<CloneSource> {
+  using plain = await PlainFolder.read(folder, options);
+  await fillOne(guest, plain.source, { ...options, target: options.target ?? folder }, 0);
+  return plain.source;
+}
+
+async function fillRepository(guest: CloneGuest, source: CloneSource, options: FillOptions): Promise<CloneSource> {
+  const target = options.target ?? source.top;
+  await fillOne(guest, source, { ...options, target }, 0);
+  if (options.uncommitted === true)
+    await readUncommitted(source, options, (patch) =>
+      runInGuest(guest, { script: TAKE_PATCH, args: [target], user: 'agent', input: patch, signal: options.signal }),
+    );
   return source;
 }
 
@@ -81,13 +119,13 @@ async function fillOne(guest: CloneGuest, source: CloneSource, options: One, dep
 }
 
 async function sendHistory(guest: CloneGuest, source: CloneSource, { target, signal }: One): Promise<void> {
-  const { top, branch, head, origin, format, shallow } = source;
+  const { dir, branch, head, origin, format, shallow } = source;
   const args = [target, branch, head, origin, format, shallow.join('\n')];
   if (head === '') {
     await runInGuest(guest, { script: FILL, args, user: 'agent', signal });
     return;
   }
-  await git(['-C', top, 'bundle', 'create', '--quiet', '-', ...revisionsOf(source)], {
+  await git(['-C', dir, 'bundle', 'create', '--quiet', '-', ...revisionsOf(source)], {
     signal,
     onOutput: (bundle) => runInGuest(guest, { script: FILL, args, user: 'agent', input: bundle, signal }),
   });

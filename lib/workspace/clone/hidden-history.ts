@@ -13,7 +13,7 @@ export async function refuseHiddenHistory(source: CloneSource, hide: string[]): 
   if (hide.length === 0 || source.tips.length === 0) return;
   const matches = globMatcher(hide);
   const found = new Set<string>();
-  await git(['-C', source.top, 'rev-list', '--objects', ...revisionsOf(source)], {
+  await git(['-C', source.dir, 'rev-list', '--objects', ...revisionsOf(source)], {
     async onOutput(output) {
       for await (const line of createInterface({ input: output })) {
         const path = line.slice(line.indexOf(' ') + 1);

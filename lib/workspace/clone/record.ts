@@ -16,6 +16,8 @@ const schema = z.object({
   tips: z.array(objectId),
   /** HEAD then; empty: no commit */
   head: z.union([objectId, z.literal('')]),
+  /** The folder has no repository: work comes back as a patch */
+  plain: z.boolean().optional(),
   /** Commits that were brought back */
   fetched: z.array(objectId),
 });

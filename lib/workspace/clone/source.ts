@@ -7,6 +7,8 @@ import { git, tryGit } from './git.ts';
 export interface CloneSource {
   /** Top of the work tree, absolute */
   top: string;
+  /** Where git reads it; the top, unless the folder has no repository */
+  dir: string;
   /** Where its objects and branches are: of a worktree, the repository's own */
   commonDir: string;
   /** `refs/heads/…`; empty: HEAD is detached */
@@ -47,6 +49,7 @@ export async function readSource(folder: string): Promise<CloneSource> {
   const tips = await git(['-C', top, 'rev-parse', ...revisionsOf({ head })]);
   return {
     top,
+    dir: top,
     commonDir,
     branch: await ask('symbolic-ref', '--quiet', 'HEAD'),
     head,

@@ -9,16 +9,27 @@ const DIFF = `set -eu
 cd -- "$1"
 GIT_INDEX_FILE=$(mktemp -u) && export GIT_INDEX_FILE
 trap 'rm -f "$GIT_INDEX_FILE"' EXIT
-base=$2
+base=$(git rev-parse --quiet --verify refs/sbx/base/uncommitted || echo "$2")
 [ -n "$base" ] || base=$(git hash-object -t tree /dev/null)
 git read-tree HEAD 2>/dev/null || :
 git add -A
-[ -z "$2" ] || git --no-pager log --no-color --format='commit %H%n    %s' "$base"..HEAD
+case $3 in
+patch) exec git --no-pager diff --cached --binary --no-color --no-ext-diff --no-textconv --no-renames "$base" ;;
+esac
+[ -z "$2" ] || git --no-pager log --no-color --format='commit %H%n    %s' "$2"..HEAD
 git --no-pager diff --cached --no-color --no-ext-diff --no-textconv "$base"`;
 
 const COUNT = `set -eu
 cd -- "$1"
-git status --porcelain --untracked-files=all | wc -l
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+changed() { GIT_INDEX_FILE=$dir/index git diff --cached --name-only --no-renames "$1" | sort; }
+GIT_INDEX_FILE=$dir/index git read-tree HEAD 2>/dev/null || :
+GIT_INDEX_FILE=$dir/index git add -A
+changed "$(git rev-parse --quiet --verify HEAD || git hash-object -t tree /dev/null)" >"$dir/all"
+if git rev-parse --quiet --verify refs/sbx/base/uncommitted >/dev/null; then
+  changed refs/sbx/base/uncommitted | comm -12 "$dir/all" - | wc -l
+else wc -l <"$dir/all"; fi
 if git rev-parse --quiet --verify HEAD >/dev/null; then
   git rev-list --count --ignore-missing --stdin --branches --tags HEAD --glob=refs/stash --not --glob='refs/sbx/base/*'
 else echo 0; fi
@@ -29,15 +40,18 @@ interface Asked {
   /** Folder of the clone in the guest; default: as on the host */
   target?: string;
   signal?: AbortSignal | undefined;
+  /** Only the changes, in full, for `git apply` */
+  asPatch?: boolean;
 }
 
 /** Commits and uncommitted changes against the base. MUST be made safe before it is shown */
 export function diffOfClone(
   guest: CloneGuest,
   record: CloneRecord,
-  { target = record.top, signal }: Asked = {},
+  { target = record.top, asPatch = false, signal }: Asked = {},
 ): Promise<string> {
-  return runInGuest(guest, { script: DIFF, args: [target, record.head], user: 'agent', limitBytes: DIFF_MAX, signal });
+  const args = [target, record.head, asPatch ? 'patch' : 'text'];
+  return runInGuest(guest, { script: DIFF, args, user: 'agent', limitBytes: DIFF_MAX, signal });
 }
 
 export interface Unsaved {

@@ -16,7 +16,10 @@ export const workRoutes = {
   }),
   diff: command({
     brief: 'Shows the commits and changes in a clone since it was made',
-    parameters: { positional: maybeName() },
+    parameters: {
+      flags: { patch: toggle('Only the changes, in full, for `git apply`') },
+      positional: maybeName(),
+    },
     load: async () => (await import('./diff.ts')).diff,
   }),
 };

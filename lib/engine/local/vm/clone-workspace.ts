@@ -1,4 +1,5 @@
 /** The workspace of mode `clone`: no mount of the host, and a git clone that is made once for each disk of the VM. */
+import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { SbxError } from '../../../errors.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
@@ -25,11 +26,12 @@ export interface CloneRequest {
 
 /** Before any command runs. A clone that exists stays as it is. @throws SbxError `workspace` */
 export async function makeClone(guest: CloneGuest, { record, spec, signal }: CloneRequest): Promise<void> {
-  const { path, hide } = spec.workspace;
-  const source = await fillClone(guest, path, { hide, signal });
+  const { path, hide, uncommitted = false } = spec.workspace;
+  const source = await fillClone(guest, path, { hide, uncommitted, parent: dirname(record), signal });
   if (source === undefined) return mustFit(record, spec);
-  const { top, tips, head } = source;
-  await writeCloneRecord(record, { version: 1, path, hide, top, tips, head, fetched: [] });
+  const { top, dir, tips, head } = source;
+  const plain = dir !== top;
+  await writeCloneRecord(record, { version: 1, path, hide, top, tips, head, plain, fetched: [] });
 }
 
 /** What a clone holds cannot be hidden or moved later. */

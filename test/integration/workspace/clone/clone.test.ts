@@ -1,5 +1,15 @@
 /** A clone made from a host's repository and its work fetched back, with real git and a guest that is a folder. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fetchCommits } from '../../../../lib/workspace/clone/fetch.ts';
@@ -14,11 +24,11 @@ beforeEach(() => {
 });
 afterEach(() => w[Symbol.dispose]());
 
-async function fill(hide: string[] = [], folder = w.repo): Promise<CloneRecord> {
-  const source = await fillClone(w.guest, folder, { hide, target: w.target });
+async function fill(hide: string[] = [], folder = w.repo, more: object = {}): Promise<CloneRecord> {
+  const source = await fillClone(w.guest, folder, { hide, parent: w.dir, target: w.target, ...more });
   if (source === undefined) throw new Error('it was there');
-  const { top, tips, head } = source;
-  return { version: 1, path: folder, hide, top, tips, head, fetched: [] };
+  const { top, dir, tips, head } = source;
+  return { version: 1, path: folder, hide, top, tips, head, plain: dir !== top, fetched: [] };
 }
 
 const fetched = (record: CloneRecord, more: object = {}) =>
@@ -55,7 +65,7 @@ describe('a clone', () => {
     writeFileSync(join(w.target, '.git', 'sbx-in'), 'half');
     await fill();
     commit(w.target, { 'b.txt': 'two\n' });
-    expect(await fillClone(w.guest, w.repo, { hide: [], target: w.target })).toBeUndefined();
+    expect(await fillClone(w.guest, w.repo, { hide: [], parent: w.dir, target: w.target })).toBeUndefined();
     expect(readFileSync(join(w.target, 'b.txt'), 'utf8')).toBe('two\n');
   });
 
@@ -68,11 +78,11 @@ describe('a clone', () => {
     using shallow = world();
     commit(shallow.repo, { b: '2' });
     run(shallow.dir, 'clone', '-q', '--depth', '1', `file://${shallow.repo}`, 'short');
-    await fillClone(shallow.guest, join(shallow.dir, 'short'), { hide: [], target: shallow.target });
+    await fillClone(shallow.guest, join(shallow.dir, 'short'), { hide: [], parent: w.dir, target: shallow.target });
     expect(run(shallow.target, 'rev-list', '--count', 'HEAD')).toBe('1');
     using unborn = world();
     run(unborn.dir, 'init', '-q', '-b', 'start', 'fresh');
-    await fillClone(unborn.guest, join(unborn.dir, 'fresh'), { hide: [], target: unborn.target });
+    await fillClone(unborn.guest, join(unborn.dir, 'fresh'), { hide: [], parent: w.dir, target: unborn.target });
     expect(run(unborn.target, 'symbolic-ref', 'HEAD')).toBe('refs/heads/start');
   });
 
@@ -90,6 +100,115 @@ describe('a clone', () => {
     commit(w.repo, { '.gitattributes': '*.bin filter=lfs\n', 'x.bin': pointer });
     await fill();
     expect(readFileSync(join(w.target, 'x.bin'), 'utf8')).toBe(pointer);
+  });
+});
+
+describe('a clone with what is in no commit', () => {
+  const asked = { uncommitted: true };
+
+  test('has changed, new, binary, executable and removed files and links, none of the ignored and hidden ones', async () => {
+    commit(w.repo, { 'gone.txt': 'x\n', 'same.txt': 'same\n', '.gitignore': 'ignored\n' });
+    writeFileSync(join(w.repo, 'a.txt'), 'changed\n');
+    rmSync(join(w.repo, 'gone.txt'));
+    for (const [name, text] of Object.entries({ ignored: 'i', '.env': 'SECRET=1\n', 'sp ace\né': 'n\n' }))
+      writeFileSync(join(w.repo, name), text);
+    writeFileSync(join(w.repo, 'tool'), Buffer.from([0, 255, 10, 0]), { mode: 0o755 });
+    symlinkSync('a.txt', join(w.repo, 'link'));
+    const before = [run(w.repo, 'status', '--porcelain', '--ignored'), run(w.repo, 'count-objects')];
+    await fill(['.env'], w.repo, asked);
+    const hostWithout = before[0]?.split('\n').filter((line) => !/ignored|\.env/.test(line));
+    expect(run(w.target, 'status', '--porcelain', '--ignored').split('\n')).toEqual(hostWithout);
+    expect(readFileSync(join(w.target, 'tool'))).toEqual(Buffer.from([0, 255, 10, 0]));
+    expect(statSync(join(w.target, 'tool')).mode & 0o111).not.toBe(0);
+    expect(readlinkSync(join(w.target, 'link'))).toBe('a.txt');
+    expect([run(w.repo, 'status', '--porcelain', '--ignored'), run(w.repo, 'count-objects')]).toEqual(before);
+    expect(readdirSync(w.dir).filter((name) => name.startsWith('quarantine'))).toEqual([]);
+  });
+
+  test('does not count them as its own work, nor shows them as such, until it changes them', async () => {
+    writeFileSync(join(w.repo, 'a.txt'), 'changed\n');
+    writeFileSync(join(w.repo, 'new.txt'), 'new\n');
+    const record = await fill([], w.repo, asked);
+    const unsaved = () => unsavedIn(w.guest, record, { target: w.target });
+    expect(await unsaved()).toEqual({ changes: 0, commits: 0 });
+    expect(await diffOfClone(w.guest, record, { target: w.target })).toBe('');
+    writeFileSync(join(w.target, 'new.txt'), 'newer\n');
+    expect(await unsaved()).toEqual({ changes: 1, commits: 0 });
+    expect(await diffOfClone(w.guest, record, { target: w.target })).toContain('+newer');
+    run(w.target, 'add', '-A');
+    run(w.target, 'commit', '-q', '-m', 'mine');
+    expect(await unsaved()).toEqual({ changes: 0, commits: 1 });
+    expect((await fetched(record)).files).toBe(2);
+  });
+
+  test('runs no filter that the repository configures', async () => {
+    const mark = join(w.dir, 'ran');
+    run(w.repo, 'config', 'filter.x.clean', `touch ${mark}; cat`);
+    commit(w.repo, { '.gitattributes': '*.txt filter=x\n' });
+    rmSync(mark, { force: true });
+    writeFileSync(join(w.repo, 'a.txt'), 'changed\n');
+    await fill([], w.repo, asked);
+    expect(readFileSync(join(w.target, 'a.txt'), 'utf8')).toBe('changed\n');
+    expect(existsSync(mark)).toBe(false);
+    // The twin: git itself runs it.
+    run(w.repo, 'diff', 'HEAD');
+    expect(existsSync(mark)).toBe(true);
+  });
+
+  test('is made without them when it is not asked for, and of a repository without a commit', async () => {
+    writeFileSync(join(w.repo, 'a.txt'), 'changed\n');
+    await fill();
+    expect(readFileSync(join(w.target, 'a.txt'), 'utf8')).toBe('one\n');
+    using unborn = world();
+    run(unborn.dir, 'init', '-q', '-b', 'start', 'fresh');
+    writeFileSync(join(unborn.dir, 'fresh', 'x'), 'x\n');
+    const options = { hide: [], parent: unborn.dir, target: unborn.target, ...asked };
+    await fillClone(unborn.guest, join(unborn.dir, 'fresh'), options);
+    expect(readFileSync(join(unborn.target, 'x'), 'utf8')).toBe('x\n');
+  });
+});
+
+describe('of a folder without git', () => {
+  const plain = () => {
+    const folder = join(w.dir, 'plain');
+    mkdirSync(join(folder, 'sub'), { recursive: true });
+    for (const [name, text] of Object.entries({ 'a.txt': 'one\n', 'sub/b': 'b\n', '.env': 'SECRET=1\n', out: 'o' }))
+      writeFileSync(join(folder, name), text);
+    writeFileSync(join(folder, '.gitignore'), 'out\n');
+    return folder;
+  };
+
+  test('the clone has its files as one commit, without hidden and ignored ones; nothing is written into the folder', async () => {
+    const folder = plain();
+    await fill(['.env'], folder);
+    expect(run(w.target, 'ls-files').split('\n')).toEqual(['.gitignore', 'a.txt', 'sub/b']);
+    expect(run(w.target, 'status', '--porcelain')).toBe('');
+    expect(run(w.target, 'log', '--all', '--format=%s', '-p')).not.toContain('SECRET');
+    expect(readdirSync(folder).toSorted()).toEqual(['.env', '.gitignore', 'a.txt', 'out', 'sub']);
+    expect(readdirSync(w.dir).filter((name) => name.startsWith('folder-'))).toEqual([]);
+  });
+
+  test('its work comes back as a patch, which git takes over; a fetch says so', async () => {
+    const folder = plain();
+    const record = await fill(['.env'], folder);
+    commit(w.target, { 'a.txt': 'two\n', 'new/c': 'c\n' });
+    writeFileSync(join(w.target, 'data'), Buffer.from([0, 1, 2, 255]));
+    const patch = await diffOfClone(w.guest, record, { target: w.target, asPatch: true });
+    writeFileSync(join(w.dir, 'work.patch'), patch);
+    run(folder, 'apply', join(w.dir, 'work.patch'));
+    expect(readFileSync(join(folder, 'a.txt'), 'utf8')).toBe('two\n');
+    expect(readFileSync(join(folder, 'data'))).toEqual(Buffer.from([0, 1, 2, 255]));
+    expect(readFileSync(join(folder, 'new/c'), 'utf8')).toBe('c\n');
+    await expect(fetched(record)).rejects.toThrow('has no repository to fetch into');
+  });
+
+  test('a repository in it is named, and can be hidden', async () => {
+    const folder = plain();
+    run(folder, 'init', '-q', 'inner');
+    commit(join(folder, 'inner'), { x: 'x' });
+    await expect(fill([], folder)).rejects.toThrow('a repository lies in the folder: inner/');
+    await fill(['inner'], folder);
+    expect(existsSync(join(w.target, 'inner'))).toBe(false);
   });
 });
 
@@ -169,7 +288,7 @@ describe('its work', () => {
           }),
       },
       w.repo,
-      { hide: [], target: `${w.target}-2` },
+      { hide: [], parent: w.dir, target: `${w.target}-2` },
     );
     expect(other?.tips).toEqual(record.tips);
     commit(`${w.target}-2`, { 'c.txt': 'c\n' });

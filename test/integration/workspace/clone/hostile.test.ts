@@ -17,7 +17,7 @@ let record: CloneRecord;
 
 beforeEach(async () => {
   w = world();
-  const source = await fillClone(w.guest, w.repo, { hide: [], target: w.target });
+  const source = await fillClone(w.guest, w.repo, { hide: [], parent: w.dir, target: w.target });
   if (source === undefined) throw new Error('it was there');
   record = { version: 1, path: w.repo, hide: [], top: w.repo, tips: source.tips, head: source.head, fetched: [] };
 });
@@ -212,7 +212,7 @@ describe("the host's repository", () => {
     run(w.dir, 'clone', '-q', '--bare', w.target, 'alternate.git');
     writeFileSync(join(w.repo, '.git/objects/info/alternates'), `${join(w.dir, 'alternate.git/objects')}\n`);
     using second = world();
-    await fillClone(second.guest, w.repo, { hide: ['.env'], target: second.target });
+    await fillClone(second.guest, w.repo, { hide: ['.env'], parent: w.dir, target: second.target });
     commit(w.target, { 'b.txt': 'b\n' });
     await fetched();
     expect(ran()).toBe(false);
@@ -263,8 +263,12 @@ describe("the host's repository", () => {
 
   test('that is a partial clone is refused, since its missing objects would be fetched', async () => {
     run(w.repo, 'config', 'remote.origin.promisor', 'true');
-    await expect(fillClone(w.guest, w.repo, { hide: [], target: `${w.target}-2` })).resolves.toBeUndefined();
+    await expect(
+      fillClone(w.guest, w.repo, { hide: [], parent: w.dir, target: `${w.target}-2` }),
+    ).resolves.toBeUndefined();
     using second = world();
-    await expect(fillClone(second.guest, w.repo, { hide: [], target: second.target })).rejects.toThrow('partial clone');
+    await expect(fillClone(second.guest, w.repo, { hide: [], parent: w.dir, target: second.target })).rejects.toThrow(
+      'partial clone',
+    );
   });
 });
