@@ -4,15 +4,17 @@ import { cpus, release, totalmem } from 'node:os';
 import { agent } from './agent.ts';
 import { commands } from './commands.ts';
 import { interception } from './interception.ts';
+import { manyFiles } from './many-files.ts';
 import { memory } from './memory.ts';
 import { pool } from './pool.ts';
 import { starts } from './starts.ts';
 import { type Row, table } from './table.ts';
 import { tunnels } from './tunnels.ts';
+import { workspace } from './workspace.ts';
 import { prepare } from './world.ts';
 
 /** By the names that a person writes: a bundler gives functions others. */
-const PARTS = { commands, starts, pool, agent, memory, tunnels, interception };
+const PARTS = { commands, starts, pool, agent, workspace, 'many-files': manyFiles, memory, tunnels, interception };
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = named.find((name) => !Object.hasOwn(PARTS, name));
 if (unknown !== undefined) throw new Error(`no part "${unknown}": there are ${Object.keys(PARTS).join(', ')}`);
