@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { agent } from './agent.ts';
 import { commands } from './commands.ts';
+import { edits } from './edits.ts';
 import { interception } from './interception.ts';
 import { manyFiles } from './many-files.ts';
 import { memory } from './memory.ts';
@@ -14,7 +15,18 @@ import { workspace } from './workspace.ts';
 import { prepare } from './world.ts';
 
 /** By the names that a person writes: a bundler gives functions others. */
-const PARTS = { commands, starts, pool, agent, workspace, 'many-files': manyFiles, memory, tunnels, interception };
+const PARTS = {
+  commands,
+  starts,
+  pool,
+  agent,
+  workspace,
+  edits,
+  'many-files': manyFiles,
+  memory,
+  tunnels,
+  interception,
+};
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = named.find((name) => !Object.hasOwn(PARTS, name));
 if (unknown !== undefined) throw new Error(`no part "${unknown}": there are ${Object.keys(PARTS).join(', ')}`);

@@ -1,4 +1,4 @@
-/** What one more idle clone costs: the proportional set size of all its processes; and the daemon. */
+/** What one more idle clone costs: the proportional set size of all its processes and of the server of its workspace; and the daemon. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DaemonClient } from '../lib/api/client.ts';
@@ -17,8 +17,14 @@ const MANY = 50;
 export async function memory(world: World): Promise<Row[]> {
   const home = homeOf({ SBX_HOME: world.home });
   const client = new DaemonClient({ socketPath: home.daemon.socket });
-  const sizesOf = async (count: number) =>
-    (await run(world, client, count)).map(({ id }) => pssOf(join(home.instances, id)));
+  const sizesOf = async (count: number) => {
+    const clones = await run(world, client, count);
+    // One server has the folder for all of them.
+    const record = readFileSync(join(home.instances, clones[0]?.id ?? '', 'workspace.json'), 'utf8');
+    const { key } = JSON.parse(record) as { key: string };
+    const share = pssOf(`sbx-workspace:${join(home.workspaces, key)}`) / count;
+    return clones.map(({ id }) => pssOf(`sbx-vm:${join(home.instances, id)}`) + share);
+  };
   const sizes = await sizesOf(MEASURED);
   const inARow = await sizesOf(IN_A_ROW);
   await run(world, client, MANY);
@@ -27,7 +33,7 @@ export async function memory(world: World): Promise<Row[]> {
   const value = median(sizes);
   return [
     {
-      what: `one of ${MEASURED} idle clones of 1 GiB, all its processes (PSS)`,
+      what: `one of ${MEASURED} idle clones of 1 GiB, all its processes and its share of the workspace server (PSS)`,
       unit: 'MB',
       value,
       floor: undefined,
@@ -66,10 +72,11 @@ async function run(world: World, client: DaemonClient, count: number): Promise<S
   return clones;
 }
 
-function pssOf(instanceDir: string): number {
+/** Of all processes with this word in their command line; in MB. */
+function pssOf(word: string): number {
   const pids = readdirSync('/proc').filter((name) => {
     try {
-      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`sbx-vm:${instanceDir}\0`);
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`${word}\0`);
     } catch {
       return false;
     }

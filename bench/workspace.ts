@@ -6,7 +6,7 @@ import { commitAll, inTurns, makeTree, type Places } from './workspace-guest.ts'
 import { prepare, type World } from './world.ts';
 
 const TREES = [1_000, 20_000];
-const ROUNDS = 7;
+const ROUNDS = 5;
 const BULK_MB = 256;
 const BULK_ROUNDS = 5;
 const INSTALL_ROUNDS = 3;
@@ -27,7 +27,7 @@ async function treeRows(world: World, files: number): Promise<Row[]> {
   makeTree(places.workspace, files);
   commitAll(places.workspace);
   await world.sbx(['exec', '--', 'cp', '-a', `${places.workspace}/.`, places.disk]);
-  const status = await inTurns(world, places, { command: 'git status', before: 'git status', rounds: ROUNDS });
+  const status = await inTurns(world, places, { command: 'git status', rounds: ROUNDS });
   const stat = await inTurns(world, places, { command: "find . -type f -printf '%s\\n'", rounds: ROUNDS });
   const row = (what: string, { workspace: value, disk }: typeof status): Row => ({
     what: `${what}, ${files} files in the workspace`,
