@@ -1,6 +1,7 @@
 /** Answers the FUSE requests of one guest's kernel on a stream. */
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../log.ts';
+import { Coherence, type CoherenceOptions } from './coherence.ts';
 import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, type Reply, sealReply } from './fuse/encode.ts';
@@ -31,6 +32,8 @@ export interface SessionOptions extends ServerOptions {
   log: Log;
   /** Continues this session: the guest's kernel has mounted already, or mounts again, with INIT as the first request */
   saved?: SavedSession;
+  /** Watches what the guest caches; it decides `lifetimes` and `keepCache` then. Default: nothing is watched */
+  coherence?: CoherenceOptions;
   /** Called when the guest's kernel has mounted */
   onMount?: () => void;
 }
@@ -42,6 +45,8 @@ export interface Session extends Disposable {
   save(): SavedSession;
   /** Makes the guest's kernel drop what it caches. */
   invalidate(invalidation: Invalidation): void;
+  /** Drops all that the kernel caches of watched folders: other rules are in force. */
+  invalidateAll(): void;
   /** As `invalidate`, for whatever the host changed at a path: names from the root, bytes as latin1 strings. */
   invalidatePath(root: string, names: string[]): void;
 }
@@ -57,6 +62,7 @@ class StreamSession implements Session {
   private readonly state: ServerState;
   private readonly log: Log;
   private readonly reader = new FrameReader();
+  private readonly coherence: Coherence | undefined;
   private readonly onMount: (() => void) | undefined;
   private init: Negotiated | undefined;
   /** Nothing was asked yet since this session was saved */
@@ -66,7 +72,7 @@ class StreamSession implements Session {
   private logged = 0;
   private ended = false;
 
-  constructor(stream: Duplex, state: ServerState, { log, saved, onMount }: SessionOptions) {
+  constructor(stream: Duplex, state: ServerState, { log, saved, onMount, coherence }: SessionOptions) {
     this.stream = stream;
     this.state = state;
     this.log = log;
@@ -75,6 +81,8 @@ class StreamSession implements Session {
     this.init = saved?.init;
     this.isResumed = saved !== undefined;
     this.onMount = onMount;
+    const send = (invalidation: Invalidation) => this.invalidate(invalidation);
+    if (coherence !== undefined) this.coherence = new Coherence({ ...coherence, state, send, onEdits: () => {} });
     this.closed = new Promise((resolve) => stream.once('close', resolve));
     stream.on('data', (chunk: Buffer) => {
       this.reader.push(chunk);
@@ -96,6 +104,10 @@ class StreamSession implements Session {
     if (this.init !== undefined && !this.ended) this.send(encodeInvalidation(invalidation));
   }
 
+  invalidateAll(): void {
+    this.coherence?.onOverflow();
+  }
+
   invalidatePath(root: string, names: string[]): void {
     for (const invalidation of invalidationsOf(this.state, root, names)) this.invalidate(invalidation);
   }
@@ -106,7 +118,10 @@ class StreamSession implements Session {
   }
 
   private close(): void {
-    if (!this.ended) this.state[Symbol.dispose]();
+    if (!this.ended) {
+      this.coherence?.[Symbol.dispose]();
+      this.state[Symbol.dispose]();
+    }
     this.ended = true;
   }
 
@@ -147,7 +162,8 @@ class StreamSession implements Session {
 
   private run(header: RequestHeader, frame: Buffer): void {
     try {
-      const reply = dispatch(this.state, header, frame);
+      const work = () => dispatch(this.state, header, frame);
+      const reply = this.coherence === undefined ? work() : this.coherence.run(header, frame, work);
       if (reply instanceof Promise) void this.answerLater(header, reply);
       else if (reply !== undefined) this.reply(header, reply);
     } catch (error) {

@@ -18,8 +18,8 @@ const NANOSECONDS = 1_000_000_000;
 
 export function getattr({ state, node }: Call, { handle }: Decoded['GETATTR']): Reply {
   state.gate.requireNode(node, 'lookup');
-  if (handle === undefined) return replyOf(state, isTop(node) ? statTop(node) : statNode(state, node));
-  return replyOf(state, statFd(state.handles.get(handle, node, kindOfHandle(node)).fd));
+  if (handle === undefined) return replyOf(state, node, isTop(node) ? statTop(node) : statNode(state, node));
+  return replyOf(state, node, statFd(state.handles.get(handle, node, kindOfHandle(node)).fd));
 }
 
 export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Reply {
@@ -34,7 +34,7 @@ export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Repl
   if (mode !== undefined) changeMode(state, node, mode);
   if (uid !== undefined || gid !== undefined) changeOwner(state, node, { uid, gid });
   if (atime !== undefined || mtime !== undefined) withNodeFd(state, node, ({ fd }) => setTimes(fd, atime, mtime));
-  return replyOf(state, statNode(state, node));
+  return replyOf(state, node, statNode(state, node));
 }
 
 /** Sets the size through the guest's own handle, or another open one, or a descriptor for this call. */
@@ -80,8 +80,9 @@ export function statfs({ state, node }: Call): Reply {
   return statfsReply(withNodeFd(state, node, ({ fd }) => statFileSystem(fd)));
 }
 
-function replyOf({ owners, lifetimes }: ServerState, stat: Stat): Reply {
-  return attributesReply(owners.shown(stat), lifetimes.attributeSeconds);
+function replyOf(state: ServerState, node: Node, stat: Stat): Reply {
+  const seconds = state.attributeLifetime?.(node, stat) ?? state.lifetimes.attributeSeconds;
+  return attributesReply(state.owners.shown(stat), seconds);
 }
 
 function kindOfHandle(node: Node): 'file' | 'directory' {

@@ -14,8 +14,10 @@ export function rememberEntry(state: ServerState, link: Link, stat: Stat): { nod
   return { node, entry: entryOf(state, node, stat) };
 }
 
-export function entryOf({ owners, lifetimes }: ServerState, node: Node, stat: Stat): Entry {
-  const { entrySeconds, attributeSeconds } = lifetimes;
+export function entryOf(state: ServerState, node: Node, stat: Stat): Entry {
+  const { owners, lifetimes } = state;
+  const { entrySeconds } = lifetimes;
+  const attributeSeconds = state.attributeLifetime?.(node, stat) ?? lifetimes.attributeSeconds;
   return { node: node.id, attributes: owners.shown(stat), entrySeconds, attributeSeconds };
 }
 

@@ -31,6 +31,10 @@ const SIGNATURES = {
   flistxattr: ['int64', 'int', 'void*', 'size_t'],
   fremovexattr: ['int', 'int', 'void*'],
   close: ['int', 'int'],
+  read: ['int64', 'int', 'void*', 'size_t'],
+  inotify_init1: ['int', 'int'],
+  inotify_add_watch: ['int', 'int', 'void*', 'uint'],
+  inotify_rm_watch: ['int', 'int', 'int'],
 } as const;
 
 /** Calls without a wrapper in older C libraries, made through `syscall`; the first argument is the number. */
