@@ -1,4 +1,4 @@
-# Copies raw FUSE messages between /dev/fuse and a virtio port: perl relay.pl FUSE_FD PORT_FD
+# Copies raw FUSE messages between /dev/fuse and a virtio port: perl relay.pl FUSE_FD PORT_FD [MOUNT]
 #
 # It knows of FUSE only where a message ends and which requests wait for a reply. One read of /dev/fuse is one request, one write one reply.
 # It never blocks on one side while the other has data, so a slow server cannot stop replies. It ends when the file system is unmounted.
@@ -18,7 +18,12 @@ my $INIT = 26;
 # FORGET, INTERRUPT, BATCH_FORGET
 my %SILENT = (2 => 1, 36 => 1, 42 => 1);
 
+# Not of FUSE: names the process that repeats the host's changes inside, and marks what is meant for it (events.pl)
+my ($ANNOUNCE, $ORDER) = (0x53425801, 0x53425802);
+
 my ($fuse, $port, $notifier);
+# That process, its pipe, and orders for it
+my ($repeater, $orders_to, $orders) = (0, undef, '');
 # Notifications for that process
 my $notes = '';
 # Requests without a reply, by their unique number in its 8 bytes
@@ -97,7 +102,11 @@ sub write_replies {
 # The kernel refuses what it did not ask for, which is no fault of the others.
 sub reply {
   my $unique = substr($_[0], 8, 8);
-  if ($unique eq "\0" x 8) { $notes .= $_[0]; return; }
+  if ($unique eq "\0" x 8) {
+    if (unpack('x4V', $_[0]) == $ORDER) { $orders .= $_[0] if $repeater; }
+    else { $notes .= $_[0]; }
+    return;
+  }
   delete $waiting{$unique};
   undef $init if defined $init && $unique eq substr($init, 8, 8);
   syswrite($fuse, $_[0]);
@@ -115,7 +124,7 @@ sub wait_for_server {
     last if !defined $got && $! == $EAGAIN;
     select(undef, undef, undef, 0.01) unless $got;
   }
-  ($out, $sent) = ($MAGIC . ($init // ''), 0);
+  ($out, $sent) = ($MAGIC . announcement() . ($init // ''), 0);
 }
 
 # Reads notifications from the pipe and writes each in one piece, until the relay ends. The kernel refuses those about what it has forgotten.
@@ -145,14 +154,38 @@ sub start_notifier {
   set_nonblocking($notifier);
 }
 
+# Without the script or the mount point the host's changes raise no events inside.
+sub start_repeater {
+  my ($script, $mount) = @_;
+  return unless defined $mount && -e $script;
+  pipe(my $pipe, $orders_to) or die "pipe: $!";
+  $repeater = fork() // die "fork: $!";
+  if ($repeater == 0) {
+    open(STDIN, '<&', $pipe) or die "stdin: $!";
+    exec($^X, $script, $mount) or die "exec: $!";
+  }
+  close $pipe;
+  set_nonblocking($orders_to);
+}
+
+sub announcement {
+  $repeater ? pack('VVx8x8VVVV', 40, $ANNOUNCE, 0, 0, $repeater, 0) : '';
+}
+
 sub send_notes {
   my $wrote = syswrite($notifier, $notes);
   substr($notes, 0, $wrote, '') if $wrote;
 }
 
+sub send_orders {
+  my $wrote = syswrite($orders_to, $orders);
+  substr($orders, 0, $wrote, '') if $wrote;
+}
+
 sub relay {
-  ($fuse, $port) = map { open_fd($_) } @_;
+  ($fuse, $port) = map { open_fd($_) } @_[0, 1];
   start_notifier();
+  start_repeater($0 =~ s{[^/]*$}{}r . 'events.pl', $_[2]);
   wait_for_server();
   while (1) {
     my ($reads, $writes) = ('', '');
@@ -161,12 +194,14 @@ sub relay {
     if ($out eq '') { vec($reads, fileno($fuse), 1) = 1; }
     else { vec($writes, fileno($port), 1) = 1; }
     vec($writes, fileno($notifier), 1) = 1 if $notes ne '';
+    vec($writes, fileno($orders_to), 1) = 1 if $orders ne '';
     next if select($reads, $writes, undef, undef) < 0;
     my $connected = 1;
     $connected = take_replies() if vec($reads, fileno($port), 1);
     if ($connected && $out eq '' && vec($reads, fileno($fuse), 1)) { take_request() or return; }
     $connected &&= send_request() if $out ne '';
     send_notes() if $notes ne '';
+    send_orders() if $orders ne '';
     next if $connected;
     fail_waiting();
     wait_for_server();

@@ -29,7 +29,7 @@ const AGAIN_MS = 20;
 /** More changes at a time are taken as lost ones. */
 const CHANGES_MAX = 20_000;
 
-type Answer = Reply | undefined | Promise<Reply>;
+export type Answer = Reply | undefined | Promise<Reply>;
 
 export type CoherenceState = 'watching' | 'partly' | 'none';
 
@@ -92,7 +92,7 @@ export class Coherence implements Watcher, Disposable {
     const folder = this.#folders.ofWatch(watch);
     if (folder === undefined) return;
     if (own && this.#expected !== undefined && isExpected(this.#expected, folder.node, change)) return;
-    if (this.#pending.size >= CHANGES_MAX) return this.onOverflow();
+    if (this.#pending.size >= CHANGES_MAX) this.onOverflow();
     const key = `${folder.node.id}/${change.name}`;
     const known = this.#pending.get(key);
     this.#pending.set(key, {

@@ -1,15 +1,16 @@
 /** Answers the FUSE requests of one guest's kernel on a stream. */
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../log.ts';
-import { Coherence, type CoherenceOptions } from './coherence.ts';
+import { type Answer, Coherence, type CoherenceOptions } from './coherence.ts';
 import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, type Reply, sealReply } from './fuse/encode.ts';
 import { FrameReader, IN_HEADER_SIZE, type RequestHeader, readHeader } from './fuse/frames.ts';
 import { encodeInit, type Negotiated, negotiate } from './fuse/init.ts';
 import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
-import { expectsReply, OPCODES } from './fuse/opcodes.ts';
+import { ANNOUNCE, expectsReply, OPCODES } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
+import { GuestEvents } from './guest-events.ts';
 import { invalidationsOf } from './host-change.ts';
 import { restoreState, type SavedSession, saveState } from './saved.ts';
 import { ERRNO, Errno } from './sys/errno.ts';
@@ -62,6 +63,7 @@ class StreamSession implements Session {
   private readonly state: ServerState;
   private readonly log: Log;
   private readonly reader = new FrameReader();
+  private readonly events: GuestEvents;
   private readonly coherence: Coherence | undefined;
   private readonly onMount: (() => void) | undefined;
   private init: Negotiated | undefined;
@@ -82,7 +84,9 @@ class StreamSession implements Session {
     this.isResumed = saved !== undefined;
     this.onMount = onMount;
     const send = (invalidation: Invalidation) => this.invalidate(invalidation);
-    if (coherence !== undefined) this.coherence = new Coherence({ ...coherence, state, send, onEdits: () => {} });
+    this.events = new GuestEvents(state, (message) => this.send(message));
+    const onEdits = this.events.add.bind(this.events);
+    if (coherence !== undefined) this.coherence = new Coherence({ ...coherence, state, send, onEdits });
     this.closed = new Promise((resolve) => stream.once('close', resolve));
     stream.on('data', (chunk: Buffer) => {
       this.reader.push(chunk);
@@ -148,6 +152,7 @@ class StreamSession implements Session {
 
   private answer(header: RequestHeader, frame: Buffer): void {
     if (header.opcode === OPCODES.INIT) return void this.mount(header, frame);
+    if (header.opcode === ANNOUNCE) return void this.events.announce(header.pid);
     this.isResumed = false;
     if (this.init === undefined) this.end('a request came before INIT');
     else if (header.opcode === OPCODES.DESTROY) this.unmount(header);
@@ -162,13 +167,19 @@ class StreamSession implements Session {
 
   private run(header: RequestHeader, frame: Buffer): void {
     try {
-      const work = () => dispatch(this.state, header, frame);
-      const reply = this.coherence === undefined ? work() : this.coherence.run(header, frame, work);
+      const reply = this.perform(header, frame);
       if (reply instanceof Promise) void this.answerLater(header, reply);
       else if (reply !== undefined) this.reply(header, reply);
     } catch (error) {
       this.replyError(header, error);
     }
+  }
+
+  private perform(header: RequestHeader, frame: Buffer): Answer {
+    const repeated = this.events.answer(header, frame);
+    if (repeated !== 'other') return repeated;
+    const work = () => dispatch(this.state, header, frame);
+    return this.coherence === undefined ? work() : this.coherence.run(header, frame, work);
   }
 
   private mount(header: RequestHeader, frame: Buffer): void {
