@@ -38,6 +38,7 @@ export class GuestEvents implements Repeats {
   /** The process inside that repeats changes; 0: none, or no longer */
   announce(pid: number): void {
     this.#pid = pid;
+    for (const order of [...this.#queue.values(), ...this.outstanding.values()]) this.#release(order);
     this.#queue.clear();
     this.outstanding.clear();
   }
@@ -46,7 +47,11 @@ export class GuestEvents implements Repeats {
     if (this.#pid === 0) return;
     for (const order of ordersOf(edits)) {
       const key = `${order.folder.id}/${order.name}`;
-      if (this.#queue.size >= QUEUE_MAX && !this.#queue.has(key)) continue;
+      const older = this.#queue.get(key);
+      if (older === undefined && this.#queue.size >= QUEUE_MAX) continue;
+      // The kernel forgets a removed file at once: it must be known until it is removed inside.
+      if (order.node !== undefined) order.node.lookups++;
+      this.#release(older);
       this.#queue.delete(key);
       this.#queue.set(key, order);
     }
@@ -60,6 +65,7 @@ export class GuestEvents implements Repeats {
   }
 
   finished(number: number): void {
+    this.#release(this.outstanding.get(number));
     if (this.outstanding.delete(number)) this.#pump();
   }
 
@@ -68,11 +74,18 @@ export class GuestEvents implements Repeats {
       if (this.outstanding.size >= WINDOW) return;
       this.#queue.delete(key);
       const paths = this.#pathsOf(order);
-      if (paths === undefined) continue;
+      if (paths === undefined) {
+        this.#release(order);
+        continue;
+      }
       const number = this.#next++;
       this.outstanding.set(number, order);
       this.#send(encodeOrder([`${number}`, order.letter, ...paths]));
     }
+  }
+
+  #release(order: Order | undefined): void {
+    if (order?.node !== undefined) this.state.nodes.forget(order.node, 1);
   }
 
   /** From the mount point; undefined for a folder that has gone meanwhile */
