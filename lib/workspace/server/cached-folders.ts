@@ -1,6 +1,5 @@
 /** The folders of one guest that are watched on the host, and what its kernel may hold of each. */
 import type { HostWatches, Watcher } from '../watch/host-watches.ts';
-import type { CoherenceState } from './coherence.ts';
 import { isTop } from './ops/top.ts';
 import { Errno } from './sys/errno.ts';
 import type { Node } from './tables/node.ts';
@@ -14,6 +13,9 @@ const TOUCH_MS = 1000;
 
 /** A folder that could not be watched is tried again after this time, in milliseconds */
 const RETRY_MS = 1000;
+
+/** Are all, some or none of the folders that the guest uses watched? */
+export type CoherenceState = 'watching' | 'partly' | 'none';
 
 export class Folder {
   readonly node: Node;

@@ -1,6 +1,6 @@
 /** Lets the guest's kernel cache what the host's watches cover, and takes it back when the host changes it. */
 import type { FolderChange, HostWatches, Watcher } from '../watch/host-watches.ts';
-import { CachedFolders, type Folder } from './cached-folders.ts';
+import { CachedFolders, type CoherenceState, type Folder } from './cached-folders.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { OUT_HEADER_SIZE, type Reply } from './fuse/encode.ts';
 import { IN_HEADER_SIZE, type RequestHeader } from './fuse/frames.ts';
@@ -30,8 +30,6 @@ const AGAIN_MS = 20;
 const CHANGES_MAX = 20_000;
 
 export type Answer = Reply | undefined | Promise<Reply>;
-
-export type CoherenceState = 'watching' | 'partly' | 'none';
 
 export interface CoherenceOptions {
   watches: HostWatches;

@@ -125,9 +125,9 @@ function ordersOf(edits: HostEdit[]): Order[] {
   return orders;
 }
 
-function letterOf({ type, kind, node }: HostEdit): string | undefined {
+function letterOf({ type, kind }: HostEdit): string | undefined {
   if (type === 'created') return CREATED[kind];
-  if (type === 'removed') return node === undefined ? undefined : kind === 'directory' ? 'R' : 'U';
+  if (type === 'removed') return kind === 'directory' ? 'R' : 'U';
   if (kind !== 'file' && kind !== 'directory') return undefined;
   return type === 'content' && kind === 'file' ? 'M' : 'A';
 }

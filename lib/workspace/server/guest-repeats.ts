@@ -96,8 +96,11 @@ function lookup(repeats: Repeats, link: Link): Answer | 'other' {
   return 'other';
 }
 
-function removedEntry(state: ServerState, { node }: Order): Answer {
-  if (node === undefined || state.nodes.find(node.id) !== node) return fail('ENOENT');
+function removedEntry(state: ServerState, { node: known, folder, name, kind }: Order): Answer {
+  const isKnown = known !== undefined && state.nodes.find(known.id) === known;
+  // The kernel had only listed it: it gets a file of that kind to remove.
+  const node = isKnown ? known : state.nodes.create({ identity: 'removed', kind });
+  if (!isKnown) state.nodes.setLastLink(node, { parent: folder, name });
   node.lookups++;
   return entryReply({ node: node.id, attributes: state.owners.shown(lastStat(state, node)), ...UNCACHED });
 }

@@ -72,10 +72,9 @@ function judgeName(state: ServerState, change: Change, stat: Stat | undefined): 
   const { folder, name, mask, cookie, wasMissing } = change;
   const node = folder.children?.get(name);
   const same = node !== undefined && node.identity === stat?.identity;
-  const kind = stat === undefined ? node?.kind : kindOfMode(stat.mode);
-  const isHidden = kind === undefined || state.gate.hides({ parent: folder, name }, fileOrKind(stat, kind), 'lookup');
-  const edit = (type: HostEdit['type']) =>
-    isHidden || kind === undefined ? undefined : { type, folder, name, kind, node, cookie };
+  const kind = stat === undefined ? (node?.kind ?? removedKind(mask)) : kindOfMode(stat.mode);
+  const isHidden = state.gate.hides({ parent: folder, name }, fileOrKind(stat, kind), 'lookup');
+  const edit = (type: HostEdit['type']) => (isHidden ? undefined : { type, folder, name, kind, node, cookie });
   if (same) {
     const isContent = (mask & (IN.MODIFY | IN.CLOSE_WRITE)) !== 0;
     const invalidation: Invalidation = isContent
@@ -88,7 +87,14 @@ function judgeName(state: ServerState, change: Change, stat: Stat | undefined): 
   const invalidations: Invalidation[] =
     node !== undefined || (wasMissing && !isHidden) ? [{ type: 'entry', parent: folder.id, name }] : [];
   if (node !== undefined) invalidations.push({ type: 'inode', node: node.id });
-  return { invalidations, edit: stat === undefined ? edit('removed') : edit(typeOfNew(mask, node)) };
+  if (stat !== undefined) return { invalidations, edit: edit(typeOfNew(mask, node)) };
+  // Came and went: it was never there for the guest.
+  const isBrief = node === undefined && (mask & (IN.CREATE | IN.MOVED_TO)) !== 0;
+  return { invalidations, edit: isBrief ? undefined : edit('removed') };
+}
+
+function removedKind(mask: number): FileKind {
+  return (mask & IN.ISDIR) === 0 ? 'file' : 'directory';
 }
 
 /** A file that the guest has not looked at is new only if its name is. */

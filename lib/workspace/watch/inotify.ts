@@ -19,6 +19,7 @@ export const IN = {
   UNMOUNT: 0x2000,
   Q_OVERFLOW: 0x4000,
   IGNORED: 0x8000,
+  ISDIR: 0x4000_0000,
 } as const;
 
 const ONLYDIR = 0x0100_0000;
