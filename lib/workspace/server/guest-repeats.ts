@@ -1,7 +1,7 @@
 /** Answers the process that repeats the host's changes inside: as if it had made them, and without touching the host. */
 import type { Answer } from './coherence.ts';
 import { DECODERS } from './fuse/decode.ts';
-import { createReply, emptyReply, entryReply, openReply } from './fuse/encode.ts';
+import { attributesReply, createReply, emptyReply, entryReply, openReply } from './fuse/encode.ts';
 import { IN_HEADER_SIZE, type RequestHeader } from './fuse/frames.ts';
 import { OPCODES } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
@@ -44,7 +44,7 @@ const MODES = { file: S_IFREG | 0o644, directory: S_IFDIR | 0o755, symlink: S_IF
 const READING: ReadonlySet<number> = new Set([
   OPCODES.FORGET,
   OPCODES.BATCH_FORGET,
-  OPCODES.GETATTR,
+  OPCODES.IOCTL,
   OPCODES.READLINK,
   OPCODES.OPENDIR,
   OPCODES.READDIR,
@@ -62,6 +62,7 @@ type Repeat = (repeats: Repeats, header: RequestHeader, body: BodyReader) => Ans
 
 const REPEATS = new Map<number, Repeat>([
   [OPCODES.LOOKUP, (repeats, header, body) => lookup(repeats, placeOf(repeats, header, DECODERS.LOOKUP(body)))],
+  [OPCODES.GETATTR, attributes],
   [OPCODES.CREATE, (repeats, header, body) => create(repeats, placeOf(repeats, header, DECODERS.CREATE(body)))],
   [OPCODES.MKDIR, (repeats, header, body) => make(repeats, 'D', placeOf(repeats, header, DECODERS.MKDIR(body)))],
   [OPCODES.SYMLINK, (repeats, header, body) => make(repeats, 'L', placeOf(repeats, header, DECODERS.SYMLINK(body)))],
@@ -96,13 +97,30 @@ function lookup(repeats: Repeats, link: Link): Answer | 'other' {
   return 'other';
 }
 
-function removedEntry(state: ServerState, { node: known, folder, name, kind }: Order): Answer {
-  const isKnown = known !== undefined && state.nodes.find(known.id) === known;
-  // The kernel had only listed it: it gets a file of that kind to remove.
-  const node = isKnown ? known : state.nodes.create({ identity: 'removed', kind });
-  if (!isKnown) state.nodes.setLastLink(node, { parent: folder, name });
+function removedEntry(state: ServerState, order: Order): Answer {
+  const node = removedNode(state, order);
   node.lookups++;
   return entryReply({ node: node.id, attributes: state.owners.shown(lastStat(state, node)), ...UNCACHED });
+}
+
+/** @returns the file that was there; where the kernel had only listed it, one of that kind to remove */
+function removedNode(state: ServerState, order: Order): Node {
+  const { node, folder, name, kind } = order;
+  if (node !== undefined && state.nodes.find(node.id) === node) return node;
+  const made = state.nodes.create({ identity: 'removed', kind });
+  state.nodes.setLastLink(made, { parent: folder, name });
+  // Held until the order is finished, as any order's.
+  made.lookups++;
+  order.node = made;
+  return made;
+}
+
+/** A removed file has no attributes on the host any more. */
+function attributes({ state, outstanding }: Repeats, header: RequestHeader): Answer | 'other' {
+  for (const { letter, node } of outstanding.values())
+    if (node?.id === header.node && 'URN'.includes(letter))
+      return attributesReply(state.owners.shown(lastStat(state, node)), 0);
+  return 'other';
 }
 
 function create(repeats: Repeats, link: Link): Answer {
