@@ -36,7 +36,7 @@ export async function replay(image: WarmImage, probes: string, argv: string[]): 
         image.runtimeDisk,
       ];
       await driver.restore(
-        { cpus: 2, memoryBytes: 1024 ** 3, kernel: image.kernel, initrd: image.initrd, cmdline: '', disks, mounts: [] },
+        { cpus: 2, memoryBytes: 1024 ** 3, kernel: image.kernel, initrd: image.initrd, cmdline: '', disks },
         image.warm,
         paths,
       );

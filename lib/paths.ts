@@ -18,6 +18,8 @@ export interface Home {
   daemon: { dir: string; socket: string; lock: string; log: string };
   /** What is known of secrets (JSON), and the values themselves where there is no keyring (JSON) */
   secrets: { index: string; values: string };
+  /** One folder for each set of folders that a workspace server serves */
+  workspaces: string;
   /** Results of probes, valid for one boot of the host */
   probes: string;
 }
@@ -33,7 +35,37 @@ export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
     projects: join(root, 'projects'),
     daemon: { dir: daemon, socket: join(daemon, 'sock'), lock: join(daemon, 'lock'), log: join(daemon, 'log') },
     secrets: { index: join(root, 'secrets', 'index.json'), values: join(root, 'secrets', 'values.json') },
+    workspaces: join(root, 'workspaces'),
     probes: join(root, 'probes.json'),
+  };
+}
+
+/** Of one workspace server. */
+export interface WorkspacePaths {
+  dir: string;
+  /** bubblewrap's status: pid, exit code (JSON lines) */
+  process: string;
+  log: string;
+  /** Bound into the server's jail: its control socket, what it keeps of each guest, and `links` */
+  shared: string;
+  control: string;
+  /** A folder for each guest: bound into the jail of its VM, which makes a socket there */
+  links: string;
+  /** The private layers of the guests, by their links */
+  layers: string;
+}
+
+export function workspacePaths(home: Home, key: string): WorkspacePaths {
+  const dir = join(home.workspaces, key);
+  const shared = join(dir, 'shared');
+  return {
+    dir,
+    process: join(dir, 'process.json'),
+    log: join(dir, 'log'),
+    shared,
+    control: join(shared, 'control'),
+    links: join(shared, 'links'),
+    layers: join(shared, 'layers'),
   };
 }
 
@@ -64,7 +96,11 @@ export interface InstancePaths {
   authority: string;
   /** Placeholders that the guest sees instead of the host's secrets (JSON) */
   placeholders: string;
-  /** Mount points and mount stubs made in the workspace (JSON) */
+  /** Which workspace server serves it, and where (JSON) */
+  workspace: string;
+  /** Its private layer while it is stopped: a folder for each served one */
+  privateLayer: string;
+  /** Made in the workspace by builds without a workspace server (JSON) */
   mountStubs: string;
 }
 
@@ -89,6 +125,8 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     grants: join(dir, 'grants.json'),
     authority: join(dir, 'authority.json'),
     placeholders: join(dir, 'credential-placeholders.json'),
+    workspace: join(dir, 'workspace.json'),
+    privateLayer: join(dir, 'private'),
     mountStubs: join(dir, 'mount-stubs.json'),
   };
 }

@@ -11,9 +11,9 @@ const common = {
   loader: { '.pl': 'text', '.sh': 'text' },
   minifySyntax: true,
   legalComments: 'none',
-  // The keyring is a native module.
+  // The keyring and koffi are native modules.
   // cosmiconfig would load TypeScript for files that are refused: it has no place in the bundle.
-  external: ['typescript', '@napi-rs/keyring'],
+  external: ['typescript', '@napi-rs/keyring', 'koffi'],
 };
 /** ES modules in parts: `chunks`, beside the entry, are loaded when a dynamic import needs them. */
 const modules = {
@@ -38,7 +38,11 @@ await build({
 });
 await build({
   ...modules,
-  entryPoints: { daemon: 'lib/daemon/main.ts', 'load-worker': 'lib/daemon/load-worker.ts' },
+  entryPoints: {
+    daemon: 'lib/daemon/main.ts',
+    'load-worker': 'lib/daemon/load-worker.ts',
+    'workspace-server': 'lib/workspace/process/main.ts',
+  },
   outdir: 'dist',
   entryNames: '[name]',
   chunkNames: 'chunks/[name]-[hash]',
@@ -54,7 +58,13 @@ await build({
 
 // An entry names its chunks by their hashes: its own bytes change with any of theirs.
 const hash = createHash('sha256');
-for (const name of ['dist/daemon.js', 'dist/load-worker.js', 'dist/guest/agent.cjs', 'dist/cli/main.js'])
+for (const name of [
+  'dist/daemon.js',
+  'dist/load-worker.js',
+  'dist/workspace-server.js',
+  'dist/guest/agent.cjs',
+  'dist/cli/main.js',
+])
   hash.update(readFileSync(name));
 writeFileSync(
   'dist/build.json',

@@ -32,6 +32,19 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
   };
 }
 
+/**
+ * The kernel and the runtime disk of this build. A disk boots with them whatever it was cloned with, so that the guest's programs and the host's are
+ * of one version.
+ */
+export async function currentPlatform(
+  deps: ImageDeps,
+  request: ImageRequest,
+  events: ImageEvents,
+): Promise<Pick<WarmImage, 'chain' | 'kernel' | 'initrd' | 'runtimeDisk'>> {
+  const platform = await ensurePlatform({ deps, request, events });
+  return { chain: chainOf([platform.kernel, platform.runtime]), ...bootFiles(platform) };
+}
+
 /** Both at once, since neither needs the other. */
 async function ensureFoundation(build: ImageBuild): Promise<{ platform: Platform; base: Layer }> {
   const [platform, base] = await allOrAbort(build.events.signal, (signal) => {

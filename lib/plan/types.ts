@@ -51,7 +51,7 @@ export interface Steps {
   stop: { sandbox: string };
   /** Put the network policy into force */
   network: { sandbox: string; spec: SandboxSpec };
-  /** Put credentials into force and record the spec as applied */
+  /** Put credentials and the workspace's rules into force and record the spec as applied */
   record: { sandbox: string; spec: SandboxSpec };
   destroy: { sandbox: string };
 }

@@ -6,7 +6,7 @@ import { comparable } from './compare.ts';
 /** Lists whose new entries widen */
 const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials']);
 /** Lists whose removed entries widen */
-const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly']);
+const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly', 'workspace.private']);
 
 /** `from` and `to` as `comparable` gives them. */
 export function widensField(path: string, from: unknown, to: unknown): boolean {
@@ -72,6 +72,7 @@ export function wideningHash(project: ProjectSpec): string {
     comparable(spec.workspace.unprotect),
     // Omitted where it is not set, so that earlier approvals stay valid.
     ...(spec.network.bandwidth === undefined ? [] : [spec.network.bandwidth]),
+    ...((spec.workspace.private ?? []).length === 0 ? [] : [{ private: comparable(spec.workspace.private) }]),
     ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
   ]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');

@@ -63,6 +63,8 @@ interface WorkspaceSpec {
   mode: 'mount' | 'clone';
   hide: string[];
   readonly: string[];
+  /** The sandbox's own: neither side sees the other's. Absent in specs of earlier builds */
+  private?: string[];
   /** Built-in protected paths that the user made writable (a widening) */
   unprotect: string[];
 }

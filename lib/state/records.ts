@@ -30,6 +30,8 @@ export interface InstanceRecord {
   image: WarmImage | null;
   /** The image of the last `build` step, for the `create` step after it */
   built: WarmImage | null;
+  /** The layers of kernel and runtime that it booted with last, where those are not its image's */
+  bootedWith?: WarmImage['chain'];
   /** The process whose guest went through the resume sequence */
   resumed: { pid: number; startTime: string } | null;
   createdAt: string;

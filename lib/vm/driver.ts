@@ -1,6 +1,4 @@
 /** The boundary to a virtual machine monitor. QEMU is behind it (lib/vm/qemu). */
-import type { JailMount } from '../system/jail-mount.ts';
-
 export type Accel = 'kvm' | 'tcg';
 
 /** A disk of the guest. */
@@ -23,9 +21,19 @@ export interface VmConfig {
   /** Appended to the driver's own kernel command line */
   cmdline: string;
   disks: Disk[];
-  /** Mounts below the one exported 9p folder */
-  mounts: JailMount[];
+  /** Where the guest's relay meets the workspace server: a host folder (0700) with what `WORKSPACE_LINK` names. Default: one in the VM's own folder */
+  workspace?: { link: string } | undefined;
 }
+
+/** Names in the folder of `VmConfig.workspace`, and the size of the mailbox */
+export const WORKSPACE_LINK = {
+  /** Socket of the guest's relay, made by the driver */
+  port: 'port',
+  /** Device for large payloads, as a sparse file of a fixed size. The monitor can write in the folder: open it with O_NOFOLLOW */
+  mailbox: 'mailbox',
+  /** In bytes */
+  mailboxBytes: 16 * 1024 * 1024,
+} as const;
 
 /** Folders and sockets of one VM on the host; see `InstancePaths`. */
 export interface VmPaths {

@@ -61,7 +61,6 @@ describe('boots that fail', () => {
     initrd: image.initrd,
     cmdline: '',
     disks: [],
-    mounts: [],
     ...change,
   });
 

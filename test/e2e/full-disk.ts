@@ -28,7 +28,7 @@ try {
     image.runtimeDisk,
   ];
   const { kernel, initrd } = image;
-  await driver.restore({ cpus, memoryBytes, kernel, initrd, cmdline: '', disks, mounts: [] }, image.warm, places);
+  await driver.restore({ cpus, memoryBytes, kernel, initrd, cmdline: '', disks }, image.warm, places);
   const signal = AbortSignal.timeout(120_000);
   await using guest = await GuestConnection.connect(places.agent, { fresh: true, signal });
   const write =

@@ -5,10 +5,10 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { errnoOf } from '../../lib/errors.ts';
-import { ISOLATED } from '../../lib/vm/qemu/jail.ts';
+import { ISOLATED } from '../../lib/system/isolated.ts';
 import { appliedProject } from './applied-project.ts';
 import { HOME, inside, json, must, qemuPid, SMALL, statusOf } from './harness.ts';
-import { permittedTo, STATE } from './jail-permits.ts';
+import { permittedTo, permittedToServer, STATE } from './jail-permits.ts';
 import { shownBy, strangers } from './jail-view.ts';
 
 describe('the jail and the egress proxy, seen from the guest and the host', () => {
@@ -43,16 +43,35 @@ describe('the jail and the egress proxy, seen from the guest and the host', () =
     const shown = shownBy(readFileSync(`/proc/${one.pid}/mountinfo`, 'utf8'));
     expect(strangers(shown, one.permitted)).toEqual([]);
     const sourcesOf = (point: string) => shown.find((mount) => mount.point === point)?.sources ?? [];
-    expect(sourcesOf('/export/ws')).toContain(p.dir);
+    expect(shown.flatMap(({ sources }) => sources).filter((path) => path.startsWith(p.dir))).toEqual([]);
     expect(sourcesOf('/vm')).toContain(join(STATE, 'instances', one.id, 'run'));
     // Another sandbox's jail is another one: what is permitted to this one does not fit it.
     const two = await statusOf(p.dir, 'clone-2');
     const other = shownBy(readFileSync(`/proc/${qemuPid(two.id)}/mountinfo`, 'utf8'));
     const points = strangers(other, one.permitted).map(({ point }) => point);
-    expect(points).toEqual(expect.arrayContaining(['/vm', '/egress', '/vm-console']));
+    expect(points).toEqual(expect.arrayContaining(['/vm', '/egress', '/vm-console', '/workspace']));
   });
 
-  test('the test above notices an additional mount in a jail', async () => {
+  test('the jail of the workspace server shows the workspace and nothing else of the host', async () => {
+    const { id } = await statusOf(p.dir, 'clone-1');
+    const { pid, permitted } = permittedToServer(id, p.dir);
+    const shown = shownBy(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
+    expect(strangers(shown, permitted)).toEqual([]);
+    expect(shown.find(({ point }) => point === '/roots/0')?.sources).toContain(p.dir);
+    // Without the folder in the list it would be noticed.
+    const without = permitted.filter(({ path }) => path !== p.dir);
+    expect(strangers(shown, without).map(({ point }) => point)).toEqual(['/roots/0']);
+    expect(['/etc/passwd', homedir(), STATE].map((path) => found(join('/proc', String(pid), 'root', path)))).toEqual(
+      Array(3).fill('ENOENT'),
+    );
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    for (const set of ['CapEff', 'CapPrm', 'CapBnd', 'CapAmb']) expect(status).toContain(`${set}:\t0000000000000000`);
+    expect(status).toContain('NoNewPrivs:\t1');
+    for (const kind of ['user', 'mnt', 'pid', 'net', 'ipc', 'uts'])
+      expect(readlinkSync(`/proc/${pid}/ns/${kind}`)).not.toBe(readlinkSync(`/proc/self/ns/${kind}`));
+  });
+
+  test('the test before it notices an additional mount in a jail', async () => {
     const one = await permittedTo(p.dir, 'clone-1');
     const pointsWith = (more: string[]) => {
       const look = ['--', '/usr/bin/cat', '/proc/self/mountinfo'];
@@ -90,13 +109,14 @@ describe('the jail and the egress proxy, seen from the guest and the host', () =
     try {
       for (const canary of canaries) writeFileSync(canary, 'host\n');
       expect([...hidden, known].map(found)).toEqual([...hidden, known].map(() => 'found'));
-      const look = 'for path do [ -e "$path" ] && echo "$path"; done; ls -A /run/sbx/export';
+      const look = 'for path do [ -e "$path" ] && echo "$path"; done; ls -A /run/sbx/workspace';
       const args = ['exec', '-u', 'root', 'clone-1', '--', 'sh', '-c', look, 'sh', ...hidden, known];
-      expect((await must(args, { cwd: p.dir })).stdout).toBe(`${known}\nws\n`);
+      expect((await must(args, { cwd: p.dir })).stdout).toBe(`${known}\nsandbox.toml\n`);
       // Where the guest would be if it broke out of QEMU
       const inJail = (path: string) => found(join('/proc', String(qemuPid(id)), 'root', path));
       expect(hidden.map(inJail)).toEqual(hidden.map(() => 'ENOENT'));
-      const own = ['/export/ws/sandbox.toml', '/vm/agent', '/egress/proxy', warmDisk(snapshot)];
+      const own = ['/workspace/port', '/vm/agent', '/egress/proxy', warmDisk(snapshot)];
+      expect(inJail(known)).toBe('ENOENT');
       expect(own.map(inJail)).toEqual(own.map(() => 'found'));
     } finally {
       for (const canary of canaries) rmSync(canary, { force: true });

@@ -87,16 +87,11 @@ describe('the warm pool', () => {
     expect(await inside(p.dir, 'hostname', ['c-2'])).toBe('c-2');
   });
 
-  test('a clone that shows a file that was hidden later is not claimed', async () => {
-    const waiting = await filled();
-    writeFileSync(join(p.dir, 'new.secret'), 'canary\n');
-    expect(await said('reset', 'c-2', '--yes')).not.toContain('a clone from the warm pool');
-    expect(await inside(p.dir, 'cat new.secret; :', ['c-2'])).not.toContain('canary');
-    expect(processesOf(waiting)).toEqual([]);
-    // The next one hides it.
+  test('a file that the host makes after the clone is hidden in it', async () => {
     await filled();
+    writeFileSync(join(p.dir, 'new.secret'), 'canary\n');
     expect(await said('reset', 'c-2', '--yes')).toContain('a clone from the warm pool');
-    expect(await inside(p.dir, 'cat new.secret; :', ['c-2'])).not.toContain('canary');
+    expect(await inside(p.dir, 'ls; cat new.secret 2>&1; :', ['c-2'])).not.toMatch(/^new.secret|^canary/m);
   });
 
   test('a sandbox from the pool is restarted and recovered like any other', async () => {

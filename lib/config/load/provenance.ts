@@ -29,6 +29,7 @@ const UNITED: Record<string, (entry: unknown) => unknown> = {
   'network.http': byText,
   'workspace.hide': byText,
   'workspace.readonly': byText,
+  'workspace.private': byText,
   'workspace.unprotect': byText,
   mounts: byField('guest'),
   ports: byField('guest'),

@@ -38,6 +38,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       mode: workspace.mode ?? 'mount',
       hide: workspace.hide ?? [],
       readonly: (workspace.readonly ?? []).map(cleanPath),
+      ...(workspace.private === undefined ? {} : { private: workspace.private }),
       unprotect: (workspace.unprotect ?? []).map(cleanPath),
     },
     mounts: await mountsOf(input),

@@ -62,6 +62,13 @@ const workspace = z
         default: [],
       })
       .optional(),
+    private: list(globBelow)
+      .meta({
+        description:
+          "Patterns as in .gitignore; matching files and folders are the sandbox's own: neither side sees the other's",
+        default: [],
+      })
+      .optional(),
     unprotect: list(pathBelow)
       .meta({
         description:

@@ -1,12 +1,12 @@
 /** The engine of this host: QEMU VMs in jails, cloned from warm snapshots. Everything is found again on disk; nothing lives only in memory. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { summaryOf } from '../../errors.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { Registries } from '../../image/bake/bake-script.ts';
 import { findRuntimeParts } from '../../image/platform/runtime.ts';
 import { collectGarbage } from '../../image/store/gc.ts';
 import { openStore } from '../../image/store/store.ts';
+import type { WarmImage } from '../../image/warm/warm-image.ts';
 import type { Log } from '../../log.ts';
 import { ensurePrivateDir, type Home, instancePaths } from '../../paths.ts';
 import type { Step } from '../../plan/types.ts';
@@ -14,9 +14,10 @@ import type { Secrets } from '../../secrets/secrets.ts';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import { cached } from '../../state/cached.ts';
 import type { Grant } from '../../state/grants.ts';
-import type { Records } from '../../state/records.ts';
+import type { InstanceRecord, Records } from '../../state/records.ts';
 import { boundConsole } from '../../vm/console-log.ts';
 import { createQemuDriver } from '../../vm/qemu/driver.ts';
+import { WorkspaceServers } from '../../workspace/client/servers.ts';
 import type { Capability, Engine, Garbage, SandboxStatusFacts, SandboxStorage, StepContext } from '../engine.ts';
 import { StepError } from '../step-error.ts';
 import { createCredentials } from './credentials/credentials.ts';
@@ -32,7 +33,6 @@ import type { StepDeps } from './steps/step-deps.ts';
 import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import type { VmDeps } from './vm/deps.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
-import { createMountWatches } from './vm/mount-watches.ts';
 import { recover } from './vm/recover.ts';
 
 export interface LocalEngineOptions {
@@ -164,17 +164,21 @@ export class LocalEngine implements Engine {
 
   collectGarbage(dryRun: boolean): Promise<Garbage[]> {
     const { records, image } = this.#deps;
-    const used = records.list().flatMap((record) => [record.image, record.built].flatMap((one) => one?.chain ?? []));
+    const used = records.list().flatMap(layersOf);
     return collectGarbage(image.store, used, dryRun);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#deps.egress[Symbol.dispose]();
-    this.#deps.watches[Symbol.dispose]();
+    await this.#deps.workspaces[Symbol.asyncDispose]();
     await this.#deps.pool[Symbol.asyncDispose]();
     await this.#deps.guests[Symbol.asyncDispose]();
     await this.#deps.gateway[Symbol.asyncDispose]();
   }
+}
+
+function layersOf({ image, built, bootedWith }: InstanceRecord): WarmImage['chain'] {
+  return [...(image?.chain ?? []), ...(built?.chain ?? []), ...(bootedWith ?? [])];
 }
 
 function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEngineOptions): VmDeps {
@@ -186,14 +190,7 @@ function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEn
   };
   const ids = records.list().map(({ id }) => id);
   const credentials = createCredentials({ home, secrets, refOf, ids });
-  const watches = createMountWatches((id, pid, why) => {
-    const paths = instancePaths(home, id);
-    // Another VM of the same sandbox has mounts, and a watch, of its own.
-    if (driver.find(paths)?.pid !== pid) return;
-    log.warn(`${id}: its mounts could not be restored, restarting it: ${summaryOf(why)}`);
-    // Its protected paths are open and stay so: it must not keep running. The supervisor starts it again with every mount in place.
-    void driver.destroy(paths).then(() => onChange(id));
-  });
+  const workspaces = new WorkspaceServers({ home, distDir: options.distDir, log });
   return {
     home,
     records,
@@ -202,7 +199,7 @@ function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEn
     egress: createEgress({ home, gateway, credentials }),
     credentials,
     guests: new Guests(onChange),
-    watches,
+    workspaces,
     image: {
       store: openStore(ensurePrivateDir(home.store)),
       driver,

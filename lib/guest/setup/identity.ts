@@ -1,7 +1,8 @@
 /** Lists the operations that assign a guest its identity after a clone or a boot. Pure. */
+import { SERVED } from '../workspace/relay.ts';
 import type { Operation } from './operations.ts';
 
-/** One mount of the exported folder: `source` below the export, `target` absolute. */
+/** One of the served folders: `source` below the mount of the workspace server, `target` absolute. */
 interface GuestMount {
   source: string;
   target: string;
@@ -20,11 +21,8 @@ export interface Identity {
   ca: string;
 }
 
-/** Mount point of the host's exported folder, for root only; each part is bind-mounted to its target */
-const EXPORT = '/run/sbx/export';
-
-// Writable maps need `mmap`; `any`: the host's user owns all files, whichever guest user accesses them.
-const EXPORT_OPTIONS = 'trans=virtio,version=9p2000.L,msize=524288,cache=mmap,access=any';
+/** The host waits no longer, either */
+const SERVED_SECONDS = 25;
 
 /** Entropy and clock come first: all random values and dates after them are the clone's own. */
 export function identityOperations({ entropy, timeNs, machineId, hostname, mounts, ca }: Identity): Operation[] {
@@ -43,8 +41,7 @@ export function identityOperations({ entropy, timeNs, machineId, hostname, mount
 function mounting(mounts: GuestMount[]): Operation[] {
   if (mounts.length === 0) return [];
   return [
-    { op: 'folder', path: EXPORT, mode: 0o700 },
-    { op: 'mount', source: 'export', target: EXPORT, type: '9p', data: EXPORT_OPTIONS },
-    ...mounts.map(({ source, target }): Operation => ({ op: 'bind', source: `${EXPORT}/${source}`, target })),
+    { op: 'await-mount', path: SERVED, seconds: SERVED_SECONDS },
+    ...mounts.map(({ source, target }): Operation => ({ op: 'bind', source: `${SERVED}/${source}`, target })),
   ];
 }

@@ -10,10 +10,10 @@ export type Operation =
   | { op: 'trust'; certificate: string }
   /** Also creates the folders above; an existing one is kept */
   | { op: 'folder'; path: string; mode: number }
-  /** Does nothing when the target is a mount point already */
-  | { op: 'mount'; source: string; target: string; type: string; data: string }
   /** Creates the mount point, a folder or a file like the source; does nothing when it is mounted there already. A symbolic link is refused */
   | { op: 'bind'; source: string; target: string }
+  /** Waits until something is mounted at `path`; fails after `seconds` */
+  | { op: 'await-mount'; path: string; seconds: number }
   | { op: 'sync' }
   | { op: 'reboot' };
 
@@ -77,10 +77,10 @@ function argumentsOf(operation: Operation, trust: TrustPaths): (string | Buffer)
       return [operation.certificate, trust.own, trust.java, trust.bundle, trust.extra];
     case 'folder':
       return [operation.path, String(operation.mode)];
-    case 'mount':
-      return [operation.source, operation.target, operation.type, operation.data];
     case 'bind':
       return [operation.source, operation.target];
+    case 'await-mount':
+      return [operation.path, String(operation.seconds)];
     default:
       return [];
   }

@@ -33,7 +33,8 @@ my %n = $ARGV[0] eq 'arm64'
     ioctl  => 16,
     ftruncate => 77,
   );
-my $news;
+# What an answer of success adds, and a reason that no error number has
+my ($news, $reason);
 
 # Device and inode of a path: what is mounted or stored there
 sub at { join ':', (stat $_[0])[0, 1]; }
@@ -125,10 +126,6 @@ sub act {
     return folder(up($own), 0755) && put($own, $pem, '>');
   }
   if ($op eq 'folder') { return folder($a[0], $a[1]); }
-  if ($op eq 'mount') {
-    my $t = $a[1];
-    return (stat $t)[0] != (stat up($t))[0] || mnt(@a[0, 1, 2], 0, $a[3]);
-  }
   if ($op eq 'bind') {
     my ($s, $t) = @a;
     # ELOOP
@@ -140,6 +137,17 @@ sub act {
     # MS_BIND
     return mnt($s, $t, 'none', 4096, '');
   }
+  if ($op eq 'await-mount') {
+    my ($p, $seconds) = @a;
+    # A path of a file system without a server has no device number.
+    for (my $left = $seconds * 200; $left > 0; $left--) {
+      my $dev = (stat $p)[0];
+      return 1 if defined $dev && $dev != (stat up($p))[0];
+      select(undef, undef, undef, 0.005);
+    }
+    $reason = "nothing was mounted there within $seconds s";
+    return 0;
+  }
   if ($op eq 'sync') { syscall($n{sync}); return 1; }
   if ($op eq 'reboot') { return syscall($n{reboot}, 0xfee1dead, 672274793, 0x01234567, 0) == 0; }
 }
@@ -148,12 +156,13 @@ sub act {
 sub carry {
   my $failed = '';
   $news = '';
+  undef $reason;
   for (split /;/, $_[0]) {
     my ($op, @a) = split / /;
     @a = map { pack('H*', $_) } @a;
     $! = 0;
     act($op, @a)
-      or ($failed = "$op " . substr(join(' ', map { /^[\x20-\x7e]*$/ ? $_ : '…' } @a[0, 1]), 0, 300) . ": $!"), last;
+      or ($failed = "$op " . substr(join(' ', map { /^[\x20-\x7e]*$/ ? $_ : '…' } @a[0, 1]), 0, 300) . ': ' . ($reason // $!)), last;
   }
   $failed =~ tr/\n/ /;
   $failed eq '' ? "ok$news" : $failed;

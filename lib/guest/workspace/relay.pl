@@ -1,12 +1,19 @@
-# Copies raw FUSE messages between /dev/fuse and a virtio port: perl relay.pl FUSE_FD PORT_FD [MOUNT]
+# Copies raw FUSE messages between /dev/fuse and a virtio port: perl relay.pl ARCH PORT
+#
+# The process is resident: it starts before the snapshot and waits until a server connects to PORT. Then it mounts the file system at
+# /run/sbx/workspace. For tests: perl relay.pl FUSE_FD PORT_FD [MAILBOX], with both open, and mounted already.
 #
 # It knows of FUSE only where a message ends and which requests wait for a reply. One read of /dev/fuse is one request, one write one reply.
-# It never blocks on one side while the other has data, so a slow server cannot stop replies. It ends when the file system is unmounted.
+# It never blocks on one side while the other has data, so a slow server cannot stop replies. When the file system is unmounted
+# it says so to the server (DESTROY) and waits for the next one.
 #
 # While no server is connected, a read of the port returns nothing. Requests that the lost server took are answered with EIO, once; later ones
 # wait. At each new connection MAGIC tells the server where its stream begins: bytes before it belong to the connection before.
 # Notifications (unique number 0) are written by a process of their own: the kernel takes locks for them that a program may hold while it waits
 # for a reply.
+# A server that has the mailbox open says so by a message with the unique number 0 and the code $OFFER. From then on the payload of a large
+# WRITE is written to a slot of that block device, and only its headers go through the port, with the slot's number from 1 on where the kernel
+# leaves 0. A large READ names a slot, too: the server may put the data there, and then the length in its reply has the top bit set.
 # Only built-in functions are used: no perl module has to be found.
 my $MAGIC = "sbx workspace 1\n";
 my $READ = 1 << 20;
@@ -14,18 +21,31 @@ my $READ = 1 << 20;
 my $LARGEST = (1 << 20) + 4096;
 my $HEADER = 16;
 my ($ENOENT, $EINTR, $EIO, $EAGAIN) = (2, 4, 5, 11);
-my $INIT = 26;
+my ($INIT, $DESTROY) = (26, 38);
+my $MOUNT = '/run/sbx/workspace';
+my ($READ_DATA, $WRITE_DATA) = (15, 16);
+# Slots of the mailbox, in bytes, and the smallest payload that goes there
+my ($SLOTS, $SLOT, $LARGE) = (16, 1 << 20, 16384);
+my ($OFFER, $BOXED) = (0x786f626d, 0x80000000);
+my $SECTOR = 512;
+my $WRITE_HEADERS = 80;
 # FORGET, INTERRUPT, BATCH_FORGET
 my %SILENT = (2 => 1, 36 => 1, 42 => 1);
 
 # Not of FUSE: names the process that repeats the host's changes inside, and marks what is meant for it (events.pl)
 my ($ANNOUNCE, $ORDER) = (0x53425801, 0x53425802);
 
-my ($fuse, $port, $notifier);
+my ($fuse, $port, $notifier, $notifier_pid);
 # That process, its pipe, and orders for it
 my ($repeater, $orders_to, $orders) = (0, undef, '');
 # Notifications for that process
 my $notes = '';
+# The mailbox; whether the server has it open; the free slots; slots by the unique number of their request
+my ($box, $is_offered, @free, %slot_of);
+# Buffers that hold the payload page-aligned, for O_DIRECT: they are never copied to or from as a whole, which would move them
+my ($request, $data) = ('', '');
+# Where a request and the data of a reply begin in them
+my ($request_at, $data_at);
 # Requests without a reply, by their unique number in its 8 bytes
 my %waiting;
 # The first request, until it has its reply: the kernel would give the mount up after a failure
@@ -49,15 +69,72 @@ sub is_soon { $! == $EAGAIN || $! == $EINTR }
 
 # Reads the next request. False: the file system is unmounted.
 sub take_request {
-  my $got = sysread($fuse, my $request, $LARGEST);
+  my $got = sysread($fuse, $request, $LARGEST, $request_at);
   # ENOENT: the caller was interrupted before the request was read.
   return is_soon() || $! == $ENOENT unless defined $got;
   return 0 if $got < 40;
-  my $opcode = unpack('x4V', $request);
-  if ($opcode == $INIT) { $init = $request; }
-  elsif (!$SILENT{$opcode}) { $waiting{ substr($request, 8, 8) } = 1; }
-  ($out, $sent) = ($request, 0);
+  my $opcode = unpack('V', substr($request, $request_at + 4, 4));
+  $got = use_slot($opcode, $got) if $is_offered && ($opcode == $READ_DATA || $opcode == $WRITE_DATA);
+  ($out, $sent) = (substr($request, $request_at, $got), 0);
+  if ($opcode == $INIT) { $init = $out; }
+  elsif (!$SILENT{$opcode}) { $waiting{ substr($out, 8, 8) } = 1; }
   1;
+}
+
+# Assigns a slot if the request is large and one is free. Returns how many bytes of the request go through the port.
+sub use_slot {
+  my ($opcode, $got) = @_;
+  my $size = unpack('V', substr($request, $request_at + 56, 4));
+  return $got if $size < $LARGE || $size > $SLOT || !@free;
+  my $slot = $free[-1];
+  if ($opcode == $WRITE_DATA) {
+    return $got if $got != $WRITE_HEADERS + $size;
+    my $length = sectors($size);
+    $request .= "\0" x ($length - $size);
+    sysseek($box, $slot * $SLOT, 0);
+    my $wrote = syswrite($box, $request, $length, $request_at + $WRITE_HEADERS);
+    return $got unless defined $wrote && $wrote == $length;
+    $got = $WRITE_HEADERS;
+    substr($request, $request_at, 4, pack('V', $got));
+  }
+  pop @free;
+  $slot_of{ substr($request, $request_at + 8, 8) } = $slot;
+  substr($request, $request_at + 36, 4, pack('V', $slot + 1));
+  $got;
+}
+
+sub sectors { ($_[0] + $SECTOR - 1) & ~($SECTOR - 1); }
+
+# Puts a reply together whose data is in its slot, and hands it to the kernel. False: the server says what cannot be.
+sub reply_boxed {
+  my ($header) = @_;
+  my ($length, $unique) = unpack('Vx4a8', $header);
+  my $slot = $slot_of{$unique};
+  $length &= ~$BOXED;
+  return 0 if !defined $slot || $length <= $HEADER || $length - $HEADER > $SLOT;
+  my $bytes = sectors($length - $HEADER);
+  sysseek($box, $slot * $SLOT, 0);
+  my $got = sysread($box, $data, $bytes, $data_at);
+  my $whole = defined $got && $got == $bytes;
+  free_slot($unique);
+  delete $waiting{$unique};
+  return syswrite($fuse, pack('VVa8', $HEADER, -$EIO, $unique)), 1 unless $whole;
+  substr($data, $data_at - $HEADER, $HEADER, pack('VVa8', $length, 0, $unique));
+  syswrite($fuse, $data, $length, $data_at - $HEADER);
+  1;
+}
+
+sub free_slot {
+  my $slot = delete $slot_of{ $_[0] };
+  push @free, $slot if defined $slot;
+}
+
+# Reserves the memory of a buffer. Returns from where on a payload is page-aligned after $before bytes of headers, where those begin.
+sub align {
+  my ($before) = @_;
+  $_[1] = "\0" x ($LARGEST + 3 * 4096);
+  my $address = unpack('J', pack('P', $_[1]));
+  4096 + (-$before - $address) % 4096;
 }
 
 # False: the server is gone.
@@ -87,6 +164,11 @@ sub write_replies {
   my $rest;
   while (($rest = length($in) - $at) >= $HEADER) {
     my $length = unpack('V', substr($in, $at, 4));
+    if ($length & $BOXED) {
+      reply_boxed(substr($in, $at, $HEADER)) or return undef;
+      $at += $HEADER;
+      next;
+    }
     return undef if $length < $HEADER;
     if ($rest < $length) {
       substr($in, 0, $at, '');
@@ -104,17 +186,47 @@ sub reply {
   my $unique = substr($_[0], 8, 8);
   if ($unique eq "\0" x 8) {
     if (unpack('x4V', $_[0]) == $ORDER) { $orders .= $_[0] if $repeater; }
+    elsif (unpack('x4V', $_[0]) == $OFFER) { $is_offered = defined $box; }
     else { $notes .= $_[0]; }
     return;
   }
   delete $waiting{$unique};
-  undef $init if defined $init && $unique eq substr($init, 8, 8);
+  free_slot($unique);
+  my $is_init = defined $init && $unique eq substr($init, 8, 8);
+  undef $init if $is_init;
   syswrite($fuse, $_[0]);
+  read_further_ahead() if $is_init;
+}
+
+# The kernel reads 128 KiB ahead by itself. A `stat` of the mount point would wait for this process.
+sub read_further_ahead {
+  open(my $mounts, '<:unix', '/proc/self/mountinfo') or return;
+  my $text = '';
+  while (sysread($mounts, $text, 65536, length $text)) { }
+  return unless $text =~ m{^\d+ \d+ (\d+:\d+) / $MOUNT }m;
+  if (open(my $ahead, '>', "/sys/class/bdi/$1/read_ahead_kb")) { syswrite($ahead, '1024'); }
+}
+
+# The block device with the mailbox's serial number, past the guest's page cache
+sub open_mailbox {
+  my ($o_direct) = @_;
+  for my $disk ('a' .. 'z') {
+    open(my $serial, '<', "/sys/block/vd$disk/serial") or last;
+    sysread($serial, my $name, 64);
+    next unless defined $name && $name =~ /^sbx-mailbox$/;
+    sysopen($box, "/dev/vd$disk", 2 | $o_direct) or undef $box;
+  }
 }
 
 sub fail_waiting {
   reply(pack('VVa8', $HEADER, -$EIO, $_)) for keys %waiting;
   ($out, $sent, $in, $missing) = ('', 0, '', $HEADER);
+  forget_slots();
+}
+
+sub forget_slots {
+  ($is_offered, %slot_of) = (0);
+  @free = reverse 0 .. $SLOTS - 1;
 }
 
 # A port says only by a read whether a server is connected. What arrives before the greeting is of the connection before.
@@ -144,8 +256,9 @@ sub notify {
 
 sub start_notifier {
   pipe(my $pipe, $notifier) or die "pipe: $!";
-  my $child = fork() // die "fork: $!";
-  if ($child == 0) {
+  $notifier_pid = fork() // die "fork: $!";
+  if ($notifier_pid == 0) {
+    lock_memory();
     close $notifier;
     close $port;
     notify($pipe);
@@ -182,11 +295,8 @@ sub send_orders {
   substr($orders, 0, $wrote, '') if $wrote;
 }
 
+# Until the file system is unmounted. A server is connected.
 sub relay {
-  ($fuse, $port) = map { open_fd($_) } @_[0, 1];
-  start_notifier();
-  start_repeater($0 =~ s{[^/]*$}{}r . 'events.pl', $_[2]);
-  wait_for_server();
   while (1) {
     my ($reads, $writes) = ('', '');
     vec($reads, fileno($port), 1) = 1;
@@ -208,6 +318,95 @@ sub relay {
   }
 }
 
+# Tells the server that nothing is mounted any more, and waits until it is gone.
+sub leave_server {
+  $out .= pack('VVVVx24', 40, $DESTROY, 0xfffffff0, 0xffffffff);
+  while (1) {
+    my $got = sysread($port, my $ignored, $READ);
+    return if defined $got ? $got == 0 : !is_soon();
+    send_request() if $out ne '';
+    select(undef, undef, undef, 0.01) unless $got;
+  }
+}
+
+# Forgets the file system that was mounted.
+sub reset_state {
+  close $notifier;
+  close $fuse;
+  waitpid($notifier_pid, 0);
+  %waiting = ();
+  undef $init;
+  ($out, $sent, $in, $missing, $notes) = ('', 0, '', $HEADER, '');
+  forget_slots();
+}
+
+# Numbers of system calls
+my %n;
+
+# Pages of this process are never waited for: their place on a disk could be written only after this process has relayed something.
+sub lock_memory {
+  # MCL_CURRENT | MCL_FUTURE
+  syscall($n{mlockall}, 3) if $n{mlockall};
+}
+
+# Where the kernel has it. Both are inherited.
+sub protect {
+  if (open(my $score, '>', '/proc/self/oom_score_adj')) { syswrite($score, '-1000'); }
+  # PR_SET_IO_FLUSHER: memory for this process is found without writing through the file system that it serves.
+  syscall($n{prctl}, 57, 1, 0, 0, 0);
+  lock_memory();
+}
+
+sub mount_fuse {
+  open($fuse, '+<:unix', '/dev/fuse') or return;
+  set_nonblocking($fuse);
+  mkdir $MOUNT, 0755;
+  my $options = 'fd=' . fileno($fuse)
+    . ',rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions,max_read=1048576';
+  my ($source, $target, $type) = ('workspace', $MOUNT, 'fuse');
+  # MS_NOSUID | MS_NODEV
+  syscall($n{mount}, $source, $target, $type, 6, $options) == 0;
+}
+
+sub stay {
+  my ($arch, $path) = @_;
+  %n = $arch eq 'arm64' ? (mount => 40, prctl => 167, mlockall => 230) : (mount => 165, prctl => 157, mlockall => 151);
+  open($port, '+<:unix', $path) or die "$path: $!";
+  set_nonblocking($port);
+  open_mailbox($arch eq 'arm64' ? 0200000 : 040000);
+  prepare();
+  protect();
+  while (1) {
+    wait_for_server();
+    if (!mount_fuse()) {
+      print STDERR "sbx-relay: the workspace cannot be mounted: $!\n";
+      select(undef, undef, undef, 1);
+      next;
+    }
+    start_notifier();
+    relay();
+    leave_server();
+    reset_state();
+  }
+}
+
+sub prepare {
+  $request_at = align($WRITE_HEADERS, $request);
+  $data_at = align($HEADER, $data) + $HEADER;
+  forget_slots();
+}
+
+# MAILBOX: a file, not a device
+sub test_run {
+  my ($fuse_fd, $port_fd, $mailbox) = @_;
+  ($fuse, $port) = map { open_fd($_) } $fuse_fd, $port_fd;
+  if (defined $mailbox) { sysopen($box, $mailbox, 2) or die "$mailbox: $!"; }
+  prepare();
+  start_notifier();
+  wait_for_server();
+  relay();
+}
+
 $SIG{PIPE} = "IGNORE";
-relay(@ARGV) if @ARGV;
+if (@ARGV) { $ARGV[0] =~ /^\d+$/ ? test_run(@ARGV) : stay(@ARGV); }
 1;

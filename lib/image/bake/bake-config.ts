@@ -22,6 +22,5 @@ export function bakeConfig({ dir, parent, platform, cpus, memoryBytes }: BakeCon
     initrd,
     cmdline: '',
     disks: [{ ...root, format: 'qcow2' }, runtimeDisk],
-    mounts: [],
   };
 }

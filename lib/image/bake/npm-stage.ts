@@ -4,8 +4,8 @@
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ISOLATED } from '../../system/isolated.ts';
 import { run } from '../../system/run-tool.ts';
-import { ISOLATED } from '../../vm/qemu/jail.ts';
 
 export interface NpmStage {
   /** As in `packages.npm` */

@@ -4,15 +4,7 @@
 export const EARLY_MODULES = ['virtio_mmio', 'virtio_blk', 'ext4', 'crc32c_generic'];
 
 /** Loaded by the init of the runtime disk */
-export const LATE_MODULES = [
-  'virtio_console',
-  'virtio_net',
-  'virtio_rng',
-  'virtio_balloon',
-  '9pnet_virtio',
-  '9p',
-  'af_packet',
-];
+export const LATE_MODULES = ['virtio_console', 'virtio_net', 'virtio_rng', 'virtio_balloon', 'fuse', 'af_packet'];
 
 /** Folders of drivers that no virtual machine has the hardware for: left out of the runtime disk */
 export const HARDWARE_ONLY = [

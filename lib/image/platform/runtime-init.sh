@@ -42,14 +42,15 @@ port() {
   done
 }
 n=0
-while [ -z "$(port sbx.setup)" -o -z "$(port sbx.agent)" ] && [ $n -lt 100 ]; do
+while [ -z "$(port sbx.setup)" -o -z "$(port sbx.agent)" -o -z "$(port sbx.workspace)" ] && [ $n -lt 100 ]; do
   n=$((n+1))
   $bb sleep 0.1
 done
 
-# The setup helper is resident in the snapshot.
+# The setup helper and the workspace's relay are resident in the snapshot.
 case $($bb uname -m) in aarch64) arch=arm64 ;; *) arch=x64 ;; esac
 /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/perl /opt/sbx/agent/setup.pl $arch $(port sbx.setup) </dev/null &
+/opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/perl /opt/sbx/agent/relay.pl $arch $(port sbx.workspace) </dev/null &
 
 export SBX_PTY_MODULE=/opt/sbx/agent/node_modules/@lydell/node-pty
 export SBX_PERL='["/opt/sbx/lib/ld.so","--library-path","/opt/sbx/lib","/opt/sbx/libexec/perl"]'

@@ -1,5 +1,5 @@
 /** Builds QEMU's command line from facts: pure, tested without QEMU. */
-import type { Accel, Disk, VmConfig } from '../driver.ts';
+import { type Accel, type Disk, type VmConfig, WORKSPACE_LINK } from '../driver.ts';
 
 /** Where things lie inside the jail */
 export const JAIL = {
@@ -7,7 +7,7 @@ export const JAIL = {
   egress: '/egress',
   console: '/vm-console',
   state: '/vm-state',
-  export: '/export',
+  workspace: '/workspace',
   proxy: '/egress/proxy',
 } as const;
 
@@ -74,7 +74,7 @@ export function buildQemuArgs({ config, facts, ram, marker }: QemuArgsInput): st
     '-serial',
     'chardev:console',
     '-device',
-    'virtio-serial-device,max_ports=3',
+    'virtio-serial-device,max_ports=4',
     '-chardev',
     `socket,id=agent,path=${JAIL.run}/agent,server=on,wait=off`,
     '-device',
@@ -84,10 +84,7 @@ export function buildQemuArgs({ config, facts, ram, marker }: QemuArgsInput): st
     '-device',
     'virtserialport,chardev=setup,name=sbx.setup',
     ...config.disks.flatMap(diskArgs),
-    '-fsdev',
-    `local,id=export,path=${JAIL.export},security_model=none,multidevs=remap`,
-    '-device',
-    'virtio-9p-device,fsdev=export,mount_tag=export',
+    ...workspaceArgs(),
     // No address but the proxy's, no IPv6 (libslirp forwards a crafted source), no DNS, no DHCP name.
     // `shut-down`: what the gateway ends or cuts ends for the guest at once, and not only after socat's patience with the other direction.
     '-netdev',
@@ -167,6 +164,22 @@ function diskArgs(disk: Disk, index: number): string[] {
     ...backingOptions(disk.backing),
   ];
   return ['-drive', options.join(','), '-device', `virtio-blk-device,drive=${id},serial=${disk.serial}`];
+}
+
+/** All VMs have both devices: a clone must have those of its snapshot. */
+function workspaceArgs(): string[] {
+  const { port, mailbox } = WORKSPACE_LINK;
+  return [
+    '-chardev',
+    `socket,id=workspace,path=${JAIL.workspace}/${port},server=on,wait=off`,
+    '-device',
+    'virtserialport,chardev=workspace,name=sbx.workspace',
+    // The server has the file open at the same time. A host without space fails a write of the relay, which has another way, and stops no VM.
+    '-drive',
+    `id=mailbox,file=${JAIL.workspace}/${mailbox},format=raw,if=none,cache=writeback,aio=threads,file.locking=off,werror=report,rerror=report`,
+    '-device',
+    'virtio-blk-device,drive=mailbox,serial=sbx-mailbox',
+  ];
 }
 
 /** Named here, too: the paths in the images are those of the store when they were made. */

@@ -6,11 +6,12 @@ import { probeQemu } from './accel.ts';
 import type { QemuFacts } from './args.ts';
 import { identityOf } from './identity.ts';
 import { probeJail } from './jail-probe.ts';
-import { emptyDirOf, type Launch, launch } from './launch.ts';
+import { type Launch, launch } from './launch.ts';
 import { continueVm, health, openMonitor } from './monitor.ts';
 import { captureBeside, resume, takeSnapshot } from './snapshot.ts';
 import { notStarted, tailOf } from './start-failure.ts';
 import { destroyVm, endsSoon, findVm, lastExit, markersOf, movedFrom } from './vm-process.ts';
+import { ownLinkOf } from './workspace-link.ts';
 
 export interface QemuDriverOptions {
   /** Where probe results are kept */
@@ -109,11 +110,11 @@ async function restore(start: Start, { config, warm, paths, options }: Restore):
 /** Moves a running VM to other paths: its jail binds files by inode, not by path. Writes the marker first: then both paths find its processes. The folder of `from` stays; its owner removes it. */
 function moveVm(from: VmPaths, to: VmPaths): void {
   writeFileSync(movedFrom(to), markersOf(from).at(-1) ?? '', { mode: 0o600 });
-  for (const path of [to.run, to.egress, emptyDirOf(to)]) rmSync(path, { recursive: true, force: true });
+  for (const path of [to.run, to.egress, ownLinkOf(to)]) rmSync(path, { recursive: true, force: true });
   for (const [source, target] of [
     [from.run, to.run],
     [from.egress, to.egress],
-    [emptyDirOf(from), emptyDirOf(to)],
+    [ownLinkOf(from), ownLinkOf(to)],
     [from.console, to.console],
     [from.monitorLog, to.monitorLog],
     [from.process, to.process],

@@ -5,7 +5,7 @@ import type { VmConfig } from '../driver.ts';
 import { buildQemuArgs, type QemuFacts } from './args.ts';
 
 /** Any VM: its own sizes are in the key already */
-const ANY: VmConfig = { cpus: 1, memoryBytes: 2 ** 30, kernel: '', initrd: '', cmdline: '', disks: [], mounts: [] };
+const ANY: VmConfig = { cpus: 1, memoryBytes: 2 ** 30, kernel: '', initrd: '', cmdline: '', disks: [] };
 
 /** QEMU itself, and every argument that it is given: the machine, the processor, the kernel's command line. */
 export function identityOf(binary: string, facts: QemuFacts): string {

@@ -10,6 +10,7 @@ import { buildQemuArgs, type QemuFacts, type Ram, versionAtLeast } from './args.
 import { buildJailArgs } from './jail.ts';
 import { notStarted } from './start-failure.ts';
 import { findVm, markerOf } from './vm-process.ts';
+import { linkOf, makeLink } from './workspace-link.ts';
 
 export interface Launch {
   binary: string;
@@ -45,16 +46,13 @@ export async function launch(input: Launch): Promise<VmProcess> {
 }
 
 /** Makes everything that bubblewrap binds. */
-function makeFiles({ paths, ram, state }: Launch): void {
-  for (const path of [paths.run, paths.egress, emptyDirOf(paths)]) mkdirSync(path, { recursive: true, mode: 0o700 });
+function makeFiles({ config, paths, ram, state }: Launch): void {
+  for (const path of [paths.run, paths.egress]) mkdirSync(path, { recursive: true, mode: 0o700 });
   for (const path of [paths.qmp, paths.agent, paths.setup, paths.process]) rmSync(path, { force: true });
+  makeLink(linkOf(config, paths));
   writeFileSync(paths.console, '', { mode: 0o600, flag: 'a' });
   if (ram.kind !== 'capture') return;
   for (const path of [ram.file, state]) if (path !== undefined) writeFileSync(path, '', { mode: 0o600 });
-}
-
-export function emptyDirOf(paths: VmPaths): string {
-  return join(paths.dir, 'empty');
 }
 
 function commandLine(input: Launch): string[] {
@@ -63,11 +61,10 @@ function commandLine(input: Launch): string[] {
     ...buildJailArgs({
       run: paths.run,
       egress: paths.egress,
+      workspace: linkOf(config, paths),
       console: paths.console,
       ...filesOf(input),
-      mounts: config.mounts,
       kvm: facts.accel === 'kvm',
-      emptyDir: emptyDirOf(paths),
       state: input.state,
       stateWritable: ram.kind === 'capture',
       infoFd: INFO_FD,

@@ -164,7 +164,7 @@ function rename(
 function newEntry(state: ServerState, link: Link) {
   const stat = statAt(state.fds.get(link.parent), link.name);
   if (state.gate.hides(link, fileOf(stat), 'lookup')) fail('ENOENT');
-  return rememberEntry(state, link, stat);
+  return rememberEntry(state, link, { stat, where: 'host' });
 }
 
 /** @returns the order that a request repeats; @throws EPERM: an order that was given up must change nothing either */

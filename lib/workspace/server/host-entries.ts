@@ -1,9 +1,9 @@
 /** Answers the policy's questions about the host's entries, each afresh and without following a link. */
 import type { EntryKind } from '../policy/types.ts';
-import { bytesOfPath } from './path-text.ts';
 import { Errno, isErrno } from './sys/errno.ts';
 import { closeFd } from './sys/files.ts';
 import { openBeneath, statIfPresent } from './sys/names.ts';
+import { bytesOfPath } from './sys/path-text.ts';
 import { type FileKind, kindOfMode } from './sys/stat.ts';
 import type { Root } from './tables/volume.ts';
 

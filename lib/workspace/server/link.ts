@@ -1,10 +1,10 @@
 /** Connects to the relay in a guest, through the socket that QEMU serves for its virtio port. */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GREETING } from '../../guest/workspace/relay.ts';
 import { connectTo } from '../../system/unix-socket.ts';
 
-/** Sent by the relay (lib/guest/workspace/relay.pl) at the begin of each connection; bytes before it belong to an earlier one */
-const GREETING = Buffer.from('sbx workspace 1\n');
+const GREETING_BYTES = Buffer.from(GREETING);
 /** Most bytes of an earlier connection: those that the port and the socket hold */
 const STALE_MAX = 4 << 20;
 const RETRY_MS = 50;
@@ -60,13 +60,13 @@ function hasGreeting(socket: Socket, { signal, greetingMs }: Required<LinkOption
     const onData = (chunk: Buffer) => {
       bytes += chunk.length;
       tail = Buffer.concat([tail, chunk]);
-      const at = tail.indexOf(GREETING);
+      const at = tail.indexOf(GREETING_BYTES);
       if (at >= 0) {
         end(true);
-        const rest = tail.subarray(at + GREETING.length);
+        const rest = tail.subarray(at + GREETING_BYTES.length);
         if (rest.length > 0) socket.unshift(rest);
       } else if (bytes > STALE_MAX) end(false);
-      else tail = tail.subarray(Math.max(0, tail.length - GREETING.length + 1));
+      else tail = tail.subarray(Math.max(0, tail.length - GREETING_BYTES.length + 1));
     };
     const timer = setTimeout(onFailure, greetingMs);
     socket.on('data', onData).once('close', onFailure);

@@ -14,6 +14,8 @@ interface SavedNode {
   id: number;
   identity: string;
   kind: FileKind;
+  /** Undefined: the host */
+  where?: 'layer';
   links: SavedLink[];
   lastLink?: SavedLink;
   lookups: number;
@@ -62,9 +64,9 @@ export function restoreState(state: ServerState, saved: SavedSession): void {
   nodes.nextId = saved.nextNode;
   addRoots(state, rootIds);
   const renumber = renumbering(state, saved);
-  for (const { id, identity, kind, lookups, root } of saved.nodes) {
+  for (const { id, identity, kind, where = 'host', lookups, root } of saved.nodes) {
     if (root !== undefined) continue;
-    const node = nodes.find(id) ?? nodes.add(newNode({ id, identity: renumber(identity), kind }));
+    const node = nodes.find(id) ?? nodes.add(newNode({ id, identity: renumber(identity), kind, where }));
     node.lookups = lookups;
   }
   for (const { id, links, lastLink } of saved.nodes) {
@@ -93,11 +95,12 @@ function renumbering({ volume }: ServerState, saved: SavedSession): (identity: s
 }
 
 function saveNode(node: Node): SavedNode {
-  const { id, identity, kind, links, lastLink, lookups, root } = node;
+  const { id, identity, kind, where, links, lastLink, lookups, root } = node;
   return {
     id,
     identity,
     kind,
+    ...(where === 'layer' && { where }),
     links: links.map(saveLink),
     ...(lastLink !== undefined && { lastLink: saveLink(lastLink) }),
     lookups,

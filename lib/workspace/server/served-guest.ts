@@ -1,16 +1,19 @@
 /** Serves one guest for as long as it exists: through the loss of its connection, and of the server itself. */
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import writeFileAtomic from 'write-file-atomic';
 import type { Log } from '../../log.ts';
 import { connectRelay } from './link.ts';
+import type { MailboxFile } from './mailbox.ts';
 import type { SavedSession } from './saved.ts';
 import { type Session, type SessionOptions, serve } from './session.ts';
 import type { Volume } from './tables/volume.ts';
 
-export interface GuestOptions extends Omit<SessionOptions, 'log' | 'saved' | 'onMount'> {
+export interface GuestOptions extends Omit<SessionOptions, 'log' | 'saved' | 'mailbox' | 'onMount'> {
   /** Socket of the guest's virtio port */
   link: string;
+  /** File of the guest's mailbox; undefined: there is none */
+  mailbox?: string;
   /** What the next server needs to take the guest over (JSON) */
   stateFile: string;
   log: Log;
@@ -19,6 +22,7 @@ export interface GuestOptions extends Omit<SessionOptions, 'log' | 'saved' | 'on
 /** The ids of a server that was lost are never given again: a server would have to give a million a second. */
 const IDS_PER_SECOND = 2 ** 20;
 const PAUSE_MS = 20;
+const SLOT_BYTES = 1 << 20;
 
 export class ServedGuest implements AsyncDisposable {
   readonly #volume: Volume;
@@ -47,20 +51,23 @@ export class ServedGuest implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { link, log, stateFile, ...options } = this.#options;
+    const { link, log, stateFile, mailbox: file, ...options } = this.#options;
     for (;;) {
       const stream = await connectRelay(link, { signal: this.#stop.signal });
       const saved = readTakeover(stateFile);
+      const mailbox = file === undefined ? undefined : openMailbox(file);
       const session = serve(stream, this.#volume, {
         ...options,
         log,
         ...(saved === undefined ? {} : { saved }),
+        ...(mailbox === undefined ? {} : { mailbox }),
         onMount: () => this.#keep(session),
       });
       this.#session = session;
       if (this.#stop.signal.aborted) session[Symbol.dispose]();
       await session.closed;
       this.#session = undefined;
+      if (mailbox !== undefined) closeSync(mailbox.fd);
       // A guest that breaks the protocol at once does not keep the host busy.
       await sleep(PAUSE_MS, undefined, { signal: this.#stop.signal });
     }
@@ -72,6 +79,21 @@ export class ServedGuest implements AsyncDisposable {
     const roots = nodes.filter(({ root }) => root !== undefined);
     writeFileAtomic.sync(this.#options.stateFile, JSON.stringify({ version, init, nodes: roots }), { mode: 0o600 });
   }
+}
+
+/** Undefined: without it everything goes through the port. QEMU may write in that folder: a link is not followed, and nothing but a file is opened. */
+function openMailbox(path: string): MailboxFile | undefined {
+  try {
+    const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    const stat = fstatSync(fd);
+    const slots = Math.min(256, Math.floor(stat.size / SLOT_BYTES));
+    if (stat.isFile() && slots > 0) return { fd, slots, slotBytes: SLOT_BYTES };
+    closeSync(fd);
+  } catch {
+    // There is none.
+  }
+  return undefined;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Log } from '../../log.ts';
 import { type Answer, Coherence, type CoherenceOptions } from './coherence.ts';
 import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
-import { emptyReply, encodeError, type Reply, sealReply } from './fuse/encode.ts';
+import { emptyReply, encodeError, OUT_HEADER_SIZE, type Reply, sealReply } from './fuse/encode.ts';
 import { FrameReader, IN_HEADER_SIZE, type RequestHeader, readHeader } from './fuse/frames.ts';
 import { encodeInit, type Negotiated, negotiate } from './fuse/init.ts';
 import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
@@ -12,6 +12,7 @@ import { ANNOUNCE, expectsReply, OPCODES } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
 import { GuestEvents } from './guest-events.ts';
 import { invalidationsOf } from './host-change.ts';
+import { Mailbox, type MailboxFile } from './mailbox.ts';
 import { restoreState, type SavedSession, saveState } from './saved.ts';
 import { ERRNO, Errno } from './sys/errno.ts';
 import { addRoots, createState, type ServerOptions, type ServerState } from './tables/state.ts';
@@ -35,6 +36,8 @@ export interface SessionOptions extends ServerOptions {
   saved?: SavedSession;
   /** Watches what the guest caches; it decides `lifetimes` and `keepCache` then. Default: nothing is watched */
   coherence?: CoherenceOptions;
+  /** Takes large payloads past the stream; its owner closes the descriptor after the session */
+  mailbox?: MailboxFile;
   /** Called when the guest's kernel has mounted */
   onMount?: () => void;
 }
@@ -65,6 +68,7 @@ class StreamSession implements Session {
   private readonly reader = new FrameReader();
   private readonly events: GuestEvents;
   private readonly coherence: Coherence | undefined;
+  private readonly mailbox: Mailbox | undefined;
   private readonly onMount: (() => void) | undefined;
   private init: Negotiated | undefined;
   /** Nothing was asked yet since this session was saved */
@@ -74,7 +78,7 @@ class StreamSession implements Session {
   private logged = 0;
   private ended = false;
 
-  constructor(stream: Duplex, state: ServerState, { log, saved, onMount, coherence }: SessionOptions) {
+  constructor(stream: Duplex, state: ServerState, { log, saved, mailbox, onMount, coherence }: SessionOptions) {
     this.stream = stream;
     this.state = state;
     this.log = log;
@@ -96,6 +100,8 @@ class StreamSession implements Session {
     stream.on('error', (error) => log.warn(`workspace stream failed: ${error.message}`));
     stream.on('end', () => stream.destroy());
     stream.on('close', () => this[Symbol.dispose]());
+    this.mailbox = mailbox === undefined ? undefined : new Mailbox(mailbox);
+    if (this.mailbox !== undefined) this.send(Mailbox.offer());
     // A socket whose greeting was read comes paused.
     stream.resume();
   }
@@ -167,8 +173,12 @@ class StreamSession implements Session {
 
   private run(header: RequestHeader, frame: Buffer): void {
     try {
-      const reply = this.perform(header, frame);
-      if (reply instanceof Promise) void this.answerLater(header, reply);
+      const whole = this.mailbox?.collect(header.opcode, frame) ?? frame;
+      const slotAt = this.mailbox?.slotFor(header.opcode, frame);
+      const reply = this.perform(header, whole);
+      if (slotAt !== undefined && this.mailbox !== undefined && Buffer.isBuffer(reply))
+        this.replyBoxed(header, this.mailbox.deliver({ opcode: header.opcode, slotAt }, reply), reply.length);
+      else if (reply instanceof Promise) void this.answerLater(header, reply);
       else if (reply !== undefined) this.reply(header, reply);
     } catch (error) {
       this.replyError(header, error);
@@ -205,6 +215,11 @@ class StreamSession implements Session {
 
   private reply({ unique }: RequestHeader, reply: Reply): void {
     if (!this.ended) this.send(sealReply(reply, unique));
+  }
+
+  private replyBoxed({ unique }: RequestHeader, reply: Reply, length: number): void {
+    const message = sealReply(reply, unique);
+    this.send(reply.length === length ? message : Mailbox.mark(message, length - OUT_HEADER_SIZE));
   }
 
   private replyError({ opcode, unique }: RequestHeader, error: unknown): void {

@@ -25,6 +25,11 @@ describe('steps', () => {
     [
       'hide',
       { workspace: { path: '/project', mode: 'mount', hide: ['.env'], readonly: [], unprotect: [] } },
+      ['record'],
+    ],
+    [
+      'the workspace itself',
+      { workspace: { path: '/other', mode: 'mount', hide: [], readonly: [], unprotect: [] } },
       ['stop', 'start', 'record'],
     ],
   ])('a change of %s', (_name, change, steps) => {

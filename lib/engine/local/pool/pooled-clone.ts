@@ -4,10 +4,11 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
+import { servedFolders } from '../../../workspace/folders.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
 import type { VmDeps } from '../vm/deps.ts';
-import { type CloneRequest, mustShow, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
-import { type PreparedWorkspace, prepareWorkspace, releaseWorkspace } from '../vm/workspaces.ts';
+import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
+import { attachWorkspace, detachWorkspace, guestOf } from '../vm/workspaces.ts';
 
 export interface PooledClone extends ResumedVm {
   /** Of its folder, beside those of the sandboxes */
@@ -38,7 +39,6 @@ export async function makePooled(deps: VmDeps, request: CloneRequest): Promise<P
       // Not the last: a sandbox assigns its own later, by a setup helper that is warm then.
       assignIdentity(paths.setup, anonymous, { last: false, signal: both }),
     ]);
-    deps.watches.start(id, resumed.vm.pid, resumed.workspace);
     return { id, ...resumed };
   } catch (error) {
     await endPooled(deps, id);
@@ -53,10 +53,9 @@ export function isAlive(deps: VmDeps, { id, vm }: PooledClone): boolean {
 
 export async function endPooled(deps: VmDeps, id: string): Promise<void> {
   const paths = instancePaths(deps.home, id);
-  deps.watches.stop(id);
   await deps.guests.drop(id);
   await deps.driver.destroy(paths);
-  await releaseWorkspace(deps.home, id);
+  await detachWorkspace(deps, id);
   rmSync(paths.dir, { recursive: true, force: true });
 }
 
@@ -66,36 +65,28 @@ export interface Claim extends CloneRequest {
 }
 
 /**
- * Makes the clone the VM of a sandbox that has none. Undefined, and the clone has ended: the workspace is no longer what it was made for,
- * for example because a file came that is to be hidden. Cut off anywhere, it ends with the pool of its daemon.
+ * Makes the clone the VM of a sandbox that has none. Undefined, and the clone has ended: a folder was replaced since it was made.
+ * Cut off anywhere, it ends with the pool of its daemon.
  */
 export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): Promise<ResumedVm | undefined> {
   const { id, spec } = request;
   const [from, to] = [instancePaths(deps.home, clone.id), instancePaths(deps.home, id)];
-  deps.watches.stop(clone.id);
   try {
-    const workspace = await prepareWorkspace(deps.home, id, spec);
-    if (!(await shows(clone, workspace))) {
+    const { folders } = await servedFolders(spec, [deps.home.root]);
+    if (!deps.workspaces.serves(guestOf(deps.home, clone.id), folders)) {
       await endPooled(deps, clone.id);
       return undefined;
     }
     deps.driver.move(from, to);
+    deps.workspaces.move(guestOf(deps.home, clone.id), guestOf(deps.home, id));
     renameSync(from.disk, to.disk);
     deps.guests.rename(clone.id, id);
     rmSync(from.dir, { recursive: true, force: true });
-    await request.openEgress();
+    const [workspace] = await allOrAbort(request.signal, () => [attachWorkspace(deps, id, spec), request.openEgress()]);
     return { vm: clone.vm, workspace };
   } catch (error) {
     await deps.driver.destroy(to);
     await endPooled(deps, clone.id);
     throw error;
   }
-}
-
-async function shows(clone: PooledClone, workspace: PreparedWorkspace): Promise<boolean> {
-  if (JSON.stringify(workspace.jailMounts) !== JSON.stringify(clone.workspace.jailMounts)) return false;
-  return mustShow(clone.vm, workspace).then(
-    () => true,
-    () => false,
-  );
 }

@@ -34,6 +34,8 @@ export async function createFrom(
   const applied = isDeepStrictEqual(record.applied, spec) ? record.applied : null;
   await deps.records.update(id, { target: spec, applied, image, built: null, resumed: null });
   rmSync(paths.disk, { force: true });
+  // What the sandbox kept for itself goes with its disk.
+  rmSync(paths.privateLayer, { recursive: true, force: true });
   const request = { id, spec, image, signal };
   const resumed =
     (await fromPool(deps, request, context)) ?? (await resumeClone(deps, request, () => freshEgress(deps, id, spec)));

@@ -4,10 +4,10 @@ import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import { bootSupervised } from '../../../vm/boot-supervisor.ts';
 import { finalizeStart } from '../vm/finalize-start.ts';
-import { mustShow, vmConfigOf } from '../vm/resume-clone.ts';
-import { prepareWorkspace } from '../vm/workspaces.ts';
+import { vmConfigOf } from '../vm/resume-clone.ts';
+import { attachWorkspace } from '../vm/workspaces.ts';
 import { createFrom } from './create.ts';
-import { endVm, type StepHandler, warmImage } from './step-deps.ts';
+import { endVm, platformOf, type StepHandler, warmImage } from './step-deps.ts';
 
 /** An instance without a disk, after a create that was cut off, is cloned again. */
 export const start: StepHandler<'start'> = async (deps, step, context) => {
@@ -21,14 +21,12 @@ export const start: StepHandler<'start'> = async (deps, step, context) => {
   await endVm(deps, id);
   context.onProgress('checking the layers under its disk');
   await verifyImage(deps.image, image);
-  const workspace = await prepareWorkspace(deps.home, id, spec);
+  const workspace = await attachWorkspace(deps, id, spec);
   await deps.egress.open(id, spec);
-  await deps.records.update(id, { resumed: null });
-  const config = vmConfigOf({ spec, image, disk: paths.disk, workspace });
-  const { process: vm, guest } = await bootSupervised(deps.driver, config, paths, {
-    signal,
-    beforeRun: (started) => mustShow(started, workspace),
-  });
+  const platform = await platformOf(deps, spec, context);
+  await deps.records.update(id, { resumed: null, bootedWith: platform.chain });
+  const config = vmConfigOf({ spec, image: { ...image, ...platform }, disk: paths.disk, workspace });
+  const { process: vm, guest } = await bootSupervised(deps.driver, config, paths, { signal });
   await guest[Symbol.asyncDispose]();
   await finalizeStart(deps, context, { spec, vm, workspace, fresh: false, reached: { generation, boot } });
 };

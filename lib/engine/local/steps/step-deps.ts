@@ -1,6 +1,7 @@
 /** What step handlers work with. */
 import { guestEnvironment } from '../../../image/bake/bake-script.ts';
-import { ensureWarm } from '../../../image/layers.ts';
+import { currentPlatform, ensureWarm } from '../../../image/layers.ts';
+import type { ImageRequest } from '../../../image/store/image-build.ts';
 import type { WarmImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { Step, Steps } from '../../../plan/types.ts';
@@ -9,6 +10,7 @@ import type { StepContext } from '../../engine.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { VmDeps } from '../vm/deps.ts';
 import { imageRequestOf } from '../vm/image-request.ts';
+import { detachWorkspace } from '../vm/workspaces.ts';
 
 export interface StepDeps extends VmDeps {
   pool: Pool;
@@ -19,14 +21,21 @@ export type StepHandler<A extends keyof Steps> = (deps: StepDeps, step: Step<A>,
 
 /** Builds the layers that are missing and verifies the others. */
 export async function warmImage(deps: StepDeps, spec: SandboxSpec, context: StepContext): Promise<WarmImage> {
-  const request = imageRequestOf(spec, guestEnvironment(await deps.registries.refresh()));
-  const { onProgress, onLine, signal } = context;
-  return ensureWarm(deps.image, request, { onProgress, onLine, signal });
+  return ensureWarm(deps.image, await requestOf(deps, spec), context);
 }
 
-/** Tears down the previous VM and its watchers; its disk stays. */
+/** What a disk of the sandbox boots with. */
+export async function platformOf(deps: StepDeps, spec: SandboxSpec, context: StepContext) {
+  return currentPlatform(deps.image, await requestOf(deps, spec), context);
+}
+
+async function requestOf(deps: StepDeps, spec: SandboxSpec): Promise<ImageRequest> {
+  return imageRequestOf(spec, guestEnvironment(await deps.registries.refresh()));
+}
+
+/** Tears down the previous VM; its disk stays. */
 export async function endVm(deps: VmDeps, id: string): Promise<void> {
-  deps.watches.stop(id);
   await deps.guests.drop(id);
   await deps.driver.destroy(instancePaths(deps.home, id));
+  await detachWorkspace(deps, id);
 }

@@ -2,16 +2,13 @@
 import type { GuestConnection } from '../../../guest/client/connection.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { VmDriver, VmPaths } from '../../../vm/driver.ts';
-import { releaseWorkspace } from '../vm/workspaces.ts';
 import { endVm, type StepHandler } from './step-deps.ts';
 
 export const stop: StepHandler<'stop'> = async (deps, _step, { id }) => {
   const paths = instancePaths(deps.home, id);
-  deps.watches.stop(id);
   const guest = deps.guests.get(id);
   if (deps.driver.find(paths) !== undefined && guest !== undefined) await powerOff(deps.driver, paths, guest);
   await endVm(deps, id);
-  await releaseWorkspace(deps.home, id);
 };
 
 /** The guest flushes its disks and powers off; the caller ends one that takes longer than 5 s. */

@@ -6,10 +6,10 @@ import type { Home } from '../../../paths.ts';
 import type { Cached } from '../../../state/cached.ts';
 import type { Records } from '../../../state/records.ts';
 import type { VmDriver } from '../../../vm/driver.ts';
+import type { WorkspaceServers } from '../../../workspace/client/servers.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { Guests } from '../guests/connections.ts';
-import type { MountWatches } from './mount-watches.ts';
 
 export interface VmDeps {
   home: Home;
@@ -19,7 +19,7 @@ export interface VmDeps {
   egress: Egress;
   credentials: Credentials;
   guests: Guests;
-  watches: MountWatches;
+  workspaces: WorkspaceServers;
   image: ImageDeps;
   registries: Cached<Registries>;
 }

@@ -1,4 +1,4 @@
-/** Turns a resumed or booted VM into its sandbox: connects, assigns its identity, starts the watches. */
+/** Turns a resumed or booted VM into its sandbox: connects and assigns its identity. */
 import { instancePaths } from '../../../paths.ts';
 import type { Desired } from '../../../spec/desired.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
@@ -6,12 +6,12 @@ import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from './assign-identity.ts';
 import type { VmDeps } from './deps.ts';
-import type { PreparedWorkspace } from './workspaces.ts';
+import type { AttachedWorkspace } from './workspaces.ts';
 
 export interface Started {
   spec: SandboxSpec;
   vm: VmProcess;
-  workspace: PreparedWorkspace;
+  workspace: AttachedWorkspace;
   /** No connection to its agent was made yet */
   fresh: boolean;
   /** Recorded once the identity is assigned */
@@ -36,6 +36,5 @@ export async function finalizeStart(
   ]);
   // Not awaited: requests to the guest are handled in order.
   if (java) guest.request('trusted', {}).catch(() => {});
-  deps.watches.start(id, vm.pid, workspace);
   await deps.records.update(id, { resumed: { pid: vm.pid, startTime: vm.startTime }, ...reached });
 }

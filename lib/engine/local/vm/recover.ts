@@ -1,12 +1,13 @@
 /** Takes over what an earlier daemon left: running VMs, clones of its pool, half-removed instances, killed builds. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { summaryOf } from '../../../errors.ts';
 import { endAbandoned } from '../../../image/bake/bake-paths.ts';
 import type { Log } from '../../../log.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
+import { removeMountStubs } from '../../../workspace/mount-stubs.ts';
 import type { VmDeps } from './deps.ts';
-import { prepareWorkspace } from './workspaces.ts';
+import { attachWorkspace } from './workspaces.ts';
 
 export interface RecoverOptions {
   /** Instances that an earlier pool left; they were not watched since */
@@ -18,25 +19,36 @@ export interface RecoverOptions {
 export async function recover(deps: VmDeps, { isPooled, endPooled, log }: RecoverOptions): Promise<void> {
   const { home, image, records } = deps;
   await Promise.all(readdirSync(home.instances).filter(isPooled).map(endPooled));
+  await deps.workspaces.sweep(records.list().map(({ id }) => instancePaths(home, id).workspace));
   records.sweep();
   // A daemon that cannot clean up is better than none.
   await endAbandoned(image.store, image.driver).catch((error: unknown) => {
     log.warn(`could not remove leftovers of killed builds: ${summaryOf(error)}`);
   });
   for (const record of records.list())
-    await takeOver(deps, record).catch(async (error: unknown) => {
-      // Its mounts are not watched, so it must not keep running. The supervisor starts it again, or reports why it cannot.
-      log.warn(`${record.id}: taking over failed, ending the VM: ${summaryOf(error)}`);
-      await deps.egress.close(record.id);
-      await deps.driver.destroy(instancePaths(home, record.id));
+    await takeOver({ ...deps, log }, record).catch((error: unknown) => {
+      // What cannot be opened stays closed to it, and a workspace server that runs serves on. What runs inside is not lost.
+      log.warn(`${record.id}: taking over failed: ${summaryOf(error)}`);
     });
 }
 
-async function takeOver(deps: VmDeps, { id, applied }: InstanceRecord): Promise<void> {
+async function takeOver(deps: VmDeps & Pick<RecoverOptions, 'log'>, { id, applied }: InstanceRecord): Promise<void> {
+  await endUnserved(deps, id);
   const vm = deps.driver.find(instancePaths(deps.home, id));
   if (vm === undefined || applied === null) return;
-  await deps.egress.open(id, applied);
-  const workspace = await prepareWorkspace(deps.home, id, applied);
-  // What replaced a covered file on the host meanwhile is what is covered now.
-  deps.watches.start(id, vm.pid, { ...workspace, identities: {} });
+  await deps.egress.open(id, applied).catch(async (error: unknown) => {
+    await deps.egress.close(id);
+    throw error;
+  });
+  await attachWorkspace(deps, id, applied);
+}
+
+/** A VM of a build without workspace servers has its folders from mounts that are not kept up any more. Its mount stubs are removed. */
+async function endUnserved({ home, driver, log }: VmDeps & Pick<RecoverOptions, 'log'>, id: string): Promise<void> {
+  const paths = instancePaths(home, id);
+  if (driver.find(paths) !== undefined && !existsSync(paths.workspace)) {
+    log.warn(`${id}: ending the VM of an earlier version of sbx`);
+    await driver.destroy(paths);
+  }
+  removeMountStubs(paths.mountStubs);
 }

@@ -1,17 +1,15 @@
-/** Resumes a clone of the warm snapshot, after a check of its jail's mounts. */
-import { SbxError } from '../../../errors.ts';
+/** Resumes a clone of the warm snapshot, with its workspace attached. */
 import { cloneDisk, type WarmImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmConfig, VmProcess } from '../../../vm/driver.ts';
-import { checkMounts } from '../../../workspace/mounts/check-mounts.ts';
 import type { VmDeps } from './deps.ts';
-import { type PreparedWorkspace, prepareWorkspace } from './workspaces.ts';
+import { type AttachedWorkspace, attachWorkspace } from './workspaces.ts';
 
 export interface ResumedVm {
   vm: VmProcess;
-  workspace: PreparedWorkspace;
+  workspace: AttachedWorkspace;
 }
 
 export interface CloneRequest {
@@ -24,33 +22,19 @@ export interface CloneRequest {
 
 /** Resumes a clone on a disk of its own. `beside` runs in parallel and ends before the clone runs. */
 export async function resumeClone(
-  deps: Pick<VmDeps, 'home' | 'driver'>,
+  deps: Pick<VmDeps, 'home' | 'driver' | 'workspaces'>,
   { id, spec, image, signal }: CloneRequest,
   beside: () => Promise<void> = async () => {},
 ): Promise<ResumedVm> {
   const paths = instancePaths(deps.home, id);
   const [workspace] = await allOrAbort(signal, () => [
-    prepareWorkspace(deps.home, id, spec),
+    attachWorkspace(deps, id, spec),
     cloneDisk(image, paths.disk),
     beside(),
   ]);
   const shape = vmConfigOf({ spec, image, disk: paths.disk, workspace });
-  const vm = await deps.driver.restore(shape, image.warm, paths, {
-    signal,
-    beforeRun: (started) => mustShow(started, workspace),
-  });
+  const vm = await deps.driver.restore(shape, image.warm, paths, { signal });
   return { vm, workspace };
-}
-
-/** Between planning and making the mounts, another sandbox of the same workspace may have replaced a folder by a link. */
-export async function mustShow(vm: VmProcess, workspace: PreparedWorkspace): Promise<void> {
-  const faults = checkMounts({ pid: vm.pid, mounts: workspace.jailMounts, identities: workspace.identities });
-  const [first] = faults;
-  if (first === undefined) return;
-  throw new SbxError('workspace', 'the workspace changed while the sandbox started', {
-    why: faults.map(({ mount, what }) => `${mount.source} → ${mount.target}: ${what}`).join(', '),
-    hint: 'try again; if it fails again, another program or sandbox is replacing files there',
-  });
 }
 
 export interface VmConfigFacts {
@@ -58,7 +42,7 @@ export interface VmConfigFacts {
   image: WarmImage;
   /** The sandbox's own qcow2 overlay */
   disk: string;
-  workspace: PreparedWorkspace;
+  workspace: AttachedWorkspace;
 }
 
 export function vmConfigOf({ spec, image, disk, workspace }: VmConfigFacts): VmConfig {
@@ -72,6 +56,6 @@ export function vmConfigOf({ spec, image, disk, workspace }: VmConfigFacts): VmC
       { serial: 'sbx-root', path: disk, format: 'qcow2', readonly: false, backing: image.backing },
       image.runtimeDisk,
     ],
-    mounts: workspace.jailMounts,
+    workspace: { link: workspace.link },
   };
 }

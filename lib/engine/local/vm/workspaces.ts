@@ -1,32 +1,38 @@
-/** Prepares and releases the workspace of an instance, with lib/workspace. */
-import { readdirSync } from 'node:fs';
+/** Serves a sandbox its workspace and its mounts, by a workspace server. */
 import { type Home, instancePaths } from '../../../paths.ts';
-import { configFilesOf } from '../../../spec/config-files.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
-import { type PreparedWorkspace, prepareWorkspace as prepare } from '../../../workspace/prepare.ts';
-import { removeMountStubs } from '../../../workspace/protect/mount-stubs.ts';
+import type { Guest, WorkspaceServers } from '../../../workspace/client/servers.ts';
+import { servedFolders } from '../../../workspace/folders.ts';
 
-export type { PreparedWorkspace };
-
-export async function prepareWorkspace(home: Home, id: string, spec: SandboxSpec): Promise<PreparedWorkspace> {
-  const { path, hide, readonly, unprotect } = spec.workspace;
-  return prepare({
-    path,
-    hide,
-    readonly,
-    unprotect,
-    mounts: spec.mounts,
-    mountStubRecord: instancePaths(home, id).mountStubs,
-    forbidden: [home.root],
-    configFiles: configFilesOf(spec),
-  });
+export interface AttachedWorkspace {
+  /** Host folder for the VM's jail: the server and QEMU meet in it */
+  link: string;
+  /** What the guest mounts: below what is served, and where to */
+  guestMounts: { source: string; target: string }[];
 }
 
-/** After the VM has ended. Other sandboxes on the same workspace keep their mount stubs. */
-export async function releaseWorkspace(home: Home, id: string): Promise<void> {
-  const others = readdirSync(home.instances).filter((other) => other !== id && !other.startsWith('.'));
-  removeMountStubs(
-    instancePaths(home, id).mountStubs,
-    others.map((other) => instancePaths(home, other).mountStubs),
-  );
+interface Deps {
+  home: Home;
+  workspaces: WorkspaceServers;
+}
+
+/** Also after a change of its rules: they are in force at once. @throws SbxError `workspace` */
+export async function attachWorkspace(
+  { home, workspaces }: Deps,
+  id: string,
+  spec: SandboxSpec,
+): Promise<AttachedWorkspace> {
+  const { folders, guestMounts } = await servedFolders(spec, [home.root]);
+  const { link } = await workspaces.attach(guestOf(home, id), folders);
+  return { link, guestMounts };
+}
+
+/** After the VM has ended. */
+export async function detachWorkspace({ home, workspaces }: Deps, id: string): Promise<void> {
+  await workspaces.detach(guestOf(home, id));
+}
+
+export function guestOf(home: Home, id: string): Guest {
+  const { workspace, privateLayer } = instancePaths(home, id);
+  return { id, recordFile: workspace, privateLayer };
 }

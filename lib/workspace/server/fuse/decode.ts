@@ -35,8 +35,8 @@ export const DECODERS = {
   READLINK: nothing,
   SYMLINK: (body: BodyReader) => ({ name: body.name(), target: body.text() }),
   MKNOD: (body: BodyReader) => {
-    const [mode, , umask] = [body.u32(), body.u32(), body.u32(), body.u32()];
-    return { mode, umask, name: body.name() };
+    const [mode, rdev, umask] = [body.u32(), body.u32(), body.u32(), body.u32()];
+    return { mode, rdev, umask, name: body.name() };
   },
   MKDIR: (body: BodyReader) => ({ mode: body.u32(), umask: body.u32(), name: body.name() }),
   UNLINK: (body: BodyReader) => ({ name: body.name() }),

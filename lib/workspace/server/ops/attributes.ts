@@ -1,4 +1,5 @@
 /** Reads and changes attributes: GETATTR, SETATTR, STATFS. */
+import { setSpecialMode } from '../../layer/marks.ts';
 import type { Decoded } from '../fuse/decode.ts';
 import { attributesReply, type Reply, statfsReply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
@@ -7,6 +8,7 @@ import { O_WRONLY } from '../sys/flags.ts';
 import type { Stat } from '../sys/stat.ts';
 import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
+import { prepareChange } from './areas.ts';
 import type { Call } from './call.ts';
 import { openNode, statNode, withFd, withNodeFd } from './resolve.ts';
 import { isTop, statTop } from './top.ts';
@@ -19,7 +21,8 @@ const NANOSECONDS = 1_000_000_000;
 export function getattr({ state, node }: Call, { handle }: Decoded['GETATTR']): Reply {
   state.gate.requireNode(node, 'lookup');
   if (handle === undefined) return replyOf(state, node, isTop(node) ? statTop(node) : statNode(state, node));
-  return replyOf(state, node, statFd(state.handles.get(handle, node, kindOfHandle(node)).fd));
+  const opened = state.handles.get(handle, node, kindOfHandle(node));
+  return replyOf(state, node, node.kind === 'file' ? statFd(opened.fd) : statNode(state, node));
 }
 
 export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Reply {
@@ -27,11 +30,11 @@ export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Repl
   if (isTop(node)) return fail('EROFS');
   for (const time of [atime, mtime])
     if (typeof time === 'object' && time.nanoseconds >= NANOSECONDS) return fail('EINVAL');
-  if (size !== undefined) state.gate.requireNode(node, 'write');
+  if (size !== undefined) prepareChange(state, node, 'write');
   const metadata = [mode, uid, gid, atime, mtime].some((value) => value !== undefined);
-  if (metadata) state.gate.requireNode(node, 'metadata');
+  if (metadata) prepareChange(state, node, 'metadata');
   if (size !== undefined) truncate(state, node, { size, handle });
-  if (mode !== undefined) changeMode(state, node, mode);
+  if (mode !== undefined) (node.kind === 'other' ? changeModeOfSpecial : changeMode)(state, node, mode);
   if (uid !== undefined || gid !== undefined) changeOwner(state, node, { uid, gid });
   if (atime !== undefined || mtime !== undefined) withNodeFd(state, node, ({ fd }) => setTimes(fd, atime, mtime));
   return replyOf(state, node, statNode(state, node));
@@ -44,6 +47,7 @@ export function truncate(
   { size, handle }: { size: number; handle?: number | undefined },
 ): void {
   if (node.kind !== 'file') fail(node.kind === 'directory' ? 'EISDIR' : 'EINVAL');
+  if (node.where === 'layer') state.layers.resize(node, statNode(state, node).size, size);
   if (handle !== undefined) truncateFd(state.handles.get(handle, node, 'file').fd, size);
   else withFd(openNode(state, node, O_WRONLY), (fd) => truncateFd(fd, size));
   state.owners.dropPrivileges(node.identity);
@@ -51,15 +55,23 @@ export function truncate(
 
 /** The permission bits go to the host, the special ones stay with the guest. */
 function changeMode(state: ServerState, node: Node, mode: number): void {
-  if (node.kind !== 'file' && node.kind !== 'directory') fail('EOPNOTSUPP');
+  if (node.kind === 'symlink') fail('EOPNOTSUPP');
   const special = mode & SPECIAL_BITS;
-  withNodeFd(state, node, ({ fd, pathOnly }) => {
+  withNodeFd(state, node, ({ fd, pathOnly, isPrivate }) => {
     const stat = statFd(fd);
-    // A folder keeps the bits that it has on the host: new files there take its group.
-    const kept = node.kind === 'directory' ? stat.mode & 0o3000 : 0;
+    // A folder keeps the bits that it has on the host: new files there take its group. In the layer they are marks.
+    const kept = node.kind === 'directory' ? stat.mode & (isPrivate ? SPECIAL_BITS : 0o3000) : 0;
     (pathOnly ? setModeOfPath : setMode)(fd, (mode & PERMISSION_BITS) | kept);
-    if (special !== kept || state.owners.get(node.identity) !== undefined) state.owners.set(node.identity, { special });
+    if (special !== (isPrivate ? 0 : kept) || state.owners.get(node.identity) !== undefined)
+      state.owners.set(node.identity, { special });
   });
+}
+
+function changeModeOfSpecial({ layers }: ServerState, node: Node, mode: number): void {
+  const [link] = node.links;
+  if (node.where === 'host' || link === undefined) fail('EOPNOTSUPP');
+  const { layer, spot } = layers.spotOf(link);
+  setSpecialMode(layer, spot, mode & PERMISSION_BITS);
 }
 
 function changeOwner(

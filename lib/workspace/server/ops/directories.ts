@@ -5,13 +5,13 @@ import { emptyReply, openReply, type Reply } from '../fuse/encode.ts';
 import { MAX_WRITE } from '../fuse/limits.ts';
 import { Errno, fail } from '../sys/errno.ts';
 import { O_DIRECTORY, O_RDONLY } from '../sys/flags.ts';
-import { statIfPresent } from '../sys/names.ts';
-import { fileOf } from '../sys/stat.ts';
 import { entryAt, kindOfEntry, type ListedEntry } from '../tables/listing.ts';
 import type { Handle, Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 import { entryOf, rememberEntry } from './entry.ts';
+import { find } from './find.ts';
+import { readListing } from './listing.ts';
 import { openNode } from './resolve.ts';
 import { isTop, statTop } from './top.ts';
 
@@ -53,7 +53,7 @@ function list({ state, node }: Call, { handle, offset, size }: Decoded['READDIR'
   for (let index = offset; ; index++) {
     const listed = entryAt(listing, index);
     if (listed === undefined) break;
-    if (hidden(state, node, listed)) continue;
+    if (isHidden(state, { parent: node, listed, isOwn: index >= listing.ownFrom })) continue;
     if (!reply.hasRoom(listed.name)) return reply.finish();
     reply.add({ ...listed, offset: index + 1 }, plus ? lookupEntry(state, node, listed) : undefined);
   }
@@ -65,26 +65,30 @@ function list({ state, node }: Call, { handle, offset, size }: Decoded['READDIR'
 }
 
 /** Reads the folder at offset 0, and again where the entries were given up or lost by a restart. */
-function listingOf({ handles }: ServerState, opened: Handle & { fd: number }, offset: number) {
+function listingOf(state: ServerState, opened: Handle & { fd: number }, offset: number) {
   if (opened.listing !== undefined && offset !== 0) return opened.listing;
-  handles.listings.free(opened.listing);
+  state.handles.listings.free(opened.listing);
   opened.listing = undefined;
-  opened.listing = handles.listings.read(opened.fd);
+  opened.listing = readListing(state, opened.node, opened.fd);
   return opened.listing;
 }
 
-function hidden({ gate }: ServerState, parent: Node, listed: ListedEntry): boolean {
+function isHidden(
+  { gate, layers }: ServerState,
+  { parent, listed, isOwn }: { parent: Node; listed: ListedEntry; isOwn: boolean },
+): boolean {
   if (!gate.active || isDots(listed.name)) return false;
-  return gate.hides({ parent, name: listed.name }, { kind: kindOfEntry(listed) }, 'list');
+  const link = { parent, name: listed.name };
+  const verdict = gate.verdict(link, { kind: kindOfEntry(listed) }, 'list');
+  return verdict === 'hidden' || (verdict === 'private-only' && !isOwn && layers.placeOf(link) !== undefined);
 }
 
 /** @returns undefined for an entry that is gone again or does not fit into the table: the kernel looks it up when needed */
 function lookupEntry(state: ServerState, parent: Node, { name }: ListedEntry) {
   if (isDots(name)) return undefined;
   try {
-    const stat = statIfPresent(state.fds.get(parent), name);
-    if (stat === undefined || state.gate.hides({ parent, name }, fileOf(stat), 'lookup')) return undefined;
-    return rememberEntry(state, { parent, name }, stat).entry;
+    const found = find(state, { parent, name });
+    return found === undefined ? undefined : rememberEntry(state, { parent, name }, found).entry;
   } catch (error) {
     if (error instanceof Errno) return undefined;
     throw error;

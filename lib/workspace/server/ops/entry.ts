@@ -1,15 +1,18 @@
 /** Gives the guest's kernel a node for a name. */
 import type { Entry } from '../fuse/encode.ts';
 import { S_ISGID } from '../sys/flags.ts';
-import { statAt } from '../sys/names.ts';
 import { fileOf, kindOfMode, type Stat } from '../sys/stat.ts';
-import type { Link, Node } from '../tables/node.ts';
+import type { Link, Node, Where } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 
 /** Counts one lookup of the node at `link`; @throws ENFILE */
-export function rememberEntry(state: ServerState, link: Link, stat: Stat): { node: Node; entry: Entry } {
-  const node = state.nodes.attach(link, fileOf(stat));
+export function rememberEntry(
+  state: ServerState,
+  link: Link,
+  { stat, where }: { stat: Stat; where: Where },
+): { node: Node; entry: Entry } {
+  const node = state.nodes.attach(link, { ...fileOf(stat), where });
   node.lookups++;
   return { node, entry: entryOf(state, node, stat) };
 }
@@ -22,22 +25,25 @@ export function entryOf(state: ServerState, node: Node, stat: Stat): Entry {
 }
 
 /** Counts one lookup of an open file without a name. For the policy it has a name in the folder where it was made. */
-export function rememberUnnamed(state: ServerState, stat: Stat, parent: Node): { node: Node; entry: Entry } {
-  const node = state.nodes.create({ identity: stat.identity, kind: 'file' });
+export function rememberUnnamed(
+  state: ServerState,
+  parent: Node,
+  { stat, where }: { stat: Stat; where: Where },
+): { node: Node; entry: Entry } {
+  const node = state.nodes.create({ identity: stat.identity, kind: 'file', where });
   state.nodes.setLastLink(node, { parent, name: `#${node.id}` });
   node.lookups++;
   return { node, entry: entryOf(state, node, stat) };
 }
 
-/** A file that the guest has just made at `link` in the folder `dirFd`, and the special bits that it asked for */
+/** A file that the guest has just made at `link`, and the special bits that it asked for */
 export function newEntry(
   call: Call,
   link: Link,
-  { dirFd, special }: { dirFd: number; special: number },
+  { special, ...made }: { stat: Stat; where: Where; special: number },
 ): { node: Node; entry: Entry } {
-  const stat = statAt(dirFd, link.name);
-  claimNew(call, { stat, parent: link.parent, special });
-  return rememberEntry(call.state, link, stat);
+  claimNew(call, { stat: made.stat, parent: link.parent, special });
+  return rememberEntry(call.state, link, made);
 }
 
 /** Keeps who made a file; in a folder with the set-group-id bit it gets the folder's group, and a folder the bit, too. */

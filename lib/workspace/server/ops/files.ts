@@ -19,6 +19,7 @@ import {
 } from '../sys/flags.ts';
 import type { Handle, Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
+import { prepareChange } from './areas.ts';
 import { truncate } from './attributes.ts';
 import type { Call } from './call.ts';
 import { openNode } from './resolve.ts';
@@ -37,7 +38,7 @@ export function openFile(state: ServerState, node: Node, flags: number): Handle 
   if (node.kind !== 'file') fail(node.kind === 'directory' ? 'EISDIR' : node.kind === 'symlink' ? 'ELOOP' : 'ENXIO');
   const access = flags & O_ACCMODE;
   if (access !== O_WRONLY) state.gate.requireNode(node, 'read');
-  if (access !== O_RDONLY || (flags & O_TRUNC) !== 0) state.gate.requireNode(node, 'write');
+  if (access !== O_RDONLY || (flags & O_TRUNC) !== 0) prepareChange(state, node, 'write');
   state.handles.requireRoom();
   const fd = openNode(state, node, access | (flags & O_APPEND));
   try {
@@ -64,8 +65,13 @@ export function read({ state, node }: Call, { handle, offset, size }: Decoded['R
 
 export function write({ state, node }: Call, { handle, offset, data, fromCache }: Decoded['WRITE']): Reply {
   const opened = state.handles.get(handle, node, 'file');
-  state.gate.requireNode(node, 'write');
+  prepareChange(state, node, 'write');
   state.owners.dropPrivileges(node.identity);
+  if (node.where === 'layer') {
+    const { size } = statFd(opened.fd);
+    const start = (opened.flags & O_APPEND) !== 0 && !fromCache ? size : offset;
+    state.layers.resize(node, size, Math.max(size, start + data.length));
+  }
   // A page of a memory map comes through any handle that can write: it belongs at its offset, not at the end.
   if (!fromCache || (opened.flags & O_APPEND) === 0) return sizeReply(writeAt(opened.fd, data, offset));
   setAppend(opened.fd, false);
@@ -89,21 +95,34 @@ export function flush({ state, node }: Call, { handle }: Decoded['FLUSH']): Repl
 }
 
 export function release({ state, node }: Call, { handle }: Decoded['RELEASE']): Reply {
-  const fd = state.owners.get(node.identity) === undefined ? undefined : state.handles.find(handle)?.fd;
-  const removed = fd !== undefined && statFd(fd).nlink === 0;
+  const isCounted = node.where === 'layer' || state.owners.get(node.identity) !== undefined;
+  const fd = isCounted ? state.handles.find(handle)?.fd : undefined;
+  const last = fd === undefined ? undefined : statFd(fd);
   state.handles.release(handle, node);
-  if (removed && node.handles?.size === 0) state.owners.remove(node.identity);
+  if (last?.nlink === 0 && node.handles?.size === 0) {
+    state.owners.remove(node.identity);
+    if (node.where === 'layer') state.layers.resize(node, last.size, 0);
+  }
   state.nodes.dropUnused(node);
   return emptyReply();
 }
 
 export function fallocate({ state, node }: Call, { handle, offset, length, mode }: Decoded['FALLOCATE']): Reply {
   const { fd } = state.handles.get(handle, node, 'file');
-  state.gate.requireNode(node, 'write');
+  prepareChange(state, node, 'write');
+  if (node.where === 'layer') reserve(state, node, { fd, mode, end: offset + length });
   if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) return fail('EOPNOTSUPP');
   allocate(fd, mode, { offset, length });
   state.owners.dropPrivileges(node.identity);
   return emptyReply();
+}
+
+/** Room beyond the end, which no size would show, is not given in the layer. */
+function reserve(state: ServerState, node: Node, { fd, mode, end }: { fd: number; mode: number; end: number }): void {
+  const { size } = statFd(fd);
+  if (end <= size || (mode & FALLOC_FL_PUNCH_HOLE) !== 0) return;
+  if ((mode & FALLOC_FL_KEEP_SIZE) !== 0) fail('EOPNOTSUPP');
+  state.layers.resize(node, size, end);
 }
 
 /** The kernel asks for data and holes only. The offset of the descriptor itself is never used. */
@@ -119,9 +138,13 @@ export function copyFileRange({ state, node }: Call, request: Decoded['COPY_FILE
   const from = state.handles.get(request.handle, node, 'file');
   const to = state.handles.get(request.toHandle, target, 'file');
   state.gate.requireNode(node, 'read');
-  state.gate.requireNode(target, 'write');
+  prepareChange(state, target, 'write');
   state.owners.dropPrivileges(target.identity);
   const length = Number.isNaN(request.length) ? COPY_MAX : Math.min(request.length, COPY_MAX);
   const { offset: fromOffset, toOffset } = request;
+  if (target.where === 'layer') {
+    const copied = Math.max(0, Math.min(length, statFd(from.fd).size - fromOffset));
+    reserve(state, target, { fd: to.fd, mode: 0, end: toOffset + copied });
+  }
   return sizeReply(copyRange({ from: from.fd, fromOffset, to: to.fd, toOffset, length }));
 }

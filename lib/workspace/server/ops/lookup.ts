@@ -2,11 +2,11 @@
 import type { Decoded } from '../fuse/decode.ts';
 import { bytesReply, entryReply, type Reply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
-import { readLinkAt, statIfPresent } from '../sys/names.ts';
-import { fileOf } from '../sys/stat.ts';
+import { readLinkAt } from '../sys/names.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 import { entryOf, rememberEntry } from './entry.ts';
+import { find } from './find.ts';
 import { locate } from './resolve.ts';
 import { findRoot, isTop, statTop } from './top.ts';
 
@@ -16,14 +16,11 @@ export function lookup({ state, node: parent }: Call, { name }: Decoded['LOOKUP'
     root.lookups++;
     return entryReply(entryOf(state, root, statTop(root)));
   }
-  const stat = statIfPresent(state.fds.get(parent), name);
   const link = { parent, name };
-  if (stat === undefined) {
-    state.nodes.detach(link);
-    return missing(state);
-  }
-  if (state.gate.hides(link, fileOf(stat), 'lookup')) return missing(state);
-  return entryReply(rememberEntry(state, link, stat).entry);
+  const found = find(state, link);
+  if (found !== undefined) return entryReply(rememberEntry(state, link, found).entry);
+  state.nodes.detach(link);
+  return missing(state);
 }
 
 /** The kernel may remember that a name does not exist, if the options allow it. */

@@ -1,76 +1,67 @@
-/** Takes names away: UNLINK, RMDIR, RENAME. */
-
+/** Takes names away: UNLINK, RMDIR. */
 import type { WorkspaceOperation } from '../../policy/types.ts';
 import type { Decoded } from '../fuse/decode.ts';
 import { emptyReply, type Reply } from '../fuse/encode.ts';
 import { fail } from '../sys/errno.ts';
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../sys/flags.ts';
-import { removeDirectory, renameAt, statIfPresent, unlinkAt } from '../sys/names.ts';
-import { fileOf, kindOfMode } from '../sys/stat.ts';
-import type { Link } from '../tables/node.ts';
-import type { PolicyFile } from '../tables/policy.ts';
+import { removeDirectory, statIfPresent, unlinkAt } from '../sys/names.ts';
+import { kindOfMode } from '../sys/stat.ts';
+import type { Link, Where } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
+import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
+import { type Found, peek } from './find.ts';
+import { dropLeftovers } from './new-private.ts';
+import { isEmptyFolder, removePrivate } from './remove-private.ts';
 
 export function unlink({ state, node: parent }: Call, { name }: Decoded['UNLINK']): Reply {
-  const dirFd = state.fds.get(parent);
-  requireExisting(state, { parent, name }, { dirFd, operation: 'remove' });
-  const last = lastNameOf(state, { parent, name }, dirFd);
-  unlinkAt(dirFd, name);
-  state.nodes.detach({ parent, name });
-  state.owners.remove(last);
+  const link = { parent, name };
+  const existing = requireExisting(state, link, 'remove');
+  if (existing.area === 'layer' && existing.found !== undefined) {
+    if (existing.found.kind === 'directory') return fail('EISDIR');
+    removePrivate(state, link, existing.found);
+  } else {
+    const dirFd = state.fds.get(parent);
+    const last = lastNameOf(state, link, dirFd);
+    unlinkAt(dirFd, name);
+    state.owners.remove(last);
+  }
+  state.nodes.detach(link);
   return emptyReply();
 }
 
 export function rmdir({ state, node: parent }: Call, { name }: Decoded['RMDIR']): Reply {
-  const dirFd = state.fds.get(parent);
-  requireExisting(state, { parent, name }, { dirFd, operation: 'remove' });
-  const last = lastNameOf(state, { parent, name }, dirFd);
-  removeDirectory(dirFd, name);
-  state.nodes.detach({ parent, name });
-  state.owners.remove(last);
-  return emptyReply();
-}
-
-/** RENAME and RENAME2: NOREPLACE and EXCHANGE are done by the host's kernel, too. */
-export function rename({ state, node: parent }: Call, request: Decoded['RENAME2']): Reply {
-  const { name, newName, flags } = request;
-  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) !== 0) return fail('EINVAL');
-  const newParent = state.nodes.get(request.newParent);
-  const oldDirFd = state.fds.get(parent);
-  const newDirFd = newParent === parent ? oldDirFd : state.fds.get(newParent);
-  const from = { parent, name };
-  const to = { parent: newParent, name: newName };
-  const file = requireExisting(state, from, { dirFd: oldDirFd, operation: 'rename-from' });
-  if ((flags & RENAME_EXCHANGE) !== 0) {
-    const other = requireExisting(state, to, { dirFd: newDirFd, operation: 'rename-from' });
-    state.gate.requireName(from, other, 'rename-to');
-    state.gate.requireRename(to, from, other);
+  const link = { parent, name };
+  const { area, found } = requireExisting(state, link, 'remove');
+  if (found !== undefined && !state.layers.isOff) {
+    if (found.kind !== 'directory') return fail('ENOTDIR');
+    if (!isEmptyFolder(state, link, { where: found.where, ignoresHost: area === 'host' })) return fail('ENOTEMPTY');
   }
-  state.gate.requireName(to, file, 'rename-to');
-  state.gate.requireRename(from, to, file);
-  const last = flags === 0 ? lastNameOf(state, to, newDirFd) : undefined;
-  renameAt({ oldDirFd, oldName: name, newDirFd, newName, flags });
-  if ((flags & RENAME_EXCHANGE) === 0) state.nodes.move(from, to);
-  else state.nodes.exchange(from, to);
-  state.owners.remove(last);
+  if (area === 'layer' && found !== undefined) removePrivate(state, link, found);
+  else {
+    const dirFd = state.fds.get(parent);
+    const last = lastNameOf(state, link, dirFd);
+    removeDirectory(dirFd, name);
+    state.owners.remove(last);
+    dropLeftovers(state, link);
+  }
+  state.nodes.detach(link);
   return emptyReply();
 }
 
-/** @returns the file that is there, after the policy allowed `operation`; @throws ENOENT */
-function requireExisting(
+/** @returns what is there, if it needs to be known, and where it changes, after the policy allowed `operation`; @throws ENOENT */
+export function requireExisting(
   state: ServerState,
   link: Link,
-  { dirFd, operation }: { dirFd: number; operation: WorkspaceOperation },
-): PolicyFile {
-  if (!state.gate.active) return { kind: 'unknown' };
-  const file = fileOf(statIfPresent(dirFd, link.name) ?? fail('ENOENT'));
-  state.gate.requireName(link, file, operation);
-  return file;
+  operation: WorkspaceOperation,
+): { found: Found | undefined; area: Where } {
+  if (!state.gate.active && state.layers.isOff) return { found: undefined, area: 'host' };
+  const found = peek(state, link) ?? fail('ENOENT');
+  const { kind, identity, where } = found;
+  return { found, area: areaOf(state, link, { kind, identity, where, operation }) };
 }
 
 /** @returns the identity of a file that goes with this name, if owners or bits are kept for it and it is not open */
-function lastNameOf({ owners }: ServerState, { parent, name }: Link, dirFd: number): string | undefined {
+export function lastNameOf({ owners }: ServerState, { parent, name }: Link, dirFd: number): string | undefined {
   if (owners.isEmpty) return undefined;
   const stat = statIfPresent(dirFd, name);
   if (stat === undefined || owners.get(stat.identity) === undefined) return undefined;

@@ -6,8 +6,9 @@ import { O_RDONLY, O_WRONLY } from '../sys/flags.ts';
 import { getXattr, listXattrs, removeXattr, setXattr } from '../sys/xattrs.ts';
 import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
+import { prepareChange } from './areas.ts';
 import type { Call } from './call.ts';
-import { openNode, withFd } from './resolve.ts';
+import { openAttributes, withFd } from './resolve.ts';
 
 const PREFIX = 'user.';
 const NAME_MAX = 255;
@@ -15,7 +16,7 @@ const NAME_MAX = 255;
 export function setxattr({ state, node }: Call, { name, value, flags }: Decoded['SETXATTR']): Reply {
   requireUser(name);
   if (node.kind !== 'file' && node.kind !== 'directory') return fail('EPERM');
-  state.gate.requireNode(node, 'metadata');
+  prepareChange(state, node, 'metadata');
   withReadableFd(state, node, (fd) => setXattr(fd, name, { value, flags }));
   return emptyReply();
 }
@@ -43,7 +44,7 @@ export function listxattr({ state, node }: Call, { size }: Decoded['LISTXATTR'])
 export function removexattr({ state, node }: Call, { name }: Decoded['REMOVEXATTR']): Reply {
   requireUser(name);
   if (node.kind !== 'file' && node.kind !== 'directory') return fail('ENODATA');
-  state.gate.requireNode(node, 'metadata');
+  prepareChange(state, node, 'metadata');
   withReadableFd(state, node, (fd) => removeXattr(fd, name));
   return emptyReply();
 }
@@ -66,9 +67,9 @@ function withReadableFd<T>(state: ServerState, node: Node, use: (fd: number) => 
 
 function openReadable(state: ServerState, node: Node): number {
   try {
-    return openNode(state, node, O_RDONLY);
+    return openAttributes(state, node, O_RDONLY);
   } catch (error) {
     if (node.kind !== 'file' || !isErrno(error, 'EACCES')) throw error;
-    return openNode(state, node, O_WRONLY);
+    return openAttributes(state, node, O_WRONLY);
   }
 }

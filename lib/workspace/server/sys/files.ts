@@ -2,7 +2,17 @@
 import { fdatasync, fsync } from 'node:fs';
 import { promisify } from 'node:util';
 import { errnoError } from './errno.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, architecture, O_APPEND, O_NOFOLLOW, O_SAFE, UTIME_NOW, UTIME_OMIT } from './flags.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  architecture,
+  O_APPEND,
+  O_CLOEXEC,
+  O_NOFOLLOW,
+  O_SAFE,
+  UTIME_NOW,
+  UTIME_OMIT,
+} from './flags.ts';
 import { check, libc } from './libc.ts';
 import { cString, procPath } from './names.ts';
 import { readStat, STATX_MASK, STATX_SIZE, type Stat, type Time } from './stat.ts';
@@ -38,6 +48,12 @@ export function writeAt(fd: number, data: Buffer, offset: number): number {
 export function reopen(fd: number, flags: number): number {
   // Without O_NOFOLLOW: the path is a link of /proc, and no name of the workspace is resolved.
   return check(libc().openat(AT_FDCWD, procPath(fd), (flags | O_SAFE) & ~O_NOFOLLOW, 0));
+}
+
+/** Puts the open file of `fd` behind the descriptor `target`, which stays valid for calls that use it now. Closes `fd`. */
+export function replaceFd(fd: number, target: number): void {
+  check(libc().dup3(fd, target, O_CLOEXEC));
+  closeFd(fd);
 }
 
 export function truncateFd(fd: number, size: number): void {

@@ -17,6 +17,7 @@ export const architecture = ARCHITECTURES[process.arch];
 
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
+export const O_RDWR = 2;
 export const O_ACCMODE = 3;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
@@ -53,7 +54,11 @@ export const FALLOC_FL_PUNCH_HOLE = 2;
 export const FALLOC_FL_ZERO_RANGE = 16;
 
 export const S_IFMT = 0o170000;
+export const S_IFIFO = 0o010000;
+export const S_IFCHR = 0o020000;
+export const S_IFBLK = 0o060000;
 export const S_IFREG = 0o100000;
+export const S_IFSOCK = 0o140000;
 export const S_IFDIR = 0o040000;
 export const S_IFLNK = 0o120000;
 export const S_ISUID = 0o4000;

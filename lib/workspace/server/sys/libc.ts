@@ -35,6 +35,7 @@ const SIGNATURES = {
   inotify_init1: ['int', 'int'],
   inotify_add_watch: ['int', 'int', 'void*', 'uint'],
   inotify_rm_watch: ['int', 'int', 'int'],
+  dup3: ['int', 'int', 'int', 'int'],
 } as const;
 
 /** Calls without a wrapper in older C libraries, made through `syscall`; the first argument is the number. */

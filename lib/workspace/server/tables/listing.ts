@@ -21,6 +21,17 @@ export interface Listing {
   bytes: Buffer;
   /** Where each entry begins */
   starts: number[];
+  /** Index of the first entry that is the private layer's; the number of entries if there is none */
+  ownFrom: number;
+}
+
+/** An open folder, of which a part is listed */
+export interface Source {
+  fd: number;
+  /** The private layer's. Such sources come last, and only the first of all gives `.` and `..`. */
+  isOwn: boolean;
+  /** @returns DT_* as the guest sees it; undefined to leave the entry out */
+  typeOf?: (entry: ListedEntry) => number | undefined;
 }
 
 /** Counts the memory of all listings: a guest can open many large folders. */
@@ -34,14 +45,25 @@ export class ListingBudget {
     this.max = max;
   }
 
-  /** Reads the folder from its first entry; @throws ENOMEM over the budget */
-  read(fd: number): Listing {
+  /** Reads the folders from their first entries; @throws ENOMEM over the budget */
+  read(sources: Source[]): Listing {
+    const all: { bytes: Buffer; source: Source }[] = [];
+    let size = 0;
+    for (const source of sources) {
+      const bytes = this.readAll(source.fd, size);
+      size += bytes.length;
+      all.push({ bytes, source });
+    }
+    return this.account(all);
+  }
+
+  private readAll(fd: number, before: number): Buffer {
     seek(fd, 0, 0);
     const chunks: Buffer[] = [];
-    for (let size = 0; ; ) {
+    for (let size = before; ; ) {
       const chunk = Buffer.allocUnsafe(CHUNK);
       const length = readEntries(fd, chunk);
-      if (length === 0) return this.account(Buffer.concat(chunks));
+      if (length === 0) return Buffer.concat(chunks);
       size += length;
       if (this.used + size > this.max) fail('ENOMEM');
       chunks.push(chunk.subarray(0, length));
@@ -55,19 +77,49 @@ export class ListingBudget {
     this.used -= size;
   }
 
-  private account(bytes: Buffer): Listing {
-    const starts: number[] = [];
-    for (let at = 0; at < bytes.length; at += bytes.readUInt16LE(at + 16)) starts.push(at);
-    const listing = { bytes, starts };
+  private account(all: { bytes: Buffer; source: Source }[]): Listing {
+    const [first] = all;
+    const bytes = all.length === 1 && first !== undefined ? first.bytes : Buffer.concat(all.map((one) => one.bytes));
+    const listing: Listing = { bytes, starts: [], ownFrom: -1 };
+    let begin = 0;
+    for (const { bytes: part, source } of all) {
+      if (source.isOwn && listing.ownFrom < 0) listing.ownFrom = listing.starts.length;
+      select(listing, { source, begin, end: begin + part.length });
+      begin += part.length;
+    }
+    if (listing.ownFrom < 0) listing.ownFrom = listing.starts.length;
     this.registry.set(listing, bytes.length);
     this.used += bytes.length;
     return listing;
   }
 }
 
+function select(listing: Listing, { source, begin, end }: { source: Source; begin: number; end: number }): void {
+  const { bytes, starts } = listing;
+  for (let at = begin; at < end; at += bytes.readUInt16LE(at + 16)) {
+    const type =
+      source.typeOf === undefined ? bytes[at + 18] : typeAt(source.typeOf, { bytes, at, isFirst: begin === 0 });
+    if (type === undefined) continue;
+    bytes[at + 18] = type;
+    starts.push(at);
+  }
+}
+
+function typeAt(
+  typeOf: Required<Source>['typeOf'],
+  { bytes, at, isFirst }: { bytes: Buffer; at: number; isFirst: boolean },
+): number | undefined {
+  const entry = readEntry(bytes, at);
+  if (entry.name !== '.' && entry.name !== '..') return typeOf(entry);
+  return isFirst ? entry.type : undefined;
+}
+
 export function entryAt({ bytes, starts }: Listing, index: number): ListedEntry | undefined {
   const at = starts[index];
-  if (at === undefined) return undefined;
+  return at === undefined ? undefined : readEntry(bytes, at);
+}
+
+function readEntry(bytes: Buffer, at: number): ListedEntry {
   const name = at + NAME_OFFSET;
   return {
     ino: bytes.readBigUInt64LE(at),

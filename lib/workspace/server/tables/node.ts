@@ -5,6 +5,8 @@ import type { Root } from './volume.ts';
 
 export const ROOT_NODE_ID = 1;
 
+export type Where = 'host' | 'layer';
+
 /** A name of a node: bytes, held as a latin1 string, in a folder */
 export interface Link {
   parent: Node;
@@ -13,8 +15,10 @@ export interface Link {
 
 export interface Node {
   readonly id: number;
-  /** Device, inode and birth time */
-  readonly identity: string;
+  /** Device, inode and birth time; another one after the file was copied into the private layer */
+  identity: string;
+  /** `layer`: the private layer has the file. A folder that both have is the host's, with more in it. */
+  where: Where;
   readonly kind: FileKind;
   /** More than one for hard links; none after the last name was removed */
   links: Link[];
@@ -36,17 +40,20 @@ export function newNode({
   id,
   identity,
   kind,
+  where = 'host',
   root,
 }: {
   id: number;
   identity: string;
   kind: FileKind;
+  where?: Where;
   root?: Root;
 }): Node {
   return {
     id,
     identity,
     kind,
+    where,
     links: [],
     lastLink: undefined,
     remembered: 0,

@@ -1,7 +1,7 @@
 /** The files that the guest's kernel knows: node ids, the names of each, and how often the kernel looked it up. */
 import { fail } from '../sys/errno.ts';
 import type { FileKind } from '../sys/stat.ts';
-import { type Link, type Node, newNode, ROOT_NODE_ID } from './node.ts';
+import { type Link, type Node, newNode, ROOT_NODE_ID, type Where } from './node.ts';
 
 /** Deeper than any folder can be reached by names of one byte; ends the walk of a ring, which races of the host can form */
 const DEPTH_MAX = 100_000;
@@ -11,6 +11,12 @@ export interface NodeTableOptions {
   max: number;
   /** Called with a node that loses its last name or leaves the table: no descriptor of its folder may stay open */
   onUnreachable: (node: Node) => void;
+}
+
+interface NewFile {
+  identity: string;
+  kind: FileKind;
+  where?: Where;
 }
 
 export class NodeTable {
@@ -54,7 +60,7 @@ export class NodeTable {
   }
 
   /** @returns the node of the file at `link`, new or with one more name; @throws ENFILE */
-  attach(link: Link, file: { identity: string; kind: FileKind }): Node {
+  attach(link: Link, file: NewFile): Node {
     const known = this.byIdentity.get(file.identity);
     const node = known?.kind === file.kind ? known : this.create(file);
     if (link.parent.children?.get(link.name) === node) return node;
@@ -162,9 +168,17 @@ export class NodeTable {
   }
 
   /** A node without a name; @throws ENFILE */
-  create(file: { identity: string; kind: FileKind }): Node {
+  create({ identity, kind, where = 'host' }: NewFile): Node {
     this.requireRoom();
-    return this.add(newNode({ ...file, id: this.nextId++ }));
+    return this.add(newNode({ identity, kind, where, id: this.nextId++ }));
+  }
+
+  /** The node's file is a copy in the private layer from now on. */
+  moveToLayer(node: Node, identity: string): void {
+    if (this.byIdentity.get(node.identity) === node) this.byIdentity.delete(node.identity);
+    node.identity = identity;
+    node.where = 'layer';
+    this.byIdentity.set(identity, node);
   }
 }
 

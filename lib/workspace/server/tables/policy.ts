@@ -22,8 +22,11 @@ export interface PolicyFile {
   identity?: string;
 }
 
+/** `private-only`: as `private`, and nothing of the host is seen at this path */
+export type Verdict = WorkspaceVerdict | 'private-only';
+
 /** MUST be quick and MUST NOT throw: it runs within each operation. */
-export type Decide = (request: PolicyRequest) => WorkspaceVerdict;
+export type Decide = (request: PolicyRequest) => Verdict;
 
 interface RenameQuestion {
   root: string;
@@ -34,9 +37,10 @@ interface RenameQuestion {
 
 /**
  * Asked besides the names, since a folder takes everything below it along. `copy`: the guest's program is to copy and remove instead.
+ * `private`: both names are the private layer's; without one it is refused.
  * MUST be quick and MUST NOT throw.
  */
-export type JudgeRename = (request: RenameQuestion) => 'pass' | 'copy' | 'refuse';
+export type JudgeRename = (request: RenameQuestion) => 'pass' | 'private' | 'copy' | 'refuse';
 
 const READING: ReadonlySet<WorkspaceOperation> = new Set(['lookup', 'list', 'read']);
 const NAMING: ReadonlySet<WorkspaceOperation> = new Set(['create', 'rename-to']);
@@ -44,11 +48,13 @@ const NAMING: ReadonlySet<WorkspaceOperation> = new Set(['create', 'rename-to'])
 export class PolicyGate {
   private readonly decide: Decide | undefined;
   private readonly judgeRename: JudgeRename | undefined;
+  private readonly hasLayers: boolean;
 
   /** @param hooks without `decide` everything passes and no paths are built */
-  constructor(hooks: { decide?: Decide; judgeRename?: JudgeRename }) {
+  constructor(hooks: { decide?: Decide; judgeRename?: JudgeRename; layers?: { size: number } }) {
     this.decide = hooks.decide;
     this.judgeRename = hooks.judgeRename;
+    this.hasLayers = (hooks.layers?.size ?? 0) > 0;
   }
 
   /** False: no call decides anything, and callers need not find out what the policy would ask for. */
@@ -58,6 +64,18 @@ export class PolicyGate {
 
   hides(link: Link, file: PolicyFile, operation: WorkspaceOperation): boolean {
     return this.verdict(link, file, operation) === 'hidden';
+  }
+
+  verdict(link: Link, file: PolicyFile, operation: WorkspaceOperation): Verdict {
+    if (this.decide === undefined) return 'pass';
+    return this.decide({ ...placeOf(link), kind: file.kind, identity: file.identity, operation });
+  }
+
+  /** For a change where there is a private layer; @throws as `requireName` for the other verdicts */
+  requireChange(link: Link, file: PolicyFile, operation: WorkspaceOperation): 'pass' | 'private' | 'private-only' {
+    const verdict = this.verdict(link, file, operation);
+    if (verdict !== 'hidden' && verdict !== 'read-only') return verdict;
+    throw denial(verdict, operation) ?? errnoError(ERRNO.EROFS);
   }
 
   /** @throws ENOENT for a hidden name (EACCES where it would be made), EROFS for one that must not change */
@@ -77,23 +95,29 @@ export class PolicyGate {
       return;
     }
     const links = node.links.length === 0 && node.lastLink !== undefined ? [node.lastLink] : node.links;
-    for (const link of links) this.requireName(link, node, operation);
+    for (const link of links) {
+      const verdict = this.verdict(link, node, operation);
+      // Of what is private as a whole nothing of the host is seen, also by what the guest had open.
+      if (verdict === 'private-only' && this.hasLayers && node.where === 'host') fail('ENOENT');
+      const error = denial(verdict, operation);
+      if (error !== undefined) throw error;
+    }
   }
 
-  /** @throws EXDEV, for which programs copy; EPERM */
-  requireRename(from: Link, to: Link, file: PolicyFile): void {
+  /** @param allowed where both names lie; @throws EXDEV, for which programs copy; EPERM */
+  requireRename(
+    from: Link,
+    to: Link,
+    { allowed = 'pass', ...file }: PolicyFile & { allowed?: 'pass' | 'private' },
+  ): void {
     if (this.judgeRename === undefined) return;
     const [source, target] = [placeOf(from), placeOf(to)];
     // The rules of one root say nothing about another.
     if (source.root !== target.root) fail('EXDEV');
     const { root, path } = source;
     const verdict = this.judgeRename({ root, from: path, to: target.path, kind: file.kind });
-    if (verdict !== 'pass') fail(verdict === 'copy' ? 'EXDEV' : 'EPERM');
-  }
-
-  private verdict(link: Link, file: PolicyFile, operation: WorkspaceOperation): WorkspaceVerdict {
-    if (this.decide === undefined) return 'pass';
-    return this.decide({ ...placeOf(link), kind: file.kind, identity: file.identity, operation });
+    if (verdict !== allowed)
+      fail(verdict === 'refuse' || (allowed === 'pass' && verdict === 'private') ? 'EPERM' : 'EXDEV');
   }
 }
 
@@ -102,7 +126,7 @@ function placeOf(link: Link): { root: string; path: Buffer } {
   return { root: start.root?.name ?? '', path: Buffer.from(names.join('/'), 'latin1') };
 }
 
-function denial(verdict: WorkspaceVerdict, operation: WorkspaceOperation): Errno | undefined {
+function denial(verdict: Verdict, operation: WorkspaceOperation): Errno | undefined {
   if (verdict === 'pass') return undefined;
   if (verdict === 'hidden') return errnoError(NAMING.has(operation) ? ERRNO.EACCES : ERRNO.ENOENT);
   return READING.has(operation) ? undefined : errnoError(ERRNO.EROFS);

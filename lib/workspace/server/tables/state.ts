@@ -1,7 +1,9 @@
 /** Everything that one session of the file server knows. */
+import type { Layer } from '../../layer/layer.ts';
 import type { Stat } from '../sys/stat.ts';
 import { DirectoryFds } from './directory-fds.ts';
 import { HandleTable } from './handles.ts';
+import { Layers } from './layers.ts';
 import { type Node, newNode, ROOT_NODE_ID } from './node.ts';
 import { NodeTable } from './nodes.ts';
 import { Owners } from './owners.ts';
@@ -12,6 +14,8 @@ export interface ServerOptions {
   /** Default: everything passes */
   decide?: Decide;
   judgeRename?: JudgeRename;
+  /** Private layers by the names of their roots. Without one, what is private is read-only. The caller closes them. */
+  layers?: ReadonlyMap<string, Layer>;
   /** Owner of the served files on the host; default: the user of this process */
   hostUid?: number;
   /** Owner that the guest sees instead; default 1000:1000 */
@@ -52,6 +56,7 @@ export interface ServerState extends Disposable {
   fds: DirectoryFds;
   owners: Owners;
   gate: PolicyGate;
+  layers: Layers;
   lifetimes: Required<ServerOptions>['lifetimes'];
   keepCache: boolean;
   /** In seconds, for a node with these attributes; default: that of `lifetimes` */
@@ -85,6 +90,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     fds,
     owners: new Owners({ hostUid, uid, gid, max: limits.owners }),
     gate: new PolicyGate(options),
+    layers: new Layers(options.layers ?? new Map()),
     lifetimes: options.lifetimes ?? { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 0 },
     keepCache: options.keepCache ?? false,
     hostUmask: process.umask(),

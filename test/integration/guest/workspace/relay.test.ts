@@ -1,7 +1,7 @@
 /** The relay between two doubles: a pair of sockets that keeps message borders stands for /dev/fuse, a Unix socket for the virtio port. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,6 +9,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const GREETING = 'sbx workspace 1\n';
 const EIO = 5;
+const OFFER = 0x786f626d;
+const BOXED = 0x8000_0000;
+const SLOT = 1 << 20;
+const READ = 15;
+const WRITE = 16;
 const FORGET = 2;
 const LOOKUP = 1;
 const INIT = 26;
@@ -22,6 +27,7 @@ let toKernel: Buffer;
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'sbx-relay-'));
+  writeFileSync(join(dir, 'mailbox'), Buffer.alloc(16 * SLOT));
   server = createServer();
   await new Promise<void>((done) => server.listen(join(dir, 'port'), done));
   const connected = new Promise<Socket>((done) => server.once('connection', done));
@@ -29,6 +35,7 @@ beforeEach(async () => {
     resolve(import.meta.dirname, 'seqpacket.pl'),
     join(dir, 'port'),
     resolve('lib/guest/workspace/relay.pl'),
+    join(dir, 'mailbox'),
   ]);
   fromRelay = [];
   toKernel = Buffer.alloc(0);
@@ -161,6 +168,96 @@ describe('the relay', () => {
     ask(request(7, LOOKUP));
     await receive(40);
     port.write(Buffer.alloc(16));
+    await until(() => written().length === 1);
+    expect(written()[0]?.readInt32LE(4)).toBe(-EIO);
+  });
+});
+
+/** As the kernel sends READ and WRITE: 40 bytes of their own, the size at 16 */
+function transfer(unique: number, opcode: number, size: number, data = Buffer.alloc(0)): Buffer {
+  const body = Buffer.alloc(40);
+  body.writeUInt32LE(size, 16);
+  return request(unique, opcode, Buffer.concat([body, data]));
+}
+
+describe('the mailbox', () => {
+  const slotOf = (message: Buffer) => message.readUInt32LE(36) - 1;
+  const offer = () => {
+    const message = reply(0);
+    message.writeUInt32LE(OFFER, 4);
+    port.write(message);
+  };
+  /** The relay has taken what was sent to it before. */
+  const settle = async (unique: number) => {
+    port.write(reply(unique));
+    await until(() => written().some((message) => message.readBigUInt64LE(8) === BigInt(unique)));
+  };
+  const boxed = (unique: number, size: number) => {
+    const message = reply(unique);
+    message.writeUInt32LE((BOXED | (16 + size)) >>> 0, 0);
+    return message;
+  };
+  const mailbox = (work: (fd: number) => void) => {
+    const fd = openSync(join(dir, 'mailbox'), 'r+');
+    work(fd);
+    closeSync(fd);
+  };
+
+  test('is not used unless the server offers it', async () => {
+    const message = transfer(1, WRITE, 40_000, randomBytes(40_000));
+    ask(message);
+    expect(await receive(message.length)).toEqual(message);
+  });
+
+  test('carries the payload of a large write; a small one goes through the port', async () => {
+    await receive(0);
+    offer();
+    await settle(90);
+    const data = randomBytes(40_001);
+    ask(transfer(1, WRITE, data.length, data));
+    const [headers] = [await receive(80)];
+    expect([headers.length, headers.readUInt32LE(0), headers.readUInt32LE(56)]).toEqual([80, 80, data.length]);
+    const found = Buffer.alloc(data.length);
+    mailbox((fd) => readSync(fd, found, 0, found.length, slotOf(headers) * SLOT));
+    expect(found.equals(data)).toBe(true);
+    const small = transfer(2, WRITE, 5, Buffer.from('small'));
+    ask(small);
+    expect((await receive(80 + small.length)).subarray(80)).toEqual(small);
+  });
+
+  test('carries the data of a large read, which reaches the kernel in one piece', async () => {
+    await receive(0);
+    offer();
+    await settle(90);
+    ask(transfer(1, READ, 60_000));
+    const asked = await receive(80);
+    const data = randomBytes(50_001);
+    mailbox((fd) => writeSync(fd, data, 0, data.length, slotOf(asked) * SLOT));
+    port.write(boxed(1, data.length));
+    await until(() => written().length === 2);
+    expect(written()[1]).toEqual(reply(1, data));
+  });
+
+  test('gives no slot to two requests at a time, and goes on without a free one', async () => {
+    await receive(0);
+    offer();
+    await settle(90);
+    for (let unique = 1; unique <= 17; unique += 1) ask(transfer(unique, READ, 60_000));
+    const all = await receive(17 * 80);
+    const slots = Array.from({ length: 17 }, (_, index) => slotOf(all.subarray(index * 80)));
+    expect(new Set(slots.slice(0, 16)).size).toBe(16);
+    expect(slots[16]).toBe(-1);
+    port.write(reply(3, Buffer.from('plain')));
+    await until(() => written().length === 2);
+    ask(transfer(18, READ, 60_000));
+    expect(slotOf((await receive(18 * 80)).subarray(17 * 80))).toBe(slots[2]);
+  });
+
+  test('takes data for a request without a slot as the end of the server', async () => {
+    ask(transfer(1, READ, 60_000));
+    await receive(80);
+    offer();
+    port.write(boxed(1, 20_000));
     await until(() => written().length === 1);
     expect(written()[0]?.readInt32LE(4)).toBe(-EIO);
   });

@@ -1,4 +1,4 @@
-# Stands for a kernel with FUSE: perl seqpacket.pl PORT_SOCKET RELAY
+# Stands for a kernel with FUSE: perl seqpacket.pl PORT_SOCKET RELAY MAILBOX
 # The relay's end of the pair reads and writes whole messages, as /dev/fuse does. Messages come on stdin and go to stdout, each after its length.
 use Socket;
 $^F = 1000;
@@ -8,7 +8,7 @@ connect($port, pack_sockaddr_un($ARGV[0])) or die "connect: $!";
 my $relay = fork() // die "fork: $!";
 if ($relay == 0) {
   close $kernel;
-  exec $^X, $ARGV[1], fileno($device), fileno($port);
+  exec $^X, $ARGV[1], fileno($device), fileno($port), $ARGV[2];
 }
 close $device;
 close $port;

@@ -50,7 +50,7 @@ async function mount(): Promise<Rig & { [Symbol.asyncDispose](): Promise<void> }
   const volume = openVolume([{ name: '', path: folder }]);
   const rig = await Rig.mount(
     folder,
-    projectPolicy(volume, () => policy),
+    projectPolicy(volume, () => (policy === undefined ? undefined : { policy })),
   );
   const dispose = rig[Symbol.asyncDispose].bind(rig);
   rig[Symbol.asyncDispose] = async () => {
@@ -200,7 +200,7 @@ describe('a rename', () => {
   test('the twin: without the judgement a repository moves', async () => {
     for (const path of ['p/.git/HEAD', 'p/.git/objects/x', 'p/.git/refs/x']) host(path);
     const volume = openVolume([{ name: '', path: folder }]);
-    const { decide } = projectPolicy(volume, () => policy);
+    const { decide } = projectPolicy(volume, () => (policy === undefined ? undefined : { policy }));
     await using rig = await Rig.mount(folder, { decide });
     await rig.rename([ROOT, 'p'], [ROOT, 'p2']);
     expect(existsSync(at('p2/.git'))).toBe(true);

@@ -21,18 +21,17 @@ test('entropy and clock come before all operations with random values or dates',
     'write',
     'trust',
     'write',
-    'folder',
-    'mount',
+    'await-mount',
     'bind',
   ]);
   expect(operations[1]).toEqual({ op: 'clock', seconds: 1_795_000_000n, nanoseconds: 123_456_789n });
-  expect(operations.at(-1)).toEqual({ op: 'bind', source: '/run/sbx/export/0', target: '/home/me/shop' });
+  expect(operations.at(-1)).toEqual({ op: 'bind', source: '/run/sbx/workspace/0', target: '/home/me/shop' });
 });
 
 test('without mounts nothing is mounted, without an authority nothing is trusted', () => {
   const operations = identityOperations({ ...IDENTITY, mounts: [], ca: '' });
   expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['trust']));
-  expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['mount']));
+  expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['await-mount']));
 });
 
 test('no argument can end a line, an operation or an argument', () => {

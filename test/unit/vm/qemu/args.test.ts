@@ -17,7 +17,6 @@ const CONFIG: VmConfig = {
       backing: ['/store/base/root.ext4'],
     },
   ],
-  mounts: [],
 };
 const FACTS: QemuFacts = { accel: 'tcg', version: '7.2.22', tscKhz: 2_100_000, translationCacheMib: 64 };
 const args = (facts: Partial<QemuFacts> = {}, ram: Parameters<typeof buildQemuArgs>[0]['ram'] = { kind: 'private' }) =>
@@ -45,6 +44,41 @@ describe('QEMU arguments', () => {
     expect(argOf(list, '-drive')).toContain(
       'backing.driver=qcow2,backing.file.driver=file,backing.file.filename=/s/warm/a,,b.qcow2,backing.backing.driver=raw,backing.backing.file.driver=file,backing.backing.file.filename=/s/base/root.ext4',
     );
+  });
+
+  test('every VM has the port and the mailbox of the workspace, also the one of a snapshot and its clones', () => {
+    const all = [
+      args(),
+      args({}, { kind: 'capture', file: '/r' }),
+      args({}, { kind: 'clone', file: '/r' }),
+      buildQemuArgs({
+        config: { ...CONFIG, workspace: { link: '/i/link' } },
+        facts: FACTS,
+        ram: { kind: 'private' },
+        marker: 'm',
+      }),
+    ];
+    for (const list of all) {
+      expect(list).toContain('virtio-serial-device,max_ports=4');
+      expect(list).toContain('socket,id=workspace,path=/workspace/port,server=on,wait=off');
+      expect(list).toContain('virtserialport,chardev=workspace,name=sbx.workspace');
+      expect(list).toContain('virtio-blk-device,drive=mailbox,serial=sbx-mailbox');
+      // The host's folder has another place in the jail.
+      expect(list.join(' ')).not.toContain('/i/link');
+    }
+  });
+
+  test('no more devices than the machine has places for', () => {
+    const disk = CONFIG.disks[0];
+    const disks = disk === undefined ? [] : [disk, { ...disk, serial: 'sbx-runtime' }];
+    const list = buildQemuArgs({ config: { ...CONFIG, disks }, facts: FACTS, ram: { kind: 'private' }, marker: 'm' });
+    expect(list.filter((arg) => /^virtio-[a-z0-9]+-device/.test(arg))).toHaveLength(8);
+  });
+
+  test('a full host fails a write to the mailbox and stops no VM', () => {
+    const mailbox = args().find((arg) => arg.startsWith('id=mailbox,'));
+    expect(mailbox).toContain(',file=/workspace/mailbox,format=raw,');
+    expect(mailbox).toContain(',werror=report,rerror=report');
   });
 
   test('seccomp is on', () => {

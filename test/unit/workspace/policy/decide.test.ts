@@ -4,7 +4,6 @@ import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
 import { indexPaths } from '../../../../lib/workspace/policy/path-index.ts';
 import { judgeRename } from '../../../../lib/workspace/policy/rename.ts';
 import { SETTINGS_ROWS } from '../../../../lib/workspace/policy/settings-rows.ts';
-import { SETTINGS } from '../../../../lib/workspace/protect/protected.ts';
 import { ask, factsOf, hostOf, OPERATIONS, policyOf } from './model.ts';
 
 const READS = ['lookup', 'list', 'read'] as const;
@@ -68,10 +67,6 @@ test('a private folder is seen by no other side', () => {
 
 describe('settings', () => {
   const names = Object.values(SETTINGS_ROWS).flatMap((row) => row.names);
-
-  test('none of before is missing', () => {
-    expect(names).toEqual(expect.arrayContaining([...SETTINGS]));
-  });
 
   test.each(names)('%s is private at any depth, also below it and as a link', (name) => {
     for (const path of [name, `a/b/${name}`, `${name}/x/y`])

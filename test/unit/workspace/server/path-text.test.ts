@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { bytesOfPath, textOfPath } from '../../../../lib/workspace/server/path-text.ts';
+import { bytesOfPath, textOfPath } from '../../../../lib/workspace/server/sys/path-text.ts';
 
 test('a path in UTF-8 reads as its text', () => {
   const path = 'déjà/文/🙂/.env';

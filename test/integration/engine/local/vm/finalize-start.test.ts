@@ -88,11 +88,10 @@ async function assignIdentity({ agent, helper, fresh = true, signal }: Guest): P
     guests,
     gateway: { caOf: () => undefined },
     credentials: { environment: async () => ({}) },
-    watches: { start: () => void done.push('mounts watched') },
     records: { update: async () => void done.push('written down') },
   } as unknown as StepDeps;
   const context = { id: ID, signal: signal ?? new AbortController().signal, onProgress: () => {}, onLine: () => {} };
-  const workspace = { jailMounts: [], guestMounts: [], identities: {} };
+  const workspace = { link: '', guestMounts: [] };
   await finalizeStart(deps, context, { spec: spec(), vm: VM, workspace, fresh, reached: { generation: 1, boot: 1 } });
 }
 
@@ -112,7 +111,7 @@ const bothReached = () => until(() => open.agent.size === 1 && open.helper.size 
 test.each([true, false])('a guest whose parts answer is a sandbox (fresh: %s)', async (fresh) => {
   await assignIdentity({ agent: agentAnswers, helper: helperSays('ok'), fresh });
   expect(heard).toMatch(/^last;entropy /);
-  expect(done).toEqual(['mounts watched', 'written down']);
+  expect(done).toEqual(['written down']);
   expect(guests.get(ID)).toBeDefined();
 });
 

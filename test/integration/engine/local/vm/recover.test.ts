@@ -1,6 +1,6 @@
 /**
  * A new daemon and the machines of the one before: real records, egress proxies and processes. The processes only replace QEMU, with its sign in
- * their command line; the watch over the mounts and the supervisor are test doubles.
+ * their command line; the workspace servers and the supervisor are test doubles.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -57,6 +57,7 @@ async function sandbox(id: string): Promise<{ workspace: string; machine: ChildP
   machines.push(machine);
   await once(machine, 'spawn');
   writeFileSync(paths.process, JSON.stringify({ 'child-pid': machine.pid }));
+  writeFileSync(paths.workspace, JSON.stringify({ key: '0'.repeat(16), link: '0'.repeat(16) }));
   await records.put({
     version: 1,
     id,
@@ -76,18 +77,28 @@ async function sandbox(id: string): Promise<{ workspace: string; machine: ChildP
   return { workspace, machine, ended: once(machine, 'exit') };
 }
 
-/** `unwatchable`: no watch over these mounts can be begun. */
-async function newDaemon({ unwatchable = [] as string[] } = {}): Promise<void> {
+/** `unservable`: no workspace server attaches these. */
+async function newDaemon({ unservable = [] as string[] } = {}): Promise<void> {
   const driver = createQemuDriver({ probeCache: home.probes });
   const refOf = (id: string) => ({ dir: '/project', name: id });
   const credentials = createCredentials({ home, secrets: openSecrets(home), refOf, ids: [] });
   const egress = createEgress({ home, gateway, credentials });
-  const start = (id: string) => {
-    if (unwatchable.includes(id)) throw new SbxError('workspace', 'it cannot be watched', { why: 'no watch is left' });
-    log.push(`${id} mounts watched`);
+  const attach = async ({ id }: { id: string }) => {
+    if (unservable.includes(id)) throw new SbxError('workspace', 'it cannot be served', { why: 'no server starts' });
+    log.push(`${id} served`);
+    return { link: '' };
   };
   const image = { store: openStore(home.store), driver };
-  const deps = { home, records, driver, gateway, egress, credentials, image, watches: { start } };
+  const deps = {
+    home,
+    records,
+    driver,
+    gateway,
+    egress,
+    credentials,
+    image,
+    workspaces: { attach, sweep: async () => {} },
+  };
   await recover(deps as unknown as VmDeps, {
     isPooled: () => false,
     endPooled: async () => {},
@@ -109,34 +120,46 @@ async function newDaemon({ unwatchable = [] as string[] } = {}): Promise<void> {
 test('a machine of before is taken over as it runs', async () => {
   const { machine } = await sandbox('fine');
   await newDaemon();
-  expect(log).toEqual(['fine mounts watched', 'fine kept, running, proxy open']);
+  expect(log).toEqual(['fine served', 'fine kept, running, proxy open']);
   expect(machine.exitCode ?? machine.signalCode).toBeNull();
   expect(said).toBe('');
 });
 
 test.each([
   [
-    'whose mounts cannot be watched',
-    { unwatchable: ['bad'] },
-    /^bad: .*ending the VM: it cannot be watched \(no watch is left\)\n$/,
+    'whose workspace cannot be served',
+    { unservable: ['bad'] },
+    /^bad: taking over failed: it cannot be served \(no server starts\)\n$/,
   ],
-  ['whose workspace is gone', {}, /^bad: .*ending the VM: .*\n$/],
-])(
-  'one %s is ended and its egress proxy closed before it is kept; the others are taken over',
-  async (_, how, reason) => {
-    const { workspace, ended } = await sandbox('bad');
-    const other = await sandbox('fine');
-    if (!('unwatchable' in how)) rmSync(workspace, { recursive: true });
-    await newDaemon(how);
-    // Kept all the same: the supervisor starts it again where that is possible, and says why where it is not.
-    expect(log.filter((line) => line.startsWith('bad kept'))).toEqual(['bad kept, ended, proxy closed']);
-    expect(await ended).toEqual([null, 'SIGKILL']);
-    expect(existsSync(instancePaths(home, 'bad').proxySocket)).toBe(false);
-    expect(log).toContain('fine kept, running, proxy open');
-    expect(other.machine.exitCode ?? other.machine.signalCode).toBeNull();
-    expect(said).toMatch(reason);
-  },
-);
+  ['whose workspace is gone', {}, /^bad: taking over failed: there is no .*\n$/],
+])('one %s keeps running, and it is said; the others are taken over', async (_, how, reason) => {
+  const { workspace, machine } = await sandbox('bad');
+  const other = await sandbox('fine');
+  if (!('unservable' in how)) rmSync(workspace, { recursive: true });
+  await newDaemon(how);
+  expect(log).not.toContain('bad served');
+  expect(log).toContain('bad kept, running, proxy open');
+  expect(log).toContain('fine kept, running, proxy open');
+  for (const { exitCode, signalCode } of [machine, other.machine]) expect(exitCode ?? signalCode).toBeNull();
+  expect(said).toMatch(reason);
+});
+
+test('a machine of a build without workspace servers is ended before it is kept, and its mount stubs are removed', async () => {
+  const { workspace, ended } = await sandbox('old');
+  rmSync(instancePaths(home, 'old').workspace);
+  const stub = join(workspace, '.vscode');
+  const plannedAt = Date.now();
+  mkdirSync(stub);
+  writeFileSync(
+    instancePaths(home, 'old').mountStubs,
+    JSON.stringify([{ path: stub, kind: 'dir', content: '', plannedAt }]),
+  );
+  await newDaemon();
+  expect(await ended).toEqual([null, 'SIGKILL']);
+  expect(existsSync(stub)).toBe(false);
+  expect(log).toEqual(['old kept, ended, proxy closed']);
+  expect(said).toMatch(/^old: ending the VM of an earlier version of sbx\n$/);
+});
 
 test('a machine of a sandbox that was never applied in full is neither taken over nor kept: the next apply finishes it', async () => {
   await sandbox('half');

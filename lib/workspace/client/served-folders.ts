@@ -1,0 +1,46 @@
+/** The folders of a guest, as the daemon names them. */
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import type { FolderRules } from '../protocol/messages.ts';
+import { INSIDE, type JailFolder } from './server-jail.ts';
+
+export interface ServedFolder {
+  /** Under which the guest sees it below its mount; a single file is alone in a folder of this name */
+  name: string;
+  /** Real absolute path */
+  path: string;
+  isFile: boolean;
+  readonly: boolean;
+  /** Absent: everything passes */
+  rules?: FolderRules;
+}
+
+/** What a server has in its jail; sandboxes with the same folders share one. */
+export interface FolderSet {
+  key: string;
+  folders: JailFolder[];
+}
+
+/** A folder that was replaced by another one of the same name makes another set. @throws when one is gone */
+export function folderSetOf(served: ServedFolder[]): FolderSet {
+  const known = new Map(
+    served.map(({ path, readonly, isFile }) => [`${path}\0${readonly}`, { path, readonly, isFile }]),
+  );
+  const folders = [...known].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, folder]) => folder);
+  const facts = folders.map(({ path, readonly, isFile }) => {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return [path, readonly, isFile, `${dev}:${ino}`];
+  });
+  return { key: createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16), folders };
+}
+
+/** The same folders, by their places in the jail. */
+export function attachedFolders(served: ServedFolder[], { folders }: FolderSet, link: string) {
+  return served.map(({ name, path, readonly, rules }) => ({
+    name,
+    path: INSIDE.root(folders.findIndex((one) => one.path === path && one.readonly === readonly)),
+    hostPath: path,
+    readonly,
+    ...(rules === undefined ? {} : { rules, layer: INSIDE.layer(link, name) }),
+  }));
+}

@@ -1,0 +1,80 @@
+/** Lists the folders of the host that a sandbox is served, with the rules of each. */
+import { homedir } from 'node:os';
+import { basename } from 'node:path';
+import { configFilesOf } from '../spec/config-files.ts';
+import type { SandboxSpec, Source } from '../spec/spec.ts';
+import type { ServedFolder } from './client/served-folders.ts';
+import { namedByHostGit } from './host-git.ts';
+import { below } from './paths-below.ts';
+import { checkRoots } from './roots.ts';
+
+export interface ServedFolders {
+  folders: ServedFolder[];
+  /** What the guest binds: below the served mount, and where to */
+  guestMounts: { source: string; target: string }[];
+}
+
+/** @throws SbxError `workspace` when a folder cannot be shown. */
+export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Promise<ServedFolders> {
+  const { path } = spec.workspace;
+  const extra = checkRoots({ path, mounts: spec.mounts, forbidden, userHome: homedir() });
+  const workspace: ServedFolder = {
+    name: 'ws',
+    path,
+    isFile: false,
+    readonly: false,
+    rules: await workspaceRules(spec),
+  };
+  const served = extra.map(async ({ real, readonly, isFolder }, index): Promise<ServedFolder> => {
+    const name = `m${index}`;
+    const isFile = !isFolder;
+    return {
+      name,
+      path: real,
+      isFile,
+      readonly,
+      ...(isFile || readonly ? {} : { rules: await mountRules(spec, real) }),
+    };
+  });
+  const mounts = await Promise.all(served);
+  const sources = mounts.map(({ name, path: real, isFile }) => (isFile ? `${name}/${basename(real)}` : name));
+  return {
+    folders: [workspace, ...mounts],
+    guestMounts: [
+      // One folder alone is the mount itself.
+      { source: mounts.length === 0 ? '.' : 'ws', target: path },
+      ...spec.mounts.map(({ guest }, index) => ({ source: sources[index] ?? '', target: guest })),
+    ],
+  };
+}
+
+type Rules = NonNullable<ServedFolder['rules']>;
+
+async function workspaceRules(spec: SandboxSpec): Promise<Rules> {
+  const { path } = spec.workspace;
+  return {
+    hide: entriesOf(spec, 'hide'),
+    readonly: entriesOf(spec, 'readonly'),
+    private: entriesOf(spec, 'private'),
+    unprotect: entriesOf(spec, 'unprotect'),
+    configFiles: configFilesOf(spec).flatMap((file) => below(path, file) ?? []),
+    named: await namedByHostGit(path),
+  };
+}
+
+/** A writable mount is protected as the workspace is: git and editors of the host work in it, too. */
+async function mountRules(spec: SandboxSpec, path: string): Promise<Rules> {
+  const named = await namedByHostGit(path);
+  return { hide: [], readonly: [], private: [], unprotect: entriesOf(spec, 'unprotect'), configFiles: [], named };
+}
+
+function entriesOf({ workspace, sources }: SandboxSpec, list: 'hide' | 'readonly' | 'private' | 'unprotect') {
+  return (workspace[list] ?? []).map((text, index) => ({
+    text,
+    source: sourceOf(sources, `workspace.${list}`, index),
+  }));
+}
+
+function sourceOf(sources: SandboxSpec['sources'], list: string, index: number): Source {
+  return sources[`${list}[${index}]`] ?? sources[list] ?? 'default';
+}

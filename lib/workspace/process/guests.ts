@@ -1,0 +1,100 @@
+/** The guests that a workspace server serves. */
+import type { Log } from '../../log.ts';
+import { RootFacts } from '../facts/root-facts.ts';
+import { Layer } from '../layer/layer.ts';
+import { compileWorkspacePolicy, type WorkspacePolicy } from '../policy/compile.ts';
+import { foldOf } from '../policy/fold.ts';
+import type { Attach, AttachedFolder, FolderRules } from '../protocol/messages.ts';
+import { projectPolicy } from '../server/project-policy.ts';
+import { ServedGuest } from '../server/served-guest.ts';
+import { openVolume, type Volume } from '../server/tables/volume.ts';
+
+interface Guest {
+  served: ServedGuest;
+  volume: Volume;
+  /** By the name of the folder */
+  layers: Map<string, Layer>;
+  policies: Policies;
+}
+
+/** By the name of the folder */
+type Policies = Map<string, { policy: WorkspacePolicy; facts: RootFacts }>;
+
+const NO_RULES: FolderRules = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [], named: [] };
+/** A whole folder as read-only */
+const ALL = [{ text: '/**', source: 'default' as const }];
+
+export class ServedGuests {
+  readonly #guests = new Map<string, Guest>();
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  get size(): number {
+    return this.#guests.size;
+  }
+
+  list(): { id: string; connected: boolean }[] {
+    return [...this.#guests].map(([id, { served }]) => ({ id, connected: served.session !== undefined }));
+  }
+
+  /** @throws Errno when a folder cannot be opened */
+  attach(request: Attach): void {
+    const known = this.#guests.get(request.id);
+    if (known === undefined) {
+      this.#guests.set(request.id, this.#serve(request));
+      return;
+    }
+    const before = known.policies;
+    known.policies = policiesOf(known.volume, request.folders);
+    release(before);
+  }
+
+  async detach(id: string): Promise<void> {
+    const guest = this.#guests.get(id);
+    if (guest === undefined) return;
+    this.#guests.delete(id);
+    await guest.served[Symbol.asyncDispose]();
+    release(guest.policies);
+    for (const layer of guest.layers.values()) layer[Symbol.dispose]();
+    guest.volume[Symbol.dispose]();
+  }
+
+  #serve({ link, mailbox, stateFile, folders }: Attach): Guest {
+    const volume = openVolume(folders.map(({ name, path }) => ({ name, path })));
+    const layers = new Map(
+      folders.flatMap(({ name, layer }) => (layer === undefined ? [] : [[name, new Layer({ path: layer })]])),
+    );
+    const policy = projectPolicy(volume, (name) => guest.policies.get(name), layers);
+    const guest: Guest = {
+      volume,
+      layers,
+      policies: policiesOf(volume, folders),
+      served: new ServedGuest(volume, { link, mailbox, stateFile, layers, log: this.#log, ...policy }),
+    };
+    return guest;
+  }
+}
+
+function policiesOf(volume: Volume, folders: AttachedFolder[]): Policies {
+  const found: Policies = new Map();
+  for (const folder of folders) {
+    const root = volume.roots.find(({ name }) => name === folder.name);
+    if (root === undefined) continue;
+    const policy = policyOf(folder);
+    const { hostPath, rules } = folder;
+    const facts = new RootFacts({ fd: root.fd, hostPath, policy, named: rules?.named ?? [] });
+    found.set(folder.name, { policy, facts });
+  }
+  return found;
+}
+
+function release(policies: Policies): void {
+  for (const { facts } of policies.values()) facts[Symbol.dispose]();
+}
+
+function policyOf({ readonly, rules = NO_RULES }: AttachedFolder): WorkspacePolicy {
+  return compileWorkspacePolicy({ ...rules, readonly: readonly ? ALL : rules.readonly, fold: foldOf({}) });
+}

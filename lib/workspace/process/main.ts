@@ -1,0 +1,40 @@
+/** The process of a workspace server, in its jail: node workspace-server.js MARKER CONTROL_SOCKET */
+import { rmSync } from 'node:fs';
+import { pino } from 'pino';
+import type { Log } from '../../log.ts';
+import type { Answer, Request } from '../protocol/messages.ts';
+import { serveControl } from './control.ts';
+import { ServedGuests } from './guests.ts';
+
+/** How long a server without a guest waits for the next one */
+const IDLE_MS = 30_000;
+
+async function main(controlSocket: string): Promise<void> {
+  // What the guest makes has the mode that it asks for.
+  process.umask(0);
+  const log = logOf();
+  process.on('unhandledRejection', (error) => log.error('unhandled rejection', error));
+  process.on('uncaughtException', (error) => log.error('uncaught exception', error));
+  const guests = new ServedGuests(log);
+  const idle = setTimeout(() => guests.size === 0 && process.exit(0), IDLE_MS);
+  const handle = async (asked: Request): Promise<Answer> => {
+    if (asked.op === 'attach') guests.attach(asked);
+    if (asked.op === 'detach') await guests.detach(asked.id);
+    if (guests.size === 0) idle.refresh();
+    return { guests: guests.list() };
+  };
+  rmSync(controlSocket, { force: true });
+  await serveControl(controlSocket, handle, log);
+  log.info('ready');
+}
+
+function logOf(): Log {
+  const log = pino({ base: null });
+  return {
+    info: (message) => log.info(message),
+    warn: (message) => log.warn(message),
+    error: (message, err) => log.error({ err }, message),
+  };
+}
+
+await main(process.argv[3] ?? '');
