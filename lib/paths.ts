@@ -102,6 +102,8 @@ export interface InstancePaths {
   privateLayer: string;
   /** Made in the workspace by builds without a workspace server (JSON) */
   mountStubs: string;
+  /** What the clone of mode `clone` was made from (JSON) */
+  clone: string;
 }
 
 export function instancePaths(home: Home, id: string): InstancePaths {
@@ -128,6 +130,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     workspace: join(dir, 'workspace.json'),
     privateLayer: join(dir, 'private'),
     mountStubs: join(dir, 'mount-stubs.json'),
+    clone: join(dir, 'clone.json'),
   };
 }
 

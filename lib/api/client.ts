@@ -11,10 +11,13 @@ import type {
   ApproveRequest,
   DaemonEvent,
   DaemonStatus,
+  FetchRequest,
+  FetchResult,
   GcRequest,
   GcResult,
   PlanRequest,
   PlanResponse,
+  RemovalRequest,
   SandboxDetail,
   SandboxStatus,
   SecretRequest,
@@ -53,10 +56,14 @@ export class DaemonClient {
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
   restart = (id: string, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, {}, options);
-  reset = (id: string, options: StreamOptions) =>
-    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, {}, options);
-  remove = (id: string, options: StreamOptions) =>
-    this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, {}, options);
+  reset = (id: string, body: RemovalRequest, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, body, options);
+  remove = (id: string, body: RemovalRequest, options: StreamOptions) =>
+    this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, body, options);
+  fetch = (id: string, body: FetchRequest, options: StreamOptions) =>
+    this.#stream<FetchResult>('POST', `/v1/sandboxes/${id}/fetch`, body, options);
+  diff = (id: string, options: StreamOptions) =>
+    this.#stream<{ diff: string }>('POST', `/v1/sandboxes/${id}/diff`, {}, options);
 
   /** Opens a socket that speaks the guest's protocol. */
   guest(id: string): Promise<OpenGuest> {

@@ -58,6 +58,8 @@ export interface PlanResponse extends Plan {
 export interface ApplyRequest extends PlanRequest {
   /** The `wideningHash` that the person accepted */
   acceptWidening?: string;
+  /** Also removes work that was never fetched */
+  discard?: boolean;
 }
 
 /** Lines of NDJSON of every long request. The last one is `done` or `error`. */
@@ -142,6 +144,28 @@ export interface AllowResult {
   live: boolean;
 }
 
+/** For a verb that removes a disk. */
+export interface RemovalRequest {
+  /** Also work that was never fetched */
+  discard: boolean;
+}
+
+export interface FetchRequest {
+  /** Branch, tag or commit in the sandbox; default: HEAD */
+  revision?: string;
+  /** Replaces the host's branch if it has other commits */
+  force: boolean;
+}
+
+export interface FetchResult {
+  branch: string;
+  commit: string;
+  commits: number;
+  files: number;
+  /** What to look at before the branch is used: links, submodules, attributes */
+  notes: string[];
+}
+
 export interface ApproveRequest {
   /** The project before a person's own command changed its file */
   before: ProjectSpec;
@@ -190,8 +214,12 @@ export interface DaemonService {
   start(id: string, context: RequestContext): Promise<SandboxStatus>;
   restart(id: string, context: RequestContext): Promise<SandboxStatus>;
   /** Back to the warm base: the disk's changes are lost */
-  reset(id: string, context: RequestContext): Promise<SandboxStatus>;
-  remove(id: string, context: RequestContext): Promise<void>;
+  reset(id: string, request: RemovalRequest, context: RequestContext): Promise<SandboxStatus>;
+  remove(id: string, request: RemovalRequest, context: RequestContext): Promise<void>;
+  /** POST /v1/sandboxes/:id/fetch, streamed: commits of a clone become a branch of the host's repository */
+  fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
+  /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
+  diff(id: string, context: RequestContext): Promise<{ diff: string }>;
   /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/approve: `after` counts as approved if `before` did, so that what another process wrote still needs approval */

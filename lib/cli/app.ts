@@ -11,10 +11,11 @@ import { sandboxRoutes } from './commands/sandbox/routes.ts';
 import { secretRoutes } from './commands/secret/routes.ts';
 import { sessionRoutes } from './commands/session/routes.ts';
 import { templateRoutes } from './commands/template/routes.ts';
+import { workRoutes } from './commands/work/routes.ts';
 
 type Routes = Record<string, Command<CommandContext>>;
 
-const ROUTES: Routes = { ...projectRoutes, ...sandboxRoutes, ...sessionRoutes, ...hostRoutes };
+const ROUTES: Routes = { ...projectRoutes, ...sandboxRoutes, ...sessionRoutes, ...workRoutes, ...hostRoutes };
 
 const GROUPS: Record<string, { brief: string; routes: Routes }> = {
   net: { brief: 'Network access of the sandboxes, with reasons', routes: netRoutes },

@@ -4,8 +4,10 @@ import type {
   AllowRequest,
   ApplyRequest,
   ApproveRequest,
+  FetchRequest,
   GcRequest,
   PlanRequest,
+  RemovalRequest,
   SecretRequest,
 } from '../api/contract.ts';
 import { SbxError } from '../errors.ts';
@@ -34,7 +36,11 @@ const rule = z.strictObject({ pattern: z.string(), text: z.string(), trusted: z.
 export type Body<T> = z.ZodType<T>;
 
 export const planBody = z.strictObject(project) as Body<PlanRequest>;
-export const applyBody = z.strictObject({ ...project, acceptWidening: z.string().optional() }) as Body<ApplyRequest>;
+export const applyBody = z.strictObject({
+  ...project,
+  acceptWidening: z.string().optional(),
+  discard: z.boolean().optional(),
+}) as Body<ApplyRequest>;
 export const approveBody = z.strictObject({ before: spec, after: spec }) as Body<ApproveRequest>;
 export const allowBody = z.strictObject({
   rules: z.array(rule),
@@ -49,6 +55,9 @@ export const secretBody = z.strictObject({
 }) as Body<SecretRequest>;
 export const removalBody = z.strictObject({ name: z.string(), scope }) as Body<Pick<SecretRequest, 'name' | 'scope'>>;
 export const gcBody = z.strictObject({ dryRun: z.boolean() }) as Body<GcRequest>;
+
+export const discardBody = z.strictObject({ discard: z.boolean() }) as Body<RemovalRequest>;
+export const fetchBody = z.strictObject({ revision: z.string().optional(), force: z.boolean() }) as Body<FetchRequest>;
 
 /** @throws SbxError `usage` with the path of the wrong field, never with its value: it may be a secret. */
 export function parseBody<T>(schema: Body<T>, value: unknown): T {

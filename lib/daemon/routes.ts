@@ -3,6 +3,7 @@ import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/cont
 import { grantsOf, readGrants } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
 import { applyIn, approveIn } from './control/apply.ts';
+import { diffIn, fetchIn } from './control/clone-work.ts';
 import { type Control, statusIn } from './control/control.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
 import { openGuestIn } from './control/open-guest.ts';
@@ -34,8 +35,10 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     stop: (id, context) => stopIn(control, id, context),
     start: (id, context) => startIn(control, id, context),
     restart: (id, context) => restartIn(control, id, context),
-    reset: (id, context) => resetIn(control, id, context),
-    remove: (id, context) => removeIn(control, id, context),
+    reset: (id, request, context) => resetIn(control, id, { ...request, ...context }),
+    remove: (id, request, context) => removeIn(control, id, { ...request, ...context }),
+    fetch: (id, request, context) => fetchIn(control, id, { ...request, ...context }),
+    diff: (id, context) => diffIn(control, id, context),
     async allow(id, { rules, seconds }) {
       const record = records.require(id);
       return engine.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));

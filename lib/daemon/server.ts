@@ -70,8 +70,18 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
     const body = await bodyOf(c, bodies.applyBody);
     return streamed(c, (context) => service.apply(body, context));
   });
-  for (const verb of ['stop', 'start', 'restart', 'reset', 'remove'] as const)
+  for (const verb of ['stop', 'start', 'restart'] as const)
     v1.post(`/sandboxes/:id/${verb}`, (c) => streamed(c, (context) => service[verb](c.req.param('id'), context)));
+  for (const verb of ['reset', 'remove'] as const)
+    v1.post(`/sandboxes/:id/${verb}`, async (c) => {
+      const body = await bodyOf(c, bodies.discardBody);
+      return streamed(c, (context) => service[verb](c.req.param('id'), body, context));
+    });
+  v1.post('/sandboxes/:id/fetch', async (c) => {
+    const body = await bodyOf(c, bodies.fetchBody);
+    return streamed(c, (context) => service.fetch(c.req.param('id'), body, context));
+  });
+  v1.post('/sandboxes/:id/diff', (c) => streamed(c, (context) => service.diff(c.req.param('id'), context)));
   v1.post('/sandboxes/:id/allow', async (c) =>
     c.json(await service.allow(c.req.param('id'), await bodyOf(c, bodies.allowBody))),
   );

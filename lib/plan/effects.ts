@@ -10,7 +10,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   sources: undefined,
   image: { base: 'rebuild' },
   packages: { apt: 'rebuild', npm: 'rebuild', pip: 'rebuild', setup: 'rebuild' },
-  workspace: { path: 'restart', mode: 'restart', hide: 'live', readonly: 'live', private: 'live', unprotect: 'live' },
+  workspace: { path: 'restart', mode: 'rebuild', hide: 'live', readonly: 'live', private: 'live', unprotect: 'live' },
   mounts: 'restart',
   network: { mode: 'live', allow: 'live', deny: 'live', http: 'live', bandwidth: 'live' },
   resources: { cpus: 'rebuild', memoryBytes: 'rebuild', diskBytes: 'rebuild' },

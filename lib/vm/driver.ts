@@ -101,8 +101,6 @@ export interface VmDriver {
 
 export interface StartOptions {
   signal?: AbortSignal | undefined;
-  /** Called when the jail is complete and before the guest's first instruction. An error ends the VM */
-  beforeRun?: ((vm: VmProcess) => Promise<void>) | undefined;
 }
 
 export interface BootOptions extends StartOptions {

@@ -101,7 +101,7 @@ export function project(name: string, toml: string): Project {
     dir,
     write,
     async [Symbol.asyncDispose]() {
-      await sbx(['rm', '--all', '--yes'], { cwd: dir });
+      await sbx(['rm', '--all', '--yes', '--discard'], { cwd: dir });
       rmSync(dir, { recursive: true, force: true });
     },
   };

@@ -1,7 +1,8 @@
 /** The host's own programs work in the folder while a sandbox has it: nothing of sbx stands in it, and no edit disturbs the VM. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CaseFolder, caseFolder } from './case-folder.ts';
 import { HOME, inside, json, must, type Project, project, SHELL, sbx, statusOf, until } from './harness.ts';
@@ -147,6 +148,30 @@ describe('beside a running sandbox', () => {
     expect(existsSync(join(p.dir, '.git/HEAD'))).toBe(true);
     execFileSync('git', ['-C', p.dir, 'fsck', '--no-progress']);
   });
+});
+
+test('a project folder that the host moves is followed, and one that it deletes disturbs no process', async () => {
+  const p = project('moved', SHELL);
+  // As a name has no capital letters
+  const name = basename(p.dir).toLowerCase();
+  const moved = `${p.dir}-moved`;
+  const elsewhere = { cwd: tmpdir() };
+  const run = async (script: string) =>
+    (await must(['exec', '-w', '/tmp', name, '--', 'sh', '-c', script], elsewhere)).stdout;
+  try {
+    await must(['apply', '--yes'], { cwd: p.dir });
+    renameSync(p.dir, moved);
+    writeFileSync(join(moved, 'from-host'), 'here\n');
+    expect(await run(`cat ${p.dir}/from-host; echo inside > ${p.dir}/from-guest`)).toBe('here\n');
+    expect(readFileSync(join(moved, 'from-guest'), 'utf8')).toBe('inside\n');
+    rmSync(moved, { recursive: true });
+    expect(await run(`ls ${p.dir} 2>/dev/null; echo alive`)).toBe('alive\n');
+    await must(['rm', name, '--yes'], elsewhere);
+    expect((await sbx(['inspect', name], elsewhere)).code).not.toBe(0);
+  } finally {
+    await sbx(['rm', name, '--yes'], elsewhere);
+    rmSync(moved, { recursive: true, force: true });
+  }
 });
 
 /** The pid of the workspace server of a sandbox. */

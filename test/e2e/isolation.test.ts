@@ -61,9 +61,16 @@ describe('the jail and the egress proxy, seen from the guest and the host', () =
     // Without the folder in the list it would be noticed.
     const without = permitted.filter(({ path }) => path !== p.dir);
     expect(strangers(shown, without).map(({ point }) => point)).toEqual(['/roots/0']);
-    expect(['/etc/passwd', homedir(), STATE].map((path) => found(join('/proc', String(pid), 'root', path)))).toEqual(
-      Array(3).fill('ENOENT'),
-    );
+    const canary = join(homedir(), `.sbx-server-canary-${process.pid}`);
+    writeFileSync(canary, 'host\n');
+    try {
+      const inJail = (path: string) => found(join('/proc', String(pid), 'root', path));
+      const hidden = [canary, '/etc/passwd', join(STATE, 'daemon', 'sock'), join(STATE, 'instances')];
+      expect(hidden.map(found)).toEqual(hidden.map(() => 'found'));
+      expect(hidden.map(inJail)).toEqual(hidden.map(() => 'ENOENT'));
+    } finally {
+      rmSync(canary, { force: true });
+    }
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     for (const set of ['CapEff', 'CapPrm', 'CapBnd', 'CapAmb']) expect(status).toContain(`${set}:\t0000000000000000`);
     expect(status).toContain('NoNewPrivs:\t1');

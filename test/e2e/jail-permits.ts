@@ -44,7 +44,7 @@ export function permittedToServer(id: string, dir: string): { pid: number; permi
     ...DEVICES.map((path) => ({ path, writable: true })),
     { path: realpathSync(join(dirname(SBX), '../dist')) },
     { path: koffi },
-    { path: join(dirname(koffi), '@koromix') },
+    { path: join(dirname(koffi), '@koromix'), below: true },
     { path: process.execPath },
     { path: own('shared'), writable: true },
     { path: dir, writable: true },

@@ -1,6 +1,7 @@
 /** Killed and interrupted at every point of an apply and of a bake: the next apply converges, and nothing is left over. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { appliedProject } from './applied-project.ts';
@@ -62,14 +63,19 @@ describe('an apply', () => {
 
 describe('a change of a running sandbox', () => {
   const p = appliedProject('killed-live', SHELL);
+  const shared = mkdtempSync(join(tmpdir(), 'sbx-killed-'));
+  afterAll(() => rmSync(shared, { recursive: true, force: true }));
+  // Another mount needs another start.
+  const mount = (guest: string) => `[[mounts]]\nhost = ${JSON.stringify(shared)}\nguest = "${guest}"\n`;
 
   test.each([
-    { step: 'stop', toml: `${SHELL}[workspace]\nhide = ["a"]\n` },
-    { step: 'start', toml: `${SHELL}[workspace]\nhide = ["a", "b"]\n` },
-    { step: 'create', toml: `${SHELL.replace('512MiB', '520MiB')}[workspace]\nhide = ["a", "b"]\n` },
+    { step: 'stop', toml: `${SHELL}${mount('/mnt/a')}` },
+    { step: 'start', toml: `${SHELL}${mount('/mnt/a')}${mount('/mnt/b')}` },
+    { step: 'create', toml: `${SHELL.replace('512MiB', '520MiB')}${mount('/mnt/a')}` },
   ])('converges when the daemon is killed as its $step begins', async ({ step, toml }) => {
     p.write(toml);
-    const { acted } = await applyUntil(p.dir, (text) => text.includes(`: ${step}\n`), killDaemon);
+    const ask = ['apply', '--accept-widening'];
+    const { acted } = await applyUntil(p.dir, (text) => text.includes(`: ${step}\n`), killDaemon, ask);
     expect(acted).toBe(true);
     await converges(p.dir);
     expect((await json<{ changes: unknown[] }>(['plan'], { cwd: p.dir })).changes).toEqual([]);

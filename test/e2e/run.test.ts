@@ -154,9 +154,7 @@ describe('the agent of a sandbox', () => {
 
   test('is not ended by a change; without a terminal or an agent there is a clear error', async () => {
     await must(['run', '-d'], { cwd: p.dir });
-    p.write(
-      `version = 1\nextends = ["./parrot.toml"]\n[workspace]\nhide = [".env"]\n[env]\nPARROT = "parrot.pl"\n${SMALL}`,
-    );
+    p.write(`version = 1\nextends = ["./parrot.toml"]\n[env]\nPARROT = "parrot.pl"\n${SMALL.replace('512', '640')}`);
     const { pid } = await statusOf(p.dir);
     expect(await sbx(['run', '--headless', 'hi'], { cwd: p.dir })).toMatchObject({
       code: 1,

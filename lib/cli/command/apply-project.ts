@@ -19,15 +19,18 @@ export interface ApplyOptions {
   /** Asks nothing: widening changes are refused */
   yes: boolean;
   acceptWidening: boolean;
+  /** Also removes work in clones that was never fetched */
+  discard?: boolean;
 }
 
 /** @throws SbxError `refused-widening` by the daemon, when widening changes are not accepted. */
 export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
-  const { context, client, view, cwd, only, yes, acceptWidening } = options;
+  const { context, client, view, cwd, only, yes, acceptWidening, discard = false } = options;
   const request = { ...projectAt(context, cwd), ...(only.length === 0 ? {} : { only: [...only] }) };
+  const removal = discard ? { discard } : {};
   const apply = (accepted: Partial<ApplyRequest>) =>
     follow(view, 'applying sandbox.toml', (signal, onEvent) =>
-      client.apply({ ...request, ...accepted }, { signal, onEvent }),
+      client.apply({ ...request, ...removal, ...accepted }, { signal, onEvent }),
     );
   const mayAsk = view.asks && !yes;
   // Without a question the daemon refuses what is not approved.

@@ -44,6 +44,7 @@ export const APPLY_FLAGS = {
   yes: toggle('Ask nothing; changes that widen access are still refused'),
   acceptWidening: toggle('Accept changes that give a sandbox more access'),
 };
+export const DISCARD = toggle('Also remove work in a clone that was never fetched');
 /** For logs that grow */
 export const LOG_FLAGS = {
   follow: toggle('Continue as lines arrive'),

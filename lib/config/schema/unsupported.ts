@@ -10,7 +10,6 @@ const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['ports', (config) => isFilled(config.ports)],
   ['services', (config) => isFilled(config.services)],
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
-  ['workspace.mode', (config) => config.workspace?.mode === 'clone'],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];
 

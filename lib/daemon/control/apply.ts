@@ -5,6 +5,7 @@ import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { backgroundDesired, FIRST, type InstanceRecord, type Records } from '../../state/records.ts';
 import { checkCapabilities } from './capabilities.ts';
+import { refuseLoss } from './clone-work.ts';
 import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
 import { planLoaded } from './plan.ts';
 
@@ -36,6 +37,7 @@ async function apply(control: Control, request: Loaded, context: RequestContext)
   checkCapabilities(engine, project.sandboxes);
   const found = await planLoaded(control, project, request.only);
   if (!found.approved && request.acceptWidening !== found.wideningHash) throw refusedWidening(found);
+  await keepWork(control, request, found);
   await approve(records, request, found);
   const steps: ApplyResult['steps'] = [];
   const bring = async (name: string) => {
@@ -53,6 +55,19 @@ async function apply(control: Control, request: Loaded, context: RequestContext)
   if (failed !== undefined) throw failed.reason;
   const own = records.list().filter(({ projectDir }) => projectDir === project.dir);
   return { changes: found.changes, notices: found.notices, steps, sandboxes: own.map((one) => statusIn(control, one)) };
+}
+
+/** A rebuild and a removal take the disk away. */
+async function keepWork(
+  control: Control,
+  { project, discard = false }: Loaded,
+  { steps }: PlanResponse,
+): Promise<void> {
+  const losing = steps.filter(({ action }) => action === 'create' || action === 'destroy');
+  for (const sandbox of new Set(losing.map((step) => step.sandbox))) {
+    const record = control.records.get(control.records.idOf(project.dir, sandbox));
+    if (record !== undefined) await refuseLoss(control, record, { discard });
+  }
 }
 
 /** The user asked for this file, and it widens nothing or was accepted. Written only if the hash is new. */

@@ -3,7 +3,11 @@ import type { RequestContext, SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { Desired } from '../../spec/desired.ts';
 import { backgroundDesired, type DesiredRecord, type InstanceRecord } from '../../state/records.ts';
+import { refuseLoss } from './clone-work.ts';
 import { type Control, converge, statusIn, WAITING } from './control.ts';
+
+/** `discard`: also work that was never fetched */
+type Removal = RequestContext & { discard?: boolean };
 
 type Change = (record: InstanceRecord) => Partial<DesiredRecord>;
 
@@ -59,17 +63,19 @@ export function restartIn(control: Control, id: string, context: RequestContext)
 }
 
 /** Back to the warm base. A reset that fails or is cancelled is taken back. */
-export function resetIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(control, { id, context }, (record) => {
+export function resetIn(control: Control, id: string, context: Removal): Promise<SandboxStatus> {
+  return inTurn(control, { id, context }, async (record) => {
     requireApplied(record);
+    await refuseLoss(control, record, context);
     return reach(control, record, { change: reset, context, interrupt: true, revert: true });
   });
 }
 
 /** A removal that fails or is cancelled is taken back. */
-export async function removeIn(control: Control, id: string, context: RequestContext): Promise<void> {
+export async function removeIn(control: Control, id: string, context: Removal): Promise<void> {
   const { mutex, records, activity } = control;
   const work = async () => {
+    await refuseLoss(control, records.require(id), context);
     await reach(control, records.require(id), { change: remove, context, interrupt: true, revert: true });
     activity.forget(id);
   };

@@ -99,7 +99,7 @@ export function buildQemuArgs({ config, facts, ram, marker }: QemuArgsInput): st
     // elevate to: no capabilities, one user id, no_new_privs. What can be started is what the jail holds.
     '-sandbox',
     'on,obsolete=deny,resourcecontrol=deny',
-    // Nothing runs before the jail is checked.
+    // Nothing runs before the monitor says so.
     '-S',
     ...(ram.kind === 'clone' ? ['-incoming', 'defer'] : []),
   ];

@@ -62,7 +62,7 @@ async function coldBoot(
   start: Start,
   config: VmConfig,
   paths: VmPaths,
-  { ramFile, signal, beforeRun }: BootOptions,
+  { ramFile, signal }: BootOptions,
 ): Promise<VmProcess> {
   signal?.throwIfAborted();
   const vm = await start({
@@ -73,7 +73,6 @@ async function coldBoot(
   });
   try {
     await using qmp = await openMonitor(paths, vm, { signal });
-    await beforeRun?.(vm);
     await qmp.execute('cont');
     return vm;
   } catch (error) {
@@ -99,7 +98,7 @@ async function restore(start: Start, { config, warm, paths, options }: Restore):
     return vm;
   } catch (error) {
     await destroyVm(paths);
-    if (signal?.aborted || (error instanceof SbxError && error.code === 'workspace')) throw error;
+    if (signal?.aborted) throw error;
     throw new SbxError('vm-restore-failed', 'the warm snapshot could not be resumed', {
       why: `${error instanceof Error ? error.message : error}; ${tailOf(paths.monitorLog)}`,
       cause: error,

@@ -73,14 +73,10 @@ function notWritten(paths: VmPaths): SbxError {
   return new SbxError('vm-restore-failed', 'the snapshot could not be written', { why });
 }
 
-/** Loads the device state into a VM that waits for it and runs it. `beforeRun` is called while the state loads. */
-export async function resume(paths: VmPaths, vm: VmProcess, { signal, beforeRun }: StartOptions): Promise<void> {
+/** Loads the device state into a VM that waits for it and runs it. */
+export async function resume(paths: VmPaths, vm: VmProcess, { signal }: StartOptions): Promise<void> {
   await using qmp = await openMonitor(paths, vm, { signal });
-  const loading = Promise.all([
-    leaveRamInItsFile(qmp),
-    qmp.execute('migrate-incoming', { uri: `exec:cat ${JAIL.state}` }),
-  ]);
-  await Promise.all([loading, beforeRun?.(vm)]);
+  await Promise.all([leaveRamInItsFile(qmp), qmp.execute('migrate-incoming', { uri: `exec:cat ${JAIL.state}` })]);
   const loaded = await qmp.until<{ status: string }>(
     'query-status',
     (answer) => answer.status !== 'inmigrate',

@@ -12,7 +12,9 @@ export async function askServer(control: string, request: Request): Promise<Extr
   try {
     const found = answer.parse(JSON.parse(await lineOf(socket, `${JSON.stringify(request)}\n`)));
     if ('guests' in found) return found;
-    throw new SbxError('workspace', 'the workspace server refused a request', { why: found.error });
+    throw new SbxError('workspace', 'the workspace server refused a request', {
+      why: 'error' in found ? found.error : 'the answer is to another question',
+    });
   } finally {
     socket.destroy();
   }

@@ -1,5 +1,5 @@
 /** The command line of a workspace server in its jail: pure. */
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { ISOLATED } from '../../system/isolated.ts';
 
 /** A folder or file of the host that a server serves. */
@@ -10,14 +10,20 @@ export interface JailFolder {
   isFile: boolean;
 }
 
+/** A file or folder of the host's that is part of the program. */
+export interface JailCode {
+  source: string;
+  target: string;
+}
+
 export interface ServerJail {
   folders: JailFolder[];
   /** See `WorkspacePaths` */
   shared: string;
   /** The server's bundle */
   script: string;
-  /** What Node needs to run it: the program, the bundles, native modules. Bound read-only at their own paths */
-  code: string[];
+  /** What Node needs to run it, bound read-only: the program, the bundles, native modules */
+  code: JailCode[];
   node: string;
   /** Tells the processes of this server from all others */
   marker: string;
@@ -48,7 +54,7 @@ export function serverCommand(jail: ServerJail): string[] {
     ...ISOLATED,
     '--json-status-fd',
     String(jail.infoFd),
-    ...jail.code.flatMap((path) => ['--ro-bind', path, path]),
+    ...jail.code.flatMap(({ source, target }) => ['--ro-bind', source, target]),
     '--bind',
     jail.shared,
     SHARED,
@@ -69,13 +75,4 @@ export function serverCommand(jail: ServerJail): string[] {
     INSIDE.control,
     jail.build,
   ];
-}
-
-/** Folders without those that lie in another one of them. */
-export function outermost(paths: string[]): string[] {
-  return [...new Set(paths)].filter((path) => !paths.some((other) => other !== path && isBelow(path, other)));
-}
-
-function isBelow(path: string, folder: string): boolean {
-  return folder === '/' || path.startsWith(`${folder}/`) || dirname(path) === folder;
 }

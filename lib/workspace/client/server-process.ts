@@ -1,14 +1,14 @@
 /** Starts, finds and ends the process of a workspace server; it outlives its creator. */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SbxError } from '../../errors.ts';
 import type { WorkspacePaths } from '../../paths.ts';
 import { isAlive, startTimeOf } from '../../system/process-identity.ts';
 import { toolMissing } from '../../system/tool-path.ts';
-import { type JailFolder, outermost, serverCommand } from './server-jail.ts';
+import { serverCode } from './server-code.ts';
+import { type JailFolder, serverCommand } from './server-jail.ts';
 
 export interface ServerProcess {
   /** Process 1 of the jail's pid namespace: killing it ends all of the server */
@@ -38,7 +38,7 @@ export async function startServer({ paths, folders, distDir, bwrap }: Launch): P
   const args = serverCommand({
     folders,
     shared: paths.shared,
-    ...codeOf(distDir),
+    ...serverCode(distDir),
     node: process.execPath,
     marker: markerOf(paths),
     build: buildOf(distDir),
@@ -83,27 +83,40 @@ function buildOf(distDir: string): string {
 export async function endServer(paths: WorkspacePaths): Promise<void> {
   const server = findServer(paths);
   while (server !== undefined && isAlive(server)) {
-    try {
-      process.kill(server.pid, 'SIGKILL');
-    } catch {
-      // It ended before the signal.
-    }
+    kill(server.pid);
     await sleep(5);
   }
 }
 
-function markerOf({ dir }: WorkspacePaths): string {
-  return `sbx-workspace:${dir}`;
+/**
+ * Ends the servers below a folder whose keys are not used. They are found by their command lines, also when their own folders were removed.
+ */
+export function endStrays(workspaces: string, isUsed: (key: string) => boolean): void {
+  const prefix = markerOf({ dir: `${workspaces}/` });
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const marker = argumentsOf(pid).find((one) => one.startsWith(prefix));
+    if (marker !== undefined && !isUsed(marker.slice(prefix.length))) kill(Number(pid));
+  }
 }
 
-function codeOf(distDir: string): { script: string; code: string[] } {
-  const script = join(realpathSync(distDir), 'workspace-server.js');
-  const require = createRequire(script);
-  const koffi = dirname(realpathSync(require.resolve('koffi')));
-  const native = join(dirname(koffi), '@koromix');
-  // A program below /usr is in the jail already.
-  const node = process.execPath.startsWith('/usr/') ? [] : [process.execPath];
-  return { script, code: outermost([dirname(script), koffi, native, ...node]) };
+function argumentsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended before the signal.
+  }
+}
+
+function markerOf({ dir }: Pick<WorkspacePaths, 'dir'>): string {
+  return `sbx-workspace:${dir}`;
 }
 
 async function untilStarted(

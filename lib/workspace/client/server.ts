@@ -1,11 +1,11 @@
 /** One workspace server: starts it, attaches its guests, and starts it again when it has ended. */
-import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { summaryOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { WorkspacePaths } from '../../paths.ts';
 import type { Attach } from '../protocol/messages.ts';
 import { askServer, serverEnd } from './ask.ts';
+import { removeServerFolder } from './layer-folder.ts';
 import { endServer, findServer, isOfBuild, type Launch, notStarted, startServer } from './server-process.ts';
 
 export interface ServerOptions extends Launch {
@@ -16,7 +16,8 @@ export interface ServerOptions extends Launch {
 
 const PING_MS = 5_000;
 const START_MS = 20_000;
-/** Between tries to start one that keeps ending */
+/** Between tries to start one that keeps ending: none before the first, then this, then twice as long each time */
+const BACKOFF_MS = 250;
 const BACKOFF_MAX_MS = 30_000;
 /** One that served for so long starts without a pause */
 const STEADY_MS = 10_000;
@@ -122,7 +123,8 @@ export class Server implements Disposable {
     this.#forget();
     if (this.#disposed) return;
     if (this.#guests.size === 0) {
-      rmSync(this.paths.dir, { recursive: true, force: true });
+      // It may have ended while a guest is detached: its layer is still there.
+      removeServerFolder(this.paths);
       this.#options.onUnused();
       return;
     }
@@ -134,7 +136,7 @@ export class Server implements Disposable {
   async #restart(): Promise<void> {
     for (; !this.#disposed && this.#guests.size > 0; this.#failures += 1) {
       if (this.#failures > 1)
-        await sleep(Math.min(500 * 2 ** this.#failures, BACKOFF_MAX_MS), undefined, { ref: false });
+        await sleep(Math.min(BACKOFF_MS * 2 ** (this.#failures - 2), BACKOFF_MAX_MS), undefined, { ref: false });
       try {
         await this.#ensure();
         for (const guest of this.#guests.values()) await askServer(this.paths.control, guest);

@@ -1,15 +1,17 @@
 /** The workspace servers of the daemon: one for each set of folders. They outlive it; one that ends is started again. */
 import { randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
+import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
+import { makeLinkFolder, removeLink } from './link-folder.ts';
+import { release, releaseOthers } from './release.ts';
 import { attachedFolders, folderSetOf, type ServedFolder } from './served-folders.ts';
 import { Server } from './server.ts';
 import { INSIDE } from './server-jail.ts';
-import { endServer } from './server-process.ts';
+import { endServer, endStrays } from './server-process.ts';
 
 export interface WorkspaceServersOptions {
   home: Home;
@@ -51,10 +53,9 @@ export class WorkspaceServers implements AsyncDisposable {
     if (known !== undefined && known.key !== set.key) throw replaced(id);
     const record = known ?? { key: set.key, link: randomBytes(8).toString('hex') };
     const server = this.#serverOf(record.key, set.folders);
-    const link = join(server.paths.links, record.link);
-    mkdirSync(link, { recursive: true, mode: 0o700 });
+    const link = makeLinkFolder(server.paths, record.link);
     writeFileAtomic.sync(recordFile, JSON.stringify(record), { mode: 0o600 });
-    takeLayer(privateLayer, join(server.paths.layers, record.link), folders);
+    takeLayer(server.paths, { id: record.link, privateLayer }, namesWithRules(folders));
     await server.attach({
       op: 'attach',
       id: record.link,
@@ -71,11 +72,9 @@ export class WorkspaceServers implements AsyncDisposable {
     const record = readRecord(recordFile);
     if (record === undefined) return;
     const paths = workspacePaths(this.#options.home, record.key);
-    await this.#servers.get(record.key)?.detach(record.link);
-    rmSync(join(paths.links, record.link), { recursive: true, force: true });
-    rmSync(join(paths.shared, `${record.link}.json`), { force: true });
-    const layer = join(paths.layers, record.link);
-    if (isThere(layer)) renameSync(layer, privateLayer);
+    await (this.#servers.get(record.key)?.detach(record.link) ?? release(paths, record.link));
+    removeLink(paths, record.link);
+    giveBackLayer(paths, { id: record.link, privateLayer });
     rmSync(recordFile, { force: true });
   }
 
@@ -86,18 +85,24 @@ export class WorkspaceServers implements AsyncDisposable {
 
   /** The running VM of one guest becomes that of another. */
   move(from: Guest, to: Guest): void {
-    renameSync(from.recordFile, to.recordFile);
+    if (isThere(from.recordFile)) renameSync(from.recordFile, to.recordFile);
   }
 
-  /** Ends servers, and removes what they left, that serve none of these guests. */
+  /** At the start of a daemon: ends servers, and removes what they left, that serve none of these guests. */
   async sweep(recordFiles: string[]): Promise<void> {
-    const { home } = this.#options;
+    const { home, log } = this.#options;
     mkdirSync(home.workspaces, { recursive: true, mode: 0o700 });
-    const used = new Set(recordFiles.flatMap((file) => readRecord(file)?.key ?? []));
-    for (const key of readdirSync(home.workspaces).filter((one) => !used.has(one) && !this.#servers.has(one))) {
+    const records = recordFiles.flatMap((file) => readRecord(file) ?? []);
+    const isUsed = (key: string) => this.#servers.has(key) || records.some((one) => one.key === key);
+    endStrays(home.workspaces, isUsed);
+    for (const key of readdirSync(home.workspaces)) {
       const paths = workspacePaths(home, key);
+      const links = records.filter((one) => one.key === key).map(({ link }) => link);
+      if (links.length > 0 && !this.#servers.has(key)) await releaseOthers(paths, links);
+      if (isUsed(key)) continue;
       await endServer(paths);
-      rmSync(paths.dir, { recursive: true, force: true });
+      if (!removeServerFolder(paths))
+        log.warn(`${paths.layers} holds private files of a sandbox without a record: kept`);
     }
   }
 
@@ -122,16 +127,8 @@ export class WorkspaceServers implements AsyncDisposable {
   }
 }
 
-/** Where the server finds it. One that is there already is of a VM that runs. */
-function takeLayer(from: string, to: string, folders: ServedFolder[]): void {
-  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-  if (!isThere(to) && isThere(from)) renameSync(from, to);
-  for (const { name, rules } of folders)
-    if (rules !== undefined) mkdirSync(join(to, name), { recursive: true, mode: 0o700 });
-}
-
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+function namesWithRules(folders: ServedFolder[]): string[] {
+  return folders.filter(({ rules }) => rules !== undefined).map(({ name }) => name);
 }
 
 function replaced(id: string): SbxError {

@@ -8,55 +8,81 @@ export interface ConfigEntry {
 
 /** Git's own grammar, more lenient where it would fail: an entry after a damaged line still counts, which protects more. */
 export function parseGitConfig(text: string): ConfigEntry[] {
-  const entries: ConfigEntry[] = [];
-  let section = '';
-  for (const line of joinedLines(text)) {
-    const header = /^\s*\[\s*([\w.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]/.exec(line);
-    if (header !== null) section = sectionOf(header[1] ?? '', header[2]);
-    const rest = header === null ? line : line.slice(header[0].length);
-    const entry = /^\s*([A-Za-z][\w-]*)\s*(?:=(.*))?$/s.exec(rest);
-    if (entry === null) continue;
-    const value = entry[2] === undefined ? 'true' : unquoted(entry[2]);
-    entries.push({ key: `${section}.${(entry[1] ?? '').toLowerCase()}`, value });
+  return new Parser(text.replace(/^\ufeff/, '').replaceAll('\r\n', '\n')).entries();
+}
+
+const HEADER = /\[[ \t]*([\w.-]+)[ \t]*(?:"((?:[^"\\\n]|\\[^\n])*)")?[ \t]*\]/y;
+const KEY = /([A-Za-z][\w-]*)[ \t]*(=|(?=\n|$))/y;
+const BLANK = /\s*/y;
+const REST = /[^\n]*/y;
+const ESCAPES: Record<string, string> = { n: '\n', t: '\t', b: '\b', '\n': '' };
+
+class Parser {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
   }
-  return entries;
+
+  entries(): ConfigEntry[] {
+    const found: ConfigEntry[] = [];
+    let section = '';
+    for (this.#match(BLANK); this.#at < this.#text.length; this.#match(BLANK)) {
+      const header = this.#match(HEADER);
+      const key = header === null ? this.#match(KEY) : null;
+      if (header !== null) section = sectionOf(header[1] ?? '', header[2]);
+      else if (key !== null)
+        found.push({
+          key: `${section}.${(key[1] ?? '').toLowerCase()}`,
+          value: key[2] === '=' ? this.#value() : 'true',
+        });
+      // A comment, or what is damaged
+      else this.#match(REST);
+    }
+    return found;
+  }
+
+  #match(pattern: RegExp): RegExpExecArray | null {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text);
+    if (found !== null) this.#at = pattern.lastIndex;
+    return found;
+  }
+
+  /** Quotes group, a backslash escapes and continues the line, `#` and `;` outside of quotes begin a comment. */
+  #value(): string {
+    let value = '';
+    let blanks = '';
+    for (let quoted = false; this.#at < this.#text.length; this.#at += 1) {
+      const char = this.#text[this.#at] ?? '';
+      if (char === '\n') break;
+      if (!quoted && /\s/.test(char)) blanks += value === '' ? '' : char;
+      else if (!quoted && (char === '#' || char === ';')) {
+        this.#match(REST);
+        break;
+      } else {
+        // Blanks at the end do not count.
+        value += blanks;
+        blanks = '';
+        if (char === '"') quoted = !quoted;
+        else value += char === '\\' ? this.#escaped() : char;
+      }
+    }
+    return value;
+  }
+
+  #escaped(): string {
+    this.#at += 1;
+    const char = this.#text[this.#at] ?? '';
+    return ESCAPES[char] ?? char;
+  }
 }
 
 /** `[a "B"]` keeps the case of B; `[a.B]`, the old form, does not. */
 function sectionOf(name: string, subsection: string | undefined): string {
   const lower = name.toLowerCase();
   return subsection === undefined ? lower : `${lower}.${subsection.replace(/\\(.)/g, '$1')}`;
-}
-
-/** A line that ends in a backslash continues in the next one. */
-function joinedLines(text: string): string[] {
-  return text
-    .replace(/^\ufeff/, '')
-    .replace(/\r\n/g, '\n')
-    .replace(/((?:^|[^\\])(?:\\\\)*)\\\n/g, '$1')
-    .split('\n')
-    .filter((line) => !/^\s*[#;]/.test(line));
-}
-
-const ESCAPES: Record<string, string> = { n: '\n', t: '\t', b: '\b' };
-
-/** Quotes group, a backslash escapes, `#` and `;` outside of quotes begin a comment. */
-function unquoted(raw: string): string {
-  let value = '';
-  let quoted = false;
-  /** Of the value: blanks at its end that stand outside of quotes do not count */
-  let kept = 0;
-  for (let at = 0; at < raw.length; at += 1) {
-    const char = raw[at] ?? '';
-    if (char === '"') quoted = !quoted;
-    else if (char === '\\') {
-      at += 1;
-      value += ESCAPES[raw[at] ?? ''] ?? raw[at] ?? '';
-    } else if (!quoted && (char === '#' || char === ';')) break;
-    else if (value !== '' || quoted || !/\s/.test(char)) value += char;
-    if (quoted || !/\s/.test(char)) kept = value.length;
-  }
-  return value.slice(0, kept);
 }
 
 /** Keys whose value git runs without being asked to */

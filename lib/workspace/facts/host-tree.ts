@@ -24,6 +24,8 @@ export interface Folder {
 /** Larger ones are not git's */
 const FILE_MAX = 1 << 20;
 const LINKS_MAX = 20;
+/** A change within this time before a reading may be followed by another one with the same times, in milliseconds */
+const TICK_MS = 100;
 /** By the type in a listing */
 const LISTED = new Map<number, EntryKind>([
   [4, 'folder'],
@@ -48,9 +50,8 @@ export class HostTree {
     const fd = this.#open(path);
     if (fd === undefined) return undefined;
     try {
-      const { mtime, ctime, identity } = statFd(fd);
       return look({
-        stamp: `${identity} ${mtime.seconds}.${mtime.nanoseconds} ${ctime.seconds}.${ctime.nanoseconds}`,
+        stamp: stampOf(statFd(fd)),
         entries: () => entriesOf(fd),
         stat: (name) => quietly(() => statIfPresent(fd, bytesOfPath(name))),
       });
@@ -84,8 +85,7 @@ export class HostTree {
   /** Of whatever is there; changes with every change of it. */
   stampOf(path: string): string {
     const found = this.#in(path, (folder, name) => statIfPresent(folder, name));
-    if (found === undefined) return '';
-    return `${found.identity} ${found.size} ${found.mtime.seconds}.${found.mtime.nanoseconds} ${found.ctime.nanoseconds}`;
+    return found === undefined ? '' : stampOf(found);
   }
 
   /** Where `target` leads from the folder `from`, as written; undefined: out of the root, or to the root itself. */
@@ -160,13 +160,30 @@ function entriesOf(pathFd: number): Entry[] {
     for (let length = readEntries(fd, chunk); length > 0; length = readEntries(fd, chunk))
       for (let at = 0; at < length; at += chunk.readUInt16LE(at + 16)) {
         const name = chunk.subarray(at + 19, chunk.indexOf(0, at + 19));
-        if (name.length > 2 || !/^\.{1,2}$/.test(name.toString()))
-          found.push({ name: textOfPath(name), kind: LISTED.get(chunk[at + 18] ?? 0) ?? 'other' });
+        const text = textOfPath(name);
+        if (text !== '.' && text !== '..') found.push({ name: text, kind: listedKind(fd, name, chunk[at + 18] ?? 0) });
       }
     return found;
   } finally {
     closeFd(fd);
   }
+}
+
+/** @param type 0: the file system does not say it in a listing */
+function listedKind(folder: number, name: Buffer, type: number): EntryKind {
+  if (type !== 0) return LISTED.get(type) ?? 'other';
+  const found = quietly(() => statIfPresent(folder, name.toString('latin1')));
+  return found === undefined ? 'other' : KINDS[kindOfMode(found.mode)];
+}
+
+let unsure = 0;
+
+/** Equal only if nothing has changed for certain: times of files are as coarse as the host's timer. */
+function stampOf({ identity, size, mtime, ctime }: Stat): string {
+  const isSure = Math.abs(Date.now() - ctime.seconds * 1000 - ctime.nanoseconds / 1e6) > TICK_MS;
+  const times = `${mtime.seconds}.${mtime.nanoseconds} ${ctime.seconds}.${ctime.nanoseconds}`;
+  if (!isSure) unsure += 1;
+  return `${identity} ${size} ${times}${isSure ? '' : ` ${unsure}`}`;
 }
 
 /** What cannot be read is as if it were not there: it is decided by its name. */

@@ -1,11 +1,13 @@
 /** What a policy asks about one root besides its entries: repositories, links, and hard links of what is protected. */
 import type { WorkspacePolicy } from '../policy/compile.ts';
-import { decideAt, strictest, walkPath } from '../policy/decide.ts';
-import { indexPaths } from '../policy/path-index.ts';
-import type { EntryKind, PathIndex, WorkspaceDecision, WorkspaceFacts } from '../policy/types.ts';
-import { walkTo } from '../policy/walk.ts';
-import { type Entry, type Folder, HostTree } from './host-tree.ts';
-import { isCurrent, joined, type RepositoryFacts, repositoryFacts } from './repository.ts';
+import type { WorkspaceDecision, WorkspaceFacts } from '../policy/types.ts';
+import { Aliases } from './aliases.ts';
+import { changedPaths, type FactIndexes, indexFacts, namesSomething, textOf } from './fact-indexes.ts';
+import { type FolderFacts, readFolderFacts } from './folder-facts.ts';
+import { HostTree } from './host-tree.ts';
+import { LinkCounts, type LinkedFile } from './link-counts.ts';
+import { isCurrent } from './repository.ts';
+import { TreeWalk } from './tree-walk.ts';
 
 export interface RootFactsOptions {
   /** Descriptor of the root */
@@ -19,191 +21,167 @@ export interface RootFactsOptions {
   now?: () => number;
 }
 
-/** What was found in one folder */
-interface FolderFacts {
-  checkedAt: number;
+interface Known extends FolderFacts {
+  /** When it is looked at again */
+  dueAt: number;
+  /** Empty: other facts may have changed what its names mean */
   stamp: string;
-  repository: RepositoryFacts | undefined;
-  isGitFolder: boolean;
-  hasGit: boolean;
-  hiddenTargets: string[];
-  named: string[];
-  /** Identities of protected files that lie in it */
-  identities: string[];
 }
 
-/** For so long the host's changes may go unseen */
+type Facts = FactIndexes & Required<Pick<WorkspaceFacts, 'gitBelow'>>;
+
+/** For so long the host's changes may go unseen; in a folder that takes long to read for COST_FACTOR times as long as that */
 const FRESH_MS = 100;
-/** At the start, before anything is served */
-const FIRST_MS = 50;
-/** Of each slice of the walk, and the pause after it */
-const SLICE_MS = 8;
-/** Between two walks: what they find besides the folders that the guest uses */
-const WALK_EVERY_MS = 30_000;
+const COST_FACTOR = 10;
+/** Repositories off the path that are compared at a time, in turn */
+const REPOSITORIES_AT_ONCE = 16;
+/** Folders that are read again at once when other facts change; the rest by the walk */
+const AGAIN_MAX = 200;
 
 export class RootFacts implements Disposable {
   readonly #options: Required<RootFactsOptions>;
   readonly #host: HostTree;
-  readonly #folders = new Map<string, FolderFacts>();
-  /** By device, inode and birth time */
-  readonly #aliases = new Map<string, WorkspaceDecision>();
-  #indexes: { named: PathIndex; pointers: PathIndex; hiddenTargets: PathIndex } | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  /** Folders that the walk has still to look at */
-  readonly #queue: string[] = [''];
-  #isComplete = false;
-  #disposed = false;
+  readonly #folders = new Map<string, Known>();
+  /** Folders that make an index what it is */
+  readonly #naming = new Set<string>();
+  readonly #aliases = new Aliases();
+  #facts: Facts;
+  #repositoriesAt = Number.NEGATIVE_INFINITY;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #lookedFor = '';
+  readonly #walk: TreeWalk;
+  readonly #links: LinkCounts;
 
   constructor(options: RootFactsOptions) {
-    this.#options = { now: () => performance.now(), ...options };
+    const { now = () => performance.now() } = options;
+    this.#options = { ...options, now };
     this.#host = new HostTree(options.fd, options.hostPath);
-    this.#walk(FIRST_MS);
+    this.#facts = this.#withIndexes();
+    this.#walk = new TreeWalk({ visit: (path) => this.#visit(path), known: () => this.#folders.keys(), now });
+    this.#links = new LinkCounts(this.#walk);
+    this.#walk.start();
   }
 
   [Symbol.dispose](): void {
-    this.#disposed = true;
-    clearTimeout(this.#timer);
+    this.#walk[Symbol.dispose]();
   }
 
-  /** For one decision about a path, of a file with this identity. */
-  factsFor(path: string, identity: string | undefined): Omit<WorkspaceFacts, 'entry'> {
-    this.#look(path);
-    const alias = identity === undefined ? undefined : this.#aliases.get(identity);
-    return { ...this.#index(), gitBelow: (one) => this.#gitBelow(one), ...(alias === undefined ? {} : { alias }) };
+  /** For decisions about a path; the same object as long as it says the same. */
+  factsFor(path: string): Facts {
+    this.#look(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+    return this.#facts;
   }
 
-  /** Looks at the folders on the way to a path, unless that was done a moment ago. */
-  #look(path: string): void {
+  /** The strictest decision on a protected name of the file with this identity */
+  aliasOf(identity: string): WorkspaceDecision | undefined {
+    return this.#aliases.of(identity);
+  }
+
+  /** Undefined: every name of the file in this root was compared with the rules. Otherwise it resolves when they were. */
+  pending(file: LinkedFile): Promise<void> | undefined {
+    return this.#links.pending(file);
+  }
+
+  /** The guest gives a file, which is as `before`, one more name. */
+  linked(before: LinkedFile): void {
+    this.#links.linked(before);
+  }
+
+  /** Looks at the folders on the way to one, unless that was done a moment ago. */
+  #look(folder: string): void {
     const now = this.#options.now();
-    for (let end = path.lastIndexOf('/'); end >= -1; end = end <= 0 ? -2 : path.lastIndexOf('/', end - 1)) {
-      const folder = path.slice(0, Math.max(0, end));
-      const known = this.#folders.get(folder);
-      if (known === undefined || now - known.checkedAt > FRESH_MS) this.#check(folder, now);
-      if (end === -1) break;
+    if (this.#lookedFor === folder && now - this.#lookedAt <= FRESH_MS) return;
+    if (now - this.#repositoriesAt > FRESH_MS) this.#checkRepositories(now);
+    const names = folder === '' ? [] : folder.split('/');
+    for (let length = 0; length <= names.length; length += 1) {
+      const path = names.slice(0, length).join('/');
+      const known = this.#folders.get(path);
+      if (known === undefined || now > known.dueAt) this.#check(path, now);
+    }
+    this.#lookedFor = folder;
+    this.#lookedAt = now;
+  }
+
+  /** What the host's git reads for one repository can name paths anywhere. */
+  #checkRepositories(now: number): void {
+    this.#repositoriesAt = now;
+    const due = [...this.#naming].slice(0, REPOSITORIES_AT_ONCE);
+    for (const path of due) {
+      // The first in the set becomes the last.
+      this.#naming.delete(path);
+      this.#naming.add(path);
+      this.#check(path, now);
     }
   }
 
   #gitBelow(folder: string): boolean {
-    for (const [path, { hasGit, isGitFolder }] of this.#folders)
-      if ((hasGit || isGitFolder) && path.startsWith(`${folder}/`)) return true;
-    return !this.#isComplete;
-  }
-
-  #index() {
-    if (this.#indexes !== undefined) return this.#indexes;
     const { fold } = this.#options.policy;
-    const all = [...this.#folders.values()];
-    const of = (list: (one: FolderFacts) => string[]) => all.flatMap(list);
-    this.#indexes = {
-      named: indexPaths(
-        [...this.#options.named, ...of((one) => [...one.named, ...(one.repository?.named ?? [])])],
-        fold,
-      ),
-      pointers: indexPaths(
-        of((one) => one.repository?.pointers ?? []),
-        fold,
-      ),
-      hiddenTargets: indexPaths(
-        of((one) => one.hiddenTargets),
-        fold,
-      ),
-    };
-    return this.#indexes;
+    const start = `${fold(folder)}/`;
+    for (const [path, { hasGit, isGitFolder }] of this.#folders)
+      if ((hasGit || isGitFolder) && fold(path).startsWith(start)) return true;
+    return this.#walk.completedSince === undefined;
   }
 
-  /** @returns the folders below, where they were listed */
-  #check(path: string, now: number): string[] {
+  #visit(path: string): string[] {
+    const before = this.#folders.get(path)?.folders ?? [];
+    this.#check(path, this.#options.now());
+    const after = this.#folders.get(path)?.folders ?? [];
+    if (after === before) return [];
+    return after.filter((one) => !this.#folders.has(one));
+  }
+
+  #check(path: string, now: number): void {
     const known = this.#folders.get(path);
-    const found = this.#host.inFolder(path, (folder) => {
-      const isSame = known?.stamp === folder.stamp;
+    const isFolder = this.#host.inFolder(path, (folder) => {
+      const isSame = known !== undefined && known.stamp === folder.stamp;
       if (isSame && (known.repository === undefined || isCurrent(this.#host, known.repository))) {
-        known.checkedAt = now;
-        return [];
+        known.dueAt = now + FRESH_MS;
+        return true;
       }
-      const entries = folder.entries();
-      const facts = this.#read(path, folder, entries);
-      this.#replace(path, { ...facts, checkedAt: now, stamp: folder.stamp });
-      return entries.filter(({ kind }) => kind === 'folder').map(({ name }) => joined(path, name));
+      const { policy } = this.#options;
+      const facts = readFolderFacts({ policy, host: this.#host, path, folder, facts: this.#facts });
+      const cost = this.#options.now() - now;
+      this.#replace(path, known, {
+        ...facts,
+        dueAt: now + Math.max(FRESH_MS, cost * COST_FACTOR),
+        stamp: folder.stamp,
+      });
+      return true;
     });
-    if (found === undefined) this.#replace(path, undefined);
-    return found ?? [];
+    if (isFolder === undefined && known !== undefined) this.#replace(path, known, undefined);
   }
 
-  #read(path: string, folder: Folder, entries: Entry[]): Omit<FolderFacts, 'checkedAt' | 'stamp'> {
-    const names = new Set(entries.map(({ name }) => name));
-    const hasGit = names.has('.git');
-    const isGitFolder = names.has('HEAD') && (names.has('commondir') || (names.has('objects') && names.has('refs')));
-    const found = {
-      hasGit,
-      isGitFolder,
-      hiddenTargets: [] as string[],
-      named: [] as string[],
-      identities: [] as string[],
-    };
-    const protection = this.#protectionIn(path, entries);
-    for (const { name, kind } of entries) {
-      const decision = kind === 'folder' ? undefined : protection(name, kind);
-      if (decision === undefined || decision.verdict === 'pass') continue;
-      if (kind === 'link') {
-        const targets = this.#host.follow(joined(path, name)).slice(1);
-        (decision.verdict === 'hidden' ? found.hiddenTargets : found.named).push(...targets);
-      }
-      const identity = folder.stat(name)?.identity;
-      if (identity === undefined) continue;
-      found.identities.push(identity);
-      this.#aliases.set(identity, strictest([decision, this.#aliases.get(identity) ?? decision]));
+  #replace(path: string, before: Known | undefined, after: Known | undefined): void {
+    this.#aliases.replace(path, after?.aliases ?? new Map());
+    if (after === undefined) this.#folders.delete(path);
+    else this.#folders.set(path, after);
+    if (namesSomething(after)) this.#naming.add(path);
+    else this.#naming.delete(path);
+    const isOther = before?.isGitFolder !== after?.isGitFolder || before?.hasGit !== after?.hasGit;
+    // Nothing below a folder is known before the folder is.
+    if (before !== undefined && isOther) this.#readAgain((one) => one.startsWith(path === '' ? '' : `${path}/`));
+    if (textOf(before) === textOf(after)) return;
+    const old = this.#facts;
+    this.#facts = this.#withIndexes();
+    const changed = changedPaths(old, this.#facts);
+    const { fold } = this.#options.policy;
+    if (changed.length > 0) this.#readAgain((one) => changed.some((top) => `${fold(one)}/`.startsWith(`${top}/`)));
+  }
+
+  /** Names in these folders mean something else now. */
+  #readAgain(isStale: (path: string) => boolean): void {
+    const stale = [...this.#folders.keys()].filter(isStale);
+    for (const path of stale) {
+      const known = this.#folders.get(path);
+      if (known !== undefined) known.stamp = '';
     }
-    // The git folder of a work tree is read with its tree, from which its paths count.
-    const isBare = isGitFolder && !/(^|\/)\.git$/.test(path);
-    const repository = hasGit || isBare ? repositoryFacts(this.#host, path, !hasGit) : undefined;
-    return { ...found, repository };
+    for (const path of stale.slice(0, AGAIN_MAX)) this.#check(path, this.#options.now());
+    this.#walk.add(stale.slice(AGAIN_MAX));
   }
 
-  /** For each name of a folder the stricter of what reading and writing get. */
-  #protectionIn(folder: string, entries: Entry[]): (name: string, kind: EntryKind) => WorkspaceDecision | undefined {
-    const { policy } = this.#options;
-    const kinds = new Map<string, EntryKind | undefined>(entries.map(({ name, kind }) => [joined(folder, name), kind]));
-    const entry = (path: string) => {
-      if (!kinds.has(path)) kinds.set(path, this.#host.kindOf(path));
-      return kinds.get(path);
-    };
-    const facts = { entry, ...this.#index() };
-    const above = walkPath(policy, { path: folder, kind: 'folder', facts });
-    return (name, kind) => {
-      if (above === undefined) return undefined;
-      const walk = walkTo(policy, { above, name, kind, facts });
-      return strictest([decideAt(walk, 'read'), decideAt(walk, 'write')]);
-    };
+  #withIndexes(): Facts {
+    const { named, policy } = this.#options;
+    const folders = [...this.#naming].flatMap((path) => this.#folders.get(path) ?? []);
+    return { ...indexFacts(folders, { named, fold: policy.fold }), gitBelow: (path) => this.#gitBelow(path) };
   }
-
-  #replace(path: string, facts: FolderFacts | undefined): void {
-    const known = this.#folders.get(path);
-    const kept = new Set(facts?.identities);
-    for (const identity of known?.identities ?? []) if (!kept.has(identity)) this.#aliases.delete(identity);
-    if (facts === undefined) this.#folders.delete(path);
-    else this.#folders.set(path, facts);
-    if (namesSomething(known) || namesSomething(facts)) this.#indexes = undefined;
-  }
-
-  /** Looks at every folder, in slices; afterwards from time to time again. */
-  #walk(sliceMs: number): void {
-    if (this.#disposed) return;
-    const { now } = this.#options;
-    for (const until = now() + sliceMs; this.#queue.length > 0 && now() < until; )
-      this.#queue.push(...this.#check(this.#queue.pop() ?? '', now()));
-    const isDone = this.#queue.length === 0;
-    if (isDone) this.#isComplete = true;
-    this.#timer = setTimeout(
-      () => {
-        if (isDone) this.#queue.push(...this.#folders.keys());
-        this.#walk(SLICE_MS);
-      },
-      isDone ? WALK_EVERY_MS : SLICE_MS,
-    ).unref();
-  }
-}
-
-function namesSomething(facts: FolderFacts | undefined): boolean {
-  if (facts === undefined) return false;
-  return facts.repository !== undefined || facts.named.length > 0 || facts.hiddenTargets.length > 0;
 }

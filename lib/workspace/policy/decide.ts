@@ -23,12 +23,24 @@ const NO_PATH: WorkspaceDecision = {
 };
 
 /**
- * Needs the names of the path and the facts on its way; never what lies below or beside it. A server that keeps the `Walk` of a folder goes one name
- * further with `walkTo` and `decideAt`, as long as nothing was created, removed or renamed in that folder or above.
+ * Needs the names of the path and the facts on its way; never what lies below or beside it. See lib/workspace/server/walk-memo.ts for many questions at a time.
  */
 export function decideWorkspace(policy: WorkspacePolicy, request: WorkspaceRequest): WorkspaceDecision {
-  const walk = walkPath(policy, request);
-  return walk === undefined ? NO_PATH : strictest([decideAt(walk, request.operation), request.facts.alias ?? PASS]);
+  return decideWalk(walkPath(policy, request), request.operation, request.facts.alias);
+}
+
+/** @param walk of the path; undefined: it is none */
+export function decideWalk(
+  walk: Walk | undefined,
+  operation: WorkspaceOperation,
+  alias: WorkspaceDecision | undefined = undefined,
+): WorkspaceDecision {
+  if (walk === undefined) return NO_PATH;
+  return alias === undefined ? decideAt(walk, operation) : strictest([decideAt(walk, operation), alias]);
+}
+
+export function isName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !name.includes('\0');
 }
 
 /** Undefined for what is no path below the workspace. */
@@ -37,7 +49,7 @@ export function walkPath(
   { path, kind, facts }: Pick<WorkspaceRequest, 'path' | 'kind' | 'facts'>,
 ): Walk | undefined {
   const names = path === '' ? [] : path.split('/');
-  if (names.some((name) => name === '' || name === '.' || name === '..' || name.includes('\0'))) return undefined;
+  if (!names.every(isName)) return undefined;
   let walk = startWalk(policy, facts);
   for (const [at, name] of names.entries()) {
     const isLast = at === names.length - 1;

@@ -5,7 +5,7 @@ import { decideWorkspace } from './decide.ts';
 import { SETTINGS_ROWS } from './settings-rows.ts';
 import type { WorkspaceDecision, WorkspaceFacts, WorkspaceRule } from './types.ts';
 
-interface WorkspaceExplanation {
+export interface WorkspaceExplanation {
   path: string;
   read: WorkspaceDecision;
   write: WorkspaceDecision;

@@ -1,10 +1,12 @@
 /** The guests that a workspace server serves. */
 import type { Log } from '../../log.ts';
+import { foldTraitsOf } from '../facts/fold-traits.ts';
 import { RootFacts } from '../facts/root-facts.ts';
 import { Layer } from '../layer/layer.ts';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../policy/compile.ts';
 import { foldOf } from '../policy/fold.ts';
-import type { Attach, AttachedFolder, FolderRules } from '../protocol/messages.ts';
+import type { Attach, AttachedFolder, FolderRules, Request } from '../protocol/messages.ts';
+import { explainPath } from '../server/explain-path.ts';
 import { projectPolicy } from '../server/project-policy.ts';
 import { ServedGuest } from '../server/served-guest.ts';
 import { openVolume, type Volume } from '../server/tables/volume.ts';
@@ -52,6 +54,22 @@ export class ServedGuests {
     release(before);
   }
 
+  /** @throws Error for a guest or a folder that is not served */
+  async explain({ id, folder, path }: Extract<Request, { op: 'explain' }>) {
+    const guest = this.#guests.get(id);
+    const root = guest?.volume.roots.find(({ name }) => name === folder);
+    const policy = guest?.policies.get(folder);
+    if (root === undefined || policy === undefined) throw new Error(`not served: ${id} ${folder}`);
+    const {
+      read,
+      write,
+      lines,
+      hint,
+      path: clean,
+    } = await explainPath(root, { ...policy, layer: guest?.layers.get(folder) }, path);
+    return { path: clean, read: read.verdict, write: write.verdict, lines, ...(hint === undefined ? {} : { hint }) };
+  }
+
   async detach(id: string): Promise<void> {
     const guest = this.#guests.get(id);
     if (guest === undefined) return;
@@ -83,7 +101,7 @@ function policiesOf(volume: Volume, folders: AttachedFolder[]): Policies {
   for (const folder of folders) {
     const root = volume.roots.find(({ name }) => name === folder.name);
     if (root === undefined) continue;
-    const policy = policyOf(folder);
+    const policy = policyOf(folder, foldOf(foldTraitsOf(root.fd)));
     const { hostPath, rules } = folder;
     const facts = new RootFacts({ fd: root.fd, hostPath, policy, named: rules?.named ?? [] });
     found.set(folder.name, { policy, facts });
@@ -95,6 +113,6 @@ function release(policies: Policies): void {
   for (const { facts } of policies.values()) facts[Symbol.dispose]();
 }
 
-function policyOf({ readonly, rules = NO_RULES }: AttachedFolder): WorkspacePolicy {
-  return compileWorkspacePolicy({ ...rules, readonly: readonly ? ALL : rules.readonly, fold: foldOf({}) });
+function policyOf({ readonly, rules = NO_RULES }: AttachedFolder, fold: (name: string) => string): WorkspacePolicy {
+  return compileWorkspacePolicy({ ...rules, readonly: readonly ? ALL : rules.readonly, fold });
 }

@@ -21,6 +21,7 @@ async function main(controlSocket: string): Promise<void> {
     if (asked.op === 'attach') guests.attach(asked);
     if (asked.op === 'detach') await guests.detach(asked.id);
     if (guests.size === 0) idle.refresh();
+    if (asked.op === 'explain') return { explanation: await guests.explain(asked) };
     return { guests: guests.list() };
   };
   rmSync(controlSocket, { force: true });

@@ -47,14 +47,28 @@ export type Attach = z.infer<typeof attach>;
 export const request = z.discriminatedUnion('op', [
   attach,
   z.strictObject({ op: z.literal('detach'), id: z.string() }),
+  /** What a guest gets at a path of one of its folders, relative to that */
+  z.strictObject({ op: z.literal('explain'), id: z.string(), folder: z.string(), path: z.string() }),
   z.strictObject({ op: z.literal('status') }),
   /** Is not answered: the connection ends with the server */
   z.strictObject({ op: z.literal('watch') }),
 ]);
 export type Request = z.infer<typeof request>;
 
+const verdict = z.enum(['pass', 'hidden', 'read-only', 'private']);
+
 export const answer = z.union([
   z.strictObject({ guests: z.array(z.strictObject({ id: z.string(), connected: z.boolean() })) }),
+  z.strictObject({
+    explanation: z.strictObject({
+      path: z.string(),
+      read: verdict,
+      write: verdict,
+      /** What to write to change it */
+      hint: z.string().optional(),
+      lines: z.array(z.string()),
+    }),
+  }),
   z.strictObject({ error: z.string() }),
 ]);
 export type Answer = z.infer<typeof answer>;

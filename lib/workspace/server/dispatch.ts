@@ -1,5 +1,5 @@
 /** Decodes each request and runs its operation. */
-import { DECODERS } from './fuse/decode.ts';
+import { DECODERS, type Decoded } from './fuse/decode.ts';
 import type { Reply } from './fuse/encode.ts';
 import { IN_HEADER_SIZE, type RequestHeader } from './fuse/frames.ts';
 import { type Opcode, opcodeName } from './fuse/opcodes.ts';
@@ -15,6 +15,7 @@ import { rmdir, unlink } from './ops/remove.ts';
 import { rename } from './ops/rename.ts';
 import { tmpfile } from './ops/unnamed.ts';
 import { getxattr, listxattr, removexattr, setxattr } from './ops/xattrs.ts';
+import { countingLinks, untilNamesAreKnown } from './pending-names.ts';
 import { fail } from './sys/errno.ts';
 import type { ServerState } from './tables/state.ts';
 
@@ -34,7 +35,7 @@ const OPERATIONS: Partial<Record<Opcode, Operation>> = {
   RMDIR: bind(DECODERS.RMDIR, rmdir),
   RENAME: bind(DECODERS.RENAME, rename),
   RENAME2: bind(DECODERS.RENAME2, rename),
-  LINK: bind(DECODERS.LINK, link),
+  LINK: bind(DECODERS.LINK, linkCounted),
   OPEN: bind(DECODERS.OPEN, open),
   CREATE: bind(DECODERS.CREATE, create),
   TMPFILE: bind(DECODERS.TMPFILE, tmpfile),
@@ -79,7 +80,20 @@ export function dispatch(state: ServerState, header: RequestHeader, frame: Buffe
   // ACCESS, too: the guest's kernel checks permissions itself.
   const operation = OPERATIONS[name] ?? fail('ENOSYS');
   const node = state.nodes.get(header.node);
-  return operation({ state, node, uid: header.uid, gid: header.gid }, body);
+  state.onRequest?.();
+  const call = { state, node, uid: header.uid, gid: header.gid };
+  const pending = untilNamesAreKnown(state, name, node);
+  if (pending === undefined) return operation(call, body);
+  // The frame is valid until the next one.
+  const kept = Buffer.from(frame);
+  return pending.then(async () => {
+    state.onRequest?.();
+    return (await operation(call, new BodyReader(kept, IN_HEADER_SIZE))) ?? fail('EIO');
+  });
+}
+
+function linkCounted(call: Call, request: Decoded['LINK']): Reply {
+  return countingLinks(call.state, call.state.nodes.find(request.node), () => link(call, request));
 }
 
 function bind<T>(decode: (body: BodyReader) => T, operation: (call: Call, request: T) => Answer): Operation {

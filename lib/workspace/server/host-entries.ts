@@ -1,10 +1,11 @@
 /** Answers the policy's questions about the host's entries, each afresh and without following a link. */
-import type { EntryKind } from '../policy/types.ts';
+import type { Layer } from '../layer/layer.ts';
+import type { EntryKind, WorkspaceFacts } from '../policy/types.ts';
 import { Errno, isErrno } from './sys/errno.ts';
 import { closeFd } from './sys/files.ts';
 import { openBeneath, statIfPresent } from './sys/names.ts';
 import { bytesOfPath } from './sys/path-text.ts';
-import { type FileKind, kindOfMode } from './sys/stat.ts';
+import { type FileKind, kindOfMode, type Stat } from './sys/stat.ts';
 import type { Root } from './tables/volume.ts';
 
 /** The policy's words for what the server's tables hold */
@@ -33,6 +34,17 @@ export class HostEntries implements Disposable {
     if (path === '') return 'folder';
     if (!this.#known.has(path)) this.#known.set(path, this.#look(bytesOfPath(path)));
     return this.#known.get(path);
+  }
+
+  /** @param path bytes as a latin1 string; @returns undefined if there is none, or if it cannot be found out */
+  stat(path: string): Stat | undefined {
+    const slash = path.lastIndexOf('/');
+    try {
+      return statIfPresent(this.#folder(path.slice(0, Math.max(0, slash))), path.slice(slash + 1));
+    } catch (error) {
+      if (error instanceof Errno) return undefined;
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -64,4 +76,10 @@ export class HostEntries implements Disposable {
     this.#path = path;
     this.#fd = fd;
   }
+}
+
+/** The entries of the host, and what the private layer holds, as the policy asks for them */
+export function entriesOf(host: HostEntries, layer: Layer | undefined): Pick<WorkspaceFacts, 'entry' | 'layer'> {
+  const entry = (path: string) => host.entry(path);
+  return layer === undefined ? { entry } : { entry, layer: (path) => layer.held(bytesOfPath(path).split('/')) };
 }

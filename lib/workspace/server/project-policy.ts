@@ -1,23 +1,32 @@
 /** Puts the policy of a project in force in a session of the file server. */
 import type { Layer } from '../layer/layer.ts';
 import type { WorkspacePolicy } from '../policy/compile.ts';
-import { decideWorkspace } from '../policy/decide.ts';
+import { strictest } from '../policy/decide.ts';
 import { judgeRename } from '../policy/rename.ts';
-import type { EntryKind, WorkspaceDecision, WorkspaceFacts } from '../policy/types.ts';
-import { HostEntries, KINDS } from './host-entries.ts';
-import { bytesOfPath, textOfPath } from './sys/path-text.ts';
-import type { Decide, JudgeRename, PolicyFile, Verdict } from './tables/policy.ts';
+import type { EntryKind, WorkspaceDecision, WorkspaceFacts, WorkspaceOperation } from '../policy/types.ts';
+import { entriesOf, HostEntries, KINDS } from './host-entries.ts';
+import { Moments } from './moment.ts';
+import { textOfPath } from './sys/path-text.ts';
+import type { Decide, JudgeRename, LinkedFile, NameCheck, PolicyFile, Verdict } from './tables/policy.ts';
 import type { Root, Volume } from './tables/volume.ts';
 
 /** Besides the entries of the host and of the layer: see `WorkspaceFacts` */
 interface FactSource {
-  factsFor(path: string, identity: string | undefined): Omit<WorkspaceFacts, 'entry' | 'layer'>;
+  /** MUST be the same object as long as it says the same */
+  factsFor(path: string): Omit<WorkspaceFacts, 'entry' | 'layer' | 'alias'>;
+  aliasOf(identity: string): WorkspaceDecision | undefined;
+  pending(file: LinkedFile): Promise<void> | undefined;
+  linked(before: LinkedFile): void;
 }
 
 export interface RootPolicy {
   policy: WorkspacePolicy;
   facts?: FactSource;
 }
+
+const NO_FACTS = {};
+/** What was found out for one of them is true for the next */
+const READING: ReadonlySet<WorkspaceOperation> = new Set(['lookup', 'list', 'read']);
 
 /**
  * `policyOf` is asked at each operation, so that another policy is in force at once. A root without a policy is hidden.
@@ -27,7 +36,8 @@ export function projectPolicy(
   volume: Volume,
   policyOf: (root: string) => RootPolicy | undefined,
   layers: ReadonlyMap<string, Layer> = new Map(),
-): { decide: Decide; judgeRename: JudgeRename } {
+): { decide: Decide; judgeRename: JudgeRename; names: NameCheck; onRequest: () => void } {
+  const moments = new Moments();
   const inRoot = <T>(name: string, otherwise: T, judge: (policy: RootPolicy, root: Root) => T): T => {
     const policy = policyOf(name);
     const root = volume.roots.find((one) => one.name === name);
@@ -36,29 +46,33 @@ export function projectPolicy(
   return {
     decide: ({ root: name, path: bytes, kind, identity, operation }) =>
       inRoot(name, 'hidden', ({ policy, facts: source }, root) => {
-        using host = new HostEntries(root);
         const path = textOfPath(bytes);
-        const facts = { ...source?.factsFor(path, identity), ...entriesOf(host, layers.get(name)) };
-        return verdictOf(decideWorkspace(policy, { path, kind: kindOf(kind), operation, facts }));
+        if (!READING.has(operation)) moments.startChange();
+        const facts = source?.factsFor(path) ?? NO_FACTS;
+        const moment = moments.get({ root, policy, facts, layer: layers.get(name) });
+        const decision = moment.decide(path, kindOf(kind), operation);
+        const alias = identity === undefined ? undefined : source?.aliasOf(identity);
+        return verdictOf(alias === undefined ? decision : strictest([decision, alias]));
       }),
     judgeRename: ({ root: name, from: bytes, to, kind }) =>
       inRoot(name, 'refuse', ({ policy, facts: source }, root) => {
+        moments.startChange();
         using host = new HostEntries(root);
-        const from = textOfPath(bytes);
-        const facts = { ...source?.factsFor(from, undefined), ...entriesOf(host, layers.get(name)) };
-        const request = { from, to: textOfPath(to), kind: kindOf(kind) ?? 'other', facts };
-        return judgeRename(policy, request).verdict;
+        const [from, target] = [textOfPath(bytes), textOfPath(to)];
+        source?.factsFor(target);
+        const facts = { ...source?.factsFor(from), ...entriesOf(host, layers.get(name)) };
+        return judgeRename(policy, { from, to: target, kind: kindOf(kind) ?? 'other', facts }).verdict;
       }),
+    names: {
+      pending: (root, file) => policyOf(root)?.facts?.pending(file),
+      linked: (root, before) => policyOf(root)?.facts?.linked(before),
+    },
+    onRequest: () => moments.endChange(),
   };
 }
 
 function verdictOf({ verdict, lower }: WorkspaceDecision): Verdict {
   return verdict === 'private' && !lower ? 'private-only' : verdict;
-}
-
-function entriesOf(host: HostEntries, layer: Layer | undefined): Pick<WorkspaceFacts, 'entry' | 'layer'> {
-  const entry = (path: string) => host.entry(path);
-  return layer === undefined ? { entry } : { entry, layer: (path) => layer.held(bytesOfPath(path).split('/')) };
 }
 
 function kindOf(kind: PolicyFile['kind']): EntryKind | undefined {

@@ -10,7 +10,6 @@ const WORDS: Record<string, string> = {
   services: 'services',
   credentials: 'credentials',
   'mcp.servers': 'MCP',
-  'workspace.mode': 'git clones as workspace',
   'image.base': 'OCI images',
   'agent.files': 'files of agents',
 };

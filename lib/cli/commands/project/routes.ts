@@ -1,6 +1,6 @@
 /** The commands of a project's file. */
 import { command } from '../../command/command.ts';
-import { APPLY_FLAGS, names, templateNames, text, toggle } from '../../command/parameters.ts';
+import { APPLY_FLAGS, DISCARD, names, templateNames, text, toggle } from '../../command/parameters.ts';
 
 const all = names('Sandboxes; default: all of the project');
 
@@ -23,7 +23,7 @@ export const projectRoutes = {
   }),
   apply: command({
     brief: 'Makes the sandboxes match sandbox.toml',
-    parameters: { flags: APPLY_FLAGS, aliases: { y: 'yes' }, positional: all },
+    parameters: { flags: { ...APPLY_FLAGS, discard: DISCARD }, aliases: { y: 'yes' }, positional: all },
     load: async () => (await import('./apply.ts')).apply,
   }),
 };

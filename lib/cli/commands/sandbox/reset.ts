@@ -1,9 +1,10 @@
 /** `sbx reset`: returns a sandbox to its warm snapshot. */
-import { changeState, type StateInput } from './change-state.ts';
+import type { Run } from '../../command/command.ts';
+import { changeState } from './change-state.ts';
 
-export const reset = (input: StateInput): Promise<number> =>
+export const reset = (input: Run<{ yes: boolean; discard: boolean }, [string?]>): Promise<number> =>
   changeState(input, {
     doing: 'resetting',
     question: 'Delete everything on the disk of',
-    work: (client, id, options) => client.reset(id, options),
+    work: (client, id, options) => client.reset(id, { discard: input.flags.discard }, options),
   });

@@ -7,7 +7,7 @@ import { follow } from '../../command/follow.ts';
 import { daemonOf, ownSandboxes, resolveSandbox } from '../../command/project.ts';
 import { confirm } from './change-state.ts';
 
-type Input = Run<{ yes: boolean; all: boolean }, string[]>;
+type Input = Run<{ yes: boolean; all: boolean; discard: boolean }, string[]>;
 
 export async function rm(input: Input): Promise<number> {
   const { context, view } = input;
@@ -16,7 +16,9 @@ export async function rm(input: Input): Promise<number> {
   const list = targets.map(({ name }) => name).join(', ');
   await confirm(input, `Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}?`);
   for (const target of targets)
-    await follow(view, `removing ${target.name}`, (signal, onEvent) => client.remove(target.id, { signal, onEvent }));
+    await follow(view, `removing ${target.name}`, (signal, onEvent) =>
+      client.remove(target.id, { discard: input.flags.discard }, { signal, onEvent }),
+    );
   view.result({ removed: targets.map(({ name, project }) => ({ name, project })) }, `removed ${list}`);
   return 0;
 }

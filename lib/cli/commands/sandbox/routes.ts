@@ -1,6 +1,6 @@
 /** The commands of existing sandboxes. */
 import { command } from '../../command/command.ts';
-import { maybeName, names, toggle, YES } from '../../command/parameters.ts';
+import { DISCARD, maybeName, names, toggle, YES } from '../../command/parameters.ts';
 
 const one = { flags: { yes: YES }, aliases: { y: 'yes' }, positional: maybeName() };
 
@@ -28,13 +28,13 @@ export const sandboxRoutes = {
   }),
   reset: command({
     brief: 'Returns a sandbox to its warm snapshot',
-    parameters: one,
+    parameters: { ...one, flags: { yes: YES, discard: DISCARD } },
     load: async () => (await import('./reset.ts')).reset,
   }),
   rm: command({
     brief: 'Removes sandboxes and their disks',
     parameters: {
-      flags: { yes: YES, all: toggle('All sandboxes of this project') },
+      flags: { yes: YES, all: toggle('All sandboxes of this project'), discard: DISCARD },
       aliases: { y: 'yes' },
       positional: names('Sandboxes'),
     },

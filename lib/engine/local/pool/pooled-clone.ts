@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
+import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
@@ -72,8 +73,7 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
   const { id, spec } = request;
   const [from, to] = [instancePaths(deps.home, clone.id), instancePaths(deps.home, id)];
   try {
-    const { folders } = await servedFolders(spec, [deps.home.root]);
-    if (!deps.workspaces.serves(guestOf(deps.home, clone.id), folders)) {
+    if (!(await fits(deps, clone, spec))) {
       await endPooled(deps, clone.id);
       return undefined;
     }
@@ -89,4 +89,11 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
     await endPooled(deps, clone.id);
     throw error;
   }
+}
+
+/** False when a folder was replaced since the clone was made. One without folders of the host fits always. */
+async function fits(deps: VmDeps, clone: PooledClone, spec: SandboxSpec): Promise<boolean> {
+  if (spec.workspace.mode === 'clone') return true;
+  const { folders } = await servedFolders(spec, [deps.home.root]);
+  return deps.workspaces.serves(guestOf(deps.home, clone.id), folders);
 }

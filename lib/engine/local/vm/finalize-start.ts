@@ -1,10 +1,12 @@
 /** Turns a resumed or booted VM into its sandbox: connects and assigns its identity. */
+import { rmSync } from 'node:fs';
 import { instancePaths } from '../../../paths.ts';
 import type { Desired } from '../../../spec/desired.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from './assign-identity.ts';
+import { makeClone } from './clone-workspace.ts';
 import type { VmDeps } from './deps.ts';
 import type { AttachedWorkspace } from './workspaces.ts';
 
@@ -34,6 +36,8 @@ export async function finalizeStart(
     // Makes new placeholders now: reading a secret may take a while, and the first command need not wait for it.
     deps.credentials.environment(id, spec),
   ]);
+  if (spec.workspace.mode === 'clone') await makeClone(guest, { record: paths.clone, spec, signal: context.signal });
+  else rmSync(paths.clone, { force: true });
   // Not awaited: requests to the guest are handled in order.
   if (java) guest.request('trusted', {}).catch(() => {});
   await deps.records.update(id, { resumed: { pid: vm.pid, startTime: vm.startTime }, ...reached });

@@ -46,7 +46,7 @@ async function takeOver(deps: VmDeps & Pick<RecoverOptions, 'log'>, { id, applie
 /** A VM of a build without workspace servers has its folders from mounts that are not kept up any more. Its mount stubs are removed. */
 async function endUnserved({ home, driver, log }: VmDeps & Pick<RecoverOptions, 'log'>, id: string): Promise<void> {
   const paths = instancePaths(home, id);
-  if (driver.find(paths) !== undefined && !existsSync(paths.workspace)) {
+  if (driver.find(paths) !== undefined && !existsSync(paths.workspace) && !existsSync(paths.clone)) {
     log.warn(`${id}: ending the VM of an earlier version of sbx`);
     await driver.destroy(paths);
   }

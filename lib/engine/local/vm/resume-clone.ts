@@ -56,6 +56,6 @@ export function vmConfigOf({ spec, image, disk, workspace }: VmConfigFacts): VmC
       { serial: 'sbx-root', path: disk, format: 'qcow2', readonly: false, backing: image.backing },
       image.runtimeDisk,
     ],
-    workspace: { link: workspace.link },
+    workspace: workspace.link === undefined ? undefined : { link: workspace.link },
   };
 }

@@ -3,10 +3,11 @@ import { type Home, instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import type { Guest, WorkspaceServers } from '../../../workspace/client/servers.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
+import { unmounted } from './clone-workspace.ts';
 
 export interface AttachedWorkspace {
-  /** Host folder for the VM's jail: the server and QEMU meet in it */
-  link: string;
+  /** Host folder for the VM's jail: the server and QEMU meet in it. Undefined: nothing of the host is served */
+  link: string | undefined;
   /** What the guest mounts: below what is served, and where to */
   guestMounts: { source: string; target: string }[];
 }
@@ -22,6 +23,7 @@ export async function attachWorkspace(
   id: string,
   spec: SandboxSpec,
 ): Promise<AttachedWorkspace> {
+  if (spec.workspace.mode === 'clone') return unmounted(spec);
   const { folders, guestMounts } = await servedFolders(spec, [home.root]);
   const { link } = await workspaces.attach(guestOf(home, id), folders);
   return { link, guestMounts };

@@ -18,6 +18,7 @@ import {
 import { makeDirectory, openAt, statAt, symlinkAt } from '../sys/names.ts';
 import type { Stat } from '../sys/stat.ts';
 import type { Link } from '../tables/node.ts';
+import { rootNameOf } from '../tables/nodes.ts';
 import type { ServerState } from '../tables/state.ts';
 import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
@@ -122,6 +123,8 @@ export function create(call: Call, { name, flags, ...mode }: Decoded['CREATE']):
   const found = find(state, { parent, name }) ?? fail('ENOENT');
   const { node, entry } = rememberEntry(state, { parent, name }, found);
   try {
+    // The guest's kernel looks it up and asks again, by OPEN, which can wait.
+    if (node.where === 'host' && state.names?.pending(rootNameOf(node), found.stat) !== undefined) fail('ESTALE');
     const handle = openFile(state, node, flags);
     return createReply(entry, handle.id, openFlagsFor(state));
   } catch (error) {

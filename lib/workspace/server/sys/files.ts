@@ -1,7 +1,7 @@
 /** System calls on open descriptors. Sizes and offsets are plain numbers up to 2^53. */
 import { fdatasync, fsync } from 'node:fs';
 import { promisify } from 'node:util';
-import { errnoError } from './errno.ts';
+import { errnoError, isErrno } from './errno.ts';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -131,7 +131,24 @@ export function readEntries(fd: number, into: Buffer): number {
   return check(libc().getdents64(architecture?.GETDENTS64 ?? 0, fd, into, into.length));
 }
 
+/** The same number on x64 and arm64 */
+const FS_IOC_GETFLAGS = 0x8008_6601;
+
+/** Flags of an inode, as lsattr shows them; 0 where the file system has none */
+export function readFlags(fd: number): number {
+  const flags = Buffer.alloc(8);
+  try {
+    check(libc().ioctl(fd, FS_IOC_GETFLAGS, flags));
+  } catch (error) {
+    if (isErrno(error, 'ENOTTY') || isErrno(error, 'EOPNOTSUPP')) return 0;
+    throw error;
+  }
+  return flags.readUInt32LE(0);
+}
+
 export interface FileSystemStat {
+  /** Magic number of its type */
+  type: number;
   blockSize: number;
   fragmentSize: number;
   blocks: bigint;
@@ -145,6 +162,7 @@ export interface FileSystemStat {
 export function statFileSystem(fd: number): FileSystemStat {
   check(libc().fstatfs(fd, statfs));
   return {
+    type: statfs.readUInt32LE(0),
     blockSize: Number(statfs.readBigInt64LE(8)),
     blocks: statfs.readBigUInt64LE(16),
     free: statfs.readBigUInt64LE(24),

@@ -26,6 +26,7 @@ const SIGNATURES = {
   pwrite: ['int64', 'int', 'void*', 'size_t', 'int64'],
   fcntl: ['int', 'int', 'int', 'int'],
   fstatfs: ['int', 'int', 'void*'],
+  ioctl: ['int', 'int', 'ulong', 'void*'],
   fsetxattr: ['int', 'int', 'void*', 'void*', 'size_t', 'int'],
   fgetxattr: ['int64', 'int', 'void*', 'void*', 'size_t'],
   flistxattr: ['int64', 'int', 'void*', 'size_t'],

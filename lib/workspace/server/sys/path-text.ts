@@ -4,11 +4,13 @@
 const ESCAPE = 0xdc00;
 /** By the flag `u` only halves that stand alone */
 const ESCAPED = /[\udc80-\udcff]/u;
+const BEYOND_ASCII = /[\x80-\xff]/;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Each name by itself: one that is no UTF-8 leaves the others readable. */
 export function textOfPath(path: Buffer): string {
-  return path.toString('latin1').split('/').map(textOfName).join('/');
+  const bytes = path.toString('latin1');
+  return BEYOND_ASCII.test(bytes) ? bytes.split('/').map(textOfName).join('/') : bytes;
 }
 
 /** @returns bytes as a latin1 string, as the server's tables hold names */

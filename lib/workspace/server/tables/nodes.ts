@@ -201,3 +201,9 @@ export function namesOf(link: Link, isStart?: (node: Node) => boolean): { start:
   }
   return { start: node, names: names.reverse() };
 }
+
+/** @returns the name of the root that the node lies in; empty for what is in none */
+export function rootNameOf(node: Node): string {
+  const link = node.links[0] ?? node.lastLink;
+  return (link === undefined ? node : namesOf(link).start).root?.name ?? '';
+}

@@ -1,7 +1,7 @@
 /** Asks the policy at each operation and turns its verdict into an error. */
 import type { WorkspaceOperation, WorkspaceVerdict } from '../../policy/types.ts';
 import { ERRNO, type Errno, errnoError, fail } from '../sys/errno.ts';
-import type { FileKind } from '../sys/stat.ts';
+import type { FileKind, Stat } from '../sys/stat.ts';
 import type { Link, Node } from './node.ts';
 import { namesOf } from './nodes.ts';
 
@@ -41,6 +41,17 @@ interface RenameQuestion {
  * MUST be quick and MUST NOT throw.
  */
 export type JudgeRename = (request: RenameQuestion) => 'pass' | 'private' | 'copy' | 'refuse';
+
+/** What the host says of a file with several names */
+export type LinkedFile = Pick<Stat, 'identity' | 'nlink' | 'ctime'>;
+
+/** Knows whether `decide` was asked about every name of a file: it decides about an identity by the names that were seen. */
+export interface NameCheck {
+  /** Undefined: it was. Otherwise it resolves when it was. MUST be quick and MUST NOT reject. */
+  pending(root: string, file: LinkedFile): Promise<void> | undefined;
+  /** The guest gave a file, which was as `before`, one more name. */
+  linked(root: string, before: LinkedFile): void;
+}
 
 const READING: ReadonlySet<WorkspaceOperation> = new Set(['lookup', 'list', 'read']);
 const NAMING: ReadonlySet<WorkspaceOperation> = new Set(['create', 'rename-to']);

@@ -7,7 +7,7 @@ import { Layers } from './layers.ts';
 import { type Node, newNode, ROOT_NODE_ID } from './node.ts';
 import { NodeTable } from './nodes.ts';
 import { Owners } from './owners.ts';
-import { type Decide, type JudgeRename, PolicyGate } from './policy.ts';
+import { type Decide, type JudgeRename, type NameCheck, PolicyGate } from './policy.ts';
 import type { Volume } from './volume.ts';
 
 export interface ServerOptions {
@@ -16,6 +16,10 @@ export interface ServerOptions {
   judgeRename?: JudgeRename;
   /** Private layers by the names of their roots. Without one, what is private is read-only. The caller closes them. */
   layers?: ReadonlyMap<string, Layer>;
+  /** Default: all names of a file are known */
+  names?: NameCheck;
+  /** Called before each request */
+  onRequest?: () => void;
   /** Owner of the served files on the host; default: the user of this process */
   hostUid?: number;
   /** Owner that the guest sees instead; default 1000:1000 */
@@ -57,6 +61,8 @@ export interface ServerState extends Disposable {
   owners: Owners;
   gate: PolicyGate;
   layers: Layers;
+  names: NameCheck | undefined;
+  onRequest: (() => void) | undefined;
   lifetimes: Required<ServerOptions>['lifetimes'];
   keepCache: boolean;
   /** In seconds, for a node with these attributes; default: that of `lifetimes` */
@@ -65,6 +71,7 @@ export interface ServerState extends Disposable {
   onUnreachable?: (node: Node) => void;
   /** Mode bits that the host takes from new files of this process */
   hostUmask: number;
+  isClosed(): boolean;
 }
 
 export function createState(volume: Volume, options: ServerOptions): ServerState {
@@ -82,6 +89,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
   const nodes = new NodeTable({ max: limits.nodes, onUnreachable });
   const handles = new HandleTable({ max: limits.handles, listingBytes: limits.listingBytes });
   const { uid, gid } = options.guestUser ?? { uid: 1000, gid: 1000 };
+  let isClosed = false;
   const hostUid = options.hostUid ?? process.getuid?.() ?? 0;
   const state: ServerState = {
     volume,
@@ -91,10 +99,14 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     owners: new Owners({ hostUid, uid, gid, max: limits.owners }),
     gate: new PolicyGate(options),
     layers: new Layers(options.layers ?? new Map()),
+    names: options.names,
+    onRequest: options.onRequest,
     lifetimes: options.lifetimes ?? { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 0 },
     keepCache: options.keepCache ?? false,
     hostUmask: process.umask(),
+    isClosed: () => isClosed,
     [Symbol.dispose]: () => {
+      isClosed = true;
       handles[Symbol.dispose]();
       fds[Symbol.dispose]();
     },

@@ -57,7 +57,7 @@ function open(rules: Partial<WorkspaceRules> = {}): RootFacts {
 
 const fdOf = () => volume?.roots[0]?.fd ?? -1;
 const entry = (text: string) => ({ text, source: 'default' as const });
-const namedIn = (path: string) => [...(facts?.factsFor(path, undefined).named?.paths.keys() ?? [])];
+const namedIn = (path: string) => [...(facts?.factsFor(path).named?.paths.keys() ?? [])];
 const identityOf = (name: string) => statAt(fdOf(), name).identity;
 /** Longer than the host's changes may go unseen */
 const later = () => {
@@ -85,7 +85,7 @@ describe('what git of the host reads or runs', () => {
       'store/b/config': '[core]\nhooksPath = h\n',
     });
     open();
-    const { pointers, gitBelow } = facts?.factsFor('libs/a/x', undefined) ?? {};
+    const { pointers, gitBelow } = facts?.factsFor('libs/a/x') ?? {};
     expect([...(pointers?.paths.keys() ?? [])].sort()).toEqual(['store/a', 'store/b']);
     expect(namedIn('libs/a/x')).toContain('libs/a/h');
     expect([gitBelow?.('libs'), gitBelow?.('store'), gitBelow?.('other')]).toEqual([true, true, false]);
@@ -101,6 +101,25 @@ describe('what git of the host reads or runs', () => {
     host({ '.git/config': '[core]\nfsmonitor = ./f\n' });
     later();
     expect(namedIn('a')).toEqual(['f']);
+  });
+
+  test('by links in a folder of hooks that a later configuration names', () => {
+    host({ ...REPOSITORY, 'team/hooks/x': '', 'scripts/check': '' });
+    symlinkSync('../../scripts/check', join(folder, 'team/hooks/pre-commit'));
+    open();
+    expect(namedIn('scripts/check')).toEqual([]);
+    host({ '.git/config': '[core]\nhooksPath = team/hooks\n' });
+    later();
+    expect(namedIn('scripts/check').sort()).toEqual(['scripts/check', 'team/hooks']);
+  });
+
+  test('by the configuration of a repository beside the path', () => {
+    host({ 'libs/a/.git/HEAD': '', 'libs/a/.git/config': '', 'other/x': '' });
+    open();
+    expect(namedIn('other/x')).toEqual([]);
+    host({ 'libs/a/.git/config': '[core]\nhooksPath = ../../other\n' });
+    later();
+    expect(namedIn('other/x')).toEqual(['other']);
   });
 
   test('nothing outside of the root is read or named', () => {
@@ -120,8 +139,31 @@ describe('links', () => {
     mkdirSync(join(folder, 'app'));
     symlinkSync('../conf/middle', join(folder, 'app/.env'));
     open({ hide: [entry('.env')] });
-    const { hiddenTargets } = facts?.factsFor('conf/real', undefined) ?? {};
+    const { hiddenTargets } = facts?.factsFor('conf/real') ?? {};
     expect([...(hiddenTargets?.paths.keys() ?? [])].sort()).toEqual(['conf/middle', 'conf/real']);
+  });
+
+  test('a hidden folder hides nothing else by the links in it', () => {
+    host({ 'packages/a/index.js': '', 'node_modules/x': '' });
+    symlinkSync('../packages/a', join(folder, 'node_modules/a'));
+    open({ hide: [entry('node_modules')] });
+    expect(facts?.factsFor('packages/a/index.js').hiddenTargets?.paths.size).toBe(0);
+  });
+
+  test('what the project keeps private protects nothing else by the links in it', () => {
+    host({ 'packages/a/index.js': '', 'node_modules/x': '' });
+    symlinkSync('../packages/a', join(folder, 'node_modules/a'));
+    open({ private: [entry('node_modules')] });
+    expect(namedIn('packages/a/index.js')).toEqual([]);
+  });
+
+  test('hidden links that hide each other come to an end', () => {
+    mkdirSync(join(folder, 'f/g'), { recursive: true });
+    symlinkSync('f', join(folder, 'a.key'));
+    symlinkSync('..', join(folder, 'f/b.key'));
+    symlinkSync('../../f/g', join(folder, 'f/g/c.key'));
+    open({ hide: [entry('*.key')] });
+    expect([...(facts?.factsFor('f/g/x').hiddenTargets?.paths.keys() ?? [])].sort()).toEqual(['f', 'f/g']);
   });
 
   test('where a protected link leads is protected', () => {
@@ -133,24 +175,126 @@ describe('links', () => {
 });
 
 describe('hard links', () => {
+  const verdictOf = (name: string) => {
+    facts?.factsFor(name);
+    return facts?.aliasOf(identityOf(name))?.verdict;
+  };
+
   test('a hidden or protected file is so under its other names', () => {
-    host({ '.env': 'secret', ...REPOSITORY, plain: '' });
+    host({ '.env': 'secret', ...REPOSITORY, plain: '', 'docs/a': '' });
     linkSync(join(folder, '.env'), join(folder, 'copy'));
     linkSync(join(folder, '.git/config'), join(folder, 'other'));
-    open({ hide: [entry('.env')] });
-    const verdictOf = (name: string) => facts?.factsFor(name, identityOf(name)).alias?.verdict;
-    expect(['copy', 'other', 'plain'].map(verdictOf)).toEqual(['hidden', 'private', undefined]);
+    linkSync(join(folder, 'docs/a'), join(folder, 'writable'));
+    open({ hide: [entry('.env')], readonly: [entry('docs')] });
+    expect(['copy', 'other', 'writable', 'plain'].map(verdictOf)).toEqual([
+      'hidden',
+      'private',
+      'read-only',
+      undefined,
+    ]);
+  });
+
+  test('what the project keeps private says nothing about other names', () => {
+    host({ 'node_modules/a': '' });
+    linkSync(join(folder, 'node_modules/a'), join(folder, 'copy'));
+    open({ private: [entry('node_modules')] });
+    expect(verdictOf('copy')).toBeUndefined();
   });
 
   test('one that the host makes later, too; and a file that takes the name later', () => {
     host({ '.env': 'secret' });
     open({ hide: [entry('.env')] });
     linkSync(join(folder, '.env'), join(folder, 'copy'));
-    expect(facts?.factsFor('copy', identityOf('copy')).alias?.verdict).toBe('hidden');
+    expect(verdictOf('copy')).toBe('hidden');
     host({ next: 'secret' });
     linkSync(join(folder, 'next'), join(folder, 'seen'));
     renameSync(join(folder, 'next'), join(folder, '.env'));
     later();
-    expect(facts?.factsFor('seen', identityOf('seen')).alias?.verdict).toBe('hidden');
+    expect(verdictOf('seen')).toBe('hidden');
+  });
+
+  test('as long as one of its names is hidden, in whatever order the folders change', () => {
+    host({ 'a/.env': 'secret', 'b/x': '' });
+    linkSync(join(folder, 'a/.env'), join(folder, 'b/.env'));
+    linkSync(join(folder, 'a/.env'), join(folder, 'copy'));
+    open({ hide: [entry('.env')] });
+    rmSync(join(folder, 'a/.env'));
+    later();
+    facts?.factsFor('a/x');
+    expect(verdictOf('copy')).toBe('hidden');
+    renameSync(join(folder, 'b'), join(folder, 'c'));
+    later();
+    facts?.factsFor('c/x');
+    facts?.factsFor('b/x');
+    expect(verdictOf('copy')).toBe('hidden');
+    rmSync(join(folder, 'c/.env'));
+    later();
+    facts?.factsFor('c/x');
+    expect(verdictOf('copy')).toBeUndefined();
+  });
+
+  test('below a folder that becomes a repository', () => {
+    host({ 'd/config': '', 'd/hooks/post-merge': '' });
+    linkSync(join(folder, 'd/hooks/post-merge'), join(folder, 'copy'));
+    open();
+    expect(verdictOf('copy')).toBeUndefined();
+    host({ 'd/HEAD': '', 'd/objects/x': '', 'd/refs/x': '' });
+    later();
+    facts?.factsFor('d/x');
+    expect(verdictOf('copy')).toBe('private');
+  });
+
+  describe('of which not all names were seen', () => {
+    const pendingOf = (name: string) => facts?.pending(statAt(fdOf(), name));
+
+    test('are waited for, far from the folders that the guest uses', async () => {
+      host({ plain: '' });
+      open({ hide: [entry('.env')] });
+      expect(pendingOf('plain')).toBeUndefined();
+      host({ 'deep/er/.env': 'secret' });
+      linkSync(join(folder, 'deep/er/.env'), join(folder, 'copy'));
+      expect(verdictOf('copy')).toBeUndefined();
+      await pendingOf('copy');
+      expect(verdictOf('copy')).toBe('hidden');
+      expect(pendingOf('copy')).toBeUndefined();
+    });
+
+    test('are not waited for once they were, whatever is outside; but again for one more', async () => {
+      const store = mkdtempSync(join(tmpdir(), 'sbx-store-'));
+      try {
+        writeFileSync(join(store, 'package'), '');
+        host({ 'node_modules/x': '' });
+        linkSync(join(store, 'package'), join(folder, 'node_modules/a'));
+        open();
+        await pendingOf('node_modules/a');
+        expect(pendingOf('node_modules/a')).toBeUndefined();
+        linkSync(join(store, 'package'), join(store, 'another'));
+        const pending = pendingOf('node_modules/a');
+        expect(pending).toBeInstanceOf(Promise);
+        await pending;
+      } finally {
+        rmSync(store, { recursive: true, force: true });
+      }
+    });
+
+    test('are not waited for when the guest made the names itself', () => {
+      host({ plain: '' });
+      open();
+      const before = statAt(fdOf(), 'plain');
+      linkSync(join(folder, 'plain'), join(folder, 'second'));
+      facts?.linked(before);
+      expect(pendingOf('plain')).toBeUndefined();
+      linkSync(join(folder, 'plain'), join(folder, 'third'));
+      expect(pendingOf('plain')).toBeInstanceOf(Promise);
+    });
+
+    test('are waited for no longer than the root is served', async () => {
+      host({ plain: '' });
+      open();
+      linkSync(join(folder, 'plain'), join(folder, 'second'));
+      const pending = pendingOf('plain');
+      facts?.[Symbol.dispose]();
+      await pending;
+    });
   });
 });

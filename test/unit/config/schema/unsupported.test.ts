@@ -7,7 +7,6 @@ describe('fields that are not implemented', () => {
     ['ports', '[[ports]]\nguest = 3000', 1, 3],
     ['services', '[[services]]\nname = "db"\nhost = "127.0.0.1:5432"', 1, 3],
     ['mcp.servers', '[mcp.servers.github]\ncommand = ["x"]', 1, 6],
-    ['workspace.mode', '[workspace]\nmode = "clone"', 2, 8],
     ['image.base', '[image]\nbase = "oci:registry.test/a:1"', 2, 8],
   ])('%s is listed with its place', async (path, text, line, column) => {
     const { unsupported } = await load(text);

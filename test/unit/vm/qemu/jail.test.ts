@@ -39,7 +39,6 @@ describe('jail arguments', () => {
       '--ro-bind /usr /usr',
       '--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache',
       '--bind /i/run /vm',
-      '--bind /i/link /workspace',
       '--ro-bind /i/egress /egress',
       '--bind /i/link /workspace',
       '--bind /i/console /vm-console',

@@ -43,6 +43,8 @@ describe('a configuration', () => {
     '[a "x\\"y"] b = c\\td\n',
     '\ufeff[core]\r\n\thooksPath = h\r\n',
     '[a]\nb = "  kept  "\nc =   \n',
+    '# a comment \\\n[core]\nfsmonitor = x # and one here \\\n  hooksPath = y\n',
+    '[core]\neditor = a\\\n  b\n',
   ])('%j reads as git reads it', (text) => {
     expect(parseGitConfig(text)).toEqual(byGit(text));
   });

@@ -1,0 +1,94 @@
+/** Makes the clone in a guest: history as a bundle, then a work tree. The guest gets no path to the host. */
+import { join } from 'node:path';
+import { SbxError } from '../../errors.ts';
+import { git } from './git.ts';
+import { type CloneGuest, runInGuest } from './guest.ts';
+import { refuseHiddenHistory } from './hidden-history.ts';
+import { type CloneSource, readSource, revisionsOf } from './source.ts';
+
+export interface FillOptions {
+  /** Patterns of paths that MUST NOT reach the guest */
+  hide: string[];
+  /** Folder of the clone in the guest; default: that of the host's work tree */
+  target?: string;
+  signal?: AbortSignal | undefined;
+}
+
+/** Written by root when all is there: an interrupted fill is begun again, a finished one never. */
+const READY = '/var/lib/sbx-clone-ready';
+const DEPTH_MAX = 8;
+
+const IS_READY = `test ! -e ${READY} || echo ready`;
+const SET_READY = `mkdir -p /var/lib && touch ${READY}`;
+const MAKE_FOLDER = 'mkdir -p -- "$1" && chown agent: "$1"';
+
+// What is hidden from `git log` is kept below refs/sbx: the base that work is compared with.
+const FILL = `set -eu
+top=$1 branch=$2 head=$3 origin=$4 format=$5 shallow=$6
+command -v git >/dev/null || { echo "git is not installed: add it to [packages] apt" >&2; exit 1; }
+export GIT_LFS_SKIP_SMUDGE=1
+cd -- "$top"
+rm -rf .git
+case $format in sha256) git init -q --object-format=sha256 . ;; *) git init -q . ;; esac
+if [ -n "$head" ]; then
+  [ -z "$shallow" ] || printf '%s\\n' "$shallow" >.git/shallow
+  cat >.git/sbx-in
+  git fetch -q --no-tags --update-head-ok ./.git/sbx-in '+refs/heads/*:refs/heads/*' '+refs/tags/*:refs/tags/*' \\
+    '+refs/remotes/*:refs/remotes/*' '+refs/*:refs/sbx/base/*' '+HEAD:refs/sbx/base/HEAD'
+  rm -f .git/sbx-in .git/FETCH_HEAD
+  git cat-file -e "$head^{commit}" 2>/dev/null || head=$(git rev-parse refs/sbx/base/HEAD)
+fi
+if [ -n "$branch" ]; then git symbolic-ref HEAD "$branch"; fi
+if [ -n "$head" ]; then
+  if [ -n "$branch" ]; then git update-ref HEAD "$head"; else git update-ref --no-deref HEAD "$head"; fi
+  git reset -q --hard
+fi
+[ -z "$origin" ] || git remote add origin "$origin"`;
+
+const LINK_SUBMODULES = 'cd -- "$1" && git submodule -q init && git submodule -q absorbgitdirs';
+
+/** Once for each disk of a sandbox. @returns undefined when the clone was there already */
+export async function fillClone(
+  guest: CloneGuest,
+  folder: string,
+  options: FillOptions,
+): Promise<CloneSource | undefined> {
+  if (
+    (await runInGuest(guest, { script: IS_READY, args: [], user: 'root', signal: options.signal })).trim() === 'ready'
+  )
+    return undefined;
+  const source = await readSource(folder);
+  await fillOne(guest, source, { ...options, target: options.target ?? source.top }, 0);
+  await runInGuest(guest, { script: SET_READY, args: [], user: 'root', signal: options.signal });
+  return source;
+}
+
+type One = FillOptions & { target: string };
+
+async function fillOne(guest: CloneGuest, source: CloneSource, options: One, depth: number): Promise<void> {
+  if (depth > DEPTH_MAX) throw new SbxError('workspace', 'submodules are nested too deeply', { why: source.top });
+  await refuseHiddenHistory(source, options.hide);
+  await runInGuest(guest, { script: MAKE_FOLDER, args: [options.target], user: 'root', signal: options.signal });
+  await sendHistory(guest, source, options);
+  for (const { path, commit } of source.submodules) {
+    const inner = await readSource(join(source.top, path));
+    // The commit that the outer repository names, on no branch, as `git submodule update` leaves it.
+    const wanted = { ...inner, head: inner.head === '' ? '' : commit, branch: '' };
+    await fillOne(guest, wanted, { ...options, target: join(options.target, path) }, depth + 1);
+  }
+  if (source.submodules.length > 0)
+    await runInGuest(guest, { script: LINK_SUBMODULES, args: [options.target], user: 'agent', signal: options.signal });
+}
+
+async function sendHistory(guest: CloneGuest, source: CloneSource, { target, signal }: One): Promise<void> {
+  const { top, branch, head, origin, format, shallow } = source;
+  const args = [target, branch, head, origin, format, shallow.join('\n')];
+  if (head === '') {
+    await runInGuest(guest, { script: FILL, args, user: 'agent', signal });
+    return;
+  }
+  await git(['-C', top, 'bundle', 'create', '--quiet', '-', ...revisionsOf(source)], {
+    signal,
+    onOutput: (bundle) => runInGuest(guest, { script: FILL, args, user: 'agent', input: bundle, signal }),
+  });
+}

@@ -1,0 +1,208 @@
+/** The daemon's client and real workspace servers in their jails. */
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { workspacePaths } from '../../../../lib/paths.ts';
+import { ENOENT, EROFS, FakeVm } from './fake-vm.ts';
+import { DIST, Host, isRunning, rules, until } from './host.ts';
+
+const ROOT = 1;
+
+let host: Host;
+let vms: FakeVm[];
+
+beforeEach(() => {
+  host = new Host();
+  vms = [];
+});
+afterEach(async () => {
+  for (const vm of vms) await vm[Symbol.asyncDispose]();
+  await host[Symbol.asyncDispose]();
+});
+
+async function boot(link: string): Promise<FakeVm> {
+  const vm = await FakeVm.boot(link);
+  vms.push(vm);
+  await vm.mount();
+  return vm;
+}
+
+describe('a guest', () => {
+  test('reads and writes the folder of the host', async () => {
+    const folder = host.folder('project');
+    const { link } = await host.client().attach(host.guest('a'), [folder]);
+    const vm = await boot(link);
+    const { node } = await vm.entry(ROOT, 'file');
+    const { handle } = await vm.open(node);
+    expect(await vm.read(node, handle)).toEqual({ errno: 0, text: "project's content" });
+    expect(await vm.create(ROOT, 'made inside')).toBe(0);
+    expect(existsSync(join(folder.path, 'made inside'))).toBe(true);
+  });
+
+  test('sees each of several folders below its name, a read-only one as that, a single file alone', async () => {
+    const [work, data, plain] = [host.folder('work'), host.folder('data'), host.folder('plain')];
+    const { link } = await host
+      .client()
+      .attach(host.guest('a'), [
+        work,
+        { ...data, name: 'm0', readonly: true },
+        { ...plain, name: 'm1', path: join(plain.path, 'file'), isFile: true },
+      ]);
+    writeFileSync(join(plain.path, 'other'), '');
+    const vm = await boot(link);
+    const [ws, m0, m1] = [await vm.entry(ROOT, 'ws'), await vm.entry(ROOT, 'm0'), await vm.entry(ROOT, 'm1')];
+    expect(await vm.create(ws.node, 'new')).toBe(0);
+    expect(await vm.create(m0.node, 'new')).toBe(EROFS);
+    expect(await vm.lookup(m1.node, 'file')).toBe(0);
+    expect(await vm.lookup(m1.node, 'other')).toBe(ENOENT);
+  });
+
+  test('gets other rules at once, in the same session', async () => {
+    const folder = host.folder('project', { rules: rules({}) });
+    const client = host.client();
+    const { link } = await client.attach(host.guest('a'), [folder]);
+    const vm = await boot(link);
+    expect(await vm.lookup(ROOT, 'file')).toBe(0);
+    expect(await client.attach(host.guest('a'), [{ ...folder, rules: rules({ hide: ['file'] }) }])).toEqual({ link });
+    expect(await vm.lookup(ROOT, 'file')).toBe(ENOENT);
+    expect(vm.connections).toBe(1);
+  });
+
+  test('keeps the folder that the host moves or deletes', async () => {
+    const folder = host.folder('project');
+    const { link } = await host.client().attach(host.guest('a'), [folder]);
+    const vm = await boot(link);
+    renameSync(folder.path, `${folder.path}-moved`);
+    expect(await vm.create(ROOT, 'new')).toBe(0);
+    expect(existsSync(join(`${folder.path}-moved`, 'new'))).toBe(true);
+    rmSync(`${folder.path}-moved`, { recursive: true });
+    expect(await vm.lookup(ROOT, 'file')).toBe(ENOENT);
+    expect(vm.connections).toBe(1);
+  });
+
+  test('is refused when its folder was replaced by another one', async () => {
+    const folder = host.folder('project');
+    const client = host.client();
+    await client.attach(host.guest('a'), [folder]);
+    renameSync(folder.path, `${folder.path}-before`);
+    host.folder('project');
+    await expect(client.attach(host.guest('a'), [folder])).rejects.toMatchObject({ code: 'workspace' });
+    expect(client.serves(host.guest('a'), [folder])).toBe(false);
+  });
+
+  test('leaves nothing when it is detached, and the others are served on', async () => {
+    const folder = host.folder('project');
+    const client = host.client();
+    const [a, b] = [host.guest('a'), host.guest('b')];
+    const [first, second] = [await client.attach(a, [folder]), await client.attach(b, [folder])];
+    await boot(first.link);
+    const vm = await boot(second.link);
+    const { shared } = workspacePaths(host.home, host.keys()[0] ?? '');
+    const state = join(shared, `${first.link.split('/').at(-1)}.json`);
+    expect(existsSync(state)).toBe(true);
+    await client.detach(a);
+    expect([first.link, state, a.recordFile].map((path) => existsSync(path))).toEqual([false, false, false]);
+    expect(await vm.lookup(ROOT, 'file')).toBe(0);
+    await client.detach(a);
+  });
+
+  test('is let go by a daemon that did not attach it', async () => {
+    const [folder, client] = [host.folder('project'), host.client()];
+    const vm = await boot((await client.attach(host.guest('a'), [folder])).link);
+    await client[Symbol.asyncDispose]();
+    await host.client().detach(host.guest('a'));
+    await expect(vm.lookup(ROOT, 'file')).rejects.toThrow(/ended/);
+  });
+
+  test('is served where its home has a path that no socket could have', async () => {
+    const long = new Host();
+    try {
+      long.home.workspaces = join(long.dir, 'x'.repeat(120), 'workspaces');
+      const { link } = await long.client().attach(long.guest('a'), [long.folder('project')]);
+      const vm = await boot(link);
+      expect(await vm.lookup(ROOT, 'file')).toBe(0);
+    } finally {
+      await vms.pop()?.[Symbol.asyncDispose]();
+      await long[Symbol.asyncDispose]();
+    }
+  });
+});
+
+describe('one server', () => {
+  test('serves all guests of the same folders, also those that come at once; other folders have another', async () => {
+    const [folder, other] = [host.folder('project'), host.folder('other')];
+    const client = host.client();
+    const ids = ['a', 'b', 'c', 'd'];
+    const links = await Promise.all(ids.map((id) => client.attach(host.guest(id), [folder])));
+    expect(host.keys()).toHaveLength(1);
+    expect(new Set(links.map(({ link }) => link)).size).toBe(ids.length);
+    for (const { link } of links) expect(await (await boot(link)).lookup(ROOT, 'file')).toBe(0);
+    await client.attach(host.guest('e'), [other]);
+    await client.attach(host.guest('f'), [{ ...folder, readonly: true }]);
+    expect(new Set(host.keys().map((key) => host.pidOf(key))).size).toBe(3);
+  });
+
+  test('has rules for each guest', async () => {
+    const folder = host.folder('project');
+    const client = host.client();
+    const open = await client.attach(host.guest('a'), [{ ...folder, rules: rules({}) }]);
+    const hidden = await client.attach(host.guest('b'), [{ ...folder, rules: rules({ hide: ['file'] }) }]);
+    expect(await (await boot(open.link)).lookup(ROOT, 'file')).toBe(0);
+    expect(await (await boot(hidden.link)).lookup(ROOT, 'file')).toBe(ENOENT);
+  });
+
+  test('serves on without its daemon, and the next daemon adopts it without disturbing a session', async () => {
+    const folder = host.folder('project');
+    const first = host.client();
+    const { link } = await first.attach(host.guest('a'), [folder]);
+    const vm = await boot(link);
+    const { node } = await vm.entry(ROOT, 'file');
+    const { handle } = await vm.open(node);
+    const pid = host.pidOf();
+    await first[Symbol.asyncDispose]();
+    expect((await vm.read(node, handle)).errno).toBe(0);
+    const next = host.client();
+    await next.sweep([host.guest('a').recordFile]);
+    expect(await next.attach(host.guest('a'), [folder])).toEqual({ link });
+    expect((await vm.read(node, handle)).errno).toBe(0);
+    expect([host.pidOf(), vm.connections]).toEqual([pid, 1]);
+  });
+
+  test('serves the guest that a pooled one has become through the same link', async () => {
+    const folder = host.folder('project');
+    const client = host.client();
+    const { link } = await client.attach(host.guest('pooled'), [folder]);
+    const vm = await boot(link);
+    client.move(host.guest('pooled'), host.guest('a'));
+    expect(await client.attach(host.guest('a'), [folder])).toEqual({ link });
+    expect(await vm.lookup(ROOT, 'file')).toBe(0);
+    expect(vm.connections).toBe(1);
+  });
+});
+
+describe('sweep', () => {
+  test('ends servers that serve no living guest and removes what they left', async () => {
+    const client = host.client();
+    const [live, dead] = [host.guest('live'), host.guest('dead')];
+    const { link } = await client.attach(live, [host.folder('project')]);
+    await client.attach(dead, [host.folder('other')]);
+    const vm = await boot(link);
+    const pids = host.keys().map((key) => host.pidOf(key) ?? 0);
+    await client[Symbol.asyncDispose]();
+    await host.client().sweep([live.recordFile]);
+    expect(host.keys()).toHaveLength(1);
+    await until(() => pids.filter(isRunning).length === 1);
+    expect(await vm.lookup(ROOT, 'file')).toBe(0);
+  });
+});
+
+test('a server that cannot start says why', async () => {
+  const dist = join(host.dir, 'dist');
+  mkdirSync(dist);
+  symlinkSync(join(DIST, '../node_modules'), join(host.dir, 'node_modules'));
+  writeFileSync(join(dist, 'package.json'), '{"type":"module"}');
+  writeFileSync(join(dist, 'build.json'), '{"build":"x"}');
+  writeFileSync(join(dist, 'workspace-server.js'), "console.log('the last words'); process.exit(1);");
+  const attached = host.client(dist).attach(host.guest('a'), [host.folder('project')]);
+  await expect(attached).rejects.toMatchObject({ code: 'workspace', why: expect.stringContaining('the last words') });
+});
