@@ -1,6 +1,6 @@
 /** The workspace servers of the daemon: one for each set of folders. They outlive it; one that ends is started again. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -85,7 +85,7 @@ export class WorkspaceServers implements AsyncDisposable {
 
   /** The running VM of one guest becomes that of another. */
   move(from: Guest, to: Guest): void {
-    if (isThere(from.recordFile)) renameSync(from.recordFile, to.recordFile);
+    if (existsSync(from.recordFile)) renameSync(from.recordFile, to.recordFile);
   }
 
   /** At the start of a daemon: ends servers, and removes what they left, that serve none of these guests. */
