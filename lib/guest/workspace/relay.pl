@@ -37,7 +37,7 @@ my ($ANNOUNCE, $ORDER) = (0x53425801, 0x53425802);
 
 my ($fuse, $port, $notifier, $notifier_pid);
 # That process, its pipe, and orders for it
-my ($repeater, $orders_to, $orders) = (0, undef, '');
+my ($repeater, $orders_to, $orders) = (undef, undef, '');
 # Notifications for that process
 my $notes = '';
 # The mailbox; whether the server has it open; the free slots; slots by the unique number of their request
@@ -267,22 +267,31 @@ sub start_notifier {
   set_nonblocking($notifier);
 }
 
-# Without the script or the mount point the host's changes raise no events inside.
+# It is resident, too, and forked before anything is mounted: it must not hold /dev/fuse open when the relay has ended.
+# Without it the host's changes raise no events inside.
 sub start_repeater {
   my ($script, $mount) = @_;
-  return unless defined $mount && -e $script;
+  return unless -e $script;
   pipe(my $pipe, $orders_to) or die "pipe: $!";
   $repeater = fork() // die "fork: $!";
   if ($repeater == 0) {
+    close $orders_to;
+    close $port;
+    close $box if defined $box;
     open(STDIN, '<&', $pipe) or die "stdin: $!";
-    exec($^X, $script, $mount) or die "exec: $!";
+    close $pipe;
+    @ARGV = ($mount);
+    # Not exec: here perl is run by a loader of its own, so that $^X is not perl.
+    do $script;
+    exit;
   }
   close $pipe;
   set_nonblocking($orders_to);
 }
 
+# 0: another process may get its number.
 sub announcement {
-  $repeater ? pack('VVx8x8VVVV', 40, $ANNOUNCE, 0, 0, $repeater, 0) : '';
+  defined $repeater ? pack('VVx8x8VVVV', 40, $ANNOUNCE, 0, 0, $repeater, 0) : '';
 }
 
 sub send_notes {
@@ -292,7 +301,12 @@ sub send_notes {
 
 sub send_orders {
   my $wrote = syswrite($orders_to, $orders);
-  substr($orders, 0, $wrote, '') if $wrote;
+  return substr($orders, 0, $wrote, '') if $wrote;
+  return if is_soon();
+  # A program inside has ended it.
+  waitpid($repeater, 0);
+  ($repeater, $orders) = (0, '');
+  $out .= announcement();
 }
 
 # Until the file system is unmounted. A server is connected.
@@ -376,6 +390,7 @@ sub stay {
   open_mailbox($arch eq 'arm64' ? 0200000 : 040000);
   prepare();
   protect();
+  start_repeater($0 =~ s/relay\.pl$/events.pl/r, $MOUNT);
   while (1) {
     wait_for_server();
     if (!mount_fuse()) {

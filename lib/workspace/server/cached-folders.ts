@@ -14,8 +14,11 @@ const TOUCH_MS = 1000;
 /** A folder that could not be watched is tried again after this time, in milliseconds */
 const RETRY_MS = 1000;
 
+/** Without a refusal for so long, all that the guest uses is watched. In milliseconds */
+const CLEARED_MS = 10_000;
+
 /** Are all, some or none of the folders that the guest uses watched? */
-export type CoherenceState = 'watching' | 'partly' | 'none';
+export type WatchedPart = 'all' | 'some' | 'none';
 
 export class Folder {
   readonly node: Node;
@@ -63,7 +66,7 @@ export class Folder {
 interface Deps {
   state: ServerState;
   watches: HostWatches;
-  onCoherence?: (state: CoherenceState) => void;
+  onWatched?: (state: WatchedPart) => void;
 }
 
 export class CachedFolders implements Disposable {
@@ -72,7 +75,7 @@ export class CachedFolders implements Disposable {
   readonly #byNode = new Map<Node, Folder>();
   readonly #byWatch = new Map<number, Folder>();
   #refusedAt = Number.NEGATIVE_INFINITY;
-  #reported: CoherenceState | undefined;
+  #reported: WatchedPart | undefined;
 
   constructor(watcher: Watcher, deps: Deps) {
     this.#watcher = watcher;
@@ -87,6 +90,7 @@ export class CachedFolders implements Disposable {
     if (now - known.touchedAt > TOUCH_MS) {
       known.touchedAt = now;
       this.#deps.watches.touch(known.watch);
+      if (now - this.#refusedAt > CLEARED_MS) this.#report('all');
     }
     return known;
   }
@@ -130,14 +134,14 @@ export class CachedFolders implements Disposable {
     if (watch === undefined) return undefined;
     if (watch === 'refused') {
       this.#refusedAt = now;
-      this.#report(this.#byNode.size > 0 ? 'partly' : 'none');
+      this.#report(this.#byNode.size > 0 ? 'some' : 'none');
       return undefined;
     }
     const folder = new Folder(node, watch);
     folder.touchedAt = now;
     this.#byNode.set(node, folder);
     this.#byWatch.set(watch, folder);
-    this.#report(now - this.#refusedAt < 10 * RETRY_MS ? 'partly' : 'watching');
+    this.#report(now - this.#refusedAt < CLEARED_MS ? 'some' : 'all');
     return folder;
   }
 
@@ -151,9 +155,9 @@ export class CachedFolders implements Disposable {
     }
   }
 
-  #report(state: CoherenceState): void {
+  #report(state: WatchedPart): void {
     if (state === this.#reported) return;
     this.#reported = state;
-    this.#deps.onCoherence?.(state);
+    this.#deps.onWatched?.(state);
   }
 }

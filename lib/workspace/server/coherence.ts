@@ -1,6 +1,6 @@
 /** Lets the guest's kernel cache what the host's watches cover, and takes it back when the host changes it. */
 import type { FolderChange, HostWatches, Watcher } from '../watch/host-watches.ts';
-import { CachedFolders, type CoherenceState, type Folder } from './cached-folders.ts';
+import { CachedFolders, type Folder, type WatchedPart } from './cached-folders.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { OUT_HEADER_SIZE, type Reply } from './fuse/encode.ts';
 import { IN_HEADER_SIZE, type RequestHeader } from './fuse/frames.ts';
@@ -19,6 +19,8 @@ import type { ServerState } from './tables/state.ts';
 const CACHE_SECONDS = 10;
 const CACHED = { entrySeconds: CACHE_SECONDS, attributeSeconds: CACHE_SECONDS, missingSeconds: CACHE_SECONDS };
 const UNCACHED = { entrySeconds: 0, attributeSeconds: 0, missingSeconds: 0 };
+/** Of the private layer: no program of the host changes it, but the user can take files out of it. */
+const PRIVATE = { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 1 };
 
 /** An editor's save is several changes: the guest is told once. In milliseconds */
 const SETTLE_MS = 3;
@@ -34,7 +36,7 @@ export type Answer = Reply | undefined | Promise<Reply>;
 export interface CoherenceOptions {
   watches: HostWatches;
   /** Called when it changes: are all, some or none of the folders that the guest uses watched? */
-  onCoherence?: (state: CoherenceState) => void;
+  onWatched?: (state: WatchedPart) => void;
 }
 
 interface Deps extends CoherenceOptions {
@@ -62,6 +64,7 @@ export class Coherence implements Watcher, Disposable {
     this.#deps = deps;
     this.#folders = new CachedFolders(this, deps);
     deps.state.attributeLifetime = (node, { nlink }) => {
+      if (node.where === 'layer') return PRIVATE.attributeSeconds;
       if (node.kind === 'directory') return isTop(node) || this.#folders.has(node) ? CACHE_SECONDS : 0;
       // The host can change it through a name in a folder that is not watched.
       return nlink > 1 ? 0 : deps.state.lifetimes.attributeSeconds;
@@ -73,9 +76,10 @@ export class Coherence implements Watcher, Disposable {
   run(header: RequestHeader, frame: Buffer, work: () => Answer): Answer {
     const { state, watches } = this.#deps;
     const node = state.nodes.find(header.node);
-    const folder = node === undefined ? undefined : this.#cover(node);
-    if (header.opcode === OPCODES.LOOKUP) return this.#lookup(folder, frame, work);
-    state.lifetimes = folder === undefined ? UNCACHED : CACHED;
+    const isPrivate = node?.where === 'layer';
+    const folder = node === undefined || isPrivate ? undefined : this.#cover(node);
+    if (header.opcode === OPCODES.LOOKUP && !isPrivate) return this.#lookup(folder, frame, work);
+    state.lifetimes = isPrivate ? PRIVATE : folder === undefined ? UNCACHED : CACHED;
     state.keepCache = folder !== undefined && node !== undefined && this.#keeps(header.opcode, node, folder);
     this.#expected = expectedOf(state, header, frame);
     if (this.#expected === undefined) return work();

@@ -88,10 +88,13 @@ export class GuestEvents implements Repeats {
     if (order?.node !== undefined) this.state.nodes.forget(order.node, 1);
   }
 
-  /** From the mount point; undefined for a folder that has gone meanwhile */
-  #pathsOf({ folder, name, to }: Order): string[] | undefined {
+  /** From the mount point; undefined for a folder that has gone meanwhile, and for what is hidden */
+  #pathsOf({ folder, name, kind, to }: Order): string[] | undefined {
     try {
-      const paths = [{ parent: folder, name }, ...(to === undefined ? [] : [to])].map(pathOf);
+      const places = [{ parent: folder, name }, ...(to === undefined ? [] : [to])];
+      // Other rules may be in force by now.
+      if (places.some((place) => this.state.gate.hides(place, { kind }, 'lookup'))) return undefined;
+      const paths = places.map(pathOf);
       return paths.some((path) => path.length > PATH_MAX) ? undefined : paths;
     } catch (error) {
       if (error instanceof Errno) return undefined;

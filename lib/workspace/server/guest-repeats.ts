@@ -8,11 +8,11 @@ import { BodyReader } from './fuse/reader.ts';
 import { getattr } from './ops/attributes.ts';
 import { rememberEntry } from './ops/entry.ts';
 import { openFile } from './ops/files.ts';
+import { find } from './ops/find.ts';
 import { statNode } from './ops/resolve.ts';
 import { Errno, fail } from './sys/errno.ts';
 import { O_RDONLY, S_IFDIR, S_IFLNK, S_IFREG } from './sys/flags.ts';
-import { statAt } from './sys/names.ts';
-import { type FileKind, fileOf, type Stat } from './sys/stat.ts';
+import type { FileKind, Stat } from './sys/stat.ts';
 import { type Link, type Node, ROOT_NODE_ID } from './tables/node.ts';
 import type { ServerState } from './tables/state.ts';
 
@@ -142,8 +142,8 @@ function make(repeats: Repeats, letter: string, link: Link): Answer {
 }
 
 function remove(repeats: Repeats, letter: string, link: Link): Answer {
-  const { node } = orderOf(repeats, letter, link);
-  if (node !== undefined && link.parent.children?.get(link.name) === node) repeats.state.nodes.detach(link);
+  const order = orderOf(repeats, letter, link);
+  if (isKnownThere(order, link)) repeats.state.nodes.detach(link);
   return emptyReply();
 }
 
@@ -156,15 +156,21 @@ function rename(
   const to = { parent: repeats.state.nodes.get(request.newParent), name: request.newName };
   const order = orderOf(repeats, 'N', from);
   if (request.flags !== 0 || order.to === undefined || !isSame(order.to, to)) return fail('EPERM');
-  if (from.parent.children?.get(from.name) === order.node) repeats.state.nodes.move(from, to);
+  isKnownThere(order, to);
+  if (isKnownThere(order, from)) repeats.state.nodes.move(from, to);
   return emptyReply();
 }
 
-/** What the host has there now, if the policy shows it. */
+/** @throws EPERM where a program inside has made another file meanwhile: the kernel would take that one for removed */
+function isKnownThere({ node }: Order, { parent, name }: Link): boolean {
+  const current = parent.children?.get(name);
+  if (current !== undefined && current !== node) fail('EPERM');
+  return current !== undefined;
+}
+
+/** What the guest sees there now. */
 function newEntry(state: ServerState, link: Link) {
-  const stat = statAt(state.fds.get(link.parent), link.name);
-  if (state.gate.hides(link, fileOf(stat), 'lookup')) fail('ENOENT');
-  return rememberEntry(state, link, { stat, where: 'host' });
+  return rememberEntry(state, link, find(state, link) ?? fail('ENOENT'));
 }
 
 /** @returns the order that a request repeats; @throws EPERM: an order that was given up must change nothing either */

@@ -1,10 +1,12 @@
 /** Finds what the guest's kernel may cache of what the host changed. */
+import { isOwn } from '../layer/items.ts';
 import { IN } from '../watch/inotify.ts';
 import type { Invalidation } from './fuse/notify.ts';
 import { Errno } from './sys/errno.ts';
 import { statIfPresent } from './sys/names.ts';
 import { type FileKind, fileOf, kindOfMode, type Stat } from './sys/stat.ts';
-import type { Node } from './tables/node.ts';
+import type { Link, Node } from './tables/node.ts';
+import type { Verdict } from './tables/policy.ts';
 import type { ServerState } from './tables/state.ts';
 
 /** A change of the host that programs inside may watch for; never of a hidden name */
@@ -73,7 +75,9 @@ function judgeName(state: ServerState, change: Change, stat: Stat | undefined): 
   const node = folder.children?.get(name);
   const same = node !== undefined && node.identity === stat?.identity;
   const kind = stat === undefined ? (node?.kind ?? removedKind(mask)) : kindOfMode(stat.mode);
-  const isHidden = state.gate.hides({ parent: folder, name }, fileOrKind(stat, kind), 'lookup');
+  const verdict = state.gate.verdict({ parent: folder, name }, fileOrKind(stat, kind), 'lookup');
+  if (isGuestsOwn(state, { parent: folder, name }, verdict)) return { invalidations: [], edit: undefined };
+  const isHidden = verdict === 'hidden';
   const edit = (type: HostEdit['type']) => (isHidden ? undefined : { type, folder, name, kind, node, cookie });
   if (same) {
     const isContent = (mask & (IN.MODIFY | IN.CLOSE_WRITE)) !== 0;
@@ -91,6 +95,14 @@ function judgeName(state: ServerState, change: Change, stat: Stat | undefined): 
   // Came and went: it was never there for the guest.
   const isBrief = node === undefined && (mask & (IN.CREATE | IN.MOVED_TO)) !== 0;
   return { invalidations, edit: isBrief ? undefined : edit('removed') };
+}
+
+/** The guest sees its private layer there, or that it has removed the name: see `find`. */
+function isGuestsOwn({ layers }: ServerState, link: Link, verdict: Verdict): boolean {
+  if (layers.placeOf(link) === undefined) return false;
+  const item = layers.itemAt(link);
+  if (link.parent.where === 'layer' || (isOwn(item) && (item.is !== 'folder' || item.isOpaque))) return true;
+  return verdict === 'private-only' || (verdict === 'private' && item?.is === 'whiteout');
 }
 
 function removedKind(mask: number): FileKind {

@@ -26,8 +26,10 @@ interface Watch {
 }
 
 export interface HostWatchesOptions {
-  /** Most watches at a time; default: a quarter of what the host gives its user */
+  /** Most watches at a time; default: an eighth of what the host gives its user */
   max?: number;
+  /** Most of one session; default: a half of them */
+  maxEach?: number;
   /** Milliseconds of a monotonic clock */
   now?: () => number;
 }
@@ -39,11 +41,14 @@ export class HostWatches implements Disposable {
   readonly #inotify: Inotify | undefined;
   /** By number, the least recently used first */
   readonly #watches = new Map<number, Watch>();
+  readonly #counts = new Map<Watcher, number>();
   readonly #max: number;
+  readonly #maxEach: number;
   readonly #now: () => number;
 
-  constructor({ max = defaultMax(), now = () => performance.now() }: HostWatchesOptions = {}) {
+  constructor({ max = defaultMax(), maxEach, now = () => performance.now() }: HostWatchesOptions = {}) {
     this.#max = max;
+    this.#maxEach = maxEach ?? Math.ceil(max / 2);
     this.#now = now;
     this.#inotify = max > 0 ? open(() => this.deliver()) : undefined;
   }
@@ -54,10 +59,11 @@ export class HostWatches implements Disposable {
 
   /** @returns the number of the folder's watch; undefined: it cannot be watched */
   add(watcher: Watcher, folderFd: number): number | undefined {
-    if (this.#inotify === undefined || !this.#makeRoom()) return undefined;
+    if (this.#inotify === undefined || !this.#makeRoomOf(watcher) || !this.#makeRoom()) return undefined;
     try {
       const number = this.#inotify.add(folderFd);
       const watch = this.#watches.get(number) ?? { watchers: new Set(), usedAt: 0 };
+      if (!watch.watchers.has(watcher)) this.#counts.set(watcher, this.#countOf(watcher) + 1);
       watch.watchers.add(watcher);
       this.#watches.set(number, watch);
       this.touch(number);
@@ -80,7 +86,9 @@ export class HostWatches implements Disposable {
 
   remove(watcher: Watcher, number: number): void {
     const watch = this.#watches.get(number);
-    if (watch?.watchers.delete(watcher) !== true || watch.watchers.size > 0) return;
+    if (watch?.watchers.delete(watcher) !== true) return;
+    this.#countDown(watcher);
+    if (watch.watchers.size > 0) return;
     this.#watches.delete(number);
     this.#inotify?.remove(number);
   }
@@ -125,9 +133,35 @@ export class HostWatches implements Disposable {
     return true;
   }
 
+  /** A session that watches as much as it may gives up its own. */
+  #makeRoomOf(watcher: Watcher): boolean {
+    if (this.#countOf(watcher) < this.#maxEach) return true;
+    for (const [number, { watchers, usedAt }] of this.#watches) {
+      if (this.#now() - usedAt < IDLE_MS) return false;
+      if (!watchers.has(watcher)) continue;
+      this.remove(watcher, number);
+      watcher.onLost(number);
+      return true;
+    }
+    return false;
+  }
+
+  #countOf(watcher: Watcher): number {
+    return this.#counts.get(watcher) ?? 0;
+  }
+
+  #countDown(watcher: Watcher): void {
+    const count = this.#countOf(watcher) - 1;
+    if (count > 0) this.#counts.set(watcher, count);
+    else this.#counts.delete(watcher);
+  }
+
   #drop(number: number, { watchers }: Watch): void {
     this.#watches.delete(number);
-    for (const watcher of watchers) watcher.onLost(number);
+    for (const watcher of watchers) {
+      this.#countDown(watcher);
+      watcher.onLost(number);
+    }
   }
 
   #allWatchers(): Set<Watcher> {
@@ -145,10 +179,10 @@ function open(onReadable: () => void): Inotify | undefined {
   }
 }
 
-/** The rest is for the user's own programs and for other servers. */
+/** The rest is for the user's own programs and for other servers. What the host says of them is the same in each jail. */
 function defaultMax(): number {
   try {
-    return Math.floor(Number(readFileSync('/proc/sys/fs/inotify/max_user_watches', 'utf8')) / 4) || 0;
+    return Math.floor(Number(readFileSync('/proc/sys/fs/inotify/max_user_watches', 'utf8')) / 8) || 0;
   } catch {
     return 0;
   }

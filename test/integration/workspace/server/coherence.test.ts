@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { CoherenceState } from '../../../../lib/workspace/server/cached-folders.ts';
+import type { WatchedPart } from '../../../../lib/workspace/server/cached-folders.ts';
 import { HostWatches } from '../../../../lib/workspace/watch/host-watches.ts';
 import { CachingKernel } from './caching-kernel.ts';
 import { Rig, type RigOptions, ROOT } from './rig.ts';
@@ -30,7 +30,7 @@ const WAIT = { timeout: 10_000 };
 
 let dir: string;
 let watches: HostWatches;
-let states: CoherenceState[];
+let states: WatchedPart[];
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'sbx-coherence-'));
@@ -43,7 +43,7 @@ afterEach(() => {
 });
 
 function mount(options: RigOptions = {}): Promise<Rig> {
-  return Rig.mount(dir, { coherence: { watches, onCoherence: (state) => states.push(state) }, ...options });
+  return Rig.mount(dir, { coherence: { watches, onWatched: (state) => states.push(state) }, ...options });
 }
 
 /** How long the kernel may use an entry and its attributes, in seconds */
@@ -84,7 +84,7 @@ describe('what is watched', () => {
     // The kernel may hold data of before the watch: the first open drops it.
     expect(await openFlags(rig, node)).toBe(0);
     expect(await openFlags(rig, node)).toBe(FOPEN_KEEP_CACHE);
-    expect(states).toEqual(['watching']);
+    expect(states).toEqual(['all']);
   });
 
   test('is not a folder that only its parent lists, nor a file with another name elsewhere', async () => {
@@ -118,7 +118,7 @@ describe('what is watched', () => {
   test('is the most recently used part when there are more folders than watches', async () => {
     watches[Symbol.dispose]();
     let now = 0;
-    watches = new HostWatches({ max: 2, now: () => now });
+    watches = new HostWatches({ max: 2, maxEach: 2, now: () => now });
     for (const name of ['a', 'b']) mkdirSync(join(dir, name));
     for (const name of ['a', 'b']) writeFileSync(join(dir, name, 'file'), '');
     await using rig = await mount();
@@ -126,7 +126,7 @@ describe('what is watched', () => {
     expect((await lifetimesOf(rig, a.node, 'file')).entry).toBe(10);
     const b = await rig.lookup(ROOT, 'b');
     expect((await lifetimesOf(rig, b.node, 'file')).entry).toBe(0);
-    expect(states).toEqual(['watching', 'partly']);
+    expect(states).toEqual(['all', 'some']);
     now = 60_000;
     watches.touch(1); // the root's
     await new Promise((resolve) => setTimeout(resolve, 1100));
