@@ -137,6 +137,43 @@ describe('what is watched', () => {
   });
 });
 
+test('a guest that watches without end leaves watches for another one', async () => {
+  watches[Symbol.dispose]();
+  watches = new HostWatches({ max: 8 });
+  for (let count = 0; count < 20; count += 1) mkdirSync(join(dir, `folder-${count}`));
+  await using greedy = await mount();
+  for (let count = 0; count < 20; count += 1) {
+    const { node } = await greedy.lookup(ROOT, `folder-${count}`);
+    await greedy.getattr(node);
+  }
+  expect(watches.size).toBe(4);
+  expect(states).toEqual(['all', 'some']);
+  states = [];
+  const other = mkdtempSync(join(tmpdir(), 'sbx-other-'));
+  await using modest = await Rig.mount(other, { coherence: { watches, onWatched: (state) => states.push(state) } });
+  expect((await lifetimesOf(modest, ROOT, 'none')).entry).toBe(10);
+  expect(states).toEqual(['all']);
+  rmSync(other, { recursive: true });
+});
+
+test('other rules drop all that is cached, with the names that do not exist', async () => {
+  let hidden = 'b';
+  const decide = ({ path }: { path: Buffer }) => (path.toString() === hidden ? 'hidden' : 'pass') as 'hidden' | 'pass';
+  for (const name of ['a', 'b']) writeFileSync(join(dir, name), name);
+  await using rig = await mount({ decide });
+  const kernel = new CachingKernel(rig);
+  for (let count = 0; count < 2; count += 1) {
+    expect(await kernel.read('a')).toBe('a');
+    expect(await kernel.read('b')).toBeUndefined();
+  }
+  hidden = 'a';
+  expect(await kernel.read('b')).toBeUndefined();
+  rig.session.invalidateAll();
+  await expect.poll(() => entryNames(rig), WAIT).toContain('b');
+  expect(await kernel.read('a')).toBeUndefined();
+  expect(await kernel.read('b')).toBe('b');
+});
+
 describe('a change of the host', () => {
   test('drops content, attributes and names of what the kernel knows', async () => {
     for (const name of ['content', 'mode', 'gone', 'replaced']) writeFileSync(join(dir, name), 'one');

@@ -241,6 +241,37 @@ describe('the process that repeats', () => {
     expect((await rig.lookup(ROOT, 'file')).attr.size).toBe(5);
   });
 
+  test('removes and renames nothing that a program inside has made again', async () => {
+    writeFileSync(join(dir, 'other'), '');
+    await using rig = await mount();
+    for (const name of ['file', 'other']) await rig.lookup(ROOT, name);
+    unlinkSync(join(dir, 'file'));
+    renameSync(join(dir, 'other'), join(dir, 'moved'));
+    await ordered(rig, 'U file');
+    await ordered(rig, 'N other moved');
+    unlinkSync(join(dir, 'moved'));
+    for (const name of ['file', 'moved']) await rig.create(ROOT, name);
+    await repeating(rig, async () => {
+      // Done, the kernel would take the new file for removed.
+      expect(await errnoOf(rig.unlink(ROOT, 'file'))).toBe(EPERM);
+      expect(await errnoOf(rig.rename([ROOT, 'other'], [ROOT, 'moved']))).toBe(EPERM);
+    });
+  });
+
+  test('is not told of what other rules hide by now', async () => {
+    let isHidden = false;
+    const decide = ({ path }: { path: Buffer }) =>
+      (isHidden && path.toString().startsWith('late') ? 'hidden' : 'pass') as 'hidden' | 'pass';
+    await using rig = await mount({ decide });
+    for (let count = 0; count < 20; count += 1) writeFileSync(join(dir, `early-${count}`), '');
+    writeFileSync(join(dir, 'late'), '');
+    await ordered(rig, 'F early-7');
+    isHidden = true;
+    for (let round = 0; round < 3; round += 1) await finishAll(rig);
+    await ordered(rig, 'F early-19');
+    expect(orders(rig)).not.toContain('F late');
+  });
+
   test('cannot make another process believe that its exclusive file is new', async () => {
     await using rig = await mount();
     writeFileSync(join(dir, 'index.lock'), '');
