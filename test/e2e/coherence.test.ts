@@ -1,6 +1,15 @@
 /** A change on one side is read on the other, and fires its watchers: inotify, chokidar, a real Vite. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, type WatchEventType, watch, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type WatchEventType,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inside, must, type Project, project, SMALL } from './harness.ts';
@@ -159,11 +168,47 @@ test('a change inside fires fs.watch on the host', async () => {
     await expect.poll(() => seen, WAIT).toContainEqual(event);
 });
 
-test('what root asks for as the process that repeats changes does not reach the host', async () => {
-  // It is perl in the guest's own process table: its number is all that makes it what it is.
-  const { stdout } = await must(
-    ['exec', '--', 'sh', '-c', 'ls watched; cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " " | grep -c relay.pl'],
-    { cwd: p.dir },
-  );
-  expect(stdout).toContain('last');
+describe('the process that repeats changes inside', () => {
+  /** Its number: of the relay's processes, the one that reads orders from a pipe */
+  const FIND = `for p in /proc/[0-9]*; do
+  grep -q relay.pl $p/cmdline 2>/dev/null && case $(readlink $p/fd/0) in pipe:*) echo \${p#/proc/};; esac
+done`;
+  const asRoot = async (script: string) =>
+    (await must(['exec', '-u', 'root', '--', 'sh', '-c', script], { cwd: p.dir })).stdout.trim();
+  /** Orders that the server never gave */
+  const FORGED = String.raw`perl -e 'for (["U", "watched/keep"], ["M", "watched/keep"], ["F", "watched/forged"],
+  ["N", "watched/keep", "watched/taken"], ["D", "watched/forged-folder"])
+  { my $m = join "\0", 99, @$_; print pack("Vx12", 16 + length $m), $m }'`;
+
+  test('changes nothing on the host by forged orders', async () => {
+    writeFileSync(host('watched/keep'), 'kept');
+    await using watcher = new InsideProcess(p.dir, ['node', 'watch.cjs']);
+    await watcher.said('ready');
+    await asRoot(`${FORGED} > /proc/$(${FIND})/fd/0`);
+    // It takes one order after the other: after this one the forged ones are done.
+    writeFileSync(host('watched/after'), '');
+    await watcher.said('rename after');
+    expect(readFileSync(host('watched/keep'), 'utf8')).toBe('kept');
+    expect(readdirSync(host('watched')).sort()).toEqual(['after', 'keep', 'last']);
+  });
+
+  test('and what another process does by the same orders reaches it', async () => {
+    await asRoot(`${FORGED} | perl /opt/sbx/agent/events.pl /run/sbx/workspace`);
+    expect(readdirSync(host('watched')).sort()).toEqual(['after', 'forged', 'forged-folder', 'last']);
+  });
+
+  test('is there again after a program inside has ended it', async () => {
+    await using watcher = new InsideProcess(p.dir, ['node', 'watch.cjs']);
+    await watcher.said('ready');
+    const before = await asRoot(FIND);
+    await asRoot(`kill -9 ${before}`);
+    // The relay finds out when it hands over the next order.
+    await expect
+      .poll(() => {
+        writeFileSync(host(`watched/again-${Date.now()}`), '');
+        return watcher.output;
+      }, WAIT)
+      .toContain('rename again');
+    expect(await asRoot(FIND)).not.toBe(before);
+  });
 });

@@ -37,7 +37,7 @@ my ($ANNOUNCE, $ORDER) = (0x53425801, 0x53425802);
 
 my ($fuse, $port, $notifier, $notifier_pid);
 # That process, its pipe, and orders for it
-my ($repeater, $orders_to, $orders) = (undef, undef, '');
+my ($repeater, $orders_to, $orders) = (0, undef, '');
 # Notifications for that process
 my $notes = '';
 # The mailbox; whether the server has it open; the free slots; slots by the unique number of their request
@@ -267,20 +267,18 @@ sub start_notifier {
   set_nonblocking($notifier);
 }
 
-# It is resident, too, and forked before anything is mounted: it must not hold /dev/fuse open when the relay has ended.
+# It is resident, too. It must not hold /dev/fuse open when the relay has ended.
 # Without it the host's changes raise no events inside.
 sub start_repeater {
-  my ($script, $mount) = @_;
+  my $script = $0 =~ s/relay\.pl$/events.pl/r;
   return unless -e $script;
   pipe(my $pipe, $orders_to) or die "pipe: $!";
   $repeater = fork() // die "fork: $!";
   if ($repeater == 0) {
-    close $orders_to;
-    close $port;
-    close $box if defined $box;
+    close $_ for grep { defined } $orders_to, $port, $box, $fuse, $notifier;
     open(STDIN, '<&', $pipe) or die "stdin: $!";
     close $pipe;
-    @ARGV = ($mount);
+    @ARGV = ($MOUNT);
     # Not exec: here perl is run by a loader of its own, so that $^X is not perl.
     do $script;
     exit;
@@ -289,9 +287,8 @@ sub start_repeater {
   set_nonblocking($orders_to);
 }
 
-# 0: another process may get its number.
 sub announcement {
-  defined $repeater ? pack('VVx8x8VVVV', 40, $ANNOUNCE, 0, 0, $repeater, 0) : '';
+  $repeater ? pack('VVx8x8VVVV', 40, $ANNOUNCE, 0, 0, $repeater, 0) : '';
 }
 
 sub send_notes {
@@ -303,9 +300,10 @@ sub send_orders {
   my $wrote = syswrite($orders_to, $orders);
   return substr($orders, 0, $wrote, '') if $wrote;
   return if is_soon();
-  # A program inside has ended it.
+  # A program inside has ended it; another process may get its number.
   waitpid($repeater, 0);
-  ($repeater, $orders) = (0, '');
+  $orders = '';
+  start_repeater();
   $out .= announcement();
 }
 
@@ -390,7 +388,7 @@ sub stay {
   open_mailbox($arch eq 'arm64' ? 0200000 : 040000);
   prepare();
   protect();
-  start_repeater($0 =~ s/relay\.pl$/events.pl/r, $MOUNT);
+  start_repeater();
   while (1) {
     wait_for_server();
     if (!mount_fuse()) {

@@ -52,7 +52,7 @@ export class Server implements Disposable {
     for (let tries = 1; ; tries += 1) {
       await this.#ensure();
       try {
-        await askServer(this.paths.control, guest);
+        this.#remember(await askServer(this.paths.control, guest));
         return;
       } catch (error) {
         // One that ends by itself may do so just now.
@@ -112,13 +112,17 @@ export class Server implements Disposable {
       Promise.resolve()
         .then(() => askServer(this.paths.control, { op: 'status' }))
         .then(
-          ({ guests }) => {
-            this.#watched = new Map(guests.map(({ id, watched }) => [id, watched]));
+          (found) => {
+            this.#remember(found);
             resolve(true);
           },
           () => resolve(false),
         );
     });
+  }
+
+  #remember({ guests }: Awaited<ReturnType<typeof askServer>>): void {
+    this.#watched = new Map(guests.map(({ id, watched }) => [id, watched]));
   }
 
   /** One that hangs is ended; the end of its socket starts the next one. */
