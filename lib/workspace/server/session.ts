@@ -1,7 +1,9 @@
 /** Answers the FUSE requests of one guest's kernel on a stream. */
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../log.ts';
-import { type Answer, Coherence, type CoherenceOptions } from './coherence.ts';
+import { type Answer, Coherence, type CoherenceOptions } from './coherence/coherence.ts';
+import { GuestEvents } from './coherence/guest-events.ts';
+import { invalidationsOf } from './coherence/host-change.ts';
 import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, OUT_HEADER_SIZE, type Reply, sealReply } from './fuse/encode.ts';
@@ -10,8 +12,6 @@ import { encodeInit, type Negotiated, negotiate } from './fuse/init.ts';
 import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
 import { ANNOUNCE, expectsReply, OPCODES } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
-import { GuestEvents } from './guest-events.ts';
-import { invalidationsOf } from './host-change.ts';
 import { Mailbox, type MailboxFile } from './mailbox.ts';
 import { restoreState, type SavedSession, saveState } from './saved.ts';
 import { ERRNO, Errno } from './sys/errno.ts';

@@ -1,13 +1,13 @@
 /** Finds what the guest's kernel may cache of what the host changed. */
-import { isOwn } from '../layer/items.ts';
-import { IN } from '../watch/inotify.ts';
-import type { Invalidation } from './fuse/notify.ts';
-import { Errno } from './sys/errno.ts';
-import { statIfPresent } from './sys/names.ts';
-import { type FileKind, fileOf, kindOfMode, type Stat } from './sys/stat.ts';
-import type { Link, Node } from './tables/node.ts';
-import type { Verdict } from './tables/policy.ts';
-import type { ServerState } from './tables/state.ts';
+import { isOwn } from '../../layer/items.ts';
+import { IN } from '../../watch/inotify.ts';
+import type { Invalidation } from '../fuse/notify.ts';
+import { Errno } from '../sys/errno.ts';
+import { statIfPresent } from '../sys/names.ts';
+import { type FileKind, fileOf, kindOfMode, type Stat } from '../sys/stat.ts';
+import type { Link, Node } from '../tables/node.ts';
+import type { Verdict } from '../tables/policy.ts';
+import type { ServerState } from '../tables/state.ts';
 
 /** A change of the host that programs inside may watch for; never of a hidden name */
 export interface HostEdit {

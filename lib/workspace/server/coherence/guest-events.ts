@@ -1,13 +1,14 @@
 /** Lets the guest's kernel tell its watchers of the host's changes: a process inside repeats each change, and the server takes it as done. */
+
+import type { RequestHeader } from '../fuse/frames.ts';
+import { encodeOrder } from '../fuse/notify.ts';
+import { Errno } from '../sys/errno.ts';
+import { type Link, ROOT_NODE_ID } from '../tables/node.ts';
+import { namesOf } from '../tables/nodes.ts';
+import type { ServerState } from '../tables/state.ts';
 import type { Answer } from './coherence.ts';
-import type { RequestHeader } from './fuse/frames.ts';
-import { encodeOrder } from './fuse/notify.ts';
 import { answerRepeat, type Order, type Repeats } from './guest-repeats.ts';
 import type { HostEdit } from './host-change.ts';
-import { Errno } from './sys/errno.ts';
-import { type Link, ROOT_NODE_ID } from './tables/node.ts';
-import { namesOf } from './tables/nodes.ts';
-import type { ServerState } from './tables/state.ts';
 
 /** Changes that wait to be repeated. More of them, as by a checkout of a large branch, raise no events. */
 const QUEUE_MAX = 1000;

@@ -1,13 +1,13 @@
 /** Tells the changes that the server makes for its guest from those of the host. */
 
-import type { FolderChange } from '../watch/host-watches.ts';
-import { IN } from '../watch/inotify.ts';
-import { DECODERS } from './fuse/decode.ts';
-import { IN_HEADER_SIZE, type RequestHeader } from './fuse/frames.ts';
-import { OPCODES } from './fuse/opcodes.ts';
-import { BodyReader } from './fuse/reader.ts';
-import type { Link, Node } from './tables/node.ts';
-import type { ServerState } from './tables/state.ts';
+import type { FolderChange } from '../../watch/host-watches.ts';
+import { IN } from '../../watch/inotify.ts';
+import { DECODERS } from '../fuse/decode.ts';
+import { IN_HEADER_SIZE, type RequestHeader } from '../fuse/frames.ts';
+import { OPCODES } from '../fuse/opcodes.ts';
+import { BodyReader } from '../fuse/reader.ts';
+import type { Link, Node } from '../tables/node.ts';
+import type { ServerState } from '../tables/state.ts';
 
 /** What one request may change. Any other change that comes while it runs is the host's. */
 export interface Expected {

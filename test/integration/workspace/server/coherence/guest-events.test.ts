@@ -15,9 +15,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { HostWatches } from '../../../../lib/workspace/watch/host-watches.ts';
-import { errnoOf, Rig, type RigOptions, ROOT } from './rig.ts';
-import { frame } from './wire.ts';
+import { HostWatches } from '../../../../../lib/workspace/watch/host-watches.ts';
+import { errnoOf, Rig, type RigOptions, ROOT } from '../rig.ts';
+import { frame } from '../wire.ts';
 
 const [EPERM, ENOENT] = [1, 2];
 const [ANNOUNCE, ORDER] = [0x53425801, 0x53425802];

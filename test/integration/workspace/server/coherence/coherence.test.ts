@@ -16,11 +16,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { WatchedPart } from '../../../../lib/workspace/server/cached-folders.ts';
-import { HostWatches } from '../../../../lib/workspace/watch/host-watches.ts';
+import type { WatchedPart } from '../../../../../lib/workspace/server/coherence/cached-folders.ts';
+import { HostWatches } from '../../../../../lib/workspace/watch/host-watches.ts';
+import { Rig, type RigOptions, ROOT } from '../rig.ts';
+import { name as nameBytes, OP } from '../wire.ts';
 import { CachingKernel } from './caching-kernel.ts';
-import { Rig, type RigOptions, ROOT } from './rig.ts';
-import { name as nameBytes, OP } from './wire.ts';
 
 const [INVAL_INODE, INVAL_ENTRY] = [2, 3];
 const FOPEN_KEEP_CACHE = 2;

@@ -1,9 +1,9 @@
 /** The folders of one guest that are watched on the host, and what its kernel may hold of each. */
-import type { HostWatches, Watcher } from '../watch/host-watches.ts';
-import { isTop } from './ops/top.ts';
-import { Errno } from './sys/errno.ts';
-import type { Node } from './tables/node.ts';
-import type { ServerState } from './tables/state.ts';
+import type { HostWatches, Watcher } from '../../watch/host-watches.ts';
+import { isTop } from '../ops/top.ts';
+import { Errno } from '../sys/errno.ts';
+import type { Node } from '../tables/node.ts';
+import type { ServerState } from '../tables/state.ts';
 
 /** Names of one folder that the kernel may remember as missing; more of them are not cached */
 const MISSING_MAX = 512;

@@ -2,10 +2,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { HostWatches } from '../../../../lib/workspace/watch/host-watches.ts';
-import { ROOT } from '../server/rig.ts';
-import { frame, name as nameBytes, OP } from '../server/wire.ts';
-import { World, type WorldOptions } from './world.ts';
+import { HostWatches } from '../../../../../lib/workspace/watch/host-watches.ts';
+import { World, type WorldOptions } from '../../layer/world.ts';
+import { ROOT } from '../rig.ts';
+import { frame, name as nameBytes, OP } from '../wire.ts';
 
 const [ANNOUNCE, ORDER, INVAL_ENTRY] = [0x53425801, 0x53425802, 3];
 /** Until a busy machine gets there */

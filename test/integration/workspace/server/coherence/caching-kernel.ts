@@ -1,8 +1,8 @@
 /** A kernel that caches all that the server allows: entries, attributes, data; and drops what it is told to. */
 import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GuestError, type Rig, ROOT } from './rig.ts';
-import { name as nameBytes, OP } from './wire.ts';
+import { GuestError, type Rig, ROOT } from '../rig.ts';
+import { name as nameBytes, OP } from '../wire.ts';
 
 export interface Step {
   kind: string;

@@ -1,20 +1,21 @@
 /** Answers the process that repeats the host's changes inside: as if it had made them, and without touching the host. */
+
+import { DECODERS } from '../fuse/decode.ts';
+import { attributesReply, createReply, emptyReply, entryReply, openReply } from '../fuse/encode.ts';
+import { IN_HEADER_SIZE, type RequestHeader } from '../fuse/frames.ts';
+import { OPCODES } from '../fuse/opcodes.ts';
+import { BodyReader } from '../fuse/reader.ts';
+import { getattr } from '../ops/attributes.ts';
+import { rememberEntry } from '../ops/entry.ts';
+import { openFile } from '../ops/files.ts';
+import { find } from '../ops/find.ts';
+import { statNode } from '../ops/resolve.ts';
+import { Errno, fail } from '../sys/errno.ts';
+import { O_RDONLY, S_IFDIR, S_IFLNK, S_IFREG } from '../sys/flags.ts';
+import type { FileKind, Stat } from '../sys/stat.ts';
+import { type Link, type Node, ROOT_NODE_ID } from '../tables/node.ts';
+import type { ServerState } from '../tables/state.ts';
 import type { Answer } from './coherence.ts';
-import { DECODERS } from './fuse/decode.ts';
-import { attributesReply, createReply, emptyReply, entryReply, openReply } from './fuse/encode.ts';
-import { IN_HEADER_SIZE, type RequestHeader } from './fuse/frames.ts';
-import { OPCODES } from './fuse/opcodes.ts';
-import { BodyReader } from './fuse/reader.ts';
-import { getattr } from './ops/attributes.ts';
-import { rememberEntry } from './ops/entry.ts';
-import { openFile } from './ops/files.ts';
-import { find } from './ops/find.ts';
-import { statNode } from './ops/resolve.ts';
-import { Errno, fail } from './sys/errno.ts';
-import { O_RDONLY, S_IFDIR, S_IFLNK, S_IFREG } from './sys/flags.ts';
-import type { FileKind, Stat } from './sys/stat.ts';
-import { type Link, type Node, ROOT_NODE_ID } from './tables/node.ts';
-import type { ServerState } from './tables/state.ts';
 
 export interface Order {
   /** F, D, L: a file, folder, link was made · U, R: a file, a folder was removed · N: renamed · M: content · A: attributes */

@@ -1,19 +1,19 @@
 /** Lets the guest's kernel cache what the host's watches cover, and takes it back when the host changes it. */
-import type { FolderChange, HostWatches, Watcher } from '../watch/host-watches.ts';
+import type { FolderChange, HostWatches, Watcher } from '../../watch/host-watches.ts';
+import { DECODERS } from '../fuse/decode.ts';
+import { OUT_HEADER_SIZE, type Reply } from '../fuse/encode.ts';
+import { IN_HEADER_SIZE, type RequestHeader } from '../fuse/frames.ts';
+import type { Invalidation } from '../fuse/notify.ts';
+import { OPCODES } from '../fuse/opcodes.ts';
+import { BodyReader } from '../fuse/reader.ts';
+import { statNode } from '../ops/resolve.ts';
+import { isTop } from '../ops/top.ts';
+import { Errno } from '../sys/errno.ts';
+import type { Node } from '../tables/node.ts';
+import type { ServerState } from '../tables/state.ts';
 import { CachedFolders, type Folder, type WatchedPart } from './cached-folders.ts';
-import { DECODERS } from './fuse/decode.ts';
-import { OUT_HEADER_SIZE, type Reply } from './fuse/encode.ts';
-import { IN_HEADER_SIZE, type RequestHeader } from './fuse/frames.ts';
-import type { Invalidation } from './fuse/notify.ts';
-import { OPCODES } from './fuse/opcodes.ts';
-import { BodyReader } from './fuse/reader.ts';
 import { type HostEdit, judgeChange, staleOf } from './host-change.ts';
-import { statNode } from './ops/resolve.ts';
-import { isTop } from './ops/top.ts';
 import { type Expected, expectedOf, isExpected } from './own-changes.ts';
-import { Errno } from './sys/errno.ts';
-import type { Node } from './tables/node.ts';
-import type { ServerState } from './tables/state.ts';
 
 /** Bounds how long a change is missed that was made while no server ran, in seconds */
 const CACHE_SECONDS = 10;
