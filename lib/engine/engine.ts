@@ -27,6 +27,8 @@ export interface SandboxStatusFacts {
   sessions: SessionsRunning | undefined;
   /** The egress proxy serves its policy */
   networkReady: boolean;
+  /** Of the folders that the guest uses, those that are watched on the host; undefined: unknown */
+  workspaceWatched: 'all' | 'some' | 'none' | undefined;
   /** The VM is paused: the host's disk is full */
   diskFull: boolean;
 }

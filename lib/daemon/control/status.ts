@@ -47,7 +47,7 @@ function stateOf({ record, vm, finalized, busy, diskFull }: StatusFacts): Sandbo
 }
 
 function conditionsOf(facts: StatusFacts): Condition[] {
-  const { record, vm, sessions, networkReady, diskFull, error, now } = facts;
+  const { record, vm, sessions, networkReady, workspaceWatched, diskFull, error, now } = facts;
   const started = vm?.startedAt ?? record.createdAt;
   const make = (type: string, status: boolean, [reason, message]: [reason: string, message: string]): Condition => ({
     type,
@@ -72,10 +72,20 @@ function conditionsOf(facts: StatusFacts): Condition[] {
       networkReady ? ['Serving', 'the gateway serves its policy'] : ['Shut', 'no traffic leaves the sandbox'],
     ),
     ...(vm === undefined || sessions === undefined ? [] : [agentRunning(sessions, started, now)]),
+    ...(workspaceWatched === undefined || workspaceWatched === 'all'
+      ? []
+      : [make('WorkspaceWatched', false, UNWATCHED[workspaceWatched])]),
     ...(diskFull ? [make('DiskSpace', false, ['HostDiskFull', DISK_FULL])] : []),
     ...(failure === undefined ? [] : [make('Healthy', false, [failure.code, failure.message])]),
   ];
 }
+
+const RAISE = 'raise fs.inotify.max_user_watches on the host';
+/** The rest of the workspace works, slower, without events */
+const UNWATCHED: Record<'some' | 'none', [reason: string, message: string]> = {
+  some: ['SomeFolders', `some folders are not cached, and changes on the host raise no events there; ${RAISE}`],
+  none: ['NoWatches', `the workspace is not cached, and changes on the host raise no events inside; ${RAISE}`],
+};
 
 const DISK_FULL = 'paused: the disk of the host is full. Free some space, and the sandbox continues';
 

@@ -32,7 +32,12 @@ my $WRITE_HEADERS = 80;
 # FORGET, INTERRUPT, BATCH_FORGET
 my %SILENT = (2 => 1, 36 => 1, 42 => 1);
 
+# Not of FUSE: names the process that repeats the host's changes inside, and marks what is meant for it (events.pl)
+my ($ANNOUNCE, $ORDER) = (0x53425801, 0x53425802);
+
 my ($fuse, $port, $notifier, $notifier_pid);
+# That process, its pipe, and orders for it
+my ($repeater, $orders_to, $orders) = (0, undef, '');
 # Notifications for that process
 my $notes = '';
 # The mailbox; whether the server has it open; the free slots; slots by the unique number of their request
@@ -180,7 +185,8 @@ sub write_replies {
 sub reply {
   my $unique = substr($_[0], 8, 8);
   if ($unique eq "\0" x 8) {
-    if (unpack('x4V', $_[0]) == $OFFER) { $is_offered = defined $box; }
+    if (unpack('x4V', $_[0]) == $ORDER) { $orders .= $_[0] if $repeater; }
+    elsif (unpack('x4V', $_[0]) == $OFFER) { $is_offered = defined $box; }
     else { $notes .= $_[0]; }
     return;
   }
@@ -230,7 +236,7 @@ sub wait_for_server {
     last if !defined $got && $! == $EAGAIN;
     select(undef, undef, undef, 0.01) unless $got;
   }
-  ($out, $sent) = ($MAGIC . ($init // ''), 0);
+  ($out, $sent) = ($MAGIC . announcement() . ($init // ''), 0);
 }
 
 # Reads notifications from the pipe and writes each in one piece, until the relay ends. The kernel refuses those about what it has forgotten.
@@ -261,9 +267,44 @@ sub start_notifier {
   set_nonblocking($notifier);
 }
 
+# It is resident, too. It must not hold /dev/fuse open when the relay has ended.
+# Without it the host's changes raise no events inside.
+sub start_repeater {
+  my $script = $0 =~ s/relay\.pl$/events.pl/r;
+  return unless -e $script;
+  pipe(my $pipe, $orders_to) or die "pipe: $!";
+  $repeater = fork() // die "fork: $!";
+  if ($repeater == 0) {
+    close $_ for grep { defined } $orders_to, $port, $box, $fuse, $notifier;
+    open(STDIN, '<&', $pipe) or die "stdin: $!";
+    close $pipe;
+    @ARGV = ($MOUNT);
+    # Not exec: here perl is run by a loader of its own, so that $^X is not perl.
+    do $script;
+    exit;
+  }
+  close $pipe;
+  set_nonblocking($orders_to);
+}
+
+sub announcement {
+  $repeater ? pack('VVx8x8VVVV', 40, $ANNOUNCE, 0, 0, $repeater, 0) : '';
+}
+
 sub send_notes {
   my $wrote = syswrite($notifier, $notes);
   substr($notes, 0, $wrote, '') if $wrote;
+}
+
+sub send_orders {
+  my $wrote = syswrite($orders_to, $orders);
+  return substr($orders, 0, $wrote, '') if $wrote;
+  return if is_soon();
+  # A program inside has ended it; another process may get its number.
+  waitpid($repeater, 0);
+  $orders = '';
+  start_repeater();
+  $out .= announcement();
 }
 
 # Until the file system is unmounted. A server is connected.
@@ -275,12 +316,14 @@ sub relay {
     if ($out eq '') { vec($reads, fileno($fuse), 1) = 1; }
     else { vec($writes, fileno($port), 1) = 1; }
     vec($writes, fileno($notifier), 1) = 1 if $notes ne '';
+    vec($writes, fileno($orders_to), 1) = 1 if $orders ne '';
     next if select($reads, $writes, undef, undef) < 0;
     my $connected = 1;
     $connected = take_replies() if vec($reads, fileno($port), 1);
     if ($connected && $out eq '' && vec($reads, fileno($fuse), 1)) { take_request() or return; }
     $connected &&= send_request() if $out ne '';
     send_notes() if $notes ne '';
+    send_orders() if $orders ne '';
     next if $connected;
     fail_waiting();
     wait_for_server();
@@ -345,6 +388,7 @@ sub stay {
   open_mailbox($arch eq 'arm64' ? 0200000 : 040000);
   prepare();
   protect();
+  start_repeater();
   while (1) {
     wait_for_server();
     if (!mount_fuse()) {

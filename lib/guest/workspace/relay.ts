@@ -1,7 +1,9 @@
 /** What the host and the relay of the workspace (relay.pl) agree on. */
+import EVENTS from './events.pl';
 import SCRIPT from './relay.pl';
 
-export const RELAY_SCRIPT: string = SCRIPT;
+/** Files of one folder, by their names: the relay looks for the other one beside itself. */
+export const RELAY_SCRIPTS: Readonly<Record<string, string>> = { 'relay.pl': SCRIPT, 'events.pl': EVENTS };
 
 /** Where the relay mounts what a workspace server serves */
 export const SERVED = '/run/sbx/workspace';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import SETUP_SCRIPT from '../../guest/setup/setup.pl';
-import { RELAY_SCRIPT } from '../../guest/workspace/relay.ts';
+import { RELAY_SCRIPTS } from '../../guest/workspace/relay.ts';
 import type { Disk } from '../../vm/driver.ts';
 import { aptSourcesFor } from '../base/apt-sources.ts';
 import { distributionOf, hostDistribution } from '../base/distribution.ts';
@@ -58,7 +58,7 @@ async function ensureRuntime(build: ImageBuild, kernel: Layer): Promise<Layer> {
       kernel: kernel.key,
       agent: await hashFile(parts.agent),
       setup: SETUP_SCRIPT,
-      relay: RELAY_SCRIPT,
+      relay: RELAY_SCRIPTS,
       versions: await Promise.all([parts.node, parts.npm, ...parts.pty].map(versionOf)),
     },
     parents: [kernel],

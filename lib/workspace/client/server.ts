@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { summaryOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { WorkspacePaths } from '../../paths.ts';
-import type { Attach } from '../protocol/messages.ts';
+import type { Attach, Watched } from '../protocol/messages.ts';
 import { askServer, serverEnd } from './ask.ts';
 import { removeServerFolder } from './layer-folder.ts';
 import { endServer, findServer, isOfBuild, type Launch, notStarted, startServer } from './server-process.ts';
@@ -26,6 +26,8 @@ export class Server implements Disposable {
   readonly #options: ServerOptions;
   /** By link id */
   readonly #guests = new Map<string, Attach>();
+  /** By link id, as the server answered last */
+  #watched: ReadonlyMap<string, Watched> = new Map();
   #running: Promise<void> | undefined;
   #watch: Disposable | undefined;
   #ping: NodeJS.Timeout | undefined;
@@ -50,7 +52,7 @@ export class Server implements Disposable {
     for (let tries = 1; ; tries += 1) {
       await this.#ensure();
       try {
-        await askServer(this.paths.control, guest);
+        this.#remember(await askServer(this.paths.control, guest));
         return;
       } catch (error) {
         // One that ends by itself may do so just now.
@@ -64,6 +66,11 @@ export class Server implements Disposable {
     this.#guests.delete(id);
     // One that has ended serves no guest.
     await askServer(this.paths.control, { op: 'detach', id }).catch(() => {});
+  }
+
+  /** As of some seconds ago; undefined: unknown */
+  watchedOf(id: string): Watched | undefined {
+    return this.#watched.get(id);
   }
 
   /** The server keeps running. */
@@ -105,10 +112,17 @@ export class Server implements Disposable {
       Promise.resolve()
         .then(() => askServer(this.paths.control, { op: 'status' }))
         .then(
-          () => resolve(true),
+          (found) => {
+            this.#remember(found);
+            resolve(true);
+          },
           () => resolve(false),
         );
     });
+  }
+
+  #remember({ guests }: Awaited<ReturnType<typeof askServer>>): void {
+    this.#watched = new Map(guests.map(({ id, watched }) => [id, watched]));
   }
 
   /** One that hangs is ended; the end of its socket starts the next one. */

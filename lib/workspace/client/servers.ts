@@ -5,6 +5,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
+import type { Watched } from '../protocol/messages.ts';
 import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
 import { makeLinkFolder, removeLink } from './link-folder.ts';
 import { release, releaseOthers } from './release.ts';
@@ -81,6 +82,12 @@ export class WorkspaceServers implements AsyncDisposable {
   /** True when these are the folders that its server has. */
   serves({ recordFile }: Guest, folders: ServedFolder[]): boolean {
     return readRecord(recordFile)?.key === folderSetOf(folders).key;
+  }
+
+  /** How much of what the guest uses is watched on the host; undefined: unknown, or nothing is served */
+  watchedOf({ recordFile }: Guest): Watched | undefined {
+    const record = readRecord(recordFile);
+    return record === undefined ? undefined : this.#servers.get(record.key)?.watchedOf(record.link);
   }
 
   /** The running VM of one guest becomes that of another. */

@@ -5,14 +5,16 @@ import { RootFacts } from '../facts/root-facts.ts';
 import { Layer } from '../layer/layer.ts';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../policy/compile.ts';
 import { foldOf } from '../policy/fold.ts';
-import type { Attach, AttachedFolder, FolderRules, Request } from '../protocol/messages.ts';
+import type { Attach, AttachedFolder, FolderRules, Request, Watched } from '../protocol/messages.ts';
 import { explainPath } from '../server/explain-path.ts';
 import { projectPolicy } from '../server/project-policy.ts';
 import { ServedGuest } from '../server/served-guest.ts';
 import { openVolume, type Volume } from '../server/tables/volume.ts';
+import { HostWatches } from '../watch/host-watches.ts';
 
 interface Guest {
   served: ServedGuest;
+  watched: Watched;
   volume: Volume;
   /** By the name of the folder */
   layers: Map<string, Layer>;
@@ -28,6 +30,7 @@ const ALL = [{ text: '/**', source: 'default' as const }];
 
 export class ServedGuests {
   readonly #guests = new Map<string, Guest>();
+  readonly #watches = new HostWatches();
   readonly #log: Log;
 
   constructor(log: Log) {
@@ -38,8 +41,12 @@ export class ServedGuests {
     return this.#guests.size;
   }
 
-  list(): { id: string; connected: boolean }[] {
-    return [...this.#guests].map(([id, { served }]) => ({ id, connected: served.session !== undefined }));
+  list(): { id: string; connected: boolean; watched: Watched }[] {
+    return [...this.#guests].map(([id, { served, watched }]) => ({
+      id,
+      connected: served.session !== undefined,
+      watched,
+    }));
   }
 
   /** @throws Errno when a folder cannot be opened */
@@ -51,6 +58,7 @@ export class ServedGuests {
     }
     const before = known.policies;
     known.policies = policiesOf(known.volume, request.folders);
+    known.served.session?.invalidateAll();
     release(before);
   }
 
@@ -80,17 +88,25 @@ export class ServedGuests {
     guest.volume[Symbol.dispose]();
   }
 
-  #serve({ link, mailbox, stateFile, folders }: Attach): Guest {
+  #serve({ id, link, mailbox, stateFile, folders }: Attach): Guest {
     const volume = openVolume(folders.map(({ name, path }) => ({ name, path })));
     const layers = new Map(
       folders.flatMap(({ name, layer }) => (layer === undefined ? [] : [[name, new Layer({ path: layer })]])),
     );
     const policy = projectPolicy(volume, (name) => guest.policies.get(name), layers);
+    const coherence = {
+      watches: this.#watches,
+      onWatched: (watched: Watched) => {
+        if (watched !== 'all') this.#log.warn(`watched on the host: ${watched} of the folders that guest ${id} uses`);
+        guest.watched = watched;
+      },
+    };
     const guest: Guest = {
+      watched: 'all',
       volume,
       layers,
       policies: policiesOf(volume, folders),
-      served: new ServedGuest(volume, { link, mailbox, stateFile, layers, log: this.#log, ...policy }),
+      served: new ServedGuest(volume, { link, mailbox, stateFile, layers, coherence, log: this.#log, ...policy }),
     };
     return guest;
   }

@@ -55,10 +55,14 @@ export const request = z.discriminatedUnion('op', [
 ]);
 export type Request = z.infer<typeof request>;
 
+/** Of the folders that a guest uses, which does the server watch on the host? Unwatched ones are not cached. */
+const watched = z.enum(['all', 'some', 'none']);
+export type Watched = z.infer<typeof watched>;
+
 const verdict = z.enum(['pass', 'hidden', 'read-only', 'private']);
 
 export const answer = z.union([
-  z.strictObject({ guests: z.array(z.strictObject({ id: z.string(), connected: z.boolean() })) }),
+  z.strictObject({ guests: z.array(z.strictObject({ id: z.string(), connected: z.boolean(), watched })) }),
   z.strictObject({
     explanation: z.strictObject({
       path: z.string(),

@@ -1,15 +1,17 @@
 /** Answers the FUSE requests of one guest's kernel on a stream. */
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../log.ts';
+import { type Answer, Coherence, type CoherenceOptions } from './coherence/coherence.ts';
+import { GuestEvents } from './coherence/guest-events.ts';
+import { invalidationsOf } from './coherence/host-change.ts';
 import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, OUT_HEADER_SIZE, type Reply, sealReply } from './fuse/encode.ts';
 import { FrameReader, IN_HEADER_SIZE, type RequestHeader, readHeader } from './fuse/frames.ts';
 import { encodeInit, type Negotiated, negotiate } from './fuse/init.ts';
 import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
-import { expectsReply, OPCODES } from './fuse/opcodes.ts';
+import { ANNOUNCE, expectsReply, OPCODES } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
-import { invalidationsOf } from './host-change.ts';
 import { Mailbox, type MailboxFile } from './mailbox.ts';
 import { restoreState, type SavedSession, saveState } from './saved.ts';
 import { ERRNO, Errno } from './sys/errno.ts';
@@ -32,6 +34,8 @@ export interface SessionOptions extends ServerOptions {
   log: Log;
   /** Continues this session: the guest's kernel has mounted already, or mounts again, with INIT as the first request */
   saved?: SavedSession;
+  /** Watches what the guest caches; it decides `lifetimes` and `keepCache` then. Default: nothing is watched */
+  coherence?: CoherenceOptions;
   /** Takes large payloads past the stream; its owner closes the descriptor after the session */
   mailbox?: MailboxFile;
   /** Called when the guest's kernel has mounted */
@@ -45,6 +49,8 @@ export interface Session extends Disposable {
   save(): SavedSession;
   /** Makes the guest's kernel drop what it caches. */
   invalidate(invalidation: Invalidation): void;
+  /** Drops all that the kernel caches of watched folders: other rules are in force. */
+  invalidateAll(): void;
   /** As `invalidate`, for whatever the host changed at a path: names from the root, bytes as latin1 strings. */
   invalidatePath(root: string, names: string[]): void;
 }
@@ -60,6 +66,8 @@ class StreamSession implements Session {
   private readonly state: ServerState;
   private readonly log: Log;
   private readonly reader = new FrameReader();
+  private readonly events: GuestEvents;
+  private readonly coherence: Coherence | undefined;
   private readonly mailbox: Mailbox | undefined;
   private readonly onMount: (() => void) | undefined;
   private init: Negotiated | undefined;
@@ -70,7 +78,7 @@ class StreamSession implements Session {
   private logged = 0;
   private ended = false;
 
-  constructor(stream: Duplex, state: ServerState, { log, saved, mailbox, onMount }: SessionOptions) {
+  constructor(stream: Duplex, state: ServerState, { log, saved, mailbox, onMount, coherence }: SessionOptions) {
     this.stream = stream;
     this.state = state;
     this.log = log;
@@ -79,6 +87,10 @@ class StreamSession implements Session {
     this.init = saved?.init;
     this.isResumed = saved !== undefined;
     this.onMount = onMount;
+    const send = (invalidation: Invalidation) => this.invalidate(invalidation);
+    this.events = new GuestEvents(state, (message) => this.send(message));
+    const onEdits = this.events.add.bind(this.events);
+    if (coherence !== undefined) this.coherence = new Coherence({ ...coherence, state, send, onEdits });
     this.closed = new Promise((resolve) => stream.once('close', resolve));
     stream.on('data', (chunk: Buffer) => {
       this.reader.push(chunk);
@@ -102,6 +114,10 @@ class StreamSession implements Session {
     if (this.init !== undefined && !this.ended) this.send(encodeInvalidation(invalidation));
   }
 
+  invalidateAll(): void {
+    this.coherence?.onOverflow();
+  }
+
   invalidatePath(root: string, names: string[]): void {
     for (const invalidation of invalidationsOf(this.state, root, names)) this.invalidate(invalidation);
   }
@@ -112,7 +128,10 @@ class StreamSession implements Session {
   }
 
   private close(): void {
-    if (!this.ended) this.state[Symbol.dispose]();
+    if (!this.ended) {
+      this.coherence?.[Symbol.dispose]();
+      this.state[Symbol.dispose]();
+    }
     this.ended = true;
   }
 
@@ -139,6 +158,7 @@ class StreamSession implements Session {
 
   private answer(header: RequestHeader, frame: Buffer): void {
     if (header.opcode === OPCODES.INIT) return void this.mount(header, frame);
+    if (header.opcode === ANNOUNCE) return void this.events.announce(header.pid);
     this.isResumed = false;
     if (this.init === undefined) this.end('a request came before INIT');
     else if (header.opcode === OPCODES.DESTROY) this.unmount(header);
@@ -155,7 +175,7 @@ class StreamSession implements Session {
     try {
       const whole = this.mailbox?.collect(header.opcode, frame) ?? frame;
       const slotAt = this.mailbox?.slotFor(header.opcode, frame);
-      const reply = dispatch(this.state, header, whole);
+      const reply = this.perform(header, whole);
       if (slotAt !== undefined && this.mailbox !== undefined && Buffer.isBuffer(reply))
         this.replyBoxed(header, this.mailbox.deliver({ opcode: header.opcode, slotAt }, reply), reply.length);
       else if (reply instanceof Promise) void this.answerLater(header, reply);
@@ -163,6 +183,13 @@ class StreamSession implements Session {
     } catch (error) {
       this.replyError(header, error);
     }
+  }
+
+  private perform(header: RequestHeader, frame: Buffer): Answer {
+    const repeated = this.events.answer(header, frame);
+    if (repeated !== 'other') return repeated;
+    const work = () => dispatch(this.state, header, frame);
+    return this.coherence === undefined ? work() : this.coherence.run(header, frame, work);
   }
 
   private mount(header: RequestHeader, frame: Buffer): void {

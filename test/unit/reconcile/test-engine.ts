@@ -96,6 +96,7 @@ export class TestEngine implements Engine {
       connected: running,
       sessions: { running: 0 },
       networkReady: running,
+      workspaceWatched: undefined,
       diskFull: false,
     };
   }

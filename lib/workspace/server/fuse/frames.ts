@@ -11,6 +11,8 @@ export interface RequestHeader {
   node: number;
   uid: number;
   gid: number;
+  /** The thread that asks; 0 where the kernel asks by itself */
+  pid: number;
 }
 
 export function readHeader(frame: Buffer): RequestHeader {
@@ -21,6 +23,7 @@ export function readHeader(frame: Buffer): RequestHeader {
     node: high < 0x20_0000 ? high * 0x1_0000_0000 + frame.readUInt32LE(16) : Number.NaN,
     uid: frame.readUInt32LE(24),
     gid: frame.readUInt32LE(28),
+    pid: frame.readUInt32LE(32),
   };
 }
 

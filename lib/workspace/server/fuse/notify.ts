@@ -1,6 +1,6 @@
 /** Encodes messages that the server sends unasked: the kernel drops what it caches. */
 import { writeU64 } from './encode.ts';
-import { NOTIFY_DELETE, NOTIFY_INVAL_ENTRY, NOTIFY_INVAL_INODE } from './opcodes.ts';
+import { NOTIFY_DELETE, NOTIFY_INVAL_ENTRY, NOTIFY_INVAL_INODE, NOTIFY_ORDER } from './opcodes.ts';
 
 export type Invalidation =
   /** Attributes of a node, and its data from `offset` (default: all of it) */
@@ -27,6 +27,14 @@ export function encodeInvalidation(invalidation: Invalidation): Buffer {
   if (deleted) writeU64(message, 24, invalidation.child);
   message.writeUInt32LE(length, deleted ? 32 : 24);
   message.write(invalidation.name, 16 + fixed, 'latin1');
+  return message;
+}
+
+/** @param words bytes as latin1 strings, without NUL */
+export function encodeOrder(words: string[]): Buffer {
+  const text = Buffer.from(words.join('\0'), 'latin1');
+  const message = newNotification(NOTIFY_ORDER, text.length);
+  text.copy(message, 16);
   return message;
 }
 

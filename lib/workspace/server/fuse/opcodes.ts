@@ -69,3 +69,8 @@ export function expectsReply(opcode: number): boolean {
 export const NOTIFY_INVAL_INODE = 2;
 export const NOTIFY_INVAL_ENTRY = 3;
 export const NOTIFY_DELETE = 6;
+
+/** Not of FUSE: the relay names the process that repeats the host's changes inside, in the header's pid. */
+export const ANNOUNCE = 0x5342_5801;
+/** Not of FUSE: the relay hands the message to that process. */
+export const NOTIFY_ORDER = 0x5342_5802;

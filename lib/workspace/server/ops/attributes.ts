@@ -20,9 +20,9 @@ const NANOSECONDS = 1_000_000_000;
 
 export function getattr({ state, node }: Call, { handle }: Decoded['GETATTR']): Reply {
   state.gate.requireNode(node, 'lookup');
-  if (handle === undefined) return replyOf(state, isTop(node) ? statTop(node) : statNode(state, node));
+  if (handle === undefined) return replyOf(state, node, isTop(node) ? statTop(node) : statNode(state, node));
   const opened = state.handles.get(handle, node, kindOfHandle(node));
-  return replyOf(state, node.kind === 'file' ? statFd(opened.fd) : statNode(state, node));
+  return replyOf(state, node, node.kind === 'file' ? statFd(opened.fd) : statNode(state, node));
 }
 
 export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Reply {
@@ -37,7 +37,7 @@ export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Repl
   if (mode !== undefined) (node.kind === 'other' ? changeModeOfSpecial : changeMode)(state, node, mode);
   if (uid !== undefined || gid !== undefined) changeOwner(state, node, { uid, gid });
   if (atime !== undefined || mtime !== undefined) withNodeFd(state, node, ({ fd }) => setTimes(fd, atime, mtime));
-  return replyOf(state, statNode(state, node));
+  return replyOf(state, node, statNode(state, node));
 }
 
 /** Sets the size through the guest's own handle, or another open one, or a descriptor for this call. */
@@ -92,8 +92,9 @@ export function statfs({ state, node }: Call): Reply {
   return statfsReply(withNodeFd(state, node, ({ fd }) => statFileSystem(fd)));
 }
 
-function replyOf({ owners, lifetimes }: ServerState, stat: Stat): Reply {
-  return attributesReply(owners.shown(stat), lifetimes.attributeSeconds);
+function replyOf(state: ServerState, node: Node, stat: Stat): Reply {
+  const seconds = state.attributeLifetime?.(node, stat) ?? state.lifetimes.attributeSeconds;
+  return attributesReply(state.owners.shown(stat), seconds);
 }
 
 function kindOfHandle(node: Node): 'file' | 'directory' {

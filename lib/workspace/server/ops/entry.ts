@@ -17,8 +17,10 @@ export function rememberEntry(
   return { node, entry: entryOf(state, node, stat) };
 }
 
-export function entryOf({ owners, lifetimes }: ServerState, node: Node, stat: Stat): Entry {
-  const { entrySeconds, attributeSeconds } = lifetimes;
+export function entryOf(state: ServerState, node: Node, stat: Stat): Entry {
+  const { owners, lifetimes } = state;
+  const { entrySeconds } = lifetimes;
+  const attributeSeconds = state.attributeLifetime?.(node, stat) ?? lifetimes.attributeSeconds;
   return { node: node.id, attributes: owners.shown(stat), entrySeconds, attributeSeconds };
 }
 

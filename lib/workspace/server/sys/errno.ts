@@ -6,6 +6,7 @@ export const ERRNO = {
   EIO: 5,
   ENXIO: 6,
   EBADF: 9,
+  EAGAIN: 11,
   ENOMEM: 12,
   EACCES: 13,
   EEXIST: 17,

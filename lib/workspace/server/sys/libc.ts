@@ -32,6 +32,10 @@ const SIGNATURES = {
   flistxattr: ['int64', 'int', 'void*', 'size_t'],
   fremovexattr: ['int', 'int', 'void*'],
   close: ['int', 'int'],
+  read: ['int64', 'int', 'void*', 'size_t'],
+  inotify_init1: ['int', 'int'],
+  inotify_add_watch: ['int', 'int', 'void*', 'uint'],
+  inotify_rm_watch: ['int', 'int', 'int'],
   dup3: ['int', 'int', 'int', 'int'],
 } as const;
 

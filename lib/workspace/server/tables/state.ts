@@ -1,9 +1,10 @@
 /** Everything that one session of the file server knows. */
 import type { Layer } from '../../layer/layer.ts';
+import type { Stat } from '../sys/stat.ts';
 import { DirectoryFds } from './directory-fds.ts';
 import { HandleTable } from './handles.ts';
 import { Layers } from './layers.ts';
-import { newNode, ROOT_NODE_ID } from './node.ts';
+import { type Node, newNode, ROOT_NODE_ID } from './node.ts';
 import { NodeTable } from './nodes.ts';
 import { Owners } from './owners.ts';
 import { type Decide, type JudgeRename, type NameCheck, PolicyGate } from './policy.ts';
@@ -64,6 +65,10 @@ export interface ServerState extends Disposable {
   onRequest: (() => void) | undefined;
   lifetimes: Required<ServerOptions>['lifetimes'];
   keepCache: boolean;
+  /** In seconds, for a node with these attributes; default: that of `lifetimes` */
+  attributeLifetime?: (node: Node, stat: Stat) => number;
+  /** A node lost its last name or left the table */
+  onUnreachable?: (node: Node) => void;
   /** Mode bits that the host takes from new files of this process */
   hostUmask: number;
   isClosed(): boolean;
@@ -77,12 +82,16 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     maxAgeMs: options.folderMaxAgeMs ?? 1000,
     now: options.now ?? (() => performance.now()),
   });
-  const nodes = new NodeTable({ max: limits.nodes, onUnreachable: (node) => fds.forget(node) });
+  const onUnreachable = (node: Node) => {
+    fds.forget(node);
+    state.onUnreachable?.(node);
+  };
+  const nodes = new NodeTable({ max: limits.nodes, onUnreachable });
   const handles = new HandleTable({ max: limits.handles, listingBytes: limits.listingBytes });
   const { uid, gid } = options.guestUser ?? { uid: 1000, gid: 1000 };
   let isClosed = false;
   const hostUid = options.hostUid ?? process.getuid?.() ?? 0;
-  return {
+  const state: ServerState = {
     volume,
     nodes,
     handles,
@@ -102,6 +111,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
       fds[Symbol.dispose]();
     },
   };
+  return state;
 }
 
 /**

@@ -68,7 +68,9 @@ export class FakeVm implements AsyncDisposable {
   }
 
   async lookup(parent: number, path: string): Promise<number> {
-    return (await this.ask(OP.LOOKUP, parent, name(path))).errno;
+    const { errno, body } = await this.ask(OP.LOOKUP, parent, name(path));
+    // A name that the kernel may remember as missing has no node.
+    return errno === 0 && readEntry(body).node === 0 ? ENOENT : errno;
   }
 
   async entry(parent: number, path: string): Promise<Entry> {

@@ -45,8 +45,8 @@ describe('a control socket', () => {
   const ask = () => askServer(control, { op: 'status' });
 
   test('that answers as agreed is believed', async () => {
-    await listen((socket) => socket.write('{"guests":[{"id":"a","connected":true}]}\n'));
-    expect(await ask()).toEqual({ guests: [{ id: 'a', connected: true }] });
+    await listen((socket) => socket.write('{"guests":[{"id":"a","connected":true,"watched":"all"}]}\n'));
+    expect(await ask()).toEqual({ guests: [{ id: 'a', connected: true, watched: 'all' }] });
   });
 
   test.each([
@@ -55,6 +55,7 @@ describe('a control socket', () => {
     ['null', 'null\n'],
     ['an unknown answer', '{"ok":true}\n'],
     ['a field too many', '{"guests":[],"run":"x"}\n'],
+    ['an unknown state', '{"guests":[{"id":"a","connected":true,"watched":"<b>"}]}\n'],
     ['another type', '{"guests":[{"id":1,"connected":"yes"}]}\n'],
     ['a prototype', '{"__proto__":{"guests":[]}}\n'],
   ])('that answers %s is not believed', async (_, text) => {

@@ -39,6 +39,13 @@ describe('a guest', () => {
     expect(existsSync(join(folder.path, 'made inside'))).toBe(true);
   });
 
+  test('is reported with how much of what it uses is watched', async () => {
+    const client = host.client();
+    expect(client.watchedOf(host.guest('a'))).toBeUndefined();
+    await client.attach(host.guest('a'), [host.folder('project')]);
+    expect(client.watchedOf(host.guest('a'))).toBe('all');
+  });
+
   test('sees each of several folders below its name, a read-only one as that, a single file alone', async () => {
     const [work, data, plain] = [host.folder('work'), host.folder('data'), host.folder('plain')];
     const { link } = await host

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { Layer, type LayerOptions } from '../../../../lib/workspace/layer/layer.ts';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
 import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import type { CoherenceOptions } from '../../../../lib/workspace/server/coherence/coherence.ts';
 import { projectPolicy } from '../../../../lib/workspace/server/project-policy.ts';
 import type { Decide, JudgeRename } from '../../../../lib/workspace/server/tables/policy.ts';
 import { Rig, ROOT } from '../server/rig.ts';
@@ -15,6 +16,7 @@ export interface WorldOptions extends Omit<LayerOptions, 'path'> {
   /** False: as a sandbox without a layer */
   hasLayer?: boolean;
   hide?: string[];
+  coherence?: CoherenceOptions;
 }
 
 /** Files of the host by path; a path that ends with `/` is a folder */
@@ -65,7 +67,7 @@ export class World implements AsyncDisposable {
   /** Starts the server, or another one in place of one that is gone. */
   async start(): Promise<void> {
     this.#layer?.[Symbol.dispose]();
-    const { hasLayer = true, limits } = this.#options;
+    const { hasLayer = true, limits, coherence } = this.#options;
     this.#layer = hasLayer ? new Layer({ path: this.layerPath, ...(limits !== undefined && { limits }) }) : undefined;
     const layers = this.#layer === undefined ? undefined : new Map([['', this.#layer]]);
     // The policy asks the folder that is served.
@@ -74,6 +76,7 @@ export class World implements AsyncDisposable {
       decide: (request) => hooks?.decide(request) ?? 'hidden',
       judgeRename: (request) => hooks?.judgeRename(request) ?? 'refuse',
       ...(layers !== undefined && { layers }),
+      ...(coherence !== undefined && { coherence }),
     });
     hooks = projectPolicy(this.#rig.volume, () => ({ policy: this.#policy() }), layers);
   }

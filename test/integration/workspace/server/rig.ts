@@ -62,7 +62,7 @@ export class Rig implements AsyncDisposable {
   private readonly waiting = new Map<number, (reply: { error: number; body: Buffer }) => void>();
   private buffer: Buffer = Buffer.alloc(0);
   private unique = 1;
-  user = { uid: 1000, gid: 1000 };
+  user: { uid: number; gid: number; pid?: number } = { uid: 1000, gid: 1000 };
 
   private constructor(folder: string, options: RigOptions) {
     const [guest, host] = duplexPair();

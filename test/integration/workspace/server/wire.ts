@@ -75,10 +75,11 @@ export interface Request {
   node: number | bigint;
   uid?: number;
   gid?: number;
+  pid?: number;
 }
 
-export function frame({ opcode, unique, node, uid = 1000, gid = 1000 }: Request, body: Buffer): Buffer {
-  const header = pack(u32(40 + body.length), u32(opcode), u64(unique), u64(node), u32(uid), u32(gid), u32(1), u32(0));
+export function frame({ opcode, unique, node, uid = 1000, gid = 1000, pid = 1 }: Request, body: Buffer): Buffer {
+  const header = pack(u32(40 + body.length), u32(opcode), u64(unique), u64(node), u32(uid), u32(gid), u32(pid), u32(0));
   return Buffer.concat([header, body]);
 }
 

@@ -40,7 +40,7 @@ export async function rig(options: TestEngineOptions = {}): Promise<Rig> {
   return { ...made, [Symbol.asyncDispose]: async () => dispose(made, home.root) };
 }
 
-const RECORD: InstanceRecord = {
+export const RECORD: InstanceRecord = {
   version: 1,
   id: ID,
   name: 'shop',
