@@ -24,6 +24,8 @@ ensureServers();
 const BOOTS = '15';
 /** End-to-end tests of what does not depend on the user's rights: when all run twice, these run as the ordinary user only. */
 const ONCE = [
+  'clone',
+  'coherence',
   'host-trouble',
   'idle',
   'intercept',
