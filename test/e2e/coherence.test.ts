@@ -205,10 +205,13 @@ done; true`;
     await asRoot(`kill -9 ${before}`);
     // The relay finds out when it hands over the next order.
     await expect
-      .poll(() => {
-        writeFileSync(host(`watched/again-${Date.now()}`), '');
-        return watcher.output;
-      }, WAIT)
+      .poll(
+        () => {
+          writeFileSync(host(`watched/again-${Date.now()}`), '');
+          return watcher.output;
+        },
+        { ...WAIT, interval: 500 },
+      )
       .toContain('rename again');
     expect(await asRoot(FIND)).not.toBe(before);
   });

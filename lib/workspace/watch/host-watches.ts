@@ -1,6 +1,6 @@
 /** Shares a bounded number of watches on folders of the host among the sessions of one server. */
 import { readFileSync } from 'node:fs';
-import { Errno } from '../server/sys/errno.ts';
+import { Errno, isErrno } from '../server/sys/errno.ts';
 import { IN, Inotify, type InotifyEvent } from './inotify.ts';
 
 export interface FolderChange {
@@ -57,7 +57,7 @@ export class HostWatches implements Disposable {
     return this.#watches.size;
   }
 
-  /** @returns the number of the folder's watch; undefined: it cannot be watched */
+  /** @returns the number of the folder's watch; undefined: no watch is left; @throws Errno for a folder that cannot be read or is gone */
   add(watcher: Watcher, folderFd: number): number | undefined {
     if (this.#inotify === undefined || !this.#makeRoomOf(watcher) || !this.#makeRoom()) return undefined;
     try {
@@ -69,8 +69,8 @@ export class HostWatches implements Disposable {
       this.touch(number);
       return number;
     } catch (error) {
-      // ENOSPC: other programs of the user took what was left. EACCES: the folder cannot be listed.
-      if (error instanceof Errno) return undefined;
+      // Other programs of the user took what was left.
+      if (error instanceof Errno && isErrno(error, 'ENOSPC')) return undefined;
       throw error;
     }
   }

@@ -149,7 +149,7 @@ export class CachedFolders implements Disposable {
     try {
       return this.#deps.watches.add(this.#watcher, this.#deps.state.fds.get(node)) ?? 'refused';
     } catch (error) {
-      // The folder is gone: the request itself says so.
+      // The folder is gone, and the request itself says so; or it cannot be listed.
       if (error instanceof Errno) return undefined;
       throw error;
     }

@@ -7,8 +7,9 @@ import { type Link, ROOT_NODE_ID } from '../tables/node.ts';
 import { namesOf } from '../tables/nodes.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Answer } from './coherence.ts';
-import { answerRepeat, type Order, type Repeats } from './guest-repeats.ts';
+import { answerRepeat, type Repeats } from './guest-repeats.ts';
 import type { HostEdit } from './host-change.ts';
+import type { Order } from './order.ts';
 
 /** Changes that wait to be repeated. More of them, as by a checkout of a large branch, raise no events. */
 const QUEUE_MAX = 1000;

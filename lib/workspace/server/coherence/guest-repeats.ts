@@ -9,24 +9,13 @@ import { getattr } from '../ops/attributes.ts';
 import { rememberEntry } from '../ops/entry.ts';
 import { openFile } from '../ops/files.ts';
 import { find } from '../ops/find.ts';
-import { statNode } from '../ops/resolve.ts';
-import { Errno, fail } from '../sys/errno.ts';
-import { O_RDONLY, S_IFDIR, S_IFLNK, S_IFREG } from '../sys/flags.ts';
-import type { FileKind, Stat } from '../sys/stat.ts';
-import { type Link, type Node, ROOT_NODE_ID } from '../tables/node.ts';
+import { fail } from '../sys/errno.ts';
+import { O_RDONLY } from '../sys/flags.ts';
+import { type Link, ROOT_NODE_ID } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Answer } from './coherence.ts';
-
-export interface Order {
-  /** F, D, L: a file, folder, link was made · U, R: a file, a folder was removed · N: renamed · M: content · A: attributes */
-  letter: string;
-  folder: Node;
-  name: string;
-  kind: FileKind;
-  node: Node | undefined;
-  /** The new place of a rename */
-  to: Link | undefined;
-}
+import type { Order } from './order.ts';
+import { lastStat, removedNode } from './removed-node.ts';
 
 export interface Repeats {
   state: ServerState;
@@ -38,8 +27,6 @@ export interface Repeats {
 const FINISHED = /^\.sbx-event-(\d{1,15})$/;
 
 const UNCACHED = { entrySeconds: 0, attributeSeconds: 0 };
-const EPOCH = { seconds: 0, nanoseconds: 0 };
-const MODES = { file: S_IFREG | 0o644, directory: S_IFDIR | 0o755, symlink: S_IFLNK | 0o777, other: S_IFREG };
 
 /** Requests that change nothing: they are answered like those of any process. */
 const READING: ReadonlySet<number> = new Set([
@@ -102,18 +89,6 @@ function removedEntry(state: ServerState, order: Order): Answer {
   const node = removedNode(state, order);
   node.lookups++;
   return entryReply({ node: node.id, attributes: state.owners.shown(lastStat(state, node)), ...UNCACHED });
-}
-
-/** @returns the file that was there; where the kernel had only listed it, one of that kind to remove */
-function removedNode(state: ServerState, order: Order): Node {
-  const { node, folder, name, kind } = order;
-  if (node !== undefined && state.nodes.find(node.id) === node) return node;
-  const made = state.nodes.create({ identity: 'removed', kind });
-  state.nodes.setLastLink(made, { parent: folder, name });
-  // Held until the order is finished, as any order's.
-  made.lookups++;
-  order.node = made;
-  return made;
 }
 
 /** A removed file has no attributes on the host any more. */
@@ -194,17 +169,4 @@ function isAt({ folder, name }: Order, link: Link): boolean {
 
 function isSame(one: Link, other: Link): boolean {
   return one.parent === other.parent && one.name === other.name;
-}
-
-/** An open file still has attributes; others get some of their kind, which are never kept. */
-function lastStat(state: ServerState, node: Node): Stat {
-  try {
-    return statNode(state, node);
-  } catch (error) {
-    if (!(error instanceof Errno)) throw error;
-  }
-  return {
-    ...{ identity: node.identity, ino: BigInt(node.id), mode: MODES[node.kind], nlink: 1, uid: 0, gid: 0 },
-    ...{ size: 0, blocks: 0, blockSize: 4096, rdev: 0, atime: EPOCH, mtime: EPOCH, ctime: EPOCH },
-  };
 }
