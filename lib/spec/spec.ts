@@ -67,6 +67,8 @@ interface WorkspaceSpec {
   private?: string[];
   /** Built-in protected paths that the user made writable (a widening) */
   unprotect: string[];
+  /** False: git in the sandbox does not get the name and e-mail address of the host's user. Absent: it does */
+  gitIdentity?: boolean;
 }
 
 interface ResourcesSpec {

@@ -40,6 +40,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       readonly: (workspace.readonly ?? []).map(cleanPath),
       ...(workspace.private === undefined ? {} : { private: workspace.private }),
       unprotect: (workspace.unprotect ?? []).map(cleanPath),
+      ...(workspace.git_identity === false ? { gitIdentity: false } : {}),
     },
     mounts: await mountsOf(input),
     network: await networkOf(input),

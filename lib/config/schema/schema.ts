@@ -76,6 +76,14 @@ const workspace = z
         default: [],
       })
       .optional(),
+    git_identity: z
+      .boolean()
+      .meta({
+        description:
+          "Whether git in the sandbox gets `user.name` and `user.email` of the host's global git configuration",
+        default: true,
+      })
+      .optional(),
   })
   .meta({ description: 'The only host folder in the sandbox, at the same absolute path' });
 
