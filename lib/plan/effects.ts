@@ -18,6 +18,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
     private: 'live',
     unprotect: 'live',
     gitIdentity: 'restart',
+    repository: 'restart',
   },
   mounts: 'restart',
   network: { mode: 'live', allow: 'live', deny: 'live', http: 'live', bandwidth: 'live' },

@@ -69,6 +69,8 @@ interface WorkspaceSpec {
   unprotect: string[];
   /** False: git in the sandbox does not get the name and e-mail address of the host's user. Absent: it does */
   gitIdentity?: boolean;
+  /** Real path of the common git folder of a worktree whose repository lies elsewhere (a widening). Absent: none is served */
+  repository?: string;
 }
 
 interface ResourcesSpec {

@@ -76,6 +76,14 @@ const workspace = z
         default: [],
       })
       .optional(),
+    git_repository: z
+      .boolean()
+      .meta({
+        description:
+          'Whether the repository of a project that is a worktree of it is served, too. It lies outside of the project: a widening',
+        default: true,
+      })
+      .optional(),
     git_identity: z
       .boolean()
       .meta({
