@@ -36,7 +36,9 @@ test('plan names the repository as a widening', async () => {
 test('without the approval the sandbox works, git does not, and it is said', async () => {
   const { stdout, stderr } = await must(['apply', '--yes'], { cwd: p.dir });
   expect(`${stdout}${stderr}`).toContain(`its repository ${outer}/.git is outside of the project and was not approved`);
-  expect(await inside(p.dir, `git status 2>&1; ls -d ${outer} 2>&1; echo end`)).toMatch(/not a git repository.*No such file.*end/s);
+  expect(await inside(p.dir, `git status 2>&1; ls -d ${outer} 2>&1; echo end`)).toMatch(
+    /not a git repository.*No such file.*end/s,
+  );
 });
 
 test('with it, git inside commits in it, makes worktrees, and changes no configuration of the host', async () => {

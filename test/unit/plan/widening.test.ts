@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { absent, planSandbox } from '../../../lib/plan/plan.ts';
-import { wideningHash } from '../../../lib/plan/widening.ts';
+import { wideningHash, widensAtBirth, widensField } from '../../../lib/plan/widening.ts';
 import type { SandboxSpec } from '../../../lib/spec/spec.ts';
 import { apply, rule, running, spec, want } from './spec.ts';
 
