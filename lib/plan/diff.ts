@@ -72,6 +72,7 @@ function schemaPath(path: string): string {
     'lifecycle.idleSeconds': 'lifecycle.idle',
     'agent.mcpFile': 'agent.mcp_file',
     'agent.mcpFormat': 'agent.mcp_format',
+    'workspace.gitIdentity': 'workspace.git_identity',
   };
   return names[path] ?? path;
 }

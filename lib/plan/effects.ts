@@ -18,6 +18,8 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
     readonly: 'live',
     private: 'live',
     unprotect: 'live',
+    gitIdentity: 'restart',
+    repository: 'restart',
   },
   mounts: 'restart',
   network: { mode: 'live', allow: 'live', deny: 'live', http: 'live', bandwidth: 'live' },

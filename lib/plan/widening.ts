@@ -15,6 +15,7 @@ export function widensField(path: string, from: unknown, to: unknown): boolean {
   if (path === 'network.http') return widensHttp(from as Narrowing[], to as Narrowing[]);
   if (path === 'mounts') return added(from, to).length > 0;
   if (path === 'workspace.path') return true;
+  if (path === 'workspace.repository') return to !== undefined;
   if (path === 'network.mode') return to === 'observe';
   // A limit that was raised or removed
   if (path === 'network.bandwidth') return from !== undefined && Number(to ?? Number.POSITIVE_INFINITY) > Number(from);
@@ -46,6 +47,8 @@ export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[
   note('credentials', spec.credentials);
   if (spec.network.mode === 'observe') found.push({ path: 'network.mode', to: 'observe' });
   if (!isInside(spec)) found.push({ path: 'workspace.path', to: spec.workspace.path });
+  if (spec.workspace.repository !== undefined)
+    found.push({ path: 'workspace.repository', to: spec.workspace.repository });
   return found;
 }
 
@@ -73,6 +76,7 @@ export function wideningHash(project: ProjectSpec): string {
     // Omitted where it is not set, so that earlier approvals stay valid.
     ...(spec.network.bandwidth === undefined ? [] : [spec.network.bandwidth]),
     ...((spec.workspace.private ?? []).length === 0 ? [] : [{ private: comparable(spec.workspace.private) }]),
+    ...(spec.workspace.repository === undefined ? [] : [{ repository: spec.workspace.repository }]),
     ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
   ]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');

@@ -69,6 +69,10 @@ interface WorkspaceSpec {
   private?: string[];
   /** Built-in protected paths that the user made writable (a widening) */
   unprotect: string[];
+  /** False: git in the sandbox does not get the name and e-mail address of the host's user. Absent: it does */
+  gitIdentity?: boolean;
+  /** Real path of the common git folder of a worktree whose repository lies elsewhere (a widening). Absent: none is served */
+  repository?: string;
 }
 
 interface ResourcesSpec {

@@ -1,4 +1,5 @@
 /** Lists the folders of the host that a sandbox is served, with the rules of each. */
+import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import { basename } from 'node:path';
 import { configFilesOf } from '../spec/config-files.ts';
@@ -16,8 +17,8 @@ export interface ServedFolders {
 
 /** @throws SbxError `workspace` when a folder cannot be shown. */
 export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Promise<ServedFolders> {
-  const { path } = spec.workspace;
-  const extra = checkRoots({ path, mounts: spec.mounts, forbidden, userHome: homedir() });
+  const { path, repository } = spec.workspace;
+  const extra = checkRoots({ path, mounts: spec.mounts, repository, forbidden, userHome: homedir() });
   const workspace: ServedFolder = {
     name: 'ws',
     path,
@@ -37,15 +38,24 @@ export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Pro
     };
   });
   const mounts = await Promise.all(served);
+  const git = repository === undefined ? [] : [await repositoryFolder(repository)];
   const sources = mounts.map(({ name, path: real, isFile }) => (isFile ? `${name}/${basename(real)}` : name));
   return {
-    folders: [workspace, ...mounts],
+    folders: [workspace, ...mounts, ...git],
     guestMounts: [
       // One folder alone is the mount itself.
-      { source: mounts.length === 0 ? '.' : 'ws', target: path },
+      { source: mounts.length + git.length === 0 ? '.' : 'ws', target: path },
       ...spec.mounts.map(({ guest }, index) => ({ source: sources[index] ?? '', target: guest })),
+      ...git.map(({ name, path: target }) => ({ source: name, target })),
     ],
   };
+}
+
+/** The root of its rules is a git folder. Its name tells repositories apart: each has a private layer of its own. */
+async function repositoryFolder(path: string): Promise<ServedFolder> {
+  const name = `git-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`;
+  const lists = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [] };
+  return { name, path, isFile: false, readonly: false, rules: { ...lists, named: await namedByHostGit(path) } };
 }
 
 type Rules = NonNullable<ServedFolder['rules']>;

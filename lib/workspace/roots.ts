@@ -7,6 +7,8 @@ export interface RootsRequest {
   /** Real absolute path */
   path: string;
   mounts: { host: string; readonly: boolean }[];
+  /** Real path of a git folder elsewhere, served for the workspace's sake */
+  repository?: string | undefined;
   /** Folders that no mount may show: the state folder of sbx */
   forbidden: string[];
   /** The user's home folder: its start-up files would be writable */
@@ -31,7 +33,9 @@ export function checkRoots(request: RootsRequest): Root[] {
     const real = realOf(host);
     return { host, real, readonly, isFolder: statSync(real).isDirectory() };
   });
-  for (const root of [workspace, ...extra]) checkAlone(root, request);
+  const repository = request.repository === undefined ? [] : [repositoryRoot(request.repository)];
+  for (const root of [workspace, ...extra, ...repository]) checkAlone(root, request);
+  for (const root of repository) checkBesideWorkspace(root, workspace.real);
   for (const root of extra) checkBesideWorkspace(root, workspace.real);
   for (const root of extra.filter(({ readonly }) => readonly)) {
     const around = extra.find((other) => !other.readonly && isInside(root.real, other.real));
@@ -43,6 +47,17 @@ export function checkRoots(request: RootsRequest): Root[] {
       );
   }
   return extra;
+}
+
+/** What was approved is this path: a link that took its place leads elsewhere. */
+function repositoryRoot(path: string): Root {
+  if (realOf(path) !== path)
+    throw refused(
+      path,
+      'it is a symbolic link, or lies behind one',
+      'run `sbx apply`, which looks for the repository again',
+    );
+  return { host: path, real: path, readonly: false, isFolder: true };
 }
 
 function checkAlone(root: Root, { forbidden, userHome }: RootsRequest): void {

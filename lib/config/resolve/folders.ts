@@ -36,6 +36,15 @@ export async function workspaceOf({ config, sources, dir, host }: SandboxInput):
   return path;
 }
 
+/** False for folders that hold the home folder or the system, and for those of the state folder. */
+export async function isShowable(path: string, { home, stateDir }: SandboxInput['host']): Promise<boolean> {
+  const real = (folder: string) => realpath(folder).catch(() => folder);
+  if (SYSTEM.has(path) || isInside(await real(home), path)) return false;
+  if (stateDir === undefined) return true;
+  const state = await real(stateDir);
+  return !isInside(state, path) && !isInside(path, state);
+}
+
 export async function mountsOf(input: SandboxInput): Promise<MountSpec[]> {
   const mounts: MountSpec[] = [];
   for (const [index, mount] of (input.config.mounts ?? []).entries()) {

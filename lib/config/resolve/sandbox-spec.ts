@@ -1,6 +1,7 @@
 /** Resolves merged values into the spec of one sandbox: defaults, sizes, absolute paths. */
 import { stat } from 'node:fs/promises';
-import { isAbsolute } from 'node:path';
+import { isAbsolute, join } from 'node:path';
+import type { Place } from '../../errors.ts';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import { parseDuration, parseSize } from '../../spec/units.ts';
 import { agentOf } from './agent.ts';
@@ -8,6 +9,7 @@ import { credentialsOf } from './credentials.ts';
 import { fromFile, mountsOf, workspaceOf } from './folders.ts';
 import { networkOf } from './network.ts';
 import { problem } from './problem.ts';
+import { repositoryOf } from './repository.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 
 const MIB = 1024 ** 2;
@@ -25,6 +27,9 @@ const FALLBACK = 'debian:bookworm';
 export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpec, 'name'>> {
   const { config, sources, host } = input;
   const { packages = {}, workspace = {}, resources = {}, lifecycle = {} } = config;
+  const path = await workspaceOf(input);
+  const isServed = workspace.mode !== 'clone' && workspace.git_repository !== false;
+  const repository = isServed ? await repositoryOf(path, host) : undefined;
   return {
     image: { base: await baseOf(input) },
     packages: {
@@ -34,13 +39,15 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       setup: packages.setup ?? [],
     },
     workspace: {
-      path: await workspaceOf(input),
+      path,
       mode: workspace.mode ?? 'mount',
       ...(workspace.uncommitted === undefined ? {} : { uncommitted: workspace.uncommitted }),
       hide: workspace.hide ?? [],
       readonly: (workspace.readonly ?? []).map(cleanPath),
       ...(workspace.private === undefined ? {} : { private: workspace.private }),
       unprotect: (workspace.unprotect ?? []).map(cleanPath),
+      ...(repository === undefined ? {} : { repository }),
+      ...(workspace.git_identity === false ? { gitIdentity: false } : {}),
     },
     mounts: await mountsOf(input),
     network: await networkOf(input),
@@ -57,8 +64,12 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       pool: lifecycle.pool ?? 0,
     },
     agent: agentOf(input),
-    sources,
+    sources: repository === undefined ? sources : { ...sources, 'workspace.repository': pointerIn(path) },
   };
+}
+
+function pointerIn(folder: string): Place {
+  return { file: join(folder, '.git'), line: 1, column: 1 };
 }
 
 /** `[image] base`; a path becomes absolute. */

@@ -83,6 +83,22 @@ const workspace = z
         default: [],
       })
       .optional(),
+    git_repository: z
+      .boolean()
+      .meta({
+        description:
+          'Whether the repository of a project that is a worktree of it is served, too. It lies outside of the project: a widening',
+        default: true,
+      })
+      .optional(),
+    git_identity: z
+      .boolean()
+      .meta({
+        description:
+          "Whether git in the sandbox gets `user.name` and `user.email` of the host's global git configuration",
+        default: true,
+      })
+      .optional(),
   })
   .meta({ description: 'The only host folder in the sandbox, at the same absolute path' });
 

@@ -30,13 +30,12 @@ export function approveIn(control: Control, { before, after }: ApproveRequest): 
 
 type Loaded = ApplyRequest & { project: ProjectSpec };
 
-async function apply(control: Control, request: Loaded, context: RequestContext): Promise<ApplyResult> {
-  const { project } = request;
+async function apply(control: Control, asked: Loaded, context: RequestContext): Promise<ApplyResult> {
   const { records, engine } = control;
-  refuseUnsupported(project);
-  checkCapabilities(engine, project.sandboxes);
-  const found = await planLoaded(control, project, request.only);
-  if (!found.approved && request.acceptWidening !== found.wideningHash) throw refusedWidening(found);
+  refuseUnsupported(asked.project);
+  checkCapabilities(engine, asked.project.sandboxes);
+  const { project, found } = await acceptedPart(control, asked);
+  const request = { ...asked, project };
   await keepWork(control, request, found);
   await approve(records, request, found);
   const steps: ApplyResult['steps'] = [];
@@ -55,6 +54,31 @@ async function apply(control: Control, request: Loaded, context: RequestContext)
   if (failed !== undefined) throw failed.reason;
   const own = records.list().filter(({ projectDir }) => projectDir === project.dir);
   return { changes: found.changes, notices: found.notices, steps, sandboxes: own.map((one) => statusIn(control, one)) };
+}
+
+/** A repository outside of the project is asked for by the layout of the host, not by the file: a sandbox works without it. */
+async function acceptedPart(
+  control: Control,
+  { project, only, acceptWidening }: Loaded,
+): Promise<{ project: ProjectSpec; found: PlanResponse }> {
+  const found = await planLoaded(control, project, only);
+  if (found.approved || acceptWidening === found.wideningHash) return { project, found };
+  if (found.widening.some(({ path }) => path !== 'workspace.repository')) throw refusedWidening(found);
+  const rest = withoutRepositories(project);
+  const plan = await planLoaded(control, rest, only);
+  const notices = found.widening.map(({ to, source }) => ({
+    message: `git does not work in the sandbox: its repository ${to} is outside of the project and was not approved. Run \`sbx apply --accept-widening\`, or set git_repository = false under [workspace]`,
+    source,
+  }));
+  return { project: rest, found: { ...plan, notices: [...plan.notices, ...notices] } };
+}
+
+function withoutRepositories(project: ProjectSpec): ProjectSpec {
+  const sandboxes = project.sandboxes.map((spec) => {
+    const { repository: _, ...workspace } = spec.workspace;
+    return { ...spec, workspace };
+  });
+  return { ...project, sandboxes };
 }
 
 /** A rebuild and a removal take the disk away. */

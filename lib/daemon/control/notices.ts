@@ -1,18 +1,27 @@
-/** Warns of a project's credentials that will not work. */
+/** Warns of a project's credentials that will not work, and of hidden files that git tracks. */
 import type { Notice } from '../../api/contract.ts';
 import { parseAuthority } from '../../gateway/address/canonical-host.ts';
 import { compilePolicy, decide } from '../../gateway/policy/policy.ts';
 import { policyOf } from '../../gateway/policy/spec-policy.ts';
 import type { CredentialSpec, SandboxSpec, Source } from '../../spec/spec.ts';
+import { shownText } from '../../workspace/clone/shown-text.ts';
 
 export interface NoticeFacts {
   spec: SandboxSpec;
   isSet: (secret: string) => boolean;
+  /** Files of the workspace that git tracks and `hide` hides */
+  trackedHidden?: string[];
 }
+
+const SHOWN = 5;
 
 /** One notice for each cause, also where several sandboxes share it. Pure. */
 export function noticesOf(facts: NoticeFacts[]): Notice[] {
-  const all = facts.flatMap(({ spec, isSet }) => [...unset(spec, isSet), ...uncovered(spec)]);
+  const all = facts.flatMap(({ spec, isSet, trackedHidden = [] }) => [
+    ...unset(spec, isSet),
+    ...uncovered(spec),
+    ...deletedInside(spec, trackedHidden),
+  ]);
   return [...new Map(all.map((notice) => [notice.message, notice])).values()];
 }
 
@@ -36,6 +45,17 @@ function uncovered(spec: SandboxSpec): Notice[] {
     const why = verdict.reason === 'default-deny' ? 'no allow rule covers it' : verdict.detail;
     return [{ message: `${env} is for ${host}, which no request can reach: ${why}${placeOf(source)}`, source }];
   });
+}
+
+function deletedInside({ sources }: SandboxSpec, files: string[]): Notice[] {
+  if (files.length === 0) return [];
+  const more = files.length > SHOWN ? ` and ${files.length - SHOWN} more` : '';
+  const source = sources['workspace.hide'] ?? 'default';
+  const what = `git tracks files that are hidden in the sandbox: ${files.slice(0, SHOWN).map(shownText).join(', ')}${more}`;
+  const fix = 'remove them from `hide`, or from the repository by `git rm --cached`';
+  return [
+    { message: `${what}. Git inside takes them for deleted, and \`git commit -a\` commits that: ${fix}`, source },
+  ];
 }
 
 function placeOf(source: Source): string {

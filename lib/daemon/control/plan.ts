@@ -6,6 +6,7 @@ import type { ObservedSandbox } from '../../plan/types.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import type { Records } from '../../state/records.ts';
+import { trackedHidden } from '../../workspace/clone/tracked-hidden.ts';
 import type { Control } from './control.ts';
 import { noticesOf } from './notices.ts';
 
@@ -31,12 +32,21 @@ export async function planLoaded(
   const meant = project.sandboxes.filter(({ name }) => only === undefined || only.length === 0 || only.includes(name));
   return {
     ...found,
-    notices: noticesOf(meant.map((spec) => ({ spec, isSet: isSet(spec.name) }))),
+    notices: noticesOf(
+      await Promise.all(
+        meant.map(async (spec) => ({ spec, isSet: isSet(spec.name), trackedHidden: await deletedInside(spec) })),
+      ),
+    ),
     desired: recordedDesired(records, project),
     wideningHash: hash,
     widening,
     approved: widening.length === 0 || records.project(project.dir).approvedHash === hash,
   };
+}
+
+/** A clone refuses hidden files that are in the history. */
+async function deletedInside({ workspace: { path, mode, hide } }: SandboxSpec): Promise<string[]> {
+  return mode === 'clone' ? [] : trackedHidden(path, hide);
 }
 
 /** The sandboxes that the file names, and those that it no longer does. */

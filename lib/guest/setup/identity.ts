@@ -19,13 +19,18 @@ export interface Identity {
   mounts: GuestMount[];
   /** The certificate authority of the sandbox's egress proxy, PEM; empty: none */
   ca: string;
+  /** Git's configuration for all users of the guest; empty: none */
+  git: string;
 }
 
 /** The host waits no longer, either */
 const SERVED_SECONDS = 25;
+const GIT_FILE = '/etc/sbx.gitconfig';
+/** First in git's own file: what the image has there counts more. */
+const GIT_INCLUDE = `[include]\n\tpath = ${GIT_FILE}\n`;
 
 /** Entropy and clock come first: all random values and dates after them are the clone's own. */
-export function identityOperations({ entropy, timeNs, machineId, hostname, mounts, ca }: Identity): Operation[] {
+export function identityOperations({ entropy, timeNs, machineId, hostname, mounts, ca, git }: Identity): Operation[] {
   return [
     { op: 'entropy', bytes: entropy },
     { op: 'clock', seconds: timeNs / 1_000_000_000n, nanoseconds: timeNs % 1_000_000_000n },
@@ -34,7 +39,15 @@ export function identityOperations({ entropy, timeNs, machineId, hostname, mount
     { op: 'write', path: '/etc/hostname', text: `${hostname}\n` },
     ...(ca === '' ? [] : [{ op: 'trust', certificate: ca } satisfies Operation]),
     { op: 'write', path: '/etc/hosts', text: `127.0.0.1 localhost\n127.0.1.1 ${hostname}\n` },
+    ...(git === '' ? [] : configuringGit(git)),
     ...mounting(mounts),
+  ];
+}
+
+function configuringGit(text: string): Operation[] {
+  return [
+    { op: 'write', path: GIT_FILE, text },
+    { op: 'prepend', path: '/etc/gitconfig', text: GIT_INCLUDE },
   ];
 }
 

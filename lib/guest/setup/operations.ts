@@ -6,6 +6,8 @@ export type Operation =
   | { op: 'clock'; seconds: bigint; nanoseconds: bigint }
   | { op: 'host'; name: string }
   | { op: 'write'; path: string; text: string }
+  /** Puts the text before what the file has, once */
+  | { op: 'prepend'; path: string; text: string }
   /** Adds it to the system's trust store, once */
   | { op: 'trust'; certificate: string }
   /** Also creates the folders above; an existing one is kept */
@@ -72,6 +74,7 @@ function argumentsOf(operation: Operation, trust: TrustPaths): (string | Buffer)
     case 'host':
       return [operation.name];
     case 'write':
+    case 'prepend':
       return [operation.path, operation.text];
     case 'trust':
       return [operation.certificate, trust.own, trust.java, trust.bundle, trust.extra];

@@ -105,6 +105,16 @@ sub act {
     return syscall($n{host}, $h, length $h) == 0;
   }
   if ($op eq 'write') { return put($a[0], $a[1], '>'); }
+  if ($op eq 'prepend') {
+    my ($p, $text) = @a;
+    my $has = '';
+    if (-e $p) {
+      open(my $f, '<', $p) or return 0;
+      local $/;
+      $has = <$f> // '';
+    }
+    return index($has, $text) >= 0 || put($p, "$text$has", '>');
+  }
   if ($op eq 'trust') {
     my ($pem, $own, $java, $bundle, $extra) = @a;
     my $text = '';

@@ -49,5 +49,6 @@ function rehearsal(): Identity {
     mounts: [],
     // No certificate, but the files of one are made.
     ca: '\n',
+    git: '\n',
   };
 }

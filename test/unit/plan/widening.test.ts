@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { absent, planSandbox } from '../../../lib/plan/plan.ts';
-import { wideningHash } from '../../../lib/plan/widening.ts';
+import { wideningHash, widensAtBirth, widensField } from '../../../lib/plan/widening.ts';
 import type { SandboxSpec } from '../../../lib/spec/spec.ts';
 import { apply, rule, running, spec, want } from './spec.ts';
 
@@ -81,4 +81,18 @@ describe('widening', () => {
     expect(wideningHash(project(wide))).not.toBe(wideningHash(project(spec())));
     expect(wideningHash(project(spec({ env: { A: '1' } })))).toBe(wideningHash(project(spec())));
   });
+});
+
+test('a repository outside of the project widens, and so does another one in its place; to serve none does not', () => {
+  expect(widensField('workspace.repository', undefined, '/a/.git')).toBe(true);
+  expect(widensField('workspace.repository', '/a/.git', '/b/.git')).toBe(true);
+  expect(widensField('workspace.repository', '/a/.git', undefined)).toBe(false);
+  const one = (repository?: string) => {
+    const { workspace } = spec();
+    return spec({ workspace: repository === undefined ? workspace : { ...workspace, repository } });
+  };
+  const hash = (repository?: string) =>
+    wideningHash({ name: 'shop', dir: '/shop', files: [], unsupported: [], sandboxes: [one(repository)] });
+  expect(new Set([hash(), hash('/a/.git'), hash('/b/.git')]).size).toBe(3);
+  expect(widensAtBirth(one('/a/.git'))).toContainEqual({ path: 'workspace.repository', to: '/a/.git' });
 });

@@ -5,6 +5,7 @@ import type { Desired } from '../../../spec/desired.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
+import { guestGitConfig } from '../../../workspace/guest-git.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from './assign-identity.ts';
 import { makeClone } from './clone-workspace.ts';
 import type { VmDeps } from './deps.ts';
@@ -29,7 +30,8 @@ export async function finalizeStart(
   const { id } = context;
   const paths = instancePaths(deps.home, id);
   const ca = deps.gateway.caOf(id) ?? '';
-  const identity = newIdentity({ hostname: spec.name, mounts: workspace.guestMounts, ca });
+  const git = await guestGitConfig(spec);
+  const identity = newIdentity({ hostname: spec.name, mounts: workspace.guestMounts, ca, git });
   const [guest, { java }] = await allOrAbort(context.signal, (signal) => [
     deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal }),
     assignIdentity(paths.setup, identity, { last: true, signal }),

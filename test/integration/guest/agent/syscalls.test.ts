@@ -46,6 +46,17 @@ describe('the setup helper', () => {
     expect(readFileSync(path, 'utf8')).toBe(text);
   });
 
+  it('prepends a text once, and keeps what the file has', async () => {
+    const path = join(dir, 'prepended');
+    writeFileSync(path, Buffer.from([0x23, 0xff, 0x0a]));
+    await syscalls([{ op: 'prepend', path, text: '[include]\n' }]);
+    await syscalls([{ op: 'prepend', path, text: '[include]\n' }]);
+    expect(readFileSync(path)).toEqual(Buffer.concat([Buffer.from('[include]\n'), Buffer.from([0x23, 0xff, 0x0a])]));
+    const fresh = join(dir, 'prepended-new');
+    await syscalls([{ op: 'prepend', path: fresh, text: 'é\n' }]);
+    expect(readFileSync(fresh, 'utf8')).toBe('é\n');
+  });
+
   it('stops at the first failure and says what failed and why', async () => {
     const later = join(dir, 'later');
     const work = syscalls([

@@ -1,5 +1,5 @@
 /** Apply and plan over the test engine, with the real loader, records and supervisor. */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -53,6 +53,38 @@ describe('apply', () => {
     const refused = apply(shop, { acceptWidening: wideningHash });
     await expect(refused).rejects.toMatchObject({ code: 'refused-widening' });
     expect(shop.engine.done).toEqual([]);
+  });
+
+  test('serves the repository of a worktree once it is approved, and asks again for another one', async () => {
+    await using shop = await rig();
+    write('name = "shop"\n');
+    const outer = `${dir}-outer`;
+    const worktree = (name: string) => {
+      const git = join(outer, name);
+      for (const folder of ['objects', 'refs', 'worktrees/w']) mkdirSync(join(git, folder), { recursive: true });
+      writeFileSync(join(git, 'HEAD'), 'ref: refs/heads/main\n');
+      writeFileSync(join(git, 'worktrees/w/commondir'), '../..\n');
+      writeFileSync(join(git, 'worktrees/w/gitdir'), `${dir}/.git\n`);
+      writeFileSync(join(dir, '.git'), `gitdir: ${git}/worktrees/w\n`);
+      return git;
+    };
+    const served = () => shop.records.require(idOf(shop, 'shop')).target?.workspace.repository;
+    try {
+      const first = worktree('a.git');
+      const without = await apply(shop);
+      expect(without.notices).toMatchObject([{ message: expect.stringContaining(first) }]);
+      expect(served()).toBeUndefined();
+      const { wideningHash } = await planOf(shop.control, request());
+      expect((await apply(shop, { acceptWidening: wideningHash })).notices).toEqual([]);
+      expect(served()).toBe(first);
+      expect((await apply(shop)).steps).toEqual([]);
+      const second = worktree('b.git');
+      const again = await apply(shop);
+      expect(again.notices).toMatchObject([{ message: expect.stringContaining(second) }]);
+      expect(served()).toBeUndefined();
+    } finally {
+      rmSync(outer, { recursive: true });
+    }
   });
 
   test('of a file that needs what the engine cannot do is refused at its line', async () => {

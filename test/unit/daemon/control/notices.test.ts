@@ -52,3 +52,19 @@ describe('notices', () => {
     expect(noticesOf([facts, facts])).toHaveLength(2);
   });
 });
+
+describe('hidden files that git tracks', () => {
+  const hidden = (files: string[]) =>
+    noticesOf([{ spec: spec({ sources: {} }), isSet: () => true, trackedHidden: files }]).map(({ message }) => message);
+
+  test('are one notice, with the way out', () => {
+    const [message, ...more] = hidden(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+    expect(more).toEqual([]);
+    expect(message).toContain('a, b, c, d, e and 2 more');
+    expect(message).toContain('`git rm --cached`');
+  });
+
+  test('are none where there are none', () => {
+    expect(hidden([])).toEqual([]);
+  });
+});

@@ -9,6 +9,7 @@ const IDENTITY: Identity = {
   hostname: 'shop',
   mounts: [{ source: '0', target: '/home/me/shop' }],
   ca: 'PEM',
+  git: '',
 };
 
 test('entropy and clock come before all operations with random values or dates', () => {
@@ -37,4 +38,14 @@ test('without mounts nothing is mounted, without an authority nothing is trusted
 test('no argument can end a line, an operation or an argument', () => {
   const line = lineOf([{ op: 'write', path: '/a b;c\nlast;reboot', text: '' }]);
   expect(line).toMatch(/^write [0-9a-f]+ \n$/);
+});
+
+test("git's configuration is a file of its own, which git's own file includes before all else", () => {
+  const operations = identityOperations({ ...IDENTITY, git: '[user]\n' });
+  expect(operations).toContainEqual({ op: 'write', path: '/etc/sbx.gitconfig', text: '[user]\n' });
+  expect(operations).toContainEqual({
+    op: 'prepend',
+    path: '/etc/gitconfig',
+    text: '[include]\n\tpath = /etc/sbx.gitconfig\n',
+  });
 });

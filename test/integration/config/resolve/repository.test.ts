@@ -1,0 +1,116 @@
+/** Real worktrees of real git, and pointers that a sandbox or a stranger's project has made. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { HostFacts } from '../../../../lib/config/resolve/host-facts.ts';
+import { repositoryOf } from '../../../../lib/config/resolve/repository.ts';
+
+let base: string;
+let work: string;
+let host: HostFacts;
+
+const git = (dir: string, ...args: string[]) =>
+  execFileSync('git', ['-C', dir, '-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  }).trim();
+const at = (path: string) => join(base, path);
+
+function repository(name: string): void {
+  git(base, 'init', '-q', '-b', 'main', at(name));
+  git(at(name), 'commit', '-q', '--allow-empty', '-m', 'first');
+}
+
+beforeEach(() => {
+  base = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-repository-')));
+  work = at('work');
+  host = { home: at('home'), stateDir: at('state') } as HostFacts;
+  for (const name of ['home', 'state']) mkdirSync(at(name));
+  repository('shop');
+  git(at('shop'), 'worktree', 'add', '-q', work);
+});
+afterEach(() => rmSync(base, { recursive: true }));
+
+const point = (text: string) => writeFileSync(join(work, '.git'), text);
+/** Where the host's git goes from the project */
+const taken = () => git(work, 'rev-parse', '--path-format=absolute', '--git-common-dir');
+
+describe('found', () => {
+  test('the repository of a worktree', async () => {
+    expect(await repositoryOf(work, host)).toBe(at('shop/.git'));
+  });
+
+  test('a bare repository with worktrees', async () => {
+    git(base, 'clone', '-q', '--bare', at('shop'), at('shop.git'));
+    git(at('shop.git'), 'worktree', 'add', '-q', at('other'));
+    expect(await repositoryOf(at('other'), host)).toBe(at('shop.git'));
+  });
+
+  test('none where the repository is in the project, or the project has none', async () => {
+    expect(await repositoryOf(at('shop'), host)).toBeUndefined();
+    expect(await repositoryOf(at('home'), host)).toBeUndefined();
+  });
+});
+
+describe('not granted, although git follows it:', () => {
+  test('a pointer to the worktree of another repository', async () => {
+    repository('victim');
+    git(at('victim'), 'worktree', 'add', '-q', at('elsewhere'));
+    point(`gitdir: ${at('victim/.git/worktrees/elsewhere')}\n`);
+    expect(taken()).toBe(at('victim/.git'));
+    expect(await repositoryOf(work, host)).toBeUndefined();
+  });
+
+  test('a pointer to a repository itself', async () => {
+    repository('victim');
+    point(`gitdir: ${at('victim/.git')}\n`);
+    expect(taken()).toBe(at('victim/.git'));
+    expect(await repositoryOf(work, host)).toBeUndefined();
+  });
+
+  test('a pointer to a folder of the project whose commondir leads out', async () => {
+    repository('victim');
+    mkdirSync(join(work, 'fake'));
+    writeFileSync(join(work, 'fake/HEAD'), 'ref: refs/heads/main\n');
+    writeFileSync(join(work, 'fake/commondir'), at('victim/.git'));
+    writeFileSync(join(work, 'fake/gitdir'), join(work, '.git'));
+    point('gitdir: fake\n');
+    expect(taken()).toBe(at('victim/.git'));
+    expect(await repositoryOf(work, host)).toBeUndefined();
+  });
+
+  test('the record of a worktree that has moved away', async () => {
+    const moved = at('moved');
+    renameSync(work, moved);
+    expect(git(moved, 'rev-parse', '--path-format=absolute', '--git-common-dir')).toBe(at('shop/.git'));
+    expect(await repositoryOf(moved, host)).toBeUndefined();
+  });
+
+  test('a repository that is the home folder, holds it, or is in the state folder', async () => {
+    expect(await repositoryOf(work, host)).toBe(at('shop/.git'));
+    for (const facts of [{ home: at('shop/.git') }, { home: at('shop/.git/x') }, { stateDir: at('shop') }])
+      expect(await repositoryOf(work, { ...host, ...facts } as HostFacts)).toBeUndefined();
+  });
+
+  test('a pointer by a link', async () => {
+    renameSync(join(work, '.git'), join(work, 'pointer'));
+    symlinkSync('pointer', join(work, '.git'));
+    expect(taken()).toBe(at('shop/.git'));
+    expect(await repositoryOf(work, host)).toBeUndefined();
+  });
+});
+
+test.each([
+  '',
+  'gitdir: ',
+  'gitdir: \n',
+  'gitdir: /\n',
+  'gitdir: ../shop\n',
+  `gitdir: ${'x'.repeat(5000)}\n`,
+  'gitdir: a\0b\n',
+])('no repository: %j', async (text) => {
+  point(text);
+  expect(await repositoryOf(work, host)).toBeUndefined();
+});
