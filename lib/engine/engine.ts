@@ -4,6 +4,7 @@ import type { SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
+import type { WorkspaceState } from '../workspace/client/workspace-state.ts';
 
 /** Fields of a spec that not every engine can provide */
 export type Capability = 'lifecycle.pool' | 'mounts' | 'credentials' | 'network.http';
@@ -29,6 +30,8 @@ export interface SandboxStatusFacts {
   networkReady: boolean;
   /** The VM is paused: the host's disk is full */
   diskFull: boolean;
+  /** Undefined: it has no folders of the host now */
+  workspace: WorkspaceState | undefined;
 }
 
 export interface OpenGuest {

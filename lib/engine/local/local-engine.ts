@@ -34,6 +34,7 @@ import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import type { VmDeps } from './vm/deps.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
 import { recover } from './vm/recover.ts';
+import { guestOf } from './vm/workspaces.ts';
 
 export interface LocalEngineOptions {
   home: Home;
@@ -110,7 +111,7 @@ export class LocalEngine implements Engine {
   }
 
   status(id: string): SandboxStatusFacts {
-    const { driver, home, guests, gateway, records } = this.#deps;
+    const { driver, home, guests, gateway, records, workspaces } = this.#deps;
     const vm = driver.find(instancePaths(home, id));
     const record = records.get(id);
     return {
@@ -120,6 +121,7 @@ export class LocalEngine implements Engine {
       sessions: guests.sessionsOf(id),
       networkReady: gateway.hashOf(id) !== undefined,
       diskFull: this.#disks.isWaiting(id),
+      workspace: vm === undefined ? undefined : workspaces.state(guestOf(home, id)),
     };
   }
 

@@ -97,6 +97,7 @@ export class TestEngine implements Engine {
       sessions: { running: 0 },
       networkReady: running,
       diskFull: false,
+      workspace: undefined,
     };
   }
 
