@@ -38,6 +38,8 @@ export interface OpenGuest {
   connection: GuestConnection;
   /** For each command: the host's registries, the spec's `env`, placeholders */
   environment: Record<string, string>;
+  /** File on the host, for copies: the guest has it as a block device. It may be absent */
+  mailbox: string;
   /** MUST be called before a session of the agent begins */
   watchSessions(): void;
 }

@@ -1,6 +1,7 @@
 /** The workspace servers of the daemon: one for each set of folders. They outlive it; one that ends is started again. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
@@ -90,6 +91,12 @@ export class WorkspaceServers implements AsyncDisposable {
     const server = this.#servers.get(record.key);
     const lost = server?.isLost ?? findServer(workspacePaths(this.#options.home, record.key)) === undefined;
     return lost ? { is: 'lost' } : (changedFolder(record.folders ?? []) ?? { is: 'served' });
+  }
+
+  /** Host folder in which the guest's VM and its server meet. Undefined: no server has it */
+  linkOf({ recordFile }: Guest): string | undefined {
+    const record = readGuestRecord(recordFile);
+    return record && join(workspacePaths(this.#options.home, record.key).links, record.link);
   }
 
   /** The running VM of one guest becomes that of another. */
