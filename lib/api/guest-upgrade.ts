@@ -22,6 +22,8 @@ export interface GuestPlace {
   name: string;
   /** The workspace's path, inside as outside */
   workspace: string;
+  /** File of the sandbox's mailbox, for copies; it may be absent */
+  mailbox: string;
 }
 
 export interface OpenGuest {

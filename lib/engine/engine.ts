@@ -4,6 +4,7 @@ import type { SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
+import type { WorkspaceState } from '../workspace/client/workspace-state.ts';
 
 /** Fields of a spec that not every engine can provide */
 export type Capability = 'lifecycle.pool' | 'mounts' | 'credentials' | 'network.http';
@@ -31,12 +32,16 @@ export interface SandboxStatusFacts {
   workspaceWatched: 'all' | 'some' | 'none' | undefined;
   /** The VM is paused: the host's disk is full */
   diskFull: boolean;
+  /** Undefined: it has no folders of the host now */
+  workspace: WorkspaceState | undefined;
 }
 
 export interface OpenGuest {
   connection: GuestConnection;
   /** For each command: the host's registries, the spec's `env`, placeholders */
   environment: Record<string, string>;
+  /** File on the host, for copies: the guest has it as a block device. It may be absent */
+  mailbox: string;
   /** MUST be called before a session of the agent begins */
   watchSessions(): void;
 }

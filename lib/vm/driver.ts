@@ -1,4 +1,7 @@
 /** The boundary to a virtual machine monitor. QEMU is behind it (lib/vm/qemu). */
+import { join } from 'node:path';
+import { MAILBOX_BYTES } from '../guest/copy/lane.ts';
+
 export type Accel = 'kvm' | 'tcg';
 
 /** A disk of the guest. */
@@ -32,7 +35,7 @@ export const WORKSPACE_LINK = {
   /** Device for large payloads, as a sparse file of a fixed size. The monitor can write in the folder: open it with O_NOFOLLOW */
   mailbox: 'mailbox',
   /** In bytes */
-  mailboxBytes: 16 * 1024 * 1024,
+  mailboxBytes: MAILBOX_BYTES,
 } as const;
 
 /** Folders and sockets of one VM on the host; see `InstancePaths`. */
@@ -106,4 +109,9 @@ export interface StartOptions {
 export interface BootOptions extends StartOptions {
   /** RAM is kept in this file, for a snapshot */
   ramFile?: string;
+}
+
+/** The folder of a VM for which `VmConfig.workspace` names none */
+export function ownLinkOf({ dir }: Pick<VmPaths, 'dir'>): string {
+  return join(dir, 'workspace');
 }

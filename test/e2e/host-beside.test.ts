@@ -1,9 +1,19 @@
 /** The host's own programs work in the folder while a sandbox has it: nothing of sbx stands in it, and no edit disturbs the VM. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Condition, SandboxStatus } from '../../lib/api/contract.ts';
 import { type CaseFolder, caseFolder } from './case-folder.ts';
 import { HOME, inside, json, must, type Project, project, SHELL, sbx, statusOf, until } from './harness.ts';
 import { childPidOf } from './jail-permits.ts';
@@ -164,7 +174,15 @@ test('a project folder that the host moves is followed, and one that it deletes 
     writeFileSync(join(moved, 'from-host'), 'here\n');
     expect(await run(`cat ${p.dir}/from-host; echo inside > ${p.dir}/from-guest`)).toBe('here\n');
     expect(readFileSync(join(moved, 'from-guest'), 'utf8')).toBe('inside\n');
+    expect(await workspaceOf(name)).toMatchObject({ status: false, reason: 'FolderGone' });
+    mkdirSync(p.dir);
+    expect(await workspaceOf(name)).toMatchObject({ status: false, reason: 'FolderReplaced' });
+    rmdirSync(p.dir);
+    renameSync(moved, p.dir);
+    expect(await workspaceOf(name)).toMatchObject({ status: true, reason: 'Served' });
+    renameSync(p.dir, moved);
     rmSync(moved, { recursive: true });
+    expect((await must(['ls'], elsewhere)).stdout).toContain(p.dir);
     expect(await run(`ls ${p.dir} 2>/dev/null; echo alive`)).toBe('alive\n');
     await must(['rm', name, '--yes'], elsewhere);
     expect((await sbx(['inspect', name], elsewhere)).code).not.toBe(0);
@@ -173,6 +191,12 @@ test('a project folder that the host moves is followed, and one that it deletes 
     rmSync(moved, { recursive: true, force: true });
   }
 });
+
+/** The condition of `sbx ls --json`. */
+async function workspaceOf(name: string): Promise<Condition | undefined> {
+  const all = await json<SandboxStatus[]>(['ls'], { cwd: tmpdir() });
+  return all.find((one) => one.name === name)?.conditions.find(({ type }) => type === 'Workspace');
+}
 
 /** The pid of the workspace server of a sandbox. */
 function serverOf(id: string): number {

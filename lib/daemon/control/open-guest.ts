@@ -31,7 +31,7 @@ export async function openGuestIn(
     return service === 'session' || service === 'exec' ? withEnvironment(guest.environment, body) : body;
   };
   return {
-    place: { id, name, workspace: spec.workspace.path },
+    place: { id, name, workspace: spec.workspace.path, mailbox: guest.mailbox },
     async serve(socket) {
       using _use = activity.begin(id);
       await relayGuest(socket, guest.connection, adapt);

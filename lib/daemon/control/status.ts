@@ -6,6 +6,7 @@ import { toErrorJson } from '../../errors.ts';
 import type { SessionsRunning } from '../../guest/protocol/messages.ts';
 import type { InstanceRecord } from '../../state/records.ts';
 import { stoppedIdle } from './stopped-idle.ts';
+import { workspaceCondition } from './workspace-condition.ts';
 
 export interface StatusFacts extends SandboxStatusFacts {
   record: InstanceRecord;
@@ -47,7 +48,7 @@ function stateOf({ record, vm, finalized, busy, diskFull }: StatusFacts): Sandbo
 }
 
 function conditionsOf(facts: StatusFacts): Condition[] {
-  const { record, vm, sessions, networkReady, workspaceWatched, diskFull, error, now } = facts;
+  const { record, vm, sessions, networkReady, workspaceWatched, diskFull, workspace, error, now } = facts;
   const started = vm?.startedAt ?? record.createdAt;
   const make = (type: string, status: boolean, [reason, message]: [reason: string, message: string]): Condition => ({
     type,
@@ -75,6 +76,9 @@ function conditionsOf(facts: StatusFacts): Condition[] {
     ...(workspaceWatched === undefined || workspaceWatched === 'all'
       ? []
       : [make('WorkspaceWatched', false, UNWATCHED[workspaceWatched])]),
+    ...(workspace === undefined
+      ? []
+      : [make('Workspace', workspace.is === 'served', workspaceCondition(workspace, record.name))]),
     ...(diskFull ? [make('DiskSpace', false, ['HostDiskFull', DISK_FULL])] : []),
     ...(failure === undefined ? [] : [make('Healthy', false, [failure.code, failure.message])]),
   ];

@@ -34,7 +34,7 @@ import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import type { VmDeps } from './vm/deps.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
 import { recover } from './vm/recover.ts';
-import { guestOf } from './vm/workspaces.ts';
+import { guestOf, mailboxOf } from './vm/workspaces.ts';
 
 export interface LocalEngineOptions {
   home: Home;
@@ -93,7 +93,12 @@ export class LocalEngine implements Engine {
     const { guests, home } = this.#deps;
     const connection = await guests.connect(id, instancePaths(home, id).agent, { fresh: false, timeoutMs: ANSWER_MS });
     const environment = await environmentOf(this.#deps, id, spec);
-    return { connection, environment, watchSessions: () => guests.watchSessions(id) };
+    return {
+      connection,
+      environment,
+      mailbox: mailboxOf(this.#deps, id),
+      watchSessions: () => guests.watchSessions(id),
+    };
   }
 
   destroy(id: string): Promise<void> {
@@ -122,6 +127,7 @@ export class LocalEngine implements Engine {
       networkReady: gateway.hashOf(id) !== undefined,
       workspaceWatched: vm === undefined ? undefined : workspaces.watchedOf(guestOf(home, id)),
       diskFull: this.#disks.isWaiting(id),
+      workspace: vm === undefined ? undefined : workspaces.state(guestOf(home, id)),
     };
   }
 

@@ -4,44 +4,78 @@ import { basename, dirname, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { extract } from '../copy/extract.ts';
 import { Folder } from '../copy/folder.ts';
+import { LaneReceiver } from '../copy/lane-receiver.ts';
+import { LaneSender } from '../copy/lane-sender.ts';
 import { pack } from '../copy/pack.ts';
 import type { CopyResult } from '../copy/types.ts';
 import { Failure, failureJson } from '../protocol/failure.ts';
 import { CHANNEL, type GetRequest, type PutRequest } from '../protocol/messages.ts';
 import type { MuxStream, StreamEvents } from '../protocol/mux.ts';
+import type { GuestMailbox, OpenLane } from './guest-mailbox.ts';
 import { findUser, type User } from './process/users.ts';
 
-export function put(stream: MuxStream, request: PutRequest): StreamEvents {
+export function put(stream: MuxStream, request: PutRequest, mailbox: GuestMailbox): StreamEvents {
   const archive = new PassThrough();
   archive.on('error', () => {});
-  receive(archive, request).then(
-    (result) => stream.close(result),
-    (error: unknown) => stream.close({ error: failureJson(error) }),
-  );
+  let receiver: LaneReceiver | undefined;
+  const work = async () => {
+    await using lane = await openLane(request, mailbox);
+    if (lane !== undefined)
+      receiver = new LaneReceiver({ lane: lane.lane, output: archive, release: (slot) => stream.control(slot) });
+    if (request.mailbox === true) stream.control({ lane: lane?.number ?? null });
+    try {
+      return await receive(archive, request);
+    } finally {
+      await receiver?.drained();
+    }
+  };
+  settle(stream, work());
   return {
     onData: (_channel, data, taken) => void archive.write(data, () => taken()),
-    onEnd: () => void archive.end(),
-    onControl: () => {},
+    onEnd: () => void (receiver?.drained() ?? Promise.resolve()).then(() => archive.end()),
+    onControl: (message) => receiver?.receive(message),
     onClose: () => {},
     onReset: (reason) => void archive.destroy(new Error(reason)),
   };
 }
 
-export function get(stream: MuxStream, request: GetRequest): StreamEvents {
+export function get(stream: MuxStream, request: GetRequest, mailbox: GuestMailbox): StreamEvents {
   let wanted = true;
-  send(stream, request, () => wanted).then(
-    (result) => stream.close(result),
-    (error: unknown) => stream.close({ error: failureJson(error) }),
-  );
+  let sender: LaneSender | undefined;
+  const work = async () => {
+    await using lane = await openLane(request, mailbox);
+    if (lane !== undefined) sender = new LaneSender(lane.lane, (slot) => stream.control(slot));
+    if (request.mailbox === true) stream.control({ lane: lane?.number ?? null });
+    const result = await send(
+      (piece) => sender?.send(piece) ?? stream.send(CHANNEL.stdout, piece),
+      request,
+      () => wanted,
+    );
+    await sender?.flush();
+    return result;
+  };
+  settle(stream, work());
   return {
     onData: (_channel, _data, taken) => taken(),
     onEnd: () => {},
-    onControl: () => {},
+    onControl: (message) => sender?.release(message),
     onClose: () => {},
     onReset: () => {
       wanted = false;
+      sender?.stop();
     },
   };
+}
+
+async function openLane(request: { mailbox?: true }, mailbox: GuestMailbox): Promise<OpenLane | undefined> {
+  return request.mailbox === true ? mailbox.openLane() : undefined;
+}
+
+function settle(stream: MuxStream, work: Promise<CopyResult>): void {
+  work.then(
+    (result) => stream.close(result),
+    (error: unknown) => stream.close({ error: failureJson(error) }),
+  );
 }
 
 /** Links in the path of the target are followed here: inside the guest they cannot lead out of it. */
@@ -63,7 +97,11 @@ async function receive(archive: PassThrough, request: PutRequest): Promise<CopyR
   });
 }
 
-async function send(stream: MuxStream, request: GetRequest, wanted: () => boolean): Promise<CopyResult> {
+async function send(
+  pass: (piece: Buffer) => Promise<void>,
+  request: GetRequest,
+  wanted: () => boolean,
+): Promise<CopyResult> {
   const path = resolve(userOf(request.user).home, request.path);
   const real = await realpath(path).catch(() => {
     throw new Failure('not-found', `there is no ${path} in the sandbox`);
@@ -76,7 +114,7 @@ async function send(stream: MuxStream, request: GetRequest, wanted: () => boolea
     for (;;) {
       const next = await packing.next();
       if (next.done === true) return next.value;
-      await stream.send(CHANNEL.stdout, next.value);
+      await pass(next.value);
       if (!wanted()) throw new Failure('guest-failed', 'the copy was cancelled');
     }
   } finally {

@@ -13,6 +13,7 @@ import type {
 import { CHANNEL } from '../protocol/messages.ts';
 import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { get, put } from './copy.ts';
+import { GuestMailbox } from './guest-mailbox.ts';
 import { exec } from './process/exec.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
@@ -25,6 +26,7 @@ export interface Services {
 /** `perl`: the command of perl, which may have leading arguments; empty on a host. `records`: folder of the sessions' records. */
 export function createServices(perl: string[], records: string): Services {
   const sessions = new Sessions(records);
+  const mailbox = new GuestMailbox();
   const system = createSystem(createSyscalls(perl));
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
     ping: async () => ({ ok: true }),
@@ -44,8 +46,8 @@ export function createServices(perl: string[], records: string): Services {
       if (service === 'session') return sessions.open(stream, body as SessionRequest, ENVIRONMENT);
       if (service === 'session-log') return sessions.log(stream, body as SessionLogRequest);
       if (service === 'session-watch') return sessions.watch(stream);
-      if (service === 'put') return put(stream, body as PutRequest);
-      if (service === 'get') return get(stream, body as GetRequest);
+      if (service === 'put') return put(stream, body as PutRequest, mailbox);
+      if (service === 'get') return get(stream, body as GetRequest, mailbox);
       if (service === 'connect') return tcp(stream, body as ConnectRequest);
       const call = calls[service as keyof Calls] as ((ask: unknown) => Promise<unknown>) | undefined;
       if (call === undefined) stream.reset(`no such service: ${service}`);

@@ -80,13 +80,18 @@ export interface PutRequest {
   name: string;
   /** Owner of what is written; default `agent` */
   user?: string;
+  mailbox?: MailboxWish;
 }
+
+/** The guest answers first with the number of a lane of the mailbox, `{lane}`; without one the archive comes on stdin or stdout. See lib/guest/copy/lane.ts */
+type MailboxWish = true;
 
 /** Reads a tree of the guest, which comes as tar on stdout; the result is a `CopyResult`. */
 export interface GetRequest {
   /** Absolute or below the user's home */
   path: string;
   user?: string;
+  mailbox?: MailboxWish;
 }
 
 export interface ConnectRequest {

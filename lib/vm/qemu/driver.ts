@@ -1,7 +1,16 @@
 /** Runs VMs as jailed QEMU processes that outlive their creator. */
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { SbxError } from '../../errors.ts';
-import type { BootOptions, StartOptions, VmConfig, VmDriver, VmPaths, VmProcess, WarmFiles } from '../driver.ts';
+import {
+  type BootOptions,
+  ownLinkOf,
+  type StartOptions,
+  type VmConfig,
+  type VmDriver,
+  type VmPaths,
+  type VmProcess,
+  type WarmFiles,
+} from '../driver.ts';
 import { probeQemu } from './accel.ts';
 import type { QemuFacts } from './args.ts';
 import { identityOf } from './identity.ts';
@@ -11,7 +20,6 @@ import { continueVm, health, openMonitor } from './monitor.ts';
 import { captureBeside, resume, takeSnapshot } from './snapshot.ts';
 import { notStarted, tailOf } from './start-failure.ts';
 import { destroyVm, endsSoon, findVm, lastExit, markersOf, movedFrom } from './vm-process.ts';
-import { ownLinkOf } from './workspace-link.ts';
 
 export interface QemuDriverOptions {
   /** Where probe results are kept */

@@ -1,15 +1,10 @@
 /** Makes the folder in which the guest's relay and the workspace server meet. */
 import { closeSync, ftruncateSync, lstatSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type VmConfig, type VmPaths, WORKSPACE_LINK } from '../driver.ts';
+import { ownLinkOf, type VmConfig, type VmPaths, WORKSPACE_LINK } from '../driver.ts';
 
 export function linkOf({ workspace }: Pick<VmConfig, 'workspace'>, paths: VmPaths): string {
   return workspace?.link ?? ownLinkOf(paths);
-}
-
-/** The folder of a VM for which the config names none */
-export function ownLinkOf(paths: VmPaths): string {
-  return join(paths.dir, 'workspace');
 }
 
 /** Removes the socket of an earlier VM, and keeps a mailbox that a server may have open. */

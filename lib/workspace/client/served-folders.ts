@@ -1,7 +1,7 @@
 /** The folders of a guest, as the daemon names them. */
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
 import type { FolderRules } from '../protocol/messages.ts';
+import { folderId } from './guest-record.ts';
 import { INSIDE, type JailFolder } from './server-jail.ts';
 
 export interface ServedFolder {
@@ -27,10 +27,7 @@ export function folderSetOf(served: ServedFolder[]): FolderSet {
     served.map(({ path, readonly, isFile }) => [`${path}\0${readonly}`, { path, readonly, isFile }]),
   );
   const folders = [...known].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, folder]) => folder);
-  const facts = folders.map(({ path, readonly, isFile }) => {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return [path, readonly, isFile, `${dev}:${ino}`];
-  });
+  const facts = folders.map(({ path, readonly, isFile }) => [path, readonly, isFile, folderId(path)]);
   return { key: createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16), folders };
 }
 

@@ -34,6 +34,7 @@ export class Server implements Disposable {
   #startedAt = 0;
   #failures = 0;
   #disposed = false;
+  #isLost = false;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -41,6 +42,11 @@ export class Server implements Disposable {
 
   get paths(): WorkspacePaths {
     return this.#options.paths;
+  }
+
+  /** It has ended, and no other one has taken over its guests yet */
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   get folders(): Launch['folders'] {
@@ -142,6 +148,7 @@ export class Server implements Disposable {
       this.#options.onUnused();
       return;
     }
+    this.#isLost = true;
     this.#options.log.warn('a workspace server has ended, starting it again');
     this.#failures = Date.now() - this.#startedAt > STEADY_MS ? 0 : this.#failures + 1;
     await this.#restart();
@@ -154,6 +161,7 @@ export class Server implements Disposable {
       try {
         await this.#ensure();
         for (const guest of this.#guests.values()) await askServer(this.paths.control, guest);
+        this.#isLost = false;
         return;
       } catch (error) {
         this.#options.log.warn(`a workspace server could not be started: ${summaryOf(error)}`);

@@ -1,18 +1,20 @@
 /** The workspace servers of the daemon: one for each set of folders. They outlive it; one that ends is started again. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import writeFileAtomic from 'write-file-atomic';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
 import type { Watched } from '../protocol/messages.ts';
+import { folderId, readGuestRecord, writeGuestRecord } from './guest-record.ts';
 import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
 import { makeLinkFolder, removeLink } from './link-folder.ts';
 import { release, releaseOthers } from './release.ts';
 import { attachedFolders, folderSetOf, type ServedFolder } from './served-folders.ts';
 import { Server } from './server.ts';
 import { INSIDE } from './server-jail.ts';
-import { endServer, endStrays } from './server-process.ts';
+import { endServer, endStrays, findServer } from './server-process.ts';
+import { changedFolder, type WorkspaceState } from './workspace-state.ts';
 
 export interface WorkspaceServersOptions {
   home: Home;
@@ -30,11 +32,6 @@ export interface Guest {
   privateLayer: string;
 }
 
-interface GuestRecord {
-  key: string;
-  link: string;
-}
-
 export class WorkspaceServers implements AsyncDisposable {
   readonly #options: Required<WorkspaceServersOptions>;
   readonly #servers = new Map<string, Server>();
@@ -50,12 +47,16 @@ export class WorkspaceServers implements AsyncDisposable {
    */
   async attach({ id, recordFile, privateLayer }: Guest, folders: ServedFolder[]): Promise<{ link: string }> {
     const set = folderSetOf(folders);
-    const known = readRecord(recordFile);
+    const known = readGuestRecord(recordFile);
     if (known !== undefined && known.key !== set.key) throw replaced(id);
-    const record = known ?? { key: set.key, link: randomBytes(8).toString('hex') };
+    const record = known ?? {
+      key: set.key,
+      link: randomBytes(8).toString('hex'),
+      folders: folders.filter(({ isFile }) => !isFile).map(({ path }) => ({ path, id: folderId(path) })),
+    };
     const server = this.#serverOf(record.key, set.folders);
     const link = makeLinkFolder(server.paths, record.link);
-    writeFileAtomic.sync(recordFile, JSON.stringify(record), { mode: 0o600 });
+    writeGuestRecord(recordFile, record);
     takeLayer(server.paths, { id: record.link, privateLayer }, namesWithRules(folders));
     await server.attach({
       op: 'attach',
@@ -70,7 +71,7 @@ export class WorkspaceServers implements AsyncDisposable {
 
   /** After the guest's VM has ended. No error when it is not served. */
   async detach({ recordFile, privateLayer }: Guest): Promise<void> {
-    const record = readRecord(recordFile);
+    const record = readGuestRecord(recordFile);
     if (record === undefined) return;
     const paths = workspacePaths(this.#options.home, record.key);
     await (this.#servers.get(record.key)?.detach(record.link) ?? release(paths, record.link));
@@ -81,12 +82,27 @@ export class WorkspaceServers implements AsyncDisposable {
 
   /** True when these are the folders that its server has. */
   serves({ recordFile }: Guest, folders: ServedFolder[]): boolean {
-    return readRecord(recordFile)?.key === folderSetOf(folders).key;
+    return readGuestRecord(recordFile)?.key === folderSetOf(folders).key;
+  }
+
+  /** Undefined for a guest that has no folders of the host. */
+  state({ recordFile }: Guest): WorkspaceState | undefined {
+    const record = readGuestRecord(recordFile);
+    if (record === undefined) return undefined;
+    const server = this.#servers.get(record.key);
+    const lost = server?.isLost ?? findServer(workspacePaths(this.#options.home, record.key)) === undefined;
+    return lost ? { is: 'lost' } : (changedFolder(record.folders ?? []) ?? { is: 'served' });
+  }
+
+  /** Host folder in which the guest's VM and its server meet. Undefined: no server has it */
+  linkOf({ recordFile }: Guest): string | undefined {
+    const record = readGuestRecord(recordFile);
+    return record && join(workspacePaths(this.#options.home, record.key).links, record.link);
   }
 
   /** How much of what the guest uses is watched on the host; undefined: unknown, or nothing is served */
   watchedOf({ recordFile }: Guest): Watched | undefined {
-    const record = readRecord(recordFile);
+    const record = readGuestRecord(recordFile);
     return record === undefined ? undefined : this.#servers.get(record.key)?.watchedOf(record.link);
   }
 
@@ -99,7 +115,7 @@ export class WorkspaceServers implements AsyncDisposable {
   async sweep(recordFiles: string[]): Promise<void> {
     const { home, log } = this.#options;
     mkdirSync(home.workspaces, { recursive: true, mode: 0o700 });
-    const records = recordFiles.flatMap((file) => readRecord(file) ?? []);
+    const records = recordFiles.flatMap((file) => readGuestRecord(file) ?? []);
     const isUsed = (key: string) => this.#servers.has(key) || records.some((one) => one.key === key);
     endStrays(home.workspaces, isUsed);
     for (const key of readdirSync(home.workspaces)) {
@@ -143,13 +159,4 @@ function replaced(id: string): SbxError {
     why: `${id} still serves the earlier folder`,
     hint: '`sbx restart` serves the one that is there now',
   });
-}
-
-function readRecord(file: string): GuestRecord | undefined {
-  try {
-    const { key, link } = JSON.parse(readFileSync(file, 'utf8')) as GuestRecord;
-    return /^[0-9a-f]{16}$/.test(key) && /^[0-9a-f]{16}$/.test(link) ? { key, link } : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -98,6 +98,7 @@ export class TestEngine implements Engine {
       networkReady: running,
       workspaceWatched: undefined,
       diskFull: false,
+      workspace: undefined,
     };
   }
 

@@ -12,7 +12,7 @@ export async function ls({ context, view }: Run): Promise<number> {
 
 function table(list: SandboxStatus[]): string {
   return columns([
-    ['NAME', 'PROJECT', 'STATE', 'AGENT', 'IMAGE', 'CPUS', 'MEMORY'],
+    ['NAME', 'PROJECT', 'STATE', 'AGENT', 'IMAGE', 'CPUS', 'MEMORY', 'FOLDER'],
     ...list.map((one) => [
       one.name,
       one.project,
@@ -21,6 +21,7 @@ function table(list: SandboxStatus[]): string {
       one.image,
       String(one.cpus),
       `${Math.round(one.memoryBytes / 1024 ** 2)} MiB`,
+      one.workspace,
     ]),
   ]);
 }

@@ -25,13 +25,13 @@ export async function cp({
     throw new SbxError('usage', 'one path must be in a sandbox, the other on the host', {
       hint: 'write NAME:PATH for the side in the sandbox (:PATH for the only sandbox)',
     });
-  const { socket } = await guestOf({ context, cwd, name: name === '' ? undefined : name, view });
+  const { socket, place } = await guestOf({ context, cwd, name: name === '' ? undefined : name, view });
   await using guest = GuestConnection.open(socket);
-  const user = flags.user === undefined ? {} : { user: flags.user };
+  const common = { mailbox: place.mailbox, ...(flags.user === undefined ? {} : { user: flags.user }) };
   const result =
     from.name === undefined
-      ? await guest.put({ from: resolve(cwd, from.path), to: to.path, ...user })
-      : await guest.get({ from: from.path, to: onHost(cwd, to.path), ...user });
+      ? await guest.put({ from: resolve(cwd, from.path), to: to.path, ...common })
+      : await guest.get({ from: from.path, to: onHost(cwd, to.path), ...common });
   view.result(result, describe(result));
   return 0;
 }

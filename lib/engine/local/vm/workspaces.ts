@@ -1,6 +1,8 @@
 /** Serves a sandbox its workspace and its mounts, by a workspace server. */
+import { join } from 'node:path';
 import { type Home, instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
+import { ownLinkOf, WORKSPACE_LINK } from '../../../vm/driver.ts';
 import type { Guest, WorkspaceServers } from '../../../workspace/client/servers.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
 import { unmounted } from './clone-workspace.ts';
@@ -32,6 +34,12 @@ export async function attachWorkspace(
 /** After the VM has ended. */
 export async function detachWorkspace({ home, workspaces }: Deps, id: string): Promise<void> {
   await workspaces.detach(guestOf(home, id));
+}
+
+/** File of the guest's mailbox on the host */
+export function mailboxOf({ home, workspaces }: Deps, id: string): string {
+  const link = workspaces.linkOf(guestOf(home, id)) ?? ownLinkOf(instancePaths(home, id));
+  return join(link, WORKSPACE_LINK.mailbox);
 }
 
 export function guestOf(home: Home, id: string): Guest {

@@ -1,5 +1,5 @@
 /** The daemon's client and real workspace servers in their jails. */
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { workspacePaths } from '../../../../lib/paths.ts';
@@ -95,6 +95,36 @@ describe('a guest', () => {
     host.folder('project');
     await expect(client.attach(host.guest('a'), [folder])).rejects.toMatchObject({ code: 'workspace' });
     expect(client.serves(host.guest('a'), [folder])).toBe(false);
+  });
+
+  test('is known to have lost its folder while that is away or replaced, and only then', async () => {
+    const [project, data] = [host.folder('project'), host.folder('data')];
+    const [client, guest] = [host.client(), host.guest('a')];
+    expect(client.state(guest)).toBeUndefined();
+    await client.attach(guest, [project, { ...data, name: 'm0' }]);
+    expect(client.state(guest)).toEqual({ is: 'served' });
+    renameSync(data.path, `${data.path}-moved`);
+    expect(client.state(guest)).toEqual({ is: 'gone', path: data.path });
+    mkdirSync(data.path);
+    expect(client.state(guest)).toEqual({ is: 'replaced', path: data.path });
+    expect(host.client().state(guest)).toEqual({ is: 'replaced', path: data.path });
+    rmSync(data.path, { recursive: true });
+    writeFileSync(data.path, 'a file');
+    expect(client.state(guest)).toEqual({ is: 'replaced', path: data.path });
+    rmSync(data.path);
+    renameSync(`${data.path}-moved`, data.path);
+    expect(client.state(guest)).toEqual({ is: 'served' });
+    await client.detach(guest);
+    expect(client.state(guest)).toBeUndefined();
+  });
+
+  test('of an earlier version, whose record names no folders, is not said to have lost one', async () => {
+    const [folder, client, guest] = [host.folder('project'), host.client(), host.guest('a')];
+    await client.attach(guest, [folder]);
+    const { key, link } = JSON.parse(readFileSync(guest.recordFile, 'utf8')) as { key: string; link: string };
+    writeFileSync(guest.recordFile, JSON.stringify({ key, link }));
+    rmSync(folder.path, { recursive: true });
+    expect(client.state(guest)).toEqual({ is: 'served' });
   });
 
   test('leaves nothing when it is detached, and the others are served on', async () => {

@@ -27,11 +27,11 @@ async function boot(link: string): Promise<FakeVm> {
 }
 
 /** Two guests of two folders each, both served by one server. */
-async function twoGuests(distDir = DIST): Promise<{ pid: number }> {
+async function twoGuests(distDir = DIST): Promise<{ pid: number; client: ReturnType<Host['client']> }> {
   const folders = [host.folder('project'), { ...host.folder('data'), name: 'm0' }];
   const client = host.client(distDir);
   for (const id of ['a', 'b']) await boot((await client.attach(host.guest(id), folders)).link);
-  return { pid: host.pidOf() ?? 0 };
+  return { pid: host.pidOf() ?? 0, client };
 }
 
 describe('a server that is killed', () => {
@@ -87,16 +87,26 @@ describe('a server that is killed', () => {
     cpSync(DIST, dist, { recursive: true });
     symlinkSync(join(DIST, '../node_modules'), join(host.dir, 'node_modules'));
     writeFileSync(join(host.dir, 'package.json'), '{"type":"module"}');
-    const { pid } = await twoGuests(dist);
+    const { pid, client } = await twoGuests(dist);
     const script = join(dist, 'workspace-server.js');
     rmSync(script);
     kill(pid);
     await until(() => host.warnings.some((text) => text.startsWith('a workspace server could not be started')));
+    expect(client.state(host.guest('a'))).toEqual({ is: 'lost' });
     cpSync(join(DIST, 'workspace-server.js'), script);
     for (const vm of vms) {
       await vm.connected(1);
       expect(await vm.stat(ROOT)).toBe(0);
     }
+    await until(() => client.state(host.guest('a'))?.is === 'served');
+  });
+
+  test('without a daemon is missed by the next one', async () => {
+    const { pid, client } = await twoGuests();
+    await client[Symbol.asyncDispose]();
+    kill(pid);
+    await until(() => !isRunning(pid));
+    expect(host.client().state(host.guest('a'))).toEqual({ is: 'lost' });
   });
 });
 

@@ -97,6 +97,38 @@ describe('a saved session', () => {
     await before[Symbol.asyncDispose]();
   });
 
+  it('gives a second guest its own open files: neither one closes those of the other', async () => {
+    await using before = await Rig.mount(folder);
+    const { node } = await before.walk('d/f');
+    const handle = await before.open(node, 0o2);
+    const listing = await before.opendir(ROOT);
+    await using fork = await Rig.mount(folder, { saved: saved(before) });
+    await fork.write(node, handle, 'from the fork', { offset: 0 });
+    expect((await before.read(node, handle)).toString()).toBe('from the fork');
+    await before.release(node, handle);
+    expect(await errnoOf(before.read(node, handle))).toBe(EBADF);
+    expect((await fork.read(node, handle)).toString()).toBe('from the fork');
+    expect((await fork.readdir(ROOT, listing)).length).toBe((await before.readdir(ROOT, listing)).length);
+    const [first, second] = [await before.mkdir(ROOT, 'by the first'), await fork.mkdir(ROOT, 'by the fork')];
+    // The ids of a guest are its own: the same number is another folder for each.
+    expect(first.node).toBe(second.node);
+    expect((await before.lookup(ROOT, 'by the fork')).node).not.toBe(first.node);
+  });
+
+  it('leaves a file that was unlinked while open to the first guest: for the second one it answers EIO', async () => {
+    await using before = await Rig.mount(folder);
+    const { node } = await before.walk('d/f');
+    const handle = await before.open(node, 0o2);
+    const d = await before.lookup(ROOT, 'd');
+    await before.unlink(d.node, 'f');
+    await using fork = await Rig.mount(folder, { saved: saved(before) });
+    expect((await before.read(node, handle)).toString()).toBe('content');
+    expect(await errnoOf(fork.read(node, handle))).toBe(EIO);
+    expect(await errnoOf(fork.getattr(node))).toBe(ESTALE);
+    await fork.release(node, handle);
+    expect((await before.read(node, handle)).toString()).toBe('content');
+  });
+
   it('keeps the node ids of its roots', async () => {
     const roots = [
       { name: 'one', path: folder },
