@@ -9,6 +9,8 @@ import type {
   ApplyRequest,
   ApplyResult,
   ApproveRequest,
+  CheckedPath,
+  CheckPathRequest,
   DaemonEvent,
   DaemonStatus,
   DiffRequest,
@@ -43,6 +45,8 @@ export class DaemonClient {
   inspect = (id: string) => this.#call<SandboxDetail>('GET', `/v1/sandboxes/${id}`);
   plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
   allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
+  checkPath = (id: string, body: CheckPathRequest) =>
+    this.#call<CheckedPath>('POST', `/v1/sandboxes/${id}/check-path`, body);
   approve = (body: ApproveRequest) => this.#call<{ approved: boolean }>('POST', '/v1/approve', body);
   secrets = () => this.#call<SecretInfo[]>('GET', '/v1/secrets');
   setSecret = (body: SecretRequest) => this.#call<SecretResult>('POST', '/v1/secrets', body);

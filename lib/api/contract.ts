@@ -55,6 +55,25 @@ export interface PlanResponse extends Plan {
   widening: Change[];
 }
 
+export interface CheckPathRequest {
+  /** Absolute, on the host; a slash at the end of what does not exist says that a folder is meant */
+  path: string;
+}
+
+type PathVerdict = 'pass' | 'hidden' | 'read-only' | 'private';
+
+/** What a sandbox gets at a path. The text is not safe to show. */
+export interface CheckedPath {
+  sandbox: string;
+  /** Relative to the workspace or the mount */
+  path: string;
+  read: PathVerdict;
+  write: PathVerdict;
+  /** What to write to change it */
+  hint?: string | undefined;
+  lines: string[];
+}
+
 export interface ApplyRequest extends PlanRequest {
   /** The `wideningHash` that the person accepted */
   acceptWidening?: string;
@@ -225,6 +244,8 @@ export interface DaemonService {
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
   diff(id: string, request: DiffRequest, context: RequestContext): Promise<{ diff: string }>;
+  /** POST /v1/sandboxes/:id/check-path. @throws SbxError `not-running`, `workspace`, `not-found` */
+  checkPath(id: string, request: CheckPathRequest): Promise<CheckedPath>;
   /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/approve: `after` counts as approved if `before` did, so that what another process wrote still needs approval */

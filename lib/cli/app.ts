@@ -11,7 +11,7 @@ import { sandboxRoutes } from './commands/sandbox/routes.ts';
 import { secretRoutes } from './commands/secret/routes.ts';
 import { sessionRoutes } from './commands/session/routes.ts';
 import { templateRoutes } from './commands/template/routes.ts';
-import { workRoutes } from './commands/work/routes.ts';
+import { workRoutes, workspaceRoutes } from './commands/work/routes.ts';
 
 type Routes = Record<string, Command<CommandContext>>;
 
@@ -19,6 +19,7 @@ const ROUTES: Routes = { ...projectRoutes, ...sandboxRoutes, ...sessionRoutes, .
 
 const GROUPS: Record<string, { brief: string; routes: Routes }> = {
   net: { brief: 'Network access of the sandboxes, with reasons', routes: netRoutes },
+  workspace: { brief: 'What the sandboxes may do in the project folder', routes: workspaceRoutes },
   secret: { brief: 'Keys and tokens that stay on the host', routes: secretRoutes },
   template: { brief: 'Agents that sbx supports, one file each', routes: templateRoutes },
   daemon: { brief: 'The background process', routes: daemonRoutes },

@@ -1,4 +1,5 @@
 /** Schemas of the request bodies of the daemon's API. */
+import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 import type {
   AllowRequest,
@@ -43,6 +44,9 @@ export const applyBody = z.strictObject({
   discard: z.boolean().optional(),
 }) as Body<ApplyRequest>;
 export const approveBody = z.strictObject({ before: spec, after: spec }) as Body<ApproveRequest>;
+export const checkPathBody = z.strictObject({
+  path: z.string().refine((path) => isAbsolute(path) && normalize(path) === path, 'it must be absolute, without ".."'),
+});
 export const allowBody = z.strictObject({
   rules: z.array(rule),
   seconds: z.number().positive().optional(),

@@ -8,6 +8,7 @@ import { type Control, statusIn } from './control/control.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
 import { openGuestIn } from './control/open-guest.ts';
 import { planOf } from './control/plan.ts';
+import { checkPathIn } from './control/workspace-check.ts';
 
 export interface RouteOptions {
   build: string;
@@ -39,6 +40,7 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     remove: (id, request, context) => removeIn(control, id, { ...request, ...context }),
     fetch: (id, request, context) => fetchIn(control, id, { ...request, ...context }),
     diff: (id, request, context) => diffIn(control, id, { ...request, ...context }),
+    checkPath: (id, { path }) => checkPathIn(control, id, path),
     async allow(id, { rules, seconds }) {
       const record = records.require(id);
       return engine.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));

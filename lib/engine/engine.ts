@@ -4,6 +4,7 @@ import type { SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
+import type { PathExplanation } from '../workspace/client/ask.ts';
 import type { WorkspaceState } from '../workspace/client/workspace-state.ts';
 
 /** Fields of a spec that not every engine can provide */
@@ -82,6 +83,8 @@ export interface Engine extends AsyncDisposable {
   networkHash(id: string, spec: SandboxSpec): string;
   /** In force at once where the sandbox runs. @throws SbxError `refused-policy` */
   grant(id: string, spec: SandboxSpec, grants: Grant[]): { grants: Grant[]; live: boolean };
+  /** What the sandbox gets at an absolute path of the host. Undefined: it is not served now. @throws SbxError `workspace`, `not-found` */
+  explainPath(id: string, spec: SandboxSpec, path: string): Promise<PathExplanation | undefined>;
   status(id: string): SandboxStatusFacts;
   storage(id: string): Promise<SandboxStorage>;
   /** Ends pooled clones that no desired state asks for */

@@ -33,6 +33,7 @@ import type { StepDeps } from './steps/step-deps.ts';
 import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import type { VmDeps } from './vm/deps.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
+import { explainHostPath } from './vm/explain-path.ts';
 import { recover } from './vm/recover.ts';
 import { guestOf, mailboxOf } from './vm/workspaces.ts';
 
@@ -113,6 +114,10 @@ export class LocalEngine implements Engine {
   grant(id: string, spec: SandboxSpec, added: Grant[]) {
     const grants = this.#deps.egress.grant(id, spec, added);
     return { grants, live: this.#deps.gateway.hashOf(id) !== undefined };
+  }
+
+  explainPath(id: string, spec: SandboxSpec, path: string) {
+    return explainHostPath(this.#deps, { id, spec, path });
   }
 
   status(id: string): SandboxStatusFacts {

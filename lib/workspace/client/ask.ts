@@ -8,16 +8,34 @@ const ANSWER_MS = 10_000;
 
 /** @throws SbxError `workspace`; an error of the socket when no server listens. */
 export async function askServer(control: string, request: Request): Promise<Extract<Answer, { guests: unknown }>> {
+  const found = await exchange(control, request);
+  if ('guests' in found) return found;
+  throw refused(found);
+}
+
+type Explain = Extract<Request, { op: 'explain' }>;
+export type PathExplanation = Extract<Answer, { explanation: unknown }>['explanation'];
+
+/** Text in the answer is not safe to show. @throws as `askServer` */
+export async function askExplanation(control: string, request: Explain): Promise<PathExplanation> {
+  const found = await exchange(control, request);
+  if ('explanation' in found) return found.explanation;
+  throw refused(found);
+}
+
+async function exchange(control: string, request: Request): Promise<Answer> {
   const socket = connectTo(control);
   try {
-    const found = answer.parse(JSON.parse(await lineOf(socket, `${JSON.stringify(request)}\n`)));
-    if ('guests' in found) return found;
-    throw new SbxError('workspace', 'the workspace server refused a request', {
-      why: 'error' in found ? found.error : 'the answer is to another question',
-    });
+    return answer.parse(JSON.parse(await lineOf(socket, `${JSON.stringify(request)}\n`)));
   } finally {
     socket.destroy();
   }
+}
+
+function refused(found: Answer): SbxError {
+  return new SbxError('workspace', 'the workspace server refused a request', {
+    why: 'error' in found ? found.error : 'the answer is to another question',
+  });
 }
 
 /** Resolves when the server of this control socket has ended. */

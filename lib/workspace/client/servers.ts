@@ -6,6 +6,7 @@ import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
 import type { Watched } from '../protocol/messages.ts';
+import { askExplanation, type PathExplanation } from './ask.ts';
 import { folderId, readGuestRecord, writeGuestRecord } from './guest-record.ts';
 import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
 import { makeLinkFolder, removeLink } from './link-folder.ts';
@@ -30,6 +31,13 @@ export interface Guest {
   recordFile: string;
   /** Its private layer while it is not served */
   privateLayer: string;
+}
+
+export interface FolderPath {
+  /** Name of the served folder */
+  folder: string;
+  /** Relative to it */
+  path: string;
 }
 
 export class WorkspaceServers implements AsyncDisposable {
@@ -78,6 +86,17 @@ export class WorkspaceServers implements AsyncDisposable {
     removeLink(paths, record.link);
     giveBackLayer(paths, { id: record.link, privateLayer });
     rmSync(recordFile, { force: true });
+  }
+
+  /**
+   * What the guest gets at a path of one of its folders, by what is on the host now.
+   * @returns undefined when it is not served; @throws SbxError `workspace`
+   */
+  async explain({ recordFile }: Guest, { folder, path }: FolderPath): Promise<PathExplanation | undefined> {
+    const record = readGuestRecord(recordFile);
+    if (record === undefined) return undefined;
+    const { control } = workspacePaths(this.#options.home, record.key);
+    return askExplanation(control, { op: 'explain', id: record.link, folder, path });
   }
 
   /** True when these are the folders that its server has. */

@@ -18,6 +18,7 @@ const ARGS: Record<string, string[]> = {
   completion: ['bash'],
   'net check': ['example.com'],
   'net allow': ['example.com'],
+  'workspace check': ['x'],
   'secret set': ['x'],
   'secret rm': ['x'],
   'template show': ['shell'],

@@ -87,6 +87,10 @@ export class TestEngine implements Engine {
     return { grants, live: true };
   }
 
+  async explainPath() {
+    return undefined;
+  }
+
   status(id: string): SandboxStatusFacts {
     const { running } = this.#get(id);
     const vm = running ? { pid: 1, startTime: '1', accel: 'tcg', startedAt: '' } : undefined;

@@ -1,6 +1,6 @@
-/** The commands for the work in a clone (mode `clone`). */
+/** The commands for the work of a sandbox, and for what it may do with its workspace. */
 import { command } from '../../command/command.ts';
-import { maybeName, text, toggle } from '../../command/parameters.ts';
+import { maybeName, sandbox, text, toggle } from '../../command/parameters.ts';
 
 export const workRoutes = {
   fetch: command({
@@ -21,5 +21,21 @@ export const workRoutes = {
       positional: maybeName(),
     },
     load: async () => (await import('./diff.ts')).diff,
+  }),
+};
+
+export const workspaceRoutes = {
+  check: command({
+    brief: 'Shows what a sandbox may do with a path, and the rule',
+    parameters: {
+      positional: {
+        kind: 'tuple',
+        parameters: [
+          { parse: String, brief: 'Path on the host', placeholder: 'path' },
+          { ...sandbox('The sandbox'), optional: true },
+        ],
+      },
+    },
+    load: async () => (await import('./check.ts')).check,
   }),
 };

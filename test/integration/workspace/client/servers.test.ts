@@ -243,3 +243,44 @@ test('a server that cannot start says why', async () => {
   const attached = host.client(dist).attach(host.guest('a'), [host.folder('project')]);
   await expect(attached).rejects.toMatchObject({ code: 'workspace', why: expect.stringContaining('the last words') });
 });
+
+describe('an explanation', () => {
+  const source = { file: '/project/sandbox.toml', line: 3, column: 9 };
+  const hidden = { ...rules({}), hide: [{ text: 'secret', source }] };
+
+  test('names the verdicts and the rule with its file and line', async () => {
+    const client = host.client();
+    await client.attach(host.guest('a'), [host.folder('project', { rules: hidden })]);
+    const found = await client.explain(host.guest('a'), { folder: 'ws', path: 'secret' });
+    expect(found).toMatchObject({ path: 'secret', read: 'hidden', write: 'hidden' });
+    expect(found?.lines.join('\n')).toContain('sandbox.toml:3');
+    expect(await client.explain(host.guest('a'), { folder: 'ws', path: 'file' })).toMatchObject({ write: 'pass' });
+    expect(await client.explain(host.guest('a'), { folder: 'ws', path: '.git/' })).toMatchObject({ write: 'private' });
+  });
+
+  test('follows the rules that are in force', async () => {
+    const client = host.client();
+    const folder = host.folder('project', { rules: rules({}) });
+    await client.attach(host.guest('a'), [folder]);
+    expect(await client.explain(host.guest('a'), { folder: 'ws', path: 'secret' })).toMatchObject({ read: 'pass' });
+    await client.attach(host.guest('a'), [{ ...folder, rules: hidden }]);
+    expect(await client.explain(host.guest('a'), { folder: 'ws', path: 'secret' })).toMatchObject({ read: 'hidden' });
+  });
+
+  test('is not given for a guest that is not served, and refused for a folder that it does not have', async () => {
+    const client = host.client();
+    expect(await client.explain(host.guest('a'), { folder: 'ws', path: 'file' })).toBeUndefined();
+    await client.attach(host.guest('a'), [host.folder('project')]);
+    await expect(client.explain(host.guest('a'), { folder: 'm0', path: 'file' })).rejects.toThrow('refused a request');
+  });
+
+  test('of a path that leads out of the folder says nothing about what is there', async () => {
+    const client = host.client();
+    const folder = host.folder('project', { rules: rules({}) });
+    symlinkSync(host.dir, join(folder.path, 'out'));
+    await client.attach(host.guest('a'), [folder]);
+    const through = await client.explain(host.guest('a'), { folder: 'ws', path: 'out/home' }).catch(String);
+    const missing = await client.explain(host.guest('a'), { folder: 'ws', path: 'out/none' }).catch(String);
+    expect(JSON.stringify(through).replaceAll('home', 'none')).toBe(JSON.stringify(missing));
+  });
+});
