@@ -1,0 +1,11 @@
+/** Where the workspace answers otherwise than ext4, and why. */
+export interface Difference {
+  users: ('agent' | 'root')[];
+  /** Case and operation, as posix-cases.txt has them */
+  operation: string;
+  disk: string;
+  workspace: string;
+  reason: string;
+}
+
+export const DIFFERENCES: Difference[] = [];
