@@ -41,8 +41,8 @@ async function onBoth(name: string, script: (folder: string) => string, input?: 
 function differences({ disk, workspace }: { disk: string; workspace: string }): Answers[] {
   const served = workspace.split('\n');
   const found = disk.split('\n').map((line, index) => {
-    const [operation = '', answer = ''] = line.split(' → ');
-    const [other, served_] = (served[index] ?? '').split(' → ');
+    const [operation = '', answer = ''] = line.split(' -> ');
+    const [other, served_] = (served[index] ?? '').split(' -> ');
     return { operation, disk: answer, workspace: other === operation ? (served_ ?? '') : `(${served[index]})` };
   });
   return found.filter((one) => one.disk !== one.workspace);
@@ -68,13 +68,13 @@ describe('answers as ext4 does', () => {
 describe('keeps', () => {
   test('every byte under random reads, writes, maps, holes and copies of several processes', async () => {
     const seed = Math.floor(Math.random() * 1e9);
-    const script = (folder: string) => `python3 ${PROGRAMS}/fsx.py ${folder} ${seed} 700 4`;
+    const script = (folder: string) => `python3 ${PROGRAMS}/fsx.py ${folder} ${seed} 200 4`;
     const { workspace } = await onBoth('fsx', script);
     expect(workspace).toContain('0 of 4 processes failed');
   });
 
   test('locks among processes, and a database in WAL mode with three writers', async () => {
-    const { workspace, disk } = await onBoth('locks', (folder) => `python3 ${PROGRAMS}/locks.py ${folder} 8`);
+    const { workspace, disk } = await onBoth('locks', (folder) => `python3 ${PROGRAMS}/locks.py ${folder} 3`);
     expect(workspace).toBe(disk);
     expect(workspace).toContain('sqlite_writers');
   });

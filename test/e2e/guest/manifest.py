@@ -4,7 +4,7 @@ import hashlib, os, stat, sys
 
 def content(path, found):
     if stat.S_ISLNK(found.st_mode):
-        return "→ " + os.readlink(path)
+        return "-> " + os.readlink(path)
     if not stat.S_ISREG(found.st_mode):
         return "-"
     with open(path, "rb") as file:

@@ -160,6 +160,8 @@ def answer(words):
         return "ok" if value is None else str(value)
     except OSError as error:
         return errno.errorcode.get(error.errno, str(error.errno))
+    except KeyError:
+        return "was not opened"
 
 
 def answer_as(uid, words):
@@ -196,13 +198,14 @@ def run_case(folder, operations):
 
 def main():
     base = os.path.abspath(sys.argv[1])
+    sys.stdout.reconfigure(encoding="ascii", errors="backslashreplace")
     is_root = os.geteuid() == 0
     for number, line in enumerate(sys.stdin):
         name, separator, operations = line.strip().partition(": ")
-        if not separator or (("@" in operations or name.startswith("root")) and not is_root):
+        if not separator or (name.startswith("not root") and is_root) or (("@" in operations or name.startswith("root")) and not is_root):
             continue
         for operation, said in zip(operations.split(";"), run_case(f"{base}/{number}", operations)):
-            print(f"{name}: {operation.strip()} → {said}")
+            print(f"{name}: {operation.strip()} -> {said}")
 
 
 main()
