@@ -81,11 +81,19 @@ describe('keeps', () => {
 });
 
 describe('holds what programs make', () => {
-  test('tar, cp, rsync, git and npm leave the same trees, file by file', async () => {
-    await run(`mkdir -p /var/tmp/source/project && sh ${PROGRAMS}/tree-source.sh /var/tmp/source`);
-    await run('tar xf - -C /var/tmp/source/project', packedProject());
-    const script = (folder: string) => `sh ${PROGRAMS}/trees.sh ${folder} /var/tmp/source ${PROGRAMS}`;
-    const { disk, workspace } = await onBoth('trees', script);
+  const scriptOf = (name: string) => (folder: string) =>
+    `sh ${PROGRAMS}/${name}.sh ${folder} /var/tmp/source ${PROGRAMS}`;
+
+  test('tar, cp, rsync and git leave the same trees, file by file', async () => {
+    await run(`mkdir -p /var/tmp/source && sh ${PROGRAMS}/tree-source.sh /var/tmp/source`);
+    const { disk, workspace } = await onBoth('trees', scriptOf('trees'));
+    expect(workspace).toBe(disk);
+    expect(disk).toContain('== what git keeps');
+  });
+
+  test('npm installs the same tree, file by file', async () => {
+    await run('mkdir -p /var/tmp/source/project && tar xf - -C /var/tmp/source/project', packedProject());
+    const { disk, workspace } = await onBoth('npm', scriptOf('npm-tree'));
     expect(workspace).toBe(disk);
     expect(disk).toMatch(/node_modules\/semver\/package.json/);
   });
