@@ -103,7 +103,7 @@ describe('holds what programs make', () => {
 function packedProject(): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'sbx-lockfile-'));
   try {
-    const dependencies = { semver: '7.6.3', rimraf: '5.0.10' };
+    const dependencies = { semver: '7.6.3', minimatch: '3.1.2' };
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'a', version: '1.0.0', dependencies }));
     execFileSync('npm', ['install', '--package-lock-only', '--no-audit', '--no-fund'], { cwd: folder, stdio: 'pipe' });
     return execFileSync('tar', ['cf', '-', '-C', folder, '.']);
