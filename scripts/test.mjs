@@ -26,6 +26,9 @@ const BOOTS = '15';
 const ONCE = [
   'clone',
   'coherence',
+  'file-system',
+  'git-guest',
+  'git-worktree',
   'host-trouble',
   'idle',
   'intercept',

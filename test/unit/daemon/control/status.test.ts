@@ -7,7 +7,15 @@ const VM = { pid: 1, startTime: '1', accel: 'tcg', startedAt: '2026-01-01T00:00:
 function conditionsWith(workspaceWatched: 'all' | 'some' | 'none' | undefined) {
   const facts = { vm: VM, finalized: true, connected: true, sessions: undefined, networkReady: true, diskFull: false };
   const now = '2026-01-01T01:00:00.000Z';
-  return statusOf({ ...facts, workspaceWatched, record: RECORD, busy: false, error: undefined, now }).conditions;
+  return statusOf({
+    ...facts,
+    workspaceWatched,
+    workspace: undefined,
+    record: RECORD,
+    busy: false,
+    error: undefined,
+    now,
+  }).conditions;
 }
 
 describe('the condition WorkspaceWatched', () => {
