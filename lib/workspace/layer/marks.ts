@@ -1,6 +1,6 @@
 /** Changes what an entry of the layer is marked as. */
 import { fail } from '../server/sys/errno.ts';
-import { closeFd, setModeOfPath, statFd, writeAt } from '../server/sys/files.ts';
+import { closeFd, setModeOfPath, setTimes, statFd, writeAt } from '../server/sys/files.ts';
 import { O_WRONLY, S_IFMT } from '../server/sys/flags.ts';
 import { openAt } from '../server/sys/names.ts';
 import type { LayerFolder } from './items.ts';
@@ -31,7 +31,10 @@ export function setSpecialMode(layer: Layer, { folder, name }: Spot, permissions
   item.mode = (item.mode & S_IFMT) | (permissions & 0o777);
   const fd = openAt(layer.fd(folder), name, O_WRONLY);
   try {
+    const { atime, mtime } = statFd(fd);
     writeAt(fd, encodeSpecial(item), 0);
+    // A change of the mode is none of the content.
+    setTimes(fd, atime, mtime);
   } finally {
     closeFd(fd);
   }

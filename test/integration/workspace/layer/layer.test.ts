@@ -187,6 +187,14 @@ describe('special files', () => {
     expect(await world.names('src')).toEqual(['a.ts']);
   });
 
+  test('keep their times when their mode changes', async () => {
+    await using world = await World.make({ 'src/a.ts': 'a' });
+    await world.rig.mknod(await world.node('src'), 'fifo', types.fifo);
+    const fifo = await world.node('src/fifo');
+    await world.rig.setattr(fifo, { mtime: { seconds: 7, nanoseconds: 8 } });
+    expect(await world.rig.setattr(fifo, { mode: 0o600 })).toMatchObject({ mtimeNs: 7_000_000_008n, mode: 0o010600 });
+  });
+
   test('are refused without a layer', async () => {
     await using world = await World.make({}, { hasLayer: false });
     expect(await errnoOf(world.rig.mknod(ROOT, 'fifo', types.fifo))).toBe(EPERM);
