@@ -40,6 +40,7 @@ test('the work of two clones comes back as two branches, and the folder of the h
   await work('a', 'one-1');
   await work('b', 'one-2');
   expect((await must(['diff', 'one-1'], { cwd: p.dir })).stdout).toContain('+work');
+  expect(await json(['diff', 'one-1'], { cwd: p.dir })).toEqual({ diff: expect.stringContaining('+work') });
   await must(['fetch', 'one-1'], { cwd: p.dir });
   expect(await json(['fetch', 'one-2'], { cwd: p.dir })).toMatchObject({ branch: 'sbx/one-2', commits: 1, files: 1 });
   expect(git('log', '--format=%s', 'sbx/one-1', 'sbx/one-2').split('\n').toSorted()).toEqual([
