@@ -29,6 +29,7 @@ export function ensureTestUser() {
     must('useradd', ['--create-home', '--shell', '/bin/bash', TEST_USER]);
   if (!readFileSync('/etc/subuid', 'utf8').includes(`${TEST_USER}:`))
     must('usermod', ['--add-subuids', '200000-265535', '--add-subgids', '200000-265535', TEST_USER]);
+  writeFileSync(join('/home', TEST_USER, '.gitconfig'), '[user]\n\tname = sbx test\n\temail = test@localhost\n');
 }
 
 /** Installs shellcheck, and the shells: they look for their functions and settings at the paths of their packages. */

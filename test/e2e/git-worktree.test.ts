@@ -45,7 +45,7 @@ test('with it, git inside commits in it, makes worktrees, and changes no configu
   await must(['apply', '--accept-widening'], { cwd: p.dir });
   const config = readFileSync(join(outer, '.git/config'), 'utf8');
   const script = `set -e
-git status --short; echo 1 > f; git add f; git commit -qm inside
+git status --short; echo 1 > f; git add f; git -c user.name=a -c user.email=a@b commit -qm inside
 git config user.name other; test "$(git config user.name)" = other
 git worktree add -q -b below below; git worktree add -q -b beside /home/agent/beside
 echo '#!/bin/sh' > "$(git rev-parse --git-path hooks)/pre-commit"; ls ${outer}`;
