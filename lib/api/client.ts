@@ -14,6 +14,7 @@ import type {
   DaemonEvent,
   DaemonStatus,
   DiffRequest,
+  DiffResult,
   FetchRequest,
   FetchResult,
   GcRequest,
@@ -68,7 +69,7 @@ export class DaemonClient {
   fetch = (id: string, body: FetchRequest, options: StreamOptions) =>
     this.#stream<FetchResult>('POST', `/v1/sandboxes/${id}/fetch`, body, options);
   diff = (id: string, body: DiffRequest, options: StreamOptions) =>
-    this.#stream<{ diff: string }>('POST', `/v1/sandboxes/${id}/diff`, body, options);
+    this.#stream<DiffResult>('POST', `/v1/sandboxes/${id}/diff`, body, options);
 
   /** Opens a socket that speaks the guest's protocol. */
   guest(id: string): Promise<OpenGuest> {

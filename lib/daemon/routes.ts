@@ -8,6 +8,7 @@ import { type Control, statusIn } from './control/control.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
 import { openGuestIn } from './control/open-guest.ts';
 import { planOf } from './control/plan.ts';
+import { privateLoss } from './control/private-work.ts';
 import { checkPathIn } from './control/workspace-check.ts';
 
 export interface RouteOptions {
@@ -67,5 +68,6 @@ async function detailOf(control: Control, record: InstanceRecord): Promise<Sandb
     spec: record.applied ?? record.target,
     grants: readGrants(home, record.id),
     ...(await engine.storage(record.id)),
+    privateWork: (await privateLoss(control, record)) ?? null,
   };
 }

@@ -1,7 +1,7 @@
 /** The workspace servers of the daemon: one for each set of folders. They outlive it; one that ends is started again. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
@@ -117,6 +117,14 @@ export class WorkspaceServers implements AsyncDisposable {
   linkOf({ recordFile }: Guest): string | undefined {
     const record = readGuestRecord(recordFile);
     return record && join(workspacePaths(this.#options.home, record.key).links, record.link);
+  }
+
+  /** Where its private layer lies: a real folder, and names below it of which a guest or a server may have made links. */
+  layerOf({ recordFile, privateLayer }: Guest): { base: string; names: string[] } {
+    const record = readGuestRecord(recordFile);
+    if (record === undefined) return { base: realpathSync(dirname(privateLayer)), names: [basename(privateLayer)] };
+    const { dir } = workspacePaths(this.#options.home, record.key);
+    return { base: realpathSync(dir), names: ['shared', 'layers', record.link] };
   }
 
   /** How much of what the guest uses is watched on the host; undefined: unknown, or nothing is served */

@@ -15,10 +15,16 @@ export const workRoutes = {
     load: async () => (await import('./fetch.ts')).fetch,
   }),
   diff: command({
-    brief: 'Shows the commits and changes in a clone since it was made',
+    brief: 'Shows what a sandbox has that the host has not: its private files, or the work in its clone',
     parameters: {
-      flags: { patch: toggle('Only the changes, in full, for `git apply`') },
-      positional: maybeName(),
+      flags: { patch: toggle('Of a clone: only the changes, in full, for `git apply`') },
+      positional: {
+        kind: 'tuple',
+        parameters: [
+          { ...sandbox('The sandbox'), optional: true },
+          { parse: String, brief: 'Only at and below this path', placeholder: 'path', optional: true },
+        ],
+      },
     },
     load: async () => (await import('./diff.ts')).diff,
   }),

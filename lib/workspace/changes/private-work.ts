@@ -1,0 +1,22 @@
+/** What a sandbox changed in its private layer, as an engine tells it. */
+import type { SandboxSpec } from '../../spec/spec.ts';
+import type { PrivateChange } from './read-layer.ts';
+
+export interface PrivateWork {
+  changes: (PrivateChange & {
+    /** Not safe to show */
+    diff?: string;
+    /** Can be made again: the sandbox was told to have it for itself */
+    isOwn: boolean;
+  })[];
+  /** There is more than was read */
+  isPartial: boolean;
+}
+
+export interface PrivateWorkRequest {
+  id: string;
+  spec: SandboxSpec;
+  /** Only at and below this path of the host, absolute; default: all */
+  below?: string | undefined;
+  withDiff: boolean;
+}
