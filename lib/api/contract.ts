@@ -179,6 +179,22 @@ interface PrivateChangeInfo {
   /** In bytes */
   size: number;
   files: number;
+  /** Not safe to show */
+  diff?: string;
+  /** What `diff` showed, for `accept`; absent: it cannot be taken over */
+  version?: ChangeVersion;
+}
+
+/** Hashes of the contents; null: there was no file */
+export interface ChangeVersion {
+  layer: string | null;
+  host: string | null;
+}
+
+export interface AcceptRequest {
+  /** Absolute on the host */
+  path: string;
+  version: ChangeVersion;
 }
 
 export interface DiffResult {
@@ -266,6 +282,8 @@ export interface DaemonService {
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
   diff(id: string, request: DiffRequest, context: RequestContext): Promise<DiffResult>;
+  /** POST /v1/sandboxes/:id/accept: one private change is written to the host, by the person at the command line */
+  accept(id: string, request: AcceptRequest): Promise<{ accepted: string }>;
   /** POST /v1/sandboxes/:id/check-path. @throws SbxError `not-running`, `workspace`, `not-found` */
   checkPath(id: string, request: CheckPathRequest): Promise<CheckedPath>;
   /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */

@@ -1,5 +1,5 @@
 /** What a sandbox changed for itself alone: shown by `sbx diff`, and named before it is lost. */
-import type { DiffRequest, DiffResult, RequestContext } from '../../api/contract.ts';
+import type { AcceptRequest, DiffRequest, DiffResult, RequestContext } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { InstanceRecord } from '../../state/records.ts';
 import type { Control } from './control.ts';
@@ -18,9 +18,24 @@ export async function privateDiffOf(
   const { changes, isPartial } = await engine.privateWork({ id, spec: applied ?? target, below: path, withDiff: true });
   return {
     diff: changes.map(({ diff = '' }) => diff).join(''),
-    changes: changes.map(({ path: changed, kind, size, files }) => ({ path: changed, kind, size, files })),
+    changes: changes.map(({ isOwn: _, ...change }) => change),
     isPartial,
   };
+}
+
+/** @throws SbxError `workspace`, `not-found` */
+export async function acceptIn(
+  { engine, records, mutex, activity }: Control,
+  id: string,
+  { path, version }: AcceptRequest,
+): Promise<{ accepted: string }> {
+  const { projectDir } = records.require(id);
+  return mutex.take(projectDir, async () => {
+    using _use = activity.begin(id);
+    const { applied, target } = records.require(id);
+    await engine.acceptPrivate({ id, spec: applied ?? target, path, version });
+    return { accepted: path };
+  });
 }
 
 /** A rebuild takes the private layer away. @throws SbxError `needs-confirmation` */

@@ -6,7 +6,7 @@ import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
 import type { Watched } from '../protocol/messages.ts';
-import { askExplanation, type PathExplanation } from './ask.ts';
+import { askExplanation, askServer, type PathExplanation } from './ask.ts';
 import { folderId, readGuestRecord, writeGuestRecord } from './guest-record.ts';
 import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
 import { makeLinkFolder, removeLink } from './link-folder.ts';
@@ -97,6 +97,19 @@ export class WorkspaceServers implements AsyncDisposable {
     if (record === undefined) return undefined;
     const { control } = workspacePaths(this.#options.home, record.key);
     return askExplanation(control, { op: 'explain', id: record.link, folder, path });
+  }
+
+  /** Its private layer is in the hands of a server. */
+  isServed({ recordFile }: Guest): boolean {
+    return readGuestRecord(recordFile) !== undefined;
+  }
+
+  /** An entry of the private layer of a guest that is served is on the host now. No error when it is not served. */
+  async takeOut({ recordFile }: Guest, { folder, path }: FolderPath): Promise<void> {
+    const record = readGuestRecord(recordFile);
+    if (record === undefined) return;
+    const { control } = workspacePaths(this.#options.home, record.key);
+    await askServer(control, { op: 'take-out', id: record.link, folder, path });
   }
 
   /** True when these are the folders that its server has. */

@@ -95,6 +95,8 @@ export class TestEngine implements Engine {
     return { changes: [], isPartial: false };
   }
 
+  async acceptPrivate() {}
+
   status(id: string): SandboxStatusFacts {
     const { running } = this.#get(id);
     const vm = running ? { pid: 1, startTime: '1', accel: 'tcg', startedAt: '' } : undefined;

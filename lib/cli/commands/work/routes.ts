@@ -14,6 +14,17 @@ export const workRoutes = {
     },
     load: async () => (await import('./fetch.ts')).fetch,
   }),
+  accept: command({
+    brief: 'Takes private changes of a sandbox over to the host, after it has shown each',
+    parameters: {
+      flags: {
+        yes: toggle('Ask nothing; what programs of the host run or obey is still refused'),
+        acceptProtected: toggle('Accept what programs of the host run or obey'),
+      },
+      positional: { kind: 'array', parameter: { parse: String, brief: 'The sandbox, and paths', placeholder: 'path' } },
+    },
+    load: async () => (await import('./accept.ts')).accept,
+  }),
   diff: command({
     brief: 'Shows what a sandbox has that the host has not: its private files, or the work in its clone',
     parameters: {

@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { Folder } from '../../../guest/copy/folder.ts';
 import type { Home } from '../../../paths.ts';
-import { diffText } from '../../../workspace/changes/diff-text.ts';
+import { type ShownChange, showChange } from '../../../workspace/changes/diff-text.ts';
 import type { PrivateWork, PrivateWorkRequest } from '../../../workspace/changes/private-work.ts';
 import { readLayer } from '../../../workspace/changes/read-layer.ts';
 import type { ServedFolder } from '../../../workspace/client/served-folders.ts';
 import type { WorkspaceServers } from '../../../workspace/client/servers.ts';
 import { globMatcher } from '../../../workspace/clone/hide-match.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
+import { enterAll, openBelow } from './layer-folders.ts';
 import { guestOf } from './workspaces.ts';
 
 /** Characters */
@@ -57,33 +58,14 @@ async function addFolder(all: PrivateWork, layers: Folder, name: string, { reque
     const path = join(root, change.path);
     if (below !== undefined && path !== below && !path.startsWith(`${below}/`)) continue;
     const sides = { layer, host: host instanceof Folder ? host : undefined };
-    const diff = withDiff && length < DIFF_MAX ? await diffText(change, sides) : undefined;
-    length += diff?.length ?? 0;
+    const seen: Partial<ShownChange> = withDiff && length < DIFF_MAX ? await showChange(change, sides) : {};
+    length += seen.diff?.length ?? 0;
     // Read and written without a change
-    if (diff === '') continue;
+    if (seen.diff === '') continue;
     const shown = isWorkspace ? change.path : path;
-    all.changes.push({ ...change, path: shown, isOwn: isOwn(change.path), ...(diff === undefined ? {} : { diff }) });
+    all.changes.push({ ...change, path: shown, isOwn: isOwn(change.path), ...seen });
   }
   if (length >= DIFF_MAX) all.isPartial = true;
 }
 
 const NOTHING: AsyncDisposable = { async [Symbol.asyncDispose]() {} };
-
-/** Follows no link below `base`. Undefined: there is no such folder */
-async function openBelow(base: string, names: string[]): Promise<Folder | undefined> {
-  const folder = await Folder.open(base).catch(() => undefined);
-  if (folder === undefined) return undefined;
-  await using top = folder;
-  return await enterAll(top, names);
-}
-
-async function enterAll(top: Folder, names: string[]): Promise<Folder | undefined> {
-  let at = top;
-  for (const name of names) {
-    const next = await at.enter(name).catch(() => undefined);
-    if (at !== top) await at[Symbol.asyncDispose]();
-    if (next === undefined) return undefined;
-    at = next;
-  }
-  return at;
-}

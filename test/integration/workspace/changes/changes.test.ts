@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Folder } from '../../../../lib/guest/copy/folder.ts';
-import { diffText } from '../../../../lib/workspace/changes/diff-text.ts';
+import { showChange } from '../../../../lib/workspace/changes/diff-text.ts';
 import { type PrivateChange, readLayer } from '../../../../lib/workspace/changes/read-layer.ts';
 
 const [RECORD, CONTAINER] = [0o1600, 0o1700];
@@ -53,7 +53,7 @@ async function show(path: string, kind: PrivateChange['kind'] = 'file') {
   await using root = await Folder.open(host());
   const change = (await list()).changes.find((one) => one.path === path);
   expect(change).toMatchObject({ path, kind });
-  return change === undefined ? '' : await diffText(change, { layer: tree, host: root });
+  return change === undefined ? '' : (await showChange(change, { layer: tree, host: root })).diff;
 }
 
 describe('a private layer', () => {
