@@ -186,7 +186,7 @@ interface PrivateChangeInfo {
 }
 
 /** Hashes of the contents; null: there was no file */
-export interface ChangeVersion {
+interface ChangeVersion {
   layer: string | null;
   host: string | null;
 }
