@@ -29,15 +29,8 @@ async function treeRows(world: World, files: number): Promise<Row[]> {
   await world.sbx(['exec', '--', 'cp', '-a', `${places.workspace}/.`, places.disk]);
   const status = await inTurns(world, places, { command: 'git status', rounds: ROUNDS });
   const stat = await inTurns(world, places, { command: "find . -type f -printf '%s\\n'", rounds: ROUNDS });
-  const row = (what: string, { workspace: value, disk }: typeof status): Row => ({
-    what: `${what}, ${files} files in the workspace`,
-    unit: 'ms',
-    value,
-    floor: { what: FLOOR, value: disk },
-    heldTo: '≤ 2 × floor',
-    met: value <= 2 * disk,
-    samples: ROUNDS,
-  });
+  const row = (what: string, times: Times) =>
+    rowOf(`${what}, ${files} files in the workspace`, times, { atMost: 2, samples: ROUNDS });
   return [row('`git status`, warm', status), row('stat of every file', stat)];
 }
 
@@ -48,19 +41,31 @@ async function installRow(world: World): Promise<Row> {
   writeFileSync(join(places.workspace, 'package.json'), JSON.stringify(manifest));
   const once = `cd "$1" && npm install --ignore-scripts --no-audit --no-fund >/dev/null && cp package*.json "$2"`;
   await world.sbx(['exec', '--', 'sh', '-c', once, 'sh', places.workspace, places.disk]);
-  const { workspace: value, disk } = await inTurns(world, places, {
+  const times = await inTurns(world, places, {
     command: 'npm ci --offline --ignore-scripts --no-audit --no-fund',
     before: 'rm -rf node_modules',
     rounds: INSTALL_ROUNDS,
   });
+  const what = '`npm ci` of eslint and vite from a local cache, in the workspace';
+  return rowOf(what, times, { atMost: 1.5, samples: INSTALL_ROUNDS });
+}
+
+type Times = Awaited<ReturnType<typeof inTurns>>;
+
+/** `atMost`: times what the guest's own disk takes. */
+function rowOf(
+  what: string,
+  { workspace: value, disk }: Times,
+  { atMost, samples }: { atMost: number; samples: number },
+): Row {
   return {
-    what: '`npm ci` of eslint and vite from a local cache, in the workspace',
+    what,
     unit: 'ms',
     value,
     floor: { what: FLOOR, value: disk },
-    heldTo: '≤ 1.5 × floor',
-    met: value <= 1.5 * disk,
-    samples: INSTALL_ROUNDS,
+    heldTo: `≤ ${atMost} × floor`,
+    met: value <= atMost * disk,
+    samples,
   };
 }
 

@@ -199,6 +199,9 @@ function asUser() {
       SBX_TEST_ROOT: work,
       TMPDIR: '/tmp',
       PATH: userPath(),
+      // `npm test` names those of root.
+      npm_config_cache: join('/home', name, '.npm'),
+      npm_config_userconfig: join('/home', name, '.npmrc'),
       SBX_TEST_BOOTS: BOOTS,
     },
   });

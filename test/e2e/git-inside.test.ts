@@ -70,6 +70,8 @@ describe('git in the sandbox', () => {
       'a\nnested\npipe',
     );
     await must(['reset', '--yes'], { cwd: p.dir });
-    expect(await inside(p.dir, 'git config --local user.name; ls -A nested; ls pipe 2>/dev/null; echo end')).toBe('y\nend');
+    expect(await inside(p.dir, 'git config --local user.name; ls -A nested; ls pipe 2>/dev/null; echo end')).toBe(
+      'y\nend',
+    );
   });
 });
