@@ -36,6 +36,7 @@ const ONCE = [
   'net-commands',
   'packages',
   'pool',
+  'private-work',
   'recovery',
   'rounds',
   'tar-base',

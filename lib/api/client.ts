@@ -4,6 +4,7 @@ import { fromErrorJson, SbxError } from '../errors.ts';
 import type { SecretInfo } from '../secrets/types.ts';
 import { alive, type Connection, errorOf, headersOf, NO_SERVER_NAME, readJson, unreachable } from './connection.ts';
 import type {
+  AcceptRequest,
   AllowRequest,
   AllowResult,
   ApplyRequest,
@@ -14,6 +15,7 @@ import type {
   DaemonEvent,
   DaemonStatus,
   DiffRequest,
+  DiffResult,
   FetchRequest,
   FetchResult,
   GcRequest,
@@ -67,8 +69,10 @@ export class DaemonClient {
     this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, body, options);
   fetch = (id: string, body: FetchRequest, options: StreamOptions) =>
     this.#stream<FetchResult>('POST', `/v1/sandboxes/${id}/fetch`, body, options);
+  accept = (id: string, body: AcceptRequest) =>
+    this.#call<{ accepted: string }>('POST', `/v1/sandboxes/${id}/accept`, body);
   diff = (id: string, body: DiffRequest, options: StreamOptions) =>
-    this.#stream<{ diff: string }>('POST', `/v1/sandboxes/${id}/diff`, body, options);
+    this.#stream<DiffResult>('POST', `/v1/sandboxes/${id}/diff`, body, options);
 
   /** Opens a socket that speaks the guest's protocol. */
   guest(id: string): Promise<OpenGuest> {

@@ -146,6 +146,8 @@ export interface SandboxDetail extends SandboxStatus {
   grants: Grant[];
   layers: { kind: string; key: string; bytes: number }[];
   diskBytes: number;
+  /** What only this sandbox has of its folders, in words; null: nothing */
+  privateWork: string | null;
   /** `[lifecycle] pool`, and how many wait now */
   pool: { wanted: number; waiting: number };
 }
@@ -169,7 +171,43 @@ export interface RemovalRequest {
   discard: boolean;
 }
 
+/** A change that only the sandbox has */
+interface PrivateChangeInfo {
+  /** Of the workspace relative, else absolute on the host. MUST be made safe before it is shown */
+  path: string;
+  kind: 'file' | 'folder' | 'link' | 'special' | 'removed';
+  /** In bytes */
+  size: number;
+  files: number;
+  /** Not safe to show */
+  diff?: string;
+  /** What `diff` showed, for `accept`; absent: it cannot be taken over */
+  version?: ChangeVersion;
+}
+
+/** Hashes of the contents; null: there was no file */
+interface ChangeVersion {
+  layer: string | null;
+  host: string | null;
+}
+
+export interface AcceptRequest {
+  /** Absolute on the host */
+  path: string;
+  version: ChangeVersion;
+}
+
+export interface DiffResult {
+  diff: string;
+  /** Absent for a clone */
+  changes?: PrivateChangeInfo[];
+  /** There is more */
+  isPartial?: boolean;
+}
+
 export interface DiffRequest {
+  /** Only at and below this path, absolute */
+  path?: string | undefined;
   /** Only the changes, in full, for `git apply` */
   patch: boolean;
 }
@@ -243,7 +281,9 @@ export interface DaemonService {
   /** POST /v1/sandboxes/:id/fetch, streamed: commits of a clone become a branch of the host's repository */
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
-  diff(id: string, request: DiffRequest, context: RequestContext): Promise<{ diff: string }>;
+  diff(id: string, request: DiffRequest, context: RequestContext): Promise<DiffResult>;
+  /** POST /v1/sandboxes/:id/accept: one private change is written to the host, by the person at the command line */
+  accept(id: string, request: AcceptRequest): Promise<{ accepted: string }>;
   /** POST /v1/sandboxes/:id/check-path. @throws SbxError `not-running`, `workspace`, `not-found` */
   checkPath(id: string, request: CheckPathRequest): Promise<CheckedPath>;
   /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */

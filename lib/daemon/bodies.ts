@@ -2,6 +2,7 @@
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 import type {
+  AcceptRequest,
   AllowRequest,
   ApplyRequest,
   ApproveRequest,
@@ -62,7 +63,18 @@ export const removalBody = z.strictObject({ name: z.string(), scope }) as Body<P
 export const gcBody = z.strictObject({ dryRun: z.boolean() }) as Body<GcRequest>;
 
 export const discardBody = z.strictObject({ discard: z.boolean() }) as Body<RemovalRequest>;
-export const diffBody = z.strictObject({ patch: z.boolean() }) as Body<DiffRequest>;
+const hash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .nullable();
+export const acceptBody = z.strictObject({
+  path: z.string().startsWith('/'),
+  version: z.strictObject({ layer: hash, host: hash }),
+}) as Body<AcceptRequest>;
+export const diffBody = z.strictObject({
+  patch: z.boolean(),
+  path: z.string().startsWith('/').optional(),
+}) as Body<DiffRequest>;
 export const fetchBody = z.strictObject({ revision: z.string().optional(), force: z.boolean() }) as Body<FetchRequest>;
 
 /** @throws SbxError `usage` with the path of the wrong field, never with its value: it may be a secret. */

@@ -8,6 +8,7 @@ import { type Control, statusIn } from './control/control.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
 import { openGuestIn } from './control/open-guest.ts';
 import { planOf } from './control/plan.ts';
+import { acceptIn, privateLoss } from './control/private-work.ts';
 import { checkPathIn } from './control/workspace-check.ts';
 
 export interface RouteOptions {
@@ -40,6 +41,7 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     remove: (id, request, context) => removeIn(control, id, { ...request, ...context }),
     fetch: (id, request, context) => fetchIn(control, id, { ...request, ...context }),
     diff: (id, request, context) => diffIn(control, id, { ...request, ...context }),
+    accept: (id, request) => acceptIn(control, id, request),
     checkPath: (id, { path }) => checkPathIn(control, id, path),
     async allow(id, { rules, seconds }) {
       const record = records.require(id);
@@ -67,5 +69,6 @@ async function detailOf(control: Control, record: InstanceRecord): Promise<Sandb
     spec: record.applied ?? record.target,
     grants: readGrants(home, record.id),
     ...(await engine.storage(record.id)),
+    privateWork: (await privateLoss(control, record)) ?? null,
   };
 }

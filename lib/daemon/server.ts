@@ -85,6 +85,9 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
     const body = await bodyOf(c, bodies.diffBody);
     return streamed(c, (context) => service.diff(c.req.param('id'), body, context));
   });
+  v1.post('/sandboxes/:id/accept', async (c) =>
+    c.json(await service.accept(c.req.param('id'), await bodyOf(c, bodies.acceptBody))),
+  );
   v1.post('/sandboxes/:id/check-path', async (c) =>
     c.json(await service.checkPath(c.req.param('id'), await bodyOf(c, bodies.checkPathBody))),
   );

@@ -4,6 +4,7 @@ import type { SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
+import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../workspace/changes/private-work.ts';
 import type { PathExplanation } from '../workspace/client/ask.ts';
 import type { WorkspaceState } from '../workspace/client/workspace-state.ts';
 
@@ -86,6 +87,10 @@ export interface Engine extends AsyncDisposable {
   /** What the sandbox gets at an absolute path of the host. Undefined: it is not served now. @throws SbxError `workspace`, `not-found` */
   explainPath(id: string, spec: SandboxSpec, path: string): Promise<PathExplanation | undefined>;
   status(id: string): SandboxStatusFacts;
+  /** What the guest changed for itself alone. Reads only; MUST work on a sandbox that does not run */
+  privateWork(request: PrivateWorkRequest): Promise<PrivateWork>;
+  /** Writes one change to the host. @throws SbxError `workspace`: it is not what was shown; `not-found` */
+  acceptPrivate(request: AcceptRequest): Promise<void>;
   storage(id: string): Promise<SandboxStorage>;
   /** Ends pooled clones that no desired state asks for */
   shrinkPool(): Promise<void>;

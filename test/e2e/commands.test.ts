@@ -150,8 +150,8 @@ test('gc --dry-run removes nothing', async () => {
   expect(readdirSync(join(HOME, 'store')).toSorted()).toEqual(before);
 });
 
-/** Tested in clone.test.ts */
-const OF_CLONES = ['diff', 'fetch'];
+/** Tested in clone.test.ts and private-work.test.ts */
+const OF_WORK = ['accept', 'fetch'];
 
 test('every command prints only JSON with --json', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'sbx-init-'));
@@ -168,6 +168,7 @@ test('every command prints only JSON with --json', async () => {
     ['cp', ['sandbox.toml', ':/tmp/x'], { entries: 1 }],
     ['run', ['--headless', 'echo out']],
     ['logs', ['--console', '-n', '1']],
+    ['diff', [], { diff: '', changes: [] }],
     ['workspace check', ['sandbox.toml'], { read: 'private', write: 'private' }],
     ['net allow', ['example.com', '--for', '1h']],
     ['net check', ['example.com'], { allow: true }],
@@ -201,7 +202,7 @@ test('every command prints only JSON with --json', async () => {
     else expect({ words, documents }).toEqual({ words, documents: [expect.objectContaining(answer)] });
   }
   rmSync(empty, { recursive: true });
-  expect([...calls.map(([words]) => words), ...OF_CLONES].toSorted()).toEqual(
+  expect([...calls.map(([words]) => words), ...OF_WORK].toSorted()).toEqual(
     allCommands()
       .map((words) => words.join(' '))
       .toSorted(),

@@ -8,6 +8,7 @@ import { checkCapabilities } from './capabilities.ts';
 import { refuseLoss } from './clone-work.ts';
 import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
 import { planLoaded } from './plan.ts';
+import { refusePrivateLoss } from './private-work.ts';
 
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */
 export async function applyIn(control: Control, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
@@ -90,7 +91,9 @@ async function keepWork(
   const losing = steps.filter(({ action }) => action === 'create' || action === 'destroy');
   for (const sandbox of new Set(losing.map((step) => step.sandbox))) {
     const record = control.records.get(control.records.idOf(project.dir, sandbox));
-    if (record !== undefined) await refuseLoss(control, record, { discard });
+    if (record === undefined || discard) continue;
+    await refuseLoss(control, record, {});
+    await refusePrivateLoss(control, record);
   }
 }
 

@@ -1,5 +1,5 @@
 /** The work in a clone (mode `clone`): brings it back, shows it, and refuses to remove it unasked. */
-import type { DiffRequest, FetchRequest, FetchResult, RequestContext } from '../../api/contract.ts';
+import type { DiffRequest, DiffResult, FetchRequest, FetchResult, RequestContext } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import { instancePaths } from '../../paths.ts';
 import type { InstanceRecord } from '../../state/records.ts';
@@ -7,6 +7,7 @@ import { fetchCommits } from '../../workspace/clone/fetch.ts';
 import { type CloneRecord, readCloneRecord, writeCloneRecord } from '../../workspace/clone/record.ts';
 import { diffOfClone, type Unsaved, unsavedIn } from '../../workspace/clone/state.ts';
 import type { Control } from './control.ts';
+import { privateDiffOf } from './private-work.ts';
 
 /** A guest that takes longer keeps its disk, unless it is discarded */
 const COUNT_MS = 60_000;
@@ -34,15 +35,14 @@ export async function fetchIn(
 }
 
 /** @throws SbxError `workspace`, `not-running`, `guest-failed` */
-export async function diffIn(
-  control: Control,
-  id: string,
-  { patch, signal }: DiffRequest & RequestContext,
-): Promise<{ diff: string }> {
+export async function diffIn(control: Control, id: string, request: DiffRequest & RequestContext): Promise<DiffResult> {
+  const { patch, path, signal } = request;
+  if (control.records.require(id).target.workspace.mode === 'mount')
+    return privateDiffOf(control, control.records.require(id), request);
   using _use = control.activity.begin(id);
   const record = cloneOf(control, id);
   const { connection } = await openRunning(control, id);
-  return { diff: await diffOfClone(connection, record, { asPatch: patch, signal }) };
+  return { diff: await diffOfClone(connection, record, { asPatch: patch, below: path, signal }) };
 }
 
 /** What cannot be looked at counts as lost. @throws SbxError `needs-confirmation` */

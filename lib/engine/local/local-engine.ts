@@ -17,6 +17,7 @@ import type { Grant } from '../../state/grants.ts';
 import type { InstanceRecord, Records } from '../../state/records.ts';
 import { boundConsole } from '../../vm/console-log.ts';
 import { createQemuDriver } from '../../vm/qemu/driver.ts';
+import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../../workspace/changes/private-work.ts';
 import { WorkspaceServers } from '../../workspace/client/servers.ts';
 import type { Capability, Engine, Garbage, SandboxStatusFacts, SandboxStorage, StepContext } from '../engine.ts';
 import { StepError } from '../step-error.ts';
@@ -30,10 +31,12 @@ import { destroy } from './steps/destroy.ts';
 import { isFinalized, observe } from './steps/observe.ts';
 import { runStep } from './steps/run-step.ts';
 import type { StepDeps } from './steps/step-deps.ts';
+import { acceptPrivate } from './vm/accept-private.ts';
 import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import type { VmDeps } from './vm/deps.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
 import { explainHostPath } from './vm/explain-path.ts';
+import { privateWork } from './vm/private-work.ts';
 import { recover } from './vm/recover.ts';
 import { guestOf, mailboxOf } from './vm/workspaces.ts';
 
@@ -134,6 +137,14 @@ export class LocalEngine implements Engine {
       diskFull: this.#disks.isWaiting(id),
       workspace: vm === undefined ? undefined : workspaces.state(guestOf(home, id)),
     };
+  }
+
+  privateWork(request: PrivateWorkRequest): Promise<PrivateWork> {
+    return privateWork(this.#deps, request);
+  }
+
+  acceptPrivate(request: AcceptRequest): Promise<void> {
+    return acceptPrivate(this.#deps, request);
   }
 
   async storage(id: string): Promise<SandboxStorage> {

@@ -1,12 +1,12 @@
 /** The workspace servers of the daemon: one for each set of folders. They outlive it; one that ends is started again. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { SbxError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
 import type { Watched } from '../protocol/messages.ts';
-import { askExplanation, type PathExplanation } from './ask.ts';
+import { askExplanation, askServer, type PathExplanation } from './ask.ts';
 import { folderId, readGuestRecord, writeGuestRecord } from './guest-record.ts';
 import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
 import { makeLinkFolder, removeLink } from './link-folder.ts';
@@ -99,6 +99,19 @@ export class WorkspaceServers implements AsyncDisposable {
     return askExplanation(control, { op: 'explain', id: record.link, folder, path });
   }
 
+  /** Its private layer is in the hands of a server. */
+  isServed({ recordFile }: Guest): boolean {
+    return readGuestRecord(recordFile) !== undefined;
+  }
+
+  /** An entry of the private layer of a guest that is served is on the host now. No error when it is not served. */
+  async takeOut({ recordFile }: Guest, { folder, path }: FolderPath): Promise<void> {
+    const record = readGuestRecord(recordFile);
+    if (record === undefined) return;
+    const { control } = workspacePaths(this.#options.home, record.key);
+    await askServer(control, { op: 'take-out', id: record.link, folder, path });
+  }
+
   /** True when these are the folders that its server has. */
   serves({ recordFile }: Guest, folders: ServedFolder[]): boolean {
     return readGuestRecord(recordFile)?.key === folderSetOf(folders).key;
@@ -117,6 +130,14 @@ export class WorkspaceServers implements AsyncDisposable {
   linkOf({ recordFile }: Guest): string | undefined {
     const record = readGuestRecord(recordFile);
     return record && join(workspacePaths(this.#options.home, record.key).links, record.link);
+  }
+
+  /** Where its private layer lies: a real folder, and names below it of which a guest or a server may have made links. */
+  layerOf({ recordFile, privateLayer }: Guest): { base: string; names: string[] } {
+    const record = readGuestRecord(recordFile);
+    if (record === undefined) return { base: realpathSync(dirname(privateLayer)), names: [basename(privateLayer)] };
+    const { dir } = workspacePaths(this.#options.home, record.key);
+    return { base: realpathSync(dir), names: ['shared', 'layers', record.link] };
   }
 
   /** How much of what the guest uses is watched on the host; undefined: unknown, or nothing is served */

@@ -14,10 +14,10 @@ base=$(git rev-parse --quiet --verify refs/sbx/base/uncommitted || echo "$2")
 git read-tree HEAD 2>/dev/null || :
 git add -A
 case $3 in
-patch) exec git --no-pager diff --cached --binary --no-color --no-ext-diff --no-textconv --no-renames "$base" ;;
+patch) exec git --no-pager diff --cached --binary --no-color --no-ext-diff --no-textconv --no-renames "$base" -- "$4" ;;
 esac
-[ -z "$2" ] || git --no-pager log --no-color --format='commit %H%n    %s' "$2"..HEAD
-git --no-pager diff --cached --no-color --no-ext-diff --no-textconv "$base"`;
+[ -z "$2" ] || git --no-pager log --no-color --format='commit %H%n    %s' "$2"..HEAD -- "$4"
+git --no-pager diff --cached --no-color --no-ext-diff --no-textconv "$base" -- "$4"`;
 
 const COUNT = `set -eu
 cd -- "$1"
@@ -42,15 +42,17 @@ interface Asked {
   signal?: AbortSignal | undefined;
   /** Only the changes, in full, for `git apply` */
   asPatch?: boolean;
+  /** Only at and below this path in the guest; default: the whole clone */
+  below?: string | undefined;
 }
 
 /** Commits and uncommitted changes against the base. MUST be made safe before it is shown */
 export function diffOfClone(
   guest: CloneGuest,
   record: CloneRecord,
-  { target = record.top, asPatch = false, signal }: Asked = {},
+  { target = record.top, asPatch = false, below = target, signal }: Asked = {},
 ): Promise<string> {
-  const args = [target, record.head, asPatch ? 'patch' : 'text'];
+  const args = [target, record.head, asPatch ? 'patch' : 'text', below];
   return runInGuest(guest, { script: DIFF, args, user: 'agent', limitBytes: DIFF_MAX, signal });
 }
 

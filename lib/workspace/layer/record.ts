@@ -16,7 +16,7 @@ const RECORD = /^special ([0-7]{6}) (\d{1,10})\n$/;
 /** In bytes */
 export const RECORD_MAX = 64;
 
-export function isRecord({ mode }: Stat): boolean {
+export function isRecord({ mode }: Pick<Stat, 'mode'>): boolean {
   return (mode & S_IFMT) === 0o100000 && (mode & STICKY) !== 0;
 }
 
@@ -35,7 +35,7 @@ export function folderMode(permissions: number, { isContainer, isOpaque }: Folde
   return (permissions & 0o777) | (isContainer ? STICKY : 0) | (isOpaque ? S_ISUID : 0);
 }
 
-export function folderMarks({ mode }: Stat): FolderMarks {
+export function folderMarks({ mode }: Pick<Stat, 'mode'>): FolderMarks {
   return { isContainer: (mode & STICKY) !== 0, isOpaque: (mode & S_ISUID) !== 0 };
 }
 

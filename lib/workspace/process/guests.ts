@@ -10,6 +10,7 @@ import { explainPath } from '../server/explain-path.ts';
 import { projectPolicy } from '../server/project-policy.ts';
 import { ServedGuest } from '../server/served-guest.ts';
 import { openVolume, type Volume } from '../server/tables/volume.ts';
+import { takeOutOfLayer } from '../server/take-out.ts';
 import { HostWatches } from '../watch/host-watches.ts';
 
 interface Guest {
@@ -76,6 +77,15 @@ export class ServedGuests {
       path: clean,
     } = await explainPath(root, { ...policy, layer: guest?.layers.get(folder) }, path);
     return { path: clean, read: read.verdict, write: write.verdict, lines, ...(hint === undefined ? {} : { hint }) };
+  }
+
+  /** @throws Error for a guest or a folder that is not served */
+  takeOut({ id, folder, path }: Extract<Request, { op: 'take-out' }>): void {
+    const guest = this.#guests.get(id);
+    const layer = guest?.layers.get(folder);
+    if (guest === undefined || layer === undefined) throw new Error(`not served: ${id} ${folder}`);
+    if (guest.served.session === undefined) takeOutOfLayer(layer, path);
+    else guest.served.session.takeOut(layer, { root: folder, path });
   }
 
   async detach(id: string): Promise<void> {

@@ -19,6 +19,7 @@ async function main(controlSocket: string): Promise<void> {
   const idle = setTimeout(() => guests.size === 0 && process.exit(0), IDLE_MS);
   const handle = async (asked: Request): Promise<Answer> => {
     if (asked.op === 'attach') guests.attach(asked);
+    if (asked.op === 'take-out') guests.takeOut(asked);
     if (asked.op === 'detach') await guests.detach(asked.id);
     if (guests.size === 0) idle.refresh();
     if (asked.op === 'explain') return { explanation: await guests.explain(asked) };

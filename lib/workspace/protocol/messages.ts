@@ -49,6 +49,8 @@ export const request = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('detach'), id: z.string() }),
   /** What a guest gets at a path of one of its folders, relative to that */
   z.strictObject({ op: z.literal('explain'), id: z.string(), folder: z.string(), path: z.string() }),
+  /** An entry of the private layer is on the host now: `path` as for `explain` */
+  z.strictObject({ op: z.literal('take-out'), id: z.string(), folder: z.string(), path: z.string() }),
   z.strictObject({ op: z.literal('status') }),
   /** Is not answered: the connection ends with the server */
   z.strictObject({ op: z.literal('watch') }),

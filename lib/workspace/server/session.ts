@@ -1,6 +1,7 @@
 /** Answers the FUSE requests of one guest's kernel on a stream. */
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../log.ts';
+import type { Layer } from '../layer/layer.ts';
 import { type Answer, Coherence, type CoherenceOptions } from './coherence/coherence.ts';
 import { GuestEvents } from './coherence/guest-events.ts';
 import { invalidationsOf } from './coherence/host-change.ts';
@@ -17,6 +18,7 @@ import { restoreState, type SavedSession, saveState } from './saved.ts';
 import { ERRNO, Errno } from './sys/errno.ts';
 import { addRoots, createState, type ServerOptions, type ServerState } from './tables/state.ts';
 import type { Volume } from './tables/volume.ts';
+import { type TakenEntry, takeOut } from './take-out.ts';
 
 /** Reading stops while more than this waits to be written, in bytes */
 const QUEUE_MAX = 8 * 1024 * 1024;
@@ -51,6 +53,8 @@ export interface Session extends Disposable {
   invalidate(invalidation: Invalidation): void;
   /** Drops all that the kernel caches of watched folders: other rules are in force. */
   invalidateAll(): void;
+  /** The host's user has taken this entry of the private layer over. */
+  takeOut(layer: Layer, entry: TakenEntry): void;
   /** As `invalidate`, for whatever the host changed at a path: names from the root, bytes as latin1 strings. */
   invalidatePath(root: string, names: string[]): void;
 }
@@ -116,6 +120,10 @@ class StreamSession implements Session {
 
   invalidateAll(): void {
     this.coherence?.onOverflow();
+  }
+
+  takeOut(layer: Layer, entry: TakenEntry): void {
+    for (const invalidation of takeOut(this.state, layer, entry)) this.invalidate(invalidation);
   }
 
   invalidatePath(root: string, names: string[]): void {

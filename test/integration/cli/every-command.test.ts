@@ -18,6 +18,7 @@ const ARGS: Record<string, string[]> = {
   completion: ['bash'],
   'net check': ['example.com'],
   'net allow': ['example.com'],
+  accept: ['x'],
   'workspace check': ['x'],
   'secret set': ['x'],
   'secret rm': ['x'],

@@ -91,6 +91,12 @@ export class TestEngine implements Engine {
     return undefined;
   }
 
+  async privateWork() {
+    return { changes: [], isPartial: false };
+  }
+
+  async acceptPrivate() {}
+
   status(id: string): SandboxStatusFacts {
     const { running } = this.#get(id);
     const vm = running ? { pid: 1, startTime: '1', accel: 'tcg', startedAt: '' } : undefined;

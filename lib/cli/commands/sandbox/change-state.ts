@@ -5,6 +5,7 @@ import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 import { follow } from '../../command/follow.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
+import { inOneLine } from '../../view/printable.ts';
 
 export type StateInput = Run<{ yes: boolean }, [string?]>;
 
@@ -19,12 +20,22 @@ interface Change {
 export async function changeState(input: StateInput, { doing, question, work }: Change): Promise<number> {
   const client = await daemonOf(input.context);
   const sandbox = await resolveSandbox(client, input.cwd, input.args[0]);
-  if (question !== undefined) await confirm(input, `${question} ${sandbox.name}?`);
+  if (question !== undefined) {
+    const lost = input.flags.yes ? '' : await privateWorkOf(client, [sandbox]);
+    await confirm(input, `${question} ${sandbox.name}${lost}?`);
+  }
   const after = await follow(input.view, `${doing} ${sandbox.name}`, (signal, onEvent) =>
     work(client, sandbox.id, { signal, onEvent }),
   );
   input.view.result(after, `${after.name}: ${after.state}`);
   return 0;
+}
+
+/** For a question before it is lost; empty: there is none. */
+export async function privateWorkOf(client: DaemonClient, sandboxes: Pick<SandboxStatus, 'id'>[]): Promise<string> {
+  const all = await Promise.all(sandboxes.map(({ id }) => client.inspect(id)));
+  const lost = all.flatMap(({ name, privateWork }) => (privateWork === null ? [] : [`${name}: ${privateWork}`]));
+  return lost.length === 0 ? '' : inOneLine(`, and what is nowhere else (${lost.join('; ')})`);
 }
 
 /** @throws SbxError `needs-confirmation`, `cancelled` */

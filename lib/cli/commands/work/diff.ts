@@ -1,18 +1,27 @@
-/** `sbx diff`: what a clone has that the host has not. */
+/** `sbx diff`: what a sandbox has that the host has not. */
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { DiffResult } from '../../../api/contract.ts';
 import type { Run } from '../../command/command.ts';
 import { follow } from '../../command/follow.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { printable } from '../../view/printable.ts';
 
-export async function diff({ context, cwd, args, flags, view }: Run<{ patch: boolean }, [string?]>): Promise<number> {
+type Input = Run<{ patch: boolean }, [string?, string?]>;
+
+export async function diff({ context, cwd, args, flags, view }: Input): Promise<number> {
   const client = await daemonOf(context);
   const { patch } = flags;
   const { id, name } = await resolveSandbox(client, cwd, args[0]);
+  const path = args[1] === undefined ? {} : { path: resolve(realpathSync(cwd), args[1]) };
   const result = await follow(view, `looking into ${name}`, (signal, onEvent) =>
-    client.diff(id, { patch }, { signal, onEvent }),
+    client.diff(id, { patch, ...path }, { signal, onEvent }),
   );
-  const text = result.diff.replace(/\n$/, '');
   // A patch whose bytes are changed does not apply. On a terminal, the view makes them visible.
-  view.result(result, patch ? text : printable(text) || `${name}: no changes`);
+  view.result(result, patch ? result.diff.replace(/\n$/, '') : printable(textOf(result)) || `${name}: no changes`);
   return 0;
+}
+
+function textOf({ diff: text, isPartial = false }: DiffResult): string {
+  return isPartial ? `${text}(there is more than is shown)` : text.replace(/\n$/, '');
 }

@@ -14,11 +14,28 @@ export const workRoutes = {
     },
     load: async () => (await import('./fetch.ts')).fetch,
   }),
-  diff: command({
-    brief: 'Shows the commits and changes in a clone since it was made',
+  accept: command({
+    brief: 'Takes private changes of a sandbox over to the host, after it has shown each',
     parameters: {
-      flags: { patch: toggle('Only the changes, in full, for `git apply`') },
-      positional: maybeName(),
+      flags: {
+        yes: toggle('Ask nothing; what programs of the host run or obey is still refused'),
+        acceptProtected: toggle('Accept what programs of the host run or obey'),
+      },
+      positional: { kind: 'array', parameter: { parse: String, brief: 'The sandbox, and paths', placeholder: 'path' } },
+    },
+    load: async () => (await import('./accept.ts')).accept,
+  }),
+  diff: command({
+    brief: 'Shows what a sandbox has that the host has not: its private files, or the work in its clone',
+    parameters: {
+      flags: { patch: toggle('Of a clone: only the changes, in full, for `git apply`') },
+      positional: {
+        kind: 'tuple',
+        parameters: [
+          { ...sandbox('The sandbox'), optional: true },
+          { parse: String, brief: 'Only at and below this path', placeholder: 'path', optional: true },
+        ],
+      },
     },
     load: async () => (await import('./diff.ts')).diff,
   }),

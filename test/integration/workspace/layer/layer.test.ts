@@ -163,6 +163,22 @@ test('what the project keeps apart is seen by its own side alone', async () => {
   expect(await world.names('node_modules')).toEqual(['y']);
 });
 
+describe('an entry that the user took over', () => {
+  test('is the one of the host from then on, and the guest hears of it', async () => {
+    await using world = await World.make({ '.envrc': 'host' });
+    await world.write('.envrc', 'mine');
+    const bytes = world.layer.usage.bytes;
+    const heard = world.rig.notifications.length;
+    world.put('.envrc', 'mine');
+    world.rig.session.takeOut(world.layer, { root: world.rig.volume.roots[0]?.name ?? '', path: '.envrc' });
+    expect(world.layer.isEmpty).toBe(true);
+    expect(world.layer.usage.bytes).toBe(bytes - 4);
+    await expect.poll(() => world.rig.notifications.length).toBeGreaterThan(heard);
+    world.put('.envrc', 'later');
+    expect(await world.read('.envrc')).toBe('later');
+  });
+});
+
 describe('special files', () => {
   const types = { fifo: 0o010644, socket: 0o140755, device: 0o020600 };
 

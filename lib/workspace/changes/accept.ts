@@ -1,0 +1,106 @@
+/** Takes one private change over to the host, after a person has seen it. */
+import { randomBytes } from 'node:crypto';
+import { SbxError } from '../../errors.ts';
+import type { Folder } from '../../guest/copy/folder.ts';
+import { shownText } from '../clone/shown-text.ts';
+import { folderMarks } from '../layer/record.ts';
+import { type ChangeVersion, contentAt, type FileContent, hashOf, type Sides } from './sides.ts';
+
+export interface AcceptedChange {
+  /** From the root of the folder */
+  path: string;
+  /** As it was shown */
+  version: ChangeVersion;
+}
+
+/** The longest file that can be taken over, in bytes */
+const FILE_MAX = 1024 * 1024;
+
+/**
+ * Writes it below held folders, through no link, and whole or not at all.
+ * @throws SbxError `workspace` when a side is not what was shown, or something else is in the way
+ */
+export async function acceptChange({ layer, host }: Required<Sides>, { path, version }: AcceptedChange): Promise<void> {
+  if (host === undefined) throw refused(path, 'the folder of the host is gone');
+  const mine = await contentAt(layer, path, FILE_MAX);
+  const theirs = await contentAt(host, path, FILE_MAX);
+  // A removed file is a record in the layer, which no version names.
+  const now = { layer: version.layer === null ? null : versionOf(mine), host: versionOf(theirs) };
+  if (now.layer !== version.layer || now.host !== version.host)
+    throw refused(path, 'it has changed since it was shown');
+  if (version.layer === null) await removeOnHost(host, path);
+  else if (mine !== undefined && mine !== 'large') await writeOnHost(host, path, mine);
+}
+
+/** False: it stays in the layer, because a folder above hides that of the host. For a layer that no server has. */
+export async function takeOutOfFolder(layer: Folder, path: string): Promise<boolean> {
+  const names = path.split('/');
+  const opened: Folder[] = [];
+  try {
+    for (const name of names.slice(0, -1)) {
+      const at = opened.at(-1) ?? layer;
+      const found = await at.lstat(name);
+      if (found === undefined || folderMarks(found).isOpaque) return false;
+      opened.push(await at.enter(name));
+    }
+    await (opened.at(-1) ?? layer).remove(names.at(-1) ?? '');
+    return true;
+  } finally {
+    for (const folder of opened) await folder[Symbol.asyncDispose]();
+  }
+}
+
+function versionOf(content: FileContent | 'large' | undefined): string | null {
+  return content === 'large' ? content : hashOf(content);
+}
+
+async function removeOnHost(host: Folder, path: string): Promise<void> {
+  await within(host, path, async (folder, name) => {
+    if ((await folder.lstat(name))?.isFile() === true) await folder.remove(name);
+  });
+}
+
+async function writeOnHost(host: Folder, path: string, { bytes, mode }: FileContent): Promise<void> {
+  await within(host, path, async (folder, name) => {
+    const found = await folder.lstat(name);
+    if (found !== undefined && !found.isFile()) throw refused(path, 'something else than a file is in its place');
+    const temporary = `.sbx-accept-${randomBytes(6).toString('hex')}`;
+    await using file = await folder.createFile(temporary);
+    try {
+      await file.writeFile(bytes);
+      await file.chmod(mode);
+      await file.sync();
+      await folder.rename(temporary, name);
+    } catch (error) {
+      await folder.remove(temporary).catch(() => {});
+      throw error;
+    }
+  });
+}
+
+/** Makes the folders that are missing. */
+async function within(
+  root: Folder,
+  path: string,
+  work: (folder: Folder, name: string) => Promise<void>,
+): Promise<void> {
+  const names = path.split('/');
+  const opened: Folder[] = [];
+  try {
+    for (const name of names.slice(0, -1)) {
+      const at = opened.at(-1) ?? root;
+      if ((await at.lstat(name)) === undefined) await at.makeFolder(name);
+      opened.push(await at.enter(name).catch(() => Promise.reject(refused(path, 'a link or a file is on its way'))));
+    }
+    await work(opened.at(-1) ?? root, names.at(-1) ?? '');
+  } finally {
+    for (const folder of opened) await folder[Symbol.asyncDispose]();
+  }
+}
+
+function refused(path: string, why: string): SbxError {
+  return new SbxError('workspace', `${shownText(path)} was not taken over`, {
+    why,
+    hint: 'look again with `sbx diff`; nothing of it was changed',
+  });
+}

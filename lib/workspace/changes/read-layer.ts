@@ -1,0 +1,119 @@
+/** Lists what a private layer holds, from its folder on the host, and changes nothing there. The guest chose its names, contents and modes. */
+import type { Stats } from 'node:fs';
+import type { Folder } from '../../guest/copy/folder.ts';
+import { decodeRecord, folderMarks, isRecord, RECORD_MAX } from '../layer/record.ts';
+
+export interface PrivateChange {
+  /** From the root of the folder that the layer is about */
+  path: string;
+  kind: 'file' | 'folder' | 'link' | 'special' | 'removed';
+  /** Of a folder that is listed as one: with all below it. In bytes */
+  size: number;
+  /** Files below such a folder; 1 for a file */
+  files: number;
+}
+
+export interface LayerContent {
+  changes: PrivateChange[];
+  /** There is more than was read */
+  isPartial: boolean;
+}
+
+export interface ReadOptions {
+  /** Folders of which the content is not listed: whole repositories, and what `[workspace] private` names */
+  isWhole: (path: string) => boolean;
+}
+
+/** Each level is an open descriptor */
+const DEPTH_MAX = 200;
+const ENTRIES_MAX = 50_000;
+
+/** Parents come before what they hold. Folders that only lead further are left out. */
+export async function readLayer(tree: Folder, { isWhole }: ReadOptions): Promise<LayerContent> {
+  const reader = new Reader(isWhole);
+  await reader.list(tree, '', 0);
+  return { changes: reader.changes, isPartial: reader.isPartial };
+}
+
+interface Place {
+  folder: Folder;
+  name: string;
+  path: string;
+  depth: number;
+}
+
+class Reader {
+  readonly changes: PrivateChange[] = [];
+  isPartial = false;
+  #seen = 0;
+  readonly #isWhole: (path: string) => boolean;
+
+  constructor(isWhole: (path: string) => boolean) {
+    this.#isWhole = isWhole;
+  }
+
+  async list(folder: Folder, path: string, depth: number): Promise<void> {
+    for await (const { name, found } of this.#entries(folder, depth)) {
+      const place = { folder, name, path: path === '' ? name : `${path}/${name}`, depth };
+      if (found.isDirectory()) await this.#addFolder(place, found);
+      else this.#add(place.path, await kindOf(place, found), found.size);
+    }
+  }
+
+  async #addFolder({ folder, name, path, depth }: Place, found: Stats): Promise<void> {
+    await using below = await folder.enter(name);
+    const { isContainer } = folderMarks(found);
+    if (!isContainer && this.#isWhole(path)) {
+      const { size, files } = await this.#sum(below, depth + 1);
+      this.changes.push({ path, kind: 'folder', size, files });
+      return;
+    }
+    if (!isContainer) this.#add(path, 'folder', 0);
+    await this.list(below, path, depth + 1);
+  }
+
+  async #sum(folder: Folder, depth: number): Promise<{ size: number; files: number }> {
+    const all = { size: 0, files: 0 };
+    for await (const { name, found } of this.#entries(folder, depth)) {
+      if (!found.isDirectory()) {
+        all.size += found.size;
+        all.files += 1;
+        continue;
+      }
+      await using below = await folder.enter(name);
+      const { size, files } = await this.#sum(below, depth + 1);
+      all.size += size;
+      all.files += files;
+    }
+    return all;
+  }
+
+  /** What the guest made unreadable, or removes meanwhile, is left out. */
+  async *#entries(folder: Folder, depth: number): AsyncGenerator<{ name: string; found: Stats }> {
+    const names = await folder.list().catch(() => undefined);
+    if (names === undefined || depth > DEPTH_MAX) this.isPartial = true;
+    if (names === undefined || depth > DEPTH_MAX) return;
+    for (const bytes of names.toSorted(Buffer.compare)) {
+      this.#seen += 1;
+      const name = bytes.toString();
+      const found = this.#seen > ENTRIES_MAX ? undefined : await folder.lstat(name).catch(() => undefined);
+      if (found === undefined) this.isPartial = true;
+      else yield { name, found };
+      if (this.#seen > ENTRIES_MAX) return;
+    }
+  }
+
+  #add(path: string, kind: PrivateChange['kind'], size: number): void {
+    this.changes.push({ path, kind, size: kind === 'file' ? size : 0, files: kind === 'file' ? 1 : 0 });
+  }
+}
+
+async function kindOf({ folder, name }: Place, found: Stats): Promise<PrivateChange['kind']> {
+  if (found.isSymbolicLink()) return 'link';
+  if (!found.isFile()) return 'special';
+  if (!isRecord(found)) return 'file';
+  await using file = await folder.openFile(name);
+  const bytes = Buffer.alloc(RECORD_MAX);
+  const { bytesRead } = await file.read(bytes, 0, RECORD_MAX, 0);
+  return decodeRecord(bytes.subarray(0, bytesRead)).is === 'special' ? 'special' : 'removed';
+}

@@ -1,0 +1,61 @@
+/** Reads the two sides of a private change by their names, without following a link on the way. */
+import { createHash } from 'node:crypto';
+import type { Folder } from '../../guest/copy/folder.ts';
+
+export interface Sides {
+  /** Of the layer */
+  layer: Folder;
+  /** The same folder on the host; undefined: it is gone */
+  host: Folder | undefined;
+}
+
+/** The contents that a person has seen, by their hashes; null: there was no file */
+export interface ChangeVersion {
+  layer: string | null;
+  host: string | null;
+}
+
+export interface FileContent {
+  bytes: Buffer;
+  /** Permission bits */
+  mode: number;
+}
+
+/** `large`: longer than `max` bytes. Undefined: there is no such file */
+export async function contentAt(root: Folder, path: string, max: number): Promise<FileContent | 'large' | undefined> {
+  return within(root, path, async (folder, name) => {
+    if ((await folder.lstat(name))?.isFile() !== true) return undefined;
+    await using file = await folder.openFile(name);
+    const { size, mode } = await file.stat();
+    if (size > max) return 'large';
+    const bytes = Buffer.alloc(size);
+    const { bytesRead } = await file.read(bytes, 0, size, 0);
+    return { bytes: bytes.subarray(0, bytesRead), mode: mode & 0o777 };
+  });
+}
+
+export async function linkAt(root: Folder, path: string): Promise<string> {
+  return (await within(root, path, (folder, name) => folder.linkTarget(name))) ?? '';
+}
+
+export function hashOf(content: FileContent | undefined): string | null {
+  return content === undefined ? null : createHash('sha256').update(content.bytes).digest('hex');
+}
+
+/** Undefined: there is no such folder, or `work` failed */
+async function within<T>(
+  root: Folder,
+  path: string,
+  work: (folder: Folder, name: string) => Promise<T>,
+): Promise<T | undefined> {
+  const names = path.split('/');
+  const opened: Folder[] = [];
+  try {
+    for (const one of names.slice(0, -1)) opened.push(await (opened.at(-1) ?? root).enter(one));
+    return await work(opened.at(-1) ?? root, names.at(-1) ?? '');
+  } catch {
+    return undefined;
+  } finally {
+    for (const folder of opened) await folder[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,64 @@
+/** What a sandbox changes for itself alone is shown, taken over and not lost unasked. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { DiffResult } from '../../lib/api/contract.ts';
+import { inside, json, must, type Project, project, SHELL, sbx } from './harness.ts';
+
+let p: Project;
+const host = (name: string) => join(p.dir, name);
+
+beforeAll(async () => {
+  p = project('private-work', SHELL);
+  writeFileSync(host('.envrc'), 'one\ntwo\n');
+  await must(['apply', '--yes'], { cwd: p.dir });
+  await inside(
+    p.dir,
+    'echo 2 > .envrc; mkfifo pipe; git init -q repo; echo x > plain; mkdir .vscode; echo {} > .vscode/t.json',
+  );
+});
+afterAll(async () => {
+  await p?.[Symbol.asyncDispose]();
+});
+
+const changes = async (args: string[] = []) =>
+  ((await json<DiffResult>(['diff', ...args], { cwd: p.dir })).changes ?? []).map(
+    ({ path, kind }) => `${kind} ${path}`,
+  );
+
+test('diff shows it, and nothing that is on the host already', async () => {
+  const { stdout } = await must(['diff'], { cwd: p.dir });
+  expect(stdout).toContain('--- a/.envrc\n+++ b/.envrc\n@@ -1,2 +1 @@\n-one\n-two\n+2\n');
+  expect(stdout).toMatch(/folder: repo\/\.git \(\d+ files, \d+ bytes\)/);
+  expect(stdout).toContain('special file: pipe');
+  expect(stdout).not.toContain('plain');
+  expect(await changes([basename(p.dir).toLowerCase(), '.vscode'])).toEqual(['folder .vscode', 'file .vscode/t.json']);
+});
+
+test('accept refuses unasked, takes over what was shown, and the sandbox has the file of the host then', async () => {
+  const refused = await sbx(['accept', '.envrc', '--yes'], { cwd: p.dir });
+  expect([refused.code, readFileSync(host('.envrc'), 'utf8')]).toEqual([4, 'one\ntwo\n']);
+  await must(['accept', '.envrc', '--yes', '--accept-protected'], { cwd: p.dir });
+  expect(readFileSync(host('.envrc'), 'utf8')).toBe('2\n');
+  writeFileSync(host('.envrc'), 'host\n');
+  await expect.poll(() => inside(p.dir, 'cat .envrc'), { timeout: 60_000 }).toBe('host');
+  expect((await sbx(['accept', 'repo', '--yes', '--accept-protected'], { cwd: p.dir })).code).toBe(1);
+  expect(existsSync(host('repo/.git'))).toBe(false);
+});
+
+test('it is shown and taken over while the sandbox is stopped', async () => {
+  await must(['stop'], { cwd: p.dir });
+  expect(await changes()).toContain('file .vscode/t.json');
+  await must(['accept', '.vscode/t.json', '--yes', '--accept-protected'], { cwd: p.dir });
+  expect(readFileSync(host('.vscode/t.json'), 'utf8')).toBe('{}\n');
+  await must(['start'], { cwd: p.dir });
+});
+
+test('an apply that would lose it is refused', async () => {
+  p.write(readFileSync(host('sandbox.toml'), 'utf8').replace(/memory = .*/, 'memory = "768MiB"'));
+  const { code, stderr } = await sbx(['apply', '--yes'], { cwd: p.dir });
+  expect([code, stderr]).toEqual([4, expect.stringContaining('private files')]);
+  expect(await inside(p.dir, 'test -p pipe && echo there')).toBe('there');
+  await must(['apply', '--yes', '--discard'], { cwd: p.dir });
+  expect(await changes()).toEqual([]);
+});

@@ -1,0 +1,33 @@
+/** Changes that only a sandbox has are not removed by an apply unasked; what can be made again is. */
+import { describe, expect, test } from 'vitest';
+import { privateLoss, refusePrivateLoss } from '../../../../lib/daemon/control/private-work.ts';
+import type { PrivateWork } from '../../../../lib/workspace/changes/private-work.ts';
+import { ID, type Rig, rig } from './rig.ts';
+
+const change = (path: string, more: Partial<PrivateWork['changes'][number]> = {}) => ({
+  ...{ path, kind: 'file' as const, size: 1, files: 1, isOwn: false },
+  ...more,
+});
+
+async function lossWith(shop: Rig, changes: PrivateWork['changes']) {
+  Object.assign(shop.engine, { privateWork: async () => ({ changes, isPartial: false }) });
+  return privateLoss(shop.control, shop.records.require(ID));
+}
+
+describe('the private work of a sandbox', () => {
+  test('is counted with a name; removed files and private folders of the file are not', async () => {
+    await using shop = await rig();
+    const git = change('.git', { kind: 'folder', files: 7 });
+    expect(await lossWith(shop, [change('.envrc'), git])).toBe('private files: 8 (.envrc, …)');
+    expect(await lossWith(shop, [change('hooks', { kind: 'removed' }), change('node_modules', { isOwn: true })])).toBe(
+      undefined,
+    );
+  });
+
+  test('keeps a rebuild from the disk', async () => {
+    await using shop = await rig();
+    await lossWith(shop, [change('.envrc')]);
+    const refused = refusePrivateLoss(shop.control, shop.records.require(ID));
+    await expect(refused).rejects.toMatchObject({ code: 'needs-confirmation', why: 'private files: 1 (.envrc)' });
+  });
+});
