@@ -4,8 +4,9 @@ import { SbxError } from '../../errors.ts';
 import { git } from './git.ts';
 import { type CloneGuest, runInGuest } from './guest.ts';
 import { refuseHiddenHistory } from './hidden-history.ts';
+import { isPlainFolder, PlainFolder } from './plain-folder.ts';
 import { type CloneSource, readSource, revisionsOf } from './source.ts';
-import { isPlainFolder, PlainFolder, readUncommitted } from './work-files.ts';
+import { readUncommitted } from './uncommitted.ts';
 
 export interface FillOptions {
   /** Patterns of paths that MUST NOT reach the guest */
