@@ -83,7 +83,8 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     now: options.now ?? (() => performance.now()),
   });
   const onUnreachable = (node: Node) => {
-    fds.forget(node);
+    if (nodes.find(node.id) === node) fds.forgetUnlessGone(node);
+    else fds.forget(node);
     state.onUnreachable?.(node);
   };
   const nodes = new NodeTable({ max: limits.nodes, onUnreachable });
