@@ -11,9 +11,12 @@ const FATTR_MTIME = 1 << 5;
 const FATTR_FH = 1 << 6;
 const FATTR_ATIME_NOW = 1 << 7;
 const FATTR_MTIME_NOW = 1 << 8;
+const FATTR_KILL_SUIDGID = 1 << 11;
 const GETATTR_FH = 1;
 const FSYNC_DATA_ONLY = 1;
 const WRITE_CACHE = 1;
+const WRITE_KILL_SUIDGID = 1 << 2;
+const OPEN_KILL_SUIDGID = 1 << 0;
 
 export const DECODERS = {
   INIT: (body: BodyReader): InitRequest => ({
@@ -58,7 +61,13 @@ export const DECODERS = {
   WRITE: (body: BodyReader) => {
     const [handle, offset, size, flags] = [body.id(), body.size(), body.u32(), body.u32()];
     body.skip(16);
-    return { handle, offset, fromCache: (flags & WRITE_CACHE) !== 0, data: body.bytes(size) };
+    return {
+      handle,
+      offset,
+      fromCache: (flags & WRITE_CACHE) !== 0,
+      endsPrivileges: (flags & WRITE_KILL_SUIDGID) !== 0,
+      data: body.bytes(size),
+    };
   },
   FSYNC: decodeFsync,
   FSYNCDIR: decodeFsync,
@@ -114,6 +123,7 @@ function decodeSetattr(body: BodyReader) {
   return {
     handle: has(FATTR_FH) ? handle : undefined,
     size: has(FATTR_SIZE) ? requireSize(size) : undefined,
+    endsPrivileges: has(FATTR_KILL_SUIDGID),
     mode: has(FATTR_MODE) ? mode : undefined,
     uid: has(FATTR_UID) ? uid : undefined,
     gid: has(FATTR_GID) ? gid : undefined,
@@ -123,12 +133,13 @@ function decodeSetattr(body: BodyReader) {
 }
 
 function decodeOpen(body: BodyReader) {
-  return { flags: body.u32() };
+  const [flags, openFlags] = [body.u32(), body.u32()];
+  return { flags, endsPrivileges: (openFlags & OPEN_KILL_SUIDGID) !== 0 };
 }
 
 function decodeCreate(body: BodyReader) {
-  const [flags, mode, umask] = [body.u32(), body.u32(), body.u32(), body.u32()];
-  return { flags, mode, umask };
+  const [flags, mode, umask, openFlags] = [body.u32(), body.u32(), body.u32(), body.u32()];
+  return { flags, mode, umask, endsPrivileges: (openFlags & OPEN_KILL_SUIDGID) !== 0 };
 }
 
 function decodeRead(body: BodyReader) {

@@ -500,7 +500,8 @@ describe('attributes', () => {
     expect((await rig.getattr(made.node)).mode & special).toBe(0o6000);
     expect((await rig.getattr(dir.node)).mode & special).toBe(0o7000);
     expect((await rig.getattr(node)).mode & special).toBe(0o6000);
-    await rig.write(node, handle, 'other content');
+    // By a process that is not root
+    await rig.write(node, handle, 'other content', { flags: 4 });
     expect((await rig.getattr(node)).mode & special).toBe(0);
     await rig.setattr(made.node, { uid: 5 });
     expect((await rig.getattr(made.node)).mode & special).toBe(0);

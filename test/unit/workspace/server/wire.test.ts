@@ -95,6 +95,7 @@ describe('decoding', () => {
     expect(DECODERS.SETATTR(new BodyReader(body, 0))).toEqual({
       handle: undefined,
       size: undefined,
+      endsPrivileges: false,
       mode: undefined,
       uid: undefined,
       gid: undefined,
