@@ -68,7 +68,7 @@ export function negotiate(request: InitRequest): Negotiated | 'retry' | undefine
   };
 }
 
-/** False: set-user-id and set-group-id bits end with every write, whoever writes. */
+/** False: set-user-id and set-group-id bits end with every write, also of root. */
 export function saysWhenPrivilegesEnd({ flags }: Pick<Negotiated, 'flags'>): boolean {
   return (flags & HANDLE_KILLPRIV_V2) !== 0;
 }

@@ -20,7 +20,7 @@ export function endPrivilegesUnlessRoot({ state, uid }: Call, node: Node): void 
   endPrivileges(state, node, uid !== ROOT_UID);
 }
 
-/** Whoever asks */
+/** For every user of the guest, also root */
 export function dropPrivileges(state: ServerState, node: Node): void {
   if (state.owners.hasPrivileges(node.identity)) state.owners.dropPrivileges(node.identity, modeOf(state, node));
 }
