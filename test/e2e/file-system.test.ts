@@ -1,6 +1,6 @@
 /** The workspace is a file system: programs inside get from it what they get from the guest's own ext4, in the same VM. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -77,6 +77,42 @@ describe('keeps', () => {
     const { workspace, disk } = await onBoth('locks', (folder) => `python3 ${PROGRAMS}/locks.py ${folder} 3`);
     expect(workspace).toBe(disk);
     expect(workspace).toContain('sqlite_writers');
+  });
+});
+
+describe('a guest that is out of memory', () => {
+  /** Processes of sbx inside, each with its number; `[x]` keeps the shell that asks out. */
+  const partsOfSbx = async () => {
+    const script = `for f in $(sudo -n grep -laE 'rela[y].pl|agen[t].cjs' /proc/[0-9]*/cmdline); do
+      echo $(cat \${f%cmdline}oom_score_adj) $(sudo -n awk '/^VmLck/ { print $2 > 0 ? "locked" : "free" }' \${f%cmdline}status) $(tr '\\0' ' ' < $f | grep -oE '(relay.pl|agent.cjs).*') $f
+    done`;
+    return (await run(script)).trim().split('\n').sort();
+  };
+
+  test('keeps what a process writes by a shared map, and answers', async () => {
+    const [name, pages] = ['served/pressure', 8192];
+    const before = await partsOfSbx();
+    const relays = before.filter((line) => line.includes('relay.pl'));
+    expect(relays.some((line) => line.startsWith('-1000 locked '))).toBe(true);
+    expect(relays.filter((line) => !line.startsWith('-1000 '))).toEqual([]);
+    expect(await run(`python3 ${PROGRAMS}/pressure.py ${name} ${pages}`)).toBe('allocating killed\nwriting 0\n');
+    await run('true');
+    expect((await partsOfSbx()).filter((line) => line.includes('relay.pl'))).toEqual(relays);
+    const written = readFileSync(join(p.dir, name));
+    expect(written.length).toBe(pages * 4096);
+    const wrong = Array.from({ length: pages }, (_, page) => page).filter((page) => {
+      const [start, end] = [page * 4096, (page + 1) * 4096];
+      const filled = written.subarray(start + 8, end).every((byte) => byte === (page & 255));
+      return !filled || written.readBigUInt64LE(start) !== BigInt(page);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('spares the agent, and none of the commands', async () => {
+    const agents = (await partsOfSbx()).filter((line) => line.includes('agent.cjs'));
+    expect(agents.filter((line) => !line.startsWith('-1000 '))).toEqual([]);
+    expect(agents.length).toBeGreaterThan(0);
+    expect(await run('cat /proc/self/oom_score_adj')).toBe('0\n');
   });
 });
 

@@ -8,6 +8,7 @@ import { startDns } from './net/dns-server.ts';
 import { createNames } from './net/names.ts';
 import { startRedirect } from './net/redirect.ts';
 import { openPort } from './port.ts';
+import { spareSelf } from './process/oom-score.ts';
 import { createServices } from './services.ts';
 
 /** On the sandbox's own disk, for root */
@@ -22,6 +23,7 @@ const perl = JSON.parse(process.env['SBX_PERL'] ?? '[]') as string[];
 const services = createServices(perl, values.records ?? RECORDS);
 
 if (values.port !== undefined) {
+  spareSelf();
   const port = openPort(values.port);
   const session = createSession(port, services.open);
   void port.write(restartGreeting());

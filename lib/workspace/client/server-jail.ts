@@ -29,6 +29,8 @@ export interface ServerJail {
   marker: string;
   /** Of this build of sbx: another one's server is replaced */
   build: string;
+  /** False where bubblewrap cannot give the right to open what the mode denies its owner */
+  ownerRights: boolean;
   /** Descriptor for bubblewrap's status */
   infoFd: number;
 }
@@ -52,6 +54,7 @@ const HEAP_MIB = 192;
 export function serverCommand(jail: ServerJail): string[] {
   return [
     ...ISOLATED,
+    ...(jail.ownerRights ? ['--cap-add', 'CAP_DAC_OVERRIDE'] : []),
     '--json-status-fd',
     String(jail.infoFd),
     ...jail.code.flatMap(({ source, target }) => ['--ro-bind', source, target]),

@@ -42,6 +42,7 @@ export async function startServer({ paths, folders, distDir, bwrap }: Launch): P
     node: process.execPath,
     marker: markerOf(paths),
     build: buildOf(distDir),
+    ownerRights: !isSetuid(bwrap),
     infoFd: INFO_FD,
   });
   try {
@@ -55,6 +56,11 @@ export async function startServer({ paths, folders, distDir, bwrap }: Launch): P
     closeSync(log);
     closeSync(info);
   }
+}
+
+/** As a set-user-id program, bubblewrap gives no capabilities. */
+function isSetuid(program: string): boolean {
+  return process.getuid?.() !== 0 && ((statSync(program, { throwIfNoEntry: false })?.mode ?? 0) & 0o4000) !== 0;
 }
 
 /** The running server of these paths, or undefined. */

@@ -52,7 +52,7 @@ export class HostTree {
     try {
       return look({
         stamp: stampOf(statFd(fd)),
-        entries: () => entriesOf(fd),
+        entries: () => quietly(() => entriesOf(fd)) ?? [],
         stat: (name) => quietly(() => statIfPresent(fd, bytesOfPath(name))),
       });
     } finally {

@@ -1,6 +1,7 @@
 /** What a policy asks about one root besides its entries: repositories, links, and hard links of what is protected. */
 import type { WorkspacePolicy } from '../policy/compile.ts';
 import type { WorkspaceDecision, WorkspaceFacts } from '../policy/types.ts';
+import { withOwnerRights } from '../server/sys/owner-rights.ts';
 import { Aliases } from './aliases.ts';
 import { changedPaths, type FactIndexes, indexFacts, namesSomething, textOf } from './fact-indexes.ts';
 import { type FolderFacts, readFolderFacts } from './folder-facts.ts';
@@ -130,7 +131,12 @@ export class RootFacts implements Disposable {
     return after.filter((one) => !this.#folders.has(one));
   }
 
+  /** With the owner's rights: root inside has them, too. */
   #check(path: string, now: number): void {
+    withOwnerRights(() => this.#compare(path, now));
+  }
+
+  #compare(path: string, now: number): void {
     const known = this.#folders.get(path);
     const isFolder = this.#host.inFolder(path, (folder) => {
       const isSame = known !== undefined && known.stamp === folder.stamp;

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { pino } from 'pino';
 import type { Log } from '../../log.ts';
 import type { Answer, Request } from '../protocol/messages.ts';
+import { setOwnerRightsAside } from '../server/sys/owner-rights.ts';
 import { serveControl } from './control.ts';
 import { ServedGuests } from './guests.ts';
 
@@ -12,6 +13,7 @@ const IDLE_MS = 30_000;
 async function main(controlSocket: string): Promise<void> {
   // What the guest makes has the mode that it asks for.
   process.umask(0);
+  setOwnerRightsAside();
   const log = logOf();
   process.on('unhandledRejection', (error) => log.error('unhandled rejection', error));
   process.on('uncaughtException', (error) => log.error('uncaught exception', error));

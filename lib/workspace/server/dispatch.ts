@@ -17,7 +17,10 @@ import { tmpfile } from './ops/unnamed.ts';
 import { getxattr, listxattr, removexattr, setxattr } from './ops/xattrs.ts';
 import { countingLinks, untilNamesAreKnown } from './pending-names.ts';
 import { fail } from './sys/errno.ts';
+import { withOwnerRights } from './sys/owner-rights.ts';
 import type { ServerState } from './tables/state.ts';
+
+const ROOT_UID = 0;
 
 type Answer = Reply | undefined | Promise<Reply>;
 type Operation = (call: Call, body: BodyReader) => Answer;
@@ -83,13 +86,19 @@ export function dispatch(state: ServerState, header: RequestHeader, frame: Buffe
   state.onRequest?.();
   const call = { state, node, uid: header.uid, gid: header.gid };
   const pending = untilNamesAreKnown(state, name, node);
-  if (pending === undefined) return operation(call, body);
+  const perform = (from: BodyReader) => asCaller(call, () => operation(call, from));
+  if (pending === undefined) return perform(body);
   // The frame is valid until the next one.
   const kept = Buffer.from(frame);
   return pending.then(async () => {
     state.onRequest?.();
-    return (await operation(call, new BodyReader(kept, IN_HEADER_SIZE))) ?? fail('EIO');
+    return (await perform(new BodyReader(kept, IN_HEADER_SIZE))) ?? fail('EIO');
   });
+}
+
+/** Modes deny root inside nothing, as on a disk. All others are checked by the guest's kernel first, and by the host's again. */
+function asCaller({ uid }: Call, work: () => Answer): Answer {
+  return uid === ROOT_UID ? withOwnerRights(work) : work();
 }
 
 function linkCounted(call: Call, request: Decoded['LINK']): Reply {

@@ -9,7 +9,7 @@ import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, OUT_HEADER_SIZE, type Reply, sealReply } from './fuse/encode.ts';
 import { FrameReader, IN_HEADER_SIZE, type RequestHeader, readHeader } from './fuse/frames.ts';
-import { encodeInit, type Negotiated, negotiate } from './fuse/init.ts';
+import { encodeInit, type Negotiated, negotiate, saysWhenPrivilegesEnd } from './fuse/init.ts';
 import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
 import { ANNOUNCE, expectsReply, OPCODES } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
@@ -88,7 +88,7 @@ class StreamSession implements Session {
     this.log = log;
     if (saved === undefined) addRoots(state);
     else restoreState(state, saved);
-    this.init = saved?.init;
+    this.agreeOn(saved?.init);
     this.isResumed = saved !== undefined;
     this.onMount = onMount;
     const send = (invalidation: Invalidation) => this.invalidate(invalidation);
@@ -204,10 +204,15 @@ class StreamSession implements Session {
     const agreed = negotiate(DECODERS.INIT(new BodyReader(frame, IN_HEADER_SIZE)));
     if (this.init !== undefined && !this.isResumed) return void this.end('a second INIT');
     this.isResumed = false;
-    this.init = agreed === 'retry' ? undefined : agreed;
+    this.agreeOn(agreed === 'retry' ? undefined : agreed);
     if (agreed === undefined) return void this.end("the guest's FUSE version is not supported");
     this.reply(header, encodeInit(this.init));
     if (this.init !== undefined) this.onMount?.();
+  }
+
+  private agreeOn(init: Negotiated | undefined): void {
+    this.init = init;
+    this.state.saysWhenPrivilegesEnd = init !== undefined && saysWhenPrivilegesEnd(init);
   }
 
   private async answerLater(header: RequestHeader, reply: Promise<Reply>): Promise<void> {

@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { CHANNEL, type ExecControl, type ExecRequest, type ExecResult } from '../../protocol/messages.ts';
 import type { Command } from './command.ts';
+import { unspared } from './oom-score.ts';
 import { endSession, signalGroup } from './process-session.ts';
 import { openTerminal } from './terminal.ts';
 
@@ -25,14 +26,16 @@ export function startProcess(command: Command, { tty, stdin }: Pick<ExecRequest,
 }
 
 function onPipes({ file, args, cwd, env, uid, gid }: Command, stdin: boolean): Running {
-  const child = spawn(file, args, {
-    cwd,
-    env,
-    ...(uid === undefined ? {} : { uid }),
-    ...(gid === undefined ? {} : { gid }),
-    detached: true,
-    stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
-  });
+  const child = unspared(() =>
+    spawn(file, args, {
+      cwd,
+      env,
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+      detached: true,
+      stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    }),
+  );
   child.stdin?.on('error', () => {});
   return {
     outputs: [

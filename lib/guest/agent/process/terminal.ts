@@ -3,6 +3,7 @@ import { readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ReadStream } from 'node:tty';
 import type { Command } from './command.ts';
+import { unspared } from './oom-score.ts';
 
 export interface Terminal {
   pid: number;
@@ -47,9 +48,9 @@ export function openTerminal(command: Command, size: Size): Terminal {
     ended = resolve;
   });
   const { cols, rows } = isSize(size) ? size : { cols: 80, rows: 24 };
-  const { fd, pid } = native.fork(file, args, env, cwd, cols, rows, uid, gid, true, '', (code, signal) =>
-    ended({ code, signal }),
-  );
+  const onExit = (code: number, signal: number) => ended({ code, signal });
+  const start = () => native.fork(file, args, env, cwd, cols, rows, uid, gid, true, '', onExit);
+  const { fd, pid } = unspared(start);
   const stream = new Master(fd);
   return {
     pid,

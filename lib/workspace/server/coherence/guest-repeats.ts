@@ -26,6 +26,7 @@ export interface Repeats {
 /** The process looks this name up after each order. */
 const FINISHED = /^\.sbx-event-(\d{1,15})$/;
 
+const TO_READ = { flags: O_RDONLY, endsPrivileges: false };
 const UNCACHED = { entrySeconds: 0, attributeSeconds: 0 };
 
 /** Requests that change nothing: they are answered like those of any process. */
@@ -59,7 +60,7 @@ const REPEATS = new Map<number, Repeat>([
   [OPCODES.RENAME, (repeats, header, body) => rename(repeats, header, DECODERS.RENAME(body))],
   [OPCODES.RENAME2, (repeats, header, body) => rename(repeats, header, DECODERS.RENAME2(body))],
   // To read, whatever was asked for: the descriptor cannot change the file.
-  [OPCODES.OPEN, ({ state }, header) => openReply(openFile(state, state.nodes.get(header.node), O_RDONLY).id, 0)],
+  [OPCODES.OPEN, ({ state }, header) => openReply(openFile(state, state.nodes.get(header.node), TO_READ).id, 0)],
   [OPCODES.SETATTR, (repeats, header) => getattr(callOf(repeats, header), { handle: undefined })],
 ]);
 
@@ -105,7 +106,7 @@ function create(repeats: Repeats, link: Link): Answer {
   state.handles.requireRoom();
   const { node, entry } = newEntry(state, link);
   try {
-    return createReply({ ...entry, ...UNCACHED }, openFile(state, node, O_RDONLY).id, 0);
+    return createReply({ ...entry, ...UNCACHED }, openFile(state, node, TO_READ).id, 0);
   } catch (error) {
     state.nodes.forget(node, 1);
     throw error;

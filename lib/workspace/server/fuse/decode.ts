@@ -1,6 +1,6 @@
 /** Decodes the body of each request that has one. Every function throws EINVAL on a malformed body. */
 import type { InitRequest } from './init.ts';
-import type { BodyReader } from './reader.ts';
+import { type BodyReader, requireSize } from './reader.ts';
 
 const FATTR_MODE = 1 << 0;
 const FATTR_UID = 1 << 1;
@@ -11,9 +11,12 @@ const FATTR_MTIME = 1 << 5;
 const FATTR_FH = 1 << 6;
 const FATTR_ATIME_NOW = 1 << 7;
 const FATTR_MTIME_NOW = 1 << 8;
+const FATTR_KILL_SUIDGID = 1 << 11;
 const GETATTR_FH = 1;
 const FSYNC_DATA_ONLY = 1;
 const WRITE_CACHE = 1;
+const WRITE_KILL_SUIDGID = 1 << 2;
+const OPEN_KILL_SUIDGID = 1 << 0;
 
 export const DECODERS = {
   INIT: (body: BodyReader): InitRequest => ({
@@ -56,9 +59,15 @@ export const DECODERS = {
   READDIR: decodeRead,
   READDIRPLUS: decodeRead,
   WRITE: (body: BodyReader) => {
-    const [handle, offset, size, flags] = [body.id(), body.u64(), body.u32(), body.u32()];
+    const [handle, offset, size, flags] = [body.id(), body.size(), body.u32(), body.u32()];
     body.skip(16);
-    return { handle, offset, fromCache: (flags & WRITE_CACHE) !== 0, data: body.bytes(size) };
+    return {
+      handle,
+      offset,
+      fromCache: (flags & WRITE_CACHE) !== 0,
+      endsPrivileges: (flags & WRITE_KILL_SUIDGID) !== 0,
+      data: body.bytes(size),
+    };
   },
   FSYNC: decodeFsync,
   FSYNCDIR: decodeFsync,
@@ -76,14 +85,14 @@ export const DECODERS = {
   },
   LISTXATTR: (body: BodyReader) => ({ size: body.u32() }),
   REMOVEXATTR: (body: BodyReader) => ({ name: body.text() }),
-  FALLOCATE: (body: BodyReader) => ({ handle: body.id(), offset: body.u64(), length: body.u64(), mode: body.u32() }),
-  LSEEK: (body: BodyReader) => ({ handle: body.id(), offset: body.u64(), whence: body.u32() }),
+  FALLOCATE: (body: BodyReader) => ({ handle: body.id(), offset: body.size(), length: body.size(), mode: body.u32() }),
+  LSEEK: (body: BodyReader) => ({ handle: body.id(), offset: body.position(), whence: body.u32() }),
   COPY_FILE_RANGE: (body: BodyReader) => ({
     handle: body.id(),
-    offset: body.u64(),
+    offset: body.position(),
     node: body.id(),
     toHandle: body.id(),
-    toOffset: body.u64(),
+    toOffset: body.size(),
     /** NaN: more than any file has */
     length: body.id(),
     flags: body.id(),
@@ -99,7 +108,7 @@ type NewTime = { seconds: number; nanoseconds: number } | 'now' | undefined;
 function nothing(): undefined {}
 
 function decodeSetattr(body: BodyReader) {
-  const [valid, , handle, size] = [body.u32(), body.u32(), body.id(), body.u64()];
+  const [valid, , handle, size] = [body.u32(), body.u32(), body.id(), body.id()];
   body.skip(8); // lock_owner
   const [atime, mtime] = [body.i64(), body.i64()];
   body.skip(8); // ctime
@@ -113,7 +122,8 @@ function decodeSetattr(body: BodyReader) {
     now ? 'now' : set ? exact : undefined;
   return {
     handle: has(FATTR_FH) ? handle : undefined,
-    size: has(FATTR_SIZE) ? size : undefined,
+    size: has(FATTR_SIZE) ? requireSize(size) : undefined,
+    endsPrivileges: has(FATTR_KILL_SUIDGID),
     mode: has(FATTR_MODE) ? mode : undefined,
     uid: has(FATTR_UID) ? uid : undefined,
     gid: has(FATTR_GID) ? gid : undefined,
@@ -123,16 +133,17 @@ function decodeSetattr(body: BodyReader) {
 }
 
 function decodeOpen(body: BodyReader) {
-  return { flags: body.u32() };
+  const [flags, openFlags] = [body.u32(), body.u32()];
+  return { flags, endsPrivileges: (openFlags & OPEN_KILL_SUIDGID) !== 0 };
 }
 
 function decodeCreate(body: BodyReader) {
-  const [flags, mode, umask] = [body.u32(), body.u32(), body.u32(), body.u32()];
-  return { flags, mode, umask };
+  const [flags, mode, umask, openFlags] = [body.u32(), body.u32(), body.u32(), body.u32()];
+  return { flags, mode, umask, endsPrivileges: (openFlags & OPEN_KILL_SUIDGID) !== 0 };
 }
 
 function decodeRead(body: BodyReader) {
-  return { handle: body.id(), offset: body.u64(), size: body.u32() };
+  return { handle: body.id(), offset: body.position(), size: body.u32() };
 }
 
 function decodeFsync(body: BodyReader) {

@@ -21,6 +21,8 @@ const HANDLE_KILLPRIV = 1 << 19;
 const MAX_PAGES_FLAG = 1 << 22;
 const CACHE_SYMLINKS = 1 << 23;
 const EXPLICIT_INVAL_DATA = 1 << 25;
+/** Since Linux 5.11: the kernel says with which writes set-user-id and set-group-id bits end. Before, they end with each. */
+const HANDLE_KILLPRIV_V2 = 1 << 28;
 
 /**
  * Not among them: WRITEBACK_CACHE, because the host edits the same files; POSIX_LOCKS and FLOCK_LOCKS, because the
@@ -36,7 +38,8 @@ const WANTED =
   HANDLE_KILLPRIV |
   MAX_PAGES_FLAG |
   CACHE_SYMLINKS |
-  EXPLICIT_INVAL_DATA;
+  EXPLICIT_INVAL_DATA |
+  HANDLE_KILLPRIV_V2;
 
 export interface InitRequest {
   major: number;
@@ -57,11 +60,17 @@ export interface Negotiated {
 export function negotiate(request: InitRequest): Negotiated | 'retry' | undefined {
   if (request.major > MAJOR) return 'retry';
   if (request.major < MAJOR || request.minor < MINOR_MIN) return undefined;
+  const flags = (WANTED & request.flags) >>> 0;
   return {
     minor: Math.min(MINOR, request.minor),
     maxReadahead: Math.min(MAX_READAHEAD, request.maxReadahead),
-    flags: (WANTED & request.flags) >>> 0,
+    flags: saysWhenPrivilegesEnd({ flags }) ? flags & ~HANDLE_KILLPRIV : flags,
   };
+}
+
+/** False: set-user-id and set-group-id bits end with every write, also of root. */
+export function saysWhenPrivilegesEnd({ flags }: Pick<Negotiated, 'flags'>): boolean {
+  return (flags & HANDLE_KILLPRIV_V2) !== 0;
 }
 
 /** @param agreed undefined asks a newer kernel to repeat INIT with this major version */

@@ -17,12 +17,15 @@ export class BodyReader {
     return this.frame.readUInt32LE(this.take(4));
   }
 
-  /** @throws EINVAL beyond 2^53 */
-  u64(): number {
-    const at = this.take(8);
-    const high = this.frame.readUInt32LE(at + 4);
-    if (high >= SAFE_HIGH) fail('EINVAL');
-    return high * 0x1_0000_0000 + this.frame.readUInt32LE(at);
+  /** A size, or where something is written; @throws EFBIG beyond 2^53 */
+  size(): number {
+    return requireSize(this.id());
+  }
+
+  /** Where something is read: beyond 2^53 is behind the end of every file */
+  position(): number {
+    const value = this.id();
+    return Number.isNaN(value) ? Number.MAX_SAFE_INTEGER : value;
   }
 
   /** A node id, a handle or a count; @returns NaN beyond 2^53, a number that the server never gave out */
@@ -73,4 +76,9 @@ export class BodyReader {
     this.offset = at + size;
     return at;
   }
+}
+
+/** @throws EFBIG for a number beyond 2^53: no file system of the host has such files */
+export function requireSize(value: number): number {
+  return Number.isNaN(value) ? fail('EFBIG') : value;
 }

@@ -10,6 +10,7 @@ import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 import { prepareChange } from './areas.ts';
 import type { Call } from './call.ts';
+import { dropPrivileges, endPrivileges } from './privileges.ts';
 import { openNode, statNode, withFd, withNodeFd } from './resolve.ts';
 import { isTop, statTop } from './top.ts';
 
@@ -26,14 +27,14 @@ export function getattr({ state, node }: Call, { handle }: Decoded['GETATTR']): 
 }
 
 export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Reply {
-  const { size, mode, uid, gid, atime, mtime, handle } = change;
+  const { size, mode, uid, gid, atime, mtime, handle, endsPrivileges } = change;
   if (isTop(node)) return fail('EROFS');
   for (const time of [atime, mtime])
     if (typeof time === 'object' && time.nanoseconds >= NANOSECONDS) return fail('EINVAL');
   if (size !== undefined) prepareChange(state, node, 'write');
   const metadata = [mode, uid, gid, atime, mtime].some((value) => value !== undefined);
   if (metadata) prepareChange(state, node, 'metadata');
-  if (size !== undefined) truncate(state, node, { size, handle });
+  if (size !== undefined) truncate(state, node, { size, handle, endsPrivileges });
   if (mode !== undefined) (node.kind === 'other' ? changeModeOfSpecial : changeMode)(state, node, mode);
   if (uid !== undefined || gid !== undefined) changeOwner(state, node, { uid, gid });
   if (atime !== undefined || mtime !== undefined) withNodeFd(state, node, ({ fd }) => setTimes(fd, atime, mtime));
@@ -44,13 +45,13 @@ export function setattr({ state, node }: Call, change: Decoded['SETATTR']): Repl
 export function truncate(
   state: ServerState,
   node: Node,
-  { size, handle }: { size: number; handle?: number | undefined },
+  { size, handle, endsPrivileges }: { size: number; handle?: number | undefined; endsPrivileges: boolean },
 ): void {
   if (node.kind !== 'file') fail(node.kind === 'directory' ? 'EISDIR' : 'EINVAL');
   if (node.where === 'layer') state.layers.resize(node, statNode(state, node).size, size);
   if (handle !== undefined) truncateFd(state.handles.get(handle, node, 'file').fd, size);
   else withFd(openNode(state, node, O_WRONLY), (fd) => truncateFd(fd, size));
-  state.owners.dropPrivileges(node.identity);
+  endPrivileges(state, node, endsPrivileges);
 }
 
 /** The permission bits go to the host, the special ones stay with the guest. */
@@ -75,15 +76,15 @@ function changeModeOfSpecial({ layers }: ServerState, node: Node, mode: number):
 }
 
 function changeOwner(
-  { owners }: ServerState,
+  state: ServerState,
   node: Node,
   { uid, gid }: { uid: number | undefined; gid: number | undefined },
 ): void {
-  owners.set(node.identity, {
+  state.owners.set(node.identity, {
     ...(uid !== undefined && uid !== ID_UNCHANGED && { uid }),
     ...(gid !== undefined && gid !== ID_UNCHANGED && { gid }),
   });
-  if (node.kind === 'file') owners.dropPrivileges(node.identity);
+  if (node.kind === 'file') dropPrivileges(state, node);
 }
 
 export function statfs({ state, node }: Call): Reply {

@@ -107,7 +107,7 @@ function makePrivateLink(state: ServerState, link: Link, target: string): Stat {
 }
 
 /** Opens a new file. One that the host made in the meantime is opened like any other, unless O_EXCL is set. */
-export function create(call: Call, { name, flags, ...mode }: Decoded['CREATE']): Reply {
+export function create(call: Call, { name, flags, endsPrivileges, ...mode }: Decoded['CREATE']): Reply {
   const { state, node: parent } = call;
   state.handles.requireRoom();
   try {
@@ -125,7 +125,7 @@ export function create(call: Call, { name, flags, ...mode }: Decoded['CREATE']):
   try {
     // The guest's kernel looks it up and asks again, by OPEN, which can wait.
     if (node.where === 'host' && state.names?.pending(rootNameOf(node), found.stat) !== undefined) fail('ESTALE');
-    const handle = openFile(state, node, flags);
+    const handle = openFile(state, node, { flags, endsPrivileges });
     return createReply(entry, handle.id, openFlagsFor(state));
   } catch (error) {
     state.nodes.forget(node, 1);

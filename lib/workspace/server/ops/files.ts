@@ -22,6 +22,7 @@ import type { ServerState } from '../tables/state.ts';
 import { prepareChange } from './areas.ts';
 import { truncate } from './attributes.ts';
 import type { Call } from './call.ts';
+import { endPrivileges, endPrivilegesUnlessRoot } from './privileges.ts';
 import { openNode } from './resolve.ts';
 
 const FOPEN_KEEP_CACHE = 2;
@@ -29,12 +30,12 @@ const FOPEN_KEEP_CACHE = 2;
 /** A longer copy is done in parts: each call keeps every other request waiting. In bytes */
 const COPY_MAX = 16 * 1024 * 1024;
 
-export function open({ state, node }: Call, { flags }: Decoded['OPEN']): Reply {
-  return openReply(openFile(state, node, flags).id, openFlagsFor(state));
+export function open({ state, node }: Call, request: Decoded['OPEN']): Reply {
+  return openReply(openFile(state, node, request).id, openFlagsFor(state));
 }
 
 /** Opens a regular file. Devices, FIFOs and sockets of the host are never opened: they could block or act. */
-export function openFile(state: ServerState, node: Node, flags: number): Handle {
+export function openFile(state: ServerState, node: Node, { flags, endsPrivileges }: Decoded['OPEN']): Handle {
   if (node.kind !== 'file') fail(node.kind === 'directory' ? 'EISDIR' : node.kind === 'symlink' ? 'ELOOP' : 'ENXIO');
   const access = flags & O_ACCMODE;
   if (access !== O_WRONLY) state.gate.requireNode(node, 'read');
@@ -43,7 +44,7 @@ export function openFile(state: ServerState, node: Node, flags: number): Handle 
   const fd = openNode(state, node, access | (flags & O_APPEND));
   try {
     // After the check that it is the right file: an O_TRUNC of the open itself would come before it.
-    if ((flags & O_TRUNC) !== 0) truncate(state, node, { size: 0 });
+    if ((flags & O_TRUNC) !== 0) truncate(state, node, { size: 0, endsPrivileges });
   } catch (error) {
     closeFd(fd);
     throw error;
@@ -63,10 +64,13 @@ export function read({ state, node }: Call, { handle, offset, size }: Decoded['R
   return exactReply(body.subarray(0, readAt(fd, body, offset)));
 }
 
-export function write({ state, node }: Call, { handle, offset, data, fromCache }: Decoded['WRITE']): Reply {
+export function write(
+  { state, node }: Call,
+  { handle, offset, data, fromCache, endsPrivileges }: Decoded['WRITE'],
+): Reply {
   const opened = state.handles.get(handle, node, 'file');
   prepareChange(state, node, 'write');
-  state.owners.dropPrivileges(node.identity);
+  endPrivileges(state, node, endsPrivileges);
   if (node.where === 'layer') {
     const { size } = statFd(opened.fd);
     const start = (opened.flags & O_APPEND) !== 0 && !fromCache ? size : offset;
@@ -107,13 +111,14 @@ export function release({ state, node }: Call, { handle }: Decoded['RELEASE']): 
   return emptyReply();
 }
 
-export function fallocate({ state, node }: Call, { handle, offset, length, mode }: Decoded['FALLOCATE']): Reply {
+export function fallocate(call: Call, { handle, offset, length, mode }: Decoded['FALLOCATE']): Reply {
+  const { state, node } = call;
   const { fd } = state.handles.get(handle, node, 'file');
   prepareChange(state, node, 'write');
   if (node.where === 'layer') reserve(state, node, { fd, mode, end: offset + length });
   if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) return fail('EOPNOTSUPP');
   allocate(fd, mode, { offset, length });
-  state.owners.dropPrivileges(node.identity);
+  endPrivilegesUnlessRoot(call, node);
   return emptyReply();
 }
 
@@ -132,14 +137,15 @@ export function lseek({ state, node }: Call, { handle, offset, whence }: Decoded
   return whence === SEEK_DATA || whence === SEEK_HOLE ? offsetReply(seek(fd, offset, whence)) : fail('EINVAL');
 }
 
-export function copyFileRange({ state, node }: Call, request: Decoded['COPY_FILE_RANGE']): Reply {
+export function copyFileRange(call: Call, request: Decoded['COPY_FILE_RANGE']): Reply {
+  const { state, node } = call;
   if (request.flags !== 0) return fail('EINVAL');
   const target = state.nodes.get(request.node);
   const from = state.handles.get(request.handle, node, 'file');
   const to = state.handles.get(request.toHandle, target, 'file');
   state.gate.requireNode(node, 'read');
   prepareChange(state, target, 'write');
-  state.owners.dropPrivileges(target.identity);
+  endPrivilegesUnlessRoot(call, target);
   const length = Number.isNaN(request.length) ? COPY_MAX : Math.min(request.length, COPY_MAX);
   const { offset: fromOffset, toOffset } = request;
   if (target.where === 'layer') {

@@ -10,6 +10,7 @@ import type { ServerState } from '../tables/state.ts';
 import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
 import { type Found, peek } from './find.ts';
+import { holdFolder } from './hold-folder.ts';
 import { dropLeftovers } from './new-private.ts';
 import { isEmptyFolder, removePrivate } from './remove-private.ts';
 
@@ -36,6 +37,7 @@ export function rmdir({ state, node: parent }: Call, { name }: Decoded['RMDIR'])
     if (found.kind !== 'directory') return fail('ENOTDIR');
     if (!isEmptyFolder(state, link, { where: found.where, ignoresHost: area === 'host' })) return fail('ENOTEMPTY');
   }
+  holdFolder(state, link);
   if (area === 'layer' && found !== undefined) removePrivate(state, link, found);
   else {
     const dirFd = state.fds.get(parent);

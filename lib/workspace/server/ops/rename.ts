@@ -10,6 +10,7 @@ import type { ServerState } from '../tables/state.ts';
 import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
 import { type Found, peek } from './find.ts';
+import { holdFolder } from './hold-folder.ts';
 import { lastNameOf, requireExisting } from './remove.ts';
 import { isEmptyFolder } from './remove-private.ts';
 import { exchangePrivate, moveIntoLayer, movePrivate, prepareFollow, prepareSwap } from './rename-private.ts';
@@ -44,6 +45,7 @@ interface Move {
 
 function move(state: ServerState, { from, to, source, arriving, flags }: Move): void {
   const { found } = source;
+  holdFolder(state, to);
   if (found === undefined || (source.area === 'host' && arriving === 'host'))
     moveOnHost(state, { from, to, found, flags });
   else moveWithLayer(state, { from, to, source: { ...source, found }, arriving, flags });

@@ -4,7 +4,7 @@ import type { Layer } from '../../layer/layer.ts';
 import { meantFolder } from '../../layer/record.ts';
 import { Errno, fail, isErrno } from '../sys/errno.ts';
 import { closeFd, reopen, statFd } from '../sys/files.ts';
-import { O_PATH } from '../sys/flags.ts';
+import { O_DIRECTORY, O_PATH } from '../sys/flags.ts';
 import { openAt, statIfPresent } from '../sys/names.ts';
 import type { Stat } from '../sys/stat.ts';
 import type { Link, Node } from '../tables/node.ts';
@@ -48,6 +48,8 @@ function attributesInLayer({ layers }: ServerState, node: Node): { layer: Layer;
 /** Descriptor (O_PATH) of a folder, where its content is listed and its names are looked up first; @throws ESTALE */
 function folderFd(state: ServerState, node: Node): number {
   if (node.where === 'host') return state.fds.get(node);
+  const gone = state.fds.getGone(node);
+  if (gone !== undefined) return gone;
   const { layer, folder } = state.layers.folderOf(node) ?? fail('ESTALE');
   return layer.fd(folder);
 }
@@ -62,7 +64,8 @@ export function statNode(state: ServerState, node: Node): Stat {
 function statFolder(state: ServerState, node: Node): Stat {
   const own = attributesInLayer(state, node);
   const host = () => statFd(openFdOf(node) ?? state.fds.get(node));
-  if (own === undefined) return node.where === 'layer' ? meantFolder(statFd(openFdOf(node) ?? fail('ESTALE'))) : host();
+  if (own === undefined)
+    return node.where === 'layer' ? meantFolder(statFd(openFdOf(node) ?? folderFd(state, node))) : host();
   const stat = own.layer.statFolder(own.folder);
   if (node.where === 'layer') return stat;
   const { identity, ino } = host();
@@ -71,7 +74,7 @@ function statFolder(state: ServerState, node: Node): Stat {
 
 /** Opens the node's own file. The caller closes it. @throws ESTALE if another file lies there now */
 export function openNode(state: ServerState, node: Node, flags: number): number {
-  if (node.kind === 'directory') return openAt(folderFd(state, node), '.', flags);
+  if (node.kind === 'directory') return openFolder(folderFd(state, node), flags);
   const found = usable(() => locate(state, node));
   const open = openFdOf(node);
   if (found === undefined) return open === undefined ? fail('ESTALE') : reopen(open, flags);
@@ -81,10 +84,20 @@ export function openNode(state: ServerState, node: Node, flags: number): number 
   return fail('ESTALE');
 }
 
+/** The name `.` would need the right to search the folder, which listing it does not. The descriptor is a folder's: no link is followed. */
+function openFolder(pathFd: number, flags: number): number {
+  try {
+    return openAt(pathFd, '.', flags);
+  } catch (error) {
+    if (!isErrno(error, 'EACCES')) throw error;
+    return reopen(pathFd, flags | O_DIRECTORY);
+  }
+}
+
 /** As `openNode`; of a folder of both it opens the layer's, which has its attributes. */
 export function openAttributes(state: ServerState, node: Node, flags: number): number {
   const own = node.kind === 'directory' ? attributesInLayer(state, node) : undefined;
-  return own === undefined ? openNode(state, node, flags) : openAt(own.layer.fd(own.folder), '.', flags);
+  return own === undefined ? openNode(state, node, flags) : openFolder(own.layer.fd(own.folder), flags);
 }
 
 /** A descriptor for a change of metadata */

@@ -19,6 +19,7 @@ import { readStat, STATX_MASK, STATX_SIZE, type Stat, type Time } from './stat.t
 
 const F_GETFL = 3;
 const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
 
 const statx = Buffer.alloc(STATX_SIZE);
 const times = Buffer.alloc(32);
@@ -48,6 +49,11 @@ export function writeAt(fd: number, data: Buffer, offset: number): number {
 export function reopen(fd: number, flags: number): number {
   // Without O_NOFOLLOW: the path is a link of /proc, and no name of the workspace is resolved.
   return check(libc().openat(AT_FDCWD, procPath(fd), (flags | O_SAFE) & ~O_NOFOLLOW, 0));
+}
+
+/** @returns one more descriptor of the same open file */
+export function duplicate(fd: number): number {
+  return check(libc().fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 /** Puts the open file of `fd` behind the descriptor `target`, which stays valid for calls that use it now. Closes `fd`. */

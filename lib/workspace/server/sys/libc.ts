@@ -37,6 +37,8 @@ const SIGNATURES = {
   inotify_add_watch: ['int', 'int', 'void*', 'uint'],
   inotify_rm_watch: ['int', 'int', 'int'],
   dup3: ['int', 'int', 'int', 'int'],
+  capget: ['int', 'void*', 'void*'],
+  capset: ['int', 'void*', 'void*'],
 } as const;
 
 /** Calls without a wrapper in older C libraries, made through `syscall`; the first argument is the number. */

@@ -24,6 +24,7 @@ export interface Kept {
 const OTHER_OWNER = 65_534;
 
 const SPECIAL_BITS = 0o7000;
+const S_IXGRP = 0o010;
 
 export class Owners {
   private readonly kept = new Map<string, Kept>();
@@ -62,11 +63,21 @@ export class Owners {
     if (creator.uid !== uid || creator.gid !== gid) this.set(identity, { uid: creator.uid, gid: creator.gid });
   }
 
-  /** A write or a change of owner takes away what runs the file with the rights of its owner. */
-  dropPrivileges(identity: string): void {
+  /**
+   * Takes away what runs a file with the rights of its owner or group, as Linux does with a write of anybody but root and with a change of owner.
+   * Where the group may not execute the file, the set-group-id bit means something else and stays.
+   * @param permissions the mode on the host
+   */
+  dropPrivileges(identity: string, permissions: number): void {
     const special = this.kept.get(identity)?.special;
-    if (special !== undefined && (special & (S_ISUID | S_ISGID)) !== 0)
-      this.set(identity, { special: special & ~(S_ISUID | S_ISGID) });
+    if (special === undefined) return;
+    const rights = S_ISUID | ((permissions & S_IXGRP) === 0 ? 0 : S_ISGID);
+    if ((special & rights) !== 0) this.set(identity, { special: special & ~rights });
+  }
+
+  /** False: nothing is kept that `dropPrivileges` could take away. */
+  hasPrivileges(identity: string): boolean {
+    return ((this.kept.get(identity)?.special ?? 0) & (S_ISUID | S_ISGID)) !== 0;
   }
 
   get isEmpty(): boolean {

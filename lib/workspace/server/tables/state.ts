@@ -69,6 +69,8 @@ export interface ServerState extends Disposable {
   attributeLifetime?: (node: Node, stat: Stat) => number;
   /** A node lost its last name or left the table */
   onUnreachable?: (node: Node) => void;
+  /** The guest's kernel says with which changes of a file's content set-user-id and set-group-id bits end; false: with each */
+  saysWhenPrivilegesEnd: boolean;
   /** Mode bits that the host takes from new files of this process */
   hostUmask: number;
   isClosed(): boolean;
@@ -83,7 +85,8 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     now: options.now ?? (() => performance.now()),
   });
   const onUnreachable = (node: Node) => {
-    fds.forget(node);
+    if (nodes.find(node.id) === node) fds.forgetUnlessGone(node);
+    else fds.forget(node);
     state.onUnreachable?.(node);
   };
   const nodes = new NodeTable({ max: limits.nodes, onUnreachable });
@@ -103,6 +106,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     onRequest: options.onRequest,
     lifetimes: options.lifetimes ?? { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 0 },
     keepCache: options.keepCache ?? false,
+    saysWhenPrivilegesEnd: false,
     hostUmask: process.umask(),
     isClosed: () => isClosed,
     [Symbol.dispose]: () => {

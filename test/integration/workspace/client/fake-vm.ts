@@ -14,6 +14,8 @@ export class FakeVm implements AsyncDisposable {
   #socket: Socket | undefined;
   #unique = 1;
   #received: Buffer = Buffer.alloc(0);
+  /** The process of the guest that asks */
+  user = { uid: 1000, gid: 1000 };
   /** How many connections there were */
   connections = 0;
 
@@ -56,7 +58,7 @@ export class FakeVm implements AsyncDisposable {
   async ask(opcode: number, node: number, body: Buffer = Buffer.alloc(0)): Promise<{ errno: number; body: Buffer }> {
     const socket = this.#socket;
     const unique = this.#unique++;
-    socket?.write(frame({ opcode, unique, node }, body));
+    socket?.write(frame({ opcode, unique, node, ...this.user }, body));
     for (;;) {
       const message = this.#next();
       if (message !== undefined && Number(message.readBigUInt64LE(8)) === unique)

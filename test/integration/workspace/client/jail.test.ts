@@ -1,7 +1,7 @@
 /** What a program reaches in the jail of a workspace server; each look is taken outside of it, too, where it must succeed. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server as NetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,8 +11,11 @@ import { INSIDE, serverCommand } from '../../../../lib/workspace/client/server-j
 const run = promisify(execFile);
 
 let dir: string;
-let listener: Server;
+let listener: NetServer;
+/** Without the right to open what the mode denies its owner */
 let inside: Look;
+/** As the server is started */
+let server: Look;
 let outside: Look;
 
 interface Look {
@@ -67,7 +70,8 @@ beforeAll(async () => {
     writeFileSync(at('code/ask.json'), JSON.stringify({ reads, writes, port }));
     return JSON.parse((await run(program, args)).stdout) as Look;
   };
-  inside = await look([...roots(), '/usr/sbx-probe', '/sbx-probe', '/roots/sbx-probe', ...own], jailed());
+  inside = await look([...roots(), '/usr/sbx-probe', '/sbx-probe', '/roots/sbx-probe', ...own], jailed(false));
+  server = await look([], jailed(true));
   // Nothing is tried on the host's own folders.
   outside = await look(own, [process.execPath, at('code/probe.mjs')]);
 });
@@ -80,7 +84,7 @@ function roots(): string[] {
   return [`${INSIDE.root(0)}/new`, `${INSIDE.root(1)}/new`, `${INSIDE.root(2)}/file`, `${INSIDE.root(2)}/new`];
 }
 
-function jailed(): string[] {
+function jailed(ownerRights: boolean): string[] {
   const command = serverCommand({
     folders: [
       { path: at('work'), readonly: false, isFile: false },
@@ -93,6 +97,7 @@ function jailed(): string[] {
     node: process.execPath,
     marker: 'probe',
     build: 'any',
+    ownerRights,
     infoFd: 1,
   });
   // The probe's own lines only
@@ -144,7 +149,14 @@ describe('in the jail of a workspace server', () => {
     expect(inside.interfaces.filter((name) => name !== 'lo')).toEqual([]);
   });
 
-  test('there are no capabilities, no new privileges, no processes of the host and no environment', () => {
+  test('there is no capability but one, to pass the modes of files of the own user and group', () => {
+    const others = (status: string) => Number.parseInt(/^CapBnd:\t(.*)$/m.exec(status)?.[1] ?? '', 16) & ~2;
+    expect([others(inside.status), others(server.status)]).toEqual([0, 0]);
+    expect(server.status).toContain('NoNewPrivs:\t1');
+    expect(server.reads).toEqual(inside.reads);
+  });
+
+  test('there are no other capabilities, no new privileges, no processes of the host and no environment', () => {
     for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
       expect(inside.status).toContain(`${set}:\t0000000000000000`);
     expect(inside.status).toContain('NoNewPrivs:\t1');

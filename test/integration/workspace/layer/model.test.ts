@@ -54,7 +54,7 @@ async function run(world: World, { decide, differs }: { decide: Decide; differs:
     layers: new Map([['', layer]]),
     limits: { directoryFds: 8 },
   });
-  const guest = new Guest(rig, world.model);
+  const guest = new Guest(rig, world.model, { hidesFolders: true });
   for (const one of all) {
     const mayDiffer = [EXDEV, ENOTEMPTY].filter((errno) => differs(world, one, errno));
     const found = await outcome(() => guest.run(one));

@@ -88,8 +88,8 @@ export class Rig implements AsyncDisposable {
     this.volume[Symbol.dispose]();
   }
 
-  init(minor = 31, major = 7): Promise<Buffer> {
-    return this.call(OP.INIT, 0, pack(u32(major), u32(minor), u32(131072), u32(0xffff_ffff)));
+  init(minor = 31, major = 7, flags = 0xffff_ffff): Promise<Buffer> {
+    return this.call(OP.INIT, 0, pack(u32(major), u32(minor), u32(131072), u32(flags)));
   }
 
   /** Sends a request; @throws GuestError */

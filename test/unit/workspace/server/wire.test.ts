@@ -77,9 +77,10 @@ describe('decoding', () => {
   it('takes numbers up to 2^53 and no more', () => {
     const bytes = Buffer.alloc(8);
     bytes.writeBigUInt64LE(2n ** 53n - 1n);
-    expect(new BodyReader(bytes, 0).u64()).toBe(2 ** 53 - 1);
+    expect(new BodyReader(bytes, 0).size()).toBe(2 ** 53 - 1);
     bytes.writeBigUInt64LE(2n ** 53n);
-    expect(() => new BodyReader(bytes, 0).u64()).toThrow('EINVAL');
+    expect(() => new BodyReader(bytes, 0).size()).toThrow('EFBIG');
+    expect(new BodyReader(bytes, 0).position()).toBe(2 ** 53 - 1);
     expect(new BodyReader(bytes, 0).id()).toBeNaN();
     const frame = frameOf(40);
     frame.writeBigUInt64LE(2n ** 64n - 1n, 16);
@@ -94,6 +95,7 @@ describe('decoding', () => {
     expect(DECODERS.SETATTR(new BodyReader(body, 0))).toEqual({
       handle: undefined,
       size: undefined,
+      endsPrivileges: false,
       mode: undefined,
       uid: undefined,
       gid: undefined,
