@@ -39,18 +39,24 @@ export function put(stream: MuxStream, request: PutRequest, mailbox: GuestMailbo
   };
 }
 
-export function get(stream: MuxStream, request: GetRequest, mailbox: GuestMailbox): StreamEvents {
+export interface Sending {
+  mailbox: GuestMailbox;
+  /** Command of perl; empty: there is none */
+  perl: string[];
+}
+
+export function get(stream: MuxStream, request: GetRequest, { mailbox, perl }: Sending): StreamEvents {
   let wanted = true;
   let sender: LaneSender | undefined;
   const work = async () => {
     await using lane = await openLane(request, mailbox);
     if (lane !== undefined) sender = new LaneSender(lane.lane, (slot) => stream.control(slot));
     if (request.mailbox === true) stream.control({ lane: lane?.number ?? null });
-    const result = await send(
-      (piece) => sender?.send(piece) ?? stream.send(CHANNEL.stdout, piece),
-      request,
-      () => wanted,
-    );
+    const result = await send(request, {
+      perl,
+      pass: (piece) => sender?.send(piece) ?? stream.send(CHANNEL.stdout, piece),
+      wanted: () => wanted,
+    });
     await sender?.flush();
     return result;
   };
@@ -97,11 +103,13 @@ async function receive(archive: PassThrough, request: PutRequest): Promise<CopyR
   });
 }
 
-async function send(
-  pass: (piece: Buffer) => Promise<void>,
-  request: GetRequest,
-  wanted: () => boolean,
-): Promise<CopyResult> {
+interface Consumer {
+  perl: string[];
+  pass: (piece: Buffer) => Promise<void>;
+  wanted: () => boolean;
+}
+
+async function send(request: GetRequest, { perl, pass, wanted }: Consumer): Promise<CopyResult> {
   const path = resolve(userOf(request.user).home, request.path);
   const real = await realpath(path).catch(() => {
     throw new Failure('not-found', `there is no ${path} in the sandbox`);
@@ -109,7 +117,7 @@ async function send(
   if (real === '/')
     throw new Failure('usage', 'the root folder of a sandbox cannot be copied', { hint: 'copy a folder in it' });
   await using folder = await Folder.open(dirname(real));
-  const packing = pack(folder, basename(real));
+  const packing = pack({ folder, name: basename(real), perl });
   try {
     for (;;) {
       const next = await packing.next();

@@ -33,7 +33,7 @@ export async function put(guest: Opener, options: CopyOptions): Promise<CopyResu
   const body: PutRequest = { target: options.to, name, ...userOf(options) };
   await using mailbox = await openHostMailbox(options.mailbox);
   const copy = openCopy(guest, { service: 'put', body, mailbox, signal: options.signal });
-  const packing = pack(folder, name);
+  const packing = pack({ folder, name, perl: ['perl'] });
   try {
     const sender = await copy.sender();
     for (let next = await packing.next(); !copy.ended(); next = await packing.next()) {

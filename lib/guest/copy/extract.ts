@@ -3,13 +3,15 @@
  * on a path must have been opened by this archive, and no link is followed, neither one of the archive nor an existing one.
  */
 import { randomBytes } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
 import { Failure } from '../protocol/failure.ts';
 import { type Folder, isPlainName } from './folder.ts';
+import { refused, shown } from './refusal.ts';
+import { SPARSE_TYPE } from './sparse-map.ts';
 import { type CopyResult, emptyResult, type Header, skip } from './types.ts';
+import { writeContent } from './write-content.ts';
 
 export interface ExtractOptions {
   /** The archive's root becomes `name` in this folder */
@@ -72,7 +74,7 @@ async function addEntry(target: Target, header: Header, content: AsyncIterable<B
   const name = parts.at(-1) ?? target.name;
   const entry: Entry = { folder: await parentOf(target, header, parts), name, header };
   if (header.type === 'directory') await addFolder(target, entry);
-  else if (header.type === 'file') await addFile(target, entry, content);
+  else if (header.type === 'file' || header.type === SPARSE_TYPE) await addFile(target, entry, content);
   else if (header.type === 'symlink') await addLink(target, entry, parts.length - 1);
   else throw refused(header.name, `its type is not supported: ${header.type ?? 'unknown'}`);
 }
@@ -135,7 +137,7 @@ async function addFile(target: Target, entry: Entry, content: AsyncIterable<Buff
   const file = await folder.createFile(temporary);
   try {
     try {
-      for await (const chunk of content) await writeAll(file, chunk, target.result);
+      target.result.bytes += await writeContent(file, header, content);
       await ownAs(target, (owner) => file.chown(owner.uid, owner.gid));
       // Never set-uid or set-gid, whatever the archive says.
       await file.chmod((header.mode ?? 0o644) & 0o777);
@@ -150,11 +152,6 @@ async function addFile(target: Target, entry: Entry, content: AsyncIterable<Buff
     throw error;
   }
   target.result.entries += 1;
-}
-
-async function writeAll(file: FileHandle, chunk: Buffer, result: CopyResult): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
-  result.bytes += chunk.length;
 }
 
 async function addLink(target: Target, { folder, name, header }: Entry, depth: number): Promise<void> {
@@ -204,18 +201,4 @@ function occupied(header: Header, name: string, what: string): Failure {
     why: `there is ${what} where ${shown(name)} should be written`,
     hint: 'remove it, or copy to another folder',
   });
-}
-
-function refused(name: string, why: string): Failure {
-  return new Failure('refused-policy', `the copy was refused at ${shown(name)}`, {
-    why,
-    hint: 'files written before it stay; check the contents of that folder in the sandbox',
-  });
-}
-
-/** Escapes a hostile name for a terminal. */
-function shown(name: string): string {
-  return JSON.stringify(name)
-    .slice(0, 200)
-    .replaceAll(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g, '?');
 }

@@ -19,7 +19,9 @@ export function makeMailbox(path: string): void {
 
 export function agentWith(mailbox: GuestMailbox): Agent {
   return (stream, service, body) =>
-    service === 'put' ? takeIn(stream, body as PutRequest, mailbox) : sendOut(stream, body as GetRequest, mailbox);
+    service === 'put'
+      ? takeIn(stream, body as PutRequest, mailbox)
+      : sendOut(stream, body as GetRequest, { mailbox, perl: ['perl'] });
 }
 
 /** `portBytes`: what went through the port as data, both ways */

@@ -1,0 +1,59 @@
+/** Copies as they are without one of their checks: a twin shows that the attack then succeeds. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const LIB = join(import.meta.dirname, '../../../../lib/guest');
+const ENTRY = `
+export { extract } from './copy/extract.ts';
+export { Folder } from './copy/folder.ts';
+export { Lane, laneOf, slotMessage } from './copy/lane.ts';
+export { LaneReceiver } from './copy/lane-receiver.ts';
+export { LaneSender } from './copy/lane-sender.ts';
+export { get, put } from './client/transfer.ts';
+`;
+
+export interface Copies {
+  extract: typeof import('../../../../lib/guest/copy/extract.ts').extract;
+  Folder: typeof import('../../../../lib/guest/copy/folder.ts').Folder;
+  Lane: typeof import('../../../../lib/guest/copy/lane.ts').Lane;
+  LaneReceiver: typeof import('../../../../lib/guest/copy/lane-receiver.ts').LaneReceiver;
+  LaneSender: typeof import('../../../../lib/guest/copy/lane-sender.ts').LaneSender;
+  get: typeof import('../../../../lib/guest/client/transfer.ts').get;
+  put: typeof import('../../../../lib/guest/client/transfer.ts').put;
+}
+
+/** `control`: its text in that file of lib/guest/copy, which `instead` replaces. It MUST be there once. */
+export async function withoutControl(file: string, control: string, instead = '{}'): Promise<Copies> {
+  const path = join(LIB, 'copy', file);
+  const source = readFileSync(path, 'utf8');
+  if (source.split(control).length !== 2) throw new Error(`${file} does not have once: ${control}`);
+  const folder = mkdtempSync(join(tmpdir(), 'sbx-control-off-'));
+  try {
+    const outfile = join(folder, 'copies.mjs');
+    await build({
+      stdin: { contents: ENTRY, resolveDir: LIB },
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+      logLevel: 'error',
+      plugins: [
+        {
+          name: 'control-off',
+          setup: ({ onLoad }) =>
+            onLoad({ filter: new RegExp(`/copy/${file.replaceAll('.', '\\.')}$`) }, () => ({
+              contents: source.replace(control, () => instead),
+              loader: 'ts',
+            })),
+        },
+      ],
+    });
+    return (await import(/* @vite-ignore */ pathToFileURL(outfile).href)) as Copies;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
