@@ -8,6 +8,7 @@ import { LaneReceiver } from '../copy/lane-receiver.ts';
 import { LaneSender } from '../copy/lane-sender.ts';
 import { pack } from '../copy/pack.ts';
 import type { CopyResult } from '../copy/types.ts';
+import { deferred } from '../protocol/deferred.ts';
 import { Failure, failureJson } from '../protocol/failure.ts';
 import { CHANNEL, type GetRequest, type PutRequest } from '../protocol/messages.ts';
 import type { MuxStream, StreamEvents } from '../protocol/mux.ts';
@@ -18,6 +19,7 @@ export function put(stream: MuxStream, request: PutRequest, mailbox: GuestMailbo
   const archive = new PassThrough();
   archive.on('error', () => {});
   let receiver: LaneReceiver | undefined;
+  const reset = deferred<void>();
   const work = async () => {
     await using lane = await openLane(request, mailbox);
     if (lane !== undefined)
@@ -25,6 +27,13 @@ export function put(stream: MuxStream, request: PutRequest, mailbox: GuestMailbo
     if (request.mailbox === true) stream.control({ lane: lane?.number ?? null });
     try {
       return await receive(archive, request);
+    } catch (error) {
+      // The host may be writing into the lane: another copy can have it once the host has answered.
+      if (lane !== undefined) {
+        stream.control({ error: failureJson(error) });
+        await reset.promise;
+      }
+      throw error;
     } finally {
       await receiver?.drained();
     }
@@ -35,7 +44,10 @@ export function put(stream: MuxStream, request: PutRequest, mailbox: GuestMailbo
     onEnd: () => void (receiver?.drained() ?? Promise.resolve()).then(() => archive.end()),
     onControl: (message) => receiver?.receive(message),
     onClose: () => {},
-    onReset: (reason) => void archive.destroy(new Error(reason)),
+    onReset: (reason) => {
+      archive.destroy(new Error(reason));
+      reset.resolve();
+    },
   };
 }
 
@@ -57,7 +69,7 @@ export function get(stream: MuxStream, request: GetRequest, { mailbox, perl }: S
       pass: (piece) => sender?.send(piece) ?? stream.send(CHANNEL.stdout, piece),
       wanted: () => wanted,
     });
-    await sender?.flush();
+    await sender?.finish();
     return result;
   };
   settle(stream, work());

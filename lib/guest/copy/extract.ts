@@ -10,7 +10,7 @@ import { Failure } from '../protocol/failure.ts';
 import { type Folder, isPlainName } from './folder.ts';
 import { refused, shown } from './refusal.ts';
 import { SPARSE_TYPE } from './sparse-map.ts';
-import { type CopyResult, emptyResult, type Header, skip } from './types.ts';
+import { type CopyResult, emptyResult, type Header, type Meter, skip } from './types.ts';
 import { writeContent } from './write-content.ts';
 
 export interface ExtractOptions {
@@ -21,6 +21,7 @@ export interface ExtractOptions {
   trusted: boolean;
   /** Owner of all that is written; default: the user of this process */
   owner?: { uid: number; gid: number };
+  meter?: Meter | undefined;
 }
 
 /** Most nested folders: each is an open descriptor */
@@ -56,6 +57,7 @@ export async function extract(archive: Readable, options: ExtractOptions): Promi
   try {
     for await (const entry of entries) {
       await addEntry(target, entry.header, entry as AsyncIterable<Buffer>);
+      if (options.meter !== undefined) options.meter.entries = target.result.entries;
       entry.resume();
     }
     await reading;
@@ -91,7 +93,11 @@ async function parentOf(target: Target, header: Header, parts: string[]): Promis
   const first = target.result.entries + target.result.skipped.length === 0;
   if (first !== (parts.length === 0))
     throw refused(header.name, 'only the first entry may be the root of the copy, and it must be');
-  if (first) return target.into;
+  if (first) {
+    // The only entry of a copy that is no folder.
+    if (target.meter !== undefined && header.type !== 'directory') target.meter.total = header.size;
+    return target.into;
+  }
   while (target.levels.length > parts.length) await closeLevel(target);
   const open = target.levels.slice(1).map((level) => level.name);
   const level = target.levels[parts.length - 1];

@@ -13,6 +13,8 @@ export { Lane, laneOf, slotMessage } from './copy/lane.ts';
 export { LaneReceiver } from './copy/lane-receiver.ts';
 export { LaneSender } from './copy/lane-sender.ts';
 export { get, put } from './client/transfer.ts';
+export { openHostMailbox } from './client/host-mailbox.ts';
+export { get as sendOut, put as takeIn } from './agent/copy.ts';
 `;
 
 export interface Copies {
@@ -23,11 +25,14 @@ export interface Copies {
   LaneSender: typeof import('../../../../lib/guest/copy/lane-sender.ts').LaneSender;
   get: typeof import('../../../../lib/guest/client/transfer.ts').get;
   put: typeof import('../../../../lib/guest/client/transfer.ts').put;
+  openHostMailbox: typeof import('../../../../lib/guest/client/host-mailbox.ts').openHostMailbox;
+  sendOut: typeof import('../../../../lib/guest/agent/copy.ts').get;
+  takeIn: typeof import('../../../../lib/guest/agent/copy.ts').put;
 }
 
-/** `control`: its text in that file of lib/guest/copy, which `instead` replaces. It MUST be there once. */
+/** `control`: its text in that file of lib/guest, which `instead` replaces. It MUST be there once. */
 export async function withoutControl(file: string, control: string, instead = '{}'): Promise<Copies> {
-  const path = join(LIB, 'copy', file);
+  const path = join(LIB, file);
   const source = readFileSync(path, 'utf8');
   if (source.split(control).length !== 2) throw new Error(`${file} does not have once: ${control}`);
   const folder = mkdtempSync(join(tmpdir(), 'sbx-control-off-'));
@@ -45,7 +50,7 @@ export async function withoutControl(file: string, control: string, instead = '{
         {
           name: 'control-off',
           setup: ({ onLoad }) =>
-            onLoad({ filter: new RegExp(`/copy/${file.replaceAll('.', '\\.')}$`) }, () => ({
+            onLoad({ filter: new RegExp(`/lib/guest/${file.replaceAll('.', '\\.')}$`) }, () => ({
               contents: source.replace(control, () => instead),
               loader: 'ts',
             })),

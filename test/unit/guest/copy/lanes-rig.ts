@@ -24,6 +24,22 @@ export function agentWith(mailbox: GuestMailbox): Agent {
       : sendOut(stream, body as GetRequest, { mailbox, perl: ['perl'] });
 }
 
+/** Holds what an asynchronous method does until it is opened. */
+export function gate(): { opened: Promise<void>; open(): void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
+/** Lanes that are free now */
+export async function freeLanes(mailbox: GuestMailbox): Promise<number> {
+  const lanes = [await mailbox.openLane(), await mailbox.openLane()].filter((lane) => lane !== undefined);
+  for (const lane of lanes) await lane[Symbol.asyncDispose]();
+  return lanes.length;
+}
+
 /** `portBytes`: what went through the port as data, both ways */
 export function connectTo(agent: Agent): Opener & { portBytes: () => number } {
   let bytes = 0;
