@@ -9,7 +9,7 @@ const LIB = join(import.meta.dirname, '../../../../lib/guest');
 const ENTRY = `
 export { extract } from './copy/extract.ts';
 export { Folder } from './copy/folder.ts';
-export { Lane, laneOf, slotMessage } from './copy/lane.ts';
+export { Lane, slotMessage } from './copy/lane.ts';
 export { LaneReceiver } from './copy/lane-receiver.ts';
 export { LaneSender } from './copy/lane-sender.ts';
 export { get, put } from './client/transfer.ts';
@@ -21,6 +21,7 @@ export interface Copies {
   extract: typeof import('../../../../lib/guest/copy/extract.ts').extract;
   Folder: typeof import('../../../../lib/guest/copy/folder.ts').Folder;
   Lane: typeof import('../../../../lib/guest/copy/lane.ts').Lane;
+  slotMessage: typeof import('../../../../lib/guest/copy/lane.ts').slotMessage;
   LaneReceiver: typeof import('../../../../lib/guest/copy/lane-receiver.ts').LaneReceiver;
   LaneSender: typeof import('../../../../lib/guest/copy/lane-sender.ts').LaneSender;
   get: typeof import('../../../../lib/guest/client/transfer.ts').get;
