@@ -199,7 +199,11 @@ function receiverWith(Receiver: typeof LaneReceiver, opened: (slot: number) => P
       return Buffer.from(`${slot}`);
     },
   } as unknown as Lane;
-  const output = { write: (data: Buffer, done: () => void) => (passed.push(String(data)), done()), destroy: () => {} };
+  const write = (data: Buffer, done: () => void) => {
+    passed.push(String(data));
+    done();
+  };
+  const output = { write, destroy: () => {} };
   const receiver = new Receiver({ lane, output: output as never, release: ({ slot }) => released.push(slot) });
   return { receiver, reads, passed, released };
 }
