@@ -40,7 +40,8 @@ export async function* pack(options: PackOptions): AsyncGenerator<Buffer, CopyRe
       pieces.push(piece);
       size += piece.length;
       if (size < READ_BYTES) continue;
-      yield Buffer.concat(pieces);
+      // A piece of a large file is passed on as it was read.
+      yield pieces.length === 1 ? piece : Buffer.concat(pieces);
       pieces = [];
       size = 0;
     }

@@ -11,7 +11,7 @@ import { get, put } from '../../../../lib/guest/client/transfer.ts';
 import { LANES, Lane } from '../../../../lib/guest/copy/lane.ts';
 import { type Meter, newMeter } from '../../../../lib/guest/copy/types.ts';
 import { withoutControl } from './control-off.ts';
-import { agentWith, connectTo, freeLanes, gate, makeMailbox, USER } from './lanes-rig.ts';
+import { agentWith, connectTo, freeLanes, gate, makeMailbox, PATIENT, USER } from './lanes-rig.ts';
 import { treeOf, usePlace } from './rig.ts';
 
 const place = usePlace();
@@ -58,8 +58,8 @@ describe.each([
     const options = { from, to: join(place.into, 'copy'), user: USER, mailbox: way() };
     const cancelled = copy(connectTo(agentWith(mailbox)), { ...options, ...abortAt(LIMIT) });
     await expect(cancelled).rejects.toMatchObject({ code: 'cancelled' });
-    await expect.poll(() => leftovers(place.into)).toEqual([]);
-    await expect.poll(() => freeLanes(mailbox)).toBe(LANES.count);
+    await expect.poll(() => leftovers(place.into), PATIENT).toEqual([]);
+    await expect.poll(() => freeLanes(mailbox), PATIENT).toBe(LANES.count);
     const guest = connectTo(agentWith(mailbox));
     await copy(guest, { ...options, mailbox: path });
     expect(guest.portBytes()).toBe(0);
@@ -75,8 +75,8 @@ describe.each([
     const to = join(place.into, 'copy');
     const options = { from, to, user: USER, mailbox: path, signal, meter };
     await expect(copy(connectTo(agentWith(mailbox)), options)).rejects.toMatchObject({ code: 'cancelled' });
-    await expect.poll(() => freeLanes(mailbox)).toBe(LANES.count);
-    await expect.poll(() => leftovers(place.into).filter((name) => name.includes('.sbx-cp-'))).toEqual([]);
+    await expect.poll(() => freeLanes(mailbox), PATIENT).toBe(LANES.count);
+    await expect.poll(() => leftovers(place.into).filter((name) => name.includes('.sbx-cp-')), PATIENT).toEqual([]);
     const kept = leftovers(to);
     for (const name of kept) expect(readFileSync(join(to, name)).equals(readFileSync(join(from, name)))).toBe(true);
     expect(kept).not.toContain('z');
@@ -121,7 +121,7 @@ describe('while the host still writes into its lane, no other copy has it', () =
     expect(await freeLanes(mailbox)).toBe(LANES.count - 1);
     held.open();
     await expect(copying).rejects.toMatchObject({ code: 'cancelled' });
-    await expect.poll(() => freeLanes(mailbox)).toBe(LANES.count);
+    await expect.poll(() => freeLanes(mailbox), PATIENT).toBe(LANES.count);
   });
 
   test('of a copy that the guest ends', async () => {
@@ -135,7 +135,7 @@ describe('while the host still writes into its lane, no other copy has it', () =
     expect(await freeLanes(mailbox)).toBe(LANES.count - 1);
     held.open();
     await expect(copying).rejects.toMatchObject({ code: 'refused-policy' });
-    await expect.poll(() => freeLanes(mailbox)).toBe(LANES.count);
+    await expect.poll(() => freeLanes(mailbox), PATIENT).toBe(LANES.count);
   });
 
   test('twin: a host that cancels at once writes into a free lane', async () => {
@@ -150,7 +150,7 @@ describe('while the host still writes into its lane, no other copy has it', () =
     copying.catch(() => {});
     await held.started;
     stop.abort(new Error('cancelled'));
-    await expect.poll(() => freeLanes(mailbox)).toBe(LANES.count);
+    await expect.poll(() => freeLanes(mailbox), PATIENT).toBe(LANES.count);
     held.open();
     await copying.catch(() => {});
   });
@@ -163,7 +163,7 @@ describe('while the host still writes into its lane, no other copy has it', () =
     const copying = put(holding(agent, held.started), options());
     copying.catch(() => {});
     await held.started;
-    await expect.poll(() => freeLanes(mailbox)).toBe(LANES.count);
+    await expect.poll(() => freeLanes(mailbox), PATIENT).toBe(LANES.count);
     held.open();
     await copying.catch(() => {});
   });
@@ -183,7 +183,7 @@ describe('until the host has read all of its lane, no other copy has it', () => 
     const options = { user: USER, mailbox: path };
     const first = get(slow, { ...options, from: one, to: join(place.into, 'one') });
     // With the header of the archive and its end: 3 slots.
-    await expect.poll(slow.held).toBe(3);
+    await expect.poll(slow.held, PATIENT).toBe(3);
     await settle();
     await get(agent(), { ...options, from: two, to: join(place.into, 'two') });
     open();

@@ -44,6 +44,7 @@ export async function withoutControl(file: string, control: string, instead = '{
       outfile,
       bundle: true,
       platform: 'node',
+      target: 'node20',
       format: 'esm',
       banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
       logLevel: 'error',

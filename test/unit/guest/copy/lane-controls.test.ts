@@ -8,7 +8,7 @@ import { LANES, Lane, MAILBOX_BYTES } from '../../../../lib/guest/copy/lane.ts';
 import { LaneReceiver } from '../../../../lib/guest/copy/lane-receiver.ts';
 import { DISCARD } from '../../../../lib/guest/protocol/mux.ts';
 import { type Copies, withoutControl } from './control-off.ts';
-import { type Agent, connectTo, gate, makeMailbox, USER } from './lanes-rig.ts';
+import { type Agent, connectTo, gate, makeMailbox, PATIENT, USER } from './lanes-rig.ts';
 import { archiveOf, file, root, usePlace } from './rig.ts';
 
 const place = usePlace();
@@ -89,7 +89,7 @@ describe('a slot out of range', () => {
     const { put: other } = await withoutControl('copy/lane.ts', INVALID_SLOT);
     const stop = new AbortController();
     const copying = sent(saying({ lane: 1 }, { slot: 1000 }), { copy: other, signal: stop.signal });
-    await expect.poll(() => statSync(mailbox).size).toBeGreaterThan(MAILBOX_BYTES);
+    await expect.poll(() => statSync(mailbox).size, PATIENT).toBeGreaterThan(MAILBOX_BYTES);
     stop.abort(new Error('enough'));
     await copying.catch(() => {});
   });
@@ -121,7 +121,7 @@ describe('a lane that there is not', () => {
     const guest = connectTo(saying({ lane }));
     const options = { from: join(place.dir, 'from'), to: '/x', user: USER, mailbox, signal: stop.signal };
     const copying = put(guest, options);
-    await expect.poll(guest.portBytes).toBeGreaterThan(0);
+    await expect.poll(guest.portBytes, PATIENT).toBeGreaterThan(0);
     stop.abort(new Error('enough'));
     await copying.catch(() => {});
     expect(readFileSync(mailbox).equals(before)).toBe(true);
@@ -137,7 +137,7 @@ describe('a lane that there is not', () => {
       const now = readFileSync(mailbox);
       return now.length > before.length || !now.subarray(0, LANES.at).equals(before.subarray(0, LANES.at));
     };
-    await expect.poll(changed).toBe(true);
+    await expect.poll(changed, PATIENT).toBe(true);
     stop.abort(new Error('enough'));
     await copying.catch(() => {});
   });
@@ -256,7 +256,7 @@ describe('a slot that is announced again before it was released', () => {
     const flood = Array.from({ length: 1000 }, () => ({ slot: 0, length: 512 }));
     const copying = fetched(saying({ lane: 0 }, ...flood));
     copying.catch(() => {});
-    await expect.poll(() => reads).toBe(1);
+    await expect.poll(() => reads, PATIENT).toBe(1);
     openGate();
     await expect(copying).rejects.toThrow(/announced twice/);
     expect(reads).toBe(1);
@@ -377,7 +377,7 @@ describe('a slot that was not handed over', () => {
     };
     const copying = sent(agent, { copy: other, signal: stop.signal });
     copying.catch(() => {});
-    await expect.poll(() => announced).toBe(LANES.slots);
+    await expect.poll(() => announced, PATIENT).toBe(LANES.slots);
     stop.abort(new Error('enough'));
     await expect(copying).rejects.toThrow('enough');
   });
@@ -394,7 +394,7 @@ describe('a slot that was not handed over', () => {
     };
     const copying = sent(agent, { signal: stop.signal });
     copying.catch(() => {});
-    await expect.poll(() => announced).toBe(LANES.slots);
+    await expect.poll(() => announced, PATIENT).toBe(LANES.slots);
     for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     expect(announced).toBe(LANES.slots);
     stop.abort(new Error('enough'));

@@ -11,6 +11,9 @@ import { Decoder, hello, TYPE } from '../../../../lib/guest/protocol/wire.ts';
 
 export const USER = String(userInfo().uid);
 
+/** For `expect.poll`: a busy machine takes its time */
+export const PATIENT = { timeout: 20_000 };
+
 export type Agent = (stream: MuxStream, service: string, body: unknown) => StreamEvents;
 
 export function makeMailbox(path: string): void {

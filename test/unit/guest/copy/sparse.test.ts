@@ -174,7 +174,7 @@ describe('a map that lies', () => {
     'twin: about %s is believed without its check',
     async (_name, lie, control) => {
       const { extract, Folder: OpenFolder } = await withoutControl(
-        'sparse-map.ts',
+        'copy/sparse-map.ts',
         `throw this.#refused('${control}')`,
       );
       await using into = await OpenFolder.open(place.into);
