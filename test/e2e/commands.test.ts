@@ -3,8 +3,11 @@ import { type ChildProcess, execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
+  ftruncateSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -12,6 +15,7 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,22 +132,18 @@ test('copies keep modes, links, odd names and the content of a large file', asyn
 });
 
 test('copies keep holes, both ways', async () => {
-  execFileSync('truncate', ['-s', '1G', join(p.dir, 'sparse')]);
-  execFileSync('dd', [
-    'if=/dev/urandom',
-    `of=${join(p.dir, 'sparse')}`,
-    'bs=4k',
-    'count=1',
-    'seek=100000',
-    'conv=notrunc',
-  ]);
+  const place = 400_000_000;
+  const fd = openSync(join(p.dir, 'sparse'), 'w');
+  writeSync(fd, randomBytes(4096), 0, 4096, place);
+  ftruncateSync(fd, 1024 ** 3);
+  closeSync(fd);
   await must(['cp', 'sparse', ':/tmp/sparse'], { cwd: p.dir });
   const [size, blocks] = (await inside(p.dir, "stat -c '%s %b' /tmp/sparse")).split(' ').map(Number);
   expect(size).toBe(1024 ** 3);
   expect(blocks).toBeLessThan(1000);
   await must(['cp', ':/tmp/sparse', 'sparse again'], { cwd: p.dir });
   expect(statSync(join(p.dir, 'sparse again')).blocks).toBeLessThan(1000);
-  const middle = (name: string) => execFileSync('dd', [`if=${join(p.dir, name)}`, 'bs=4k', 'count=3', 'skip=99999']);
+  const middle = (name: string) => execFileSync('dd', [`if=${join(p.dir, name)}`, 'bs=4k', 'count=3', 'skip=97656']);
   expect(statSync(join(p.dir, 'sparse again')).size).toBe(size);
   expect(middle('sparse again').equals(middle('sparse'))).toBe(true);
 });
