@@ -1,9 +1,13 @@
 /** The commands on a real machine: what they say as JSON, many at once, terminals, copies, logs. */
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
+  ftruncateSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -11,6 +15,7 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -124,6 +129,50 @@ test('copies keep modes, links, odd names and the content of a large file', asyn
   expect(readFileSync(join(back, 'large')).equals(large)).toBe(true);
   for (const [name, mode] of modes) expect(statSync(join(back, name)).mode & 0o777).toBe(mode);
   expect(readlinkSync(join(back, 'link'))).toBe('large');
+});
+
+test('copies keep holes, both ways', async () => {
+  const place = 400_000_000;
+  const fd = openSync(join(p.dir, 'sparse'), 'w');
+  writeSync(fd, randomBytes(4096), 0, 4096, place);
+  ftruncateSync(fd, 1024 ** 3);
+  closeSync(fd);
+  await must(['cp', 'sparse', ':/tmp/sparse'], { cwd: p.dir });
+  const [size, blocks] = (await inside(p.dir, "stat -c '%s %b' /tmp/sparse")).split(' ').map(Number);
+  expect(size).toBe(1024 ** 3);
+  expect(blocks).toBeLessThan(1000);
+  await must(['cp', ':/tmp/sparse', 'sparse again'], { cwd: p.dir });
+  expect(statSync(join(p.dir, 'sparse again')).blocks).toBeLessThan(1000);
+  const middle = (name: string) => execFileSync('dd', [`if=${join(p.dir, name)}`, 'bs=4k', 'count=3', 'skip=97656']);
+  expect(statSync(join(p.dir, 'sparse again')).size).toBe(size);
+  expect(middle('sparse again').equals(middle('sparse'))).toBe(true);
+});
+
+describe('a copy that is interrupted leaves no half file, and the next one works', () => {
+  const part = (names: string[]) => names.some((name) => name.startsWith('.sbx-cp-'));
+
+  test('in, by SIGTERM', async () => {
+    execFileSync('fallocate', ['-l', '1G', join(p.dir, 'large')]);
+    const parts = async () => part((await inside(p.dir, 'ls -A /tmp')).split('\n'));
+    const onStart = (child: ChildProcess) => void until(parts, 20).then(() => child.kill('SIGTERM'));
+    const { code, stderr } = await sbx(['cp', 'large', ':/tmp/large'], { cwd: p.dir, onStart });
+    expect([code, stderr]).toEqual([130, expect.stringMatching(/cancelled\n.*stays there/)]);
+    expect(await until(async () => !(await parts()))).toBe(true);
+    expect(await inside(p.dir, 'test -e /tmp/large || echo none')).toBe('none');
+    await must(['cp', 'sandbox.toml', ':/tmp/after'], { cwd: p.dir });
+  });
+
+  test('out, by Ctrl-C', async () => {
+    await inside(p.dir, 'fallocate -l 1G /tmp/large');
+    const parts = async () => part(readdirSync(p.dir));
+    const onStart = (child: ChildProcess) => void until(parts, 20).then(() => child.kill('SIGINT'));
+    const { code, stderr } = await sbx(['cp', ':/tmp/large', 'out'], { cwd: p.dir, onStart });
+    expect([code, stderr]).toEqual([130, expect.stringMatching(/cancelled\n.*nothing was written/)]);
+    expect(readdirSync(p.dir).filter((name) => name === 'out' || name.startsWith('.sbx-cp-'))).toEqual([]);
+    await must(['cp', ':/tmp/after', 'after'], { cwd: p.dir });
+    expect(readFileSync(join(p.dir, 'after'), 'utf8')).toBe(readFileSync(join(p.dir, 'sandbox.toml'), 'utf8'));
+    await inside(p.dir, 'rm /tmp/large');
+  });
 });
 
 test('logs -f shows lines as they arrive, until ctrl-c', async () => {

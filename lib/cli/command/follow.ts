@@ -1,7 +1,7 @@
 /** Follows a long request of the daemon, with its progress. Ctrl-C cancels it at a safe point. */
 import type { DaemonEvent } from '../../api/contract.ts';
-import { SbxError } from '../../errors.ts';
 import type { Progress, View } from '../view/types.ts';
+import { interruptible } from './interrupt.ts';
 
 const LINE_MAX = 100;
 
@@ -10,10 +10,6 @@ export async function follow<T>(
   title: string,
   work: (signal: AbortSignal, onEvent: (event: DaemonEvent) => void) => Promise<T>,
 ): Promise<T> {
-  const abort = new AbortController();
-  const onInterrupt = () => abort.abort(new SbxError('cancelled', 'cancelled'));
-  process.once('SIGINT', onInterrupt);
-  process.once('SIGTERM', onInterrupt);
   // From the first event on: a request that is refused prints its error only.
   let progress: Progress | undefined;
   const onEvent = (event: DaemonEvent) => {
@@ -21,15 +17,12 @@ export async function follow<T>(
     show(event, progress);
   };
   try {
-    const result = await work(abort.signal, onEvent);
+    const result = await interruptible((signal) => work(signal, onEvent));
     progress?.done();
     return result;
   } catch (error) {
     progress?.fail();
     throw error;
-  } finally {
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Formats a record of the audit log as a line of columns. Text of a guest cannot control the terminal. Pure. */
 import type { AuditRecord } from '../../gateway/policy/types.ts';
 import { inOneLine } from './printable.ts';
+import { size } from './size.ts';
 
 const VERDICT_WIDTH = 'observe'.length;
 const HOST_WIDTH = 36;
@@ -46,18 +47,6 @@ function addressOf({ address }: AuditRecord): string {
 function trafficOf({ bytesUp, bytesDown, durationMs }: AuditRecord): string {
   const bytes = bytesUp === undefined ? [] : [`${size(bytesUp)} up`, `${size(bytesDown ?? 0)} down`];
   return [...bytes, ...(durationMs === undefined ? [] : [time(durationMs)])].join(', ');
-}
-
-function size(bytes: number): string {
-  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 'B';
-  for (const next of units) {
-    if (value < 1024) break;
-    value /= 1024;
-    unit = next;
-  }
-  return unit === 'B' ? `${bytes} B` : `${value.toFixed(1)} ${unit}`;
 }
 
 function time(ms: number): string {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
 import { inOneLine, printable } from './printable.ts';
-import type { Progress, View } from './types.ts';
+import { type Progress, SILENT, type View } from './types.ts';
 
 /** Without `spin`, progress is plain lines. */
 export function createHumanView(process: NodeJS.Process, spin?: (text: string) => Ora): View {
@@ -19,6 +19,7 @@ export function createHumanView(process: NodeJS.Process, spin?: (text: string) =
     result: (_value, text) => void (text !== '' && stdout.write(`${show(text)}\n`)),
     line: (_value, text) => void stdout.write(`${show(text)}\n`),
     progress: (text) => (spin === undefined ? plainProgress(text, stderr) : spinner(spin(inOneLine(text)), stderr)),
+    meter: (text) => (spin === undefined ? SILENT : spinner(spin(inOneLine(text)), stderr)),
     error: (error) => void stderr.write(describe(error, colour)),
     asks,
     async confirm(question) {

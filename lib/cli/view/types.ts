@@ -9,6 +9,8 @@ export interface Progress {
   fail(): void;
 }
 
+export const SILENT: Progress = { update: () => {}, note: () => {}, done: () => {}, fail: () => {} };
+
 export interface View {
   readonly json: boolean;
   /** The result: `value` as JSON, `text` for the human view */
@@ -16,6 +18,8 @@ export interface View {
   /** A line of a stream: `value` as JSON, `text` for the human view */
   line(value: unknown, text: string): void;
   progress(text: string): Progress;
+  /** Progress of which no line stays: nothing is written where it cannot be drawn */
+  meter(text: string): Progress;
   error(error: ErrorJson): void;
   /** Whether the user can be asked */
   asks: boolean;

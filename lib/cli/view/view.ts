@@ -1,6 +1,6 @@
 /** Creates the view of a command. */
 import { createHumanView } from './human.ts';
-import type { View } from './types.ts';
+import { SILENT, type View } from './types.ts';
 
 /** Loads the spinner's library for a terminal only: most starts by scripts and agents do not need it. */
 export async function createView(json: boolean, process: NodeJS.Process): Promise<View> {
@@ -12,13 +12,13 @@ export async function createView(json: boolean, process: NodeJS.Process): Promis
 
 /** One document, or a line for each event; errors are documents as well. */
 function createJsonView(process: NodeJS.Process): View {
-  const silent = { update: () => {}, note: () => {}, done: () => {}, fail: () => {} };
   const write = (value: unknown) => void process.stdout.write(`${jsonLine(value)}\n`);
   return {
     json: true,
     result: write,
     line: write,
-    progress: () => silent,
+    progress: () => SILENT,
+    meter: () => SILENT,
     error: (error) => write({ error }),
     asks: false,
     confirm: async () => undefined,

@@ -8,6 +8,7 @@ import { LaneReceiver } from '../copy/lane-receiver.ts';
 import { LaneSender } from '../copy/lane-sender.ts';
 import { pack } from '../copy/pack.ts';
 import type { CopyResult } from '../copy/types.ts';
+import { deferred } from '../protocol/deferred.ts';
 import { Failure, failureJson } from '../protocol/failure.ts';
 import { CHANNEL, type GetRequest, type PutRequest } from '../protocol/messages.ts';
 import type { MuxStream, StreamEvents } from '../protocol/mux.ts';
@@ -18,6 +19,7 @@ export function put(stream: MuxStream, request: PutRequest, mailbox: GuestMailbo
   const archive = new PassThrough();
   archive.on('error', () => {});
   let receiver: LaneReceiver | undefined;
+  const reset = deferred<void>();
   const work = async () => {
     await using lane = await openLane(request, mailbox);
     if (lane !== undefined)
@@ -25,6 +27,13 @@ export function put(stream: MuxStream, request: PutRequest, mailbox: GuestMailbo
     if (request.mailbox === true) stream.control({ lane: lane?.number ?? null });
     try {
       return await receive(archive, request);
+    } catch (error) {
+      // The host may be writing into the lane: another copy can have it once the host has answered.
+      if (lane !== undefined) {
+        stream.control({ error: failureJson(error) });
+        await reset.promise;
+      }
+      throw error;
     } finally {
       await receiver?.drained();
     }
@@ -35,23 +44,32 @@ export function put(stream: MuxStream, request: PutRequest, mailbox: GuestMailbo
     onEnd: () => void (receiver?.drained() ?? Promise.resolve()).then(() => archive.end()),
     onControl: (message) => receiver?.receive(message),
     onClose: () => {},
-    onReset: (reason) => void archive.destroy(new Error(reason)),
+    onReset: (reason) => {
+      archive.destroy(new Error(reason));
+      reset.resolve();
+    },
   };
 }
 
-export function get(stream: MuxStream, request: GetRequest, mailbox: GuestMailbox): StreamEvents {
+export interface Sending {
+  mailbox: GuestMailbox;
+  /** Command of perl; empty: there is none */
+  perl: string[];
+}
+
+export function get(stream: MuxStream, request: GetRequest, { mailbox, perl }: Sending): StreamEvents {
   let wanted = true;
   let sender: LaneSender | undefined;
   const work = async () => {
     await using lane = await openLane(request, mailbox);
     if (lane !== undefined) sender = new LaneSender(lane.lane, (slot) => stream.control(slot));
     if (request.mailbox === true) stream.control({ lane: lane?.number ?? null });
-    const result = await send(
-      (piece) => sender?.send(piece) ?? stream.send(CHANNEL.stdout, piece),
-      request,
-      () => wanted,
-    );
-    await sender?.flush();
+    const result = await send(request, {
+      perl,
+      pass: (piece) => sender?.send(piece) ?? stream.send(CHANNEL.stdout, piece),
+      wanted: () => wanted,
+    });
+    await sender?.finish();
     return result;
   };
   settle(stream, work());
@@ -97,11 +115,13 @@ async function receive(archive: PassThrough, request: PutRequest): Promise<CopyR
   });
 }
 
-async function send(
-  pass: (piece: Buffer) => Promise<void>,
-  request: GetRequest,
-  wanted: () => boolean,
-): Promise<CopyResult> {
+interface Consumer {
+  perl: string[];
+  pass: (piece: Buffer) => Promise<void>;
+  wanted: () => boolean;
+}
+
+async function send(request: GetRequest, { perl, pass, wanted }: Consumer): Promise<CopyResult> {
   const path = resolve(userOf(request.user).home, request.path);
   const real = await realpath(path).catch(() => {
     throw new Failure('not-found', `there is no ${path} in the sandbox`);
@@ -109,7 +129,7 @@ async function send(
   if (real === '/')
     throw new Failure('usage', 'the root folder of a sandbox cannot be copied', { hint: 'copy a folder in it' });
   await using folder = await Folder.open(dirname(real));
-  const packing = pack(folder, basename(real));
+  const packing = pack({ folder, name: basename(real), perl });
   try {
     for (;;) {
       const next = await packing.next();

@@ -47,7 +47,7 @@ export function createServices(perl: string[], records: string): Services {
       if (service === 'session-log') return sessions.log(stream, body as SessionLogRequest);
       if (service === 'session-watch') return sessions.watch(stream);
       if (service === 'put') return put(stream, body as PutRequest, mailbox);
-      if (service === 'get') return get(stream, body as GetRequest, mailbox);
+      if (service === 'get') return get(stream, body as GetRequest, { mailbox, perl });
       if (service === 'connect') return tcp(stream, body as ConnectRequest);
       const call = calls[service as keyof Calls] as ((ask: unknown) => Promise<unknown>) | undefined;
       if (call === undefined) stream.reset(`no such service: ${service}`);

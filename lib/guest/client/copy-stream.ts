@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { LANES, Lane, laneOf } from '../copy/lane.ts';
 import { LaneReceiver } from '../copy/lane-receiver.ts';
 import { LaneSender } from '../copy/lane-sender.ts';
-import { type CopyResult, MAX_SKIPPED } from '../copy/types.ts';
+import { type CopyResult, MAX_SKIPPED, type Meter } from '../copy/types.ts';
 import { deferred } from '../protocol/deferred.ts';
 import type { MuxStream, StreamEvents } from '../protocol/mux.ts';
 import { guestError, lostConnection, plainText } from './guest-error.ts';
@@ -19,6 +19,7 @@ export interface CopyStreamOptions {
   body: object;
   mailbox: FileHandle | undefined;
   signal: AbortSignal | undefined;
+  meter: Meter | undefined;
 }
 
 export interface CopyStream {
@@ -33,9 +34,9 @@ export interface CopyStream {
   cancel(): void;
 }
 
-export function openCopy(guest: Opener, { service, body, mailbox, signal }: CopyStreamOptions): CopyStream {
+export function openCopy(guest: Opener, { service, body, mailbox, signal, meter }: CopyStreamOptions): CopyStream {
   signal?.throwIfAborted();
-  const output = new PassThrough();
+  const output = counted(meter);
   let ended = false;
   const { promise, resolve: succeed, reject } = deferred<CopyResult>();
   promise.catch(() => {});
@@ -51,7 +52,8 @@ export function openCopy(guest: Opener, { service, body, mailbox, signal }: Copy
     {
       onData: (_channel, data, taken) => void output.write(data, () => taken()),
       onEnd: () => void link.drained().then(() => output.end()),
-      onControl: (message) => attempt(() => link.onControl(message), cancel),
+      onControl: (message) =>
+        isFailure(message) ? cancel(guestError(message.error)) : attempt(() => link.onControl(message), cancel),
       onClose: (report) =>
         finish(() => (isFailure(report) ? reject(guestError(report.error)) : succeed(resultOf(report)))),
       onReset: (reason) => finish(() => reject(lostConnection(reason))),
@@ -60,8 +62,9 @@ export function openCopy(guest: Opener, { service, body, mailbox, signal }: Copy
   function cancel(reason: unknown): void {
     signal?.removeEventListener('abort', onAbort);
     if (ended) return;
-    stream.reset('the client cancelled the copy');
     finish(() => reject(reason));
+    // The guest gives the lane to the next copy once it knows: a write that is under way must not end after that.
+    void link.settled().then(() => stream.reset('the client cancelled the copy'));
   }
   const onAbort = () => cancel(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -106,6 +109,7 @@ function linkOf({ service, mailbox, output, control }: LinkOptions) {
   return {
     sender: answered.promise,
     drained,
+    settled: () => sender?.settled() ?? Promise.resolve(),
     onControl(message: unknown) {
       if (!isAnswered) open(message);
       else if (sender === undefined) receiver?.receive(message);
@@ -117,6 +121,16 @@ function linkOf({ service, mailbox, output, control }: LinkOptions) {
       return drained();
     },
   };
+}
+
+function counted(meter: Meter | undefined): PassThrough {
+  if (meter === undefined) return new PassThrough();
+  return new PassThrough({
+    transform(chunk: Buffer, _encoding, done) {
+      meter.moved += chunk.length;
+      done(null, chunk);
+    },
+  });
 }
 
 function attempt(work: () => void, onError: (error: unknown) => void): void {

@@ -5,7 +5,8 @@ import { SbxError } from '../../errors.ts';
 import { extract } from '../copy/extract.ts';
 import { Folder } from '../copy/folder.ts';
 import { pack } from '../copy/pack.ts';
-import { type CopyResult, MAX_SKIPPED } from '../copy/types.ts';
+import { type TotalOptions, totalSize } from '../copy/total-size.ts';
+import { type CopyResult, MAX_SKIPPED, type Meter } from '../copy/types.ts';
 import { Failure } from '../protocol/failure.ts';
 import { CHANNEL, type GetRequest, type PutRequest } from '../protocol/messages.ts';
 import { type Opener, openCopy } from './copy-stream.ts';
@@ -21,7 +22,9 @@ export interface CopyOptions {
   user?: string;
   /** File of the sandbox's mailbox. Default: the copy goes through the agent's port */
   mailbox?: string | undefined;
+  /** The copy ends with its reason: no file is left half written under its name */
   signal?: AbortSignal;
+  meter?: Meter;
 }
 
 /** @throws SbxError as the guest reported it, `refused-policy` when the path leads through a symbolic link, `guest-protocol`. */
@@ -32,8 +35,10 @@ export async function put(guest: Opener, options: CopyOptions): Promise<CopyResu
   if ((await folder.lstat(name)) === undefined) throw new SbxError('not-found', `there is no ${source}`);
   const body: PutRequest = { target: options.to, name, ...userOf(options) };
   await using mailbox = await openHostMailbox(options.mailbox);
-  const copy = openCopy(guest, { service: 'put', body, mailbox, signal: options.signal });
-  const packing = pack(folder, name);
+  const copy = openCopy(guest, { service: 'put', body, mailbox, signal: options.signal, meter: undefined });
+  const packing = pack({ folder, name, perl: ['perl'] });
+  const measured = new AbortController();
+  const measuring = measure({ folder, name, signal: measured.signal }, options.meter);
   try {
     const sender = await copy.sender();
     for (let next = await packing.next(); !copy.ended(); next = await packing.next()) {
@@ -44,6 +49,7 @@ export async function put(guest: Opener, options: CopyOptions): Promise<CopyResu
         return { ...result, skipped: [...next.value.skipped, ...result.skipped].slice(0, MAX_SKIPPED) };
       }
       await (sender?.send(next.value) ?? copy.stream.send(CHANNEL.stdin, next.value));
+      if (options.meter !== undefined) options.meter.moved += next.value.length;
     }
     return await copy.result;
   } catch (error) {
@@ -51,8 +57,15 @@ export async function put(guest: Opener, options: CopyOptions): Promise<CopyResu
     throw hostError(copy.ended() ? await copy.result.catch((reported: unknown) => reported) : error);
   } finally {
     copy.cancel();
+    measured.abort();
+    await measuring;
     await packing.return(undefined as never).catch(() => {});
   }
+}
+
+/** Beside the copy: a folder of many files takes a while. */
+async function measure(options: TotalOptions, meter: Meter | undefined): Promise<void> {
+  if (meter !== undefined) meter.total = await totalSize(options);
 }
 
 /** @throws as `put`; also `refused-policy` for an archive that `pack` cannot have made. */
@@ -61,9 +74,9 @@ export async function get(guest: Opener, options: CopyOptions): Promise<CopyResu
   await using folder = into;
   const body: GetRequest = { path: options.from, ...userOf(options) };
   await using mailbox = await openHostMailbox(options.mailbox);
-  const copy = openCopy(guest, { service: 'get', body, mailbox, signal: options.signal });
+  const copy = openCopy(guest, { service: 'get', body, mailbox, signal: options.signal, meter: options.meter });
   try {
-    const written = extract(copy.output, { into: folder, name, trusted: false });
+    const written = extract(copy.output, { into: folder, name, trusted: false, meter: options.meter });
     const [extracted, reported] = await Promise.allSettled([written, copy.result]);
     if (extracted.status === 'rejected' && isRefusal(extracted.reason)) throw extracted.reason;
     // When the guest reports a failure, its archive ends early: the report says more than the error of the archive.

@@ -3,13 +3,15 @@
  * on a path must have been opened by this archive, and no link is followed, neither one of the archive nor an existing one.
  */
 import { randomBytes } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
 import { Failure } from '../protocol/failure.ts';
 import { type Folder, isPlainName } from './folder.ts';
-import { type CopyResult, emptyResult, type Header, skip } from './types.ts';
+import { refused, shown } from './refusal.ts';
+import { SPARSE_TYPE } from './sparse-map.ts';
+import { type CopyResult, emptyResult, type Header, type Meter, skip } from './types.ts';
+import { writeContent } from './write-content.ts';
 
 export interface ExtractOptions {
   /** The archive's root becomes `name` in this folder */
@@ -19,6 +21,7 @@ export interface ExtractOptions {
   trusted: boolean;
   /** Owner of all that is written; default: the user of this process */
   owner?: { uid: number; gid: number };
+  meter?: Meter | undefined;
 }
 
 /** Most nested folders: each is an open descriptor */
@@ -54,6 +57,7 @@ export async function extract(archive: Readable, options: ExtractOptions): Promi
   try {
     for await (const entry of entries) {
       await addEntry(target, entry.header, entry as AsyncIterable<Buffer>);
+      if (options.meter !== undefined) options.meter.entries = target.result.entries;
       entry.resume();
     }
     await reading;
@@ -72,7 +76,7 @@ async function addEntry(target: Target, header: Header, content: AsyncIterable<B
   const name = parts.at(-1) ?? target.name;
   const entry: Entry = { folder: await parentOf(target, header, parts), name, header };
   if (header.type === 'directory') await addFolder(target, entry);
-  else if (header.type === 'file') await addFile(target, entry, content);
+  else if (header.type === 'file' || header.type === SPARSE_TYPE) await addFile(target, entry, content);
   else if (header.type === 'symlink') await addLink(target, entry, parts.length - 1);
   else throw refused(header.name, `its type is not supported: ${header.type ?? 'unknown'}`);
 }
@@ -89,7 +93,11 @@ async function parentOf(target: Target, header: Header, parts: string[]): Promis
   const first = target.result.entries + target.result.skipped.length === 0;
   if (first !== (parts.length === 0))
     throw refused(header.name, 'only the first entry may be the root of the copy, and it must be');
-  if (first) return target.into;
+  if (first) {
+    // The only entry of a copy that is no folder.
+    if (target.meter !== undefined && header.type !== 'directory') target.meter.total = header.size;
+    return target.into;
+  }
   while (target.levels.length > parts.length) await closeLevel(target);
   const open = target.levels.slice(1).map((level) => level.name);
   const level = target.levels[parts.length - 1];
@@ -135,7 +143,7 @@ async function addFile(target: Target, entry: Entry, content: AsyncIterable<Buff
   const file = await folder.createFile(temporary);
   try {
     try {
-      for await (const chunk of content) await writeAll(file, chunk, target.result);
+      target.result.bytes += await writeContent(file, header, content);
       await ownAs(target, (owner) => file.chown(owner.uid, owner.gid));
       // Never set-uid or set-gid, whatever the archive says.
       await file.chmod((header.mode ?? 0o644) & 0o777);
@@ -150,11 +158,6 @@ async function addFile(target: Target, entry: Entry, content: AsyncIterable<Buff
     throw error;
   }
   target.result.entries += 1;
-}
-
-async function writeAll(file: FileHandle, chunk: Buffer, result: CopyResult): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
-  result.bytes += chunk.length;
 }
 
 async function addLink(target: Target, { folder, name, header }: Entry, depth: number): Promise<void> {
@@ -204,18 +207,4 @@ function occupied(header: Header, name: string, what: string): Failure {
     why: `there is ${what} where ${shown(name)} should be written`,
     hint: 'remove it, or copy to another folder',
   });
-}
-
-function refused(name: string, why: string): Failure {
-  return new Failure('refused-policy', `the copy was refused at ${shown(name)}`, {
-    why,
-    hint: 'files written before it stay; check the contents of that folder in the sandbox',
-  });
-}
-
-/** Escapes a hostile name for a terminal. */
-function shown(name: string): string {
-  return JSON.stringify(name)
-    .slice(0, 200)
-    .replaceAll(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g, '?');
 }

@@ -9,6 +9,7 @@ export class LaneSender {
   #filled = 0;
   #wake: (() => void) | undefined;
   #stopped = false;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(lane: Lane, announce: (message: SlotMessage) => void) {
     this.#lane = lane;
@@ -29,9 +30,21 @@ export class LaneSender {
     const length = this.#filled;
     if (length === 0) return;
     const slot = await this.#take();
-    await this.#lane.write(slot, length);
+    this.#writing = this.#lane.write(slot, length);
+    await this.#writing;
     this.#filled = 0;
     this.#announce({ slot, length });
+  }
+
+  /** As `flush`; resolves when the receiver has read all of it. Until then the lane MUST NOT go to another copy. */
+  async finish(): Promise<void> {
+    await this.flush();
+    while (this.#free.size < LANES.slots) await this.#released();
+  }
+
+  /** Resolves when nothing is being written into the lane. */
+  async settled(): Promise<void> {
+    await this.#writing.catch(() => {});
   }
 
   /** The receiver has read a slot. @throws Failure for one that is free already */
@@ -49,13 +62,22 @@ export class LaneSender {
   }
 
   async #take(): Promise<number> {
-    while (this.#free.size === 0 && !this.#stopped)
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    if (this.#stopped) throw new Failure('guest-failed', 'the copy was cancelled');
+    while (this.#free.size === 0) await this.#released();
+    if (this.#stopped) throw cancelled();
     const [slot = 0] = this.#free;
     this.#free.delete(slot);
     return slot;
   }
+
+  async #released(): Promise<void> {
+    if (!this.#stopped)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    if (this.#stopped) throw cancelled();
+  }
+}
+
+function cancelled(): Failure {
+  return new Failure('guest-failed', 'the copy was cancelled');
 }

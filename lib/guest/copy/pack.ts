@@ -1,9 +1,11 @@
-/** Packs a file or a whole folder as a tar stream, depth first, each name below `./`. Symbolic links are stored as links, never followed. */
+/** Packs a file or a whole folder as a tar stream, depth first, each name below `./`. Symbolic links are stored as links, never followed; holes are left out. */
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import tar from 'tar-stream';
 import { Failure } from '../protocol/failure.ts';
+import { findParts } from './find-parts.ts';
 import type { Folder } from './folder.ts';
+import { encodeMap, type Part } from './sparse-map.ts';
 import { type CopyResult, emptyResult, type Header, skip } from './types.ts';
 
 /** Files up to this size are read at once */
@@ -12,14 +14,22 @@ const READ_BYTES = 64 * 1024;
 /** Highest modification time that the tar writer can store */
 const LATEST_SECOND = 2 ** 31 - 1;
 
+export interface PackOptions {
+  folder: Folder;
+  /** Entry of `folder` */
+  name: string;
+  /** Command of perl, which finds the holes of files; empty: none */
+  perl: string[];
+}
+
 /**
- * Packs the entry `name` of `folder`. Yields pieces of about `READ_BYTES`; files are read only as fast as the pieces are consumed.
+ * Packs one entry. Yields pieces of about `READ_BYTES`; files are read only as fast as the pieces are consumed.
  * The generator returns the result; stopping it early ends the reading.
  */
-export async function* pack(folder: Folder, name: string): AsyncGenerator<Buffer, CopyResult> {
+export async function* pack(options: PackOptions): AsyncGenerator<Buffer, CopyResult> {
   const archive = tar.pack();
   const result = emptyResult();
-  const work = addEntry({ archive, result, folder, name, path: '.' }).then(
+  const work = addEntry({ ...options, archive, result, path: '.' }).then(
     () => archive.finalize(),
     (error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))),
   );
@@ -30,7 +40,8 @@ export async function* pack(folder: Folder, name: string): AsyncGenerator<Buffer
       pieces.push(piece);
       size += piece.length;
       if (size < READ_BYTES) continue;
-      yield Buffer.concat(pieces);
+      // A piece of a large file is passed on as it was read.
+      yield pieces.length === 1 ? piece : Buffer.concat(pieces);
       pieces = [];
       size = 0;
     }
@@ -42,12 +53,9 @@ export async function* pack(folder: Folder, name: string): AsyncGenerator<Buffer
   }
 }
 
-interface Item {
+interface Item extends PackOptions {
   archive: tar.Pack;
   result: CopyResult;
-  folder: Folder;
-  /** In `folder` */
-  name: string;
   /** In the archive */
   path: string;
 }
@@ -85,7 +93,12 @@ async function addFile(item: Item, found: Stats): Promise<void> {
     throw new Failure('guest-failed', `${item.path} changed while it was copied`);
   const header: Header = { ...headerOf(item, now), type: 'file', size: now.size };
   if (now.size <= SMALL_FILE) await write(item, header, await readUpTo(file, now.size));
-  else await writeLarge(item, header, file, now.size);
+  else {
+    const sparse = await findParts(file, now, item.perl);
+    const { map, header: more } = sparse === undefined ? { map: undefined, header: {} } : encodeMap(sparse);
+    const parts = sparse?.parts ?? [{ at: 0, length: now.size }];
+    await writeLarge(item, { file, header: { ...header, ...more }, map, parts });
+  }
   item.result.bytes += now.size;
 }
 
@@ -104,17 +117,22 @@ function write(item: Item, header: Header, content?: Buffer): Promise<void> {
   });
 }
 
-function writeLarge(item: Item, header: Header, file: FileHandle, size: number): Promise<void> {
+interface LargeFile {
+  file: FileHandle;
+  header: Header;
+  map: Buffer | undefined;
+  parts: readonly Part[];
+}
+
+function writeLarge(item: Item, { file, header, map, parts }: LargeFile): Promise<void> {
   item.result.entries += 1;
   return new Promise((resolve, reject) => {
     const sink = item.archive.entry(header, (error) => (error ? reject(error) : resolve()));
     const pump = async () => {
-      for (let left = size; left > 0; ) {
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(Math.min(left, READ_BYTES)), 0);
-        if (bytesRead === 0) throw new Failure('guest-failed', `${item.path} became shorter while it was copied`);
-        left -= bytesRead;
-        if (!sink.write(buffer.subarray(0, bytesRead)))
-          await new Promise<void>((drained) => sink.once('drain', () => drained()));
+      if (map !== undefined) sink.write(map);
+      for await (const piece of readParts(file, parts)) {
+        if (piece === undefined) throw new Failure('guest-failed', `${item.path} became shorter while it was copied`);
+        if (!sink.write(piece)) await new Promise<void>((drained) => sink.once('drain', () => drained()));
       }
       sink.end(undefined);
     };
@@ -124,6 +142,18 @@ function writeLarge(item: Item, header: Header, file: FileHandle, size: number):
       reject(error);
     });
   });
+}
+
+/** Yields undefined where the file ends early. */
+async function* readParts(file: FileHandle, parts: readonly Part[]): AsyncGenerator<Buffer | undefined> {
+  for (const { at, length } of parts)
+    for (let done = 0; done < length; ) {
+      const size = Math.min(length - done, READ_BYTES);
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(size), 0, size, at + done);
+      if (bytesRead === 0) yield undefined;
+      done += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
 }
 
 /** Reads `size` bytes: a file that grows meanwhile is cut, one that shrank makes the entry fail. */

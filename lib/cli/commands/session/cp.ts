@@ -2,9 +2,12 @@
 import { resolve } from 'node:path';
 import { SbxError } from '../../../errors.ts';
 import { GuestConnection } from '../../../guest/client/connection.ts';
-import type { CopyResult } from '../../../guest/copy/types.ts';
+import type { CopyResult, Meter } from '../../../guest/copy/types.ts';
 import type { Run } from '../../command/command.ts';
+import { interruptible } from '../../command/interrupt.ts';
 import { guestOf } from '../../command/project.ts';
+import { SILENT } from '../../view/types.ts';
+import { withMeter } from './copy-meter.ts';
 
 interface Side {
   /** Undefined: the host; empty: the project's only sandbox */
@@ -18,7 +21,7 @@ export async function cp({
   view,
   flags,
   args,
-}: Run<{ user?: string }, [string, string]>): Promise<number> {
+}: Run<{ user?: string; quiet: boolean }, [string, string]>): Promise<number> {
   const [from, to] = [parseSide(args[0]), parseSide(args[1])];
   const name = from.name ?? to.name;
   if (name === undefined || (from.name !== undefined && to.name !== undefined))
@@ -27,13 +30,39 @@ export async function cp({
     });
   const { socket, place } = await guestOf({ context, cwd, name: name === '' ? undefined : name, view });
   await using guest = GuestConnection.open(socket);
-  const common = { mailbox: place.mailbox, ...(flags.user === undefined ? {} : { user: flags.user }) };
-  const result =
-    from.name === undefined
-      ? await guest.put({ from: resolve(cwd, from.path), to: to.path, ...common })
-      : await guest.get({ from: from.path, to: onHost(cwd, to.path), ...common });
+  const copy = (meter: Meter, signal: AbortSignal) => {
+    const common = { mailbox: place.mailbox, meter, signal, ...(flags.user === undefined ? {} : { user: flags.user }) };
+    return from.name === undefined
+      ? guest.put({ from: resolve(cwd, from.path), to: to.path, ...common })
+      : guest.get({ from: from.path, to: onHost(cwd, to.path), ...common });
+  };
+  const shown = flags.quiet ? { ...view, meter: () => SILENT } : view;
+  const result = await withMeter(shown, `copying ${from.path}`, (meter) =>
+    interruptible((signal) => copy(meter, signal)).catch((error: unknown) => {
+      throw isCancelled(error) ? cancelled({ from, to }, meter) : error;
+    }),
+  );
   view.result(result, describe(result));
   return 0;
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof SbxError && error.code === 'cancelled';
+}
+
+/** Says what is left: the guest itself cannot be asked any more. */
+function cancelled({ from, to }: { from: Side; to: Side }, { entries }: Meter): SbxError {
+  const rest = 'every file has its name only once it is whole';
+  const count = `${entries} ${entries === 1 ? 'entry' : 'entries'} of ${to.path} ${entries === 1 ? 'is' : 'are'} complete and stay`;
+  return new SbxError('cancelled', `the copy of ${from.path} was cancelled`, {
+    why:
+      from.name === undefined
+        ? `what the sandbox has received of ${to.path} stays there: ${rest}`
+        : entries === 0
+          ? 'nothing was written'
+          : `${count}: ${rest}`,
+    hint: 'copy again to get the rest',
+  });
 }
 
 function parseSide(text: string): Side {

@@ -47,8 +47,11 @@ export const sessionRoutes = {
   cp: command({
     brief: 'Copies files in or out: sbx cp FILE NAME:PATH · sbx cp NAME:PATH FILE',
     parameters: {
-      flags: { user: text('Owner of the files written inside; default: agent') },
-      aliases: { u: 'user' },
+      flags: {
+        user: text('Owner of the files written inside; default: agent'),
+        quiet: toggle('Show no progress'),
+      },
+      aliases: { u: 'user', q: 'quiet' },
       positional: {
         kind: 'tuple',
         parameters: [

@@ -77,7 +77,7 @@ describe('a copy', () => {
     writeFileSync(Buffer.concat([Buffer.from(join(place.dir, 'from/bad')), Buffer.from([0xff])]), '');
     writeFileSync(join(place.dir, 'from/good'), '');
     await using from = await Folder.open(place.dir);
-    const packing = pack(from, 'from');
+    const packing = pack({ folder: from, name: 'from', perl: ['perl'] });
     for (;;) {
       const { done, value } = await packing.next();
       if (done !== true) continue;
@@ -97,7 +97,7 @@ describe('a copy', () => {
 test('a file that becomes shorter while it is read ends the copy', async () => {
   writeFileSync(join(place.dir, 'log'), Buffer.alloc(4_000_000));
   await using from = await Folder.open(place.dir);
-  const packing = pack(from, 'log');
+  const packing = pack({ folder: from, name: 'log', perl: ['perl'] });
   await packing.next();
   truncateSync(join(place.dir, 'log'), 300_000);
   await expect(
@@ -114,7 +114,7 @@ test('a consumer that stops early ends the reading', async () => {
   const before = open();
   {
     await using from = await Folder.open(place.dir);
-    for await (const _ of pack(from, 'from')) break;
+    for await (const _ of pack({ folder: from, name: 'from', perl: ['perl'] })) break;
   }
   expect(open()).toBe(before);
 });

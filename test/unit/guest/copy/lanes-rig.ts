@@ -11,6 +11,9 @@ import { Decoder, hello, TYPE } from '../../../../lib/guest/protocol/wire.ts';
 
 export const USER = String(userInfo().uid);
 
+/** For `expect.poll`: a busy machine takes its time */
+export const PATIENT = { timeout: 20_000 };
+
 export type Agent = (stream: MuxStream, service: string, body: unknown) => StreamEvents;
 
 export function makeMailbox(path: string): void {
@@ -19,7 +22,25 @@ export function makeMailbox(path: string): void {
 
 export function agentWith(mailbox: GuestMailbox): Agent {
   return (stream, service, body) =>
-    service === 'put' ? takeIn(stream, body as PutRequest, mailbox) : sendOut(stream, body as GetRequest, mailbox);
+    service === 'put'
+      ? takeIn(stream, body as PutRequest, mailbox)
+      : sendOut(stream, body as GetRequest, { mailbox, perl: ['perl'] });
+}
+
+/** Holds what an asynchronous method does until it is opened. */
+export function gate(): { opened: Promise<void>; open(): void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
+/** Lanes that are free now */
+export async function freeLanes(mailbox: GuestMailbox): Promise<number> {
+  const lanes = [await mailbox.openLane(), await mailbox.openLane()].filter((lane) => lane !== undefined);
+  for (const lane of lanes) await lane[Symbol.asyncDispose]();
+  return lanes.length;
 }
 
 /** `portBytes`: what went through the port as data, both ways */

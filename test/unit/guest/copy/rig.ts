@@ -85,7 +85,7 @@ export async function extractInto(
 
 export async function copy(from: string, name: string, into: string, options: Partial<ExtractOptions> = {}) {
   await using folder = await Folder.open(from);
-  const packing = pack(folder, name);
+  const packing = pack({ folder, name, perl: ['perl'] });
   return await extractInto(into, Readable.from(packing), options);
 }
 
