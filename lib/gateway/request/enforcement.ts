@@ -24,6 +24,8 @@ export interface Enforcement {
   audit: boolean;
   /** A policy change applies to open connections */
   recheck: boolean;
+  /** A connection whose client has ended uses no slot, and ends without an answer in time */
+  halfClosed: boolean;
 }
 
 export const FULL_ENFORCEMENT: Enforcement = {
@@ -38,6 +40,7 @@ export const FULL_ENFORCEMENT: Enforcement = {
   websocket: true,
   audit: true,
   recheck: true,
+  halfClosed: true,
 };
 
 /** Enforcement switches of credentials, for tests only. */
