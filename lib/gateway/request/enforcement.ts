@@ -49,6 +49,8 @@ export interface CredentialEnforcement {
   placeholders: boolean;
   /** The guest's own logins are removed when a secret is injected */
   strip: boolean;
+  /** A request cannot ask for a part of a response */
+  ranges: boolean;
   /** Secrets in responses are masked */
   mask: boolean;
   /** A secret is sent over verified TLS only */
@@ -64,6 +66,7 @@ export interface CredentialEnforcement {
 export const FULL_CREDENTIAL_ENFORCEMENT: CredentialEnforcement = {
   placeholders: true,
   strip: true,
+  ranges: true,
   mask: true,
   secureOnly: true,
   ownHost: true,
