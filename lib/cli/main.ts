@@ -2,6 +2,8 @@
 import { dirname } from 'node:path';
 import { type CommandContext, proposeCompletions, run } from '@stricli/core';
 import { SbxError } from '../errors.ts';
+import { checkOwnFolder } from '../system/own-folder.ts';
+import { safePath } from '../system/tool-path.ts';
 import { app, wordsOf } from './app.ts';
 import { createContext, type SbxContext } from './command/context.ts';
 import { describeError } from './command/error-hints.ts';
@@ -10,6 +12,8 @@ import { COMPLETE } from './commands/host/completion-scripts.ts';
 import { setPromptAside } from './run/prompt-argument.ts';
 import { createView } from './view/view.ts';
 
+// Every program that sbx runs is found by this PATH.
+process.env['PATH'] = safePath(process.env['PATH']);
 const context = createContext(dirname(import.meta.dirname));
 // A reader that closes its end (`sbx ls | head -1`) is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
@@ -18,6 +22,8 @@ void main(process.argv.slice(2)).then(leave);
 
 async function main(inputs: string[]): Promise<void> {
   try {
+    // Before anything is read from it, or a daemon is spoken to that another user could have put there.
+    checkOwnFolder(context.home.root);
     if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
     else await run(app, setPromptAside(inputs).argv, context as unknown as CommandContext);
   } catch (error) {

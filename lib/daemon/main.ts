@@ -7,6 +7,8 @@ import { prepareAuthority } from '../gateway/tls/authority.ts';
 import { openLog } from '../log.ts';
 import { ensurePrivateDir, type Home, homeOf } from '../paths.ts';
 import { readHolder, tryLock } from '../system/file-lock.ts';
+import { checkOwnFolder } from '../system/own-folder.ts';
+import { safePath } from '../system/tool-path.ts';
 import { serve } from './server.ts';
 import { createService, type ServiceOptions } from './service.ts';
 
@@ -19,7 +21,9 @@ const CHECK_MS = 5_000;
 
 async function main(): Promise<void> {
   process.umask(0o077);
+  process.env['PATH'] = safePath(process.env['PATH']);
   const home = homeOf();
+  checkOwnFolder(home.root);
   ensurePrivateDir(home.root);
   ensurePrivateDir(home.daemon.dir);
   const log = openLog(home.daemon.log);

@@ -77,9 +77,7 @@ export class Records {
   }
 
   get(id: string): InstanceRecord | undefined {
-    const record = readJson<InstanceRecord>(instancePaths(this.#home, id).record);
-    if (record !== undefined) complete(record);
-    return record;
+    return readInstance(this.#home, id);
   }
 
   /** @throws SbxError `not-found` */
@@ -136,6 +134,13 @@ export class Records {
   #projectFile(dir: string): string {
     return join(this.#home.projects, projectId(dir), 'project.json');
   }
+}
+
+/** Of one sandbox, without a daemon. Undefined: there is none. */
+export function readInstance(home: Home, id: string): InstanceRecord | undefined {
+  const record = readJson<InstanceRecord>(instancePaths(home, id).record);
+  if (record !== undefined) complete(record);
+  return record;
 }
 
 /**

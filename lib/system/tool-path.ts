@@ -1,6 +1,38 @@
 /** The PATH for the host's tools, and the error for a tool that is missing. */
-import { delimiter } from 'node:path';
+import { lstatSync, realpathSync } from 'node:fs';
+import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
 import { SbxError } from '../errors.ts';
+
+/**
+ * The entries of a PATH that no project could have put a program into: a relative one counts from wherever a command is run, and an agent writes to the
+ * folder of its project.
+ */
+export function safePath(path: string | undefined): string {
+  const dirs = (path ?? '').split(delimiter).filter((dir) => isAbsolute(dir) && !isInProject(dir));
+  // An empty PATH would be the working directory.
+  return dirs.length === 0 ? '/usr/bin:/bin' : [...new Set(dirs)].join(delimiter);
+}
+
+/** Also through links, and for an entry that does not exist yet. */
+function isInProject(dir: string): boolean {
+  const real = realFolder(dir);
+  return [...new Set([...parentsOf(resolve(dir)), ...parentsOf(real)])].some(
+    (parent) => lstatSync(join(parent, 'sandbox.toml'), { throwIfNoEntry: false })?.isDirectory() === false,
+  );
+}
+
+function realFolder(dir: string): string {
+  try {
+    return realpathSync(dir);
+  } catch {
+    return resolve(dir);
+  }
+}
+
+function parentsOf(dir: string): string[] {
+  const parent = dirname(dir);
+  return parent === dir ? [dir] : [dir, ...parentsOf(parent)];
+}
 
 /** The PATH of an ordinary user often lacks the folders of `depmod` and `mke2fs`, which need no root. */
 export function pathWithTools(path: string | undefined): string {

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
+import { printable } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 
 const POLL_MS = 200;
@@ -21,8 +22,12 @@ export async function showLog(path: string, flags: LogFlags, view: View): Promis
     });
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());
+  // Also into a pipe, which often ends on a terminal.
   for await (const line of readLines(path, { last: flags.lines, follow: flags.follow, signal: abort.signal }))
-    view.line({ line }, line);
+    view.line(
+      { line },
+      printable(line.replace(/\r+$/, ''), { colours: process.stdout.isTTY && !process.env['NO_COLOR'] }),
+    );
   return 0;
 }
 

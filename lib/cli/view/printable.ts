@@ -10,13 +10,18 @@ export interface PrintableOptions {
 }
 
 const ESCAPE = String.fromCharCode(27);
+/** Letters, marks and symbols that show nothing: joiners, Hangul fillers, the empty Braille pattern, selectors of other blocks */
+const BLANK = '\\u{34f}\\u{115f}\\u{1160}\\u{17b4}\\u{17b5}\\u{2800}\\u{3164}\\u{ffa0}\\u{e0100}-\\u{e01ef}';
 /** A colour sequence, else one control character, invisible character or change of the writing direction */
-const STEERING = new RegExp(`${ESCAPE}\\[[\\d;]*m|[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]`, 'gu');
+const STEERING = new RegExp(`${ESCAPE}\\[[\\d;]*m|[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}${BLANK}]`, 'gu');
+
+/** Weights and colours on the terminal's own background; others could hide text */
+const SHOWING = new RegExp(`^${ESCAPE}\\[(?:(?:0?[0-47]|2[2-47]|[39][1-6]|39|90)?(?:;|(?=m)))*m$`);
 
 export function printable(text: string, options: PrintableOptions = {}): string {
   return text.replaceAll(STEERING, (found) => {
     if (found === '\t' || (found === '\n' && options.oneLine !== true)) return found;
-    if (found.length > 1 && options.colours === true) return found;
+    if (SHOWING.test(found) && options.colours === true) return found;
     return found.replace(/^./su, visible);
   });
 }

@@ -20,8 +20,8 @@ export async function withTemplates(
 ): Promise<Table> {
   let below: Table = { kind: 'table', entries: new Map(), place: table.place };
   for (const reference of referencesOf(table)) {
-    const file = await resolveTemplate(reference);
     const path = [...chain, reference.place.file];
+    const file = await resolveTemplate(reference, dirname(path[0] ?? ''));
     if (path.includes(file)) throw circular(reference.place, [...path, file]);
     const template = await readTable(file, reference.place);
     onRead(file);
@@ -52,13 +52,13 @@ function named(table: Table, name: Annotated): Table {
   return { ...table, entries: new Map([...table.entries, ['agent', whole]]) };
 }
 
-async function resolveTemplate({ text, place }: Reference): Promise<string> {
+async function resolveTemplate({ text, place }: Reference, projectDir: string): Promise<string> {
   if (/^(git|github|gitlab|https?|ssh|oci|file)(\+\w+)?:|^git@/.test(text))
     throw new SbxError('config-unsupported', `remote templates are not supported yet: ${text}`, {
       place,
       hint: 'copy the template into the project and use its path: "./template.toml"',
     });
-  if (text.includes('/') || text.endsWith('.toml')) return templateFile(text, place);
+  if (text.includes('/') || text.endsWith('.toml')) return templateFile({ text, place }, projectDir);
   const known = await builtinTemplates();
   if (known.includes(text)) return join(templatesDir(), `${text}.toml`);
   const guess = nearest(text, known);
@@ -69,7 +69,7 @@ async function resolveTemplate({ text, place }: Reference): Promise<string> {
   });
 }
 
-async function templateFile(text: string, place: Place): Promise<string> {
+async function templateFile({ text, place }: Reference, projectDir: string): Promise<string> {
   if (isAbsolute(text) || text.startsWith('~'))
     throw new SbxError('config-invalid', `the path of a template must be relative: ${text}`, {
       place,
@@ -84,7 +84,20 @@ async function templateFile(text: string, place: Place): Promise<string> {
     });
   const file = resolve(dirname(place.file), text);
   // Without the real path, a second name of a file would hide a circular `extends`.
-  return realpath(file).catch(() => file);
+  const real = await realpath(file).catch(() => file);
+  const project = await realpath(projectDir).catch(() => projectDir);
+  const isNamedInside = isBelow(file, projectDir) || isBelow(file, project);
+  if (isNamedInside && !isBelow(real, project))
+    throw new SbxError('config-invalid', `the template ${text} is behind a link that leads out of the project`, {
+      place,
+      why: `it is ${real}, and an agent that can change the link could choose any file of the host`,
+      hint: 'replace the link with the file',
+    });
+  return real;
+}
+
+function isBelow(file: string, dir: string): boolean {
+  return file.startsWith(join(dir, '/'));
 }
 
 function circular(place: Place, files: string[]): SbxError {

@@ -48,6 +48,13 @@ export function denialOfKeyInQuery(parameter: string): Denied {
   );
 }
 
+export function denialOfCondition(header: string): Denied {
+  return denial(
+    `condition on a change: ${header}`,
+    `the header ${header} makes the response depend on what it contains. This host has a credential, whose value a response must not show piece by piece; send the request without the header`,
+  );
+}
+
 export function denialOfUnreadable(secret: string, why: string): Denied {
   return {
     denial: {

@@ -1,10 +1,12 @@
 /** Lists the encodings in which a response may repeat a secret, each with its mask. Pure. */
 
 export interface Encoding {
-  /** Latin-1, as it occurs in the response */
+  /** Latin-1; in the response each character may be escaped besides (see `escapeAt`) */
   text: string;
   /** Replacement of exactly the same length */
   shown: string;
+  /** Lines may be broken anywhere in it */
+  wrapped?: true;
 }
 
 /** Shorter strings match by chance */
@@ -16,21 +18,18 @@ export function encodingsOf(secret: string, placeholder: string | undefined): En
   const shown = placeholder === undefined ? [] : variants(placeholder);
   const encodings = texts.map((text, index): Encoding => {
     const other = shown[index];
-    return { text, shown: other?.length === text.length ? other : '*'.repeat(text.length) };
+    const wrapped = index === 0 ? {} : ({ wrapped: true } as const);
+    return { text, shown: other?.length === text.length ? other : '*'.repeat(text.length), ...wrapped };
   });
   const known = new Set<string>();
   return encodings.filter(({ text }) => text.length >= LEAST && !known.has(text) && known.add(text));
 }
 
-/** A fixed list: plain, JSON, URL, hex, and base64 at each of the three offsets. */
+/** A fixed list: plain, hex, and base64 at each of the three offsets. */
 function variants(text: string): string[] {
   const bytes = Buffer.from(text, 'latin1');
-  const json = JSON.stringify(text).slice(1, -1);
   return [
     text,
-    json,
-    json.replaceAll('/', '\\/'),
-    encodeURIComponent(text),
     bytes.toString('hex'),
     bytes.toString('hex').toUpperCase(),
     ...[0, 1, 2].flatMap((offset) => {

@@ -1,5 +1,6 @@
 /** Finds placeholders in every part of a request. Pure. */
 import type { InspectedRequest } from '../http/inspector.ts';
+import { headerName, percentDecoded } from './login-names.ts';
 import type { Placeholder, PlaceholderBook } from './placeholder-book.ts';
 
 export interface Found {
@@ -13,7 +14,7 @@ export interface Found {
 export function placeholdersIn(message: InspectedRequest, book: PlaceholderBook, logins: ReadonlySet<string>): Found[] {
   const { headers, target, body } = message;
   const inHeaders = headers.flatMap(([name, value]) => {
-    const where = logins.has(name.toLowerCase()) && name.toLowerCase() !== 'cookie' ? 'login' : 'header';
+    const where = logins.has(headerName(name)) && headerName(name) !== 'cookie' ? 'login' : 'header';
     const found = book.findIn(`${value} ${fromBasic(value)} ${percentDecoded(value)} ${name}`);
     return found.map((placeholder): Found => ({ placeholder, where, place: `the header ${name.toLowerCase()}` }));
   });
@@ -37,35 +38,4 @@ export function inBody(text: string, book: PlaceholderBook): Found[] {
 function fromBasic(value: string): string {
   const encoded = /^basic\s+([\w+/=-]+)$/i.exec(value)?.[1];
   return encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('latin1');
-}
-
-/** Decodes once: servers do not decode twice either. */
-function percentDecoded(text: string): string {
-  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-}
-
-/** Names under which APIs take a key in the query. */
-const KEY_PARAMETERS = new Set([
-  'key',
-  'api_key',
-  'api-key',
-  'apikey',
-  'x-api-key',
-  'x-goog-api-key',
-  'access_token',
-  'oauth_token',
-  'auth_token',
-  'private_token',
-  'authorization',
-]);
-
-/** Name of a query parameter that holds a key, possibly of another account. */
-export function keyInQuery(target: string): string | undefined {
-  const query = target.split(/\?(.*)/s)[1] ?? '';
-  return query
-    .split(/[&;]/)
-    .map((part) => part.split(/=(.*)/s))
-    .filter(([, value = '']) => value !== '')
-    .map(([name = '']) => percentDecoded(name).toLowerCase())
-    .find((name) => KEY_PARAMETERS.has(name));
 }

@@ -3,9 +3,10 @@
 import { valuesOf } from '../http/headers.ts';
 import type { Denied, InspectedRequest, Inspector, InspectorDenial, Passing } from '../http/inspector.ts';
 import { FULL_CREDENTIAL_ENFORCEMENT } from '../request/enforcement.ts';
-import { denialOfKeyInQuery, denialOfMisuse, denialWithoutTls } from './denials.ts';
-import { type Found, inBody, keyInQuery, placeholdersIn } from './find-placeholders.ts';
+import { denialOfCondition, denialOfKeyInQuery, denialOfMisuse, denialWithoutTls } from './denials.ts';
+import { type Found, inBody, placeholdersIn } from './find-placeholders.ts';
 import { loginsOf, withSecrets } from './login.ts';
+import { conditionOnChange, keyInQuery } from './login-names.ts';
 import { bodyKindOf } from './oauth-tokens.ts';
 import { CORE_LENGTH } from './placeholder.ts';
 import type { PlaceholderBook } from './placeholder-book.ts';
@@ -45,6 +46,9 @@ async function decideRequest(state: CredentialState, message: InspectedRequest):
   if (here.length === 0) return { headers: message.headers, ...watch };
   const parameter = enforcement.strip ? keyInQuery(message.target) : undefined;
   if (parameter !== undefined) return denialOfKeyInQuery(parameter);
+  const names = message.headers.map(([name]) => name);
+  const condition = enforcement.ranges ? conditionOnChange(message.method, names) : undefined;
+  if (condition !== undefined) return denialOfCondition(condition);
   const passing = await withSecrets(state, message, here, found);
   return 'denial' in passing ? passing : { ...passing, ...watch };
 }

@@ -26,7 +26,9 @@ export function changeAnswer(state: CredentialState, message: InspectedResponse)
   const mask = maskFor(state);
   // A session cookie of the real account is as powerful as its key.
   const kept = headers.filter(([name]) => !enforcement.strip || !/^set-cookie2?$/i.test(name));
-  const shown = kept.map(([name, value]): Header => [name, mask.replace(value)]);
+  const shown = kept
+    .filter(([name]) => !mask.occursIn(name))
+    .map(([name, value]): Header => [name, mask.replace(value)]);
   const kind =
     status >= 200 && status < 300 && enforcement.tokens ? bodyKindOf(valuesOf(headers, 'content-type')[0]) : undefined;
   const head = { headers: shown, reasonPhrase: mask.replace(reasonPhrase) };

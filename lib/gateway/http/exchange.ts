@@ -70,7 +70,7 @@ export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
       upstream.destroy();
     }
   });
-  const received = await receive(input);
+  const received = await whileReading(reader, sending, receive(input));
   if (received.switched === true) return { done: true, keepAlive: false, reusable: false, switched: true };
   const reusable = received.reusable && sent.complete && received.why === undefined && !client.destroyed;
   if (!reusable) upstream.destroy();
@@ -84,6 +84,23 @@ export async function exchange(input: ExchangeInput): Promise<ExchangeEnd> {
   if (!sent.complete) return { done: true, keepAlive: false, reusable };
   await sending;
   return { done: true, keepAlive: received.keepAlive, reusable };
+}
+
+/** Bytes of the next request that are buffered while this one is served */
+const AHEAD_MAX = 64 * 1024;
+
+/** Reads on behind the body: otherwise the end of the client would go unnoticed while the response is awaited. */
+async function whileReading<T>(reader: ByteReader, sending: Promise<void>, response: Promise<T>): Promise<T> {
+  const state = { over: false, stop: () => {} };
+  void sending.then(() => {
+    if (!state.over) state.stop = reader.readAhead(AHEAD_MAX, () => {});
+  });
+  try {
+    return await response;
+  } finally {
+    state.over = true;
+    state.stop();
+  }
 }
 
 const FAILED = { answered: false, keepAlive: false, reusable: false };

@@ -2,6 +2,10 @@
 export interface Limits {
   /** Open at the same time */
   connections: number;
+  /** Connections whose client has ended, which wait for a late answer and use no slot */
+  halfClosed: number;
+  /** Such a connection without an answer, in ms; as long as the network forward of QEMU waits */
+  halfClosedMs: number;
   /** From the first byte of a head to its end, and for the ClientHello, in ms */
   headMs: number;
   /** Between requests, and before the first byte, in ms */
@@ -22,6 +26,8 @@ export interface Limits {
 
 export const LIMITS: Limits = {
   connections: 256,
+  halfClosed: 512,
+  halfClosedMs: 60_000,
   headMs: 15_000,
   keepAliveMs: 60_000,
   idleMs: 3_600_000,

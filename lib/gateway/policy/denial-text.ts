@@ -21,17 +21,29 @@ export interface PlainResponse {
   keepAlive?: boolean;
   /** Response to HEAD: without the text */
   bodiless?: boolean;
+  /** The first line of the text goes into the status line, which is all that many programs show of a failed CONNECT */
+  reasoned?: boolean;
 }
 
-export function plainResponse({ status, text, keepAlive = false, bodiless = false }: PlainResponse): Buffer {
+export function plainResponse(response: PlainResponse): Buffer {
+  const { status, text, keepAlive = false, bodiless = false, reasoned = false } = response;
   const body = Buffer.from(`${text}\n`);
-  const head = headBytes(`HTTP/1.1 ${status} ${REASON_PHRASES[status] ?? 'Error'}`, [
+  const phrase = REASON_PHRASES[status] ?? 'Error';
+  const head = headBytes(`HTTP/1.1 ${status} ${reasoned ? `${phrase}: ${reasonIn(text)}` : phrase}`, [
     ['Content-Type', 'text/plain; charset=utf-8'],
     ['Content-Length', String(body.length)],
     ...(status === 403 ? [['x-sbx-denied', '1'] as [string, string]] : []),
     ['Connection', keepAlive ? 'keep-alive' : 'close'],
   ]);
   return bodiless ? head : Buffer.concat([head, body]);
+}
+
+const REASON_MAX = 160;
+
+/** A guest and a server choose parts of it: one short line of ASCII. */
+function reasonIn(text: string): string {
+  const [line = ''] = text.replace(/^sbx: (denied: )?/, '').split('\n', 1);
+  return line.replace(/[^\x20-\x7e]/g, '?').slice(0, REASON_MAX);
 }
 
 export function denialText(endpoint: Endpoint, verdict: Verdict): string {

@@ -1,7 +1,8 @@
 /** HTTP rules, which narrow an allowed host by method and path. Pure. */
 import { SbxError } from '../../errors.ts';
 import type { Endpoint } from '../address/canonical-host.ts';
-import type { Header } from '../http/headers.ts';
+import type { Framing, Header } from '../http/headers.ts';
+import { overrideIn } from './overrides.ts';
 import { ambiguityOf, coversPath, type PathPattern, parsePathPattern } from './path-pattern.ts';
 import { coversAddress, coversName, type Pattern, parsePattern } from './pattern.ts';
 import type { HttpPolicyRule } from './types.ts';
@@ -21,6 +22,7 @@ export interface RequestLine {
   target: string;
   /** Undefined: not a real request */
   headers?: readonly Header[];
+  body?: Framing;
 }
 
 export type LineVerdict =
@@ -50,16 +52,14 @@ export function httpRulesFor(rules: readonly HttpRule[], { host, port, kind }: E
 }
 
 /** `rules`: the rules of the host. */
-export function decideLine(
-  rules: readonly HttpRule[],
-  { method, target, headers = [] }: RequestLine,
-): LineVerdict | undefined {
+export function decideLine(rules: readonly HttpRule[], request: RequestLine): LineVerdict | undefined {
   const [first] = rules;
   if (first === undefined) return undefined;
+  const { method, target } = request;
   const path = target.split('?', 1)[0] ?? '';
   const byPath = rules.some(({ paths }) => paths.length > 0);
   const narrows = byPath || rules.some(({ methods }) => methods.size > 0);
-  const unclear = (byPath ? ambiguityOf(path) : undefined) ?? (narrows ? overrideIn(headers) : undefined);
+  const unclear = (byPath ? ambiguityOf(path) : undefined) ?? (narrows ? overrideIn(request) : undefined);
   if (unclear !== undefined) return { kind: 'ambiguous', detail: unclear, rule: first.rule };
   const allowed = rules.find(
     ({ methods, paths }) =>
@@ -67,22 +67,6 @@ export function decideLine(
   );
   if (allowed !== undefined) return { kind: 'allowed', rule: allowed.rule };
   return { kind: 'denied', detail: `no HTTP rule covers ${method} ${path}`, rule: first.rule };
-}
-
-/** Headers by which servers override the method or path of the request line */
-const OVERRIDES = new Set([
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
-  'x-original-url',
-  'x-original-uri',
-  'x-rewrite-url',
-]);
-
-function overrideIn(headers: readonly Header[]): string | undefined {
-  // CGI-style servers map a hyphen to an underscore.
-  const found = headers.find(([name]) => OVERRIDES.has(name.toLowerCase().replaceAll('_', '-')));
-  return found === undefined ? undefined : `${found[0]}, which may override the method or path,`;
 }
 
 /** `GET,POST host /a/**`, for messages and the log. */

@@ -39,6 +39,7 @@ export async function serveIntercepted(request: Request): Promise<void> {
   const opened = await openIntercepted(request);
   if (opened === undefined) return;
   const inside: InterceptedTunnel = { ...opened, state, endpoint: head.endpoint, upstream: undefined };
+  if (opened.secure) inside.client.once('end', () => state.halfClosed.add(inside.client, client));
   inside.client.once('close', () => {
     client.destroy();
     dropUpstream(inside);

@@ -9,6 +9,7 @@ import { withLogRate } from '../audit/log-rate.ts';
 import { readBytes } from '../http/byte-reader.ts';
 import type { Inspector } from '../http/inspector.ts';
 import { endWith } from '../http/socket-write.ts';
+import { createHalfClosed, type HalfClosed } from '../limits/half-closed.ts';
 import { createAllowance, createPace, LIMITS, type Limits } from '../limits/limits.ts';
 import { createMeter } from '../limits/meter.ts';
 import { plainResponse } from '../policy/denial-text.ts';
@@ -54,16 +55,13 @@ export async function openEgress(input: ListenerInput): Promise<EgressListener> 
   const state = stateOf(input);
   const sockets = new Set<Socket>();
   const tooMany = countedDenials(state);
+  const slots = () => sockets.size - state.halfClosed.size;
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     sockets.add(socket);
-    state.stats.connections = sockets.size;
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => {
-      sockets.delete(socket);
-      state.stats.connections = sockets.size;
-    });
-    if (sockets.size > state.limits.connections)
-      return tooMany(socket, sockets.size > state.limits.connections + ANSWERED_MAX);
+    socket.on('close', () => sockets.delete(socket));
+    if (slots() > state.limits.connections) return tooMany(socket, slots() > state.limits.connections + ANSWERED_MAX);
+    socket.once('end', () => state.halfClosed.add(socket));
     serveClient(socket, state).catch(() => socket.destroy());
   });
   await listen(server, input.socketPath);
@@ -79,7 +77,7 @@ export async function openEgress(input: ListenerInput): Promise<EgressListener> 
       return state.policy;
     },
     get stats() {
-      return { ...state.stats, active: state.active.size };
+      return { ...state.stats, connections: slots(), active: state.active.size };
     },
     setPolicy: (policy) => changePolicy(state, policy),
     close,
@@ -116,6 +114,8 @@ function serveClient(client: Socket, state: ListenerState): Promise<void> {
 function stateOf(input: ListenerInput): ListenerState {
   const limits = { ...LIMITS, ...input.limits };
   const audit = withLogRate(input.audit, limits.denialsPerSecond);
+  const enforcement = { ...FULL_ENFORCEMENT, ...input.enforcement };
+  const active: ListenerState['active'] = new Set();
   return {
     sandbox: input.sandbox,
     policy: input.policy,
@@ -126,14 +126,26 @@ function stateOf(input: ListenerInput): ListenerState {
     authority: input.authority,
     trust: input.trust,
     limits,
-    enforcement: { ...FULL_ENFORCEMENT, ...input.enforcement },
+    enforcement,
     pace: createPace(limits.requestsPerSecond),
     explanations: createAllowance(limits.explanationsPerSecond),
     meters: { up: createMeter(input.policy.bandwidth), down: createMeter(input.policy.bandwidth) },
-    active: new Set(),
+    active,
     idle: new Set(),
+    halfClosed: enforcement.halfClosed ? halfClosedOf(limits, active) : { size: 0, add: () => {} },
     stats: { connections: 0, active: 0, allowed: 0, denied: 0, failed: 0, bytesUp: 0, bytesDown: 0 },
   };
+}
+
+function halfClosedOf(limits: Limits, active: ListenerState['active']): HalfClosed {
+  return createHalfClosed({
+    most: limits.halfClosed,
+    idleMs: limits.halfClosedMs,
+    evict(client) {
+      for (const one of [...active]) if (one.client === client) one.cut('idle');
+      client.destroy();
+    },
+  });
 }
 
 async function listen(server: Server, path: string): Promise<void> {

@@ -81,6 +81,7 @@ function activeRequestOf(request: Request, addresses: string[], cut: Cut): Activ
     purpose,
     addresses,
     ...(read ? { line: head } : {}),
+    client,
     cut(reason) {
       cut.reason = reason;
       abort.abort();

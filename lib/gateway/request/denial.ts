@@ -41,5 +41,6 @@ export function denialOfFailure(request: Request, reason: AuditReason, error: un
 }
 
 export function denialBytes(denial: Denial, head: RequestHead, keepAlive: boolean): Buffer {
-  return plainResponse({ ...denial, keepAlive, bodiless: head.method === 'HEAD' });
+  const { method } = head;
+  return plainResponse({ ...denial, keepAlive, bodiless: method === 'HEAD', reasoned: method === 'CONNECT' });
 }

@@ -24,6 +24,8 @@ export interface Enforcement {
   audit: boolean;
   /** A policy change applies to open connections */
   recheck: boolean;
+  /** A connection whose client has ended uses no slot, and ends without an answer in time */
+  halfClosed: boolean;
 }
 
 export const FULL_ENFORCEMENT: Enforcement = {
@@ -38,6 +40,7 @@ export const FULL_ENFORCEMENT: Enforcement = {
   websocket: true,
   audit: true,
   recheck: true,
+  halfClosed: true,
 };
 
 /** Enforcement switches of credentials, for tests only. */
@@ -46,6 +49,8 @@ export interface CredentialEnforcement {
   placeholders: boolean;
   /** The guest's own logins are removed when a secret is injected */
   strip: boolean;
+  /** A request cannot ask for a part of a response */
+  ranges: boolean;
   /** Secrets in responses are masked */
   mask: boolean;
   /** A secret is sent over verified TLS only */
@@ -61,6 +66,7 @@ export interface CredentialEnforcement {
 export const FULL_CREDENTIAL_ENFORCEMENT: CredentialEnforcement = {
   placeholders: true,
   strip: true,
+  ranges: true,
   mask: true,
   secureOnly: true,
   ownHost: true,

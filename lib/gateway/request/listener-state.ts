@@ -4,6 +4,7 @@ import type { SecureContext } from 'node:tls';
 import type { Endpoint } from '../address/canonical-host.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Inspector } from '../http/inspector.ts';
+import type { HalfClosed } from '../limits/half-closed.ts';
 import type { Allowance, Limits, Pace } from '../limits/limits.ts';
 import type { Meters } from '../limits/meter.ts';
 import type { RequestLine } from '../policy/http-rules.ts';
@@ -21,6 +22,7 @@ export interface ActiveRequest {
   addresses: string[];
   /** For intercepted requests */
   line?: RequestLine;
+  client: Socket;
   /** MUST end the request at once */
   cut(reason: AuditReason): void;
 }
@@ -54,6 +56,7 @@ export interface ListenerState {
   active: Set<ActiveRequest>;
   /** Idle upstream connections of intercepted tunnels */
   idle: Set<Socket>;
+  halfClosed: HalfClosed;
   stats: ListenerStats;
 }
 

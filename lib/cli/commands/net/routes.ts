@@ -1,6 +1,6 @@
 /** The commands of `sbx net`. */
 import { command } from '../../command/command.ts';
-import { count, maybeName, sandbox, text, toggle, word } from '../../command/parameters.ts';
+import { count, maybeName, sandbox, text, toggle } from '../../command/parameters.ts';
 
 export const netRoutes = {
   log: command({
@@ -21,7 +21,13 @@ export const netRoutes = {
     brief: 'Shows the verdict on a request and its rule, without making the request',
     parameters: {
       flags: { sandbox: text('The sandbox; default: the only one'), method: text('HTTP method; default: GET') },
-      positional: word('host, host:port or URL', 'where'),
+      positional: {
+        kind: 'tuple',
+        parameters: [
+          sandbox('host, host:port or URL; before it, the name of a sandbox', 'name-or-host'),
+          { parse: String, brief: 'host, host:port or URL', placeholder: 'host', optional: true },
+        ],
+      },
     },
     load: async () => (await import('./check.ts')).check,
   }),

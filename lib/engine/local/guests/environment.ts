@@ -14,5 +14,11 @@ export async function environmentOf(
   spec: SandboxSpec,
 ): Promise<Record<string, string>> {
   const placeholders = await deps.credentials.environment(id, spec);
-  return { ...guestEnvironment(await deps.registries.get()), ...spec.env, ...placeholders };
+  return { ...guestEnvironment(await deps.registries.get()), ...ownNames(spec.name), ...spec.env, ...placeholders };
+}
+
+/** The guest's own names and addresses in the notations that programs understand: few know a block of addresses. */
+function ownNames(hostname: string): Record<string, string> {
+  const own = ['localhost', '.localhost', hostname, '127.0.0.1', '127.0.1.1', '127.0.0.0/8', '0.0.0.0', '::1', '[::1]'];
+  return { no_proxy: own.join(','), NO_PROXY: own.join(',') };
 }

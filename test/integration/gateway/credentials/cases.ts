@@ -1,7 +1,16 @@
 /** The cases of the credentials as data: each with the control that it rests on. */
 import { expect } from 'vitest';
 import type { CredentialEnforcement } from '../../../../lib/gateway/request/enforcement.ts';
-import { answering, type CredentialsOptions, type CredentialsRig, HOST, inPieces, OTHER, SECRET } from './rig.ts';
+import {
+  answering,
+  byRange,
+  type CredentialsOptions,
+  type CredentialsRig,
+  HOST,
+  inPieces,
+  OTHER,
+  SECRET,
+} from './rig.ts';
 
 export interface CredentialCase {
   name: string;
@@ -58,6 +67,10 @@ function masked(
 const split = (text: string, at: number[]) => [0, ...at].map((from, index) => text.slice(from, at[index]));
 const echo = `{"key":"${SECRET}","more":1}`;
 const encoded = (before: string) => Buffer.from(`${before}${SECRET} and more`).toString('base64');
+const escaped = (text: string) => text.replace(/[^\w]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+const percent = (text: string) => text.replace(/[^\w]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
+const entities = (text: string) => text.replace(/[^\w]/g, (char) => `&#${char.charCodeAt(0)};`);
+const wrapped = (text: string) => text.replace(/.{20}/g, '$&\r\n');
 const core = (text: string) => text.slice(8, -16);
 
 export const CASES: CredentialCase[] = [
@@ -139,6 +152,54 @@ export const CASES: CredentialCase[] = [
       expect(received).toContain('X-Kept: 1\r\n');
     },
   },
+  denied('44 a token in the query', /key in the query: token/, () => ['GET /v1?token=foreign'], 'strip'),
+  {
+    name: '44 a login header with other separators, and headers that are like a login, are removed',
+    control: 'strip',
+    async run(rig) {
+      await rig.ask(
+        'GET /v1\nX_API_KEY: foreign-1\nX.Api.Key: foreign-2\nX_Auth-Token: foreign-3\nX-Acme-Token: foreign-4\nCookie2: foreign-5\nX-Forwarded-User: foreign-6\nIdempotency-Key: kept-1\nsession_id: kept-2',
+      );
+      const received = rig.intercept.received();
+      expect(received).not.toContain('foreign');
+      expect(received).toContain('kept-1');
+      expect(received).toContain('kept-2');
+      expect(rig.intercept.rig.records()[0]?.detail).toBe(
+        'with the secret key, without the header X-Acme-Token, Cookie2, X-Forwarded-User',
+      );
+    },
+  },
+  {
+    name: '45 a secret that a server repeats cannot be read in parts',
+    control: 'ranges',
+    rig: { serve: byRange(`{"key":"${SECRET}"}`) },
+    async run(rig) {
+      let whole = '';
+      for (let from = 0; from < SECRET.length + 10; from += 5) {
+        const text = await rig.ask(`GET /v1/echo\nRange: bytes=${from}-${from + 4}\nIf-Range: "a"`);
+        whole += text.split('\r\n\r\n')[1];
+      }
+      expect(whole).not.toContain(SECRET);
+      expect(rig.intercept.received()).not.toMatch(/^(range|if-range):/im);
+    },
+  },
+  {
+    name: '45 a response does not depend on a condition of the guest',
+    control: 'ranges',
+    async run(rig) {
+      await rig.ask(
+        'GET /v1\nIf-Match: "a"\nIf-None-Match: "a"\nIF_NONE_MATCH: "a"\nIf-Modified-Since: x\nIf-Unmodified-Since: x\nRequest-Range: bytes=0-1',
+      );
+      expect(rig.intercept.received()).toContain('GET /v1');
+      expect(rig.intercept.received()).not.toMatch(/^(if[-_]|request-range)/im);
+    },
+  },
+  denied(
+    '45 a condition that protects a change is not dropped silently',
+    /condition on a change: If-Match/,
+    () => [`PUT /v1/a\nIf-Match: "a"`, 'body'],
+    'ranges',
+  ),
   {
     name: '44 a cookie of the real account does not reach the guest',
     control: 'strip',
@@ -155,6 +216,16 @@ export const CASES: CredentialCase[] = [
   masked('45 in base64, one byte in', inPieces('', split(encoded('x'), [30])), core(encoded('x'))),
   masked('45 in base64, two bytes in', answering(encoded('xy')), core(encoded('xy'))),
   masked('45 in hex', answering(Buffer.from(SECRET).toString('hex')), Buffer.from(SECRET).toString('hex')),
+  masked('45 with \\u escapes', answering(escaped(SECRET)), escaped(SECRET)),
+  masked('45 percent-encoded', inPieces('', [...percent(SECRET)]), percent(SECRET)),
+  masked('45 as HTML entities', answering(entities(SECRET)), entities(SECRET)),
+  masked('45 in wrapped base64', answering(wrapped(encoded('xy'))), wrapped(encoded('xy')).slice(40, -20)),
+  masked('45 in the name of a header', answering('ok', `X-${SECRET}: 1\r\n`), SECRET),
+  masked(
+    '45 in the name of a header, in lower case',
+    answering('ok', `x-${SECRET.toLowerCase()}: 1\r\n`),
+    SECRET.toLowerCase(),
+  ),
   {
     name: '45 a response that is encoded against the request',
     control: 'encoding',

@@ -151,6 +151,16 @@ export function inPieces(head: string, pieces: string[]): (socket: Socket) => vo
     });
 }
 
+/** An upstream that sends the range of this text that it is asked for. */
+export function byRange(text: string): (socket: Socket) => void {
+  return (socket) =>
+    void socket.once('data', (bytes: Buffer) => {
+      const [, from = '0', to = `${text.length}`] = /^range: bytes=(\d+)-(\d+)/im.exec(bytes.toString('latin1')) ?? [];
+      const part = text.slice(Number(from), Number(to) + 1);
+      socket.end(`HTTP/1.1 206 OK\r\nContent-Length: ${part.length}\r\nConnection: close\r\n\r\n${part}`);
+    });
+}
+
 export function answering(body: string, head = ''): (socket: Socket) => void {
   return (socket) =>
     void socket.once('data', () =>

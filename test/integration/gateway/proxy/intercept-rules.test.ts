@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import type { Inspector } from '../../../../lib/gateway/http/inspector.ts';
 import { answering, CONNECT, GET, PUBLIC, startRig } from '../rig.ts';
 import { HTTP_POLICY, request, startIntercept } from './intercept-rig.ts';
+
+/** Intercepts, and changes nothing. */
+const seesAll: Inspector = {
+  wants: () => true,
+  request: async ({ headers }) => ({ headers }),
+  response: ({ headers }) => ({ headers }),
+};
 
 describe('a host with rules by method and path', () => {
   test('a covered request arrives, is recorded with method, path and rule, and the connection is reused', async () => {
@@ -122,6 +130,11 @@ describe('a host with rules by method and path', () => {
     'X_HTTP_Method: DELETE',
     'X-Original-URL: /v2/admin',
     'X-Rewrite-Url: /v2/admin',
+    'X-Original-Method: DELETE',
+    'X_Forwarded.Method: DELETE',
+    'X-Original-Path: /v2/admin',
+    'X-Forwarded-Uri: /v2/admin',
+    'X-HTTP-Method: DELETE',
   ])('34 a request with %s, which a server could read as another request, is rejected', async (field) => {
     await using one = await startIntercept();
     const client = await one.inside();
@@ -135,6 +148,46 @@ describe('a host with rules by method and path', () => {
     const free = await open.inside();
     free.send(request('/v1/a', `${field}\r\nConnection: close\r\n`));
     expect(await free.end()).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  test.each([
+    ['/v1/a?_method=DELETE', /parameter _method, which may override/],
+    ['/v1/a?b=c&%5Fmethod=DELETE', /parameter _method/],
+    ['/v1/a?.method=DELETE', /parameter \.method/],
+    ['/v1/a?X-HTTP-Method-Override=DELETE', /parameter X-HTTP-Method-Override/],
+    ['/v1/a?x_method_override=DELETE', /parameter x_method_override/],
+  ])('34 the query of %s, which could change the method, is rejected', async (path, why) => {
+    await using one = await startIntercept();
+    const client = await one.inside();
+    client.send(request(path, 'Connection: close\r\n'));
+    expect(await client.end()).toMatch(/^HTTP\/1\.1 400 /);
+    expect([one.received(), one.rig.dials]).toEqual(['', []]);
+    expect(one.rig.records()).toMatchObject([{ reason: 'bad-request', detail: expect.stringMatching(why) }]);
+    await using off = await startIntercept({ inspector: seesAll, enforcement: { httpRules: false } });
+    const free = await off.inside();
+    free.send(request(path, 'Connection: close\r\n'));
+    expect(await free.end()).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  test('34 a GET with a body, which could be read as a second request, is rejected; a POST arrives', async () => {
+    const second = request('/v2/admin', '', 'api.ok.test', 'DELETE');
+    const body = `Content-Length: ${second.length}\r\nConnection: close\r\n`;
+    for (const framing of [body, 'Transfer-Encoding: chunked\r\nConnection: close\r\n']) {
+      await using one = await startIntercept();
+      const client = await one.inside();
+      client.send(request('/v1/a', framing) + second);
+      expect(await client.end()).toMatch(/^HTTP\/1\.1 400 [\s\S]*may be read as another request/);
+      expect([one.received(), one.rig.dials]).toEqual(['', []]);
+    }
+    await using posting = await startIntercept();
+    const client = await posting.inside();
+    client.send(request('/v1/a', body, 'api.ok.test', 'POST') + second);
+    await client.until('HTTP/1.1 200 ');
+    await using off = await startIntercept({ inspector: seesAll, enforcement: { httpRules: false } });
+    const free = await off.inside();
+    free.send(request('/v1/a', body) + second);
+    await free.end();
+    expect(off.received()).toContain('DELETE /v2/admin');
   });
 
   test('without the control, a request outside the rules arrives', async () => {

@@ -26,6 +26,24 @@ describe('text from outside on a terminal', () => {
     );
   });
 
+  it.each([
+    ['concealed', `${ESC}[8mhidden`],
+    ['black on black', `${ESC}[30;40mhidden`],
+    ['white', `${ESC}[0;37mhidden`],
+    ['a colour by number', `${ESC}[38;5;0mhidden`],
+    ['an empty letter', 'a\u{3164}b'],
+    ['a selector of the other plane', 'a\u{e0101}b'],
+    ['an empty Braille pattern', 'a\u{2800}b'],
+  ])('lets no colour or letter pass that hides text: %s', (_, text) => {
+    expect(printable(text, { colours: true })).not.toBe(text);
+    expect(printable(text, { colours: true })).toMatch(/\\u\{/);
+  });
+
+  it.each([`${ESC}[0;1;39mok`, `${ESC}[m`, `${ESC}[0;32mok`, `${ESC}[90mold`, `${ESC}[2;91mold`])(
+    'lets usual colours pass: %j',
+    (text) => expect(printable(text, { colours: true })).toBe(text),
+  );
+
   it('keeps a value inside of its line', () => {
     expect(inOneLine('host\nallowed: everything')).toBe('host\\u{a}allowed: everything');
   });

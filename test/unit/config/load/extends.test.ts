@@ -74,6 +74,26 @@ describe('templates', () => {
     expect((await failure(loadProject({ cwd: dir, host: hostFacts() }))).message).toMatch(/circular/);
   });
 
+  test('a template behind a link that leads out of the project is refused, also in a folder or another template', async () => {
+    const outside = await makeProject({ 'x.toml': '[env]\nA = "outside"' });
+    const dir = await makeProject({
+      'sandbox.toml': 'extends = ["./link.toml"]',
+      'below/sandbox.toml': 'extends = ["./folder/x.toml"]',
+      'third/sandbox.toml': 'extends = ["./a.toml"]',
+      'third/a.toml': 'extends = ["./b.toml"]',
+      'named/sandbox.toml': 'extends = ["../shared.toml"]',
+      'shared.toml': '[env]\nA = "named"',
+    });
+    symlinkSync(join(outside, 'x.toml'), join(dir, 'link.toml'));
+    symlinkSync(outside, join(dir, 'below/folder'));
+    symlinkSync(join(outside, 'x.toml'), join(dir, 'third/b.toml'));
+    for (const cwd of [dir, join(dir, 'below'), join(dir, 'third')])
+      expect((await failure(loadProject({ cwd, host: hostFacts() }))).message).toMatch(/leads out of the project/);
+    // A path that the file itself writes is no surprise to who reads it.
+    const named = await loadProject({ cwd: join(dir, 'named'), host: hostFacts() });
+    expect(named.sandboxes[0]?.env).toEqual({ A: 'named' });
+  });
+
   test('a template that is extended twice is not circular', async () => {
     const dir = await makeProject({
       'sandbox.toml': 'extends = ["./a.toml", "./b.toml"]',

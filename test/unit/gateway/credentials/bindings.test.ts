@@ -5,7 +5,7 @@ import {
   type Loaded,
   matchingCredentials,
 } from '../../../../lib/gateway/credentials/bindings.ts';
-import { keyInQuery } from '../../../../lib/gateway/credentials/find-placeholders.ts';
+import { isLoginLike, keyInQuery } from '../../../../lib/gateway/credentials/login-names.ts';
 import { bodyKindOf, tokensIn } from '../../../../lib/gateway/credentials/oauth-tokens.ts';
 
 const entry = { secret: 'k', env: 'K', host: 'api.test', header: 'x-api-key', format: '{}' };
@@ -55,11 +55,58 @@ describe('a key in the query', () => {
     ['/v1?a=b&API_KEY=x', 'api_key'],
     ['/v1?a=b;access_token=x=y', 'access_token'],
     ['/v1?%6bey=x', 'key'],
+    ['/v1?token=x', 'token'],
+    ['/v1?a=b&Auth-Token=x', 'auth-token'],
+    ['/v1?apiKey=x', 'apikey'],
+    ['/v1?token[]=x', 'token[]'],
+    ['/v1?a=b?token=x', 'token'],
+    ['/v1?client_secret=x', 'client_secret'],
+    ['/v1?X-Amz-Signature=x', 'x-amz-signature'],
   ])('%s', (target, name) => expect(keyInQuery(target)).toBe(name));
 
-  test.each(['/v1', '/key=x', '/v1?key=', '/v1?monkey=x', '/v1?pageToken=x', '/v1?q=key'])('%s has none', (target) =>
-    expect(keyInQuery(target)).toBeUndefined(),
-  );
+  test.each([
+    '/v1',
+    '/key=x',
+    '/v1?key=',
+    '/v1?monkey=x',
+    '/v1?pageToken=x',
+    '/v1?q=key',
+    '/v1?max_tokens=5',
+    '/m?sessionId=x',
+  ])('%s has none', (target) => expect(keyInQuery(target)).toBeUndefined());
+});
+
+describe('a header that could be a login', () => {
+  test.each([
+    'X-Api-Token',
+    'X_API_KEY',
+    'X.Auth.Token',
+    'Cookie2',
+    'X-Session-Token',
+    'X-Client-Secret',
+    'Ocp-Apim-Subscription-Key',
+    'X-Amz-Security-Token',
+    'X-Forwarded-User',
+    'Remote_User',
+    'X-JWT-Assertion',
+    'Authentication',
+    'X-Password',
+  ])('%s', (name) => expect(isLoginLike(name)).toBe(true));
+
+  test.each([
+    'Accept',
+    'X-Author',
+    'Idempotency-Key',
+    'session_id',
+    'Mcp-Session-Id',
+    'X-Claude-Code-Session-Id',
+    'Sec-WebSocket-Key',
+    'anthropic-beta',
+    'X-Max-Tokens',
+    'Content-Type',
+    'OpenAI-Organization',
+    'X-Monkey',
+  ])('is not %s', (name) => expect(isLoginLike(name)).toBe(false));
 });
 
 describe('tokens of an answer', () => {

@@ -37,16 +37,60 @@ describe('forms of a secret', () => {
     );
   });
 
-  test('a JSON text, an address, hex', () => {
-    const mask = createMask(FORMS).replace;
-    const variants = [
-      JSON.stringify(SECRET),
-      JSON.stringify(SECRET).replaceAll('/', '\\/'),
-      encodeURIComponent(SECRET),
-      Buffer.from(SECRET).toString('hex'),
-      Buffer.from(SECRET).toString('hex').toUpperCase(),
-    ];
-    for (const writing of variants) expect(mask(writing)).not.toContain(writing.slice(4, -4));
+  const html = (text: string, write: (code: number) => string) =>
+    text.replace(/[^\w-]/g, (char) => write(char.charCodeAt(0)));
+
+  test.each([
+    ['JSON', JSON.stringify(SECRET)],
+    ['JSON with escaped slashes', JSON.stringify(SECRET).replaceAll('/', '\\/')],
+    ['JSON with \\u escapes', html(SECRET, (code) => `\\u00${code.toString(16)}`)],
+    ['JSON with \\U escapes', html(SECRET, (code) => `\\u00${code.toString(16).toUpperCase()}`)],
+    ['every character with a \\u escape', [...SECRET].map((c) => `\\u00${c.charCodeAt(0).toString(16)}`).join('')],
+    ['JavaScript', html(SECRET, (code) => `\\x${code.toString(16)}`)],
+    ['an address', encodeURIComponent(SECRET)],
+    ['an address in lower case', encodeURIComponent(SECRET).replace(/%../g, (code) => code.toLowerCase())],
+    ['every character of an address', [...SECRET].map((c) => `%${c.charCodeAt(0).toString(16)}`).join('')],
+    ['HTML', html(SECRET, (code) => `&#${code};`)],
+    ['HTML in hex', html(SECRET, (code) => `&#x${code.toString(16)};`)],
+    ['HTML in hex, upper case and padded', html(SECRET, (code) => `&#X00${code.toString(16).toUpperCase()};`)],
+    ['HTML by name', SECRET.replace('/', '&sol;').replaceAll('+', '&plus;').replace('"', '&quot;')],
+    ['hex', Buffer.from(SECRET).toString('hex')],
+    ['upper case hex', Buffer.from(SECRET).toString('hex').toUpperCase()],
+  ])('%s, also in pieces', (_name, writing) => {
+    const whole = through(`a ${writing} b`, []);
+    expect(whole).toHaveLength(writing.length + 4);
+    for (let at = 0; at + 12 < writing.length; at += 4) expect(whole).not.toContain(writing.slice(at, at + 12));
+    const cut = through(
+      `a ${writing} b`,
+      Array.from({ length: writing.length + 4 }, (_, at) => at),
+    );
+    expect(cut).toBe(whole);
+    expect(createMask([]).replace(writing)).toBe(writing);
+  });
+
+  test.each(['\n', '\r\n', '\\n', '\\r\\n', '%0A', '&#10;', '\n    '])('base64 with lines broken by %j', (end) => {
+    const lines =
+      Buffer.from(`Bearer ${SECRET}`)
+        .toString('base64')
+        .match(/.{1,12}/g) ?? [];
+    const text = lines.join(end);
+    for (const cuts of [[], Array.from({ length: text.length }, (_, at) => at)])
+      for (const line of lines.slice(2, -1)) expect(through(text, cuts)).not.toContain(line);
+  });
+
+  test('a name whose letters have lost their case', () => {
+    const { occursIn } = createMask(FORMS);
+    expect(occursIn(`X-${SECRET.toLowerCase()}`)).toBe(true);
+    expect(occursIn('X-Request-Id')).toBe(false);
+  });
+
+  test('blanks without end hold back no more than a line', () => {
+    const mask = createMask(FORMS).stream();
+    const core = FORMS.at(-1)?.text ?? '';
+    mask.push(core.slice(0, 10));
+    let shown = '';
+    for (let count = 0; count < 100; count += 1) shown += mask.push('\n');
+    expect(shown.length).toBeGreaterThan(0);
   });
 });
 

@@ -1,0 +1,44 @@
+/** Checks that nobody else can change what a folder holds: each folder on the way to it, as ssh does for its files. */
+import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { SbxError } from '../errors.ts';
+
+const OTHERS_WRITE = 0o002;
+const GROUP_WRITES = 0o020;
+const STICKY = 0o1000;
+const LINKS_MAX = 40;
+
+/** What does not exist yet is made by sbx. @throws SbxError `usage` with the folder that others can change. */
+export function checkOwnFolder(path: string): void {
+  for (const folder of foldersTo(resolve(path))) {
+    const found = lstatSync(folder, { throwIfNoEntry: false });
+    const why = found === undefined ? undefined : problemOf(found, folder === resolve(path));
+    if (why !== undefined)
+      throw new SbxError('usage', `the state folder ${path} is not safe from other users`, {
+        why: `${folder} ${why}`,
+        hint: 'set SBX_HOME to a folder of your own, or correct the owner and the permissions of this one',
+      });
+  }
+}
+
+/** The folder and all above it, and the same for each link among them. */
+function foldersTo(path: string, links = 0): string[] {
+  const parents = path === dirname(path) ? [] : foldersTo(dirname(path), links);
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  if (!isLink || links >= LINKS_MAX) return [...parents, path];
+  return [...parents, path, ...foldersTo(resolve(dirname(path), readlinkSync(path)), links + 1)];
+}
+
+function problemOf(found: Stats, isItself: boolean): string | undefined {
+  const uid = process.getuid?.() ?? 0;
+  // In a user namespace the host's root, who owns `/`, has another number.
+  const owners = isItself && !found.isSymbolicLink() ? [uid] : [uid, 0, statSync('/').uid];
+  if (!owners.includes(found.uid)) return `belongs to the user with the number ${found.uid}`;
+  if (found.isSymbolicLink()) return undefined;
+  if ((found.mode & STICKY) !== 0 && !isItself) return undefined;
+  if ((found.mode & OTHERS_WRITE) !== 0) return 'can be written by every user';
+  // A group with the number of its user is usually that user's alone.
+  if ((found.mode & GROUP_WRITES) !== 0 && found.gid !== uid && found.gid !== 0)
+    return `can be written by the group with the number ${found.gid}`;
+  return undefined;
+}

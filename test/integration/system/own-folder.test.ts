@@ -1,0 +1,46 @@
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkOwnFolder } from '../../../lib/system/own-folder.ts';
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sbx-own-'));
+  mkdirSync(join(dir, 'home/sbx'), { recursive: true });
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const state = () => join(dir, 'home/sbx');
+
+describe('a state folder', () => {
+  test('of the user alone is accepted, also before it exists and below a sticky folder of everybody', () => {
+    chmodSync(dir, 0o1777);
+    expect(() => checkOwnFolder(state())).not.toThrow();
+    expect(() => checkOwnFolder(join(dir, 'home/none/yet'))).not.toThrow();
+  });
+
+  test.each([
+    ['itself', 'home/sbx', 0o777],
+    ['itself, sticky', 'home/sbx', 0o1777],
+    ['its parent', 'home', 0o757],
+  ])('that every user can write is refused: %s', (_name, path, mode) => {
+    chmodSync(join(dir, path), mode);
+    expect(() => checkOwnFolder(state())).toThrow(/not safe from other users/);
+  });
+
+  test('behind a link is checked on both ways', () => {
+    symlinkSync(join(dir, 'home'), join(dir, 'link'));
+    expect(() => checkOwnFolder(join(dir, 'link/sbx'))).not.toThrow();
+    chmodSync(join(dir, 'home'), 0o777);
+    expect(() => checkOwnFolder(join(dir, 'link/sbx'))).toThrow(/not safe/);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('of another user, or with a parent or link of another user, is refused', () => {
+    chownSync(state(), 12_345, 12_345);
+    expect(() => checkOwnFolder(state())).toThrow(/not safe/);
+    chownSync(state(), 0, 0);
+    chownSync(join(dir, 'home'), 12_345, 0);
+    expect(() => checkOwnFolder(state())).toThrow(/not safe/);
+  });
+});

@@ -1,0 +1,51 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runToEnd } from '../../../lib/system/run-tool.ts';
+import { safePath } from '../../../lib/system/tool-path.ts';
+
+const TOOLS = ['qemu-system-x86_64', 'qemu-img', 'bwrap', 'git', 'socat', 'node', 'ssh', 'sudo'];
+let dir = '';
+let entries: string[] = [];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sbx-path-'));
+  const project = join(dir, 'project');
+  mkdirSync(join(project, 'node_modules/.bin'), { recursive: true });
+  writeFileSync(join(project, 'sandbox.toml'), '');
+  symlinkSync(join(project, 'node_modules/.bin'), join(dir, 'link'));
+  for (const tool of TOOLS) {
+    const file = join(project, 'node_modules/.bin', tool);
+    writeFileSync(file, `#!/bin/sh\necho planted\n`);
+    chmodSync(file, 0o755);
+  }
+  entries = [join(project, 'node_modules/.bin'), join(dir, 'link')];
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('the PATH by which programs of the host are found', () => {
+  test('has no relative entry and none inside a project, also through a link', () => {
+    const path = ['', '.', 'node_modules/.bin', ...entries, '/usr/bin', '/bin', '/usr/bin'].join(delimiter);
+    expect(safePath(path)).toBe('/usr/bin:/bin');
+    for (const none of [undefined, '', '.']) expect(safePath(none)).toBe('/usr/bin:/bin');
+  });
+
+  test.each(TOOLS)('finds no planted %s', async (tool) => {
+    for (const entry of entries) {
+      const off = await runToEnd(tool, ['--version'], { env: { PATH: entry } });
+      expect(off.stdout).toBe('planted');
+      await expect(
+        runToEnd(tool, ['--version'], { env: { PATH: safePath(`${entry}:/nonexistent`) } }),
+      ).rejects.toThrow();
+    }
+  });
+
+  test('is the one of the command line and of the daemon', async () => {
+    for (const file of ['cli/main.ts', 'daemon/main.ts']) {
+      const { readFileSync } = await import('node:fs');
+      const text = readFileSync(join(import.meta.dirname, '../../../lib', file), 'utf8');
+      expect(text).toContain("process.env['PATH'] = safePath(process.env['PATH'])");
+    }
+  });
+});
