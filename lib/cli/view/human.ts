@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Ora } from 'ora';
 import type { ErrorJson } from '../../errors.ts';
+import { showsColours } from './drawing.ts';
 import { inOneLine, printable } from './printable.ts';
 import type { Progress, View } from './types.ts';
 
@@ -10,10 +11,10 @@ import type { Progress, View } from './types.ts';
 export function createHumanView(process: NodeJS.Process, spin?: (text: string) => Ora): View {
   const { stdout, stderr } = process;
   const asks = stderr.isTTY === true && process.stdin.isTTY === true;
-  const colour = stderr.isTTY === true && !process.env['NO_COLOR'];
+  const colour = showsColours(stderr, process.env);
   // A file or another program gets every byte; a terminal would execute some of them.
   const show = (text: string) =>
-    stdout.isTTY ? printable(text.replaceAll('\r\n', '\n'), { colours: !process.env['NO_COLOR'] }) : text;
+    stdout.isTTY ? printable(text.replaceAll('\r\n', '\n'), { colours: showsColours(stdout, process.env) }) : text;
   return {
     json: false,
     result: (_value, text) => void (text !== '' && stdout.write(`${show(text)}\n`)),
