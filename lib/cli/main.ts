@@ -5,6 +5,7 @@ import { SbxError } from '../errors.ts';
 import { app, wordsOf } from './app.ts';
 import { createContext, type SbxContext } from './command/context.ts';
 import { describeError } from './command/error-hints.ts';
+import { exitCodeOf } from './command/exit-code.ts';
 import { withHelp } from './command/usage-text.ts';
 import { COMPLETE } from './commands/host/completion-scripts.ts';
 import { setPromptAside } from './run/prompt-argument.ts';
@@ -23,7 +24,7 @@ async function main(inputs: string[]): Promise<void> {
   } catch (error) {
     const wrong = error instanceof SbxError ? withHelp(error, wordsOf(inputs)) : error;
     (await createView(asksForJson(inputs), process)).error(describeError(wrong));
-    process.exitCode = wrong instanceof SbxError ? wrong.exitCode : 1;
+    process.exitCode = exitCodeOf(wrong, inputs[0]);
   }
 }
 

@@ -7,6 +7,7 @@ import type { View } from '../view/types.ts';
 import { createView } from '../view/view.ts';
 import type { SbxContext } from './context.ts';
 import { describeError } from './error-hints.ts';
+import { exitCodeOf } from './exit-code.ts';
 
 interface CommonFlags {
   json: boolean;
@@ -58,7 +59,7 @@ function framed<F, A extends readonly unknown[]>(execute: Execute<F, A>) {
       process.exitCode = await execute({ context: this, flags, args: words as unknown as A, view, cwd });
     } catch (error) {
       view.error(describeError(error));
-      process.exitCode = error instanceof SbxError ? (error.code === 'cancelled' ? 130 : error.exitCode) : 1;
+      process.exitCode = exitCodeOf(error, process.argv[2]);
       if (!(error instanceof SbxError) && process.env['SBX_DEBUG'])
         process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
     }

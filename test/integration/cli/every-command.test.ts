@@ -24,6 +24,8 @@ const ARGS: Record<string, string[]> = {
   'secret rm': ['x'],
   'template show': ['shell'],
 };
+/** Commands that pass on the exit code of what they run: their own failures have another */
+const PASSING = ['exec', 'run', 'shell'];
 /** Commands that succeed without a file and without a sandbox */
 const WORK_ANYWHERE = [
   'init',
@@ -99,7 +101,7 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
           hint: expect.stringMatching(/\w/),
         }),
       });
-      expect(status).toBe(['not-found', 'secret'].includes(value.error.code) ? 1 : 2);
+      expect(status).toBe(PASSING.includes(name) ? 125 : ['not-found', 'secret'].includes(value.error.code) ? 1 : 2);
     });
 
     test('without: an error is what happened, why, what to do, on stderr', async () => {
@@ -112,11 +114,12 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
 
     test('an unknown flag is a usage error, also as JSON', async () => {
       const plain = await call(withFlag(words, '--wrong'));
-      expect(plain).toMatchObject({ status: 2, stdout: '' });
+      const invalid = PASSING.includes(name) ? 125 : 2;
+      expect(plain).toMatchObject({ status: invalid, stdout: '' });
       isOneError(plain.stderr);
       expect(plain.stderr).toContain(`sbx ${name} --help`);
       const asJson = await call([...words, '--json', '--wrong', ...argsOf(words)]);
-      expect(asJson).toMatchObject({ status: 2, stderr: '' });
+      expect(asJson).toMatchObject({ status: invalid, stderr: '' });
       expect(JSON.parse(asJson.stdout)).toMatchObject({
         error: { code: 'usage', message: 'unknown flag: --wrong' },
       });
@@ -144,7 +147,7 @@ test.each([
   ['a copy from host to host', ['cp', 'a', 'b'], 'one path must be in a sandbox, the other on the host', /NAME:PATH/],
 ])('%s', async (_, words, message, hint) => {
   const { status, stdout, stderr } = await call(words);
-  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect({ status, stdout }).toEqual({ status: words[0] === 'exec' ? 125 : 2, stdout: '' });
   isOneError(stderr);
   const lines = stderr.trimEnd().split('\n');
   expect(lines[0]).toBe(`sbx: ${message}`);
@@ -233,7 +236,7 @@ test('a removed current folder is reported', async () => {
   const script = `rmdir "$PWD" && exec "${SBX}" exec -- true`;
   const { status, stderr } = await program('/bin/sh', ['-c', script], { cwd: gone });
   expect({ status, stderr }).toMatchObject({
-    status: 2,
+    status: 125,
     stderr: expect.stringContaining('the current folder does not exist'),
   });
 });
@@ -241,7 +244,7 @@ test('a removed current folder is reported', async () => {
 test('an invalid --env is reported before a sandbox is resolved', async () => {
   const { status, stderr } = await call(['exec', '-e', '=x', '--', 'true']);
   expect({ status, stderr }).toMatchObject({
-    status: 2,
+    status: 125,
     stderr: expect.stringContaining('invalid --env: =x'),
   });
 });

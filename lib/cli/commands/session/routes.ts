@@ -4,6 +4,9 @@ import { APPLY_FLAGS, count, LOG_FLAGS, maybeName, sandbox, text, toggle } from 
 import { DETACH_KEYS } from '../../terminal/detach-keys.ts';
 
 const USER = text('User inside; default: agent');
+const WORKDIR = text(
+  'Folder, relative to the workspace; default: the current folder if it is in the workspace, else the workspace',
+);
 const APPLY = toggle('Apply sandbox.toml first');
 
 export const sessionRoutes = {
@@ -14,7 +17,7 @@ export const sessionRoutes = {
         headless: { ...text('Without a terminal, with this prompt; -: from stdin'), placeholder: 'prompt' },
         detach: toggle('Start the agent and return at once'),
         detachKeys: { kind: 'parsed', parse: String, brief: 'Keys that leave the terminal', default: DETACH_KEYS },
-        interactive: toggle('With --headless: pass stdin on'),
+        interactive: toggle('Without a terminal: pass stdin on'),
         end: toggle('End the running sessions of the agent'),
         ...APPLY_FLAGS,
       },
@@ -30,8 +33,9 @@ export const sessionRoutes = {
         interactive: toggle('Pass stdin on'),
         tty: toggle('Give the command a terminal'),
         user: USER,
-        workdir: text('Folder inside; default: the workspace'),
-        env: { ...text('NAME=VALUE, may be repeated'), variadic: true },
+        workdir: WORKDIR,
+        env: { ...text('NAME=VALUE, or NAME for the value of this host; may be repeated'), variadic: true },
+        envFile: { ...text('File with a line NAME=VALUE for each variable; may be repeated'), variadic: true },
         apply: APPLY,
       },
       aliases: { i: 'interactive', t: 'tty', u: 'user', w: 'workdir', e: 'env' },
@@ -41,7 +45,11 @@ export const sessionRoutes = {
   }),
   shell: command({
     brief: 'Opens a shell in a sandbox',
-    parameters: { flags: { user: USER, apply: APPLY }, aliases: { u: 'user' }, positional: maybeName() },
+    parameters: {
+      flags: { user: USER, workdir: WORKDIR, apply: APPLY },
+      aliases: { u: 'user', w: 'workdir' },
+      positional: maybeName(),
+    },
     load: async () => (await import('./shell.ts')).shell,
   }),
   cp: command({
