@@ -4,6 +4,7 @@ import type { ExecRequest } from '../../../guest/protocol/messages.ts';
 import { applyProject } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, guestOf } from '../../command/project.ts';
+import { callerOf } from '../../run/caller.ts';
 import { forwardSignals, rawTerminal, terminalSize } from '../../terminal/terminal.ts';
 import { showOutput } from '../../view/show-output.ts';
 import { folderInside } from './exec-place.ts';
@@ -63,6 +64,7 @@ function requestOf({ argv, env = {}, user, tty, stdin }: GuestCommand, cwd: stri
     cwd,
     env,
     stdin,
+    caller: callerOf(process.env),
     ...(user === undefined ? {} : { user }),
     ...(tty ? { tty: terminalSize() } : {}),
   };
