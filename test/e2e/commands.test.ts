@@ -189,6 +189,8 @@ test('every command prints only JSON with --json', async () => {
     ['plan', [], { changes: [], steps: [] }],
     ['apply', [], { steps: [] }],
     ['ls'],
+    ['status', [], { state: 'running' }],
+    ['version', [], { node: process.version }],
     ['inspect', [], { state: 'running' }],
     ['exec', ['--', 'sh', '-c', 'echo out']],
     ['shell'],

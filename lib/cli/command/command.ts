@@ -29,6 +29,10 @@ type Execute<F, A extends readonly unknown[]> = (input: Run<F, A>) => Promise<nu
 
 interface Definition<F, A extends readonly unknown[]> {
   brief: string;
+  /** What follows the command's words; default: as its parameters say */
+  usage?: readonly string[];
+  /** Whole command lines */
+  examples?: readonly string[];
   /** Stricli's own description of the flags and positional arguments */
   parameters?: Record<string, unknown>;
   /** Imports the code of the command: a start loads that of its own command only */
@@ -42,12 +46,35 @@ const COMMON = {
 
 export function command<F, A extends readonly unknown[]>({
   brief,
+  usage,
+  examples = [],
   parameters = {},
   load,
 }: Definition<F, A>): Command<CommandContext> {
   const flags = { ...COMMON, ...((parameters['flags'] as object | undefined) ?? {}) };
-  const builder = { docs: { brief }, parameters: { ...parameters, flags }, loader: async () => framed(await load()) };
+  const shown = examples.length === 0 ? '' : `\n\nEXAMPLES\n${examples.map((line) => `  ${line}`).join('\n')}`;
+  const customUsage = (usage ?? [usageOf(parameters['positional'] as Positional | undefined)]).map(
+    (line) => `[OPTIONS]${line === '' ? '' : ` ${line}`}`,
+  );
+  const docs = { brief, fullDescription: `${brief}${shown}`, customUsage };
+  const builder = { docs, parameters: { ...parameters, flags }, loader: async () => framed(await load()) };
   return buildCommand(builder as never) as unknown as Command<CommandContext>;
+}
+
+interface Parameter {
+  placeholder: string;
+  optional?: boolean;
+}
+
+type Positional = { kind: 'array'; parameter: Parameter } | { kind: 'tuple'; parameters: Parameter[] };
+
+/** Names of arguments in capitals: `[NAME…]`, `[NAME]`, `FROM TO`. */
+function usageOf(positional: Positional | undefined): string {
+  if (positional === undefined) return '';
+  if (positional.kind === 'array') return `[${positional.parameter.placeholder.toUpperCase()}…]`;
+  return positional.parameters
+    .map(({ placeholder, optional }) => (optional ? `[${placeholder.toUpperCase()}]` : placeholder.toUpperCase()))
+    .join(' ');
 }
 
 function framed<F, A extends readonly unknown[]>(execute: Execute<F, A>) {

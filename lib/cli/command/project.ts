@@ -84,9 +84,16 @@ export async function resolveSandbox(
   return chooseSandbox(all, ownProject(cwd, all), name);
 }
 
-/** All sandboxes of the folder's project. */
-export async function ownSandboxes(client: DaemonClient, cwd: string): Promise<SandboxStatus[]> {
+export interface OwnSandboxes {
+  /** The project's folder; undefined: the folder is in none */
+  own: string | undefined;
+  all: SandboxStatus[];
+  /** Those of the project; outside of one, all */
+  list: SandboxStatus[];
+}
+
+export async function ownSandboxes(client: DaemonClient, cwd: string): Promise<OwnSandboxes> {
   const all = await client.list();
-  const dir = ownProject(cwd, all);
-  return all.filter(({ projectDir }) => projectDir === dir);
+  const own = ownProject(cwd, all);
+  return { own, all, list: own === undefined ? all : all.filter(({ projectDir }) => projectDir === own) };
 }

@@ -33,6 +33,7 @@ const WORK_ANYWHERE = [
   'doctor',
   'gc',
   'completion',
+  'version',
   'secret ls',
   'template ls',
   'template show',
@@ -128,7 +129,8 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
     test('--help shows its usage', async () => {
       const { status, stdout, stderr } = await call([...words, '--help']);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      expect(stdout).toContain(`sbx ${name} [--json] [--project value]`);
+      expect(stdout).toContain(`sbx ${name} [OPTIONS]`);
+      expect(await call(['help', ...words])).toEqual({ status, stdout, stderr });
     });
   },
 );
@@ -137,7 +139,23 @@ test.each([
   ['an unknown command', ['frobnicate'], 'unknown command: frobnicate', '`sbx --help` lists the commands'],
   ['a misspelt command', ['aply'], 'unknown command: aply', 'did you mean apply?'],
   ['a misspelt command of a group', ['net', 'chek'], 'unknown command: chek', 'did you mean check?'],
-  ['a misspelt flag', ['apply', '--acept-widening'], 'unknown flag: --acept-widening', 'did you mean accept-widening?'],
+  [
+    'a misspelt flag',
+    ['apply', '--acept-widening'],
+    'unknown flag: --acept-widening',
+    'did you mean --accept-widening?',
+  ],
+  ['a word of other tools', ['up'], 'unknown command: up', 'did you mean sbx apply?'],
+  ['another', ['list'], 'unknown command: list', 'did you mean sbx ls?'],
+  ['their short flag of the version', ['-V'], 'unknown command: -V', 'did you mean sbx --version?'],
+  ['a misspelt common flag', ['ls', '--jsn'], 'unknown flag: --jsn', 'did you mean --json?'],
+  [
+    'an option before the command',
+    ['--project', '.', 'ls'],
+    'unknown option before the command: --project',
+    /sbx ls --/,
+  ],
+  ['help on an unknown command', ['help', 'aply'], 'unknown command: aply', 'did you mean apply?'],
   ['a flag without its value', ['ls', '--project'], '--project needs a value', /sbx ls --help/],
   ['a flag twice', ['ls', '--project', '.', '--project', '.'], '--project is set twice', /--help/],
   ['an invalid count', ['logs', '--daemon', '-n', 'x'], 'invalid --lines: x', /--help/],
@@ -247,4 +265,11 @@ test('an invalid --env is reported before a sandbox is resolved', async () => {
     status: 125,
     stderr: expect.stringContaining('invalid --env: =x'),
   });
+});
+
+test.each([[], ['help'], ['--help'], ['-h']])('sbx %s: all commands by task, with examples', async (...words) => {
+  const { status, stdout, stderr } = await call(words.filter((word) => word !== undefined));
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  for (const name of allCommands()) expect(stdout).toMatch(new RegExp(`^  ${name.join(' ')} +\\S`, 'm'));
+  expect(stdout).toMatch(/^Examples\n {2}sbx init/m);
 });

@@ -11,7 +11,14 @@ const APPLY = toggle('Apply sandbox.toml first');
 
 export const sessionRoutes = {
   run: command({
-    brief: 'Runs the agent of a sandbox, after an apply if needed: sbx run [NAME] [-- ARGS…]',
+    brief: 'Runs the agent of a sandbox, after an apply if needed',
+    usage: ['[NAME] [-- ARGS…]', '[NAME] --headless PROMPT'],
+    examples: [
+      'sbx run',
+      'sbx run review -- --resume',
+      'sbx run --headless "fix the build"',
+      'sbx run -d && sbx logs -f',
+    ],
     parameters: {
       flags: {
         headless: { ...text('Without a terminal, with this prompt; -: from stdin'), placeholder: 'prompt' },
@@ -27,7 +34,13 @@ export const sessionRoutes = {
     load: async () => (await import('./run.ts')).run,
   }),
   exec: command({
-    brief: 'Runs a command in a sandbox: sbx exec [NAME] -- CMD…',
+    brief: 'Runs a command in a sandbox',
+    usage: ['[NAME] -- CMD…'],
+    examples: [
+      'sbx exec -- npm test',
+      'sbx exec -w packages/api -e CI -- npm test',
+      'git ls-files | sbx exec -i -- wc -l',
+    ],
     parameters: {
       flags: {
         interactive: toggle('Pass stdin on'),
@@ -53,7 +66,9 @@ export const sessionRoutes = {
     load: async () => (await import('./shell.ts')).shell,
   }),
   cp: command({
-    brief: 'Copies files in or out: sbx cp FILE NAME:PATH · sbx cp NAME:PATH FILE',
+    brief: 'Copies files and folders in or out',
+    usage: ['FILE [NAME]:PATH', '[NAME]:PATH FILE'],
+    examples: ['sbx cp data.csv :/tmp/', 'sbx cp review:/tmp/report report'],
     parameters: {
       flags: { user: text('Owner of the files written inside; default: agent') },
       aliases: { u: 'user' },
