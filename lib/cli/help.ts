@@ -19,7 +19,7 @@ export const SECTIONS: readonly [title: string, commands: readonly string[]][] =
 ];
 
 const EXAMPLES: readonly [line: string, what: string][] = [
-  ['sbx init --agent claude && sbx apply', 'a sandbox for the project in this folder'],
+  ['sbx init && sbx apply', 'a sandbox for the project in this folder'],
   ['sbx run', 'its agent on this terminal'],
   ['sbx run --headless "fix the build"', 'its agent unattended'],
   ['sbx exec -- npm test', 'a command inside'],

@@ -7,7 +7,7 @@ const all = names('Sandboxes; default: all of the project');
 export const projectRoutes = {
   init: command({
     brief: 'Writes a sandbox.toml that fits this project',
-    examples: ['sbx init --agent claude'],
+    examples: ['sbx init', 'sbx init --agent shell'],
     parameters: {
       flags: { agent: { ...text('An agent template; default: shell'), proposeCompletions: templateNames } },
     },
