@@ -1,6 +1,15 @@
 /** Checks every command: one JSON document with --json, errors in three lines, exit codes, no stack traces. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -249,6 +258,38 @@ test('the state folder of sbx must be outside of every workspace: an agent could
   expect(beside).toMatchObject({ status: 0, stderr: '' });
 });
 
+test.each([
+  ['the root of the file system', () => '/', 'the root of the file system cannot be a project'],
+  ['the home folder', () => realpathSync(mkdtempSync(join(dir, 'home-'))), 'your home folder cannot be a project'],
+  // Of the kernel: also root cannot write there.
+  ['a folder that cannot be written', () => '/proc', 'sandbox.toml cannot be written here'],
+])('init in %s is refused, and nothing is written', async (_, make, message) => {
+  const cwd = make();
+  const { status, stderr } = await call(['init'], { cwd, env: cwd === '/proc' ? {} : { HOME: cwd } });
+  isOneError(stderr);
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(message) });
+  expect(existsSync(join(cwd, 'sandbox.toml'))).toBe(false);
+});
+
+test('all errors of a file are shown, each with its place', async () => {
+  const cwd = mkdtempSync(join(dir, 'many-'));
+  writeFileSync(join(cwd, 'sandbox.toml'), 'version = "1"\nnmae = "x"\n[lifecycle]\nidle = 30\n');
+  const { status, stderr } = await call(['validate'], { cwd });
+  expect(status).toBe(2);
+  expect(
+    stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.replace(/(:\d+:\d+:).*; /, '$1 ')),
+  ).toEqual([
+    'sandbox.toml:1:11: version: must be 1',
+    'why: it is "1"',
+    'what to do: write it without quotes: version = 1',
+    'sandbox.toml:2:1: did you mean "name"?',
+    'sandbox.toml:4:8: write it in quotes, with its unit: idle = "30m"',
+  ]);
+});
+
 test('a removed current folder is reported', async () => {
   const gone = mkdtempSync(join(dir, 'gone-'));
   const script = `rmdir "$PWD" && exec "${SBX}" exec -- true`;
@@ -267,8 +308,8 @@ test('an invalid --env is reported before a sandbox is resolved', async () => {
   });
 });
 
-test.each([[], ['help'], ['--help'], ['-h']])('sbx %s: all commands by task, with examples', async (...words) => {
-  const { status, stdout, stderr } = await call(words.filter((word) => word !== undefined));
+test.each([[''], ['help'], ['--help'], ['-h']])('sbx %s: all commands by task, with examples', async (...words) => {
+  const { status, stdout, stderr } = await call(words.filter((word) => word !== ''));
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   for (const name of allCommands()) expect(stdout).toMatch(new RegExp(`^  ${name.join(' ')} +\\S`, 'm'));
   expect(stdout).toMatch(/^Examples\n {2}sbx init/m);
