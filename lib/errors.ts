@@ -49,9 +49,16 @@ export interface ErrorDetails {
   /** One line: what to do */
   hint?: string;
   place?: Place;
+  /** Other errors of the same kind, found together with this one */
+  more?: FurtherError[];
   /** The step of a plan that failed */
   step?: FailedStep;
   cause?: unknown;
+}
+
+export interface FurtherError extends Place {
+  message: string;
+  hint: string;
 }
 
 export interface FailedStep {
@@ -95,6 +102,7 @@ export class SbxError extends Error {
   readonly why: string | undefined;
   readonly hint: string | undefined;
   readonly place: Place | undefined;
+  readonly more: readonly FurtherError[];
   readonly step: FailedStep | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -104,6 +112,7 @@ export class SbxError extends Error {
     this.why = details.why;
     this.hint = details.hint;
     this.place = details.place;
+    this.more = details.more ?? [];
     this.step = details.step;
   }
 
@@ -116,7 +125,7 @@ export class SbxError extends Error {
   }
 }
 
-/** The wire and `--json` form: `{code, message, why?, hint?, file?, line?, column?, step?}`. */
+/** The wire and `--json` form: `{code, message, why?, hint?, file?, line?, column?, more?, step?}`. */
 export interface ErrorJson {
   code: ErrorCode;
   message: string;
@@ -125,6 +134,7 @@ export interface ErrorJson {
   file?: string;
   line?: number;
   column?: number;
+  more?: FurtherError[];
   step?: FailedStep;
 }
 
@@ -137,6 +147,7 @@ export function toErrorJson(error: unknown): ErrorJson {
     ...(error.why === undefined ? {} : { why: error.why }),
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     ...(error.place ?? {}),
+    ...(error.more.length === 0 ? {} : { more: [...error.more] }),
     ...(error.step === undefined ? {} : { step: error.step }),
   };
 }
@@ -147,6 +158,7 @@ export function fromErrorJson(json: ErrorJson): SbxError {
     ...(json.why === undefined ? {} : { why: json.why }),
     ...(json.hint === undefined ? {} : { hint: json.hint }),
     ...(file === undefined || line === undefined || column === undefined ? {} : { place: { file, line, column } }),
+    ...(json.more === undefined ? {} : { more: json.more }),
     ...(json.step === undefined ? {} : { step: json.step }),
   });
 }

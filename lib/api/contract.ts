@@ -134,7 +134,11 @@ export interface SandboxStatus {
   workspace: string;
   ports: { guest: number; host: number }[];
   pid: number | null;
+  createdAt: string;
+  /** Of its VM */
   startedAt: string | null;
+  /** What its disk takes on the host */
+  diskBytes: number;
   conditions: Condition[];
 }
 
@@ -145,7 +149,6 @@ export interface SandboxDetail extends SandboxStatus {
   /** What `sbx net allow` let out beyond the spec, and how long */
   grants: Grant[];
   layers: { kind: string; key: string; bytes: number }[];
-  diskBytes: number;
   /** What only this sandbox has of its folders, in words; null: nothing */
   privateWork: string | null;
   /** `[lifecycle] pool`, and how many wait now */

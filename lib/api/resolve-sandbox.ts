@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { SbxError } from '../errors.ts';
 
 export interface Known {
+  id: string;
   name: string;
   project: string;
   projectDir: string;
@@ -22,8 +23,8 @@ export function projectDirOf(
 }
 
 /**
- * A bare name means this project's sandbox; elsewhere it must be the only one of its name, or be written PROJECT/NAME. Without a name: the
- * project's only one.
+ * A bare name means this project's sandbox; elsewhere it must be the only one of its name, or be written PROJECT/NAME. An id is a name, too:
+ * it finds what no name can tell apart. Without a name: the project's only one.
  * @throws SbxError `not-found`, `ambiguous-name`
  */
 export function chooseSandbox<T extends Known>(
@@ -37,13 +38,14 @@ export function chooseSandbox<T extends Known>(
   const [project, bare] = slash < 0 ? [undefined, name] : [name.slice(0, slash), name.slice(slash + 1)];
   const matching = (list: readonly T[]) =>
     list.filter((one) => one.name === bare && (project === undefined || one.project === project));
-  const found = matching(own).length > 0 ? matching(own) : matching(all);
+  const byName = matching(own).length > 0 ? matching(own) : matching(all);
+  const found = byName.length > 0 ? byName : all.filter(({ id }) => id === name);
   const [only, ...more] = found;
   if (only === undefined) throw unknown(name, all);
   if (more.length > 0)
     throw new SbxError('ambiguous-name', `more than one sandbox is named "${name}"`, {
-      why: found.map((one) => `${one.project}/${one.name} of ${one.projectDir}`).join(', '),
-      hint: 'write PROJECT/NAME, or say --project with the folder',
+      why: found.map((one) => `${one.project}/${one.name} of ${one.projectDir} (${one.id})`).join(', '),
+      hint: 'write PROJECT/NAME or the id, or say --project with the folder',
     });
   return only;
 }

@@ -41,6 +41,7 @@ export const app = buildApplication<CommandContext>(
     name: 'sbx',
     versionInfo: { getCurrentVersion: versionOf as () => Promise<string> },
     scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true, distanceOptions: CLOSE },
+    documentation: { onlyRequiredInUsageLine: true },
     localization: { text: usageText },
   },
 );
@@ -60,6 +61,13 @@ export function allCommands(): string[][] {
     Object.keys(routes).map((word) => [name, word]),
   );
   return [...Object.keys(ROUTES).map((word) => [word]), ...nested];
+}
+
+/** What each command does, by its words. */
+export function briefs(): Map<string, string> {
+  const briefOf = ([first = '', second]: string[]) =>
+    (second === undefined ? ROUTES[first] : GROUPS[first]?.routes[second])?.brief ?? '';
+  return new Map(allCommands().map((words) => [words.join(' '), briefOf(words)]));
 }
 
 async function versionOf(this: SbxContext): Promise<string> {

@@ -4,11 +4,13 @@ import { type CommandContext, proposeCompletions, run } from '@stricli/core';
 import { SbxError } from '../errors.ts';
 import { checkOwnFolder } from '../system/own-folder.ts';
 import { safePath } from '../system/tool-path.ts';
-import { app, wordsOf } from './app.ts';
+import { app, briefs, wordsOf } from './app.ts';
 import { createContext, type SbxContext } from './command/context.ts';
 import { describeError } from './command/error-hints.ts';
+import { exitCodeOf } from './command/exit-code.ts';
 import { withHelp } from './command/usage-text.ts';
 import { COMPLETE } from './commands/host/completion-scripts.ts';
+import { helpPage } from './help.ts';
 import { setPromptAside } from './run/prompt-argument.ts';
 import { createView } from './view/view.ts';
 
@@ -25,12 +27,22 @@ async function main(inputs: string[]): Promise<void> {
     // Before anything is read from it, or a daemon is spoken to that another user could have put there.
     checkOwnFolder(context.home.root);
     if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
-    else await run(app, setPromptAside(inputs).argv, context as unknown as CommandContext);
+    else if (asksForHelp(inputs)) process.stdout.write(`${helpPage({ briefs: briefs() })}\n`);
+    else await run(app, setPromptAside(commandOf(inputs)).argv, context as unknown as CommandContext);
   } catch (error) {
     const wrong = error instanceof SbxError ? withHelp(error, wordsOf(inputs)) : error;
     (await createView(asksForJson(inputs), process)).error(describeError(wrong));
-    process.exitCode = wrong instanceof SbxError ? wrong.exitCode : 1;
+    process.exitCode = exitCodeOf(wrong, inputs[0]);
   }
+}
+
+function asksForHelp(inputs: string[]): boolean {
+  return inputs.length === 0 || (inputs.length === 1 && ['help', '--help', '-h'].includes(inputs[0] ?? ''));
+}
+
+/** `help COMMAND` is `COMMAND --help`. */
+function commandOf(inputs: string[]): string[] {
+  return inputs[0] === 'help' ? [...inputs.slice(1), '--help'] : inputs;
 }
 
 /** Ends the process when all output is written: a stdin or a connection that is still open must not keep it alive. */

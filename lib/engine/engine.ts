@@ -36,6 +36,8 @@ export interface SandboxStatusFacts {
   diskFull: boolean;
   /** Undefined: it has no folders of the host now */
   workspace: WorkspaceState | undefined;
+  /** What its disk takes on the host */
+  diskBytes: number;
 }
 
 export interface OpenGuest {
@@ -51,7 +53,6 @@ export interface OpenGuest {
 /** Bytes of the disk and of each layer below it, for `sbx inspect`. */
 export interface SandboxStorage {
   instanceDir: string;
-  diskBytes: number;
   layers: { kind: string; key: string; bytes: number }[];
   pool: { wanted: number; waiting: number };
 }

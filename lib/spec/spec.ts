@@ -138,4 +138,12 @@ export interface ProjectSpec {
   sandboxes: SandboxSpec[];
   /** Fields that are valid but not implemented yet; `apply` rejects them with their lines */
   unsupported: { path: string; source: Place }[];
+  /** Valid, but not what its author means. Absent in specs of earlier builds */
+  warnings?: Warning[];
+}
+
+export interface Warning {
+  /** One line, with the place */
+  message: string;
+  source: Source;
 }

@@ -62,7 +62,7 @@ describe('a project, from its file to a running microVM', () => {
   });
 
   test('a command has its own streams, exit code and working folder', async () => {
-    const result = await sbx(['exec', '--', 'sh', '-c', 'cat; echo err >&2; pwd; exit 42'], {
+    const result = await sbx(['exec', '-i', '--', 'sh', '-c', 'cat; echo err >&2; pwd; exit 42'], {
       cwd: p.dir,
       input: 'from stdin\n',
     });
@@ -74,7 +74,7 @@ describe('a project, from its file to a running microVM', () => {
 
   test('8 MiB pass unchanged in both directions', async () => {
     const bytes = Buffer.alloc(8 * 1024 * 1024, 'sbx-bulk-');
-    const sum = (await sbx(['exec', '--', 'sha256sum'], { cwd: p.dir, input: bytes })).stdout.split(' ')[0];
+    const sum = (await sbx(['exec', '-i', '--', 'sha256sum'], { cwd: p.dir, input: bytes })).stdout.split(' ')[0];
     const back = await inside(p.dir, 'head -c 8388608 /dev/zero');
     const { createHash } = await import('node:crypto');
     expect(sum).toBe(createHash('sha256').update(bytes).digest('hex'));
@@ -169,7 +169,9 @@ describe('a project, from its file to a running microVM', () => {
   test('stop keeps the disk, reset loses it', async () => {
     await inside(p.dir, 'echo kept > ~/kept');
     expect(await json(['stop'], { cwd: p.dir })).toMatchObject({ state: 'stopped' });
-    expect((await sbx(['exec', '--', 'true'], { cwd: p.dir })).code).toBe(1);
+    // A command starts it.
+    expect(await inside(p.dir, 'cat ~/kept')).toBe('kept');
+    await json(['stop'], { cwd: p.dir });
     expect(await json(['start'], { cwd: p.dir })).toMatchObject({ state: 'running' });
     expect(await inside(p.dir, 'cat ~/kept')).toBe('kept');
     await must(['reset', '--yes'], { cwd: p.dir });

@@ -156,7 +156,12 @@ describe('a change on the host', () => {
 
   test('makes `webpack --watch` build again', async () => {
     const entry = ['--entry', './packed/index.js', '--output-path', '/tmp/packed', '--mode', 'development'];
-    await using webpack = new InsideProcess(p.dir, ['node', 'node_modules/webpack/bin/webpack.js', '--watch', ...entry]);
+    await using webpack = new InsideProcess(p.dir, [
+      'node',
+      'node_modules/webpack/bin/webpack.js',
+      '--watch',
+      ...entry,
+    ]);
     await webpack.said('compiled successfully');
     writeFileSync(host('packed/index.js'), 'module.exports = "changed on the host";\n');
     await webpack.said('compiled successfully');

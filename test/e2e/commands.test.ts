@@ -1,5 +1,5 @@
 /** The commands on a real machine: what they say as JSON, many at once, terminals, copies, logs. */
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -51,12 +51,12 @@ test('fifty commands run at once, each with its own streams and exit code', asyn
 });
 
 /** `sbx` on a terminal of its own. */
-function onTerminal(args: string[]) {
+function onTerminal(args: string[], env: NodeJS.ProcessEnv = {}) {
   const pty = spawnPty(SBX, args, {
     cols: 100,
     rows: 30,
     cwd: p.dir,
-    env: { ...process.env, SBX_HOME: HOME, TERM: 'xterm' },
+    env: { ...process.env, SBX_HOME: HOME, TERM: 'xterm', ...env },
   });
   let text = '';
   pty.onData((data) => {
@@ -91,6 +91,13 @@ describe('on a terminal', () => {
     expect(await code).toBe(7);
   });
 
+  test('a program gets the type of terminal that the guest knows, and the colours of the caller', async () => {
+    const say = ['exec', '-t', '--', 'sh', '-c', 'echo type=$TERM colours=$COLORTERM; stty size'];
+    const { code, see } = onTerminal(say, { TERM: 'xterm-kitty', COLORTERM: 'truecolor' });
+    await see(/type=xterm-256color colours=truecolor[\s\S]*30 100/);
+    expect(await code).toBe(0);
+  });
+
   test('a widening change is confirmed with its line: no changes nothing, yes is remembered', async () => {
     p.write(`${SHELL}[network]\nallow = ["example.com"]\n`);
     const no = onTerminal(['apply']);
@@ -105,6 +112,25 @@ describe('on a terminal', () => {
     p.write(SHELL);
     await must(['apply'], { cwd: p.dir });
   });
+});
+
+test('a script reads all lines of its stdin around exec, and a command gets what the host has and the guest knows', async () => {
+  const env = { SBX_HOME: HOME, TZ: 'Europe/Berlin', LANG: 'xx_XX.UTF-8', FROM_HOST: 'a b' };
+  const script = `while read -r line; do "$1" exec -- echo "$line"; done`;
+  const child = spawn('sh', ['-c', script, 'sh', SBX], { cwd: p.dir, env: { ...process.env, ...env } });
+  child.stdin.end('a\nb\nc\n');
+  let lines = '';
+  for await (const data of child.stdout) lines += data;
+  expect(lines).toBe('a\nb\nc\n');
+  const look = `[ -e /usr/share/zoneinfo/Europe/Berlin ] && zone=Europe/Berlin; [ "$TZ" = "$zone" ] && echo "$LANG" "$FROM_HOST"`;
+  expect((await must(['exec', '-e', 'FROM_HOST', '--', 'sh', '-c', look], { cwd: p.dir, env })).stdout).toBe(
+    'C.UTF-8 a b\n',
+  );
+  // As from [env]: both reach the guest in the same way.
+  const login = ['exec', '-e', 'PATH=/usr/bin:/bin:/opt/own', '--', 'bash', '-lc', 'echo "$PATH"'];
+  expect((await must(login, { cwd: p.dir })).stdout).toBe('/usr/bin:/bin:/opt/own\n');
+  // The helpers of sbx have short names in a list of processes.
+  expect(await inside(p.dir, "ps -eo args | awk 'length > 400'")).toBe('');
 });
 
 test('copies keep modes, links, odd names and the content of a large file', async () => {
@@ -211,6 +237,8 @@ test('every command prints only JSON with --json', async () => {
     ['plan', [], { changes: [], steps: [] }],
     ['apply', [], { steps: [] }],
     ['ls'],
+    ['status', [], { state: 'running' }],
+    ['version', [], { node: process.version }],
     ['inspect', [], { state: 'running' }],
     ['exec', ['--', 'sh', '-c', 'echo out']],
     ['shell'],

@@ -126,7 +126,7 @@ describe('the agent of a sandbox', () => {
     await third.sees(/heard three/);
     process.kill(daemonPid() ?? 0, 'SIGKILL');
     await third.sees(/the connection to the sandbox ended[\s\S]*attach again with/);
-    expect(await third.exit).toBe(1);
+    expect(await third.exit).toBe(125);
 
     const fourth = person(p.dir, ['run']);
     await fourth.sees(/heard three/);
@@ -135,7 +135,7 @@ describe('the agent of a sandbox', () => {
     fifth.type('both\r');
     await Promise.all([fourth.sees(/heard both/), fifth.sees(/heard both/)]);
     const refused = await sbx(['run', '-d', '--', 'again'], { cwd: p.dir });
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('running already')]);
+    expect([refused.code, refused.stderr]).toEqual([125, expect.stringContaining('running already')]);
     fourth.type('exit 9\r');
     expect(await Promise.all([fourth.exit, fifth.exit])).toEqual([9, 9]);
     await until(async () => running(await statusOf(p.dir)) === false);
@@ -157,7 +157,7 @@ describe('the agent of a sandbox', () => {
     p.write(`version = 1\nextends = ["./parrot.toml"]\n[env]\nPARROT = "parrot.pl"\n${SMALL.replace('512', '640')}`);
     const { pid } = await statusOf(p.dir);
     expect(await sbx(['run', '--headless', 'hi'], { cwd: p.dir })).toMatchObject({
-      code: 1,
+      code: 125,
       stderr: expect.stringContaining('its agent is running'),
     });
     const back = person(p.dir, ['run']);
@@ -166,12 +166,12 @@ describe('the agent of a sandbox', () => {
     expect(await back.exit).toBe(0);
     expect((await statusOf(p.dir)).pid).toBe(pid);
     expect(await sbx(['run'], { cwd: p.dir })).toMatchObject({
-      code: 2,
+      code: 125,
       stderr: expect.stringContaining('--headless'),
     });
     p.write(`version = 1\n[sandboxes.one]\n[sandboxes.two]\n${SMALL}`);
     expect(await sbx(['run', '--headless', 'x'], { cwd: p.dir })).toMatchObject({
-      code: 2,
+      code: 125,
       stderr: expect.stringContaining('one | two'),
     });
   });
@@ -179,6 +179,6 @@ describe('the agent of a sandbox', () => {
   test('does not run when a widening change is refused', async () => {
     p.write(`version = 1\nextends = ["./parrot.toml"]\n[network]\nallow = ["example.com"]\n${SMALL}`);
     const refused = await sbx(['run', '--yes', '--headless', 'x'], { cwd: p.dir });
-    expect([refused.code, refused.stdout]).toEqual([4, '']);
+    expect([refused.code, refused.stdout]).toEqual([125, '']);
   });
 });

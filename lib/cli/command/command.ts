@@ -7,6 +7,7 @@ import type { View } from '../view/types.ts';
 import { createView } from '../view/view.ts';
 import type { SbxContext } from './context.ts';
 import { describeError } from './error-hints.ts';
+import { exitCodeOf } from './exit-code.ts';
 
 interface CommonFlags {
   json: boolean;
@@ -28,6 +29,10 @@ type Execute<F, A extends readonly unknown[]> = (input: Run<F, A>) => Promise<nu
 
 interface Definition<F, A extends readonly unknown[]> {
   brief: string;
+  /** What follows the command's words; default: as its parameters say */
+  usage?: readonly string[];
+  /** Whole command lines */
+  examples?: readonly string[];
   /** Stricli's own description of the flags and positional arguments */
   parameters?: Record<string, unknown>;
   /** Imports the code of the command: a start loads that of its own command only */
@@ -41,12 +46,35 @@ const COMMON = {
 
 export function command<F, A extends readonly unknown[]>({
   brief,
+  usage,
+  examples = [],
   parameters = {},
   load,
 }: Definition<F, A>): Command<CommandContext> {
   const flags = { ...COMMON, ...((parameters['flags'] as object | undefined) ?? {}) };
-  const builder = { docs: { brief }, parameters: { ...parameters, flags }, loader: async () => framed(await load()) };
+  const shown = examples.length === 0 ? '' : `\n\nEXAMPLES\n${examples.map((line) => `  ${line}`).join('\n')}`;
+  const customUsage = (usage ?? [usageOf(parameters['positional'] as Positional | undefined)]).map(
+    (line) => `[OPTIONS]${line === '' ? '' : ` ${line}`}`,
+  );
+  const docs = { brief, fullDescription: `${brief}${shown}`, customUsage };
+  const builder = { docs, parameters: { ...parameters, flags }, loader: async () => framed(await load()) };
   return buildCommand(builder as never) as unknown as Command<CommandContext>;
+}
+
+interface Parameter {
+  placeholder: string;
+  optional?: boolean;
+}
+
+type Positional = { kind: 'array'; parameter: Parameter } | { kind: 'tuple'; parameters: Parameter[] };
+
+/** Names of arguments in capitals: `[NAME…]`, `[NAME]`, `FROM TO`. */
+function usageOf(positional: Positional | undefined): string {
+  if (positional === undefined) return '';
+  if (positional.kind === 'array') return `[${positional.parameter.placeholder.toUpperCase()}…]`;
+  return positional.parameters
+    .map(({ placeholder, optional }) => (optional ? `[${placeholder.toUpperCase()}]` : placeholder.toUpperCase()))
+    .join(' ');
 }
 
 function framed<F, A extends readonly unknown[]>(execute: Execute<F, A>) {
@@ -58,7 +86,7 @@ function framed<F, A extends readonly unknown[]>(execute: Execute<F, A>) {
       process.exitCode = await execute({ context: this, flags, args: words as unknown as A, view, cwd });
     } catch (error) {
       view.error(describeError(error));
-      process.exitCode = error instanceof SbxError ? (error.code === 'cancelled' ? 130 : error.exitCode) : 1;
+      process.exitCode = exitCodeOf(error, process.argv[2]);
       if (!(error instanceof SbxError) && process.env['SBX_DEBUG'])
         process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
     }

@@ -42,21 +42,36 @@ export interface Entering {
 }
 
 /**
- * Opens a sandbox by one request. One that an idle stop ended is started first.
- * @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`; `not-running`.
+ * Opens a sandbox by one request. One that is stopped is started first, and one that is starting is waited for.
+ * @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`; and as `start`.
  */
 export async function guestOf({ context, cwd, name, view }: Entering): Promise<OpenGuest> {
   const enter = () => openGuest(launching(context), { cwd, name });
   return enter().catch(async (error: unknown) => {
-    if (!(error instanceof SbxError && error.code === 'stopped-idle')) throw error;
+    if (!isDown(error)) throw error;
     const client = await daemonOf(context);
-    const sandbox = await resolveSandbox(client, cwd, name);
-    const { follow } = await import('./follow.ts');
-    await follow(view, `starting ${sandbox.name}: ${error.why}`, (signal, onEvent) =>
-      client.start(sandbox.id, { signal, onEvent }),
-    );
+    await startFirst({ client, view, sandbox: await resolveSandbox(client, cwd, name), why: error.why });
     return enter();
   });
+}
+
+function isDown(error: unknown): error is SbxError {
+  return error instanceof SbxError && (error.code === 'stopped-idle' || error.code === 'not-running');
+}
+
+interface Starting {
+  client: DaemonClient;
+  view: View;
+  sandbox: SandboxStatus;
+  /** Shown with the progress */
+  why?: string | undefined;
+}
+
+/** Starts a sandbox that is stopped. Waits for its turn: after a start or an apply that is under way, nothing is left to do. */
+export async function startFirst({ client, view, sandbox, why }: Starting): Promise<SandboxStatus> {
+  const { follow } = await import('./follow.ts');
+  const title = `starting ${sandbox.name}${why === undefined ? '' : `: ${why}`}`;
+  return follow(view, title, (signal, onEvent) => client.start(sandbox.id, { signal, onEvent }));
 }
 
 /** @throws SbxError `not-found`, `ambiguous-name`: see `chooseSandbox`. */
@@ -69,9 +84,16 @@ export async function resolveSandbox(
   return chooseSandbox(all, ownProject(cwd, all), name);
 }
 
-/** All sandboxes of the folder's project. */
-export async function ownSandboxes(client: DaemonClient, cwd: string): Promise<SandboxStatus[]> {
+export interface OwnSandboxes {
+  /** The project's folder; undefined: the folder is in none */
+  own: string | undefined;
+  all: SandboxStatus[];
+  /** Those of the project; outside of one, all */
+  list: SandboxStatus[];
+}
+
+export async function ownSandboxes(client: DaemonClient, cwd: string): Promise<OwnSandboxes> {
   const all = await client.list();
-  const dir = ownProject(cwd, all);
-  return all.filter(({ projectDir }) => projectDir === dir);
+  const own = ownProject(cwd, all);
+  return { own, all, list: own === undefined ? all : all.filter(({ projectDir }) => projectDir === own) };
 }

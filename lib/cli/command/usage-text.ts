@@ -18,6 +18,10 @@ import { SbxError } from '../../errors.ts';
 export const usageText: ApplicationText = {
   ...text_en,
   noCommandRegisteredForInput: ({ input, corrections }) => {
+    const meant = Object.hasOwn(MEANT, input) ? MEANT[input] : undefined;
+    if (meant !== undefined)
+      throw new SbxError('usage', `unknown command: ${input}`, { hint: `did you mean ${meant}?` });
+    if (input.startsWith('-')) throw misplaced(input);
     throw usage(`unknown command: ${input}`, corrections);
   },
   exceptionWhileParsingArguments: (error) => {
@@ -30,6 +34,44 @@ export const usageText: ApplicationText = {
     throw error;
   },
 };
+
+/** What other tools call it, and what sbx does */
+const MEANT: Readonly<Record<string, string>> = {
+  up: 'sbx apply',
+  create: 'sbx apply, after sbx init',
+  build: 'sbx apply',
+  update: 'sbx apply',
+  new: 'sbx init',
+  down: 'sbx stop, which keeps the disk, or sbx rm',
+  ps: 'sbx ls',
+  list: 'sbx ls',
+  delete: 'sbx rm',
+  remove: 'sbx rm',
+  destroy: 'sbx rm',
+  kill: 'sbx stop',
+  show: 'sbx status or sbx inspect',
+  info: 'sbx status or sbx inspect',
+  describe: 'sbx inspect',
+  log: 'sbx logs or sbx net log',
+  ssh: 'sbx shell',
+  enter: 'sbx shell',
+  attach: 'sbx run',
+  copy: 'sbx cp',
+  config: 'sbx validate',
+  check: 'sbx validate or sbx net check',
+  prune: 'sbx gc',
+  clean: 'sbx gc',
+  '-V': 'sbx --version',
+  '-version': 'sbx --version',
+  '-help': 'sbx --help',
+};
+
+function misplaced(flag: string): SbxError {
+  return new SbxError('usage', `unknown option before the command: ${flag}`, {
+    why: 'options follow the command',
+    hint: `write for example: sbx ls ${flag}; \`sbx --help\` lists the commands`,
+  });
+}
 
 /** Adds a hint with the command, which the parser's error does not know. */
 export function withHelp(error: SbxError, words: readonly string[]): SbxError {
@@ -44,7 +86,11 @@ export function withHelp(error: SbxError, words: readonly string[]): SbxError {
 }
 
 function wrongArgument(error: unknown): SbxError {
-  if (error instanceof FlagNotFoundError) return usage(`unknown flag: --${error.input}`, error.corrections);
+  if (error instanceof FlagNotFoundError)
+    return usage(
+      `unknown flag: --${error.input}`,
+      error.corrections.map((name) => `--${name}`),
+    );
   if (error instanceof AliasNotFoundError) return usage(`unknown flag: -${error.input}`);
   if (error instanceof UnsatisfiedFlagError) return usage(`--${error.externalFlagName} needs a value`);
   if (error instanceof UnexpectedFlagError) return usage(`--${error.externalFlagName} is set twice`);

@@ -5,7 +5,7 @@ import type { ExecResult } from '../../guest/protocol/messages.ts';
 import { forwardSignals } from '../terminal/terminal.ts';
 import { showOutput } from '../view/show-output.ts';
 import type { View } from '../view/types.ts';
-import { connectGuest, type Target } from './sessions.ts';
+import { connectGuest, requestBase, type Target } from './sessions.ts';
 
 export interface HeadlessRequest {
   argv: string[];
@@ -17,7 +17,7 @@ export async function runHeadless(target: Target, request: HeadlessRequest, view
   await using guest = await connectGuest(target);
   const { sandbox } = target;
   const { argv, input } = request;
-  const session = { argv, cwd: sandbox.workspace, stdin: input !== undefined, client: 'owner', join: false } as const;
+  const session = { ...requestBase(sandbox, argv), stdin: input !== undefined, client: 'owner', join: false } as const;
   const child = openSession(guest, session);
   child.stdin.on('error', () => {});
   const output = runOutput(view, process);

@@ -1,9 +1,9 @@
 /** Applies one sandbox if needed and returns it with its agent. */
-import type { SandboxStatus } from '../../api/contract.ts';
+import type { SandboxState, SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { AgentSpec, ProjectSpec } from '../../spec/spec.ts';
 import { type ApplyOptions, applyProject } from '../command/apply-project.ts';
-import { projectAt, readProject, resolveSandbox } from '../command/project.ts';
+import { projectAt, readProject, resolveSandbox, startFirst } from '../command/project.ts';
 import { runningSessions } from './sessions.ts';
 
 export interface ReadySandbox {
@@ -24,8 +24,10 @@ const ENDING: readonly string[] = ['stop', 'start', 'create', 'destroy'];
 export async function readySandbox(options: Options): Promise<ReadySandbox> {
   const { client, context } = options;
   const wanted = await findWanted(options);
-  if ('sandbox' in wanted)
-    return { sandbox: wanted.sandbox, agent: (await client.inspect(wanted.sandbox.id)).spec.agent };
+  if ('sandbox' in wanted) {
+    const { agent } = (await client.inspect(wanted.sandbox.id)).spec;
+    return { sandbox: await started(options, wanted.sandbox), agent };
+  }
   const { project, name } = wanted;
   const agent = project.sandboxes.find((one) => one.name === name)?.agent;
   const { steps } = await client.plan({ ...projectAt(context, project.dir), only: [name] });
@@ -35,7 +37,13 @@ export async function readySandbox(options: Options): Promise<ReadySandbox> {
   const sandbox = (await client.list()).find((one) => one.projectDir === project.dir && one.name === name);
   if (sandbox === undefined || agent === undefined)
     throw new SbxError('not-found', `no sandbox named "${name}"`, { hint: '`sbx ls` lists the sandboxes' });
-  return { sandbox, agent };
+  return { sandbox: await started(options, sandbox), agent };
+}
+
+const DOWN: readonly SandboxState[] = ['stopped', 'starting', 'building'];
+
+async function started({ client, view }: Options, sandbox: SandboxStatus): Promise<SandboxStatus> {
+  return DOWN.includes(sandbox.state) ? startFirst({ client, view, sandbox }) : sandbox;
 }
 
 /** @throws SbxError `busy`: the change would end a running session. */

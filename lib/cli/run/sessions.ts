@@ -9,6 +9,7 @@ import { terminalSize } from '../terminal/terminal.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 import { attach } from './attach.ts';
+import { callerOf } from './caller.ts';
 
 /** A sandbox, and the daemon that leads to it. */
 export interface Target {
@@ -53,7 +54,7 @@ export async function runDetached(
   const { sandbox } = target;
   await using guest = await connectGuest(target);
   const { argv, join, terminal } = request;
-  const start = terminal ? onTerminal(sandbox, argv) : { argv, cwd: sandbox.workspace, stdin: false };
+  const start = terminal ? onTerminal(sandbox, argv) : { ...requestBase(sandbox, argv), stdin: false };
   const info = await startDetached(guest, { ...start, join });
   const ways = terminal ? `\`sbx run ${sandbox.name}\` attaches to it, ` : '';
   view.result(
@@ -82,7 +83,11 @@ export async function runningSessions(target: Target): Promise<SessionInfo[]> {
 }
 
 function onTerminal(sandbox: SandboxStatus, argv: string[]): Omit<SessionRequest, 'client' | 'join'> {
-  return { argv, cwd: sandbox.workspace, stdin: true, tty: terminalSize() };
+  return { ...requestBase(sandbox, argv), stdin: true, tty: terminalSize() };
+}
+
+export function requestBase(sandbox: SandboxStatus, argv: string[]): Pick<SessionRequest, 'argv' | 'cwd' | 'caller'> {
+  return { argv, cwd: sandbox.workspace, caller: callerOf(process.env) };
 }
 
 function say(text: string): void {

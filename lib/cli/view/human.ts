@@ -2,7 +2,8 @@
 import { relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Ora } from 'ora';
-import type { ErrorJson } from '../../errors.ts';
+import type { ErrorJson, Place } from '../../errors.ts';
+import { showsColours } from './drawing.ts';
 import { inOneLine, printable } from './printable.ts';
 import { type Progress, SILENT, type View } from './types.ts';
 
@@ -10,10 +11,10 @@ import { type Progress, SILENT, type View } from './types.ts';
 export function createHumanView(process: NodeJS.Process, spin?: (text: string) => Ora): View {
   const { stdout, stderr } = process;
   const asks = stderr.isTTY === true && process.stdin.isTTY === true;
-  const colour = stderr.isTTY === true && !process.env['NO_COLOR'];
+  const colour = showsColours(stderr, process.env);
   // A file or another program gets every byte; a terminal would execute some of them.
   const show = (text: string) =>
-    stdout.isTTY ? printable(text.replaceAll('\r\n', '\n'), { colours: !process.env['NO_COLOR'] }) : text;
+    stdout.isTTY ? printable(text.replaceAll('\r\n', '\n'), { colours: showsColours(stdout, process.env) }) : text;
   return {
     json: false,
     result: (_value, text) => void (text !== '' && stdout.write(`${show(text)}\n`)),
@@ -42,14 +43,19 @@ function describe(error: ErrorJson, colour: boolean): string {
     colour ? `\x1b[31m${title}\x1b[0m` : title,
     ...(error.why === undefined ? [] : [`why: ${printable(error.why)}`]),
     ...(error.hint === undefined ? [] : [`what to do: ${printable(error.hint)}`]),
+    ...(error.more ?? []).map((one) => `${inOneLine(placed(one))}; ${inOneLine(one.hint)}`),
     '',
   ].join('\n');
 }
 
 function titleOf(error: ErrorJson): string {
-  if (error.file === undefined) return `sbx: ${error.message}`;
-  const short = relative(process.cwd(), error.file);
-  return `${short.startsWith('..') ? error.file : short}:${error.line}:${error.column}: ${error.message}`;
+  const { file, line = 1, column = 1, message } = error;
+  return file === undefined ? `sbx: ${message}` : placed({ file, line, column, message });
+}
+
+function placed({ file, line, column, message }: Place & { message: string }): string {
+  const short = relative(process.cwd(), file);
+  return `${short.startsWith('..') ? file : short}:${line}:${column}: ${message}`;
 }
 
 function spinner(spin: Ora, stream: NodeJS.WriteStream): Progress {

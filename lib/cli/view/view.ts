@@ -1,13 +1,19 @@
 /** Creates the view of a command. */
+import { drawsProgress, showsColours } from './drawing.ts';
 import { createHumanView } from './human.ts';
 import { SILENT, type View } from './types.ts';
 
-/** Loads the spinner's library for a terminal only: most starts by scripts and agents do not need it. */
+/** Loads the spinner's library only where it draws: most starts by scripts and agents do not need it. */
 export async function createView(json: boolean, process: NodeJS.Process): Promise<View> {
   if (json) return createJsonView(process);
-  if (!process.stderr.isTTY) return createHumanView(process);
+  const { stderr, env } = process;
+  if (!drawsProgress(stderr, env)) return createHumanView(process);
   const { default: ora } = await import('ora');
-  return createHumanView(process, (text) => ora({ text, stream: process.stderr, discardStdin: false }).start());
+  const colour = showsColours(stderr, env) ? {} : { color: false as const };
+  // Decided above: ora's own check would also be of `CI=false`.
+  return createHumanView(process, (text) =>
+    ora({ text, stream: stderr, discardStdin: false, isEnabled: true, ...colour }).start(),
+  );
 }
 
 /** One document, or a line for each event; errors are documents as well. */

@@ -12,10 +12,10 @@ interface Reference {
   place: Place;
 }
 
-/** Templates first, in order, the agent's last; then the file itself. `onRead` gets each template's path. */
+/** Templates first, in order, the agent's last; then the file itself. `onRead` gets each template. */
 export async function withTemplates(
   table: Table,
-  onRead: (file: string) => void,
+  onRead: (file: string, template: Table) => void,
   chain: string[] = [],
 ): Promise<Table> {
   let below: Table = { kind: 'table', entries: new Map(), place: table.place };
@@ -24,7 +24,7 @@ export async function withTemplates(
     const file = await resolveTemplate(reference, dirname(path[0] ?? ''));
     if (path.includes(file)) throw circular(reference.place, [...path, file]);
     const template = await readTable(file, reference.place);
-    onRead(file);
+    onRead(file, template);
     below = merge(below, await withTemplates(without(template, ['version', 'name', 'sandboxes']), onRead, path));
   }
   const agent = table.entries.get('agent');

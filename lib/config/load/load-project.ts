@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Place, SbxError } from '../../errors.ts';
-import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
+import type { ProjectSpec, SandboxSpec, Warning } from '../../spec/spec.ts';
 import type { HostFacts } from '../resolve/host-facts.ts';
 import { buildSandbox } from '../resolve/sandbox-spec.ts';
 import { NAME, type SandboxConfig } from '../schema/schema.ts';
@@ -11,6 +11,7 @@ import { withTemplates } from './extends.ts';
 import { findFile } from './find-file.ts';
 import { merge, plain, sourcesOf, type Table, without } from './provenance.ts';
 import { readTable } from './read-table.ts';
+import { ignoredInTemplate, warningsOf } from './warnings.ts';
 
 export interface LoadOptions {
   cwd: string;
@@ -30,19 +31,24 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
   const files = new Set([file]);
   const sandboxes: SandboxSpec[] = [];
   const unsupported: ProjectSpec['unsupported'] = [];
+  const warnings: Warning[] = [];
   for (const { table, stem } of variants(own, name)) {
-    const merged = await withTemplates(table, (template) => files.add(template));
+    const merged = await withTemplates(table, (path, template) => {
+      files.add(path);
+      warnings.push(...ignoredInTemplate(template));
+    });
     const config = plain(merged) as SandboxConfig;
     const sources = sourcesOf(merged);
     unsupported.push(...listUnsupported(config, sources));
     const spec = await buildSandbox({ config, sources, file, dir, host: options.host });
+    warnings.push(...(await warningsOf(spec, options.host)));
     for (const one of namesOf(stem, config.count, table.place)) {
       if (sandboxes.some((other) => other.name === one)) throw sameName(one, table.place);
       if (sandboxes.length === SANDBOXES_MAX) throw tooMany(table.place);
       sandboxes.push({ name: one, ...spec });
     }
   }
-  return { name, dir, files: [...files], sandboxes, unsupported: unique(unsupported) };
+  return { name, dir, files: [...files], sandboxes, unsupported: unique(unsupported), warnings: distinct(warnings) };
 }
 
 async function locate({ cwd, file, host }: LoadOptions): Promise<string> {
@@ -117,6 +123,11 @@ export function nameFromFolder(dir: string): string {
 
 function unique(list: ProjectSpec['unsupported']): ProjectSpec['unsupported'] {
   return [...new Map(list.map((one) => [`${one.path} ${one.source.file}:${one.source.line}`, one])).values()];
+}
+
+/** Several sandboxes share most of a file. */
+function distinct(list: Warning[]): Warning[] {
+  return [...new Map(list.map((one) => [one.message, one])).values()];
 }
 
 /** For messages: relative if the file is below the current folder, else absolute. */

@@ -15,26 +15,30 @@ interface Finding {
   place: Place;
 }
 
-/** Reports the first error in the file, and the number of further ones. */
+/** Most errors reported together */
+const SHOWN = 10;
+
+/** Reports the errors of a file in their order: the first in full, up to ten in all, and the number of others. */
 export function invalid(issues: Issue[], value: unknown, positions: Positions): SbxError {
   const findings = issues
-    .flatMap((issue) => findingsOf(narrow(issue, value), value, positions))
+    .flatMap((issue) => narrow(issue, value).flatMap((one) => findingsOf(one, value, positions)))
     .toSorted((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
   const [first, ...more] = findings;
   if (first === undefined) return new SbxError('config-invalid', 'the file is not valid');
-  const rest = more.length === 0 ? '' : ` (and ${more.length} more ${more.length === 1 ? 'error' : 'errors'})`;
+  const left = more.length - (SHOWN - 1);
+  const rest = left <= 0 ? '' : ` (and ${more.length} more errors, ${left} of which are not shown)`;
   const { message, ...details } = first;
-  return new SbxError('config-invalid', `${message}${rest}`, details);
+  const others = more.slice(0, SHOWN - 1).map(({ place, message: text, hint }) => ({ ...place, message: text, hint }));
+  return new SbxError('config-invalid', `${message}${rest}`, { ...details, more: others });
 }
 
 /** Picks the branch of a union that matches the kind of the value: a table is checked as the table. */
-function narrow(issue: Issue, value: unknown): Issue {
-  if (issue.code !== 'invalid_union') return issue;
+function narrow(issue: Issue, value: unknown): Issue[] {
+  if (issue.code !== 'invalid_union') return [issue];
   const got = valueAt(value, issue.path);
   const branch = issue.errors.find((errors) => errors[0] !== undefined && !isWrongKind(errors[0]));
-  const inner = branch?.[0];
-  if (inner === undefined) return { ...issue, message: `must be a name or a table, not ${kindOf(got)}` };
-  return narrow({ ...inner, path: [...issue.path, ...inner.path] }, value);
+  if (branch === undefined) return [{ ...issue, message: `must be a name or a table, not ${kindOf(got)}` }];
+  return branch.flatMap((inner) => narrow({ ...inner, path: [...issue.path, ...inner.path] }, value));
 }
 
 function isWrongKind(issue: Issue): boolean {
@@ -65,7 +69,7 @@ function findingsOf(issue: Issue, value: unknown, positions: Positions): Finding
     {
       message: `${path}: ${wordsOf(issue, got)}`,
       why: `it is ${show(got)}`,
-      hint: hintFor(issue, got),
+      hint: hintOfPath(issue.path, got) ?? hintFor(issue, got),
       place: positions.valueAt(issue.path),
     },
   ];
@@ -102,6 +106,22 @@ function bound(origin: string, most: string, limit: number | bigint): string {
   if (origin === 'array') return `have ${most} ${limit} ${limit === 1 ? 'entry' : 'entries'}`;
   return `be ${most} ${limit}`;
 }
+
+/** What is meant by a value that is nearly right, by the field that has it. */
+function hintOfPath(path: readonly PropertyKey[], got: unknown): string | undefined {
+  const field = String(path.at(-1));
+  if (field === 'version' && got === '1') return 'write it without quotes: version = 1';
+  const isNumber = typeof got === 'number' || (typeof got === 'string' && /^\d+$/.test(got));
+  if (isNumber && SIZES.includes(field)) return `write it in quotes, with its unit: ${field} = "${got}MiB"`;
+  if (isNumber && field === 'bandwidth') return `write it in quotes, with its unit: ${field} = "${got}KiB"`;
+  if (isNumber && DURATIONS.includes(field)) return `write it in quotes, with its unit: ${field} = "${got}m"`;
+  if (field === 'agent' && typeof got === 'string' && /\/|\.toml$/.test(got))
+    return `a template of your own goes into a list: extends = [${JSON.stringify(got)}]`;
+  return undefined;
+}
+
+const SIZES = ['memory', 'disk'];
+const DURATIONS = ['idle'];
 
 function hintFor(issue: Issue, got: unknown): string {
   if (issue.code === 'custom' && typeof issue.params?.['hint'] === 'string') return issue.params['hint'];

@@ -1,10 +1,11 @@
 /** The facts of the host that loading depends on. */
 import { existsSync, readFileSync } from 'node:fs';
-import { cpus, homedir } from 'node:os';
+import { cpus, homedir, totalmem } from 'node:os';
 import { type HostRegistries, readRegistries } from '../registries/read-registries.ts';
 
 export interface HostFacts {
   cpus: number;
+  memoryBytes: number;
   /** The user's home folder */
   home: string;
   /** Users whose sandbox.toml is accepted above the working directory; default: root and this user */
@@ -23,6 +24,7 @@ export function hostFacts(stateDir: string, env: NodeJS.ProcessEnv): HostFacts {
   const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?`, 'm').exec(text)?.[1] ?? '';
   return {
     cpus: cpus().length,
+    memoryBytes: totalmem(),
     home: env['HOME'] ?? homedir(),
     owners: [0, process.getuid?.() ?? 0, Number(env['SUDO_UID'] ?? 0)],
     os: { id: field('ID'), codename: field('VERSION_CODENAME') },

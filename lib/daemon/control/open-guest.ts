@@ -5,7 +5,7 @@ import { ownProject } from '../../api/project-dir.ts';
 import { chooseSandbox } from '../../api/resolve-sandbox.ts';
 import { SbxError } from '../../errors.ts';
 import { relayGuest } from '../../guest/client/relay.ts';
-import type { ExecRequest } from '../../guest/protocol/messages.ts';
+import { type ExecRequest, LOGIN_PATH } from '../../guest/protocol/messages.ts';
 import type { InstanceRecord, Records } from '../../state/records.ts';
 import type { Control } from './control.ts';
 import { stoppedIdle } from './stopped-idle.ts';
@@ -48,7 +48,8 @@ function notRunning({ name, desired, applied }: InstanceRecord): SbxError {
 
 function withEnvironment(env: Record<string, string>, body: unknown): unknown {
   const request = (body ?? {}) as Partial<ExecRequest>;
-  return { ...request, env: { ...env, ...request.env } };
+  const all = { ...env, ...request.env };
+  return { ...request, env: all['PATH'] === undefined ? all : { ...all, [LOGIN_PATH]: all['PATH'] } };
 }
 
 function recordOf(records: Records, wanted: WantedGuest): InstanceRecord {

@@ -32,11 +32,14 @@ export async function planLoaded(
   const meant = project.sandboxes.filter(({ name }) => only === undefined || only.length === 0 || only.includes(name));
   return {
     ...found,
-    notices: noticesOf(
-      await Promise.all(
-        meant.map(async (spec) => ({ spec, isSet: isSet(spec.name), trackedHidden: await deletedInside(spec) })),
+    notices: [
+      ...(project.warnings ?? []),
+      ...noticesOf(
+        await Promise.all(
+          meant.map(async (spec) => ({ spec, isSet: isSet(spec.name), trackedHidden: await deletedInside(spec) })),
+        ),
       ),
-    ),
+    ],
     desired: recordedDesired(records, project),
     wideningHash: hash,
     widening,

@@ -34,7 +34,9 @@ export function statusOf(facts: StatusFacts): SandboxStatus {
     workspace: spec.workspace.path,
     ports: [],
     pid: vm?.pid ?? null,
+    createdAt: record.createdAt,
     startedAt: vm?.startedAt ?? null,
+    diskBytes: facts.diskBytes,
     conditions: conditionsOf(facts),
   };
 }

@@ -135,6 +135,7 @@ export class LocalEngine implements Engine {
       networkReady: gateway.hashOf(id) !== undefined,
       workspaceWatched: vm === undefined ? undefined : workspaces.watchedOf(guestOf(home, id)),
       diskFull: this.#disks.isWaiting(id),
+      diskBytes: this.#diskBytes(id),
       workspace: vm === undefined ? undefined : workspaces.state(guestOf(home, id)),
     };
   }
@@ -149,20 +150,23 @@ export class LocalEngine implements Engine {
 
   async storage(id: string): Promise<SandboxStorage> {
     const { home, image, records, pool } = this.#deps;
-    const { dir, disk } = instancePaths(home, id);
+    const { dir } = instancePaths(home, id);
     const { image: own, applied } = records.require(id);
     const layers = await image.store.list();
     const bytesOf = (kind: string, key: string) =>
       layers.find((layer) => layer.kind === kind && layer.key === key)?.bytes ?? 0;
     return {
       instanceDir: dir,
-      diskBytes: (statSync(disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512,
       layers: (own?.chain ?? []).map(({ kind, key }) => ({ kind, key, bytes: bytesOf(kind, key) })),
       pool: {
         wanted: applied?.lifecycle.pool ?? 0,
         waiting: applied === null || own === null ? 0 : pool.waiting(applied, own),
       },
     };
+  }
+
+  #diskBytes(id: string): number {
+    return (statSync(instancePaths(this.#deps.home, id).disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
   }
 
   shrinkPool(): Promise<void> {

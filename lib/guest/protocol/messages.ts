@@ -14,7 +14,22 @@ export interface ExecRequest {
   tty?: { cols: number; rows: number; term: string };
   /** False: stdin is empty */
   stdin: boolean;
+  /** Each is used where the guest knows it; `env` wins */
+  caller?: Caller;
 }
+
+/** What the caller's environment on the host says of the person. */
+export interface Caller {
+  /** As in `LANG` */
+  locale?: string;
+  /** As in `TZ`: Europe/Berlin */
+  zone?: string;
+  /** As in `COLORTERM`, for terminals */
+  colours?: string;
+}
+
+/** Variable that gives login shells the configured PATH */
+export const LOGIN_PATH = 'SBX_PATH';
 
 export type ExecControl = { resize: { cols: number; rows: number } } | { signal: string };
 

@@ -6,6 +6,8 @@
 # The process is resident: it starts before the snapshot. An emulating host translates all code again after each restore, and perl's is a
 # fraction of Node's. Only built-in functions are used: no perl module has to be found.
 $| = 1;
+# In lists of processes, instead of the text of this script
+$0 = 'sbx-setup';
 
 # Numbers of system calls
 my %n = $ARGV[0] eq 'arm64'

@@ -1,6 +1,15 @@
 /** Checks every command: one JSON document with --json, errors in three lines, exit codes, no stack traces. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +33,8 @@ const ARGS: Record<string, string[]> = {
   'secret rm': ['x'],
   'template show': ['shell'],
 };
+/** Commands that pass on the exit code of what they run: their own failures have another */
+const PASSING = ['exec', 'run', 'shell'];
 /** Commands that succeed without a file and without a sandbox */
 const WORK_ANYWHERE = [
   'init',
@@ -31,6 +42,7 @@ const WORK_ANYWHERE = [
   'doctor',
   'gc',
   'completion',
+  'version',
   'secret ls',
   'template ls',
   'template show',
@@ -99,7 +111,7 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
           hint: expect.stringMatching(/\w/),
         }),
       });
-      expect(status).toBe(['not-found', 'secret'].includes(value.error.code) ? 1 : 2);
+      expect(status).toBe(PASSING.includes(name) ? 125 : ['not-found', 'secret'].includes(value.error.code) ? 1 : 2);
     });
 
     test('without: an error is what happened, why, what to do, on stderr', async () => {
@@ -112,11 +124,12 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
 
     test('an unknown flag is a usage error, also as JSON', async () => {
       const plain = await call(withFlag(words, '--wrong'));
-      expect(plain).toMatchObject({ status: 2, stdout: '' });
+      const invalid = PASSING.includes(name) ? 125 : 2;
+      expect(plain).toMatchObject({ status: invalid, stdout: '' });
       isOneError(plain.stderr);
       expect(plain.stderr).toContain(`sbx ${name} --help`);
       const asJson = await call([...words, '--json', '--wrong', ...argsOf(words)]);
-      expect(asJson).toMatchObject({ status: 2, stderr: '' });
+      expect(asJson).toMatchObject({ status: invalid, stderr: '' });
       expect(JSON.parse(asJson.stdout)).toMatchObject({
         error: { code: 'usage', message: 'unknown flag: --wrong' },
       });
@@ -125,7 +138,8 @@ describe.concurrent.each(allCommands().map((words) => ({ name: words.join(' '), 
     test('--help shows its usage', async () => {
       const { status, stdout, stderr } = await call([...words, '--help']);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      expect(stdout).toContain(`sbx ${name} [--json] [--project value]`);
+      expect(stdout).toContain(`sbx ${name} [OPTIONS]`);
+      expect(await call(['help', ...words])).toEqual({ status, stdout, stderr });
     });
   },
 );
@@ -134,7 +148,23 @@ test.each([
   ['an unknown command', ['frobnicate'], 'unknown command: frobnicate', '`sbx --help` lists the commands'],
   ['a misspelt command', ['aply'], 'unknown command: aply', 'did you mean apply?'],
   ['a misspelt command of a group', ['net', 'chek'], 'unknown command: chek', 'did you mean check?'],
-  ['a misspelt flag', ['apply', '--acept-widening'], 'unknown flag: --acept-widening', 'did you mean accept-widening?'],
+  [
+    'a misspelt flag',
+    ['apply', '--acept-widening'],
+    'unknown flag: --acept-widening',
+    'did you mean --accept-widening?',
+  ],
+  ['a word of other tools', ['up'], 'unknown command: up', 'did you mean sbx apply?'],
+  ['another', ['list'], 'unknown command: list', 'did you mean sbx ls?'],
+  ['their short flag of the version', ['-V'], 'unknown command: -V', 'did you mean sbx --version?'],
+  ['a misspelt common flag', ['ls', '--jsn'], 'unknown flag: --jsn', 'did you mean --json?'],
+  [
+    'an option before the command',
+    ['--project', '.', 'ls'],
+    'unknown option before the command: --project',
+    /sbx ls --/,
+  ],
+  ['help on an unknown command', ['help', 'aply'], 'unknown command: aply', 'did you mean apply?'],
   ['a flag without its value', ['ls', '--project'], '--project needs a value', /sbx ls --help/],
   ['a flag twice', ['ls', '--project', '.', '--project', '.'], '--project is set twice', /--help/],
   ['an invalid count', ['logs', '--daemon', '-n', 'x'], 'invalid --lines: x', /--help/],
@@ -144,7 +174,7 @@ test.each([
   ['a copy from host to host', ['cp', 'a', 'b'], 'one path must be in a sandbox, the other on the host', /NAME:PATH/],
 ])('%s', async (_, words, message, hint) => {
   const { status, stdout, stderr } = await call(words);
-  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect({ status, stdout }).toEqual({ status: words[0] === 'exec' ? 125 : 2, stdout: '' });
   isOneError(stderr);
   const lines = stderr.trimEnd().split('\n');
   expect(lines[0]).toBe(`sbx: ${message}`);
@@ -228,12 +258,44 @@ test('the state folder of sbx must be outside of every workspace: an agent could
   expect(beside).toMatchObject({ status: 0, stderr: '' });
 });
 
+test.each([
+  ['the root of the file system', () => '/', 'the root of the file system cannot be a project'],
+  ['the home folder', () => realpathSync(mkdtempSync(join(dir, 'home-'))), 'your home folder cannot be a project'],
+  // Of the kernel: also root cannot write there.
+  ['a folder that cannot be written', () => '/proc', 'sandbox.toml cannot be written here'],
+])('init in %s is refused, and nothing is written', async (_, make, message) => {
+  const cwd = make();
+  const { status, stderr } = await call(['init'], { cwd, env: cwd === '/proc' ? {} : { HOME: cwd } });
+  isOneError(stderr);
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(message) });
+  expect(existsSync(join(cwd, 'sandbox.toml'))).toBe(false);
+});
+
+test('all errors of a file are shown, each with its place', async () => {
+  const cwd = mkdtempSync(join(dir, 'many-'));
+  writeFileSync(join(cwd, 'sandbox.toml'), 'version = "1"\nnmae = "x"\n[lifecycle]\nidle = 30\n');
+  const { status, stderr } = await call(['validate'], { cwd });
+  expect(status).toBe(2);
+  expect(
+    stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.replace(/(:\d+:\d+:).*; /, '$1 ')),
+  ).toEqual([
+    'sandbox.toml:1:11: version: must be 1',
+    'why: it is "1"',
+    'what to do: write it without quotes: version = 1',
+    'sandbox.toml:2:1: did you mean "name"?',
+    'sandbox.toml:4:8: write it in quotes, with its unit: idle = "30m"',
+  ]);
+});
+
 test('a removed current folder is reported', async () => {
   const gone = mkdtempSync(join(dir, 'gone-'));
   const script = `rmdir "$PWD" && exec "${SBX}" exec -- true`;
   const { status, stderr } = await program('/bin/sh', ['-c', script], { cwd: gone });
   expect({ status, stderr }).toMatchObject({
-    status: 2,
+    status: 125,
     stderr: expect.stringContaining('the current folder does not exist'),
   });
 });
@@ -241,7 +303,14 @@ test('a removed current folder is reported', async () => {
 test('an invalid --env is reported before a sandbox is resolved', async () => {
   const { status, stderr } = await call(['exec', '-e', '=x', '--', 'true']);
   expect({ status, stderr }).toMatchObject({
-    status: 2,
+    status: 125,
     stderr: expect.stringContaining('invalid --env: =x'),
   });
+});
+
+test.each([[''], ['help'], ['--help'], ['-h']])('sbx %s: all commands by task, with examples', async (...words) => {
+  const { status, stdout, stderr } = await call(words.filter((word) => word !== ''));
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  for (const name of allCommands()) expect(stdout).toMatch(new RegExp(`^  ${name.join(' ')} +\\S`, 'm'));
+  expect(stdout).toMatch(/^Examples\n {2}sbx init/m);
 });

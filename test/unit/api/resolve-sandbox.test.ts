@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { chooseSandbox, type Known, projectDirOf } from '../../../lib/api/resolve-sandbox.ts';
 
-const shop: Known = { name: 'shop', project: 'shop', projectDir: '/work/shop' };
-const review: Known = { name: 'review', project: 'blog', projectDir: '/work/blog' };
-const draft: Known = { name: 'draft', project: 'blog', projectDir: '/work/blog' };
-const other: Known = { name: 'shop', project: 'shop', projectDir: '/elsewhere/shop' };
+const shop: Known = { id: 'a1', name: 'shop', project: 'shop', projectDir: '/work/shop' };
+const review: Known = { id: 'b2', name: 'review', project: 'blog', projectDir: '/work/blog' };
+const draft: Known = { id: 'c3', name: 'draft', project: 'blog', projectDir: '/work/blog' };
+const other: Known = { id: 'd4', name: 'shop', project: 'shop', projectDir: '/elsewhere/shop' };
 const all = [shop, review, draft];
 
 describe('a sandbox by its name', () => {
@@ -35,6 +35,15 @@ describe('a sandbox by its name', () => {
     expect(() => chooseSandbox(all, '/work/shop', 'shop/draft')).toThrow(
       expect.objectContaining({ code: 'not-found' }),
     );
+  });
+
+  it('may be its id, also where names are the same; a name goes first', () => {
+    expect(chooseSandbox([...all, other], '/tmp', 'd4')).toBe(other);
+    expect(() => chooseSandbox([...all, other], '/tmp', 'shop/shop')).toThrow(
+      expect.objectContaining({ code: 'ambiguous-name', why: expect.stringContaining('(d4)') }),
+    );
+    const named: Known = { ...draft, name: 'd4' };
+    expect(chooseSandbox([other, named], '/tmp', 'd4')).toBe(named);
   });
 
   it('that is unknown: the error says which there are', () => {

@@ -12,6 +12,7 @@ import type { ProjectSpec } from '../../../lib/spec/spec.ts';
 export function hostFacts(changes: Partial<HostFacts> = {}): HostFacts {
   return {
     cpus: 8,
+    memoryBytes: 16 * 1024 ** 3,
     home: '/home/nobody-here',
     os: { id: 'debian', codename: 'trixie' },
     registries: async () => ({

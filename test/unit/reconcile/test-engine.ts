@@ -108,6 +108,7 @@ export class TestEngine implements Engine {
       networkReady: running,
       workspaceWatched: undefined,
       diskFull: false,
+      diskBytes: 0,
       workspace: undefined,
     };
   }

@@ -14,6 +14,10 @@ export const hostRoutes = {
     parameters: { flags: { dryRun: toggle('Only show what would be freed') } },
     load: async () => (await import('./gc.ts')).gc,
   }),
+  version: command({
+    brief: 'Shows the version of sbx',
+    load: async () => (await import('./version.ts')).version,
+  }),
   completion: command({
     brief: 'Prints a completion script: bash, zsh or fish',
     parameters: {

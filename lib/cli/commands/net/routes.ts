@@ -33,6 +33,7 @@ export const netRoutes = {
   }),
   allow: command({
     brief: 'Allows a host: for one sandbox at once, or in sandbox.toml',
+    examples: ['sbx net allow example.com --for 1h', 'sbx net allow "*.example.com" --save'],
     parameters: {
       flags: {
         for: text('For this long ("1h"); default: until the sandbox is removed'),

@@ -1,5 +1,6 @@
 /** `sbx init`: writes a commented sandbox.toml for the project in this folder. */
-import { writeFileSync } from 'node:fs';
+import { realpathSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { detectProject, renderInit } from '../../../config/init.ts';
 import { templateInfo } from '../../../config/load/template-info.ts';
@@ -7,7 +8,8 @@ import { builtinTemplates, templatesDir } from '../../../config/load/templates.t
 import { errnoOf, SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 
-export async function init({ cwd, view, flags }: Run<{ agent?: string }>): Promise<number> {
+export async function init({ context, cwd, view, flags }: Run<{ agent?: string }>): Promise<number> {
+  checkFolder(cwd, context.process.env['HOME'] ?? homedir());
   const agent = flags.agent ?? 'shell';
   const known = await builtinTemplates();
   if (!known.includes(agent))
@@ -25,11 +27,39 @@ export async function init({ cwd, view, flags }: Run<{ agent?: string }>): Promi
   return 0;
 }
 
+/** What is here would be the workspace: all of it, with the keys of the user. */
+function checkFolder(cwd: string, home: string): void {
+  const here = realpathSync(cwd);
+  const what = here === '/' ? 'the root of the file system' : isSame(here, home) ? 'your home folder' : undefined;
+  if (what === undefined) return;
+  throw new SbxError('usage', `${what} cannot be a project`, {
+    why: 'an agent would get everything in it',
+    hint: 'change to the folder of one project, or make one: mkdir shop && cd shop && sbx init',
+  });
+}
+
+function isSame(here: string, home: string): boolean {
+  try {
+    return here === realpathSync(home);
+  } catch {
+    return false;
+  }
+}
+
+const UNWRITABLE: readonly string[] = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOSPC', 'EDQUOT'];
+
 function writeNew(path: string, text: string): void {
   try {
     writeFileSync(path, text, { flag: 'wx' });
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
+    const code = errnoOf(error);
+    if (code !== undefined && UNWRITABLE.includes(code))
+      throw new SbxError('usage', 'sandbox.toml cannot be written here', {
+        why: `${path}: ${code}`,
+        hint: 'check the permissions of the folder, or run `sbx init` in another one',
+        cause: error,
+      });
+    if (code !== 'EEXIST') throw error;
     throw new SbxError('usage', 'sandbox.toml already exists', { why: path, hint: 'change it, or remove it first' });
   }
 }

@@ -7,6 +7,7 @@ const all = names('Sandboxes; default: all of the project');
 export const projectRoutes = {
   init: command({
     brief: 'Writes a sandbox.toml that fits this project',
+    examples: ['sbx init', 'sbx init --agent shell'],
     parameters: {
       flags: { agent: { ...text('An agent template; default: shell'), proposeCompletions: templateNames } },
     },
@@ -23,6 +24,7 @@ export const projectRoutes = {
   }),
   apply: command({
     brief: 'Makes the sandboxes match sandbox.toml',
+    examples: ['sbx apply', 'sbx apply review', 'sbx apply --yes --accept-widening'],
     parameters: { flags: { ...APPLY_FLAGS, discard: DISCARD }, aliases: { y: 'yes' }, positional: all },
     load: async () => (await import('./apply.ts')).apply,
   }),

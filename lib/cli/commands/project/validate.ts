@@ -1,5 +1,6 @@
 /** `sbx validate`: checks the file and changes nothing. */
 import { relative } from 'node:path';
+import { noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { readProject } from '../../command/project.ts';
 
@@ -9,7 +10,11 @@ export async function validate({ context, cwd, view }: Run): Promise<number> {
   const later = project.unsupported.map(
     ({ path, source }) => `  ${path} (line ${source.line}) is valid but not supported yet`,
   );
-  const lines = [`${file} is valid: ${project.sandboxes.map(({ name }) => name).join(', ')}`, ...later];
+  const lines = [
+    `${file} is valid: ${project.sandboxes.map(({ name }) => name).join(', ')}`,
+    ...later,
+    ...noticeLines(project.warnings ?? []),
+  ];
   view.result({ valid: true, project }, lines.join('\n'));
   return 0;
 }

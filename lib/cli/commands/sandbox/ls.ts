@@ -1,27 +1,34 @@
-/** `sbx ls`: lists the sandboxes. */
-import type { SandboxStatus } from '../../../api/contract.ts';
+/** `sbx ls`: lists the sandboxes of this project, or of all projects. */
 import type { Run } from '../../command/command.ts';
-import { daemonOf } from '../../command/project.ts';
+import { daemonOf, ownSandboxes } from '../../command/project.ts';
 import { columns } from '../../view/columns.ts';
+import { ageOf, hasFolder, sessionOf, sizeOf, whyOf } from './condition-text.ts';
 
-export async function ls({ context, view }: Run): Promise<number> {
-  const list = await (await daemonOf(context)).list();
-  view.result(list, list.length === 0 ? 'no sandboxes; run `sbx init` to begin' : table(list));
-  return 0;
-}
-
-function table(list: SandboxStatus[]): string {
-  return columns([
-    ['NAME', 'PROJECT', 'STATE', 'AGENT', 'IMAGE', 'CPUS', 'MEMORY', 'FOLDER'],
-    ...list.map((one) => [
-      one.name,
-      one.project,
-      one.state,
-      one.agent ?? '-',
-      one.image,
-      String(one.cpus),
-      `${Math.round(one.memoryBytes / 1024 ** 2)} MiB`,
-      one.workspace,
-    ]),
+export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quiet: boolean }>): Promise<number> {
+  const client = await daemonOf(context);
+  const found = await ownSandboxes(client, cwd);
+  const list = flags.all ? found.all : found.list;
+  const now = Date.now();
+  const rows = list.map((one) => [
+    one.name,
+    one.project,
+    one.state,
+    ageOf(one.createdAt, now),
+    one.agent ?? '-',
+    sessionOf(one, now),
+    sizeOf(one.diskBytes),
+    one.projectDir,
+    whyOf(one, hasFolder(one)),
   ]);
+  const table = columns([['NAME', 'PROJECT', 'STATE', 'AGE', 'AGENT', 'SESSION', 'DISK', 'FOLDER', 'WHY'], ...rows]);
+  const others = found.all.length - list.length;
+  const more = others === 0 ? [] : [`${others} more of other projects: sbx ls --all`];
+  const none = more.length === 0 ? 'no sandboxes; run `sbx init` to begin' : 'no sandboxes of this project';
+  if (flags.quiet)
+    view.result(
+      list.map(({ id }) => id),
+      list.map(({ id }) => id).join('\n'),
+    );
+  else view.result(list, [rows.length === 0 ? none : table, ...more].join('\n'));
+  return 0;
 }

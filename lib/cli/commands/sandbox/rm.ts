@@ -13,7 +13,8 @@ export async function rm(input: Input): Promise<number> {
   const { context, view } = input;
   const client = await daemonOf(context);
   const targets = await targetsOf(client, input);
-  const list = targets.map(({ name }) => name).join(', ');
+  const projects = new Set(targets.map(({ projectDir }) => projectDir));
+  const list = targets.map(({ name, project }) => (projects.size > 1 ? `${project}/${name}` : name)).join(', ');
   const lost = input.flags.yes ? '' : await privateWorkOf(client, targets);
   await confirm(input, `Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}${lost}?`);
   for (const target of targets)
@@ -27,11 +28,10 @@ export async function rm(input: Input): Promise<number> {
 async function targetsOf(client: DaemonClient, { cwd, flags, args }: Input): Promise<SandboxStatus[]> {
   if (!flags.all)
     return Promise.all((args.length === 0 ? [undefined] : args).map((name) => resolveSandbox(client, cwd, name)));
-  const found = await ownSandboxes(client, cwd);
-  if (found.length === 0)
-    throw new SbxError('not-found', 'this folder has no sandboxes', {
-      why: 'nothing was applied here',
-      hint: '`sbx ls` lists all sandboxes with their projects',
-    });
-  return found;
+  const { own, all, list } = await ownSandboxes(client, cwd);
+  if (list.length > 0) return list;
+  throw new SbxError('not-found', own === undefined ? 'there are no sandboxes' : 'this folder has no sandboxes', {
+    why: 'nothing was applied here',
+    hint: all.length === 0 ? 'there is nothing to remove' : '`sbx ls --all` lists all sandboxes with their projects',
+  });
 }

@@ -5,7 +5,19 @@ import { DISCARD, maybeName, names, toggle, YES } from '../../command/parameters
 const one = { flags: { yes: YES }, aliases: { y: 'yes' }, positional: maybeName() };
 
 export const sandboxRoutes = {
-  ls: command({ brief: 'Lists the sandboxes', load: async () => (await import('./ls.ts')).ls }),
+  ls: command({
+    brief: 'Lists the sandboxes of this project, or of all',
+    parameters: {
+      flags: { all: toggle('Of all projects, as outside of a project'), quiet: toggle('Only ids') },
+      aliases: { a: 'all', q: 'quiet' },
+    },
+    load: async () => (await import('./ls.ts')).ls,
+  }),
+  status: command({
+    brief: 'Shows how a sandbox is, in words',
+    parameters: { positional: maybeName() },
+    load: async () => (await import('./status.ts')).status,
+  }),
   inspect: command({
     brief: 'Shows everything about one sandbox',
     parameters: { positional: maybeName() },
@@ -33,8 +45,13 @@ export const sandboxRoutes = {
   }),
   rm: command({
     brief: 'Removes sandboxes and their disks',
+    examples: ['sbx rm review', 'sbx rm --all', 'sbx rm $(sbx ls -q)'],
     parameters: {
-      flags: { yes: YES, all: toggle('All sandboxes of this project'), discard: DISCARD },
+      flags: {
+        yes: YES,
+        all: toggle('All sandboxes of this project; outside of a project, of all projects'),
+        discard: DISCARD,
+      },
       aliases: { y: 'yes' },
       positional: names('Sandboxes'),
     },

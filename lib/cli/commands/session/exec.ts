@@ -2,14 +2,14 @@
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 import { splitArgs } from '../../command/split-args.ts';
+import { type EnvironmentFlags, environmentOf } from './exec-place.ts';
 import { applyAll, runInGuest } from './run-in-guest.ts';
 
-interface Flags {
+interface Flags extends EnvironmentFlags {
   interactive: boolean;
   tty: boolean;
   user?: string;
   workdir?: string;
-  env?: readonly string[];
   apply: boolean;
 }
 
@@ -21,23 +21,11 @@ export async function exec(input: Run<Flags, string[]>): Promise<number> {
   const argv = command ?? more;
   if (argv.length === 0) throw new SbxError('usage', 'no command given', { hint: `write: ${USAGE}` });
   // Checked before anything is started.
-  const env = parseEnv(flags.env ?? []);
+  const { process } = context;
+  const env = environmentOf(flags, { cwd: input.cwd, host: process.env });
   if (flags.apply) await applyAll(input);
   const { tty, user, workdir } = flags;
-  const stdin = flags.interactive || tty || context.process.stdin.isTTY !== true;
+  // A script reads its own stdin: without -i nothing of it is taken.
+  const stdin = flags.interactive || (tty && process.stdin.isTTY === true);
   return runInGuest(input, { name, argv, env, user, workdir, tty, stdin });
-}
-
-function parseEnv(entries: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    entries.map((entry) => {
-      const at = entry.indexOf('=');
-      if (at < 1)
-        throw new SbxError('usage', `invalid --env: ${entry}`, {
-          why: 'it must be NAME=VALUE',
-          hint: 'write for example -e DEBUG=1',
-        });
-      return [entry.slice(0, at), entry.slice(at + 1)];
-    }),
-  );
 }

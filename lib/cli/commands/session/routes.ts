@@ -4,17 +4,27 @@ import { APPLY_FLAGS, count, LOG_FLAGS, maybeName, sandbox, text, toggle } from 
 import { DETACH_KEYS } from '../../terminal/detach-keys.ts';
 
 const USER = text('User inside; default: agent');
+const WORKDIR = text(
+  'Folder, relative to the workspace; default: the current folder if it is in the workspace, else the workspace',
+);
 const APPLY = toggle('Apply sandbox.toml first');
 
 export const sessionRoutes = {
   run: command({
-    brief: 'Runs the agent of a sandbox, after an apply if needed: sbx run [NAME] [-- ARGS…]',
+    brief: 'Runs the agent of a sandbox, after an apply if needed',
+    usage: ['[NAME] [-- ARGS…]', '[NAME] --headless PROMPT'],
+    examples: [
+      'sbx run',
+      'sbx run review -- --resume',
+      'sbx run --headless "fix the build"',
+      'sbx run -d && sbx logs -f',
+    ],
     parameters: {
       flags: {
         headless: { ...text('Without a terminal, with this prompt; -: from stdin'), placeholder: 'prompt' },
         detach: toggle('Start the agent and return at once'),
         detachKeys: { kind: 'parsed', parse: String, brief: 'Keys that leave the terminal', default: DETACH_KEYS },
-        interactive: toggle('With --headless: pass stdin on'),
+        interactive: toggle('Without a terminal: pass stdin on'),
         end: toggle('End the running sessions of the agent'),
         ...APPLY_FLAGS,
       },
@@ -24,14 +34,21 @@ export const sessionRoutes = {
     load: async () => (await import('./run.ts')).run,
   }),
   exec: command({
-    brief: 'Runs a command in a sandbox: sbx exec [NAME] -- CMD…',
+    brief: 'Runs a command in a sandbox',
+    usage: ['[NAME] -- CMD…'],
+    examples: [
+      'sbx exec -- npm test',
+      'sbx exec -w packages/api -e CI -- npm test',
+      'git ls-files | sbx exec -i -- wc -l',
+    ],
     parameters: {
       flags: {
         interactive: toggle('Pass stdin on'),
         tty: toggle('Give the command a terminal'),
         user: USER,
-        workdir: text('Folder inside; default: the workspace'),
-        env: { ...text('NAME=VALUE, may be repeated'), variadic: true },
+        workdir: WORKDIR,
+        env: { ...text('NAME=VALUE, or NAME for the value of this host; may be repeated'), variadic: true },
+        envFile: { ...text('File with a line NAME=VALUE for each variable; may be repeated'), variadic: true },
         apply: APPLY,
       },
       aliases: { i: 'interactive', t: 'tty', u: 'user', w: 'workdir', e: 'env' },
@@ -41,11 +58,17 @@ export const sessionRoutes = {
   }),
   shell: command({
     brief: 'Opens a shell in a sandbox',
-    parameters: { flags: { user: USER, apply: APPLY }, aliases: { u: 'user' }, positional: maybeName() },
+    parameters: {
+      flags: { user: USER, workdir: WORKDIR, apply: APPLY },
+      aliases: { u: 'user', w: 'workdir' },
+      positional: maybeName(),
+    },
     load: async () => (await import('./shell.ts')).shell,
   }),
   cp: command({
-    brief: 'Copies files in or out: sbx cp FILE NAME:PATH · sbx cp NAME:PATH FILE',
+    brief: 'Copies files and folders in or out',
+    usage: ['FILE [NAME]:PATH', '[NAME]:PATH FILE'],
+    examples: ['sbx cp data.csv :/tmp/', 'sbx cp review:/tmp/report report'],
     parameters: {
       flags: {
         user: text('Owner of the files written inside; default: agent'),

@@ -4,8 +4,10 @@ import type { ExecRequest } from '../../../guest/protocol/messages.ts';
 import { applyProject } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, guestOf } from '../../command/project.ts';
+import { callerOf } from '../../run/caller.ts';
 import { forwardSignals, rawTerminal, terminalSize } from '../../terminal/terminal.ts';
 import { showOutput } from '../../view/show-output.ts';
+import { folderInside } from './exec-place.ts';
 
 type Input = Pick<Run, 'context' | 'cwd' | 'view'>;
 
@@ -15,6 +17,7 @@ interface GuestCommand {
   argv: string[];
   env?: Record<string, string>;
   user: string | undefined;
+  /** Relative to the workspace */
   workdir?: string | undefined;
   /** Give the command a terminal */
   tty: boolean;
@@ -33,7 +36,7 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
   const { socket, place } = await guestOf({ context, cwd, name, view });
   const guest = GuestConnection.open(socket);
   const input = command.stdin ? stdin : undefined;
-  const child = guest.exec(requestOf(command, place.workspace));
+  const child = guest.exec(requestOf(command, folderInside(place.workspace, cwd, command.workdir)));
   const shown = Promise.all([
     showOutput({ from: child.stdout, to: stdout, name: 'stdout', view }),
     showOutput({ from: child.stderr, to: stderr, name: 'stderr', view }),
@@ -55,12 +58,13 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
   }
 }
 
-function requestOf({ argv, env = {}, user, workdir, tty, stdin }: GuestCommand, workspace: string): ExecRequest {
+function requestOf({ argv, env = {}, user, tty, stdin }: GuestCommand, cwd: string): ExecRequest {
   return {
     argv,
-    cwd: workdir ?? workspace,
+    cwd,
     env,
     stdin,
+    caller: callerOf(process.env),
     ...(user === undefined ? {} : { user }),
     ...(tty ? { tty: terminalSize() } : {}),
   };

@@ -49,7 +49,7 @@ interface Target {
   name: string | undefined;
 }
 
-/** On a terminal the agent gets one as well; without, its arguments describe the work and it uses the caller's streams. */
+/** On a terminal the agent gets one as well; without, its arguments describe the work, and it has the caller's stdin with `-i` only. */
 async function interactive(input: Input, { client, name }: Target, args: string[]): Promise<number> {
   const { context, cwd, view, flags } = input;
   const { stdin, stdout } = context.process;
@@ -66,7 +66,7 @@ async function interactive(input: Input, { client, name }: Target, args: string[
   const { sandbox } = ready;
   if (flags.detach) return runDetached({ client, sandbox }, { argv, terminal: true, join }, view);
   if (onTerminal) return runOnTerminal({ client, sandbox }, { argv, join, keys: flags.detachKeys });
-  return runHeadless({ client, sandbox }, { argv, input: stdin.isTTY ? undefined : stdin }, view);
+  return runHeadless({ client, sandbox }, { argv, input: flags.interactive ? stdin : undefined }, view);
 }
 
 async function headless(input: Input, { client, name }: Target, prompt: string): Promise<number> {

@@ -4,9 +4,12 @@ import { applyAll, runInGuest } from './run-in-guest.ts';
 
 const LOGIN_SHELL = ['/bin/sh', '-c', 'command -v bash >/dev/null && exec bash -l || exec sh -l'];
 
-export async function shell(input: Run<{ user?: string; apply: boolean }, [string?]>): Promise<number> {
+export async function shell(
+  input: Run<{ user?: string; workdir?: string; apply: boolean }, [string?]>,
+): Promise<number> {
   const { context, flags, args } = input;
   if (flags.apply) await applyAll(input);
   const tty = context.process.stdin.isTTY === true;
-  return runInGuest(input, { name: args[0], argv: LOGIN_SHELL, user: flags.user, tty, stdin: true });
+  const { user, workdir } = flags;
+  return runInGuest(input, { name: args[0], argv: LOGIN_SHELL, user, workdir, tty, stdin: true });
 }

@@ -43,8 +43,8 @@ async function wanted(
   const [first, ...rest] = args;
   if (first === undefined)
     throw new SbxError('usage', 'no path was given', { hint: '`sbx diff` lists what can be taken over' });
-  const own = rest.length === 0 ? [] : await ownSandboxes(client, cwd);
-  const isName = own.some(({ name }) => name === first);
+  const { own, list } = await ownSandboxes(client, cwd);
+  const isName = rest.length > 0 && own !== undefined && list.some(({ name }) => name === first);
   return { sandbox: await resolveSandbox(client, cwd, isName ? first : undefined), paths: isName ? rest : [...args] };
 }
 

@@ -7,6 +7,8 @@
 # - A BPF program of the type `sk_lookup` assigns those connections to the listening socket.
 # - IP_TRANSPARENT lets that socket answer from addresses that are not the guest's.
 $| = 1;
+# In lists of processes, instead of the text of this script
+$0 = 'sbx-redirect';
 
 sub fail {
   my $e = "$!";

@@ -1,6 +1,8 @@
 /** Resolves program, user and folder of a command before it starts; failures have the codes and messages of a shell. */
 import { accessSync, constants, statSync } from 'node:fs';
 import type { ExecRequest } from '../../protocol/messages.ts';
+import { callerVariables } from './caller.ts';
+import { keepLoginPath } from './login-path.ts';
 import { findUser, groupsOf, type User } from './users.ts';
 
 export interface Command {
@@ -27,7 +29,9 @@ export function commandOf(request: ExecRequest, base: Record<string, string>): C
   const user = findUser(wanted);
   if (user === undefined) return { code: 126, message: `no such user in the sandbox: ${wanted}` };
   const login = { HOME: user.home, USER: user.name, LOGNAME: user.name, SHELL: user.shell };
-  const env: Record<string, string> = { ...base, ...login, ...request.env };
+  const caller = callerVariables(request.caller ?? {}, request.tty !== undefined);
+  const env: Record<string, string> = { ...base, ...login, ...caller, ...request.env };
+  keepLoginPath(env);
   const cwd = request.cwd ?? user.home;
   const [file = '', ...args] = request.argv;
   return startProblem(file, cwd, env['PATH'] ?? '') ?? { file, args, cwd, env, ...asUser(user, request.argv) };

@@ -2,6 +2,7 @@
 import { readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ReadStream } from 'node:tty';
+import { terminalType } from './caller.ts';
 import type { Command } from './command.ts';
 import { unspared } from './oom-score.ts';
 
@@ -42,7 +43,9 @@ const MAX_CELLS = 10_000;
 export function openTerminal(command: Command, size: Size): Terminal {
   const native = loadNative();
   const { file, args, cwd, uid = -1, gid = -1 } = command;
-  const env = Object.entries({ ...command.env, TERM: size.term, PWD: cwd }).map(([name, value]) => `${name}=${value}`);
+  const env = Object.entries({ ...command.env, TERM: terminalType(size.term), PWD: cwd }).map(
+    ([name, value]) => `${name}=${value}`,
+  );
   let ended = (_: { code: number; signal: number }) => {};
   const exit = new Promise<{ code: number; signal: number }>((resolve) => {
     ended = resolve;

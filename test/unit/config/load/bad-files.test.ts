@@ -67,7 +67,7 @@ const VALUES: Case[] = [
   ['a reserved key', '[env]\nA = "1"\nconstructor = "x"', 3, 1, /unknown key "env.constructor"/, /another name/],
   ['a prototype', '[sandboxes.__proto__]\ncount = 1', 1, 12, /unknown key "sandboxes.__proto__"/],
   ['another version', 'version = 2', 1, 11, /version: must be 1/, /write 1/],
-  ['a version as text', 'version = "1"', 1, 11, /must be 1/],
+  ['a version as text', 'version = "1"', 1, 11, /must be 1/, /without quotes: version = 1/],
   ['a name in capitals', 'name = "Shop"', 1, 8, /name: must be 1–40 lower-case/],
   ['a name with a slash', 'name = "../x"', 1, 8, /name: must be/],
   ['a name that is too long', `name = "${'a'.repeat(41)}"`, 1, 8, /name: must be/],
@@ -88,7 +88,10 @@ const VALUES: Case[] = [
   ['a number too large', '[resources]\ncpus = 9007199254740993', 2, 8, /too large/],
   ['infinity', '[resources]\ncpus = inf', 2, 8, /not a number/],
   ['not a number', '[resources]\ncpus = nan', 2, 8, /not a number/],
-  ['memory as a number', '[resources]\nmemory = 2048', 2, 10, /memory: must be text/, /quotes/],
+  ['memory as a number', '[resources]\nmemory = 2048', 2, 10, /memory: must be text/, /memory = "2048MiB"/],
+  ['an idle time as a number', '[lifecycle]\nidle = 30', 2, 8, /idle: must be text/, /idle = "30m"/],
+  ['an agent by its path', 'agent = "./a.toml"', 1, 9, /agent/, /extends = \["\.\/a\.toml"\]/],
+  ['two errors in an agent', '[agent]\ncommand = "x"\nheadless = "y"', 2, 11, /agent.command: must be a list/],
   ['memory without a unit', '[resources]\nmemory = "2"', 2, 10, /must be a number with the unit KiB, MiB/],
   ['memory in words', '[resources]\nmemory = "two gigs"', 2, 10, /must be a number with the unit KiB, MiB/],
   ['too little memory', '[resources]\nmemory = "1MiB"', 2, 10, /memory: 1MiB is too small/, /256MiB/],
@@ -216,9 +219,24 @@ describe.each([
   });
 });
 
-test('of several errors, the first in the file is reported with the number of the others', async () => {
+test('of several errors, the first in the file is reported, and the others with their places and hints', async () => {
   const error = await failure(load('[network]\nalow = []\n[resources]\ncpus = 0\nmem = 1\n'));
-  expect(error.message).toBe('unknown key "network.alow" (and 2 more errors)');
+  expect(error.message).toBe('unknown key "network.alow"');
+  expect(error.more).toEqual([
+    expect.objectContaining({
+      line: 4,
+      column: 8,
+      message: 'resources.cpus: must be at least 1',
+      hint: expect.any(String),
+    }),
+    expect.objectContaining({ line: 5, column: 1, message: 'unknown key "resources.mem"', hint: expect.any(String) }),
+  ]);
+});
+
+test('of more than ten errors, ten are reported and the others counted', async () => {
+  const error = await failure(load(Array.from({ length: 12 }, (_, index) => `wrong${index} = 1\n`).join('')));
+  expect(error.message).toBe('unknown key "wrong0" (and 11 more errors, 2 of which are not shown)');
+  expect(error.more.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10]);
 });
 
 test('a file of 1 MiB loads, one byte more does not', async () => {

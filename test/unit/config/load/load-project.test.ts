@@ -15,6 +15,7 @@ describe('defaults', () => {
       dir: join(dir, 'My Shop'),
       files: [join(dir, 'My Shop/sandbox.toml')],
       unsupported: [],
+      warnings: [],
       sandboxes: [
         {
           name: 'my-shop',

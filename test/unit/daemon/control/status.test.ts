@@ -5,7 +5,15 @@ import { RECORD } from './rig.ts';
 const VM = { pid: 1, startTime: '1', accel: 'tcg', startedAt: '2026-01-01T00:00:00.000Z' };
 
 function conditionsWith(workspaceWatched: 'all' | 'some' | 'none' | undefined) {
-  const facts = { vm: VM, finalized: true, connected: true, sessions: undefined, networkReady: true, diskFull: false };
+  const facts = {
+    vm: VM,
+    finalized: true,
+    connected: true,
+    sessions: undefined,
+    networkReady: true,
+    diskFull: false,
+    diskBytes: 0,
+  };
   const now = '2026-01-01T01:00:00.000Z';
   return statusOf({
     ...facts,

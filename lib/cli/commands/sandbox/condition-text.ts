@@ -1,0 +1,47 @@
+/** How a sandbox is, in short words. */
+import { existsSync } from 'node:fs';
+import type { SandboxStatus } from '../../../api/contract.ts';
+import { inOneLine } from '../../view/printable.ts';
+
+const UNITS: [name: string, seconds: number][] = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['m', 60],
+  ['s', 1],
+];
+
+/** `5m`, `3h`: the largest unit only */
+export function ageOf(since: string, now: number): string {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1_000));
+  const [name, unit] = UNITS.find(([, size]) => seconds >= size) ?? ['s', 1];
+  return Number.isNaN(seconds) ? '-' : `${Math.floor(seconds / unit)}${name}`;
+}
+
+export function sizeOf(bytes: number): string {
+  return bytes < 1024 ** 3 ? `${Math.ceil(bytes / 1024 ** 2)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
+}
+
+/** How long the agent has been running */
+export function sessionOf({ conditions }: Pick<SandboxStatus, 'conditions'>, now: number): string {
+  const session = conditions.find(({ type, status }) => type === 'AgentRunning' && status);
+  return session === undefined ? '-' : ageOf(session.since, now);
+}
+
+/** The most telling first. `NetworkReady` and `Ready` say nothing of what is stopped by a person */
+const TELLING = ['Healthy', 'DiskSpace', 'Workspace', 'Applied', 'Ready', 'NetworkReady', 'WorkspaceWatched'];
+
+/** Why it is not simply running; empty: it is. */
+export function whyOf({ conditions, state }: Pick<SandboxStatus, 'conditions' | 'state'>, folder: boolean): string {
+  if (!folder) return 'its folder was moved or deleted';
+  const wrong = TELLING.map((type) => conditions.find((one) => one.type === type && !one.status));
+  const told = wrong.find((one) => one !== undefined && !(state === 'stopped' && ORDINARY.includes(one.reason)));
+  return told === undefined ? '' : inOneLine(told.message);
+}
+
+/** Reasons of a sandbox that is stopped as it should be */
+const ORDINARY = ['NotRunning', 'Shut'];
+
+/** Whether the project's folder is where it was applied. */
+export function hasFolder({ projectDir }: Pick<SandboxStatus, 'projectDir'>): boolean {
+  return existsSync(projectDir);
+}
