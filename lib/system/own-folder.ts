@@ -1,4 +1,4 @@
-/** Checks that nobody else can change what a folder holds: each folder on the way to it, as ssh does for its files. */
+/** Checks that no other user can change what a folder holds: each folder on the way to it, as ssh does for its files. */
 import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { SbxError } from '../errors.ts';
