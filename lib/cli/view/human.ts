@@ -19,6 +19,7 @@ export function createHumanView(process: NodeJS.Process, spin?: (text: string) =
     result: (_value, text) => void (text !== '' && stdout.write(`${show(text)}\n`)),
     line: (_value, text) => void stdout.write(`${show(text)}\n`),
     progress: (text) => (spin === undefined ? plainProgress(text, stderr) : spinner(spin(inOneLine(text)), stderr)),
+    loud: (text) => (stdout.isTTY && !process.env['NO_COLOR'] ? `\x1b[1;31m${text}\x1b[0m` : text),
     error: (error) => void stderr.write(describe(error, colour)),
     asks,
     async confirm(question) {

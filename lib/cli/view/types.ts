@@ -16,6 +16,8 @@ export interface View {
   /** A line of a stream: `value` as JSON, `text` for the human view */
   line(value: unknown, text: string): void;
   progress(text: string): Progress;
+  /** Emphasizes a part of a result that must not be missed, where stdout shows colours */
+  loud(text: string): string;
   error(error: ErrorJson): void;
   /** Whether the user can be asked */
   asks: boolean;

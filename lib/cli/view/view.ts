@@ -19,6 +19,7 @@ function createJsonView(process: NodeJS.Process): View {
     result: write,
     line: write,
     progress: () => silent,
+    loud: (text) => text,
     error: (error) => write({ error }),
     asks: false,
     confirm: async () => undefined,

@@ -24,12 +24,16 @@ export async function growFileSystem(
   const argv = ['/opt/sbx/bin/busybox', 'sh', '-c', GROW_ROOT, 'grow-root', String(bytes)];
   const child = guest.exec({ argv, cwd: '/', user: 'root', stdin: false });
   using limit = within(GROW_MS, signal);
-  const onAbort = () => child.kill('SIGKILL');
+  // A guest that answers no more is not waited for.
+  const onAbort = () => void child[Symbol.asyncDispose]();
   limit.addEventListener('abort', onAbort, { once: true });
+  if (limit.aborted) onAbort();
   try {
     const [{ code }, said] = await Promise.all([child.exit, text(child.stderr), text(child.stdout)]);
+    if (code !== 0) throw notGrown(name, said.trim().split('\n').at(-1));
+  } catch (error) {
     signal.throwIfAborted();
-    if (code !== 0) throw notGrown(name, limit.aborted ? 'it takes too long' : said.trim().split('\n').at(-1));
+    throw limit.aborted ? notGrown(name, 'it takes too long') : error;
   } finally {
     limit.removeEventListener('abort', onAbort);
   }
