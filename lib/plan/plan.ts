@@ -29,7 +29,7 @@ export function planSandbox(desired: Desired, observed: ObservedSandbox, options
   if (effect === 'rebuild') return { changes, steps: rebuildSteps(spec, desired) };
   const healthy = observed.running && observed.ready;
   const wantsRun = healthy || boot > observed.boot || shouldRun(spec, observed, options.mode);
-  // Left by an apply that was cut off. In the background it stays: nobody asked for a restart.
+  // Left by an apply that was cut off. In the background it stays: no request asks for a restart.
   const resized = options.mode === 'apply' && effect !== 'restart' && hasOtherSize(observed, spec);
   const restart = wantsRun && (effect === 'restart' || !healthy || resized || boot > observed.boot);
   const steps: Step[] = [];

@@ -17,7 +17,7 @@ export function poolDemand(records: InstanceRecord[]): Map<string, Demand> {
   const demand = new Map<string, Demand>();
   for (const { applied, image, desired } of records) {
     if (applied === null || image === null || desired.power === 'off' || applied.lifecycle.pool === 0) continue;
-    // Its size has changed since it was created: the snapshot of the new one is made by the next create.
+    // Its size has changed since it was created: see resized-images.ts.
     if (!isDeepStrictEqual(image.size ?? applied.resources, applied.resources)) continue;
     const key = poolKeyOf(applied, image);
     const count = Math.max(applied.lifecycle.pool, demand.get(key)?.count ?? 0);
