@@ -1,5 +1,6 @@
 #!/opt/sbx/bin/busybox sh
 # Grows the root file system of a running guest. $1: size of its disk in bytes, which the kernel may still have to notice.
+# shellcheck shell=dash disable=SC2016
 bb=/opt/sbx/bin/busybox
 root=$($bb awk '$2=="/"{print $1}' /proc/mounts | $bb tail -n 1)
 size=/sys/class/block/$($bb basename "$root")/size
