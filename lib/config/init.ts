@@ -42,24 +42,45 @@ const SIGNS: Sign[] = [
     files: /^poetry\.lock$/,
     language: 'Python (Poetry)',
     apt: ['python3', 'python3-pip', 'python3-venv', 'python3-poetry'],
+    allow: ['preset:pip'],
   },
   {
     group: 'py',
     files: /^Pipfile(\.lock)?$/,
     language: 'Python (Pipenv)',
     apt: ['python3', 'python3-pip', 'python3-venv', 'pipenv'],
+    allow: ['preset:pip'],
   },
   {
     group: 'py',
     files: /^(pyproject\.toml|requirements.*\.txt|setup\.(py|cfg))$/,
     language: 'Python',
     apt: ['python3', 'python3-pip', 'python3-venv'],
+    allow: ['preset:pip'],
   },
-  { group: 'go', files: /^go\.(mod|work)$/, language: 'Go', apt: ['golang'] },
-  { group: 'rust', files: /^Cargo\.toml$/, language: 'Rust', apt: ['cargo', 'rustc'] },
-  { group: 'jvm', files: /^pom\.xml$/, language: 'Java (Maven)', apt: ['default-jdk-headless', 'maven'] },
-  { group: 'jvm', files: /^build\.gradle(\.kts)?$/, language: 'Java (Gradle)', apt: ['default-jdk-headless'] },
-  { group: 'ruby', files: /^Gemfile$/, language: 'Ruby', apt: ['ruby', 'ruby-dev', 'bundler'] },
+  { group: 'go', files: /^go\.(mod|work)$/, language: 'Go', apt: ['golang'], allow: ['preset:go'] },
+  { group: 'rust', files: /^Cargo\.toml$/, language: 'Rust', apt: ['cargo', 'rustc'], allow: ['preset:cargo'] },
+  {
+    group: 'jvm',
+    files: /^pom\.xml$/,
+    language: 'Java (Maven)',
+    apt: ['default-jdk-headless', 'maven'],
+    allow: ['preset:maven'],
+  },
+  {
+    group: 'jvm',
+    files: /^build\.gradle(\.kts)?$/,
+    language: 'Java (Gradle)',
+    apt: ['default-jdk-headless'],
+    allow: ['preset:maven'],
+  },
+  {
+    group: 'ruby',
+    files: /^Gemfile$/,
+    language: 'Ruby',
+    apt: ['ruby', 'ruby-dev', 'bundler'],
+    allow: ['preset:rubygems'],
+  },
   { group: 'php', files: /^composer\.json$/, language: 'PHP (Composer)', apt: ['php-cli', 'composer'] },
   { group: 'elixir', files: /^mix\.exs$/, language: 'Elixir', apt: ['elixir'] },
   { group: 'haskell', files: /^(cabal\.project|.+\.cabal)$/, language: 'Haskell', apt: ['ghc', 'cabal-install'] },
@@ -117,8 +138,8 @@ setup = ${quoteList(detected.setup)}
 hide = ${quoteList(hide)}
 
 [network]
-# Everything else is denied. "preset:npm", "preset:apt" and "preset:pip" are the hosts
-# in your own npm, APT and pip configuration.
+# Everything else is denied. "preset:npm" (or apt, pip, cargo, go, maven, rubygems) are the hosts
+# in your own configuration of the tool, or else its public default.
 allow = ${quoteList(detected.allow)}
 # allow = ["api.github.com", "*.example.com", "10.1.2.0/24:5432"]
 

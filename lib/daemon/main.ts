@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readBuild } from '../api/ensure-daemon.ts';
-import { readRegistries } from '../config/resolve/presets.ts';
+import { readRegistries } from '../config/registries/read-registries.ts';
 import { prepareAuthority } from '../gateway/tls/authority.ts';
 import { openLog } from '../log.ts';
 import { ensurePrivateDir, type Home, homeOf } from '../paths.ts';
@@ -57,7 +57,10 @@ async function main(): Promise<void> {
 function openService(options: Pick<ServiceOptions, 'home' | 'log' | 'onShutdown'>): ReturnType<typeof createService> {
   const distDir = dirname(fileURLToPath(import.meta.url));
   const registries = () => readRegistries(`${options.home.root}/registries.json`);
-  const bakeHosts = async () => Object.values((await registries()).hosts).flat();
+  const bakeHosts = async () => {
+    const { npm, apt, pip } = (await registries()).hosts;
+    return [npm, apt, pip].flat();
+  };
   return createService({ ...options, distDir, build: readBuild(distDir), registries, bakeHosts });
 }
 

@@ -1,7 +1,7 @@
 /** Checks that an entry of a network list is well-formed. The gateway parses it again; a test checks that both accept the same entries. */
 import { isIPv4, isIPv6 } from 'node:net';
 
-const PRESETS = ['npm', 'apt', 'pip'] as const;
+export const PRESETS = ['npm', 'apt', 'pip', 'cargo', 'go', 'maven', 'rubygems'] as const;
 export type Preset = (typeof PRESETS)[number];
 
 const NAME_MAX = 253;

@@ -1,6 +1,7 @@
 /** A change on one side is read on the other, and fires its watchers: inotify, chokidar, a real Vite. */
 import { execFileSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -14,6 +15,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inside, must, type Project, project, SMALL } from './harness.ts';
 import { InsideProcess } from './inside-process.ts';
+
+const PACKAGES = ['vite@7', 'chokidar@4', 'webpack@5', 'webpack-cli@6', 'husky@9'];
 
 const TOML = `version = 1
 agent = "shell"
@@ -55,7 +58,10 @@ beforeAll(async () => {
   writeFileSync(host('watch.cjs'), WATCH);
   writeFileSync(host('chokidar.mjs'), CHOKIDAR);
   writeFileSync(host('vite.mjs'), VITE);
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--silent', 'vite@7', 'chokidar@4'], { cwd: p.dir });
+  mkdirSync(host('packed'));
+  writeFileSync(host('packed/index.js'), 'module.exports = 1;\n');
+  execFileSync('git', ['init', '-q', '-b', 'main'], { cwd: p.dir });
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--silent', ...PACKAGES], { cwd: p.dir });
   await must(['apply', '--yes'], { cwd: p.dir });
 });
 afterAll(async () => {
@@ -147,6 +153,15 @@ describe('a change on the host', () => {
     await vite.said('full-reload');
     process.stdout.write(`  reload: ${Math.round(performance.now() - from)} ms\n`);
   });
+
+  test('makes `webpack --watch` build again', async () => {
+    const entry = ['--entry', './packed/index.js', '--output-path', '/tmp/packed', '--mode', 'development'];
+    await using webpack = new InsideProcess(p.dir, ['npx', 'webpack', '--watch', ...entry]);
+    await webpack.said('compiled successfully');
+    writeFileSync(host('packed/index.js'), 'module.exports = "changed on the host";\n');
+    await webpack.said('compiled successfully');
+    expect(await inside(p.dir, 'grep -c "changed on the host" /tmp/packed/main.js')).not.toBe('0');
+  });
 });
 
 test('a change inside fires fs.watch on the host', async () => {
@@ -215,4 +230,17 @@ done; true`;
       .toContain('rename again');
     expect(await asRoot(FIND)).not.toBe(before);
   });
+});
+
+test("a `prepare` of husky works inside, its hook runs there, and the host's git has neither", async () => {
+  const script = `set -e
+npx husky >/dev/null
+mkdir -p .husky; printf 'echo ran >> /tmp/husky-ran\\n' > .husky/pre-commit
+git config user.name a; git config user.email a@b
+echo 1 > tracked; git add tracked; git commit -qm hooked; cat /tmp/husky-ran; git config core.hooksPath`;
+  expect(await inside(p.dir, script)).toBe('ran\n.husky/_');
+  const config = readFileSync(host('.git/config'), 'utf8');
+  expect(config).not.toContain('hooksPath');
+  expect(existsSync(host('.husky'))).toBe(false);
+  expect(execFileSync('git', ['log', '-1', '--format=%s'], { cwd: p.dir, encoding: 'utf8' }).trim()).toBe('hooked');
 });

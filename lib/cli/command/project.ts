@@ -5,7 +5,7 @@ import { launching } from '../../api/ensure-daemon.ts';
 import { type OpenGuest, openGuest } from '../../api/guest-upgrade.ts';
 import { ownProject } from '../../api/project-dir.ts';
 import { chooseSandbox } from '../../api/resolve-sandbox.ts';
-import type { HostRegistries } from '../../config/resolve/presets.ts';
+import type { HostRegistries } from '../../config/registries/read-registries.ts';
 import { SbxError } from '../../errors.ts';
 import type { Home } from '../../paths.ts';
 import type { View } from '../view/types.ts';
@@ -20,7 +20,7 @@ export async function readProject({ home }: Pick<SbxContext, 'home'>, cwd: strin
 
 /** The registries of this host's own npm, APT and pip configuration. */
 export async function registriesOf(home: Home): Promise<HostRegistries> {
-  const { readRegistries } = await import('../../config/resolve/presets.ts');
+  const { readRegistries } = await import('../../config/registries/read-registries.ts');
   return readRegistries(`${home.root}/registries.json`);
 }
 

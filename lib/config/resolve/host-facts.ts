@@ -1,7 +1,7 @@
 /** The facts of the host that loading depends on. */
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, homedir } from 'node:os';
-import { type HostRegistries, readRegistries } from './presets.ts';
+import { type HostRegistries, readRegistries } from '../registries/read-registries.ts';
 
 export interface HostFacts {
   cpus: number;

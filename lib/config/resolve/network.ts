@@ -1,11 +1,19 @@
 /** Resolves `[network]`: mode, bandwidth, rules for requests, and the lists, where a preset becomes its hosts. */
-import { presetOf } from '../../spec/network-pattern.ts';
+import { type Preset, presetOf } from '../../spec/network-pattern.ts';
 import type { NetworkRule, SandboxSpec } from '../../spec/spec.ts';
 import { parseSize } from '../../spec/units.ts';
 import { problem } from './problem.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 
-const TOOLS = { npm: 'npm', apt: 'APT', pip: 'pip' };
+const TOOLS: Record<Preset, string> = {
+  npm: 'npm',
+  apt: 'APT',
+  pip: 'pip',
+  cargo: 'Cargo',
+  go: 'Go',
+  maven: 'Maven',
+  rubygems: 'RubyGems',
+};
 const BANDWIDTH_LEAST = 16 * 1024;
 
 export async function networkOf(input: SandboxInput): Promise<SandboxSpec['network']> {

@@ -1,6 +1,6 @@
 /** The value types of the schema; each message says what is valid. */
 import { z } from 'zod';
-import { parsePattern } from '../../spec/network-pattern.ts';
+import { PRESETS, parsePattern } from '../../spec/network-pattern.ts';
 import { DURATION, SIZE } from '../../spec/units.ts';
 
 export const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
@@ -45,7 +45,7 @@ export const envValue = z
 export const network = checked(
   parsePattern,
   'is not a network pattern',
-  'write a host ("api.github.com"), "*.host", "**.host", an address or CIDR, each with an optional ":port" or ":from-to", or "preset:npm", "preset:apt", "preset:pip"',
+  `write a host ("api.github.com"), "*.host", "**.host", an address or CIDR, each with an optional ":port" or ":from-to", or "preset:npm" (${PRESETS.slice(1).join(', ')})`,
 );
 
 export const host = checked(

@@ -31,7 +31,7 @@ export const networkTable = z
     allow: list(network, 10_000)
       .meta({
         description:
-          'Hosts that may be reached: `host`, `*.host` (one label), `**.host` (any depth), an address or CIDR, each with an optional `:port` or `:from-to` (default: 443); or `preset:npm`, `preset:apt`, `preset:pip`: the hosts in your own npm, APT or pip configuration',
+          'Hosts that may be reached: `host`, `*.host` (one label), `**.host` (any depth), an address or CIDR, each with an optional `:port` or `:from-to` (default: 443); or `preset:` with npm, apt, pip, cargo, go, maven, rubygems: the hosts in your own configuration of the tool, or else its public default',
         default: [],
       })
       .optional(),

@@ -4,7 +4,7 @@ import { parseAuthority } from '../../gateway/address/canonical-host.ts';
 import { compilePolicy, decide } from '../../gateway/policy/policy.ts';
 import { policyOf } from '../../gateway/policy/spec-policy.ts';
 import type { CredentialSpec, SandboxSpec, Source } from '../../spec/spec.ts';
-import { shownText } from '../../workspace/clone/shown-text.ts';
+import { shownText } from '../../workspace/git/shown-text.ts';
 
 export interface NoticeFacts {
   spec: SandboxSpec;

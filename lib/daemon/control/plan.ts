@@ -8,7 +8,7 @@ import type { ObservedSandbox, Step } from '../../plan/types.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import type { Records } from '../../state/records.ts';
-import { trackedHidden } from '../../workspace/clone/tracked-hidden.ts';
+import { trackedHidden } from '../../workspace/git/tracked-hidden.ts';
 import { whatRuns } from '../activity/what-runs.ts';
 import type { Control } from './control.ts';
 import { noticesOf } from './notices.ts';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { SbxError } from '../../errors.ts';
 import type { Folder } from '../../guest/copy/folder.ts';
-import { shownText } from '../clone/shown-text.ts';
+import { shownText } from '../git/shown-text.ts';
 import { folderMarks } from '../layer/record.ts';
 import { type ChangeVersion, contentAt, type FileContent, hashOf, type Sides } from './sides.ts';
 

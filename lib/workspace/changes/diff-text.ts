@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tryGit } from '../clone/git.ts';
-import { shownText } from '../clone/shown-text.ts';
+import { tryGit } from '../git/git.ts';
+import { shownText } from '../git/shown-text.ts';
 import type { PrivateChange } from './read-layer.ts';
 import { type ChangeVersion, contentAt, hashOf, linkAt, type Sides } from './sides.ts';
 

@@ -1,7 +1,7 @@
 /** Brings one checked commit into the user's repository, as one branch. Work tree, index, HEAD and other references stay as they are. */
 import { SbxError } from '../../errors.ts';
-import { git, tryGit, withoutBase } from './git.ts';
-import { refused } from './pack-limits.ts';
+import { git, tryGit, withoutBase } from '../git/git.ts';
+import { refused } from '../git/pack-limits.ts';
 
 export interface Delivery {
   /** Of the quarantine */

@@ -1,13 +1,13 @@
 /** Fetches a sandbox's work: one commit and what it needs, as a pack; a name is never taken from the guest. */
 
 import { SbxError } from '../../errors.ts';
+import { PACK_LIMITS, type PackLimits, splitAnswer } from '../git/pack-limits.ts';
+import { Quarantine } from '../git/quarantine.ts';
+import { readSource } from '../git/source.ts';
 import { deliver } from './deliver.ts';
 import { type CloneGuest, runInGuest } from './guest.ts';
-import { PACK_LIMITS, type PackLimits, splitAnswer } from './pack-limits.ts';
-import { Quarantine } from './quarantine.ts';
 import type { CloneRecord } from './record.ts';
 import { type Review, reviewCommit } from './review.ts';
-import { readSource } from './source.ts';
 
 export interface FetchOptions {
   record: CloneRecord;

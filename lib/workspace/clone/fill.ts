@@ -1,11 +1,12 @@
 /** Makes the clone in a guest: history as a bundle, then a work tree. The guest gets no path to the host. */
 import { join } from 'node:path';
 import { SbxError } from '../../errors.ts';
-import { git } from './git.ts';
+import { git } from '../git/git.ts';
+import { refuseHiddenHistory } from '../git/hidden-history.ts';
+import { isPlainFolder, PlainFolder } from '../git/plain-folder.ts';
+import { type CloneSource, readSource, revisionsOf } from '../git/source.ts';
+import { readUncommitted } from '../git/uncommitted.ts';
 import { type CloneGuest, runInGuest } from './guest.ts';
-import { refuseHiddenHistory } from './hidden-history.ts';
-import { type CloneSource, readSource, revisionsOf } from './source.ts';
-import { isPlainFolder, PlainFolder, readUncommitted } from './work-files.ts';
 
 export interface FillOptions {
   /** Patterns of paths that MUST NOT reach the guest */

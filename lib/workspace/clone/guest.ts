@@ -2,7 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SbxError } from '../../errors.ts';
-import { shownText } from './shown-text.ts';
+import { shownText } from '../git/shown-text.ts';
 
 interface RunningCommand extends AsyncDisposable {
   stdin: Writable;

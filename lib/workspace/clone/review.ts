@@ -1,7 +1,7 @@
 /** Looks at what a sandbox's commits change: refuses names that mean something else on the host, and lists what a person should look at. */
-import { git, withoutBase } from './git.ts';
-import { refused } from './pack-limits.ts';
-import { shownText } from './shown-text.ts';
+import { git, withoutBase } from '../git/git.ts';
+import { refused } from '../git/pack-limits.ts';
+import { shownText } from '../git/shown-text.ts';
 
 export interface Review {
   commits: number;

@@ -68,7 +68,9 @@ function hintOf({ id, source, text }: WorkspaceRule, path: string): string | und
     return source === 'default' ? undefined : `remove the entry in ${placeOf({ id, source, text, reason: '' })}`;
   if (id === 'layer') return 'accept or discard it with `sbx accept` or `sbx reset`';
   const isBuiltIn = id.startsWith('git-') || id in SETTINGS_ROWS;
+  // A repository is opened as a whole: a part of it alone would be none.
+  const opened = id === 'git-new' ? text : path;
   return isBuiltIn
-    ? `unprotect = [${JSON.stringify(path)}] under [workspace], if the host may run what the agent writes there`
+    ? `unprotect = [${JSON.stringify(opened)}] under [workspace], if the host may run what the agent writes there`
     : undefined;
 }

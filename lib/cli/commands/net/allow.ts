@@ -16,7 +16,7 @@ export async function allow(input: Input): Promise<number> {
   const entry = args[0].toLowerCase();
   if (!parsePattern(entry))
     throw new SbxError('usage', `invalid allow entry: ${args[0]}`, {
-      hint: 'write host, host:port, *.host, **.host, an address or CIDR, or preset:npm, preset:apt, preset:pip; no scheme, no path',
+      hint: 'write host, host:port, *.host, **.host, an address or CIDR, or preset:npm (apt, pip, cargo, go, maven, rubygems); no scheme, no path',
     });
   if (flags.save && flags.for !== undefined)
     throw new SbxError('usage', '--save and --for are mutually exclusive', {

@@ -7,8 +7,8 @@ import type { PrivateWork, PrivateWorkRequest } from '../../../workspace/changes
 import { readLayer } from '../../../workspace/changes/read-layer.ts';
 import type { ServedFolder } from '../../../workspace/client/served-folders.ts';
 import type { WorkspaceServers } from '../../../workspace/client/servers.ts';
-import { globMatcher } from '../../../workspace/clone/hide-match.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
+import { globMatcher } from '../../../workspace/git/hide-match.ts';
 import { enterAll, openBelow } from './layer-folders.ts';
 import { guestOf } from './workspaces.ts';
 

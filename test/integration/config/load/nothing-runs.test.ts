@@ -67,7 +67,7 @@ afterAll(() => rmSync(bundles, { recursive: true, force: true }));
 
 const OURS = `
   import { loadProject } from './lib/config/load/load-project.ts';
-  const registries = async () => ({ hosts: { npm: [], apt: [], pip: [] }, npm: undefined, pip: undefined });
+  const registries = async () => ({ hosts: { npm: [], apt: [], pip: [], cargo: [], go: [], maven: [], rubygems: [] }, npm: undefined, pip: undefined });
   const host = { cpus: 2, home: '/home/user', os: { id: 'debian', codename: 'bookworm' }, registries };
   const before = process.cwd();
   const outcome = await loadProject({ cwd: process.cwd(), host }).then(({ name }) => ({ name }), ({ name, code, message, place }) => ({ error: name, code, message, place }));

@@ -180,6 +180,7 @@ describe('of a folder without git', () => {
 
   test('the clone has its files as one commit, without hidden and ignored ones; nothing is written into the folder', async () => {
     const folder = plain();
+    mkdirSync(join(w.dir, 'folder-of-a-killed-daemon'));
     await fill(['.env'], folder);
     expect(run(w.target, 'ls-files').split('\n')).toEqual(['.gitignore', 'a.txt', 'sub/b']);
     expect(run(w.target, 'status', '--porcelain')).toBe('');

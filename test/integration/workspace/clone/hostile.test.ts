@@ -5,11 +5,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { deliver } from '../../../../lib/workspace/clone/deliver.ts';
 import { fetchCommits } from '../../../../lib/workspace/clone/fetch.ts';
 import { fillClone } from '../../../../lib/workspace/clone/fill.ts';
-import { git, tryGit } from '../../../../lib/workspace/clone/git.ts';
-import { PACK_LIMITS } from '../../../../lib/workspace/clone/pack-limits.ts';
-import { Quarantine } from '../../../../lib/workspace/clone/quarantine.ts';
 import type { CloneRecord } from '../../../../lib/workspace/clone/record.ts';
 import { checkName } from '../../../../lib/workspace/clone/review.ts';
+import { git, tryGit } from '../../../../lib/workspace/git/git.ts';
+import { PACK_LIMITS } from '../../../../lib/workspace/git/pack-limits.ts';
+import { Quarantine } from '../../../../lib/workspace/git/quarantine.ts';
 import { commit, run, type World, world } from './fake-guest.ts';
 
 let w: World;

@@ -192,13 +192,21 @@ const VALUES: Case[] = [
   ['a template that extends itself', 'extends = ["./sandbox.toml"]', 1, 12, /circular/],
 ];
 
+/** Its pip configuration names no index that is a URL. */
+const HOST = hostFacts({
+  registries: async () => {
+    const all = await hostFacts().registries();
+    return { ...all, hosts: { ...all.hosts, pip: [] } };
+  },
+});
+
 describe.each([
   ['syntax', SYNTAX],
   ['values', VALUES],
 ])('%s', (_, cases) => {
   test.each(cases)('%s', async (_name, text, line, column, message, hint) => {
     const dir = await makeProject({ 'sandbox.toml': text, 'folder.toml/x': '' });
-    const error = await failure(loadProject({ cwd: dir, host: hostFacts() }));
+    const error = await failure(loadProject({ cwd: dir, host: HOST }));
     expect(error.message).toMatch(message);
     expect(error.message).not.toMatch(/\n|undefined|\[object/);
     expect(error.place).toEqual({ file: `${dir}/sandbox.toml`, line, column });

@@ -27,6 +27,22 @@ test('a built-in rule says why, and what opens it', () => {
   ]);
 });
 
+test.each([
+  '.git/config',
+  '.git/hooks/x',
+  'sub/.git/config',
+  'sub/.git/',
+  'sub/.git/hooks/pre-commit',
+  '.vscode/tasks.json',
+  '.envrc',
+])('what it says for %s opens it', (path) => {
+  const { hint = '' } = explainWorkspace(policy, { path, facts });
+  const unprotect: string[] = JSON.parse(/\[.*?\]/.exec(hint)?.[0] ?? '[]');
+  const opened = policyOf({ unprotect });
+  expect(explainWorkspace(opened, { path, facts }).write.verdict).toBe('pass');
+  expect(explainWorkspace(policyOf(), { path, facts }).write.verdict).not.toBe('pass');
+});
+
 test('what passes has no rule', () => {
   expect(explain('src/x')).toEqual(["read: the host's entry", "write: the host's entry", 'rule: none']);
 });

@@ -1,4 +1,30 @@
-/** Parses the registries in the configuration files of npm and pip. Pure. */
+/** The registries in the user's npm configuration. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ask } from './ask.ts';
+import type { RegistrySource } from './source.ts';
+
+export const NPM: RegistrySource = {
+  variables: /^npm_config_/i,
+
+  files({ env, home }) {
+    const settings = npmEnvironment(env);
+    const global = settings.get('globalconfig');
+    return [
+      settings.get('userconfig') ?? join(home, '.npmrc'),
+      ...(global === undefined ? ['/etc/npmrc', '/usr/etc/npmrc', '/usr/local/etc/npmrc'] : [global]),
+    ];
+  },
+
+  /** Runs npm only if no file and no variable names a registry. */
+  async urls({ env, home }) {
+    const files = this.files({ env, home });
+    const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
+    const { main, scoped } = npmRegistries([npmEnvironment(env), ...texts.map((text) => parseNpmrc(text, env))]);
+    const first = main ?? (await ask('npm', ['config', 'get', 'registry'], env))[0];
+    return [...(first === undefined ? [] : [first]), ...scoped];
+  },
+};
 
 /** Values by key; the last one wins, as in npm. `${NAME}` is replaced by the variable. */
 export function parseNpmrc(text: string, env: NodeJS.ProcessEnv): Map<string, string> {
@@ -26,13 +52,6 @@ export function npmEnvironment(env: NodeJS.ProcessEnv): Map<string, string> {
       return name === undefined || !value ? [] : [[name.startsWith('@') ? name : name.toLowerCase(), value]];
     }),
   );
-}
-
-/** Index URLs of a pip.conf: `index-url` first, then `extra-index-url`, also over several lines. */
-export function parsePipConf(text: string): string[] {
-  const lines = text.replace(/\r?\n[ \t]+(?=\S)/g, ' ').split(/\r?\n/);
-  const named = (key: RegExp) => lines.flatMap((line) => key.exec(line)?.[1]?.split(/\s+/) ?? []).filter(Boolean);
-  return [...named(/^index[-_]url\s*[=:]\s*(.*)$/), ...named(/^extra[-_]index[-_]url\s*[=:]\s*(.*)$/)];
 }
 
 function unquote(value: string): string {

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { readRegistries } from '../../../../lib/config/resolve/presets.ts';
+import { readRegistries } from '../../../../lib/config/registries/read-registries.ts';
 
 async function hostWith(files: Record<string, string>, tools: Record<string, string> = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'sbx-presets-'));
@@ -92,4 +92,40 @@ test('missing or failing tools give no host', async () => {
   const found = await readRegistries(host.cache, host.env);
   expect(found.hosts).toMatchObject({ npm: [], apt: [] });
   expect(found.npm).toBeUndefined();
+});
+
+test('each tool: its files and variables, or else its public default', async () => {
+  const tools = { npm: NPM, 'apt-get': APT };
+  const bare = await hostWith({ globalrc: '' }, tools);
+  const nothing = await readRegistries(bare.cache, { ...bare.env, M2_HOME: bare.dir });
+  expect(nothing.hosts).toMatchObject({
+    pip: [{ host: 'pypi.org' }, { host: 'files.pythonhosted.org' }],
+    cargo: [{ host: 'index.crates.io' }, { host: 'static.crates.io' }],
+    go: [{ host: 'proxy.golang.org' }, { host: 'sum.golang.org' }],
+    maven: [{ host: 'repo.maven.apache.org' }],
+    rubygems: [{ host: 'rubygems.org' }],
+  });
+  const files = {
+    '.cargo/config.toml':
+      '[source.crates-io]\nreplace-with = "m"\n[source.m]\nregistry = "sparse+https://u:secret@cargo.test/"\n',
+    '.config/go/env': 'GOPROXY=https://go.test,direct\nGOSUMDB=off\n',
+    '.m2/settings.xml': '<mirror><mirrorOf>central</mirrorOf><url>https://maven.test/</url></mirror>',
+    '.gemrc': ':sources:\n- https://gems.test/\n',
+    '.bundle/config': '---\nBUNDLE_MIRROR__HTTPS://GEMS__TEST/: "https://bundle.test"\n',
+  };
+  const host = await hostWith(files, tools);
+  const env = { ...host.env, M2_HOME: host.dir, CARGO_REGISTRIES_OWN_INDEX: 'sparse+https://own.test/' };
+  const found = await readRegistries(host.cache, env);
+  expect(found.hosts).toMatchObject({
+    cargo: [
+      { host: 'cargo.test', port: 443 },
+      { host: 'own.test', port: 443 },
+    ],
+    go: [{ host: 'go.test', port: 443 }],
+    maven: [{ host: 'maven.test', port: 443 }],
+    rubygems: [{ host: 'bundle.test', port: 443 }],
+  });
+  expect(readFileSync(host.cache, 'utf8')).not.toContain('secret');
+  writeFileSync(join(host.dir, '.gemrc'), ':sources:\n- https://others.test/\n');
+  expect((await readRegistries(host.cache, env)).hosts.rubygems).toContainEqual({ host: 'others.test', port: 443 });
 });

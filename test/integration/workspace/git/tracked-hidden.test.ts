@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { trackedHidden } from '../../../../lib/workspace/clone/tracked-hidden.ts';
+import { trackedHidden } from '../../../../lib/workspace/git/tracked-hidden.ts';
 
 let dir: string;
 const git = (...args: string[]) => execFileSync('git', ['-C', dir, ...args], { encoding: 'utf8', stdio: 'pipe' });
