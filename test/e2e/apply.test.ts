@@ -191,6 +191,7 @@ describe('a project, from its file to a running microVM', () => {
       return json<{ steps: { action: string }[] }>(['apply'], { cwd: p.dir });
     };
     const actions = ({ steps }: { steps: { action: string }[] }) => steps.map(({ action }) => action);
+    p.write(base);
     await must(['apply', '--yes'], { cwd: p.dir });
     await inside(p.dir, 'echo kept > ~/kept');
     const { pid } = await statusOf(p.dir);
