@@ -12,6 +12,7 @@ import type {
   ApproveRequest,
   CheckedPath,
   CheckPathRequest,
+  Confirmation,
   DaemonEvent,
   DaemonStatus,
   DiffRequest,
@@ -57,12 +58,12 @@ export class DaemonClient {
   gc = (body: GcRequest) => this.#call<GcResult>('POST', '/v1/gc', body);
   shutdown = () => this.#call<unknown>('POST', '/v1/shutdown', {});
   apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);
-  stop = (id: string, options: StreamOptions) =>
-    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, {}, options);
+  stop = (id: string, body: Confirmation, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, body, options);
   start = (id: string, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
-  restart = (id: string, options: StreamOptions) =>
-    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, {}, options);
+  restart = (id: string, body: Confirmation, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, body, options);
   reset = (id: string, body: RemovalRequest, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, body, options);
   remove = (id: string, body: RemovalRequest, options: StreamOptions) =>

@@ -1,6 +1,7 @@
 /** The daemon's HTTP API on its Unix socket: types only, shared by server and client. */
 
 import type { ErrorJson } from '../errors.ts';
+import type { Loss } from '../plan/loss.ts';
 import type { Change, Plan } from '../plan/types.ts';
 import type { NewSecret } from '../secrets/secrets.ts';
 import type { SecretInfo, SecretScope } from '../secrets/types.ts';
@@ -45,6 +46,8 @@ export interface Notice {
 
 export interface PlanResponse extends Plan {
   notices: Notice[];
+  /** What the steps take away for good; applied only if `confirmed` */
+  losses: Loss[];
   /** The recorded desired state of each sandbox of the project: a stop, reset or rm that is not done yet shows here */
   desired: { sandbox: string; exists: boolean; power: Power; generation: number; boot: number }[];
   /** Hash of everything in this spec that widens; what `acceptWidening` must repeat */
@@ -74,7 +77,13 @@ export interface CheckedPath {
   lines: string[];
 }
 
-export interface ApplyRequest extends PlanRequest {
+/** For what ends a VM */
+export interface Confirmation {
+  /** The user agreed that disks are lost and that what runs ends; else it is refused */
+  confirmed?: boolean;
+}
+
+export interface ApplyRequest extends PlanRequest, Confirmation {
   /** The `wideningHash` that the person accepted */
   acceptWidening?: string;
   /** Also removes work that was never fetched */
@@ -151,6 +160,8 @@ export interface SandboxDetail extends SandboxStatus {
   layers: { kind: string; key: string; bytes: number }[];
   /** What only this sandbox has of its folders, in words; null: nothing */
   privateWork: string | null;
+  /** What runs in it and ends with its VM, in words; null: nothing */
+  inUse: string | null;
   /** `[lifecycle] pool`, and how many wait now */
   pool: { wanted: number; waiting: number };
 }
@@ -169,7 +180,7 @@ export interface AllowResult {
 }
 
 /** For a verb that removes a disk. */
-export interface RemovalRequest {
+export interface RemovalRequest extends Confirmation {
   /** Also work that was never fetched */
   discard: boolean;
 }
@@ -274,10 +285,10 @@ export interface DaemonService {
   plan(request: PlanRequest): Promise<PlanResponse>;
   /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans again. A client that goes away: the step under way ends at a safe point. */
   apply(request: ApplyRequest, context: RequestContext): Promise<ApplyResult>;
-  /** POST /v1/sandboxes/:id/{stop,start,restart,reset,remove}; streamed */
-  stop(id: string, context: RequestContext): Promise<SandboxStatus>;
+  /** POST /v1/sandboxes/:id/{stop,start,restart,reset,remove}; streamed. @throws SbxError `needs-confirmation`: in use */
+  stop(id: string, request: Confirmation, context: RequestContext): Promise<SandboxStatus>;
   start(id: string, context: RequestContext): Promise<SandboxStatus>;
-  restart(id: string, context: RequestContext): Promise<SandboxStatus>;
+  restart(id: string, request: Confirmation, context: RequestContext): Promise<SandboxStatus>;
   /** Back to the warm base: the disk's changes are lost */
   reset(id: string, request: RemovalRequest, context: RequestContext): Promise<SandboxStatus>;
   remove(id: string, request: RemovalRequest, context: RequestContext): Promise<void>;

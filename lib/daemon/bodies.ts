@@ -6,6 +6,7 @@ import type {
   AllowRequest,
   ApplyRequest,
   ApproveRequest,
+  Confirmation,
   DiffRequest,
   FetchRequest,
   GcRequest,
@@ -43,6 +44,7 @@ export const applyBody = z.strictObject({
   ...project,
   acceptWidening: z.string().optional(),
   discard: z.boolean().optional(),
+  confirmed: z.boolean().optional(),
 }) as Body<ApplyRequest>;
 export const approveBody = z.strictObject({ before: spec, after: spec }) as Body<ApproveRequest>;
 export const checkPathBody = z.strictObject({
@@ -62,7 +64,11 @@ export const secretBody = z.strictObject({
 export const removalBody = z.strictObject({ name: z.string(), scope }) as Body<Pick<SecretRequest, 'name' | 'scope'>>;
 export const gcBody = z.strictObject({ dryRun: z.boolean() }) as Body<GcRequest>;
 
-export const discardBody = z.strictObject({ discard: z.boolean() }) as Body<RemovalRequest>;
+export const confirmedBody = z.strictObject({ confirmed: z.boolean().optional() }) as Body<Confirmation>;
+export const discardBody = z.strictObject({
+  discard: z.boolean(),
+  confirmed: z.boolean().optional(),
+}) as Body<RemovalRequest>;
 const hash = z
   .string()
   .regex(/^[0-9a-f]{64}$/)

@@ -2,6 +2,7 @@
 import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
 import { grantsOf, readGrants } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
+import { whatRuns } from './activity/what-runs.ts';
 import { applyIn, approveIn } from './control/apply.ts';
 import { diffIn, fetchIn } from './control/clone-work.ts';
 import { type Control, statusIn } from './control/control.ts';
@@ -34,9 +35,9 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     inspect: (id) => detailOf(control, records.require(id)),
     plan: (request) => planOf(control, request),
     apply: (request, context) => applyIn(control, request, context),
-    stop: (id, context) => stopIn(control, id, context),
+    stop: (id, request, context) => stopIn(control, id, { ...request, ...context }),
     start: (id, context) => startIn(control, id, context),
-    restart: (id, context) => restartIn(control, id, context),
+    restart: (id, request, context) => restartIn(control, id, { ...request, ...context }),
     reset: (id, request, context) => resetIn(control, id, { ...request, ...context }),
     remove: (id, request, context) => removeIn(control, id, { ...request, ...context }),
     fetch: (id, request, context) => fetchIn(control, id, { ...request, ...context }),
@@ -69,6 +70,7 @@ async function detailOf(control: Control, record: InstanceRecord): Promise<Sandb
     spec: record.applied ?? record.target,
     grants: readGrants(home, record.id),
     ...(await engine.storage(record.id)),
+    inUse: (await whatRuns(control, record)) ?? null,
     privateWork: (await privateLoss(control, record)) ?? null,
   };
 }

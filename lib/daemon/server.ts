@@ -70,8 +70,12 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
     const body = await bodyOf(c, bodies.applyBody);
     return streamed(c, (context) => service.apply(body, context));
   });
-  for (const verb of ['stop', 'start', 'restart'] as const)
-    v1.post(`/sandboxes/:id/${verb}`, (c) => streamed(c, (context) => service[verb](c.req.param('id'), context)));
+  v1.post('/sandboxes/:id/start', (c) => streamed(c, (context) => service.start(c.req.param('id'), context)));
+  for (const verb of ['stop', 'restart'] as const)
+    v1.post(`/sandboxes/:id/${verb}`, async (c) => {
+      const body = await bodyOf(c, bodies.confirmedBody);
+      return streamed(c, (context) => service[verb](c.req.param('id'), body, context));
+    });
   for (const verb of ['reset', 'remove'] as const)
     v1.post(`/sandboxes/:id/${verb}`, async (c) => {
       const body = await bodyOf(c, bodies.discardBody);

@@ -6,7 +6,7 @@ import type { Home } from '../paths.ts';
 import { Supervisor } from '../reconcile/supervisor.ts';
 import { openSecrets } from '../secrets/secrets.ts';
 import { backgroundDesired, Records } from '../state/records.ts';
-import { createActivityTracker } from './control/activity.ts';
+import { createActivityTracker } from './activity/activity.ts';
 import type { Control } from './control/control.ts';
 import { startMonitor } from './control/monitor.ts';
 import { createListeners } from './control/progress.ts';

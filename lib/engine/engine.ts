@@ -75,7 +75,10 @@ export interface Engine extends AsyncDisposable {
   recover(): Promise<void>;
   /** MUST read the real state at each call. A sandbox that does not exist is observed as absent. */
   observe(id: string, signal?: AbortSignal): Promise<ObservedSandbox>;
-  /** @throws StepError */
+  /**
+   * The step says what MUST be true when it resolves (lib/plan/types.ts). A disk is lost by `create` and `destroy` alone; `start` and `grow` keep
+   * it, and no step makes it smaller. @throws StepError
+   */
   run(step: Step, context: StepContext): Promise<void>;
   /** Connects to the guest agent. @throws SbxError `not-running`, `guest-failed` */
   open(id: string, spec: SandboxSpec): Promise<OpenGuest>;

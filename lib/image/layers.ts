@@ -22,12 +22,14 @@ export async function ensureWarm(deps: ImageDeps, request: ImageRequest, events:
   const packages = await ensurePackages(build, platform, base);
   const agent = await ensureAgent(build, platform, packages);
   const warm = await ensureWarmLayer(build, platform, agent);
+  const { cpus, memoryBytes, diskBytes } = request;
   return {
     key: warm.key,
     chain: chainOf([platform.kernel, platform.runtime, base, packages.layer, agent.layer, warm]),
     ...bootFiles(platform),
     backing: stackedOn(agent, warm).backing,
     overlay: join(warm.dir, WARM_FILES.overlay),
+    size: { cpus, memoryBytes, diskBytes },
     warm: { ram: join(warm.dir, WARM_FILES.ram), device: join(warm.dir, WARM_FILES.device) },
   };
 }

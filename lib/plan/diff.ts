@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SandboxSpec, Source } from '../spec/spec.ts';
 import { comparable, describeEntry as describe } from './compare.ts';
-import { EFFECTS } from './effects.ts';
+import { EFFECTS, effectOf } from './effects.ts';
+import { fileName } from './file-name.ts';
 import type { Change } from './types.ts';
 import { widensField } from './widening.ts';
 
@@ -33,7 +34,8 @@ function change(spec: SandboxSpec, { path, before, after, effect }: FieldPair): 
   const [from, to] = ORDERED.has(path) ? [before, after] : [comparable(before), comparable(after)];
   if (isDeepStrictEqual(from, to)) return [];
   const widens = widensField(path, from, to);
-  return [{ sandbox: spec.name, path, from, to, effect, widens, source: sourceOf(spec, { path, from, to }) }];
+  const source = sourceOf(spec, { path, from, to });
+  return [{ sandbox: spec.name, path, from, to, effect: effectOf(path, { effect, from, to }), widens, source }];
 }
 
 /** The place of the first new entry, else of the field, else of the nearest parent that has one. */
@@ -43,10 +45,10 @@ function sourceOf(spec: SandboxSpec, { path, from, to }: Pick<Change, 'path' | '
     const fresh = to.findIndex((item) => !known.has(JSON.stringify(item)));
     const text = fresh < 0 ? undefined : JSON.stringify(to[fresh]);
     const index = text === undefined ? -1 : listAt(spec, path).findIndex((item) => JSON.stringify(item) === text);
-    const found = spec.sources[`${schemaPath(path)}[${Math.max(index, 0)}]`];
+    const found = spec.sources[`${fileName(path)}[${Math.max(index, 0)}]`];
     if (found !== undefined) return found;
   }
-  for (let at = schemaPath(path); at !== ''; at = at.includes('.') ? at.slice(0, at.lastIndexOf('.')) : '') {
+  for (let at = fileName(path); at !== ''; at = at.includes('.') ? at.slice(0, at.lastIndexOf('.')) : '') {
     const found = spec.sources[at];
     if (found !== undefined) return found;
   }
@@ -62,17 +64,4 @@ function listAt(spec: SandboxSpec, path: string): unknown[] {
         typeof item === 'object' && item !== null ? describe(item as Record<string, unknown>) : item,
       )
     : [];
-}
-
-/** The name in sandbox.toml of a field of the spec. */
-function schemaPath(path: string): string {
-  const names: Record<string, string> = {
-    'resources.memoryBytes': 'resources.memory',
-    'resources.diskBytes': 'resources.disk',
-    'lifecycle.idleSeconds': 'lifecycle.idle',
-    'agent.mcpFile': 'agent.mcp_file',
-    'agent.mcpFormat': 'agent.mcp_format',
-    'workspace.gitIdentity': 'workspace.git_identity',
-  };
-  return names[path] ?? path;
 }

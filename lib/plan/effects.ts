@@ -23,7 +23,8 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   },
   mounts: 'restart',
   network: { mode: 'live', allow: 'live', deny: 'live', http: 'live', bandwidth: 'live' },
-  resources: { cpus: 'rebuild', memoryBytes: 'rebuild', diskBytes: 'rebuild' },
+  // A smaller disk would have to be a new one: see `effectOf`.
+  resources: { cpus: 'restart', memoryBytes: 'restart', diskBytes: 'live' },
   credentials: 'live',
   env: 'live',
   lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
@@ -37,6 +38,10 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
     template: undefined,
   },
 };
+
+export function effectOf(path: string, { effect, from, to }: { effect: Effect; from: unknown; to: unknown }): Effect {
+  return path === 'resources.diskBytes' && Number(to) < Number(from) ? 'rebuild' : effect;
+}
 
 const ORDER: Effect[] = ['none', 'live', 'restart', 'rebuild', 'create', 'destroy'];
 

@@ -1,12 +1,14 @@
 /** Renders a change as one line of text. Pure. */
-import type { Source } from '../spec/spec.ts';
+import type { Source, VmSize } from '../spec/spec.ts';
+import { formatDuration, formatSize } from '../spec/units.ts';
+import { fileName } from './file-name.ts';
 import type { Change } from './types.ts';
 
 const EFFECT_WORDS: Record<Change['effect'], string> = {
   create: 'a new sandbox',
   live: 'takes effect at once',
-  restart: 'needs a restart',
-  rebuild: 'rebuilds the image; the disk of the sandbox is lost',
+  restart: 'restarts the sandbox on its own disk',
+  rebuild: 'rebuilds the sandbox: everything on its own disk is lost',
   destroy: 'the sandbox and its disk are removed',
   none: 'nothing to do',
 };
@@ -17,12 +19,17 @@ export function explainChange(change: Change, shorten: (file: string) => string 
       ? change.effect === 'destroy'
         ? 'no longer in sandbox.toml'
         : `from ${show(change.to)}`
-      : `${change.path}: ${change.path === 'agent.files' ? filesThatDiffer(change.from, change.to) : difference(change.from, change.to)}`;
+      : `${fileName(change.path)}: ${change.path === 'agent.files' ? filesThatDiffer(change.from, change.to) : difference(change)}`;
   const place = placeOf(change.source, shorten);
-  return `${change.sandbox}: ${what} → ${EFFECT_WORDS[change.effect]}${change.widens ? ' · WIDENS' : ''}${place === '' ? '' : ` (${place})`}`;
+  return `${change.sandbox}: ${what} → ${effectText(change)}${change.widens ? ' · WIDENS' : ''}${place === '' ? '' : ` (${place})`}`;
 }
 
-function difference(from: unknown, to: unknown): string {
+function effectText({ path, effect }: Change): string {
+  if (path === 'resources.diskBytes' && effect === 'live') return 'grows in place, with its file system';
+  return EFFECT_WORDS[effect];
+}
+
+function difference({ path, from, to }: Change): string {
   if (Array.isArray(to) && (Array.isArray(from) || from === null)) {
     const before = (from ?? []) as unknown[];
     const gone = before.filter((item) => !to.some((other) => JSON.stringify(other) === JSON.stringify(item)));
@@ -30,8 +37,29 @@ function difference(from: unknown, to: unknown): string {
     const parts = [...fresh.map((item) => `+ ${show(item)}`), ...gone.map((item) => `- ${show(item)}`)];
     return parts.length === 0 ? 'another order' : parts.join(', ');
   }
-  return `${show(from)} → ${show(to)}`;
+  const text = UNITS[path] ?? show;
+  return `${text(from)} → ${text(to)}`;
 }
+
+type Text = (value: unknown) => string;
+
+const unlessAbsent =
+  (format: (value: number) => string): Text =>
+  (value) =>
+    typeof value === 'number' ? format(value) : show(value);
+const size = unlessAbsent(formatSize);
+
+/** Of values that are numbers in a spec and have units in the file */
+const UNITS: Record<string, Text> = {
+  'resources.memoryBytes': size,
+  'resources.diskBytes': size,
+  'lifecycle.idleSeconds': unlessAbsent(formatDuration),
+  'network.bandwidth': unlessAbsent((value) => `${formatSize(value)}/s`),
+  resources: (value) => {
+    const { cpus, memoryBytes } = value as VmSize;
+    return `${cpus} cpus, ${formatSize(memoryBytes)}`;
+  },
+};
 
 /** Lists names only: contents may be long. */
 function filesThatDiffer(from: unknown, to: unknown): string {

@@ -29,15 +29,29 @@ export function planSandbox(desired: Desired, observed: ObservedSandbox, options
   if (effect === 'rebuild') return { changes, steps: rebuildSteps(spec, desired) };
   const healthy = observed.running && observed.ready;
   const wantsRun = healthy || boot > observed.boot || shouldRun(spec, observed, options.mode);
-  const restart = wantsRun && (effect === 'restart' || !healthy || boot > observed.boot);
+  // Left by an apply that was cut off. In the background it stays: no request asks for a restart.
+  const resized = options.mode === 'apply' && effect !== 'restart' && hasOtherSize(observed, spec);
+  const restart = wantsRun && (effect === 'restart' || !healthy || resized || boot > observed.boot);
   const steps: Step[] = [];
   if (restart && observed.running) steps.push({ action: 'stop', sandbox });
   if (restart) steps.push({ action: 'start', sandbox, spec, generation, boot });
-  else if (observed.running && observed.networkHash !== options.networkHash(spec))
-    steps.push({ action: 'network', sandbox, spec });
+  else if (observed.running) {
+    if (growsDisk(observed.applied, spec)) steps.push({ action: 'grow', sandbox, spec });
+    if (observed.networkHash !== options.networkHash(spec)) steps.push({ action: 'network', sandbox, spec });
+  }
   if (fields.length > 0) steps.push({ action: 'record', sandbox, spec });
   const drifted = restart && !healthy && boot <= observed.boot;
-  return { changes: [...changes, ...(drifted ? [driftOf(observed)] : [])], steps };
+  if (drifted) changes.push(driftOf(observed));
+  else if (resized) changes.push(sizeDrift(observed, spec));
+  return { changes, steps };
+}
+
+function hasOtherSize({ running, size }: ObservedSandbox, { resources: { cpus, memoryBytes } }: SandboxSpec): boolean {
+  return running && size !== undefined && (size.cpus !== cpus || size.memoryBytes !== memoryBytes);
+}
+
+function growsDisk(applied: SandboxSpec, { resources: { diskBytes } }: SandboxSpec): boolean {
+  return diskBytes > applied.resources.diskBytes;
 }
 
 /** A changed spec waits until the sandbox is on again. */
@@ -123,6 +137,13 @@ function driftOf({ name: sandbox, running, power }: ObservedSandbox): Change {
   const drift = { sandbox, effect: 'restart', widens: false, source: 'default' } as const;
   if (power === 'off' && !running) return { ...drift, path: 'power', from: 'off', to: 'on' };
   return { ...drift, path: 'machine', from: running ? 'not answering' : 'exited', to: 'running' };
+}
+
+/** The change of a VM that runs with another size than the one that was applied. */
+function sizeDrift({ name: sandbox, size }: ObservedSandbox, { resources }: SandboxSpec): Change {
+  const { cpus, memoryBytes } = resources;
+  const to = { cpus, memoryBytes };
+  return { sandbox, path: 'resources', from: size, to, effect: 'restart', widens: false, source: 'default' };
 }
 
 /** Plans a whole project. `observed` has every existing sandbox of the project, including those removed from the file. */

@@ -1,6 +1,6 @@
 /** The types of a plan: pure data, the JSON of `sbx plan --json`. */
 import type { Power } from '../spec/desired.ts';
-import type { SandboxSpec, Source } from '../spec/spec.ts';
+import type { SandboxSpec, Source, VmSize } from '../spec/spec.ts';
 
 export type Effect = 'create' | 'live' | 'restart' | 'rebuild' | 'destroy' | 'none';
 
@@ -34,6 +34,8 @@ export interface ObservedSandbox {
   exit: { code: number | undefined; at: number } | undefined;
   /** The guest agent answers */
   ready: boolean;
+  /** Of the VM that runs; absent: none runs, or unknown */
+  size?: VmSize | undefined;
   /** The gateway enforces the network list with this hash; undefined: the egress proxy is closed */
   networkHash: string | undefined;
   /** Key of the warm layer that the instance was cloned from */
@@ -46,9 +48,11 @@ export interface Steps {
   build: { sandbox: string; spec: SandboxSpec };
   /** Replace the disk by a clone of the warm base, resume it, assign its identity */
   create: { sandbox: string; spec: SandboxSpec; generation: number; boot: number };
-  /** Cold-boot on the instance's own disk */
+  /** Cold-boot on the instance's own disk, with cpus and memory as the spec says; a disk that is smaller than it says grows */
   start: { sandbox: string; spec: SandboxSpec; generation: number; boot: number };
   stop: { sandbox: string };
+  /** Make the disk of the VM that runs as large as the spec says, with its file system. MUST NOT make it smaller. Nothing to do where none runs: its next start does it */
+  grow: { sandbox: string; spec: SandboxSpec };
   /** Put the network policy into force */
   network: { sandbox: string; spec: SandboxSpec };
   /** Put credentials and the workspace's rules into force and record the spec as applied */

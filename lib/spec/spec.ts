@@ -110,6 +110,9 @@ interface NetworkSpec {
   bandwidth?: number;
 }
 
+/** What a VM keeps from its start to its end. */
+export type VmSize = Pick<ResourcesSpec, 'cpus' | 'memoryBytes'>;
+
 /** The desired configuration of one sandbox. */
 export interface SandboxSpec {
   /** The project's name, or `<key>` or `<key>-<n>` of `[sandboxes.<key>]` */

@@ -22,6 +22,13 @@ export function parseSize(text: string): number | undefined {
   return match === null || unit === undefined ? undefined : Math.round(Number.parseFloat(text) * unit);
 }
 
+/** Bytes → `2 GiB`, `1.5 GiB`, `2 GB`: exact, in the largest unit with at most two decimals. */
+export function formatSize(bytes: number): string {
+  const units = Object.entries(BYTES).toSorted(([, a], [, b]) => b - a);
+  const fits = units.find(([, size]) => bytes >= size && Number.isInteger((bytes * 100) / size));
+  return fits === undefined ? `${bytes} bytes` : `${bytes / fits[1]} ${fits[0]}`;
+}
+
 /** `2h`, `30m`, `1h30m`, `0` → seconds; undefined when it is not a duration. */
 export function parseDuration(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined;

@@ -6,7 +6,7 @@ import { errnoOf, SbxError } from '../errors.ts';
 import type { WarmImage } from '../image/warm/warm-image.ts';
 import { type Home, instancePaths } from '../paths.ts';
 import type { Desired } from '../spec/desired.ts';
-import type { SandboxSpec } from '../spec/spec.ts';
+import type { SandboxSpec, VmSize } from '../spec/spec.ts';
 import { instanceId, projectId } from './ids.ts';
 import { migrateHome, migrateInstance } from './migrate.ts';
 
@@ -32,8 +32,8 @@ export interface InstanceRecord {
   built: WarmImage | null;
   /** The layers of kernel and runtime that it booted with last, where those are not its image's */
   bootedWith?: WarmImage['chain'];
-  /** The process whose guest went through the resume sequence */
-  resumed: { pid: number; startTime: string } | null;
+  /** The process whose guest went through the resume sequence, and its size (absent in records of earlier builds) */
+  resumed: { pid: number; startTime: string; size?: VmSize } | null;
   createdAt: string;
 }
 
@@ -161,6 +161,8 @@ function complete(record: Partial<InstanceRecord> & { stopped?: 'user' | 'idle' 
   record.boot ??= FIRST.boot;
   record.built ??= null;
   delete record.stopped;
+  const size = (record.applied ?? record.target)?.resources;
+  for (const image of [record.image, record.built]) if (image && size !== undefined) image.size ??= size;
   for (const spec of [record.target, record.applied] as (Partial<SandboxSpec> | null)[])
     if (spec) spec.credentials ??= [];
 }

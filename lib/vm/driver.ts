@@ -12,6 +12,8 @@ export interface Disk {
   path: string;
   format: 'qcow2' | 'raw';
   readonly: boolean;
+  /** A qcow2 that is smaller is made this large before the guest is booted */
+  minBytes?: number;
   /** Backing files, nearest first, the last one raw and the others qcow2: bound read-only into the jail at the same path */
   backing: string[];
 }
@@ -94,6 +96,8 @@ export interface VmDriver {
   health(paths: VmPaths): Promise<VmHealth>;
   /** Continues a VM that waits; the failed write is tried again. */
   resume(paths: VmPaths): Promise<void>;
+  /** Makes a disk of the running VM at least so large, as the guest sees it; `index` counts in `VmConfig.disks`. MUST NOT make it smaller. Throws `vm-died`, `qmp`. */
+  growDisk(paths: VmPaths, growth: { index: number; bytes: number }, signal?: AbortSignal): Promise<void>;
   /** Ends the VM at once and waits until its processes are gone. */
   destroy(paths: VmPaths): Promise<void>;
   /** Moves the running VM of `from` to `to`, which MUST have none. If interrupted anywhere, `destroy` of `from` still ends it. */

@@ -178,6 +178,49 @@ describe('a project, from its file to a running microVM', () => {
     expect((await sbx(['exec', '--', 'cat', '/home/agent/kept'], { cwd: p.dir })).code).toBe(1);
   });
 
+  test('other cpus, another memory and a larger disk keep what is on the disk', async () => {
+    const facts = async () => {
+      const [memory, cpus, disk, kept] = (
+        await inside(
+          p.dir,
+          'awk "/MemTotal/{print \\$2}" /proc/meminfo; nproc; df --output=size -k / | tail -1; cat ~/kept',
+        )
+      ).split('\n');
+      return { memoryMib: Number(memory) / 1024, cpus, diskGib: Number(disk) / 1024 ** 2, kept };
+    };
+    const resize = async (resources: string) => {
+      p.write(base.replace(SMALL, `[resources]\n${resources}\n`));
+      return json<{ steps: { action: string }[] }>(['apply'], { cwd: p.dir });
+    };
+    const actions = ({ steps }: { steps: { action: string }[] }) => steps.map(({ action }) => action);
+    p.write(base);
+    await must(['apply', '--yes'], { cwd: p.dir });
+    await inside(p.dir, 'echo kept > ~/kept');
+    const { pid } = await statusOf(p.dir);
+    const before = await facts();
+    expect(actions(await resize('memory = "512MiB"\ncpus = 1\ndisk = "30GiB"'))).toEqual(['grow', 'record']);
+    const grown = await facts();
+    expect([grown.kept, (await statusOf(p.dir)).pid]).toEqual(['kept', pid]);
+    expect(grown.diskGib).toBeGreaterThan(before.diskGib + 9);
+    expect(actions(await resize('memory = "640MiB"\ncpus = 2\ndisk = "40GiB"'))).toEqual(['stop', 'start', 'record']);
+    const resized = await facts();
+    expect(resized).toMatchObject({ kept: 'kept', cpus: '2' });
+    expect(resized.memoryMib).toBeGreaterThan(before.memoryMib + 100);
+    expect(resized.diskGib).toBeGreaterThan(grown.diskGib + 9);
+  });
+
+  test('a smaller disk is refused with its line, and what to do', async () => {
+    p.write(base.replace(SMALL, '[resources]\nmemory = "640MiB"\ncpus = 2\ndisk = "30GiB"\n'));
+    for (const verb of ['plan', 'apply']) {
+      const { code, stdout } = await sbx([verb, '--json'], { cwd: p.dir });
+      expect([code, JSON.parse(stdout).error]).toEqual([
+        2,
+        expect.objectContaining({ code: 'config-invalid', line: 11, hint: expect.stringContaining('sbx rm') }),
+      ]);
+    }
+    expect(await inside(p.dir, 'cat ~/kept')).toBe('kept');
+  });
+
   test('rm leaves no process and no folder, and nothing in the project', async () => {
     const { id } = await statusOf(p.dir);
     await must(['rm', '--yes'], { cwd: p.dir });

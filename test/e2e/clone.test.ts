@@ -58,7 +58,7 @@ test('work that was not fetched is kept by rm, reset and a rebuild, and over a r
     const { code, stderr } = await sbx([verb, 'one-1', '--yes'], { cwd: p.dir });
     expect([code, stderr]).toEqual([4, expect.stringContaining('unfetched commits: 1')]);
   }
-  p.write(TOML.replace('cpus = 1', 'cpus = 2'));
+  p.write(`${TOML}\n[packages]\nsetup = ["true"]\n`);
   expect((await sbx(['apply', '--yes'], { cwd: p.dir })).stderr).toContain('work that would be lost');
   p.write(TOML);
   await must(['stop', 'one-1'], { cwd: p.dir });

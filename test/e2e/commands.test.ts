@@ -98,6 +98,23 @@ describe('on a terminal', () => {
     expect(await code).toBe(0);
   });
 
+  test('a stop names the command that it would end, and asks', async () => {
+    const running = sbx(['exec', '--', 'sleep', '1000'], { cwd: p.dir });
+    await until(() => inside(p.dir, 'pgrep -x sleep'));
+    expect(await sbx(['stop'], { cwd: p.dir })).toMatchObject({ code: 4, stderr: expect.stringContaining('--yes') });
+    const no = onTerminal(['stop']);
+    await no.see(/is in use: this would end a command, shell or copy since [\s\S]*Continue\? \[y\/N\]/);
+    no.pty.write('n\r');
+    expect(await no.code).toBe(130);
+    expect(await inside(p.dir, 'pgrep -x sleep')).not.toBe('');
+    const yes = onTerminal(['stop']);
+    await yes.see(/Continue\?/);
+    yes.pty.write('y\r');
+    expect(await yes.code).toBe(0);
+    expect((await running).code).not.toBe(0);
+    await must(['start'], { cwd: p.dir });
+  });
+
   test('a widening change is confirmed with its line: no changes nothing, yes is remembered', async () => {
     p.write(`${SHELL}[network]\nallow = ["example.com"]\n`);
     const no = onTerminal(['apply']);

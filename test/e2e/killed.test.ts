@@ -71,7 +71,8 @@ describe('a change of a running sandbox', () => {
   test.each([
     { step: 'stop', toml: `${SHELL}${mount('/mnt/a')}` },
     { step: 'start', toml: `${SHELL}${mount('/mnt/a')}${mount('/mnt/b')}` },
-    { step: 'create', toml: `${SHELL.replace('512MiB', '520MiB')}${mount('/mnt/a')}` },
+    { step: 'grow', toml: `${SHELL}disk = "22GiB"\n${mount('/mnt/a')}${mount('/mnt/b')}` },
+    { step: 'start', toml: `${SHELL.replace('512MiB', '520MiB')}disk = "24GiB"\n${mount('/mnt/a')}` },
   ])('converges when the daemon is killed as its $step begins', async ({ step, toml }) => {
     p.write(toml);
     const ask = ['apply', '--accept-widening'];

@@ -160,6 +160,16 @@ describe('the agent of a sandbox', () => {
       code: 125,
       stderr: expect.stringContaining('its agent is running'),
     });
+    // Also by a daemon that has not heard of the session.
+    process.kill(daemonPid() ?? 0, 'SIGKILL');
+    for (const verb of ['stop', 'restart', 'apply'])
+      expect(await sbx([verb], { cwd: p.dir })).toMatchObject({
+        code: 4,
+        stderr: expect.stringMatching(/a session of .* since [\d-]+ [\d:]+[\s\S]*--yes/),
+      });
+    expect((await must(['plan'], { cwd: p.dir })).stdout).toMatch(
+      /memory: 512 MiB → 640 MiB[\s\S]*LOST: .*ends a session of/,
+    );
     const back = person(p.dir, ['run']);
     await back.sees(/sandbox.toml has changed[\s\S]*attached to the agent in [\s\S]*parrot/);
     back.type('exit 0\r');

@@ -2,6 +2,7 @@
 import { relative } from 'node:path';
 import type { DaemonClient } from '../../api/client.ts';
 import type { ApplyRequest, ApplyResult, PlanResponse } from '../../api/contract.ts';
+import { SbxError } from '../../errors.ts';
 import { explainChange } from '../../plan/explain.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
@@ -16,14 +17,14 @@ export interface ApplyOptions {
   cwd: string;
   /** Sandboxes to restrict to */
   only: readonly string[];
-  /** Asks nothing: widening changes are refused */
+  /** Asks nothing: disks may be lost and sessions end, widening changes are refused */
   yes: boolean;
   acceptWidening: boolean;
   /** Also removes work in clones that was never fetched */
   discard?: boolean;
 }
 
-/** @throws SbxError `refused-widening` by the daemon, when widening changes are not accepted. */
+/** @throws SbxError by the daemon: `refused-widening`, when widening changes are not accepted; `needs-confirmation`. `cancelled`: the user said no */
 export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
   const { context, client, view, cwd, only, yes, acceptWidening, discard = false } = options;
   const request = { ...projectAt(context, cwd), ...(only.length === 0 ? {} : { only: [...only] }) };
@@ -34,10 +35,24 @@ export async function applyProject(options: ApplyOptions): Promise<ApplyResult> 
     );
   const mayAsk = view.asks && !yes;
   // Without a question the daemon refuses what is not approved.
-  if (!acceptWidening && !mayAsk) return apply({});
+  if (!acceptWidening && !mayAsk) return apply(yes ? { confirmed: true } : {});
   const found = await client.plan(request);
   const accepted = found.approved || acceptWidening || (mayAsk && (await askWidening(found, view, cwd)));
-  return apply(accepted ? { acceptWidening: found.wideningHash } : {});
+  const confirmed = yes || (accepted && mayAsk && (await askLosses(found, view)));
+  return apply({ ...(accepted ? { acceptWidening: found.wideningHash } : {}), ...(confirmed ? { confirmed } : {}) });
+}
+
+/** False: nothing is lost, so nothing was asked. @throws SbxError `cancelled` */
+async function askLosses({ losses }: PlanResponse, view: View): Promise<boolean> {
+  if (losses.length === 0) return false;
+  const lines = lossLines(losses).map((line) => `  ${line}`);
+  if ((await view.confirm(`This cannot be undone:\n${lines.join('\n')}\nContinue?`)) !== true)
+    throw new SbxError('cancelled', 'cancelled: nothing was changed');
+  return true;
+}
+
+export function lossLines(losses: PlanResponse['losses']): string[] {
+  return losses.map(({ message }) => inOneLine(message));
 }
 
 async function askWidening(found: PlanResponse, view: View, cwd: string): Promise<boolean> {

@@ -38,10 +38,10 @@ export const toggle = (brief: string) => ({ kind: 'boolean', brief, default: fal
 export const count = (brief: string) => ({ kind: 'parsed', parse: parseCount, brief, optional: true }) as const;
 
 /** `-y`, for commands that ask */
-export const YES = toggle('Ask nothing');
+export const YES = toggle('Ask nothing: agree that what is named is lost');
 /** For commands that apply */
 export const APPLY_FLAGS = {
-  yes: toggle('Ask nothing; changes that widen access are still refused'),
+  yes: toggle('Ask nothing: disks may be lost and sessions end; changes that widen access are still refused'),
   acceptWidening: toggle('Accept changes that give a sandbox more access'),
 };
 export const DISCARD = toggle('Also remove work in a clone that was never fetched');

@@ -54,7 +54,7 @@ async function isBusy({ client, view, join }: Options, project: ProjectSpec, nam
   if (running.length === 0) return false;
   if (!join)
     throw new SbxError('busy', `${name} needs a restart to apply sandbox.toml, and its agent is running`, {
-      hint: `wait for the agent, or end it: sbx run --end ${name}; \`sbx apply\` ends it as well`,
+      hint: `wait for the agent, or end it: sbx run --end ${name}; \`sbx apply --yes\` ends it as well`,
     });
   if (!view.json)
     process.stderr.write('sbx: sandbox.toml has changed; when the agent is done, `sbx apply` restarts the sandbox\n');

@@ -20,6 +20,8 @@ export interface View {
   progress(text: string): Progress;
   /** Progress of which no line stays: nothing is written where it cannot be drawn */
   meter(text: string): Progress;
+  /** Emphasizes a part of a result that must not be missed, where stdout shows colours */
+  loud(text: string): string;
   error(error: ErrorJson): void;
   /** Whether the user can be asked */
   asks: boolean;

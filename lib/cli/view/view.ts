@@ -25,6 +25,7 @@ function createJsonView(process: NodeJS.Process): View {
     line: write,
     progress: () => SILENT,
     meter: () => SILENT,
+    loud: (text) => text,
     error: (error) => write({ error }),
     asks: false,
     confirm: async () => undefined,

@@ -120,8 +120,15 @@ const resources = z
       .max(64)
       .meta({ description: 'Virtual processors. Default: 2, or 1 if the host has only one', default: 2 })
       .optional(),
-    memory: size.meta({ description: 'Memory, at least 256MiB', default: '2GiB' }).optional(),
-    disk: size.meta({ description: 'Disk, sparse, at least 10GiB', default: '20GiB' }).optional(),
+    memory: size
+      .meta({ description: 'Memory, at least 256MiB. A change restarts the sandbox on its own disk', default: '2GiB' })
+      .optional(),
+    disk: size
+      .meta({
+        description: 'Disk, sparse, at least 10GiB. A larger size grows the disk in place; it cannot become smaller',
+        default: '20GiB',
+      })
+      .optional(),
   })
   .meta({ description: 'Size of the VM' });
 

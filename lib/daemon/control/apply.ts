@@ -38,6 +38,7 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
   const { project, found } = await acceptedPart(control, asked);
   const request = { ...asked, project };
   await keepWork(control, request, found);
+  refuseLosses(request, found);
   await approve(records, request, found);
   const steps: ApplyResult['steps'] = [];
   const bring = async (name: string) => {
@@ -95,6 +96,15 @@ async function keepWork(
     await refuseLoss(control, record, {});
     await refusePrivateLoss(control, record);
   }
+}
+
+/** @throws SbxError `needs-confirmation` */
+function refuseLosses({ confirmed = false }: ApplyRequest, { losses }: PlanResponse): void {
+  if (confirmed || losses.length === 0) return;
+  throw new SbxError('needs-confirmation', 'this change takes away what cannot be had back', {
+    why: losses.map(({ message }) => message).join('; '),
+    hint: 'look at `sbx plan`, then add --yes',
+  });
 }
 
 /** The user asked for this file, and it widens nothing or was accepted. Written only if the hash is new. */

@@ -1,13 +1,16 @@
 /** stop, start, restart, reset, rm and idle stop: each changes the desired state of one sandbox, and the supervisor makes it so. */
-import type { RequestContext, SandboxStatus } from '../../api/contract.ts';
+import type { Confirmation, RequestContext, SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { Desired } from '../../spec/desired.ts';
 import { backgroundDesired, type DesiredRecord, type InstanceRecord } from '../../state/records.ts';
+import { refuseEnding } from '../activity/what-runs.ts';
 import { refuseLoss } from './clone-work.ts';
 import { type Control, converge, statusIn, WAITING } from './control.ts';
 
+/** Of a verb that ends the VM */
+type Ending = RequestContext & Confirmation;
 /** `discard`: also work that was never fetched */
-type Removal = RequestContext & { discard?: boolean };
+type Removal = Ending & { discard?: boolean };
 
 type Change = (record: InstanceRecord) => Partial<DesiredRecord>;
 
@@ -27,10 +30,12 @@ const reset: Change = ({ desired, generation: reached }) => ({
 });
 const remove: Change = () => ({ exists: false });
 
-export function stopIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(control, { id, context }, (record) =>
-    reach(control, record, { change: off('user'), context, interrupt: true }),
-  );
+/** @throws SbxError `needs-confirmation`, as of all verbs that end a VM */
+export function stopIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
+  return inTurn(control, { id, context }, async (record) => {
+    await refuseEnding(control, record, context);
+    return reach(control, record, { change: off('user'), context, interrupt: true });
+  });
 }
 
 /** Unless it was used, or changed, before its turn came. */
@@ -55,9 +60,10 @@ export function startIn(control: Control, id: string, context: RequestContext): 
 }
 
 /** On its own disk. */
-export function restartIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
-  return inTurn(control, { id, context }, (record) => {
+export function restartIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
+  return inTurn(control, { id, context }, async (record) => {
     requireApplied(record);
+    await refuseEnding(control, record, context);
     return reach(control, record, { change: boot, context, interrupt: true });
   });
 }
@@ -67,6 +73,7 @@ export function resetIn(control: Control, id: string, context: Removal): Promise
   return inTurn(control, { id, context }, async (record) => {
     requireApplied(record);
     await refuseLoss(control, record, context);
+    await refuseEnding(control, record, context);
     return reach(control, record, { change: reset, context, interrupt: true, revert: true });
   });
 }
@@ -76,6 +83,7 @@ export async function removeIn(control: Control, id: string, context: Removal): 
   const { mutex, records, activity } = control;
   const work = async () => {
     await refuseLoss(control, records.require(id), context);
+    await refuseEnding(control, records.require(id), context);
     await reach(control, records.require(id), { change: remove, context, interrupt: true, revert: true });
     activity.forget(id);
   };

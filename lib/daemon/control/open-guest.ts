@@ -10,6 +10,9 @@ import type { InstanceRecord, Records } from '../../state/records.ts';
 import type { Control } from './control.ts';
 import { stoppedIdle } from './stopped-idle.ts';
 
+/** Services whose work is lost with the VM. A session counts for itself, a reader of logs not at all */
+const WORK: ReadonlySet<string> = new Set(['exec', 'put', 'get']);
+
 /** @throws SbxError `not-found`, `ambiguous-name`, `not-running`, `stopped-idle`. */
 export async function openGuestIn(
   { engine, records, activity }: Pick<Control, 'engine' | 'records' | 'activity'>,
@@ -34,7 +37,15 @@ export async function openGuestIn(
     place: { id, name, workspace: spec.workspace.path, mailbox: guest.mailbox },
     async serve(socket) {
       using _use = activity.begin(id);
-      await relayGuest(socket, guest.connection, adapt);
+      let work: Disposable | undefined;
+      try {
+        await relayGuest(socket, guest.connection, (service, body) => {
+          if (WORK.has(service)) work ??= activity.work(id);
+          return adapt(service, body);
+        });
+      } finally {
+        work?.[Symbol.dispose]();
+      }
     },
   };
 }

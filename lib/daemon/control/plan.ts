@@ -1,31 +1,32 @@
 /** Plans a project's file against what runs. */
 import type { PlanRequest, PlanResponse } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
+import { endedBy, type Loss, lossesOf } from '../../plan/loss.ts';
 import { planProject } from '../../plan/plan.ts';
-import type { ObservedSandbox } from '../../plan/types.ts';
+import { refuseSmallerDisk } from '../../plan/smaller-disk.ts';
+import type { ObservedSandbox, Step } from '../../plan/types.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import type { Records } from '../../state/records.ts';
 import { trackedHidden } from '../../workspace/git/tracked-hidden.ts';
+import { whatRuns } from '../activity/what-runs.ts';
 import type { Control } from './control.ts';
 import { noticesOf } from './notices.ts';
 
-/** @throws SbxError: those of `loadProject`, `not-found` */
+/** @throws SbxError: those of `loadProject`, `not-found`, `config-invalid` */
 export async function planOf(control: Control, request: PlanRequest): Promise<PlanResponse> {
   return planLoaded(control, await control.load(request), request.only);
 }
 
-export async function planLoaded(
-  { engine, records, secrets }: Control,
-  project: ProjectSpec,
-  only?: string[],
-): Promise<PlanResponse> {
+export async function planLoaded(control: Control, project: ProjectSpec, only?: string[]): Promise<PlanResponse> {
+  const { engine, records, secrets } = control;
   checkNames(project, only);
   const observed = await observeProject({ engine, records }, project);
   const recordOf = (name: string) => records.get(records.idOf(project.dir, name));
   const networkHash = (spec: SandboxSpec) => engine.networkHash(records.idOf(project.dir, spec.name), spec);
   const desired = (name: string) => recordOf(name)?.desired;
   const found = planProject(project, observed, { mode: 'apply', networkHash, only, desired });
+  refuseSmallerDisk(found.changes);
   const widening = found.changes.filter(({ widens }) => widens);
   const hash = wideningHash(project);
   const isSet = (name: string) => (secret: string) => secrets.find(secret, { dir: project.dir, name }) !== undefined;
@@ -40,11 +41,25 @@ export async function planLoaded(
         ),
       ),
     ],
+    losses: await lossesIn(control, project, found.steps),
     desired: recordedDesired(records, project),
     wideningHash: hash,
     widening,
     approved: widening.length === 0 || records.project(project.dir).approvedHash === hash,
   };
+}
+
+async function lossesIn(control: Control, { dir }: ProjectSpec, steps: Step[]): Promise<Loss[]> {
+  const { records } = control;
+  const facts = await Promise.all(
+    endedBy(steps).map(async (sandbox) => {
+      const record = records.get(records.idOf(dir, sandbox));
+      const runs = record === undefined ? undefined : await whatRuns(control, record);
+      return [sandbox, { hasDisk: (record?.applied ?? null) !== null, runs }] as const;
+    }),
+  );
+  const known = new Map(facts);
+  return lossesOf(steps, (sandbox) => known.get(sandbox) ?? { hasDisk: false, runs: undefined });
 }
 
 /** A clone refuses hidden files that are in the history. */

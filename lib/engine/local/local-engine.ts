@@ -27,10 +27,11 @@ import { Guests } from './guests/connections.ts';
 import { environmentOf } from './guests/environment.ts';
 import { Pool } from './pool/pool.ts';
 import { endPooled, isAlive, isPooled, makePooled } from './pool/pooled-clone.ts';
+import { ResizedImages } from './pool/resized-images.ts';
 import { destroy } from './steps/destroy.ts';
 import { isFinalized, observe } from './steps/observe.ts';
 import { runStep } from './steps/run-step.ts';
-import type { StepDeps } from './steps/step-deps.ts';
+import { type StepDeps, warmImage } from './steps/step-deps.ts';
 import { acceptPrivate } from './vm/accept-private.ts';
 import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import type { VmDeps } from './vm/deps.ts';
@@ -60,14 +61,19 @@ export class LocalEngine implements Engine {
   readonly capabilities: ReadonlySet<Capability> = new Set(['lifecycle.pool', 'mounts', 'credentials', 'network.http']);
   readonly #deps: StepDeps;
   readonly #disks: DiskWatch;
+  readonly #resized: ResizedImages;
   readonly #clocks: ClockWatch = createClockWatch();
   readonly #log: Log;
 
   constructor(options: LocalEngineOptions) {
     const parts = vmDepsOf(options);
+    this.#resized = new ResizedImages({
+      log: options.log,
+      build: (spec, signal) => warmImage(this.#deps, spec, { signal, onProgress: () => {}, onLine: () => {} }),
+    });
     const pool = new Pool({
       log: options.log,
-      records: () => parts.records.list(),
+      records: () => parts.records.list().map((record) => this.#resized.withImage(record)),
       make: (request) => makePooled(parts, request),
       end: (id) => endPooled(parts, id),
       isAlive: (clone) => isAlive(parts, clone),
@@ -151,7 +157,9 @@ export class LocalEngine implements Engine {
   async storage(id: string): Promise<SandboxStorage> {
     const { home, image, records, pool } = this.#deps;
     const { dir } = instancePaths(home, id);
-    const { image: own, applied } = records.require(id);
+    const record = records.require(id);
+    const { image: own, applied } = record;
+    const forClones = this.#resized.withImage(record).image;
     const layers = await image.store.list();
     const bytesOf = (kind: string, key: string) =>
       layers.find((layer) => layer.kind === kind && layer.key === key)?.bytes ?? 0;
@@ -160,7 +168,7 @@ export class LocalEngine implements Engine {
       layers: (own?.chain ?? []).map(({ kind, key }) => ({ kind, key, bytes: bytesOf(kind, key) })),
       pool: {
         wanted: applied?.lifecycle.pool ?? 0,
-        waiting: applied === null || own === null ? 0 : pool.waiting(applied, own),
+        waiting: applied === null || forClones === null ? 0 : pool.waiting(applied, forClones),
       },
     };
   }
@@ -174,7 +182,9 @@ export class LocalEngine implements Engine {
   }
 
   fillPool(): void {
-    void this.#deps.pool.fill();
+    const { pool, records } = this.#deps;
+    void pool.fill();
+    void this.#resized.fill(() => records.list()).then(() => pool.fill());
   }
 
   tick(): void {
@@ -192,13 +202,14 @@ export class LocalEngine implements Engine {
 
   collectGarbage(dryRun: boolean): Promise<Garbage[]> {
     const { records, image } = this.#deps;
-    const used = records.list().flatMap(layersOf);
+    const used = [...records.list().flatMap(layersOf), ...this.#resized.layers];
     return collectGarbage(image.store, used, dryRun);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#deps.egress[Symbol.dispose]();
     await this.#deps.workspaces[Symbol.asyncDispose]();
+    await this.#resized[Symbol.asyncDispose]();
     await this.#deps.pool[Symbol.asyncDispose]();
     await this.#deps.guests[Symbol.asyncDispose]();
     await this.#deps.gateway[Symbol.asyncDispose]();

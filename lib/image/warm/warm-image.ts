@@ -17,6 +17,8 @@ export interface WarmImage {
   /** An empty overlay on the warm disk: copied for each clone */
   overlay: string;
   warm: WarmFiles;
+  /** Of the VM that it is a snapshot of. Absent in records of earlier builds, until they are read */
+  size?: { cpus: number; memoryBytes: number; diskBytes: number };
 }
 
 /**

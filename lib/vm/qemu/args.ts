@@ -151,7 +151,7 @@ function kernelCommandLine(config: VmConfig, facts: QemuFacts): string {
 }
 
 function diskArgs(disk: Disk, index: number): string[] {
-  const id = `disk${index}`;
+  const id = diskDevice(index);
   const options = [
     `id=${id}`,
     `file=${optionValue(disk.path)}`,
@@ -164,6 +164,11 @@ function diskArgs(disk: Disk, index: number): string[] {
     ...backingOptions(disk.backing),
   ];
   return ['-drive', options.join(','), '-device', `virtio-blk-device,drive=${id},serial=${disk.serial}`];
+}
+
+/** Its name in the monitor */
+export function diskDevice(index: number): string {
+  return `disk${index}`;
 }
 
 /** All VMs have both devices: a clone must have those of its snapshot. */

@@ -13,6 +13,7 @@ import {
 } from '../driver.ts';
 import { probeQemu } from './accel.ts';
 import type { QemuFacts } from './args.ts';
+import { growDisks, growRunning } from './grow-disk.ts';
 import { identityOf } from './identity.ts';
 import { probeJail } from './jail-probe.ts';
 import { type Launch, launch } from './launch.ts';
@@ -44,6 +45,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     lastExit,
     health,
     resume: continueVm,
+    growDisk: growRunning,
     destroy: destroyVm,
     move: moveVm,
     identity: async () => identityOf(binary, await getFacts()),
@@ -81,6 +83,7 @@ async function coldBoot(
   });
   try {
     await using qmp = await openMonitor(paths, vm, { signal });
+    await growDisks(qmp, config);
     await qmp.execute('cont');
     return vm;
   } catch (error) {

@@ -20,9 +20,12 @@ function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
         boot: step.boot,
         exit: undefined,
         networkHash: hash(step.spec),
+        size: { cpus: step.spec.resources.cpus, memoryBytes: step.spec.resources.memoryBytes },
       };
     case 'stop':
-      return { ...world, running: false, ready: false };
+      return { ...world, running: false, ready: false, size: undefined };
+    case 'grow':
+      return world;
     case 'network':
       return { ...world, networkHash: hash(step.spec) };
     case 'record':
@@ -39,13 +42,14 @@ describe('convergence', () => {
       apt: fc.subarray(['jq', 'git']),
       hide: fc.subarray(['.env']),
       cpus: fc.constantFrom(1, 2),
+      gib: fc.constantFrom(10, 20),
     })
-    .map(({ allow, apt, hide, cpus }) =>
+    .map(({ allow, apt, hide, cpus, gib }) =>
       spec({
         network: { mode: 'enforce', allow: allow.map((one) => rule(one)), deny: [], http: [] },
         packages: { apt, npm: [], pip: [], setup: [] },
         workspace: { path: '/project', mode: 'mount', hide, readonly: [], unprotect: [] },
-        resources: { cpus, memoryBytes: 2 ** 31, diskBytes: 20 * 2 ** 30 },
+        resources: { cpus, memoryBytes: 2 ** 31, diskBytes: gib * 2 ** 30 },
       }),
     );
   const anyCounters = fc.record({ generation: fc.constantFrom(1, 2), boot: fc.constantFrom(1, 2) });
@@ -59,9 +63,10 @@ describe('convergence', () => {
       generation: fc.constantFrom(1, 2),
       boot: fc.constantFrom(1, 2),
       served: fc.boolean(),
+      size: fc.option(fc.constantFrom(1, 2), { nil: undefined }),
     })
     .map(
-      ({ applied, exists, running: runs, ready, off, generation, boot, served }): ObservedSandbox =>
+      ({ applied, exists, running: runs, ready, off, generation, boot, served, size }): ObservedSandbox =>
         exists
           ? {
               name: 'shop',
@@ -75,6 +80,7 @@ describe('convergence', () => {
               exit: undefined,
               networkHash: served && applied !== undefined ? hash(applied) : undefined,
               warmKey: undefined,
+              size: runs && size !== undefined ? { cpus: size, memoryBytes: 2 ** 31 } : undefined,
             }
           : absent('shop'),
     );
@@ -91,6 +97,7 @@ describe('convergence', () => {
         }
         expect(planSandbox(desired, world, apply)).toEqual({ changes: [], steps: [] });
         expect(world.running && world.ready).toBe(true);
+        if (world.size !== undefined) expect(world.size.cpus).toBe(target.resources.cpus);
       }),
     );
   });

@@ -15,11 +15,6 @@ describe('steps', () => {
 
   test.each<[string, Partial<SandboxSpec>, string[]]>([
     ['packages', { packages: { apt: ['jq'], npm: [], pip: [], setup: [] } }, ['build', 'create', 'record']],
-    [
-      'resources',
-      { resources: { cpus: 1, memoryBytes: 2 ** 31, diskBytes: 20 * 2 ** 30 } },
-      ['build', 'create', 'record'],
-    ],
     ['network', { network: { mode: 'enforce', allow: [rule('a.test')], deny: [], http: [] } }, ['network', 'record']],
     ['env', { env: { A: '1' } }, ['record']],
     [

@@ -20,6 +20,8 @@ export interface TestEngineOptions {
 export class TestEngine implements Engine {
   /** What runs, by sandbox */
   readonly world = new Map<string, ObservedSandbox>();
+  /** Bytes of each sandbox's disk */
+  readonly disks = new Map<string, number>();
   /** `ACTION ID` of each step that was done; `observe ID` of each observation */
   readonly done: string[] = [];
   readonly observed: string[] = [];
@@ -56,12 +58,24 @@ export class TestEngine implements Engine {
     const now = this.#get(id);
     if (step.action === 'create' || step.action === 'start') {
       const { generation, boot, spec } = step;
+      const { cpus, memoryBytes, diskBytes } = spec.resources;
+      const disk = step.action === 'create' ? 0 : (this.disks.get(id) ?? 0);
+      this.disks.set(id, Math.max(disk, diskBytes));
       const reached = { name: spec.name, generation: step.action === 'create' ? generation : now.generation, boot };
-      this.world.set(id, { ...now, ...reached, exists: true, running: true, ready: true, networkHash: hash(spec) });
-    } else if (step.action === 'stop') this.world.set(id, { ...now, running: false, ready: false });
+      this.world.set(id, {
+        ...now,
+        ...reached,
+        ...{ exists: true, running: true, ready: true, networkHash: hash(spec), size: { cpus, memoryBytes } },
+      });
+    } else if (step.action === 'stop') this.world.set(id, { ...now, running: false, ready: false, size: undefined });
+    else if (step.action === 'grow')
+      this.disks.set(id, Math.max(this.disks.get(id) ?? 0, step.spec.resources.diskBytes));
     else if (step.action === 'network') this.world.set(id, { ...now, networkHash: hash(step.spec) });
     else if (step.action === 'record') this.world.set(id, { ...now, applied: step.spec });
-    else if (step.action === 'destroy') this.world.delete(id);
+    else if (step.action === 'destroy') {
+      this.world.delete(id);
+      this.disks.delete(id);
+    }
   }
 
   /** The VM of a sandbox ends without a request. */

@@ -1,8 +1,9 @@
 /** `sbx plan`: shows what apply would do, and why. */
 import type { PlanResponse } from '../../../api/contract.ts';
-import { linesOf, noticeLines } from '../../command/apply-project.ts';
+import { linesOf, lossLines, noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, projectAt } from '../../command/project.ts';
+import type { View } from '../../view/types.ts';
 
 /** Of `--exit-code` */
 const CHANGES_FOUND = 3;
@@ -10,16 +11,18 @@ const CHANGES_FOUND = 3;
 export async function plan({ context, cwd, view, flags, args }: Run<{ exitCode: boolean }, string[]>): Promise<number> {
   const client = await daemonOf(context);
   const found = await client.plan({ ...projectAt(context, cwd), ...(args.length === 0 ? {} : { only: [...args] }) });
-  view.result(found, describe(found, cwd));
+  view.result(found, describe(found, { cwd, loud: view.loud }));
   return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;
 }
 
-function describe(found: PlanResponse, cwd: string): string {
+function describe(found: PlanResponse, { cwd, loud }: { cwd: string; loud: View['loud'] }): string {
   const notices = noticeLines(found.notices);
   if (found.steps.length === 0) return ['nothing to do', ...notices].join('\n');
   return [
     ...linesOf(found.changes, cwd),
     `steps: ${found.steps.map(({ sandbox, action }) => `${action} ${sandbox}`).join(', ')}`,
+    ...lossLines(found.losses).map((line) => loud(`LOST: ${line}`)),
+    ...(found.losses.length === 0 ? [] : ['`sbx apply` asks before this is lost, or takes --yes']),
     ...(found.approved
       ? []
       : ['some changes WIDEN what a sandbox may do: `sbx apply` asks for approval, or takes --accept-widening']),

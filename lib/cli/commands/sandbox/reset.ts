@@ -6,5 +6,6 @@ export const reset = (input: Run<{ yes: boolean; discard: boolean }, [string?]>)
   changeState(input, {
     doing: 'resetting',
     question: 'Delete everything on the disk of',
-    work: (client, id, options) => client.reset(id, { discard: input.flags.discard }, options),
+    work: (client, { id, ...confirmation }, options) =>
+      client.reset(id, { discard: input.flags.discard, ...confirmation }, options),
   });

@@ -2,4 +2,7 @@
 import { changeState, type StateInput } from './change-state.ts';
 
 export const restart = (input: StateInput): Promise<number> =>
-  changeState(input, { doing: 'restarting', work: (client, id, options) => client.restart(id, options) });
+  changeState(input, {
+    doing: 'restarting',
+    work: (client, { id, ...confirmation }, options) => client.restart(id, confirmation, options),
+  });

@@ -5,7 +5,7 @@ import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 import { follow } from '../../command/follow.ts';
 import { daemonOf, ownSandboxes, resolveSandbox } from '../../command/project.ts';
-import { confirm, privateWorkOf } from './change-state.ts';
+import { confirm, lossesOf } from './change-state.ts';
 
 type Input = Run<{ yes: boolean; all: boolean; discard: boolean }, string[]>;
 
@@ -15,11 +15,11 @@ export async function rm(input: Input): Promise<number> {
   const targets = await targetsOf(client, input);
   const projects = new Set(targets.map(({ projectDir }) => projectDir));
   const list = targets.map(({ name, project }) => (projects.size > 1 ? `${project}/${name}` : name)).join(', ');
-  const lost = input.flags.yes ? '' : await privateWorkOf(client, targets);
+  const lost = input.flags.yes ? '' : await lossesOf(client, targets);
   await confirm(input, `Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}${lost}?`);
   for (const target of targets)
     await follow(view, `removing ${target.name}`, (signal, onEvent) =>
-      client.remove(target.id, { discard: input.flags.discard }, { signal, onEvent }),
+      client.remove(target.id, { discard: input.flags.discard, confirmed: true }, { signal, onEvent }),
     );
   view.result({ removed: targets.map(({ name, project }) => ({ name, project })) }, `removed ${list}`);
   return 0;

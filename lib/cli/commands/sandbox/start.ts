@@ -2,4 +2,4 @@
 import { changeState, type StateInput } from './change-state.ts';
 
 export const start = (input: StateInput): Promise<number> =>
-  changeState(input, { doing: 'starting', work: (client, id, options) => client.start(id, options) });
+  changeState(input, { doing: 'starting', work: (client, { id }, options) => client.start(id, options) });

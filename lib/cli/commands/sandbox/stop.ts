@@ -2,4 +2,7 @@
 import { changeState, type StateInput } from './change-state.ts';
 
 export const stop = (input: StateInput): Promise<number> =>
-  changeState(input, { doing: 'stopping', work: (client, id, options) => client.stop(id, options) });
+  changeState(input, {
+    doing: 'stopping',
+    work: (client, { id, ...confirmation }, options) => client.stop(id, confirmation, options),
+  });

@@ -1,5 +1,6 @@
 /** Computes which clones the warm pool should hold. Pure. */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { WarmImage } from '../../../image/warm/warm-image.ts';
 import { configFilesOf } from '../../../spec/config-files.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
@@ -16,6 +17,8 @@ export function poolDemand(records: InstanceRecord[]): Map<string, Demand> {
   const demand = new Map<string, Demand>();
   for (const { applied, image, desired } of records) {
     if (applied === null || image === null || desired.power === 'off' || applied.lifecycle.pool === 0) continue;
+    // Its size has changed since it was created: see resized-images.ts.
+    if (!isDeepStrictEqual(image.size ?? applied.resources, applied.resources)) continue;
     const key = poolKeyOf(applied, image);
     const count = Math.max(applied.lifecycle.pool, demand.get(key)?.count ?? 0);
     demand.set(key, { spec: applied, image, count });

@@ -23,6 +23,7 @@ export async function observe(deps: VmDeps, id: string, signal?: AbortSignal): P
     generation: record.generation,
     boot: record.boot,
     exit: vm === undefined ? deps.driver.lastExit(paths) : undefined,
+    size: vm !== undefined && isFinalized(record, vm) ? record.resumed?.size : undefined,
     ready: vm !== undefined && (await isReady(deps, record, vm, signal)),
     networkHash: deps.gateway.hashOf(id),
     warmKey: record.image?.key,

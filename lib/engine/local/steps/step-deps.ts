@@ -1,7 +1,7 @@
 /** What step handlers work with. */
 import { guestEnvironment } from '../../../image/bake/bake-script.ts';
 import { currentPlatform, ensureWarm } from '../../../image/layers.ts';
-import type { ImageRequest } from '../../../image/store/image-build.ts';
+import type { ImageEvents, ImageRequest } from '../../../image/store/image-build.ts';
 import type { WarmImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { Step, Steps } from '../../../plan/types.ts';
@@ -20,7 +20,7 @@ export interface StepDeps extends VmDeps {
 export type StepHandler<A extends keyof Steps> = (deps: StepDeps, step: Step<A>, context: StepContext) => Promise<void>;
 
 /** Builds the layers that are missing and verifies the others. */
-export async function warmImage(deps: StepDeps, spec: SandboxSpec, context: StepContext): Promise<WarmImage> {
+export async function warmImage(deps: VmDeps, spec: SandboxSpec, context: ImageEvents): Promise<WarmImage> {
   return ensureWarm(deps.image, await requestOf(deps, spec), context);
 }
 
@@ -29,7 +29,7 @@ export async function platformOf(deps: StepDeps, spec: SandboxSpec, context: Ste
   return currentPlatform(deps.image, await requestOf(deps, spec), context);
 }
 
-async function requestOf(deps: StepDeps, spec: SandboxSpec): Promise<ImageRequest> {
+async function requestOf(deps: VmDeps, spec: SandboxSpec): Promise<ImageRequest> {
   return imageRequestOf(spec, guestEnvironment(await deps.registries.refresh()));
 }
 

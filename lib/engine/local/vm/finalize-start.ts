@@ -42,5 +42,7 @@ export async function finalizeStart(
   else rmSync(paths.clone, { force: true });
   // Not awaited: requests to the guest are handled in order.
   if (java) guest.request('trusted', {}).catch(() => {});
-  await deps.records.update(id, { resumed: { pid: vm.pid, startTime: vm.startTime }, ...reached });
+  const { cpus, memoryBytes } = spec.resources;
+  const resumed = { pid: vm.pid, startTime: vm.startTime, size: { cpus, memoryBytes } };
+  await deps.records.update(id, { resumed, ...reached });
 }

@@ -45,7 +45,11 @@ export interface VmConfigFacts {
   workspace: AttachedWorkspace;
 }
 
+/** Place of the sandbox's own disk in `VmConfig.disks` */
+export const ROOT_DISK = 0;
+
 export function vmConfigOf({ spec, image, disk, workspace }: VmConfigFacts): VmConfig {
+  const minBytes = spec.resources.diskBytes;
   return {
     cpus: spec.resources.cpus,
     memoryBytes: spec.resources.memoryBytes,
@@ -53,7 +57,7 @@ export function vmConfigOf({ spec, image, disk, workspace }: VmConfigFacts): VmC
     initrd: image.initrd,
     cmdline: '',
     disks: [
-      { serial: 'sbx-root', path: disk, format: 'qcow2', readonly: false, backing: image.backing },
+      { serial: 'sbx-root', path: disk, format: 'qcow2', readonly: false, minBytes, backing: image.backing },
       image.runtimeDisk,
     ],
     workspace: workspace.link === undefined ? undefined : { link: workspace.link },

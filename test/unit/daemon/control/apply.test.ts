@@ -28,7 +28,7 @@ describe('apply', () => {
     expect(first.sandboxes.map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual(['a running', 'b running']);
     expect((await apply(shop)).steps).toEqual([]);
     write('[sandboxes.a]\n');
-    expect((await apply(shop)).steps).toMatchObject([{ sandbox: 'b', action: 'destroy' }]);
+    expect((await apply(shop, { confirmed: true })).steps).toMatchObject([{ sandbox: 'b', action: 'destroy' }]);
     expect(shop.records.get(idOf(shop, 'b'))).toBeUndefined();
   });
 
@@ -109,10 +109,12 @@ describe('apply', () => {
     await apply(shop);
     broken = true;
     write('name = "shop"\n[packages]\napt = ["jq"]\n');
-    await expect(apply(shop)).rejects.toMatchObject({ step: { action: 'create', sandbox: 'shop' } });
+    await expect(apply(shop, { confirmed: true })).rejects.toMatchObject({
+      step: { action: 'create', sandbox: 'shop' },
+    });
     expect(shop.engine.world.get(idOf(shop, 'shop'))?.applied?.packages.apt).toEqual([]);
     broken = false;
-    await apply(shop);
+    await apply(shop, { confirmed: true });
     expect(shop.engine.world.get(idOf(shop, 'shop'))?.applied?.packages.apt).toEqual(['jq']);
   });
 });

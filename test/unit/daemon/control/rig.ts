@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RequestContext } from '../../../../lib/api/contract.ts';
 import { loadProject } from '../../../../lib/config/load/load-project.ts';
-import { createActivityTracker } from '../../../../lib/daemon/control/activity.ts';
+import { createActivityTracker } from '../../../../lib/daemon/activity/activity.ts';
 import type { Control } from '../../../../lib/daemon/control/control.ts';
 import { createListeners } from '../../../../lib/daemon/control/progress.ts';
 import { createProjectMutex } from '../../../../lib/daemon/control/project-mutex.ts';
@@ -80,6 +80,7 @@ function daemon(root: string, options: TestEngineOptions): Omit<Rig, typeof Symb
   const nextDaemon = (next: TestEngineOptions = {}) => {
     const made = daemon(root, next);
     for (const [id, observed] of engine.world) made.engine.world.set(id, observed);
+    for (const [id, bytes] of engine.disks) made.engine.disks.set(id, bytes);
     return { ...made, [Symbol.asyncDispose]: async () => dispose(made, root) };
   };
   return { control, engine, records, supervisor, nextDaemon };

@@ -35,6 +35,12 @@ test('none for a sandbox that was not applied, that a person stopped, or that as
   expect(counts([record(waiting(0))])).toEqual([]);
 });
 
+test('none from a snapshot of another size: it cannot be resumed with the one of now', () => {
+  const small = { ...image(), size: { ...spec().resources, memoryBytes: 2 ** 30 } };
+  expect(counts([record(waiting(1), { image: small })])).toEqual([]);
+  expect(counts([record(waiting(1), { image: { ...small, size: spec().resources } })])).toEqual([1]);
+});
+
 test.each<[string, Partial<SandboxSpec>]>([
   ['another size', { resources: { cpus: 1, memoryBytes: 2 ** 31, diskBytes: 20 * 2 ** 30 } }],
   ['another folder', { workspace: { ...spec().workspace, path: '/other' } }],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createActivityTracker } from '../../../../lib/daemon/control/activity.ts';
+import { createActivityTracker } from '../../../../lib/daemon/activity/activity.ts';
 
 function at() {
   const clock = { now: 1000 };

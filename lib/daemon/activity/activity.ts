@@ -2,12 +2,25 @@
 export interface ActivityTracker {
   /** In use until the result is disposed */
   begin(id: string): Disposable;
+  /** A command, a shell or a copy runs until the result is disposed: it ends with the VM. `now`: ISO 8601 */
+  work(id: string, now?: string): Disposable;
+  /** Undefined: none runs */
+  workOf(id: string): Work | undefined;
   /** Milliseconds since its last use, or since the first call for this VM. `busy`: in use now in another way */
   idleFor(id: string, vm: string, busy: boolean): number;
   forget(id: string): void;
 }
 
+/** Commands, shells and copies that run */
+export interface Work {
+  running: number;
+  /** Start of the first, ISO 8601 */
+  since: string;
+}
+
 interface Use {
+  /** Starts of what runs, the first one first */
+  works: string[];
   open: number;
   /** As `now` */
   last: number;
@@ -18,7 +31,7 @@ interface Use {
 export function createActivityTracker(now: () => number = () => performance.now()): ActivityTracker {
   const uses = new Map<string, Use>();
   const of = (id: string) => {
-    const use = uses.get(id) ?? { open: 0, last: now(), vm: undefined };
+    const use = uses.get(id) ?? { works: [], open: 0, last: now(), vm: undefined };
     uses.set(id, use);
     return use;
   };
@@ -35,6 +48,21 @@ export function createActivityTracker(now: () => number = () => performance.now(
           use.last = now();
         },
       };
+    },
+    work(id, started = new Date().toISOString()) {
+      const { works } = of(id);
+      works.push(started);
+      let ended = false;
+      return {
+        [Symbol.dispose]() {
+          if (!ended) works.splice(works.indexOf(started), 1);
+          ended = true;
+        },
+      };
+    },
+    workOf(id) {
+      const [since, ...more] = uses.get(id)?.works ?? [];
+      return since === undefined ? undefined : { running: more.length + 1, since };
     },
     idleFor(id, vm, busy) {
       const use = of(id);

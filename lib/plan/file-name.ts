@@ -1,0 +1,15 @@
+/** Names of fields as the user writes them. Pure. */
+
+const NAMES: Record<string, string> = {
+  'resources.memoryBytes': 'resources.memory',
+  'resources.diskBytes': 'resources.disk',
+  'lifecycle.idleSeconds': 'lifecycle.idle',
+  'agent.mcpFile': 'agent.mcp_file',
+  'agent.mcpFormat': 'agent.mcp_format',
+  'workspace.gitIdentity': 'workspace.git_identity',
+};
+
+/** The name in sandbox.toml of a field of the spec. */
+export function fileName(path: string): string {
+  return NAMES[path] ?? path;
+}

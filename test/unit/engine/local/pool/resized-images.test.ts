@@ -1,0 +1,80 @@
+/** Snapshots for sandboxes whose size has changed: which are built, and what the pool is told. The builds are test doubles. */
+import { expect, test } from 'vitest';
+import { poolDemand } from '../../../../../lib/engine/local/pool/demand.ts';
+import { ResizedImages } from '../../../../../lib/engine/local/pool/resized-images.ts';
+import type { WarmImage } from '../../../../../lib/image/warm/warm-image.ts';
+import { FIRST, type InstanceRecord } from '../../../../../lib/state/records.ts';
+import { spec } from '../../../plan/spec.ts';
+
+const OLD = spec().resources;
+const NEW = { ...OLD, memoryBytes: 2 ** 30 };
+const image = (size: WarmImage['size'], key: string) => ({ key, size, chain: [{ kind: 'warm', key }] }) as WarmImage;
+
+function record(change: Partial<InstanceRecord> = {}, pool = 1): InstanceRecord {
+  const applied = spec({ resources: NEW, lifecycle: { restart: 'on-failure', idleSeconds: 0, pool } });
+  return { id: 'shop', applied, image: image(OLD, 'old'), desired: FIRST, ...change } as InstanceRecord;
+}
+
+/** `made`: what a build does before it is done. */
+function rig(made: (signal: AbortSignal) => Promise<void> = async () => {}) {
+  const log: string[] = [];
+  const images = new ResizedImages({
+    async build({ resources }, signal) {
+      log.push('build');
+      await made(signal);
+      return image(resources, `of ${resources.memoryBytes}`);
+    },
+    log: { warn: (message) => void log.push(message) },
+  });
+  const demand = (one: InstanceRecord) =>
+    [...poolDemand([images.withImage(one)]).values()].map(({ image: { key } }) => key);
+  return { images, log, demand };
+}
+
+test('the pool asks for clones of the new size once its snapshot is built, which is built once and kept by gc', async () => {
+  const { images, log, demand } = rig();
+  expect(demand(record())).toEqual([]);
+  await images.fill(() => [record()]);
+  await images.fill(() => [record()]);
+  expect([demand(record()), log]).toEqual([[`of ${2 ** 30}`], ['build']]);
+  expect(images.layers).toEqual([{ kind: 'warm', key: `of ${2 ** 30}` }]);
+});
+
+test('a size that has changed again is built again; until then no clone has the wrong one', async () => {
+  const { images, log, demand } = rig();
+  await images.fill(() => [record()]);
+  const again = record({ applied: { ...(record().applied ?? spec()), resources: { ...NEW, cpus: 1 } } });
+  expect(demand(again)).toEqual([]);
+  await images.fill(() => [again]);
+  expect([demand(again).length, log]).toEqual([1, ['build', 'build']]);
+});
+
+test.each<[string, InstanceRecord]>([
+  ['of its own size', record({ image: image(NEW, 'own') })],
+  ['of unknown size', record({ image: image(undefined, 'own') })],
+  ['that asks for no clones', record({}, 0)],
+  ['that is off', record({ desired: { ...FIRST, power: 'off' } })],
+  ['that was never applied', record({ applied: null })],
+])('nothing is built for a sandbox %s', async (_what, one) => {
+  const { images, log } = rig();
+  await images.fill(() => [one]);
+  expect([images.withImage(one), log]).toEqual([one, []]);
+});
+
+test('a build that fails is reported, and not tried again at once', async () => {
+  const { images, log, demand } = rig(async () => Promise.reject(new Error('no space')));
+  await images.fill(() => [record()]);
+  await images.fill(() => [record()]);
+  expect([demand(record()), log]).toEqual([[], ['build', 'warm snapshot of another size: no space']]);
+});
+
+test('the end of the daemon ends a build', async () => {
+  const { images, log } = rig(
+    (signal) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  );
+  const filling = images.fill(() => [record()]);
+  await images[Symbol.asyncDispose]();
+  await filling;
+  await images.fill(() => [record()]);
+  expect(log).toEqual(['build']);
+});
