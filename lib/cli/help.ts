@@ -5,8 +5,8 @@ interface Page {
   briefs: ReadonlyMap<string, string>;
 }
 
-/** Each command MUST be in one section; a test compares them with all commands. */
-export const SECTIONS: readonly [title: string, commands: readonly string[]][] = [
+/** Each command MUST be in one section: a test looks for all of them on the page. */
+const SECTIONS: readonly [title: string, commands: readonly string[]][] = [
   ['Start', ['init', 'validate', 'plan', 'apply']],
   ['Work in a sandbox', ['run', 'exec', 'shell', 'cp', 'logs']],
   ['See', ['ls', 'status', 'inspect']],

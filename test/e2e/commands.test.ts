@@ -143,9 +143,9 @@ test('a script reads all lines of its stdin around exec, and a command gets what
   expect((await must(['exec', '-e', 'FROM_HOST', '--', 'sh', '-c', look], { cwd: p.dir, env })).stdout).toBe(
     'C.UTF-8 a b\n',
   );
-  // As from [env]: both reach the guest in the same way.
+  // As from [env]: both reach the guest in the same way. The image's own profile adds the folder of sbx.
   const login = ['exec', '-e', 'PATH=/usr/bin:/bin:/opt/own', '--', 'bash', '-lc', 'echo "$PATH"'];
-  expect((await must(login, { cwd: p.dir })).stdout).toBe('/usr/bin:/bin:/opt/own\n');
+  expect((await must(login, { cwd: p.dir })).stdout).toBe('/usr/bin:/bin:/opt/own:/opt/sbx/bin\n');
   // The helpers of sbx have short names in a list of processes.
   expect(await inside(p.dir, "ps -eo args | awk 'length > 400'")).toBe('');
 });
