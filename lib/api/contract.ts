@@ -131,6 +131,8 @@ export interface SandboxStatus {
   accel: string | null;
   cpus: number;
   memoryBytes: number;
+  /** What the sandbox's own disk takes on the host */
+  diskBytes: number;
   workspace: string;
   ports: { guest: number; host: number }[];
   pid: number | null;
@@ -145,7 +147,6 @@ export interface SandboxDetail extends SandboxStatus {
   /** What `sbx net allow` let out beyond the spec, and how long */
   grants: Grant[];
   layers: { kind: string; key: string; bytes: number }[];
-  diskBytes: number;
   /** What only this sandbox has of its folders, in words; null: nothing */
   privateWork: string | null;
   /** `[lifecycle] pool`, and how many wait now */

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { openSession } from '../../guest/client/session-client.ts';
 import type { ExecResult } from '../../guest/protocol/messages.ts';
 import { forwardSignals } from '../terminal/terminal.ts';
+import { sayOutOfMemory } from '../view/out-of-memory.ts';
 import { showOutput } from '../view/show-output.ts';
 import type { View } from '../view/types.ts';
 import { connectGuest, type Target } from './sessions.ts';
@@ -30,6 +31,7 @@ export async function runHeadless(target: Target, request: HeadlessRequest, view
   else input?.pipe(child.stdin);
   try {
     const [result] = await Promise.all([child.exit, output.follow(child)]);
+    sayOutOfMemory(result);
     output.exit(result);
     return result.code;
   } finally {

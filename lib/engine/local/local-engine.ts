@@ -130,7 +130,9 @@ export class LocalEngine implements Engine {
     return {
       vm,
       finalized: vm !== undefined && record !== undefined && isFinalized(record, vm),
-      connected: guests.get(id) !== undefined,
+      connected: guests.answers(id),
+      outOfMemory: vm === undefined ? undefined : guests.outOfMemory(id),
+      diskBytes: allocatedBytes(instancePaths(home, id).disk),
       sessions: guests.sessionsOf(id),
       networkReady: gateway.hashOf(id) !== undefined,
       workspaceWatched: vm === undefined ? undefined : workspaces.watchedOf(guestOf(home, id)),
@@ -156,7 +158,7 @@ export class LocalEngine implements Engine {
       layers.find((layer) => layer.kind === kind && layer.key === key)?.bytes ?? 0;
     return {
       instanceDir: dir,
-      diskBytes: (statSync(disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512,
+      diskBytes: allocatedBytes(disk),
       layers: (own?.chain ?? []).map(({ kind, key }) => ({ kind, key, bytes: bytesOf(kind, key) })),
       pool: {
         wanted: applied?.lifecycle.pool ?? 0,
@@ -199,6 +201,11 @@ export class LocalEngine implements Engine {
     await this.#deps.guests[Symbol.asyncDispose]();
     await this.#deps.gateway[Symbol.asyncDispose]();
   }
+}
+
+/** Of a file, without its holes; 0 when there is none. */
+function allocatedBytes(path: string): number {
+  return (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
 }
 
 function layersOf({ image, built, bootedWith }: InstanceRecord): WarmImage['chain'] {

@@ -104,6 +104,8 @@ export class TestEngine implements Engine {
       vm,
       finalized: running,
       connected: running,
+      outOfMemory: undefined,
+      diskBytes: 0,
       sessions: { running: 0 },
       networkReady: running,
       workspaceWatched: undefined,

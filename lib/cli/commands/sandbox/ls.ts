@@ -12,16 +12,28 @@ export async function ls({ context, view }: Run): Promise<number> {
 
 function table(list: SandboxStatus[]): string {
   return columns([
-    ['NAME', 'PROJECT', 'STATE', 'AGENT', 'IMAGE', 'CPUS', 'MEMORY', 'FOLDER'],
+    ['NAME', 'PROJECT', 'STATE', 'AGENT', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'FOLDER'],
     ...list.map((one) => [
       one.name,
       one.project,
-      one.state,
+      [one.state, ...troublesOf(one)].join(', '),
       one.agent ?? '-',
       one.image,
       String(one.cpus),
-      `${Math.round(one.memoryBytes / 1024 ** 2)} MiB`,
+      mebibytes(one.memoryBytes),
+      mebibytes(one.diskBytes),
       one.workspace,
     ]),
   ]);
+}
+
+/** What a row has to say of a sandbox that runs, in words. */
+function troublesOf({ state, conditions }: SandboxStatus): string[] {
+  if (state !== 'running') return [];
+  const isFalse = (type: string) => conditions.some((one) => one.type === type && !one.status);
+  return [...(isFalse('Ready') ? ['no answer'] : []), ...(isFalse('MemoryAvailable') ? ['out of memory'] : [])];
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 ** 2)} MiB`;
 }

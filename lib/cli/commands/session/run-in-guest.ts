@@ -5,6 +5,7 @@ import { applyProject } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, guestOf } from '../../command/project.ts';
 import { forwardSignals, rawTerminal, terminalSize } from '../../terminal/terminal.ts';
+import { sayOutOfMemory } from '../../view/out-of-memory.ts';
 import { showOutput } from '../../view/show-output.ts';
 
 type Input = Pick<Run, 'context' | 'cwd' | 'view'>;
@@ -38,12 +39,17 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
     showOutput({ from: child.stdout, to: stdout, name: 'stdout', view }),
     showOutput({ from: child.stderr, to: stderr, name: 'stderr', view }),
   ]);
-  const restore = tty && stdin.isTTY ? rawTerminal(child.resize) : forwardSignals(child.kill);
+  const ping = () => guest.request('ping', {});
+  const restore =
+    tty && stdin.isTTY ? rawTerminal({ resize: child.resize, ping, ends: true }) : forwardSignals(child.kill);
   input?.pipe(child.stdin);
   child.stdin.on('error', () => {});
   try {
-    const { code, signal } = await child.exit;
+    const result = await child.exit;
     await shown;
+    restore();
+    sayOutOfMemory(result);
+    const { code, signal } = result;
     if (view.json) view.line({ exit: { code, ...(signal === undefined ? {} : { signal }) } }, '');
     return code;
   } finally {
