@@ -31,7 +31,7 @@ export async function runHeadless(target: Target, request: HeadlessRequest, view
   else input?.pipe(child.stdin);
   try {
     const [result] = await Promise.all([child.exit, output.follow(child)]);
-    sayOutOfMemory(result);
+    if (!view.json) sayOutOfMemory(result);
     output.exit(result);
     return result.code;
   } finally {
@@ -57,6 +57,9 @@ function runOutput(view: View, process: NodeJS.Process): RunOutput {
         showOutput({ from: stdout, to: process.stdout, name: 'stdout', view }),
         showOutput({ from: stderr, to: process.stderr, name: 'stderr', view }),
       ]),
-    exit: ({ code, signal }) => say({ exit: { code, ...(signal === undefined ? {} : { signal }) } }),
+    exit: ({ code, signal, outOfMemory }) =>
+      say({
+        exit: { code, ...(signal === undefined ? {} : { signal }), ...(outOfMemory === true ? { outOfMemory } : {}) },
+      }),
   };
 }

@@ -1,6 +1,6 @@
 /** Runs a command in a sandbox and passes on its streams, its signals and its exit code. */
 import { GuestConnection } from '../../../guest/client/connection.ts';
-import type { ExecRequest } from '../../../guest/protocol/messages.ts';
+import type { ExecRequest, ExecResult } from '../../../guest/protocol/messages.ts';
 import { applyProject } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, guestOf } from '../../command/project.ts';
@@ -48,10 +48,9 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
     const result = await child.exit;
     await shown;
     restore();
-    sayOutOfMemory(result);
-    const { code, signal } = result;
-    if (view.json) view.line({ exit: { code, ...(signal === undefined ? {} : { signal }) } }, '');
-    return code;
+    if (!view.json) sayOutOfMemory(result);
+    if (view.json) view.line({ exit: exitOf(result) }, '');
+    return result.code;
   } finally {
     restore();
     input?.unpipe();
@@ -59,6 +58,11 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
     // Not awaited: the process ends, and the connection with it.
     void guest[Symbol.asyncDispose]();
   }
+}
+
+/** What is said of an end with `--json`. The guest's answer may have more. */
+function exitOf({ code, signal, outOfMemory }: ExecResult): ExecResult {
+  return { code, ...(signal === undefined ? {} : { signal }), ...(outOfMemory === true ? { outOfMemory } : {}) };
 }
 
 function requestOf({ argv, env = {}, user, workdir, tty, stdin }: GuestCommand, workspace: string): ExecRequest {
