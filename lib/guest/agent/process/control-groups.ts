@@ -35,23 +35,24 @@ export class ControlGroups {
     writeFileSync(join(this.#work, 'memory.max'), String(limits.memoryBytes));
     writeFileSync(join(this.#work, 'pids.max'), String(limits.processes));
     writeFileSync(join(this.#work, 'cgroup.subtree_control'), CONTROLLERS);
+    // An agent that was killed may have left one so.
+    for (const name of this.#names()) this.#write(name, 'cgroup.freeze', '0');
   }
 
   /** A group without processes: one of before, since making a new one costs more, and removed ones are kept by the kernel for a while. */
   take(): ControlGroup {
     const name = this.#free() ?? this.#make();
-    const dir = join(this.#work, name);
     this.#inUse.add(name);
     return {
-      start: (start) => this.#startIn(dir, start),
-      kills: () => killsIn(readFileSync(join(dir, 'memory.events'), 'latin1')),
-      freeze: (frozen) => writeFileSync(join(dir, 'cgroup.freeze'), frozen ? '1' : '0'),
+      start: (start) => this.#startIn(join(this.#work, name), start),
+      kills: () => this.#kills(name),
+      freeze: (frozen) => this.#write(name, 'cgroup.freeze', frozen ? '1' : '0'),
       release: () => void this.#inUse.delete(name),
     };
   }
 
   #free(): string | undefined {
-    return this.#names().find((name) => !this.#inUse.has(name) && this.#isEmpty(name));
+    return this.#names().find((name) => !this.#inUse.has(name) && this.#isFree(name));
   }
 
   #names(): string[] {
@@ -60,16 +61,33 @@ export class ControlGroups {
       .map(({ name }) => name);
   }
 
-  #isEmpty(name: string): boolean {
-    return /^populated 0$/m.test(readFileSync(join(this.#work, name, 'cgroup.events'), 'latin1'));
+  /** Root in the guest may have removed the group. */
+  #kills(name: string): number {
+    try {
+      return killsIn(this.#read(name, 'memory.events'));
+    } catch {
+      return 0;
+    }
+  }
+
+  /** In a frozen one, this process would stop for ever. */
+  #isFree(name: string): boolean {
+    return /^populated 0$/m.test(this.#read(name, 'cgroup.events')) && this.#read(name, 'cgroup.freeze').trim() === '0';
+  }
+
+  #read(name: string, file: string): string {
+    return readFileSync(join(this.#work, name, file), 'latin1');
+  }
+
+  #write(name: string, file: string, text: string): void {
+    writeFileSync(join(this.#work, name, file), text);
   }
 
   #make(): string {
     const name = String(Math.max(0, ...this.#names().map(Number)) + 1);
-    const dir = join(this.#work, name);
-    mkdirSync(dir);
-    writeFileSync(join(dir, 'memory.max'), String(this.#limits.commandBytes));
-    writeFileSync(join(dir, 'pids.max'), String(this.#limits.commandProcesses));
+    mkdirSync(join(this.#work, name));
+    this.#write(name, 'memory.max', String(this.#limits.commandBytes));
+    this.#write(name, 'pids.max', String(this.#limits.commandProcesses));
     return name;
   }
 

@@ -1,4 +1,8 @@
-/** Divides the guest's memory and process numbers between the user's commands and the agent with its helpers. Pure. */
+/**
+ * Divides the guest's memory and process numbers between the user's commands and the agent with its helpers. Pure.
+ *
+ * There is no `memory.high`: above it the kernel only slows processes down, so that a command that needs more would neither end nor answer.
+ */
 
 const MIB = 1024 ** 2;
 

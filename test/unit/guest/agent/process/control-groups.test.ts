@@ -11,8 +11,10 @@ let root: string;
 let groups: ControlGroups;
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 /** What the kernel would say of a group */
-const populate = (name: string, populated: 0 | 1) =>
-  writeFileSync(join(root, 'work', name, 'cgroup.events'), `populated ${populated}\nfrozen 0\n`);
+const populate = (name: string, populated: 0 | 1, freeze: 0 | 1 = 0) => {
+  writeFileSync(join(root, 'work', name, 'cgroup.events'), `populated ${populated}\nfrozen ${freeze}\n`);
+  writeFileSync(join(root, 'work', name, 'cgroup.freeze'), `${freeze}\n`);
+};
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'sbx-groups-'));
@@ -58,6 +60,16 @@ test('a group is used again when its command has ended and no process is left in
   populate('1', 0);
   groups.take();
   expect(() => read('work/4/pids.max')).toThrow('ENOENT');
+});
+
+test('a frozen group is not used: the agent would be stopped in it; the next agent resumes it', () => {
+  groups.take().release();
+  populate('1', 0, 1);
+  groups.take().release();
+  expect(read('work/2/pids.max')).toBe('10');
+  populate('2', 1);
+  new ControlGroups(root, LIMITS);
+  expect(read('work/1/cgroup.freeze')).toBe('0');
 });
 
 test('the next agent finds the groups of the one before', () => {
