@@ -36,6 +36,7 @@ const ONCE = [
   'net-commands',
   'packages',
   'pool',
+  'pressure',
   'private-work',
   'recovery',
   'rounds',

@@ -140,14 +140,14 @@ export interface SandboxStatus {
   accel: string | null;
   cpus: number;
   memoryBytes: number;
+  /** What the sandbox's own disk takes on the host */
+  diskBytes: number;
   workspace: string;
   ports: { guest: number; host: number }[];
   pid: number | null;
   createdAt: string;
   /** Of its VM */
   startedAt: string | null;
-  /** What its disk takes on the host */
-  diskBytes: number;
   conditions: Condition[];
 }
 

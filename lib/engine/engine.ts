@@ -24,8 +24,12 @@ export interface SandboxStatusFacts {
   vm: { pid: number; startTime: string; accel: string; startedAt: string } | undefined;
   /** The VM went through the identity sequence */
   finalized: boolean;
-  /** The guest agent answers */
+  /** The guest agent answers, or did within the last seconds */
   connected: boolean;
+  /** Processes that the guest's kernel ended for lack of memory since the VM started, as the guest says; `at`: the last, ISO 8601 */
+  outOfMemory: { kills: number; at: string } | undefined;
+  /** What the sandbox's own disk takes on the host */
+  diskBytes: number;
   /** As the guest reported last; undefined: unknown */
   sessions: SessionsRunning | undefined;
   /** The egress proxy serves its policy */
@@ -36,8 +40,6 @@ export interface SandboxStatusFacts {
   diskFull: boolean;
   /** Undefined: it has no folders of the host now */
   workspace: WorkspaceState | undefined;
-  /** What its disk takes on the host */
-  diskBytes: number;
 }
 
 export interface OpenGuest {

@@ -12,12 +12,18 @@ const HOLD_MS = 1_000;
 /** Incomplete earlier output is shown after this time without new data, `ms` */
 const REPLAY_WAIT_MS = 300;
 
+interface AttachOptions {
+  keys: DetachKeys;
+  /** Resolves when the guest answers */
+  ping: () => Promise<unknown>;
+}
+
 /** Undefined: the user has detached, and the session continues. @throws SbxError `guest-protocol`: the connection ended. */
-export async function attach(session: SessionClient, keys: DetachKeys): Promise<ExecResult | undefined> {
+export async function attach(session: SessionClient, { keys, ping }: AttachOptions): Promise<ExecResult | undefined> {
   const { replay } = await session.opened;
   const modes = new TerminalModes();
   const shown = show(session, replay, modes);
-  const restore = rawTerminal(session.resize);
+  const restore = rawTerminal({ resize: session.resize, ping, ends: false });
   const { left, stop } = passKeys(session, keys);
   try {
     return await Promise.race([session.exit.then((result) => shown.then(() => result)), left]);

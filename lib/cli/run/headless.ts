@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { openSession } from '../../guest/client/session-client.ts';
 import type { ExecResult } from '../../guest/protocol/messages.ts';
 import { forwardSignals } from '../terminal/terminal.ts';
+import { sayOutOfMemory } from '../view/out-of-memory.ts';
 import { showOutput } from '../view/show-output.ts';
 import type { View } from '../view/types.ts';
 import { connectGuest, requestBase, type Target } from './sessions.ts';
@@ -30,6 +31,7 @@ export async function runHeadless(target: Target, request: HeadlessRequest, view
   else input?.pipe(child.stdin);
   try {
     const [result] = await Promise.all([child.exit, output.follow(child)]);
+    if (!view.json) sayOutOfMemory(result);
     output.exit(result);
     return result.code;
   } finally {
@@ -55,6 +57,9 @@ function runOutput(view: View, process: NodeJS.Process): RunOutput {
         showOutput({ from: stdout, to: process.stdout, name: 'stdout', view }),
         showOutput({ from: stderr, to: process.stderr, name: 'stderr', view }),
       ]),
-    exit: ({ code, signal }) => say({ exit: { code, ...(signal === undefined ? {} : { signal }) } }),
+    exit: ({ code, signal, outOfMemory }) =>
+      say({
+        exit: { code, ...(signal === undefined ? {} : { signal }), ...(outOfMemory === true ? { outOfMemory } : {}) },
+      }),
   };
 }

@@ -6,6 +6,7 @@ import { openSession, startDetached } from '../../guest/client/session-client.ts
 import type { SessionInfo, SessionRequest } from '../../guest/protocol/messages.ts';
 import { detachKeys } from '../terminal/detach-keys.ts';
 import { terminalSize } from '../terminal/terminal.ts';
+import { sayOutOfMemory } from '../view/out-of-memory.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 import { attach } from './attach.ts';
@@ -40,8 +41,11 @@ export async function runOnTerminal(target: Target, run: TerminalRun): Promise<n
   say(
     `${joined ? 'attached to the agent in' : 'started the agent in'} ${sandbox.name}; detach with ${run.keys.split(',').join(' ')}`,
   );
-  const result = await attach(session, keys);
-  if (result !== undefined) return result.code;
+  const result = await attach(session, { keys, ping: () => guest.request('ping', {}) });
+  if (result !== undefined) {
+    sayOutOfMemory(result);
+    return result.code;
+  }
   say(`detached; the agent continues. Attach again with: sbx run ${sandbox.name}`);
   return 0;
 }

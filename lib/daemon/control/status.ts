@@ -81,6 +81,7 @@ function conditionsOf(facts: StatusFacts): Condition[] {
     ...(workspace === undefined
       ? []
       : [make('Workspace', workspace.is === 'served', workspaceCondition(workspace, record.name))]),
+    ...outOfMemory(facts),
     ...(diskFull ? [make('DiskSpace', false, ['HostDiskFull', DISK_FULL])] : []),
     ...(failure === undefined ? [] : [make('Healthy', false, [failure.code, failure.message])]),
   ];
@@ -100,6 +101,16 @@ function readiness({ record, vm, connected }: StatusFacts): [reason: string, mes
   return record.desired.stoppedBy === 'idle'
     ? ['StoppedIdle', stoppedIdle(record.applied)]
     : ['NotRunning', 'no virtual machine'];
+}
+
+/** How long a sandbox is reported after its last process was ended */
+const OUT_OF_MEMORY_MS = 3_600_000;
+
+function outOfMemory({ outOfMemory: found, now }: StatusFacts): Condition[] {
+  if (found === undefined || Date.parse(now) - Date.parse(found.at) > OUT_OF_MEMORY_MS) return [];
+  const processes = found.kills === 1 ? '1 process was' : `${found.kills} processes were`;
+  const message = `out of memory: ${processes} ended since the start; raise [resources] memory, or run less at once`;
+  return [{ type: 'MemoryAvailable', status: false, reason: 'OutOfMemory', message, since: found.at }];
 }
 
 function agentRunning({ running, since }: SessionsRunning, started: string, now: string): Condition {

@@ -136,12 +136,13 @@ export class LocalEngine implements Engine {
     return {
       vm,
       finalized: vm !== undefined && record !== undefined && isFinalized(record, vm),
-      connected: guests.get(id) !== undefined,
+      connected: guests.answers(id),
+      outOfMemory: vm === undefined ? undefined : guests.outOfMemory(id),
+      diskBytes: allocatedBytes(instancePaths(home, id).disk),
       sessions: guests.sessionsOf(id),
       networkReady: gateway.hashOf(id) !== undefined,
       workspaceWatched: vm === undefined ? undefined : workspaces.watchedOf(guestOf(home, id)),
       diskFull: this.#disks.isWaiting(id),
-      diskBytes: this.#diskBytes(id),
       workspace: vm === undefined ? undefined : workspaces.state(guestOf(home, id)),
     };
   }
@@ -171,10 +172,6 @@ export class LocalEngine implements Engine {
         waiting: applied === null || forClones === null ? 0 : pool.waiting(applied, forClones),
       },
     };
-  }
-
-  #diskBytes(id: string): number {
-    return (statSync(instancePaths(this.#deps.home, id).disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
   }
 
   shrinkPool(): Promise<void> {
@@ -214,6 +211,11 @@ export class LocalEngine implements Engine {
     await this.#deps.guests[Symbol.asyncDispose]();
     await this.#deps.gateway[Symbol.asyncDispose]();
   }
+}
+
+/** Of a file, without its holes; 0 when there is none. */
+function allocatedBytes(path: string): number {
+  return (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
 }
 
 function layersOf({ image, built, bootedWith }: InstanceRecord): WarmImage['chain'] {

@@ -49,7 +49,6 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'mcp-session-id',
   'session-id',
   'x-session-id',
-  'x-claude-code-session-id',
 ]);
 
 /** Query parameters that log in, without separators; session ids of conversations are not among them */

@@ -20,7 +20,7 @@ const { values } = parseArgs({
   options: { port: { type: 'string' }, socket: { type: 'string' }, records: { type: 'string' } },
 });
 const perl = JSON.parse(process.env['SBX_PERL'] ?? '[]') as string[];
-const services = createServices(perl, values.records ?? RECORDS);
+const services = createServices({ perl, records: values.records ?? RECORDS, cgroups: process.env['SBX_CGROUPS'] });
 
 if (values.port !== undefined) {
   spareSelf();

@@ -15,25 +15,41 @@ import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { get, put } from './copy.ts';
 import { GuestMailbox } from './guest-mailbox.ts';
 import { exec } from './process/exec.ts';
+import { Workload } from './process/workload.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
-import { createSystem, ENVIRONMENT } from './system.ts';
+import { createSystem, ENVIRONMENT, limitOpenFiles } from './system.ts';
 
 export interface Services {
   open(stream: MuxStream, service: string, body: unknown): StreamEvents;
 }
 
-/** `perl`: the command of perl, which may have leading arguments; empty on a host. `records`: folder of the sessions' records. */
-export function createServices(perl: string[], records: string): Services {
-  const sessions = new Sessions(records);
+interface ServicesOptions {
+  /** The command of perl, which may have leading arguments; empty on a host */
+  perl: string[];
+  /** Folder of the sessions' records */
+  records: string;
+  /** Where cgroup2 is mounted; undefined on a host */
+  cgroups: string | undefined;
+}
+
+export function createServices({ perl, records, cgroups }: ServicesOptions): Services {
+  const workload = new Workload(cgroups);
+  const sessions = new Sessions(records, workload);
   const mailbox = new GuestMailbox();
-  const system = createSystem(createSyscalls(perl));
+  const syscalls = createSyscalls(perl);
+  const system = createSystem(syscalls);
+  if (perl.length > 0) limitOpenFiles(syscalls);
   const calls: { [K in keyof Calls]: (ask: Calls[K]['ask']) => Promise<Calls[K]['answer']> } = {
-    ping: async () => ({ ok: true }),
+    async ping() {
+      const outOfMemory = workload.outOfMemory();
+      return { ok: true, ...(outOfMemory === undefined ? {} : { outOfMemory }) };
+    },
     clock: system.clock,
     trusted: system.trusted,
     async 'prepare-snapshot'(ask) {
       await sessions.clear();
+      workload.forget();
       return system.prepareSnapshot(ask);
     },
     shutdown: system.shutdown,
@@ -42,7 +58,7 @@ export function createServices(perl: string[], records: string): Services {
   };
   return {
     open(stream, service, body) {
-      if (service === 'exec') return exec(stream, body as ExecRequest, ENVIRONMENT);
+      if (service === 'exec') return exec(stream, body as ExecRequest, { workload, base: ENVIRONMENT });
       if (service === 'session') return sessions.open(stream, body as SessionRequest, ENVIRONMENT);
       if (service === 'session-log') return sessions.log(stream, body as SessionLogRequest);
       if (service === 'session-watch') return sessions.watch(stream);

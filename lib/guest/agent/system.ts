@@ -51,6 +51,13 @@ export function createSystem(syscalls: Syscalls): System {
   };
 }
 
+/** For every command: the kernel's 1,024 and 4,096 are too few for databases, bundlers and file watchers. Node raises its own to the hard one. */
+export function limitOpenFiles(syscalls: Syscalls): void {
+  syscalls([{ op: 'open-files', pid: process.pid, soft: 65_536, hard: 524_288 }]).catch((error: Error) => {
+    process.stderr.write(`sbx-agent: ${error.message}\n`);
+  });
+}
+
 /** Rebuilds Java's trust store from the bundle, if there is one. After a failure only Java cannot reach intercepted hosts. */
 function trustInJava(): void {
   if (!existsSync(JAVA_STORE)) return;

@@ -37,6 +37,8 @@ export interface ExecResult {
   /** As a shell reports it: 126 not executable, 127 not found, 128 + n ended by signal n */
   code: number;
   signal?: string;
+  /** It failed, and the kernel ended a process of it for lack of memory */
+  outOfMemory?: true;
 }
 
 /** Starts a session of the sandbox's agent, or joins the one that has the terminal. */
@@ -116,7 +118,8 @@ export interface ConnectRequest {
 
 /** Requests without a stream of data: the stream's `close` carries the answer. */
 export interface Calls {
-  ping: { ask: Record<string, never>; answer: { ok: true } };
+  /** `outOfMemory`: processes that the kernel ended since the guest started, and when the last was found, ISO 8601 */
+  ping: { ask: Record<string, never>; answer: { ok: true; outOfMemory?: { kills: number; at: string } } };
   /** Sets the clock forward (or back), then returns the time: ms since 1970 */
   clock: { ask: { forwardMs?: number }; answer: { nowMs: number } };
   /** The system's trust store has changed */

@@ -16,6 +16,8 @@ export type Operation =
   | { op: 'bind'; source: string; target: string }
   /** Waits until something is mounted at `path`; fails after `seconds` */
   | { op: 'await-mount'; path: string; seconds: number }
+  /** Limits of a process, which its later children inherit */
+  | { op: 'open-files'; pid: number; soft: number; hard: number }
   | { op: 'sync' }
   | { op: 'reboot' };
 
@@ -84,6 +86,8 @@ function argumentsOf(operation: Operation, trust: TrustPaths): (string | Buffer)
       return [operation.source, operation.target];
     case 'await-mount':
       return [operation.path, String(operation.seconds)];
+    case 'open-files':
+      return [operation.pid, operation.soft, operation.hard].map(String);
     default:
       return [];
   }

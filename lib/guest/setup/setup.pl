@@ -22,6 +22,7 @@ my %n = $ARGV[0] eq 'arm64'
     close  => 57,
     ioctl  => 29,
     ftruncate => 46,
+    prlimit => 261,
   )
   : (
     clock  => 227,
@@ -34,6 +35,7 @@ my %n = $ARGV[0] eq 'arm64'
     close  => 3,
     ioctl  => 16,
     ftruncate => 77,
+    prlimit => 302,
   );
 # What an answer of success adds, and a reason that no error number has
 my ($news, $reason);
@@ -159,6 +161,11 @@ sub act {
     }
     $reason = "nothing was mounted there within $seconds s";
     return 0;
+  }
+  if ($op eq 'open-files') {
+    # RLIMIT_NOFILE
+    my $limits = pack('QQ', $a[1], $a[2]);
+    return syscall($n{prlimit}, $a[0] + 0, 7, $limits, 0) == 0;
   }
   if ($op eq 'sync') { syscall($n{sync}); return 1; }
   if ($op eq 'reboot') { return syscall($n{reboot}, 0xfee1dead, 672274793, 0x01234567, 0) == 0; }

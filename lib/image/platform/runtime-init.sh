@@ -18,7 +18,8 @@ $bb mkdir -p /run/lock /run/sbx /dev/pts /dev/shm
 $bb chmod 1777 /run/lock /tmp
 $bb mount -t devpts -o mode=620,gid=5,ptmxmode=666 devpts /dev/pts
 $bb mount -t tmpfs -o mode=1777,nosuid,nodev shm /dev/shm
-$bb mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
+# favordynmods: moving a process to another group need not wait for all processors.
+$bb mount -t cgroup2 -o favordynmods cgroup2 /sys/fs/cgroup || $bb mount -t cgroup2 cgroup2 /sys/fs/cgroup
 $bb ln -sf /proc/self/fd /dev/fd
 $bb ln -sf fd/0 /dev/stdin
 $bb ln -sf fd/1 /dev/stdout
@@ -27,6 +28,15 @@ $bb ln -sf fd/2 /dev/stderr
 # The disk may have been made larger than its file system; resize2fs ends at once for a full-size one.
 root=$($bb awk '$2=="/"{print $1}' /proc/mounts | $bb tail -n 1)
 /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/resize2fs $root >/dev/null 2>&1
+
+# What file watchers, databases and builds need; the kernel's own values are for machines of another time.
+set_kernel() {
+  echo $2 > /proc/sys/$1 || echo "sbx-init: $1 failed"
+}
+set_kernel fs/inotify/max_user_watches 524288
+set_kernel fs/inotify/max_user_instances 1024
+set_kernel vm/max_map_count 262144
+set_kernel kernel/pid_max 4194304
 
 $bb ifconfig lo 127.0.0.1 up
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null
@@ -46,6 +56,10 @@ while [ -z "$(port sbx.setup)" -o -z "$(port sbx.agent)" -o -z "$(port sbx.works
   n=$((n+1))
   $bb sleep 0.1
 done
+
+# The agent and its helpers are the last that lack of memory ends. The agent takes it back for the commands that it starts.
+echo -1000 > /proc/self/oom_score_adj
+export SBX_CGROUPS=/sys/fs/cgroup
 
 # The setup helper and the workspace's relay are resident in the snapshot.
 case $($bb uname -m) in aarch64) arch=arm64 ;; *) arch=x64 ;; esac

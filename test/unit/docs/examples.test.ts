@@ -82,7 +82,8 @@ async function accepts(words: string[]): Promise<boolean> {
 /** The words of a call that name no command or flag; arguments may be missing. */
 async function unknownIn(words: string[]): Promise<string[]> {
   let target = app.root as unknown as Target;
-  const rest = [...words];
+  // `help COMMAND` is `COMMAND --help`.
+  const rest = words[0] === 'help' ? words.slice(1).filter((word) => word !== 'COMMAND') : [...words];
   while (target.getAllEntries !== undefined && rest.length > 0) {
     const found = target.getAllEntries().find(({ name }) => name.original === rest[0]);
     if (found === undefined) return [rest[0] ?? ''];

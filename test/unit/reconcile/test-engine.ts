@@ -118,6 +118,7 @@ export class TestEngine implements Engine {
       vm,
       finalized: running,
       connected: running,
+      outOfMemory: undefined,
       sessions: { running: 0 },
       networkReady: running,
       workspaceWatched: undefined,

@@ -72,7 +72,9 @@ describe('a record that an earlier build wrote', () => {
     const old = JSON.parse(before) as { applied: object; image: object; resumed: object };
     const record = withRecord();
     expect(record.desired).toEqual({ exists: true, power: 'off', stoppedBy: 'idle', generation: 1, boot: 1 });
-    expect([record.applied, record.image, record.resumed]).toEqual([old.applied, old.image, old.resumed]);
+    expect([record.applied, record.image]).toEqual([old.applied, old.image]);
+    const { cpus, memoryBytes, diskBytes } = (old.applied as SandboxSpec).resources;
+    expect(record.resumed).toEqual({ ...old.resumed, size: { cpus, memoryBytes, diskBytes } });
     expect(record).not.toHaveProperty('stopped');
     expect(backgroundDesired(record)).toEqual({ spec: old.applied, power: 'off', generation: 1, boot: 1 });
   });

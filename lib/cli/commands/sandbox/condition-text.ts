@@ -28,7 +28,16 @@ export function sessionOf({ conditions }: Pick<SandboxStatus, 'conditions'>, now
 }
 
 /** The most telling first. `NetworkReady` and `Ready` say nothing of what is stopped by a person */
-const TELLING = ['Healthy', 'DiskSpace', 'Workspace', 'Applied', 'Ready', 'NetworkReady', 'WorkspaceWatched'];
+const TELLING = [
+  'Healthy',
+  'MemoryAvailable',
+  'DiskSpace',
+  'Workspace',
+  'Applied',
+  'Ready',
+  'NetworkReady',
+  'WorkspaceWatched',
+];
 
 /** Why it is not simply running; empty: it is. */
 export function whyOf({ conditions, state }: Pick<SandboxStatus, 'conditions' | 'state'>, folder: boolean): string {
@@ -36,6 +45,13 @@ export function whyOf({ conditions, state }: Pick<SandboxStatus, 'conditions' | 
   const wrong = TELLING.map((type) => conditions.find((one) => one.type === type && !one.status));
   const told = wrong.find((one) => one !== undefined && !(state === 'stopped' && ORDINARY.includes(one.reason)));
   return told === undefined ? '' : inOneLine(told.message);
+}
+
+/** What a running sandbox suffers from, in words. */
+export function troublesOf({ state, conditions }: Pick<SandboxStatus, 'state' | 'conditions'>): string[] {
+  if (state !== 'running') return [];
+  const isFalse = (type: string) => conditions.some((one) => one.type === type && !one.status);
+  return [...(isFalse('Ready') ? ['no answer'] : []), ...(isFalse('MemoryAvailable') ? ['out of memory'] : [])];
 }
 
 /** Reasons of a sandbox that is stopped as it should be */

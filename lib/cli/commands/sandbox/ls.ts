@@ -2,7 +2,7 @@
 import type { Run } from '../../command/command.ts';
 import { daemonOf, ownSandboxes } from '../../command/project.ts';
 import { columns } from '../../view/columns.ts';
-import { ageOf, hasFolder, sessionOf, sizeOf, whyOf } from './condition-text.ts';
+import { ageOf, hasFolder, sessionOf, sizeOf, troublesOf, whyOf } from './condition-text.ts';
 
 export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quiet: boolean }>): Promise<number> {
   const client = await daemonOf(context);
@@ -12,7 +12,7 @@ export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quie
   const rows = list.map((one) => [
     one.name,
     one.project,
-    one.state,
+    [one.state, ...troublesOf(one)].join(', '),
     ageOf(one.createdAt, now),
     one.agent ?? '-',
     sessionOf(one, now),

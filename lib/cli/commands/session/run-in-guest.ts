@@ -1,11 +1,12 @@
 /** Runs a command in a sandbox and passes on its streams, its signals and its exit code. */
 import { GuestConnection } from '../../../guest/client/connection.ts';
-import type { ExecRequest } from '../../../guest/protocol/messages.ts';
+import type { ExecRequest, ExecResult } from '../../../guest/protocol/messages.ts';
 import { applyProject } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, guestOf } from '../../command/project.ts';
 import { callerOf } from '../../run/caller.ts';
 import { forwardSignals, rawTerminal, terminalSize } from '../../terminal/terminal.ts';
+import { sayOutOfMemory } from '../../view/out-of-memory.ts';
 import { showOutput } from '../../view/show-output.ts';
 import { folderInside } from './exec-place.ts';
 
@@ -41,14 +42,18 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
     showOutput({ from: child.stdout, to: stdout, name: 'stdout', view }),
     showOutput({ from: child.stderr, to: stderr, name: 'stderr', view }),
   ]);
-  const restore = tty && stdin.isTTY ? rawTerminal(child.resize) : forwardSignals(child.kill);
+  const ping = () => guest.request('ping', {});
+  const restore =
+    tty && stdin.isTTY ? rawTerminal({ resize: child.resize, ping, ends: true }) : forwardSignals(child.kill);
   input?.pipe(child.stdin);
   child.stdin.on('error', () => {});
   try {
-    const { code, signal } = await child.exit;
+    const result = await child.exit;
     await shown;
-    if (view.json) view.line({ exit: { code, ...(signal === undefined ? {} : { signal }) } }, '');
-    return code;
+    restore();
+    if (!view.json) sayOutOfMemory(result);
+    if (view.json) view.line({ exit: exitOf(result) }, '');
+    return result.code;
   } finally {
     restore();
     input?.unpipe();
@@ -56,6 +61,11 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
     // Not awaited: the process ends, and the connection with it.
     void guest[Symbol.asyncDispose]();
   }
+}
+
+/** What is said of an end with `--json`. The guest's answer may have more. */
+function exitOf({ code, signal, outOfMemory }: ExecResult): ExecResult {
+  return { code, ...(signal === undefined ? {} : { signal }), ...(outOfMemory === true ? { outOfMemory } : {}) };
 }
 
 function requestOf({ argv, env = {}, user, tty, stdin }: GuestCommand, cwd: string): ExecRequest {

@@ -4,6 +4,7 @@ import { GuestConnection } from '../../../guest/client/connection.ts';
 import { watchSessions } from '../../../guest/client/session-client.ts';
 import type { SessionsRunning } from '../../../guest/protocol/messages.ts';
 import { within } from '../../../system/deadline.ts';
+import { Heartbeat, type HeartbeatTimes, type OutOfMemory } from './heartbeat.ts';
 
 export interface ConnectOptions {
   /** No connection to this guest was made since its VM started */
@@ -18,10 +19,12 @@ export class Guests implements AsyncDisposable {
   readonly #pending = new Map<string, Promise<GuestConnection>>();
   readonly #sessions = new WeakMap<GuestConnection, SessionsRunning>();
   readonly #watched = new WeakSet<GuestConnection>();
+  readonly #heartbeat: Heartbeat;
 
   /** `onClosed` is called when an open connection closes unasked: the VM died or its agent restarted. */
-  constructor(onClosed: (id: string) => void) {
+  constructor(onClosed: (id: string) => void, times?: HeartbeatTimes) {
     this.#onClosed = onClosed;
+    this.#heartbeat = new Heartbeat(times);
   }
 
   /** The open connection, if there is one */
@@ -40,6 +43,18 @@ export class Guests implements AsyncDisposable {
         .finally(() => this.#pending.delete(id));
     this.#pending.set(id, pending);
     return pending;
+  }
+
+  /** There is an open connection, and its guest answered the last question in time */
+  answers(id: string): boolean {
+    const guest = this.#open.get(id);
+    return guest !== undefined && this.#heartbeat.answers(guest);
+  }
+
+  /** What the guest's kernel ended for lack of memory; undefined: nothing, as far as is known */
+  outOfMemory(id: string): OutOfMemory | undefined {
+    const guest = this.#open.get(id);
+    return guest === undefined ? undefined : this.#heartbeat.outOfMemory(guest);
   }
 
   /** The agent's sessions, as the guest reports on each change; undefined before its first report */
@@ -76,6 +91,7 @@ export class Guests implements AsyncDisposable {
     this.#open.set(id, guest);
     if (fresh) this.#sessions.set(guest, { running: 0 });
     else this.#watch(guest);
+    this.#heartbeat.watch(guest);
     const ended = () => {
       // Its sandbox may have another id by now: a pooled clone that was claimed.
       const owner = [...this.#open].find(([, one]) => one === guest)?.[0];

@@ -6,12 +6,19 @@ import { CHANNEL, type ExecControl, type ExecRequest } from '../../protocol/mess
 import { DISCARD, type MuxStream, type StreamEvents } from '../../protocol/mux.ts';
 import { commandOf, isRefusal, type Refusal } from './command.ts';
 import { drained, forward } from './output.ts';
-import { type Running, startProcess } from './running.ts';
+import type { Running } from './running.ts';
+import type { Workload } from './workload.ts';
 
-export function exec(stream: MuxStream, request: ExecRequest, base: Record<string, string>): StreamEvents {
+interface ExecDeps {
+  workload: Workload;
+  /** Environment, overridden by that of the request */
+  base: Record<string, string>;
+}
+
+export function exec(stream: MuxStream, request: ExecRequest, { workload, base }: ExecDeps): StreamEvents {
   try {
     const command = commandOf(request, base);
-    return isRefusal(command) ? refuse(stream, command) : serve(stream, startProcess(command, request));
+    return isRefusal(command) ? refuse(stream, command) : serve(stream, workload.start(command, request));
   } catch (error) {
     // For example, the command line is too long.
     return refuse(stream, { code: 126, message: error instanceof Error ? error.message : String(error) });

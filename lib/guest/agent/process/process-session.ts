@@ -17,15 +17,22 @@ export function signalGroup(leader: number | undefined, signal: string): void {
 
 /**
  * Ends every process of the session, also the jobs that a shell put into groups of their own: terminated first, killed after two seconds. A
- * process that created a session of its own (a daemon) continues.
+ * process that created a session of its own (a daemon) continues. `freeze` stops and resumes all processes that may be of the session: without
+ * it one that starts others faster than they are found would never end.
  */
-export function endSession(leader: number | undefined): void {
+export function endSession(leader: number | undefined, freeze: (frozen: boolean) => void = () => {}): void {
   if (leader === undefined) return;
   const deadline = Date.now() + KILL_AFTER_MS;
   // The group is signalled at once, without a scan; then all other members.
   for (const signal of ['SIGHUP', 'SIGTERM', 'SIGCONT']) signalGroup(leader, signal);
   const signalled = new Set<number>();
+  let frozen = false;
+  const hold = (wanted: boolean) => {
+    if (wanted !== frozen) freeze(wanted);
+    frozen = wanted;
+  };
   const scan = () => {
+    if (Date.now() >= deadline) hold(true);
     const left = membersOf(leader);
     for (const pid of left) {
       if (Date.now() >= deadline) kill(pid, 'SIGKILL');
@@ -34,6 +41,7 @@ export function endSession(leader: number | undefined): void {
     }
     // A pid in use as a session id is not reused, so these are the right processes until the last has ended.
     if (left.length > 0) setTimeout(scan, POLL_MS);
+    else hold(false);
   };
   setImmediate(scan);
 }

@@ -9,6 +9,8 @@ import { endSession, signalGroup } from './process-session.ts';
 import { openTerminal } from './terminal.ts';
 
 export interface Running {
+  /** Undefined: it did not start */
+  pid: number | undefined;
   outputs: { channel: number; readable: Readable }[];
   /** An error when it did not start */
   exit: Promise<ExecResult | Error>;
@@ -38,6 +40,7 @@ function onPipes({ file, args, cwd, env, uid, gid }: Command, stdin: boolean): R
   );
   child.stdin?.on('error', () => {});
   return {
+    pid: child.pid,
     outputs: [
       { channel: CHANNEL.stdout, readable: child.stdout as Readable },
       { channel: CHANNEL.stderr, readable: child.stderr as Readable },
@@ -69,6 +72,7 @@ function onTerminal(command: Command, size: NonNullable<ExecRequest['tty']>): Ru
     else pty.stream.write(data, () => taken());
   };
   return {
+    pid: pty.pid,
     outputs: [{ channel: CHANNEL.stdout, readable: pty.stream }],
     exit: pty.exit.then(({ code, signal }) => {
       const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];

@@ -10,7 +10,8 @@ import {
 import type { MuxStream, StreamEvents } from '../../protocol/mux.ts';
 import type { Command } from '../process/command.ts';
 import { drained, forward, type Sink } from '../process/output.ts';
-import { type Running, startProcess } from '../process/running.ts';
+import type { Running } from '../process/running.ts';
+import type { Workload } from '../process/workload.ts';
 import type { SessionRecord } from './record.ts';
 import { startViewer, type Viewer } from './viewer.ts';
 
@@ -18,6 +19,15 @@ type Size = NonNullable<ExecRequest['tty']>;
 
 /** Programs repaint when the size changes, some only then; two changes at the same moment would be no change */
 const REPAINT_MS = 100;
+
+interface SessionOptions {
+  command: Command;
+  request: ExecRequest;
+  record: SessionRecord;
+  workload: Workload;
+  /** Receives all output before more of it is read */
+  owner?: MuxStream | undefined;
+}
 
 export class Session {
   readonly record: SessionRecord;
@@ -28,11 +38,11 @@ export class Session {
   #size: { cols: number; rows: number } | undefined;
   #result: ExecResult | undefined;
 
-  /** `owner`: receives all output before more of it is read. @throws Error when the process cannot be started. */
-  constructor(command: Command, request: ExecRequest, record: SessionRecord, owner?: MuxStream) {
+  /** @throws Error when the process cannot be started. */
+  constructor({ command, request, record, workload, owner }: SessionOptions) {
     this.record = record;
     this.#size = request.tty;
-    this.#running = startProcess(command, request);
+    this.#running = workload.start(command, request);
     const sink: Sink = {
       send: async (channel, data) => {
         record.push(data);

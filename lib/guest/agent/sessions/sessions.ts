@@ -11,6 +11,7 @@ import {
 import { DISCARD, type MuxStream, type StreamEvents } from '../../protocol/mux.ts';
 import { type Command, commandOf, isRefusal } from '../process/command.ts';
 import { refuse } from '../process/exec.ts';
+import type { Workload } from '../process/workload.ts';
 import { readOutput, readRecords, removeRecord, SessionRecord } from './record.ts';
 import { Session } from './session.ts';
 
@@ -20,11 +21,14 @@ const COMMAND_CHARACTERS = 200;
 
 export class Sessions {
   readonly #dir: string;
+  readonly #workload: Workload;
   readonly #sessions = new Map<number, Session>();
   readonly #watchers = new Set<MuxStream>();
 
-  constructor(dir: string) {
+  /** `dir`: of the records */
+  constructor(dir: string, workload: Workload) {
     this.#dir = dir;
+    this.#workload = workload;
   }
 
   /** The oldest first, with those of earlier agents. */
@@ -106,7 +110,7 @@ export class Sessions {
       command: request.argv.join(' ').slice(0, COMMAND_CHARACTERS),
       startedAt: new Date().toISOString(),
     });
-    const session = new Session(command, request, record, owner);
+    const session = new Session({ command, request, record, owner, workload: this.#workload });
     this.#sessions.set(id, session);
     void session.ended.then(() => {
       this.#prune();

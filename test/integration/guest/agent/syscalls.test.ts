@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdtempSync,
@@ -112,5 +113,16 @@ describe('the setup helper', () => {
     expect(statSync(file).isFile()).toBe(true);
     if (outcome instanceof Error) expect(outcome.message).toMatch(/^bind .*(not permitted|denied)/);
     else (await import('node:child_process')).execFileSync('umount', [file]);
+  });
+
+  it('limits the open files of a process', async () => {
+    const child = spawn('sleep', ['1000']);
+    try {
+      await syscalls([{ op: 'open-files', pid: child.pid ?? 0, soft: 100, hard: 200 }]);
+      expect(readFileSync(`/proc/${child.pid}/limits`, 'utf8')).toMatch(/^Max open files +100 +200 /m);
+    } finally {
+      child.kill();
+    }
+    await expect(syscalls([{ op: 'open-files', pid: 2 ** 22 + 1, soft: 1, hard: 1 }])).rejects.toThrow(/^open-files/);
   });
 });

@@ -1,29 +1,28 @@
 import { describe, expect, test } from 'vitest';
-import { statusOf } from '../../../../lib/daemon/control/status.ts';
+import { type StatusFacts, statusOf } from '../../../../lib/daemon/control/status.ts';
 import { RECORD } from './rig.ts';
 
 const VM = { pid: 1, startTime: '1', accel: 'tcg', startedAt: '2026-01-01T00:00:00.000Z' };
 
+const FACTS: StatusFacts = {
+  vm: VM,
+  finalized: true,
+  connected: true,
+  outOfMemory: undefined,
+  diskBytes: 4096,
+  sessions: undefined,
+  networkReady: true,
+  diskFull: false,
+  workspaceWatched: undefined,
+  workspace: undefined,
+  record: RECORD,
+  busy: false,
+  error: undefined,
+  now: '2026-01-01T01:00:00.000Z',
+};
+
 function conditionsWith(workspaceWatched: 'all' | 'some' | 'none' | undefined) {
-  const facts = {
-    vm: VM,
-    finalized: true,
-    connected: true,
-    sessions: undefined,
-    networkReady: true,
-    diskFull: false,
-    diskBytes: 0,
-  };
-  const now = '2026-01-01T01:00:00.000Z';
-  return statusOf({
-    ...facts,
-    workspaceWatched,
-    workspace: undefined,
-    record: RECORD,
-    busy: false,
-    error: undefined,
-    now,
-  }).conditions;
+  return statusOf({ ...FACTS, workspaceWatched }).conditions;
 }
 
 describe('the condition WorkspaceWatched', () => {
@@ -39,4 +38,31 @@ describe('the condition WorkspaceWatched', () => {
     expect(found).toMatchObject({ status: false, reason });
     expect(found?.message).toContain('fs.inotify.max_user_watches');
   });
+});
+
+describe('a sandbox out of memory', () => {
+  const memory = (outOfMemory: StatusFacts['outOfMemory']) =>
+    statusOf({ ...FACTS, outOfMemory }).conditions.find(({ type }) => type === 'MemoryAvailable');
+
+  test('says how many processes were ended, and what to do', () => {
+    const at = '2026-01-01T00:59:00.000Z';
+    expect(memory({ kills: 1, at })).toMatchObject({ status: false, reason: 'OutOfMemory', since: at });
+    expect(memory({ kills: 1, at })?.message).toMatch(/^out of memory: 1 process was ended .*\[resources\] memory/);
+    expect(memory({ kills: 2, at })?.message).toContain('2 processes were');
+  });
+
+  test('is silent about it when nothing was ended, or an hour ago', () => {
+    expect(memory(undefined)).toBe(undefined);
+    expect(memory({ kills: 1, at: '2025-12-31T23:59:00.000Z' })).toBe(undefined);
+  });
+});
+
+test('a guest that does not answer is not ready, and its VM still runs', () => {
+  const { state, conditions } = statusOf({ ...FACTS, connected: false });
+  expect(state).toBe('running');
+  expect(conditions.find(({ type }) => type === 'Ready')).toMatchObject({ status: false, reason: 'NoAnswer' });
+});
+
+test('the disk is what it takes on the host', () => {
+  expect(statusOf(FACTS).diskBytes).toBe(4096);
 });
