@@ -27,9 +27,12 @@ export function loginHeaders(named: readonly string[]): Set<string> {
 /** Whether the name is like that of a login. Such a header may be the login of another account. */
 export function isLoginLike(name: string): boolean {
   const plain = headerName(name);
-  if (HARMLESS.has(plain)) return false;
+  if (HARMLESS.has(plain) || CONVERSATION.test(plain)) return false;
   return LIKE.test(plain) || USERS.has(plain);
 }
+
+/** As coding agents number their conversations: `x-NAME-code-session-id` */
+const CONVERSATION = /^x-[a-z]+-code-session-id$/;
 
 const LIKE =
   /auth(?!or(?!i[sz]))|token(?!s)|secret|passw|passphrase|credential|cookie|session|jwt|bearer|signature|api-?key|access-?key|(^|-)(key|pwd|otp|sid|sso|assertion)(-|$)/;
