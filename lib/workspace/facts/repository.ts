@@ -56,8 +56,11 @@ function readConfig(host: HostTree, file: string, { tree, facts }: Reading): voi
       const found = host.resolve(from === 'file' ? folderOf(file) : tree, path);
       // A word of a command may be any folder, also the work tree's own git folder.
       if (found === undefined || (kind === 'program' && host.inFolder(found, () => true))) continue;
-      facts.named.push(...host.follow(found));
-      if (kind === 'include') for (const one of host.follow(found)) readConfig(host, one, { tree, facts });
+      const named = host.follow(found);
+      facts.named.push(...named);
+      // At once, not when the walk gets there: a guest could write to the target of a hook until then.
+      for (const one of named) readHooks(host, one, facts);
+      if (kind === 'include') for (const one of named) readConfig(host, one, { tree, facts });
     }
 }
 

@@ -47,11 +47,11 @@ const REPOSITORY = {
   '.git/config': '',
 };
 
-function open(rules: Partial<WorkspaceRules> = {}): RootFacts {
+function open(rules: Partial<WorkspaceRules> = {}, now = () => time): RootFacts {
   volume = openVolume([{ name: 'ws', path: folder }]);
   const lists = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [] };
   const policy = compileWorkspacePolicy({ ...lists, fold: foldOf({}), ...rules });
-  facts = new RootFacts({ fd: fdOf(), hostPath: folder, policy, named: [], now: () => time });
+  facts = new RootFacts({ fd: fdOf(), hostPath: folder, policy, named: [], now });
   return facts;
 }
 
@@ -65,6 +65,28 @@ const later = () => {
 };
 
 describe('what git of the host reads or runs', () => {
+  test('is known before the folders with its links are visited', () => {
+    host({
+      ...REPOSITORY,
+      '.git/config': '[core]\n\thooksPath = team/hooks\n',
+      'scripts/check': '',
+      'scripts/own': '',
+    });
+    for (const [at, target] of [
+      ['team/hooks/pre-commit', '../../scripts/check'],
+      ['.git/hooks/pre-push', '../../scripts/own'],
+    ] as const) {
+      mkdirSync(dirname(join(folder, at)), { recursive: true });
+      symlinkSync(target, join(folder, at));
+    }
+    // Each look at the clock is the end of the walk's time.
+    open({}, () => {
+      time += 1_000;
+      return time;
+    });
+    expect(namedIn('scripts/check')).toEqual(expect.arrayContaining(['scripts/check', 'scripts/own']));
+  });
+
   test('by its configuration, also included, and by links among the hooks', () => {
     host({
       ...REPOSITORY,
