@@ -96,6 +96,7 @@ function serviceOf(
 
 const DETAIL = {
   privateWork: null,
+  inUse: null,
   grants: [],
   spec: { resources: { diskBytes: 20 * 1024 ** 3 }, network: { mode: 'enforce', allow: [] } },
 };
