@@ -16,9 +16,16 @@ export function safePath(path: string | undefined): string {
 /** Also through links, and for an entry that does not exist yet. */
 function isInProject(dir: string): boolean {
   const real = realFolder(dir);
-  return [...new Set([...parentsOf(resolve(dir)), ...parentsOf(real)])].some(
-    (parent) => lstatSync(join(parent, 'sandbox.toml'), { throwIfNoEntry: false })?.isDirectory() === false,
-  );
+  return [...new Set([...parentsOf(resolve(dir)), ...parentsOf(real)])].some(hasConfig);
+}
+
+/** True also where it cannot be seen: a guest may have closed a folder of its project. */
+function hasConfig(folder: string): boolean {
+  try {
+    return lstatSync(join(folder, 'sandbox.toml'), { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR';
+  }
 }
 
 function realFolder(dir: string): string {

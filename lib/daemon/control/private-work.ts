@@ -54,8 +54,9 @@ export async function privateLoss(
   { engine }: Control,
   { id, applied, target }: InstanceRecord,
 ): Promise<string | undefined> {
-  const { changes } = await engine.privateWork({ id, spec: applied ?? target, withDiff: false });
+  const { changes, isPartial } = await engine.privateWork({ id, spec: applied ?? target, withDiff: false });
   const own = changes.filter(({ kind, isOwn }) => !isOwn && kind !== 'removed');
   const files = own.reduce((sum, one) => sum + Math.max(1, one.files), 0);
-  return files === 0 ? undefined : `private files: ${files} (${own[0]?.path}${own.length > 1 ? ', …' : ''})`;
+  if (files === 0) return isPartial ? 'private files that could not all be read' : undefined;
+  return `private files: ${isPartial ? 'more than ' : ''}${files} (${own[0]?.path}${own.length > 1 ? ', …' : ''})`;
 }

@@ -14,6 +14,10 @@ export function matchEncoding(
   { encoding, final }: { encoding: Encoding; final: boolean },
 ): Match | undefined {
   const { text: wanted, wrapped = false } = encoding;
+  // As it is first: a secret may hold what looks like an escape.
+  if (text.startsWith(wanted, from)) return { kind: 'whole', end: from + wanted.length, shown: encoding.shown };
+  const rest = text.length - from;
+  if (!final && rest < wanted.length && wanted.startsWith(text.slice(from))) return { kind: 'open', matched: rest };
   let at = from;
   for (let matched = 0, blanks = 0; matched < wanted.length; ) {
     if (at >= text.length) return final ? undefined : { kind: 'open', matched };

@@ -4,7 +4,16 @@ import { SbxError } from '../../errors.ts';
 import type { Folder } from '../../guest/copy/folder.ts';
 import { shownText } from '../git/shown-text.ts';
 import { folderMarks } from '../layer/record.ts';
-import { type ChangeVersion, contentAt, type FileContent, hashOf, type Sides } from './sides.ts';
+import { ACCEPT_PREFIX } from '../policy/own-names.ts';
+import {
+  type ChangeVersion,
+  contentAt,
+  type FileContent,
+  hashOf,
+  isProgram,
+  isRemovedAt,
+  type Sides,
+} from './sides.ts';
 
 export interface AcceptedChange {
   /** From the root of the folder */
@@ -24,12 +33,14 @@ export async function acceptChange({ layer, host }: Required<Sides>, { path, ver
   if (host === undefined) throw refused(path, 'the folder of the host is gone');
   const mine = await contentAt(layer, path, FILE_MAX);
   const theirs = await contentAt(host, path, FILE_MAX);
-  // A removed file is a record in the layer, which no version names.
-  const now = { layer: version.layer === null ? null : versionOf(mine), host: versionOf(theirs) };
+  // A removed file is a record in the layer.
+  const isRemoved = version.layer === null && (await isRemovedAt(layer, path));
+  const now = { layer: isRemoved ? null : (versionOf(mine) ?? 'none'), host: versionOf(theirs) };
   if (now.layer !== version.layer || now.host !== version.host)
     throw refused(path, 'it has changed since it was shown');
   if (version.layer === null) await removeOnHost(host, path);
-  else if (mine !== undefined && mine !== 'large') await writeOnHost(host, path, mine);
+  else if (mine !== undefined && mine !== 'large')
+    await writeOnHost(host, path, { bytes: mine.bytes, mode: modeFor(mine, theirs) });
 }
 
 /** False: it stays in the layer, because a folder above hides that of the host. For a layer that no server has. */
@@ -54,6 +65,12 @@ function versionOf(content: FileContent | 'large' | undefined): string | null {
   return content === 'large' ? content : hashOf(content);
 }
 
+/** That of the host's file stays: nobody was shown another one. */
+function modeFor(mine: FileContent, theirs: FileContent | 'large' | undefined): number {
+  if (theirs !== undefined && theirs !== 'large') return theirs.mode;
+  return isProgram(mine) ? 0o755 : 0o644;
+}
+
 async function removeOnHost(host: Folder, path: string): Promise<void> {
   await within(host, path, async (folder, name) => {
     if ((await folder.lstat(name))?.isFile() === true) await folder.remove(name);
@@ -64,7 +81,7 @@ async function writeOnHost(host: Folder, path: string, { bytes, mode }: FileCont
   await within(host, path, async (folder, name) => {
     const found = await folder.lstat(name);
     if (found !== undefined && !found.isFile()) throw refused(path, 'something else than a file is in its place');
-    const temporary = `.sbx-accept-${randomBytes(6).toString('hex')}`;
+    const temporary = `${ACCEPT_PREFIX}${randomBytes(6).toString('hex')}`;
     await using file = await folder.createFile(temporary);
     try {
       await file.writeFile(bytes);

@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SbxError } from '../../errors.ts';
 import { tryGit } from '../git/git.ts';
 import { shownText } from '../git/shown-text.ts';
 import type { PrivateChange } from './read-layer.ts';
-import { type ChangeVersion, contentAt, hashOf, linkAt, type Sides } from './sides.ts';
+import { type ChangeVersion, contentAt, hashOf, isProgram, linkAt, type Sides } from './sides.ts';
 
 /** Longer files are shown by their sizes */
 const FILE_MAX = 1024 * 1024;
@@ -24,7 +25,8 @@ export async function showChange(change: PrivateChange, { layer, host }: Sides):
   if (kind === 'removed')
     return {
       diff: `removed: ${shown}\n`,
-      ...(before === 'large' ? {} : { version: { layer: null, host: hashOf(before) } }),
+      // A folder or a link stays on the host: it is removed by hand.
+      ...(before === 'large' || before === undefined ? {} : { version: { layer: null, host: hashOf(before) } }),
     };
   if (kind === 'special') return { diff: `special file: ${shown}\n` };
   if (kind === 'folder') return { diff: `folder: ${shown}${files === 0 ? '' : ` (${files} files, ${size} bytes)`}\n` };
@@ -32,17 +34,24 @@ export async function showChange(change: PrivateChange, { layer, host }: Sides):
   const after = await contentAt(layer, path, FILE_MAX);
   if (before === 'large' || after === 'large' || after === undefined)
     return { diff: `large file: ${shown} (${size} bytes)\n` };
-  const version = { layer: hashOf(after), host: hashOf(before) };
-  return { diff: await unified(shown, before?.bytes, after.bytes), version };
+  const text = await unified(shown, before?.bytes, after.bytes);
+  // What was not shown cannot be taken over.
+  if (text === undefined) return { diff: `binary file: ${shown} (${size} bytes)\n` };
+  const isNewProgram = before === undefined && isProgram(after);
+  return {
+    diff: isNewProgram ? `program: ${shown}\n${text}` : text,
+    version: { layer: hashOf(after), host: hashOf(before) },
+  };
 }
 
-async function unified(shown: string, before: Buffer | undefined, after: Buffer): Promise<string> {
+/** Undefined: git takes one of them for binary. */
+async function unified(shown: string, before: Buffer | undefined, after: Buffer): Promise<string | undefined> {
   if (before?.equals(after) === true) return '';
   const dir = mkdtempSync(join(tmpdir(), 'sbx-diff-'));
   try {
     writeFileSync(join(dir, 'a'), before ?? '', { mode: 0o600 });
     writeFileSync(join(dir, 'b'), after, { mode: 0o600 });
-    const { stdout } = await tryGit([
+    const { stdout, stderr, code } = await tryGit([
       '-C',
       dir,
       'diff',
@@ -54,10 +63,12 @@ async function unified(shown: string, before: Buffer | undefined, after: Buffer)
       'a',
       'b',
     ]);
-    const from = before === undefined ? '/dev/null' : `a/${shown}`;
+    if (code !== 0 && code !== 1)
+      throw new SbxError('workspace', `${shown} cannot be shown`, { why: stderr.trim() || `git ended with ${code}` });
+    const head = `--- ${before === undefined ? '/dev/null' : `a/${shown}`}\n+++ b/${shown}\n`;
+    if (after.length === 0 && before === undefined) return head;
     const at = stdout.indexOf('\n@@');
-    const body = at < 0 ? 'Binary files differ\n' : stdout.slice(at + 1);
-    return `--- ${from}\n+++ b/${shown}\n${after.length === 0 && before === undefined ? '' : body}`;
+    return at < 0 ? undefined : `${head}${stdout.slice(at + 1)}`;
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -45,7 +45,7 @@ interface Place {
 class Reader {
   readonly changes: PrivateChange[] = [];
   isPartial = false;
-  #seen = 0;
+  readonly #budget = { left: ENTRIES_MAX };
   readonly #isWhole: (path: string) => boolean;
 
   constructor(isWhole: (path: string) => boolean) {
@@ -53,15 +53,20 @@ class Reader {
   }
 
   async list(folder: Folder, path: string, depth: number): Promise<void> {
-    for await (const { name, found } of this.#entries(folder, depth)) {
+    const onMissed = () => {
+      this.isPartial = true;
+    };
+    for await (const { name, found } of entriesOf(folder, { depth, budget: this.#budget, onMissed })) {
       const place = { folder, name, path: path === '' ? name : `${path}/${name}`, depth };
       if (found.isDirectory()) await this.#addFolder(place, found);
-      else this.#add(place.path, await kindOf(place, found), found.size);
+      else await this.#addOne(place, found);
     }
   }
 
-  async #addFolder({ folder, name, path, depth }: Place, found: Stats): Promise<void> {
-    await using below = await folder.enter(name);
+  async #addFolder(place: Place, found: Stats): Promise<void> {
+    await using below = await this.#enter(place);
+    if (below === undefined) return;
+    const { path, depth } = place;
     const { isContainer } = folderMarks(found);
     if (!isContainer && this.#isWhole(path)) {
       const { size, files } = await this.#sum(below, depth + 1);
@@ -72,39 +77,63 @@ class Reader {
     await this.list(below, path, depth + 1);
   }
 
-  async #sum(folder: Folder, depth: number): Promise<{ size: number; files: number }> {
+  async #addOne(place: Place, found: Stats): Promise<void> {
+    const kind = await kindOf(place, found).catch(() => undefined);
+    if (kind === undefined) this.isPartial = true;
+    else this.#add(place.path, kind, found.size);
+  }
+
+  /** Undefined: the guest removed it meanwhile, or made it unreadable. */
+  async #enter({ folder, name }: Pick<Place, 'folder' | 'name'>): Promise<Folder | undefined> {
+    const below = await folder.enter(name).catch(() => undefined);
+    if (below === undefined) this.isPartial = true;
+    return below;
+  }
+
+  /** At least; what is in there is not listed, so it is no reason to call the list partial. */
+  async #sum(folder: Folder, depth: number, budget = { left: ENTRIES_MAX }): Promise<{ size: number; files: number }> {
     const all = { size: 0, files: 0 };
-    for await (const { name, found } of this.#entries(folder, depth)) {
+    for await (const { name, found } of entriesOf(folder, { depth, budget, onMissed: () => {} })) {
       if (!found.isDirectory()) {
         all.size += found.size;
         all.files += 1;
         continue;
       }
-      await using below = await folder.enter(name);
-      const { size, files } = await this.#sum(below, depth + 1);
+      await using below = await folder.enter(name).catch(() => undefined);
+      if (below === undefined) continue;
+      const { size, files } = await this.#sum(below, depth + 1, budget);
       all.size += size;
       all.files += files;
     }
     return all;
   }
 
-  /** What the guest made unreadable, or removes meanwhile, is left out. */
-  async *#entries(folder: Folder, depth: number): AsyncGenerator<{ name: string; found: Stats }> {
-    const names = await folder.list().catch(() => undefined);
-    if (names === undefined || depth > DEPTH_MAX) this.isPartial = true;
-    if (names === undefined || depth > DEPTH_MAX) return;
-    for (const bytes of names.toSorted(Buffer.compare)) {
-      this.#seen += 1;
-      const name = bytes.toString();
-      const found = this.#seen > ENTRIES_MAX ? undefined : await folder.lstat(name).catch(() => undefined);
-      if (found === undefined) this.isPartial = true;
-      else yield { name, found };
-      if (this.#seen > ENTRIES_MAX) return;
-    }
-  }
-
   #add(path: string, kind: PrivateChange['kind'], size: number): void {
     this.changes.push({ path, kind, size: kind === 'file' ? size : 0, files: kind === 'file' ? 1 : 0 });
+  }
+}
+
+interface Entries {
+  depth: number;
+  /** Entries that may still be looked at */
+  budget: { left: number };
+  onMissed: () => void;
+}
+
+/** What the guest made unreadable, or removes meanwhile, is left out. */
+async function* entriesOf(
+  folder: Folder,
+  { depth, budget, onMissed }: Entries,
+): AsyncGenerator<{ name: string; found: Stats }> {
+  const names = depth > DEPTH_MAX ? undefined : await folder.list().catch(() => undefined);
+  if (names === undefined) return onMissed();
+  for (const bytes of names.toSorted(Buffer.compare)) {
+    budget.left -= 1;
+    if (budget.left < 0) return onMissed();
+    const name = bytes.toString();
+    const found = await folder.lstat(name).catch(() => undefined);
+    if (found === undefined) onMissed();
+    else yield { name, found };
   }
 }
 

@@ -1,6 +1,7 @@
 /** Reads the two sides of a private change by their names, without following a link on the way. */
 import { createHash } from 'node:crypto';
 import type { Folder } from '../../guest/copy/folder.ts';
+import { decodeRecord, isRecord, RECORD_MAX } from '../layer/record.ts';
 
 export interface Sides {
   /** Of the layer */
@@ -38,8 +39,30 @@ export async function linkAt(root: Folder, path: string): Promise<string> {
   return (await within(root, path, (folder, name) => folder.linkTarget(name))) ?? '';
 }
 
+/** True for the layer's record of a file that the guest removed. */
+export async function isRemovedAt(layer: Folder, path: string): Promise<boolean> {
+  const removed = await within(layer, path, async (folder, name) => {
+    const found = await folder.lstat(name);
+    if (found === undefined || !isRecord(found)) return false;
+    await using file = await folder.openFile(name);
+    const bytes = Buffer.alloc(RECORD_MAX);
+    const { bytesRead } = await file.read(bytes, 0, RECORD_MAX, 0);
+    return decodeRecord(bytes.subarray(0, bytesRead)).is !== 'special';
+  });
+  return removed === true;
+}
+
+export function isProgram({ mode }: Pick<FileContent, 'mode'>): boolean {
+  return (mode & 0o111) !== 0;
+}
+
+/** Of the content and of whether it is a program */
 export function hashOf(content: FileContent | undefined): string | null {
-  return content === undefined ? null : createHash('sha256').update(content.bytes).digest('hex');
+  if (content === undefined) return null;
+  return createHash('sha256')
+    .update(isProgram(content) ? 'program\n' : 'file\n')
+    .update(content.bytes)
+    .digest('hex');
 }
 
 /** Undefined: there is no such folder, or `work` failed */

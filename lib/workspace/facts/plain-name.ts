@@ -1,6 +1,7 @@
 /** Tells early that no rule covers a name: most names of a project are such. */
 import type { WorkspacePolicy } from '../policy/compile.ts';
 import type { Walk } from '../policy/findings.ts';
+import { isOwnName } from '../policy/own-names.ts';
 import { isMatch, nextState } from '../policy/path-pattern.ts';
 import type { PathIndex, WorkspaceFacts } from '../policy/types.ts';
 
@@ -15,7 +16,7 @@ interface PlainRequest {
 export function isPlainName(policy: WorkspacePolicy, { above, name: given, facts }: PlainRequest): boolean {
   if (above.findings.length > 0 || above.place.in !== 'tree' || facts.layer !== undefined) return false;
   const name = policy.fold(given);
-  if (policy.settings.has(name) || policy.gitParts.has(name) || name === policy.dotGit) return false;
+  if (isOwnName(name) || policy.settings.has(name) || policy.gitParts.has(name) || name === policy.dotGit) return false;
   const indexes = [policy.configFiles, facts.named, facts.pointers, facts.hiddenTargets];
   if (indexes.some((index) => index !== undefined && reaches(index, above.folded))) return false;
   return !policy.patterns.some((pattern, at) =>

@@ -3,6 +3,7 @@ import { builtIn } from './built-in.ts';
 import type { WorkspacePolicy } from './compile.ts';
 import type { Finding, Step, Walk } from './findings.ts';
 import { isGitFolder, joinPath, TREE } from './git-place.ts';
+import { isOwnName } from './own-names.ts';
 import { isMatch, nextState, type PatternState, startState } from './path-pattern.ts';
 import type { EntryKind, WorkspaceFacts } from './types.ts';
 
@@ -62,7 +63,11 @@ function inherited(findings: readonly Finding[], isOpen: boolean): Finding[] {
 }
 
 /** What the project cannot open by `unprotect` */
-function addFixed(all: Finding[], { policy, facts, folded }: Step): void {
+function addFixed(all: Finding[], { policy, facts, folded, name }: Step): void {
+  if (policy.has('own-name') && isOwnName(name)) {
+    const rule = { id: 'own-name', text: name, reason: '`sbx accept` is writing it' };
+    all.push({ verdict: 'hidden', lower: false, rule });
+  }
   const { configFiles } = policy;
   const configFile =
     configFiles.paths.size > 0 && policy.has('config-file') ? configFiles.paths.get(folded) : undefined;

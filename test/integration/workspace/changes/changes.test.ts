@@ -123,7 +123,7 @@ describe('a change', () => {
     put(host('same'), 'same');
     put(layer('same'), 'same');
     expect(await show('new')).toBe('--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+x\n');
-    expect(await show('bytes')).toContain('Binary files differ');
+    expect(await show('bytes')).toBe('binary file: bytes (3 bytes)\n');
     expect(await show('same')).toBe('');
   });
 

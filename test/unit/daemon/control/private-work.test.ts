@@ -9,8 +9,8 @@ const change = (path: string, more: Partial<PrivateWork['changes'][number]> = {}
   ...more,
 });
 
-async function lossWith(shop: Rig, changes: PrivateWork['changes']) {
-  Object.assign(shop.engine, { privateWork: async () => ({ changes, isPartial: false }) });
+async function lossWith(shop: Rig, changes: PrivateWork['changes'], isPartial = false) {
+  Object.assign(shop.engine, { privateWork: async () => ({ changes, isPartial }) });
   return privateLoss(shop.control, shop.records.require(ID));
 }
 
@@ -22,6 +22,12 @@ describe('the private work of a sandbox', () => {
     expect(await lossWith(shop, [change('hooks', { kind: 'removed' }), change('node_modules', { isOwn: true })])).toBe(
       undefined,
     );
+  });
+
+  test('that could not all be read counts as lost', async () => {
+    await using shop = await rig();
+    expect(await lossWith(shop, [], true)).toBe('private files that could not all be read');
+    expect(await lossWith(shop, [change('.envrc')], true)).toBe('private files: more than 1 (.envrc)');
   });
 
   test('keeps a rebuild from the disk', async () => {

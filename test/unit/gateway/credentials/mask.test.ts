@@ -15,6 +15,19 @@ function through(text: string, cuts: readonly number[], least?: number): string 
   return parts.map((part) => mask.push(part)).join('') + mask.rest();
 }
 
+test.each([['p%25x-0123456789'], ['a\\\\b-0123456789'], ['a&amp;b-0123456789'], ['\\u0041b-0123456789']])(
+  'a secret that holds what looks like an escape (%s) is masked as it is, wherever it is cut',
+  (secret) => {
+    const forms = encodingsOf(secret, undefined);
+    for (let cut = 0; cut <= secret.length + 2; cut += 1) {
+      const mask = createMask(forms).stream();
+      const text = `(${secret})`;
+      const shown = mask.push(text.slice(0, cut)) + mask.push(text.slice(cut)) + mask.rest();
+      expect(shown, String(cut)).toBe(`(${'*'.repeat(secret.length)})`);
+    }
+  },
+);
+
 describe('forms of a secret', () => {
   test('each is shown exactly as long as it is', () => {
     for (const { text, shown } of FORMS) expect(shown).toHaveLength(text.length);

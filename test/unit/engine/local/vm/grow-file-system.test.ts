@@ -43,6 +43,13 @@ test('a failure has its last line, and the way out', async () => {
   });
 });
 
+test('of a guest that says a lot only the end is kept', async () => {
+  const said = `${'x'.repeat(10_000_000)} no space`;
+  const failed = await growFileSystem(guest(1, said).guest, growth()).catch((error: unknown) => error);
+  expect((failed as SbxError).why).toMatch(/^x+ no space$/);
+  expect((failed as SbxError).why?.length).toBe(4096);
+});
+
 test.each(['before', 'while'])('an abort %s it runs ends it, also when the guest does not answer', async (when) => {
   const abort = new AbortController();
   const reason = new SbxError('cancelled', 'the work was cancelled');
