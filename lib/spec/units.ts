@@ -25,8 +25,10 @@ export function parseSize(text: string): number | undefined {
 /** Bytes → `2 GiB`, `1.5 GiB`, `2 GB`: exact, in the largest unit with at most two decimals. */
 export function formatSize(bytes: number): string {
   const units = Object.entries(BYTES).toSorted(([, a], [, b]) => b - a);
-  const fits = units.find(([, size]) => bytes >= size && Number.isInteger((bytes * 100) / size));
-  return fits === undefined ? `${bytes} bytes` : `${bytes / fits[1]} ${fits[0]}`;
+  const countIn = (size: number) => Math.round((bytes * 100) / size) / 100;
+  // As `parseSize` reads it: 1.2 GiB is no whole number of bytes.
+  const fits = units.find(([, size]) => bytes >= size && Math.round(countIn(size) * size) === bytes);
+  return fits === undefined ? `${bytes} bytes` : `${countIn(fits[1])} ${fits[0]}`;
 }
 
 /** `2h`, `30m`, `1h30m`, `0` → seconds; undefined when it is not a duration. */

@@ -1,5 +1,7 @@
-/** Ctrl-C and SIGTERM as an abort of one piece of work. A second one ends the process. */
+/** Ctrl-C, SIGTERM and SIGHUP as an abort of one piece of work. A second one ends the process. */
 import { SbxError } from '../../errors.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Aborts with an SbxError `cancelled`. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -9,11 +11,9 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
     abort.abort(new SbxError('cancelled', 'cancelled'));
   };
   const stop = () => {
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
+    for (const name of SIGNALS) process.off(name, onInterrupt);
   };
-  process.once('SIGINT', onInterrupt);
-  process.once('SIGTERM', onInterrupt);
+  for (const name of SIGNALS) process.once(name, onInterrupt);
   try {
     return await work(abort.signal);
   } finally {

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
+import { showsColours } from '../view/drawing.ts';
 import { printable } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 
@@ -24,10 +25,7 @@ export async function showLog(path: string, flags: LogFlags, view: View): Promis
   process.once('SIGINT', () => abort.abort());
   // Also into a pipe, which often ends on a terminal.
   for await (const line of readLines(path, { last: flags.lines, follow: flags.follow, signal: abort.signal }))
-    view.line(
-      { line },
-      printable(line.replace(/\r+$/, ''), { colours: process.stdout.isTTY && !process.env['NO_COLOR'] }),
-    );
+    view.line({ line }, printable(line.replace(/\r+$/, ''), { colours: showsColours(process.stdout, process.env) }));
   return 0;
 }
 

@@ -21,7 +21,7 @@ export function createHumanView(process: NodeJS.Process, spin?: (text: string) =
     line: (_value, text) => void stdout.write(`${show(text)}\n`),
     progress: (text) => (spin === undefined ? plainProgress(text, stderr) : spinner(spin(inOneLine(text)), stderr)),
     meter: (text) => (spin === undefined ? SILENT : spinner(spin(inOneLine(text)), stderr)),
-    loud: (text) => (stdout.isTTY && !process.env['NO_COLOR'] ? `\x1b[1;31m${text}\x1b[0m` : text),
+    loud: (text) => (showsColours(stdout, process.env) ? `\x1b[1;31m${text}\x1b[0m` : text),
     error: (error) => void stderr.write(describe(error, colour)),
     asks,
     async confirm(question) {

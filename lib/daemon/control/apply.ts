@@ -101,7 +101,7 @@ async function keepWork(
 /** @throws SbxError `needs-confirmation` */
 function refuseLosses({ confirmed = false }: ApplyRequest, { losses }: PlanResponse): void {
   if (confirmed || losses.length === 0) return;
-  throw new SbxError('needs-confirmation', 'this change takes away what cannot be had back', {
+  throw new SbxError('needs-confirmation', 'this change deletes data or ends sessions', {
     why: losses.map(({ message }) => message).join('; '),
     hint: 'look at `sbx plan`, then add --yes',
   });

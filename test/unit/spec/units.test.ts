@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { nearest } from '../../../lib/config/load/did-you-mean.ts';
-import { formatDuration, parseDuration, parseSize } from '../../../lib/spec/units.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../../lib/spec/units.ts';
 
 test.each<[string, number | undefined]>([
   ['2GiB', 2 * 1024 ** 3],
@@ -50,3 +50,11 @@ test.each([
 test.each(['0', '45s', '30m', '2h', '1h30m', '1d', '2d3h4m5s'])('%s is said as it is written', (text) =>
   expect(formatDuration(parseDuration(text) ?? Number.NaN)).toBe(text),
 );
+
+test.each(['2 GiB', '1.2 GiB', '12.3 GiB', '1.5 GB', '512 MiB', '1.25 TiB'])('%s is said as it is written', (text) =>
+  expect(formatSize(parseSize(text) ?? Number.NaN)).toBe(text),
+);
+
+test('a size that no text gives is said in bytes, exactly', () => {
+  expect(formatSize(1_288_490_191)).toBe('1288490191 bytes');
+});

@@ -24,7 +24,9 @@ export async function check({ context, cwd, view, flags, args }: Input): Promise
   const inFile = asked.file === undefined ? undefined : verdictOf(asked.file);
   const verdict = asked.applied === undefined ? inFile : verdictOf(asked.applied);
   if (verdict === undefined) throw missing(name);
-  const differs = inFile !== undefined && (inFile.allow !== verdict.allow || inFile.detail !== verdict.detail);
+  const differs =
+    inFile !== undefined &&
+    (inFile.allow !== verdict.allow || withoutPlaces(inFile.detail) !== withoutPlaces(verdict.detail));
   const file = differs ? { file: { allow: inFile.allow, detail: inFile.detail } } : {};
   const note = differs
     ? `\nsandbox.toml differs: ${wordFor(inFile)}: ${inFile.detail}. To put it into force, run: sbx apply`
@@ -82,6 +84,11 @@ function verdictOn({ context, spec, id, where, method }: Question): Explanation 
   const verdict = checkUrl(policy, where, method);
   if (verdict !== undefined) return verdict;
   throw new SbxError('usage', `invalid host: ${where}`, { hint: 'write host, host:port, or an http(s) URL' });
+}
+
+/** Lines that moved in the file change nothing. */
+function withoutPlaces(detail: string): string {
+  return detail.replaceAll(/ \([^()]*:\d+\)/g, '');
 }
 
 function wordFor({ allow }: Pick<Explanation, 'allow'>): string {

@@ -70,7 +70,10 @@ export async function confirm(
   if (flags.yes) return;
   const answer = await view.confirm(question);
   if (answer === true) return;
-  if (answer === false) throw new SbxError('cancelled', 'cancelled: nothing was changed');
+  if (answer === false)
+    throw new SbxError('cancelled', 'cancelled: nothing was changed', {
+      hint: 'run the command again to be asked again',
+    });
   throw new SbxError('needs-confirmation', 'confirmation required', {
     why: view.json ? '--json asks no questions' : 'stdin or stderr is not a terminal',
     hint: 'add --yes',

@@ -26,6 +26,8 @@ export async function rm(input: Input): Promise<number> {
 }
 
 async function targetsOf(client: DaemonClient, { cwd, flags, args }: Input): Promise<SandboxStatus[]> {
+  if (flags.all && args.length > 0)
+    throw new SbxError('usage', '--all and names exclude each other', { hint: 'write the names, or --all' });
   if (!flags.all)
     return Promise.all((args.length === 0 ? [undefined] : args).map((name) => resolveSandbox(client, cwd, name)));
   const { own, all, list } = await ownSandboxes(client, cwd);

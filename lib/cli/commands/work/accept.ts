@@ -54,12 +54,14 @@ async function ask({ flags, view }: Input, { path, diff = '' }: Change): Promise
   const shown = inOneLine(path);
   const answer = await view.confirm(`${printable(diff)}\nPrograms of the host may run or obey ${shown}. Take it over?`);
   if (answer === true) return;
-  if (answer === false) throw new SbxError('cancelled', `cancelled: ${shown} was not taken over`);
+  if (answer === false) throw new SbxError('cancelled', `cancelled: ${shown} was not taken over`, { hint: AGAIN });
   throw new SbxError('needs-confirmation', `${shown} was not taken over`, {
-    why: 'programs of the host may run or obey it, and nothing here can be asked',
+    why: 'programs of the host may run or obey it, and stdin or stderr is not a terminal',
     hint: 'look at `sbx diff`, then add --yes --accept-protected',
   });
 }
+
+const AGAIN = 'run the command again when it is what you want';
 
 function nothingAt({ name }: SandboxStatus, path: string): SbxError {
   return new SbxError('not-found', `${name} has no change of its own at ${inOneLine(path)}`, {

@@ -68,6 +68,16 @@ describe('net check', () => {
     expect((await ask('a.test')).text).not.toContain('differs');
   });
 
+  test('a line that only moved makes no difference', async () => {
+    write('"a.test"');
+    await apply();
+    write('\n"a.test"');
+    const { value, text } = await ask('a.test');
+    expect(value).toMatchObject({ detail: expect.stringContaining('sandbox.toml:5') });
+    expect(value).not.toHaveProperty('file');
+    expect(text).not.toContain('differs');
+  });
+
   test('of a sandbox that the file does not name any more answers from the approved policy alone', async () => {
     write('"a.test"');
     await apply();

@@ -56,6 +56,8 @@ test('a sandbox whose folder is gone is shown and removed by its name or its id'
 });
 
 test('rm --all: of the project; outside of a project all, after a question', async () => {
+  expect(await world.sbx(['rm', '--all', 'shop', '--yes'])).toMatchObject({ code: 2 });
+  expect(world.removed).toEqual([]);
   expect((await world.sbx(['rm', '--all', '--yes'])).code).toBe(0);
   expect(world.removed.splice(0)).toEqual(['x1']);
   const unasked = await world.sbx(['rm', '--all'], elsewhere);
