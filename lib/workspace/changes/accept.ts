@@ -65,7 +65,7 @@ function versionOf(content: FileContent | 'large' | undefined): string | null {
   return content === 'large' ? content : hashOf(content);
 }
 
-/** That of the host's file stays: nobody was shown another one. */
+/** That of the host's file stays: no other one was shown. */
 function modeFor(mine: FileContent, theirs: FileContent | 'large' | undefined): number {
   if (theirs !== undefined && theirs !== 'large') return theirs.mode;
   return isProgram(mine) ? 0o755 : 0o644;

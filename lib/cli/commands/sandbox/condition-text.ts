@@ -1,6 +1,6 @@
 /** How a sandbox is, in short words. */
 import { existsSync } from 'node:fs';
-import type { SandboxStatus } from '../../../api/contract.ts';
+import type { Condition, SandboxStatus } from '../../../api/contract.ts';
 import { inOneLine } from '../../view/printable.ts';
 
 const UNITS: [name: string, seconds: number][] = [
@@ -42,9 +42,14 @@ const TELLING = [
 /** Why it is not simply running; empty: it is. */
 export function whyOf({ conditions, state }: Pick<SandboxStatus, 'conditions' | 'state'>, folder: boolean): string {
   if (!folder) return 'its folder was moved or deleted';
-  const wrong = TELLING.map((type) => conditions.find((one) => one.type === type && !one.status));
-  const told = wrong.find((one) => one !== undefined && !(state === 'stopped' && ORDINARY.includes(one.reason)));
+  const [told] = wrongWith({ conditions, state });
   return told === undefined ? '' : inOneLine(told.message);
+}
+
+/** The most telling first. */
+export function wrongWith({ conditions, state }: Pick<SandboxStatus, 'conditions' | 'state'>): Condition[] {
+  const wrong = TELLING.flatMap((type) => conditions.find((one) => one.type === type && !one.status) ?? []);
+  return wrong.filter(({ reason }) => !(state === 'stopped' && ORDINARY.includes(reason)));
 }
 
 /** What a running sandbox suffers from, in words. */

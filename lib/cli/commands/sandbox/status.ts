@@ -3,7 +3,7 @@ import type { SandboxDetail } from '../../../api/contract.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { inOneLine } from '../../view/printable.ts';
-import { ageOf, hasFolder, sessionOf, sizeOf, whyOf } from './condition-text.ts';
+import { ageOf, hasFolder, sessionOf, sizeOf, whyOf, wrongWith } from './condition-text.ts';
 
 export async function status({ context, cwd, view, args }: Run<object, [string?]>): Promise<number> {
   const client = await daemonOf(context);
@@ -31,7 +31,7 @@ function describe(one: SandboxDetail, now: number): string {
       `${text}${until === undefined ? '' : ` until ${until}`}`,
     ]),
     ...(one.privateWork === null ? [] : [['only here', one.privateWork] as [string, string]]),
-    ...one.conditions.filter(({ status: ok }) => !ok).map(({ type, message }): [string, string] => [type, message]),
+    ...wrongWith(one).map(({ type, message }): [string, string] => [type, message]),
   ];
   return rows.map(([name, value]) => `${`${name}:`.padEnd(18)}${inOneLine(value)}`).join('\n');
 }
