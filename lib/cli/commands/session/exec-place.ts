@@ -1,6 +1,6 @@
 /** The environment and the folder of a command inside, as its flags and the caller's own say. */
 import { readFileSync, realpathSync } from 'node:fs';
-import { posix, resolve } from 'node:path';
+import { basename, dirname, join, posix, relative, resolve } from 'node:path';
 import { errnoOf, SbxError } from '../../../errors.ts';
 import { parseEnvFile } from './env-file.ts';
 
@@ -17,15 +17,17 @@ export function environmentOf(
   { env = [], envFile = [] }: EnvironmentFlags,
   { cwd, host }: { cwd: string; host: NodeJS.ProcessEnv },
 ): Record<string, string> {
-  const files = envFile.map((file) => Object.entries(readEnvFile(resolve(cwd, file))));
+  const files = envFile.map((file) => Object.entries(readEnvFile(resolve(cwd, file), cwd)));
   return Object.fromEntries([...files.flat(), ...env.flatMap((entry) => parseEntry(entry, host))]);
 }
 
-function readEnvFile(file: string): Record<string, string> {
+function readEnvFile(file: string, cwd: string): Record<string, string> {
   let text: string;
   try {
+    refuseLink(file, cwd);
     text = readFileSync(file, 'utf8');
   } catch (cause) {
+    if (cause instanceof SbxError) throw cause;
     throw new SbxError('usage', `cannot read --env-file ${file}`, {
       why: errnoOf(cause) === 'ENOENT' ? 'it does not exist' : `${errnoOf(cause) ?? cause}`,
       hint: 'name a file that you can read',
@@ -33,6 +35,19 @@ function readEnvFile(file: string): Record<string, string> {
     });
   }
   return parseEnvFile(text, file);
+}
+
+/** A sandbox can write below the current folder: a link there could lead to what is hidden from it. */
+function refuseLink(file: string, cwd: string): void {
+  const real = realpathSync.native(file);
+  const named = join(realpathSync.native(dirname(file)), basename(file));
+  const here = realpathSync.native(cwd);
+  const isBelow = resolve(file).startsWith(`${resolve(cwd)}/`) || named.startsWith(`${here}/`);
+  if (isBelow && real !== join(here, relative(resolve(cwd), resolve(file))))
+    throw new SbxError('usage', `--env-file ${file} is behind a link`, {
+      why: 'a sandbox that writes to this folder could have made it lead to another file',
+      hint: `if it is yours, name the file itself: ${real}`,
+    });
 }
 
 function parseEntry(entry: string, host: NodeJS.ProcessEnv): [string, string][] {

@@ -1,5 +1,5 @@
 /** `sbx exec`: stdin, exit codes, folder, environment, and a sandbox that is down. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { SbxError } from '../../../../../lib/errors.ts';
@@ -94,6 +94,19 @@ describe('a file of variables that an agent wrote', () => {
     writeFileSync(join(world.dir, 'evil.env'), `NODE_OPTIONS=--require=${join(world.dir, 'evil.cjs')}\n`);
     return { marker, words: ['exec', '-u', USER, '--env-file', 'evil.env', '--', 'true'] };
   };
+
+  test('is not read through a link below the current folder', async () => {
+    writeFileSync(join(world.dir, '..', 'secret.env'), 'SECRET=1\n');
+    symlinkSync('../secret.env', join(world.dir, 'planted.env'));
+    mkdirSync(join(world.dir, 'folder'));
+    symlinkSync('../..', join(world.dir, 'folder/up'));
+    for (const file of ['planted.env', 'folder/up/secret.env']) {
+      const { code, stderr } = await exec(['--env-file', file, '--', 'env']);
+      expect([code, stderr]).toEqual([125, expect.stringContaining('is behind a link')]);
+    }
+    // The twin: by its own name it is read.
+    expect((await exec(['--env-file', '../secret.env', '--', 'env'])).stdout).toContain('SECRET=1');
+  });
 
   test('does not set options of the Node that runs sbx', async () => {
     const { marker, words } = attack();
