@@ -84,7 +84,7 @@ describe('a guest that is out of memory', () => {
   /** Processes of sbx inside, each with its number; `[x]` keeps the shell that asks out. */
   const partsOfSbx = async () => {
     const script = `for f in $(sudo -n grep -laE 'rela[y].pl|agen[t].cjs' /proc/[0-9]*/cmdline); do
-      echo $(cat \${f%cmdline}oom_score_adj) $(sudo -n awk '/^VmLck/ { print $2 > 0 ? "locked" : "free" }' \${f%cmdline}status) $(tr '\\0' ' ' < $f | grep -oE '(relay.pl|agent.cjs).*') $f
+      echo $(cat \${f%cmdline}oom_score_adj) $(sudo -n awk '/^VmLck/ { print ($2 > 0 ? "locked" : "free") }' \${f%cmdline}status) $(tr '\\0' ' ' < $f | grep -oE '(rela[y].pl|agen[t].cjs).*') $f
     done`;
     return (await run(script)).trim().split('\n').sort();
   };
