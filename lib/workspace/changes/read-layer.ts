@@ -1,7 +1,8 @@
 /** Lists what a private layer holds, from its folder on the host, and changes nothing there. The guest chose its names, contents and modes. */
 import type { Stats } from 'node:fs';
 import type { Folder } from '../../guest/copy/folder.ts';
-import { decodeRecord, folderMarks, isRecord, RECORD_MAX } from '../layer/record.ts';
+import { folderMarks, isRecord } from '../layer/record.ts';
+import { readRecord } from './sides.ts';
 
 export interface PrivateChange {
   /** From the root of the folder that the layer is about */
@@ -141,8 +142,5 @@ async function kindOf({ folder, name }: Place, found: Stats): Promise<PrivateCha
   if (found.isSymbolicLink()) return 'link';
   if (!found.isFile()) return 'special';
   if (!isRecord(found)) return 'file';
-  await using file = await folder.openFile(name);
-  const bytes = Buffer.alloc(RECORD_MAX);
-  const { bytesRead } = await file.read(bytes, 0, RECORD_MAX, 0);
-  return decodeRecord(bytes.subarray(0, bytesRead)).is === 'special' ? 'special' : 'removed';
+  return (await readRecord(folder, name)).is === 'special' ? 'special' : 'removed';
 }

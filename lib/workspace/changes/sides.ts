@@ -1,6 +1,7 @@
 /** Reads the two sides of a private change by their names, without following a link on the way. */
 import { createHash } from 'node:crypto';
 import type { Folder } from '../../guest/copy/folder.ts';
+import type { Item } from '../layer/items.ts';
 import { decodeRecord, isRecord, RECORD_MAX } from '../layer/record.ts';
 
 export interface Sides {
@@ -43,13 +44,17 @@ export async function linkAt(root: Folder, path: string): Promise<string> {
 export async function isRemovedAt(layer: Folder, path: string): Promise<boolean> {
   const removed = await within(layer, path, async (folder, name) => {
     const found = await folder.lstat(name);
-    if (found === undefined || !isRecord(found)) return false;
-    await using file = await folder.openFile(name);
-    const bytes = Buffer.alloc(RECORD_MAX);
-    const { bytesRead } = await file.read(bytes, 0, RECORD_MAX, 0);
-    return decodeRecord(bytes.subarray(0, bytesRead)).is !== 'special';
+    return found !== undefined && isRecord(found) && (await readRecord(folder, name)).is !== 'special';
   });
   return removed === true;
+}
+
+/** Of a file that is a record of the layer */
+export async function readRecord(folder: Folder, name: string): Promise<Item> {
+  await using file = await folder.openFile(name);
+  const bytes = Buffer.alloc(RECORD_MAX);
+  const { bytesRead } = await file.read(bytes, 0, RECORD_MAX, 0);
+  return decodeRecord(bytes.subarray(0, bytesRead));
 }
 
 export function isProgram({ mode }: Pick<FileContent, 'mode'>): boolean {
