@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
-import { must, root, run, say, setUp } from '../bin/setup.mjs';
+import { must, root, say, setUp } from '../bin/setup.mjs';
 import { ensureServers, ensureTestUser, ensureTools, TEST_USER } from './test-setup.mjs';
 
 setUp();
@@ -21,28 +21,23 @@ ensureTestUser();
 ensureTools();
 ensureServers();
 /** Supervised boots of an end-to-end run; `npm run soak` boots 100 in a row */
-const BOOTS = '15';
-/** End-to-end tests of what does not depend on the user's rights: when all run twice, these run as the ordinary user only. */
-const ONCE = [
+const BOOTS = '5';
+/** End-to-end tests of what does not depend on the user's rights. When the others run twice, these run once: as root, beside those of the ordinary user… */
+const ONCE_AS_ROOT = ['coherence', 'idle', 'packages', 'programs', 'recovery', 'rounds', 'tar-base'];
+/** …or as that user. */
+const ONCE_AS_USER = [
   'clone',
-  'coherence',
   'file-system',
   'git-guest',
   'git-worktree',
   'host-trouble',
-  'idle',
   'intercept',
   'killed',
   'net-commands',
   'own-agent',
-  'packages',
   'pool',
   'pressure',
   'private-work',
-  'programs',
-  'recovery',
-  'rounds',
-  'tar-base',
 ];
 const results = { passed: 0, failed: 0 };
 const took = [];
@@ -61,33 +56,32 @@ node(['scripts/house.mjs']);
 say('generated files');
 node(['scripts/generate.mjs', '--check']);
 
-/** Runs one vitest project and adds its counts to the totals, also if it fails. */
-function suite(project, options = {}) {
-  const { command, report, settings } = vitest(project, options);
+/** Runs a vitest project, or some of its files, and adds its counts to the totals, also if it fails. `quiet`: its output comes when it has ended. */
+async function suite(project, options = {}) {
+  const { args, report, settings } = vitest(project, options);
+  const log = `${report}.log`;
+  const fd = options.quiet ? openSync(log, 'w') : undefined;
   const from = performance.now();
-  const status = run(command[0], command.slice(1), settings);
-  count(project, { report, status, from });
-}
-
-/** Starts a vitest project in the background. The returned function waits for it and prints its output. */
-function besides(project) {
-  const { command, report, settings } = vitest(project, {});
-  const log = join(reports, `${project}.log`);
-  const fd = openSync(log, 'w');
-  const from = performance.now();
-  // The kernel ends the child with this process, however this process dies.
-  const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...command], { ...settings, stdio: ['ignore', fd, fd] });
-  closeSync(fd);
-  process.once('exit', () => child.kill());
-  const ended = new Promise((resolve) => {
+  // The kernel ends the child with this process, however this process dies; a change of the user resets that.
+  const ended = ['setpriv', '--pdeathsig', 'TERM', '--', process.execPath, ...args];
+  const [command, ...rest] = [...identity(options.as), ...ended];
+  const child = spawn(command, rest, {
+    ...settings,
+    stdio: fd === undefined ? 'inherit' : ['ignore', fd, fd],
+  });
+  if (fd !== undefined) closeSync(fd);
+  const end = () => child.kill();
+  process.once('exit', end);
+  const status = await new Promise((resolve) => {
     child.once('error', () => resolve(1));
     child.once('exit', (code) => resolve(code ?? 1));
   });
-  return async () => {
-    const status = await ended;
+  process.off('exit', end);
+  if (fd !== undefined) {
+    say(`output of ${project}`);
     process.stdout.write(readFileSync(log));
-    count(project, { report, status, from });
-  };
+  }
+  count(project, { report, status, from });
 }
 
 /** Records the duration of a part that took at least 10 s. */
@@ -95,8 +89,12 @@ function note(part, ms) {
   if (ms >= 10_000) took.push({ part, seconds: Math.round(ms / 1000) });
 }
 
-function vitest(project, { as, env = {}, cwd = root, exclude = [] }) {
-  const report = join(reports, `${project}-${as ?? 'self'}.json`);
+function identity(user) {
+  return user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--'];
+}
+
+function vitest(project, { as, env = {}, cwd = root, files = [], exclude = [] }) {
+  const report = join(reports, `${project}-${as ?? 'self'}-${files.length}.json`);
   const args = [
     join(cwd, 'node_modules/vitest/vitest.mjs'),
     'run',
@@ -105,13 +103,10 @@ function vitest(project, { as, env = {}, cwd = root, exclude = [] }) {
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
+    ...files.map((name) => `test/e2e/${name}.test.ts`),
     ...exclude.map((name) => `--exclude=test/e2e/${name}.test.ts`),
   ];
-  const command =
-    as === undefined
-      ? [process.execPath, ...args]
-      : ['setpriv', `--reuid=${as}`, `--regid=${as}`, '--init-groups', '--', process.execPath, ...args];
-  return { command, report, settings: { cwd, env: { ...process.env, ...env } } };
+  return { args, report, settings: { cwd, env: { ...process.env, ...env } } };
 }
 
 function count(project, { report, status, from }) {
@@ -139,23 +134,26 @@ function count(project, { report, status, from }) {
 }
 
 say('unit');
-suite('unit');
-// The end-to-end tests run one VM at a time, which leaves a core free.
-const integration = besides('integration');
-say('end to end, beside the integration tests');
+await suite('unit');
 const isRoot = process.getuid() === 0;
-suite('e2e', { env: { SBX_TEST_BOOTS: BOOTS }, exclude: isRoot ? ONCE : [] });
-say('output of the integration tests');
-await integration();
-// Runs once, not also as the test user: installing six agents takes minutes, mostly on one core.
-say('agents');
-const agents = besides('agents');
+const env = { SBX_TEST_BOOTS: BOOTS };
+// A suite runs one VM at a time, which leaves a core free for another suite.
+say('end to end, beside the integration tests');
+await Promise.all([
+  suite('integration', { quiet: true }),
+  suite('e2e', { env, exclude: isRoot ? [...ONCE_AS_ROOT, ...ONCE_AS_USER] : [] }),
+]);
 if (isRoot) {
-  say('end to end, as an ordinary user, beside the agents');
-  asUser();
-  say('output of the agents');
+  say('end to end as an ordinary user, beside the agents and what runs as root only');
+  const asRoot = async () => {
+    await suite('agents', { quiet: true });
+    await suite('e2e', { env, quiet: true, files: ONCE_AS_ROOT });
+  };
+  await Promise.all([asUser(), asRoot()]);
+} else {
+  say('agents');
+  await suite('agents');
 }
-await agents();
 say('seconds');
 for (const { part, seconds } of took) process.stdout.write(`${String(seconds).padStart(6)}  ${part}\n`);
 if (failures.length > 0) say('failed');
@@ -165,7 +163,7 @@ process.stdout.write(`\n${results.passed} passed, ${results.failed} failed\n`);
 process.exit(results.failed === 0 ? 0 : 1);
 
 /** Runs the end-to-end tests as the test user, on a copy of the sources. */
-function asUser() {
+async function asUser() {
   const name = TEST_USER;
   chmodSync(reports, 0o777);
   const work = join('/home', name, 'work');
@@ -191,9 +189,10 @@ function asUser() {
   must('cp', ['-a', join(root, 'node_modules'), work]);
   must('chown', ['-R', `${name}:${name}`, work]);
   giveLayers(name);
-  suite('e2e', {
+  await suite('e2e', {
     as: name,
     cwd: work,
+    exclude: ONCE_AS_ROOT,
     env: {
       HOME: join('/home', name),
       SBX_TEST_HOME: undefined,
