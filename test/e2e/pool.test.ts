@@ -135,8 +135,9 @@ describe('the warm pool', () => {
     await must(['start', 'c-1'], { cwd: p.dir });
     await filled();
     const { pid } = await detail();
+    // Removes the second sandbox, too, which is a loss.
     p.write(toml({ pool: 0 }));
-    const { changes } = await json<{ changes: object[] }>(['apply'], { cwd: p.dir });
+    const { changes } = await json<{ changes: object[] }>(['apply', '--yes'], { cwd: p.dir });
     expect(changes).toContainEqual(expect.objectContaining({ path: 'lifecycle.pool', effect: 'live' }));
     expect((await detail()).pid).toBe(pid);
     empty();

@@ -88,7 +88,7 @@ describe('disk', () => {
   test('a full one leaves the sandbox answering, and lets it stop and start', async () => {
     // Reserved, not written: the host's disk stays as it is.
     await asRoot('fallocate -l $(df --output=avail -B1 / | tail -n 1) /fill; head -c 64M /dev/zero > /rest || true');
-    const { code, stderr } = await sbx(['exec', '--', 'sh', '-c', 'echo more > ~/more'], { cwd: p.dir });
+    const { code, stderr } = await sbx(['exec', '--', 'sh', '-c', 'head -c 1M /dev/zero > ~/more'], { cwd: p.dir });
     expect(stderr).toContain('No space left on device');
     expect(code).not.toBe(0);
     await must(['exec', '--', 'true'], { cwd: p.dir });
