@@ -1,5 +1,5 @@
 /** Records on disk: one for each instance, one for each project. They are the source of truth; the daemon holds copies only. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { errnoOf, SbxError } from '../errors.ts';
@@ -7,6 +7,7 @@ import type { WarmImage } from '../image/warm/warm-image.ts';
 import { type Home, instancePaths } from '../paths.ts';
 import type { Desired } from '../spec/desired.ts';
 import type { SandboxSpec, VmSize } from '../spec/spec.ts';
+import { removeTree } from '../system/remove-tree.ts';
 import { instanceId, projectId } from './ids.ts';
 import { migrateHome, migrateInstance } from './migrate.ts';
 
@@ -110,14 +111,13 @@ export class Records {
       if (errnoOf(error) === 'ENOENT') return;
       throw error;
     }
-    rmSync(trash, { recursive: true, force: true });
+    removeTree(trash);
   }
 
   /** Removes what a killed removal or creation left. */
   sweep(): void {
     for (const name of readdirSync(this.#home.instances)) {
-      if (name.startsWith('.trash-') || this.get(name) === undefined)
-        rmSync(join(this.#home.instances, name), { recursive: true, force: true });
+      if (name.startsWith('.trash-') || this.get(name) === undefined) removeTree(join(this.#home.instances, name));
     }
   }
 

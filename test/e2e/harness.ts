@@ -1,5 +1,5 @@
 /** Drives the built command line with real VMs and a separate state folder. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,6 +102,8 @@ export function project(name: string, toml: string): Project {
     write,
     async [Symbol.asyncDispose]() {
       await sbx(['rm', '--all', '--yes', '--discard'], { cwd: dir });
+      // A test may leave folders inside that their owner cannot read.
+      execFileSync('chmod', ['-R', 'u+rwX', dir]);
       rmSync(dir, { recursive: true, force: true });
     },
   };

@@ -63,3 +63,12 @@ test('an apply that would lose it is refused', async () => {
   await must(['apply', '--yes', '--discard'], { cwd: p.dir });
   expect(await changes()).toEqual([]);
 });
+
+test('reset and rm remove folders that the guest has closed', async () => {
+  const close = 'git init -q shut; mkdir shut/.git/in; touch shut/.git/in/file; chmod 0 shut/.git/in';
+  await inside(p.dir, close);
+  await must(['reset', '--yes', '--discard'], { cwd: p.dir });
+  expect(await changes()).toEqual([]);
+  await inside(p.dir, close);
+  await must(['rm', '--all', '--yes', '--discard'], { cwd: p.dir });
+});

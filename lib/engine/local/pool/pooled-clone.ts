@@ -1,10 +1,11 @@
 /** A clone of the warm pool: resumed and idle, its workspace mounted; no hostname, no proxy socket, no user input. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
+import { removeTree } from '../../../system/remove-tree.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
 import type { VmDeps } from '../vm/deps.ts';
@@ -57,7 +58,7 @@ export async function endPooled(deps: VmDeps, id: string): Promise<void> {
   await deps.guests.drop(id);
   await deps.driver.destroy(paths);
   await detachWorkspace(deps, id);
-  rmSync(paths.dir, { recursive: true, force: true });
+  removeTree(paths.dir);
 }
 
 export interface Claim extends CloneRequest {
@@ -81,7 +82,7 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
     deps.workspaces.move(guestOf(deps.home, clone.id), guestOf(deps.home, id));
     renameSync(from.disk, to.disk);
     deps.guests.rename(clone.id, id);
-    rmSync(from.dir, { recursive: true, force: true });
+    removeTree(from.dir);
     const [workspace] = await allOrAbort(request.signal, () => [attachWorkspace(deps, id, spec), request.openEgress()]);
     return { vm: clone.vm, workspace };
   } catch (error) {

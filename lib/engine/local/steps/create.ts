@@ -5,6 +5,7 @@ import { verifyImage, type WarmImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { Steps } from '../../../plan/types.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
+import { removeTree } from '../../../system/remove-tree.ts';
 import type { StepContext } from '../../engine.ts';
 import { claim } from '../pool/pooled-clone.ts';
 import { finalizeStart } from '../vm/finalize-start.ts';
@@ -35,7 +36,7 @@ export async function createFrom(
   await deps.records.update(id, { target: spec, applied, image, built: null, resumed: null });
   rmSync(paths.disk, { force: true });
   // What the sandbox kept for itself goes with its disk.
-  rmSync(paths.privateLayer, { recursive: true, force: true });
+  removeTree(paths.privateLayer);
   const request = { id, spec, image, signal };
   const resumed =
     (await fromPool(deps, request, context)) ?? (await resumeClone(deps, request, () => freshEgress(deps, id, spec)));
