@@ -40,8 +40,8 @@ function change(spec: SandboxSpec, { path, before, after, effect }: FieldPair): 
 
 /** The place of the first new entry, else of the field, else of the nearest parent that has one. */
 function sourceOf(spec: SandboxSpec, { path, from, to }: Pick<Change, 'path' | 'from' | 'to'>): Source {
-  if (Array.isArray(to) && Array.isArray(from)) {
-    const known = new Set(from.map((item) => JSON.stringify(item)));
+  if (Array.isArray(to) && Array.isArray(from ?? [])) {
+    const known = new Set(((from ?? []) as unknown[]).map((item) => JSON.stringify(item)));
     const fresh = to.findIndex((item) => !known.has(JSON.stringify(item)));
     const text = fresh < 0 ? undefined : JSON.stringify(to[fresh]);
     const index = text === undefined ? -1 : listAt(spec, path).findIndex((item) => JSON.stringify(item) === text);

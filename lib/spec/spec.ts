@@ -45,6 +45,18 @@ export interface CredentialSpec {
   source: Source;
 }
 
+/** A service of the host that the guest reaches as `<name>.host.sbx:<port>`. */
+export interface ServiceSpec {
+  name: string;
+  /** For the guest */
+  port: number;
+  target: ServiceTarget;
+  source: Source;
+}
+
+/** Where it is on the host: an address (or `localhost`) and port, or the absolute path of a Unix socket. */
+export type ServiceTarget = { host: string; port: number } | { path: string };
+
 interface ImageSpec {
   /** `debian:<suite>`, `ubuntu:<suite>`, or the absolute path of a root-filesystem tar */
   base: string;
@@ -123,6 +135,8 @@ export interface SandboxSpec {
   mounts: MountSpec[];
   network: NetworkSpec;
   credentials: CredentialSpec[];
+  /** Absent in specs of earlier builds */
+  services?: ServiceSpec[];
   resources: ResourcesSpec;
   env: Record<string, string>;
   lifecycle: LifecycleSpec;

@@ -1,6 +1,10 @@
 /** Programs that know no proxy, from inside a real machine; and a guest's root that breaks what was made for them. */
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createWeb } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inside, must, netLog, type Project, project, SMALL } from './harness.ts';
 
@@ -11,6 +15,7 @@ const BARE = 'env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u N
 let p: Project;
 let echo: Server;
 let port: number;
+let offered: Awaited<ReturnType<typeof offer>>;
 let hits = 0;
 const sockets = new Set<Socket>();
 beforeAll(async () => {
@@ -23,14 +28,46 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
   port = (echo.address() as AddressInfo).port;
-  p = project('network', `version = 1\n${SMALL}\n[network]\nallow = ["preset:npm"]\n`);
+  offered = await offer();
+  p = project('network', `version = 1\n${SMALL}\n[network]\nallow = ["preset:npm"]\n${offered.toml}`);
   await must(['apply', '--yes'], { cwd: p.dir });
 });
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
   await new Promise((resolve) => echo.close(resolve));
+  offered?.close();
   await p?.[Symbol.asyncDispose]();
 });
+
+/** Two services of the host that the sandbox may use: a database's protocol where the server speaks first, and HTTP at a Unix socket */
+async function offer() {
+  const dir = mkdtempSync(join(tmpdir(), 'sbx-offered-'));
+  const database = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket.on('error', () => {}));
+    socket.write('ready\n');
+    socket.on('end', () => socket.end('bye\n'));
+  });
+  const web = createWeb((request, response) => response.end(`web ${request.headers.host}`));
+  await new Promise<void>((resolve) => database.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => web.listen(join(dir, 'web.sock'), resolve));
+  const { port: at } = database.address() as AddressInfo;
+  return {
+    toml: `[[services]]
+name = "db"
+host = "127.0.0.1:${at}"
+port = 5432
+[[services]]
+name = "web"
+host = "${join(dir, 'web.sock')}"
+port = 8080
+`,
+    close() {
+      database.close();
+      web.close();
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
 
 const run = (script: string) => inside(p.dir, script);
 
@@ -44,6 +81,21 @@ describe('a program without proxy support', () => {
     expect(await run(`perl -e '${perl}'`)).toBe('connected');
     expect((await netLog(p.dir)).filter(({ verdict }) => verdict === 'allow').map(({ host }) => host)).toContain(
       hostname,
+    );
+  });
+
+  test('reaches the services of the host that the file names, and nothing else of it', async () => {
+    expect(
+      await run(`timeout 60 bash -c 'exec 3<>/dev/tcp/db.host.sbx/5432; cat <&3 & read -t 5 x; echo ended; kill %1'`),
+    ).toContain('ready');
+    expect(await run(`${BARE} curl -sS -m 60 http://web.host.sbx:8080/`)).toBe('web web.host.sbx:8080');
+    expect(await run('curl -sS -m 60 http://web.host.sbx:8080/')).toBe('web web.host.sbx:8080');
+    expect(await run('curl -sS -m 60 http://web.host.sbx:8081/')).toContain(
+      'no service of the host has this name and port',
+    );
+    const records = (await netLog(p.dir)).filter(({ host }) => host.endsWith('.host.sbx'));
+    expect(records.map(({ verdict, rule }) => `${verdict} ${rule?.text.split(' ')[0] ?? '-'}`)).toEqual(
+      expect.arrayContaining(['allow db.host.sbx:5432', 'allow web.host.sbx:8080', 'deny -']),
     );
   });
 

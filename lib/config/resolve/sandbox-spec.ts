@@ -11,6 +11,7 @@ import { networkOf } from './network.ts';
 import { problem } from './problem.ts';
 import { repositoryOf } from './repository.ts';
 import type { SandboxInput } from './sandbox-input.ts';
+import { servicesOf } from './services.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -30,6 +31,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
   const path = await workspaceOf(input);
   const isServed = workspace.mode !== 'clone' && workspace.git_repository !== false;
   const repository = isServed ? await repositoryOf(path, host) : undefined;
+  const services = await servicesOf(input);
   return {
     image: { base: await baseOf(input) },
     packages: {
@@ -52,6 +54,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     mounts: await mountsOf(input),
     network: await networkOf(input),
     credentials: credentialsOf(input),
+    ...(services.length === 0 ? {} : { services }),
     resources: {
       cpus: resources.cpus ?? Math.max(1, Math.min(2, host.cpus)),
       memoryBytes: sizeOf(input, 'memory', resources.memory ?? '2GiB'),

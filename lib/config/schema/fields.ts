@@ -1,4 +1,5 @@
 /** The value types of the schema; each message says what is valid. */
+import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { PRESETS, parsePattern } from '../../spec/network-pattern.ts';
 import { DURATION, SIZE } from '../../spec/units.ts';
@@ -67,11 +68,18 @@ export const secretName = z
     'must be 1–64 letters, digits, dots, hyphens and underscores, and begin with a letter or digit',
   );
 
-export const hostAndPort = checked(
-  (value) => parsePattern(value) && /:\d+$/.test(value) && !/^preset:|\*|\//.test(value),
-  'must be a host with a port',
-  'write "127.0.0.1:5432"',
+/** An address of the host with a port, or the path of a Unix socket */
+export const serviceHost = checked(
+  (value) => /^~?\/[^/]/.test(value) || isServiceAddress(value),
+  'must be an address of the host with a port, or the path of a Unix socket',
+  'write "127.0.0.1:5432", "localhost:5432", "[::1]:5432", "/run/postgresql/.s.PGSQL.5432" or "~/app.sock"; another machine belongs to [network] allow',
 );
+
+function isServiceAddress(text: string): boolean {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):([1-9]\d{0,4})$/.exec(text) ?? [];
+  if (Number(digits) > 65_535) return false;
+  return bracketed === undefined ? plain === 'localhost' || isIPv4(plain ?? '') : isIPv6(bracketed);
+}
 
 export const packageName = checked(
   (value) => /^[^\s\p{C}-][^\s\p{C}]*$/u.test(value),

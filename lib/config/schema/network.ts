@@ -5,7 +5,6 @@ import {
   headerFormat,
   headerName,
   host,
-  hostAndPort,
   list,
   method,
   name,
@@ -13,6 +12,7 @@ import {
   oneHost,
   port,
   secretName,
+  serviceHost,
   size,
   text,
   urlPath,
@@ -87,9 +87,15 @@ export const ports = list(
 export const services = list(
   z.strictObject({
     name: name.meta({ description: 'The guest connects to `<name>.host.sbx`' }),
-    host: hostAndPort.meta({ description: 'Address and port on the host' }),
+    host: serviceHost.meta({
+      description: 'Where it is on the host: an address or `localhost` with a port, or the path of a Unix socket',
+    }),
+    port: port.meta({ description: 'Port for the guest. Default: that of `host`; a socket needs one' }).optional(),
   }),
-).meta({ description: 'Services of the host that the guest can reach' });
+).meta({
+  description:
+    'Services of the host that the guest can reach, by name and port, and nothing else of the host. Each is a widening',
+});
 
 export const mcp = z
   .strictObject({

@@ -8,7 +8,6 @@ const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length 
 const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['docker.enabled', (config) => config.docker?.enabled === true],
   ['ports', (config) => isFilled(config.ports)],
-  ['services', (config) => isFilled(config.services)],
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];

@@ -3,6 +3,7 @@ import type { Endpoint } from '../address/canonical-host.ts';
 import { authorityOf } from '../address/canonical-host.ts';
 import { headBytes } from '../http/headers.ts';
 import type { Verdict } from './policy.ts';
+import { isServiceName } from './services.ts';
 
 const REASON_PHRASES: Record<number, string> = {
   400: 'Bad Request',
@@ -55,6 +56,8 @@ export function fixFor(endpoint: Endpoint, verdict: Verdict): string {
   const entry = entryFor(endpoint);
   const { rule } = verdict;
   const place = rule?.file === undefined ? '[network] of sandbox.toml' : `${rule.file}:${rule.line ?? 1}`;
+  if (verdict.reason === 'default-deny' && isServiceName(endpoint.host))
+    return 'To offer a service of the host under this name, add it to [[services]] in sandbox.toml and run: sbx apply';
   if (verdict.reason === 'default-deny')
     return `To allow it, run on the host: sbx net allow ${entry} (with --for 1h, or --save to keep it), or add "${entry}" to [network] allow in sandbox.toml and run: sbx apply`;
   if (verdict.reason === 'deny-rule')

@@ -12,6 +12,7 @@ import {
   textOfHttpRule,
 } from './http-rules.ts';
 import { coversAddress, coversName, endsOf, isSingle, type Pattern, parsePattern, touchesAddress } from './pattern.ts';
+import { isServiceName } from './services.ts';
 import type { PolicyInput, PolicyRule } from './types.ts';
 
 interface Rule {
@@ -69,7 +70,11 @@ export function compilePolicy(input: PolicyInput): Policy {
 
 export function policyHash(input: PolicyInput): string {
   const lines = (rules: PolicyRule[]) =>
-    rules.map((rule) => `${rule.pattern} ${rule.trusted === true} ${rule.until}`).toSorted();
+    rules
+      .map(({ pattern, trusted, until, service }) =>
+        [pattern, trusted === true, until, ...(service === undefined ? [] : [JSON.stringify(service)])].join(' '),
+      )
+      .toSorted();
   const http = (input.http ?? []).map(({ host, methods, paths }) => JSON.stringify([host, methods, paths])).toSorted();
   return createHash('sha256')
     .update(JSON.stringify([lines(input.allow), lines(input.deny), http, input.mode ?? 'enforce', input.bandwidth]))
@@ -96,19 +101,28 @@ export function decide(policy: Policy, endpoint: Endpoint, purpose: 'tunnel' | '
       onPort(pattern, port, 'deny') && (kind === 'name' ? coversName(pattern, host) : touchesAddress(pattern, host)),
   );
   if (denied !== undefined) return deniedByRule(denied.rule, `denied by the rule ${textOf(denied.rule)}`);
+  const isService = kind === 'name' && isServiceName(host);
   const allowed = policy.allow.filter(
     ({ rule, pattern }) =>
+      // No pattern opens a service, and no service opens a name of the network.
+      (rule.service !== undefined) === isService &&
       onPort(pattern, port, 'allow') &&
       (kind === 'name' ? coversName(pattern, host) : coversAddress(pattern, host)) &&
       holds(rule),
   );
   // Rules from the host's own configuration may resolve to private addresses, so they are preferred.
   const chosen = allowed.find(({ rule }) => rule.trusted === true) ?? allowed[0];
-  if (chosen === undefined) return uncovered(policy.mode);
+  if (chosen === undefined) return isService ? NO_SERVICE : uncovered(policy.mode);
   if (purpose === 'http' && port === DEFAULT_PORT)
     return { allow: false, reason: 'not-tls', detail: 'plain HTTP to port 443', rule: chosen.rule };
   return { allow: true, reason: 'rule', detail: `allowed by the rule ${textOf(chosen.rule)}`, rule: chosen.rule };
 }
+
+const NO_SERVICE: Verdict = {
+  allow: false,
+  reason: 'default-deny',
+  detail: 'no service of the host has this name and port',
+};
 
 /** Expired rules are removed from the policy with a delay, long on a host that slept, so the clock decides here. */
 function holds({ until }: PolicyRule): boolean {

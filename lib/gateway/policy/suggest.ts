@@ -5,6 +5,7 @@ import { authorityOf, type Endpoint } from '../address/canonical-host.ts';
 import { addressDenial } from '../address/private-ranges.ts';
 import { type DeniedTarget, deniedTargets } from './denied-requests.ts';
 import { decide, type Policy } from './policy.ts';
+import { isServiceName } from './services.ts';
 import type { AuditReason, AuditRecord } from './types.ts';
 
 export interface Suggestion {
@@ -25,7 +26,7 @@ interface Withheld {
   port: number;
   count: number;
   last: string;
-  reason: Extract<AuditReason, 'private-address' | 'odd-address' | 'deny-rule'>;
+  reason: Extract<AuditReason, 'private-address' | 'odd-address' | 'deny-rule' | 'default-deny'>;
   why: string;
 }
 
@@ -66,6 +67,9 @@ type Withholding = Pick<Withheld, 'reason' | 'why'>;
 function withholding(target: DeniedTarget, { policy, own }: SuggestInput): Withholding | 'suggest' | 'allowed' {
   const { endpoint } = target;
   const verdict = decide(policy, endpoint);
+  // No entry of [network] allow opens it.
+  if (isServiceName(endpoint.host) && !verdict.allow)
+    return { reason: 'default-deny', why: `${verdict.detail}: [[services]] in sandbox.toml offers them` };
   if (verdict.reason === 'odd-address' || verdict.reason === 'deny-rule')
     return { reason: verdict.reason, why: verdict.detail };
   const address = endpoint.kind === 'address' ? endpoint.host : target.privateAddress;

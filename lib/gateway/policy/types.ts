@@ -1,4 +1,9 @@
 /** Input and audit types of the gateway. */
+import type { ServiceTarget } from '../../spec/spec.ts';
+
+/** `guestFolders`: a socket is not dialled through a path in one of them. */
+export type DialledService = Exclude<ServiceTarget, { path: string }> | { path: string; guestFolders: string[] };
+
 export interface PolicyRule {
   /** `host`, `*.host`, `**.host`, IPv4/IPv6 literal or CIDR, each with an optional `:port` or `:from-to`; without a port an allow rule means 443, a deny rule every port */
   pattern: string;
@@ -6,6 +11,8 @@ export interface PolicyRule {
   trusted?: boolean;
   /** End of an allow rule: ms since 1970, on the host's clock */
   until?: number;
+  /** An allow rule for this service of the host, which is dialled instead of an address of the name */
+  service?: DialledService;
   /** As the user wrote it, for messages */
   text?: string;
   file?: string;

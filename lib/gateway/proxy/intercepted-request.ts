@@ -149,8 +149,8 @@ function isRepeatable({ method, body }: RequestHead): boolean {
 function dialUpstream(inside: InterceptedTunnel, request: Request): Dial {
   const { state, endpoint, secure } = inside;
   const dial = dialDirect(request);
-  return async (addresses, signal) => {
-    const connection = await dial(addresses, signal);
+  return async (target, signal) => {
+    const connection = await dial(target, signal);
     if (!secure) return connection;
     const verify = state.enforcement.upstreamCertificate;
     const { headMs: ms } = state.limits;

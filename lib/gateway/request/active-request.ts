@@ -18,7 +18,7 @@ export interface OpenConnection {
 }
 
 /** Connects to the destination of a request. */
-export type Dial = (addresses: string[], signal: AbortSignal) => Promise<Connection>;
+export type Dial = (target: Pick<Admission, 'addresses' | 'service'>, signal: AbortSignal) => Promise<Connection>;
 
 /** Records the admission, then dials: without the record no packet leaves. */
 export async function dialAdmitted(
@@ -43,10 +43,10 @@ export async function dialAdmitted(
   if (!writeRecord(state, first === undefined ? record : { ...record, address: first })) return { denial: UNRECORDED };
   state.stats.allowed += 1;
   const cut: Cut = { reason: undefined };
-  const active = activeRequestOf(request, addresses, cut);
+  const active = activeRequestOf(request, admission, cut);
   state.active.add(active);
   try {
-    const connection = await dial(addresses, abort.signal);
+    const connection = await dial(admission, abort.signal);
     return { open: trackConnection(request, { connection, verdict, active, cut }) };
   } catch (error) {
     state.active.delete(active);
@@ -57,15 +57,16 @@ export async function dialAdmitted(
 /** Dials a new connection for the request. */
 export function dialDirect({ state, head, purpose }: Request): Dial {
   const { host, port } = head.endpoint;
-  return (addresses, signal) => state.dialer.dial({ host, port, purpose, addresses }, signal);
+  return ({ addresses, service }, signal) =>
+    state.dialer.dial({ host, port, purpose, addresses, ...(service === undefined ? {} : { service }) }, signal);
 }
 
 const CHANGED = 'the policy changed and no longer allows it';
 
 /** The policy may have changed between the admission and now. */
-function isStillAdmitted({ state, head, purpose, read }: Request, { policy, addresses }: Admission): boolean {
+function isStillAdmitted({ state, head, purpose, read }: Request, { policy, addresses, service }: Admission): boolean {
   if (policy === state.policy || !state.enforcement.recheck) return true;
-  const admitted = { endpoint: head.endpoint, purpose, addresses, line: read ? head : undefined };
+  const admitted = { endpoint: head.endpoint, purpose, addresses, service, line: read ? head : undefined };
   return stillAdmitted(state.policy, admitted, state.resolver.ownAddresses());
 }
 
@@ -74,12 +75,13 @@ interface Cut {
   reason: AuditReason | undefined;
 }
 
-function activeRequestOf(request: Request, addresses: string[], cut: Cut): ActiveRequest {
+function activeRequestOf(request: Request, { addresses, service }: Admission, cut: Cut): ActiveRequest {
   const { head, purpose, read, abort, client } = request;
   return {
     endpoint: head.endpoint,
     purpose,
     addresses,
+    service,
     ...(read ? { line: head } : {}),
     client,
     cut(reason) {

@@ -1,7 +1,9 @@
 /** Decides on one request: by name, then resolve once, then check every address; dials nothing. */
+import { isDeepStrictEqual } from 'node:util';
 import { canonicalAddress, type Endpoint } from '../address/canonical-host.ts';
 import type { RequestLine } from '../policy/http-rules.ts';
 import { decide, decideAddress, decideRequest, type Policy, readsRequests, type Verdict } from '../policy/policy.ts';
+import type { DialledService } from '../policy/types.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import type { Enforcement } from './enforcement.ts';
@@ -10,6 +12,8 @@ export interface Admission {
   verdict: Verdict;
   /** Checked addresses; empty: the host's own proxy resolves the name */
   addresses: string[];
+  /** A service of the host: dialled instead of `addresses` */
+  service?: DialledService;
   /** The policy of this decision */
   policy: Policy;
 }
@@ -33,7 +37,7 @@ export async function admit(question: AdmissionQuestion, signal: AbortSignal): P
   // A request that method or path forbids is not resolved at all.
   const first = name.allow ? byLine(question, name) : name;
   const none = { addresses: [], policy: question.policy() };
-  if (!first.allow) return { verdict: first, ...none };
+  if (!first.allow || name.rule?.service !== undefined) return { verdict: first, ...serviceOf(name), ...none };
   // Without a rule for the name (mode `observe`) its address must be checked, so a proxy may not resolve it.
   const named = endpoint.kind !== 'address' && name.rule !== undefined;
   if (named && dialer.resolves({ ...endpoint, purpose })) return { verdict: first, ...none };
@@ -51,8 +55,12 @@ export function admitKnown(question: AdmissionQuestion, addresses: string[]): Ad
   const policy = question.policy();
   const refused = verdict.allow ? byAddress(question, verdict, addresses) : verdict;
   return refused === undefined
-    ? { verdict: byLine(question, verdict), addresses, policy }
+    ? { verdict: byLine(question, verdict), ...serviceOf(verdict), addresses, policy }
     : { verdict: refused, addresses: [], policy };
+}
+
+function serviceOf({ rule }: Verdict): { service?: DialledService } {
+  return rule?.service === undefined ? {} : { service: rule.service };
 }
 
 function byName({ policy, endpoint, purpose, enforcement }: AdmissionQuestion): Verdict {
@@ -79,16 +87,17 @@ export interface Admitted {
   endpoint: Endpoint;
   purpose: 'tunnel' | 'http';
   addresses: string[];
+  service?: DialledService | undefined;
   /** Undefined: an opaque tunnel, or no active request */
   line?: RequestLine | undefined;
 }
 
 /** Whether an admission under an earlier policy still holds. */
 export function stillAdmitted(policy: Policy, admitted: Admitted, own: readonly string[]): boolean {
-  const { endpoint, purpose, addresses, line } = admitted;
+  const { endpoint, purpose, addresses, service, line } = admitted;
   const verdict = decide(policy, endpoint, purpose);
   const { port } = endpoint;
-  if (!verdict.allow) return false;
+  if (!verdict.allow || !isDeepStrictEqual(service, verdict.rule?.service)) return false;
   if (line === undefined ? readsRequests(policy, endpoint) : !decideRequest(policy, endpoint, line, verdict).allow)
     return false;
   return addresses.every((address) => decideAddress(policy, { verdict, address, port, own }).allow);

@@ -9,7 +9,7 @@ import type { Allowance, Limits, Pace } from '../limits/limits.ts';
 import type { Meters } from '../limits/meter.ts';
 import type { RequestLine } from '../policy/http-rules.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { AuditReason, AuditRecord } from '../policy/types.ts';
+import type { AuditReason, AuditRecord, DialledService } from '../policy/types.ts';
 import type { Authority } from '../tls/authority.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import type { Resolver } from '../upstream/resolver.ts';
@@ -20,6 +20,8 @@ export interface ActiveRequest {
   endpoint: Endpoint;
   purpose: 'tunnel' | 'http';
   addresses: string[];
+  /** Dialled instead of an address */
+  service?: DialledService | undefined;
   /** For intercepted requests */
   line?: RequestLine;
   client: Socket;

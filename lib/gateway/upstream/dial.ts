@@ -1,8 +1,10 @@
 /** Dials checked addresses, directly or through the host's own HTTP proxy. */
-import { connect, isIP, type Socket } from 'node:net';
+import { connect, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import type { DialledService } from '../policy/types.ts';
 import { secureUpstream } from '../tls/tls.ts';
 import { hostTrust } from '../tls/trust.ts';
+import { serviceAddress } from './dial-service.ts';
 import { dialThrough } from './proxy-dial.ts';
 import { type HostProxy, type ProxyQuestion, type ProxySettings, proxyFor } from './proxy-settings.ts';
 
@@ -10,6 +12,8 @@ import { type HostProxy, type ProxyQuestion, type ProxySettings, proxyFor } from
 interface DialTarget extends ProxyQuestion {
   /** Checked, in order of preference; empty if `resolves` returned true */
   addresses: string[];
+  /** Dialled instead: never through a proxy of the host */
+  service?: DialledService;
 }
 
 export interface Connection {
@@ -26,7 +30,7 @@ export interface Dialer {
    * alone decides.
    */
   resolves(target: ProxyQuestion): boolean;
-  /** MUST connect to one of `addresses` and to nothing else. @throws if none answers */
+  /** MUST connect to `service` or one of `addresses`, and to nothing else. @throws if none answers */
   dial(target: DialTarget, signal: AbortSignal): Promise<Connection>;
 }
 
@@ -37,6 +41,7 @@ export function createDialer(settings: ProxySettings = {}, trust = hostTrust(pro
   return {
     resolves: (target) => proxyFor(settings, target) !== undefined,
     async dial(target, signal) {
+      if (target.service !== undefined) return dialService(target.service, signal);
       const proxy = proxyFor(settings, target);
       if (proxy === undefined) return dialAddresses(target, signal);
       const socket = await dialProxy(proxy, { signal, trust });
@@ -50,10 +55,14 @@ async function dialProxy(
   { host, port, secure }: HostProxy,
   { signal, trust }: { signal: AbortSignal; trust: () => SecureContext },
 ): Promise<Socket> {
-  const socket = await dialOne(host, port, signal);
+  const socket = await dialOne({ host, port }, signal);
   if (secure !== true) return socket;
   const named = { host, kind: isIP(host) === 0 ? 'name' : 'address' } as const;
   return secureUpstream(socket, { host: named, trust: trust(), verify: true, ms: DIAL_MS });
+}
+
+async function dialService(service: DialledService, signal: AbortSignal): Promise<Connection> {
+  return { socket: await dialOne(serviceAddress(service), signal), address: undefined, proxy: undefined };
 }
 
 /** Tries the addresses in sequence, sharing the timeout. */
@@ -61,7 +70,7 @@ async function dialAddresses({ addresses, port }: DialTarget, signal: AbortSigna
   let last: unknown = new Error('no address');
   for (const address of addresses) {
     try {
-      const socket = await dialOne(address, port, signal, DIAL_MS / Math.min(addresses.length, 4));
+      const socket = await dialOne({ host: address, port }, signal, DIAL_MS / Math.min(addresses.length, 4));
       return { socket, address, proxy: undefined };
     } catch (error) {
       last = error;
@@ -71,9 +80,9 @@ async function dialAddresses({ addresses, port }: DialTarget, signal: AbortSigna
   throw last;
 }
 
-function dialOne(host: string, port: number, signal: AbortSignal, ms = DIAL_MS): Promise<Socket> {
+function dialOne(to: NetConnectOpts, signal: AbortSignal, ms = DIAL_MS): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
+    const socket = connect({ ...to, allowHalfOpen: true, noDelay: true, keepAlive: true });
     const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), ms);
     const abort = () => socket.destroy(new Error('cancelled'));
     const settle = () => {

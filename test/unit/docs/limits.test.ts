@@ -7,7 +7,6 @@ import { UNSUPPORTED } from '../../../lib/config/schema/unsupported.ts';
 const WORDS: Record<string, string> = {
   'docker.enabled': 'Docker inside',
   ports: 'ports',
-  services: 'services',
   credentials: 'credentials',
   'mcp.servers': 'MCP',
   'image.base': 'OCI images',

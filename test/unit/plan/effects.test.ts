@@ -6,6 +6,7 @@ describe('every field of a spec', () => {
   test('has its effect in the table', () => {
     // With the fields that may be missing.
     const full = spec({
+      services: [],
       network: { ...spec().network, bandwidth: 1 },
       agent: { ...spec().agent, files: {}, template: '' },
       workspace: { ...spec().workspace, private: [], gitIdentity: false, repository: '/r/.git', uncommitted: false },

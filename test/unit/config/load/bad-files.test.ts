@@ -161,7 +161,13 @@ const VALUES: Case[] = [
   ['a mode that is none', '[workspace]\nmode = "mout"', 2, 8, /"mount" or "clone"/, /did you mean "mount"/],
   ['docker as text', '[docker]\nenabled = "true"', 2, 11, /true or false, not text/, /without quotes/],
   ['port 0', '[[ports]]\nguest = 0', 2, 9, /at least 1/],
-  ['a service without a port', '[[services]]\nname = "db"\nhost = "127.0.0.1"', 3, 8, /host with a port/],
+  [
+    'a service without a port',
+    '[[services]]\nname = "db"\nhost = "127.0.0.1"',
+    3,
+    8,
+    /address of the host with a port/,
+  ],
   [
     'a credential without its place',
     '[[credentials]]\nsecret = "s"\nenv = "A"\nhost = "a.test"\nformat = "Bearer"',

@@ -5,7 +5,6 @@ describe('fields that are not implemented', () => {
   test.each([
     ['docker.enabled', '[docker]\nenabled = true', 2, 11],
     ['ports', '[[ports]]\nguest = 3000', 1, 3],
-    ['services', '[[services]]\nname = "db"\nhost = "127.0.0.1:5432"', 1, 3],
     ['mcp.servers', '[mcp.servers.github]\ncommand = ["x"]', 1, 6],
     ['image.base', '[image]\nbase = "oci:registry.test/a:1"', 2, 8],
   ])('%s is listed with its place', async (path, text, line, column) => {
