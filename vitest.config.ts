@@ -36,6 +36,17 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...vm } },
       { extends: true, test: { name: 'agents', include: ['test/agents/**/*.test.ts'], ...vm } },
+      {
+        extends: true,
+        test: {
+          name: 'hosts',
+          include: ['test/hosts/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
+        },
+      },
       { extends: true, test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...vm, testTimeout: 14_400_000 } },
     ],
   },

@@ -32,9 +32,9 @@ export function ensureTestUser() {
   writeFileSync(join('/home', TEST_USER, '.gitconfig'), '[user]\n\tname = sbx test\n\temail = test@localhost\n');
 }
 
-/** Installs shellcheck, and the shells: they look for their functions and settings at the paths of their packages. */
+/** Installs shellcheck, groff, and the shells: they look for their functions and settings at the paths of their packages. */
 export function ensureTools() {
-  ensurePrograms({ zsh: 'zsh', fish: 'fish', shellcheck: 'shellcheck' });
+  ensurePrograms({ zsh: 'zsh', fish: 'fish', shellcheck: 'shellcheck', groff: 'groff-base' });
 }
 
 /** Writes a script for each program to `bin/` in the folder; it starts the real one with the unpacked libraries. */

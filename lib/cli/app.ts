@@ -1,7 +1,8 @@
 /** All commands and the application that parses a command line for them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildApplication, buildRouteMap, type Command, type CommandContext } from '@stricli/core';
+import { buildApplication, buildRouteMap, type CommandContext } from '@stricli/core';
+import type { DescribedCommand } from './command/command.ts';
 import type { SbxContext } from './command/context.ts';
 import { usageText } from './command/usage-text.ts';
 import { daemonRoutes, hostRoutes } from './commands/host/routes.ts';
@@ -13,7 +14,7 @@ import { sessionRoutes } from './commands/session/routes.ts';
 import { templateRoutes } from './commands/template/routes.ts';
 import { workRoutes, workspaceRoutes } from './commands/work/routes.ts';
 
-type Routes = Record<string, Command<CommandContext>>;
+type Routes = Record<string, DescribedCommand>;
 
 const ROUTES: Routes = { ...projectRoutes, ...sandboxRoutes, ...sessionRoutes, ...workRoutes, ...hostRoutes };
 
@@ -57,17 +58,20 @@ export function wordsOf(inputs: readonly string[]): string[] {
 
 /** Every command, as its words. */
 export function allCommands(): string[][] {
+  return [...describedCommands().keys()].map((words) => words.split(' '));
+}
+
+/** Each command, by its words. */
+export function describedCommands(): Map<string, DescribedCommand> {
   const nested = Object.entries(GROUPS).flatMap(([name, { routes }]) =>
-    Object.keys(routes).map((word) => [name, word]),
+    Object.entries(routes).map(([word, found]) => [`${name} ${word}`, found] as const),
   );
-  return [...Object.keys(ROUTES).map((word) => [word]), ...nested];
+  return new Map([...Object.entries(ROUTES), ...nested]);
 }
 
 /** What each command does, by its words. */
 export function briefs(): Map<string, string> {
-  const briefOf = ([first = '', second]: string[]) =>
-    (second === undefined ? ROUTES[first] : GROUPS[first]?.routes[second])?.brief ?? '';
-  return new Map(allCommands().map((words) => [words.join(' '), briefOf(words)]));
+  return new Map([...describedCommands()].map(([words, { brief }]) => [words, brief]));
 }
 
 async function versionOf(this: SbxContext): Promise<string> {

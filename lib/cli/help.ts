@@ -6,7 +6,7 @@ interface Page {
 }
 
 /** Each command MUST be in one section: a test looks for all of them on the page. */
-const SECTIONS: readonly [title: string, commands: readonly string[]][] = [
+export const SECTIONS: readonly [title: string, commands: readonly string[]][] = [
   ['Start', ['init', 'validate', 'plan', 'apply']],
   ['Work in a sandbox', ['run', 'exec', 'shell', 'cp', 'logs']],
   ['See', ['ls', 'status', 'inspect']],
@@ -18,7 +18,7 @@ const SECTIONS: readonly [title: string, commands: readonly string[]][] = [
   ['This host', ['doctor', 'gc', 'daemon status', 'daemon stop', 'daemon logs', 'completion', 'version']],
 ];
 
-const EXAMPLES: readonly [line: string, what: string][] = [
+export const EXAMPLES: readonly [line: string, what: string][] = [
   ['sbx init && sbx apply', 'a sandbox for the project in this folder'],
   ['sbx run', 'its agent on this terminal'],
   ['sbx run --headless "fix the build"', 'its agent unattended'],

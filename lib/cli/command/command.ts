@@ -41,8 +41,22 @@ interface Definition<F, A extends readonly unknown[]> {
 
 const COMMON = {
   json: { kind: 'boolean', brief: 'Machine-readable output', default: false },
-  project: { kind: 'parsed', parse: String, brief: 'Folder of the project instead of the current one', optional: true },
+  project: {
+    kind: 'parsed',
+    parse: String,
+    brief: 'Folder of the project instead of the current one',
+    placeholder: 'dir',
+    optional: true,
+  },
 };
+
+/** A command, with the parts of its help that the parser keeps as text only */
+export interface DescribedCommand extends Command<CommandContext> {
+  /** What follows `[OPTIONS]`, a line for each way to call it; empty: nothing */
+  usage: readonly string[];
+  /** Whole command lines */
+  examples: readonly string[];
+}
 
 export function command<F, A extends readonly unknown[]>({
   brief,
@@ -50,15 +64,15 @@ export function command<F, A extends readonly unknown[]>({
   examples = [],
   parameters = {},
   load,
-}: Definition<F, A>): Command<CommandContext> {
+}: Definition<F, A>): DescribedCommand {
   const flags = { ...COMMON, ...((parameters['flags'] as object | undefined) ?? {}) };
   const shown = examples.length === 0 ? '' : `\n\nEXAMPLES\n${examples.map((line) => `  ${line}`).join('\n')}`;
-  const customUsage = (usage ?? [usageOf(parameters['positional'] as Positional | undefined)]).map(
-    (line) => `[OPTIONS]${line === '' ? '' : ` ${line}`}`,
-  );
+  const lines = usage ?? [usageOf(parameters['positional'] as Positional | undefined)];
+  const customUsage = lines.map((line) => `[OPTIONS]${line === '' ? '' : ` ${line}`}`);
   const docs = { brief, fullDescription: `${brief}${shown}`, customUsage };
   const builder = { docs, parameters: { ...parameters, flags }, loader: async () => framed(await load()) };
-  return buildCommand(builder as never) as unknown as Command<CommandContext>;
+  const built = buildCommand(builder as never) as unknown as Command<CommandContext>;
+  return Object.assign(built, { usage: lines, examples });
 }
 
 interface Parameter {
