@@ -114,7 +114,7 @@ git config core.fsmonitor "touch ${at('ran')}"; git config core.hooksPath /tmp`;
     expect(mono.git('log', '-2', '--format=%s', '--name-only')).toBe(
       'next\n\npackages/shop/a\ninside\n\npackages/shop/a\n',
     );
-    expect(mono.git('status', '--porcelain')).toBe('');
+    expect(mono.git('status', '--porcelain', '--ignore-submodules')).toBe('');
     expect(mono.git('config', '--get', 'core.bare')).toBe('false\n');
     expect(existsSync(at('ran'))).toBe(false);
   });
