@@ -20,6 +20,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
     unprotect: 'live',
     gitIdentity: 'restart',
     repository: 'restart',
+    repositoryTop: 'restart',
   },
   mounts: 'restart',
   network: { mode: 'live', allow: 'live', deny: 'live', http: 'live', bandwidth: 'live' },

@@ -15,7 +15,7 @@ export function widensField(path: string, from: unknown, to: unknown): boolean {
   if (path === 'network.http') return widensHttp(from as Narrowing[], to as Narrowing[]);
   if (path === 'mounts') return added(from, to).length > 0;
   if (path === 'workspace.path') return true;
-  if (path === 'workspace.repository') return to !== undefined;
+  if (path === 'workspace.repository' || path === 'workspace.repositoryTop') return to !== undefined;
   if (path === 'network.mode') return to === 'observe';
   // A limit that was raised or removed
   if (path === 'network.bandwidth') return from !== undefined && Number(to ?? Number.POSITIVE_INFINITY) > Number(from);
@@ -50,6 +50,8 @@ export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[
   if (!isInside(spec)) found.push({ path: 'workspace.path', to: spec.workspace.path });
   if (spec.workspace.repository !== undefined)
     found.push({ path: 'workspace.repository', to: spec.workspace.repository });
+  if (spec.workspace.repositoryTop !== undefined)
+    found.push({ path: 'workspace.repositoryTop', to: spec.workspace.repositoryTop });
   return found;
 }
 
@@ -78,6 +80,7 @@ export function wideningHash(project: ProjectSpec): string {
     ...(spec.network.bandwidth === undefined ? [] : [spec.network.bandwidth]),
     ...((spec.workspace.private ?? []).length === 0 ? [] : [{ private: comparable(spec.workspace.private) }]),
     ...(spec.workspace.repository === undefined ? [] : [{ repository: spec.workspace.repository }]),
+    ...(spec.workspace.repositoryTop === undefined ? [] : [{ repositoryTop: spec.workspace.repositoryTop }]),
     ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
     ...((spec.services ?? []).length === 0 ? [] : [{ services: comparable(spec.services) }]),
   ]);

@@ -83,8 +83,10 @@ interface WorkspaceSpec {
   unprotect: string[];
   /** False: git in the sandbox does not get the name and e-mail address of the host's user. Absent: it does */
   gitIdentity?: boolean;
-  /** Real path of the common git folder of a worktree whose repository lies elsewhere (a widening). Absent: none is served */
+  /** Real path of the git folder of a project whose repository lies outside of it (a widening). Absent: none is served */
   repository?: string;
+  /** Real path of the work tree that the project is a subfolder of: names, sizes and times of its files are shown (a widening) */
+  repositoryTop?: string;
 }
 
 interface ResourcesSpec {

@@ -17,8 +17,8 @@ export interface ServedFolders {
 
 /** @throws SbxError `workspace` when a folder cannot be shown. */
 export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Promise<ServedFolders> {
-  const { path, repository } = spec.workspace;
-  const extra = checkRoots({ path, mounts: spec.mounts, repository, forbidden, userHome: homedir() });
+  const { path, repository, repositoryTop: top } = spec.workspace;
+  const extra = checkRoots({ path, mounts: spec.mounts, repository, top, forbidden, userHome: homedir() });
   const workspace: ServedFolder = {
     name: 'ws',
     path,
@@ -39,16 +39,32 @@ export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Pro
   });
   const mounts = await Promise.all(served);
   const git = repository === undefined ? [] : [await repositoryFolder(repository)];
+  const tree = top === undefined ? [] : [treeFolder(spec, top)];
   const sources = mounts.map(({ name, path: real, isFile }) => (isFile ? `${name}/${basename(real)}` : name));
   return {
-    folders: [workspace, ...mounts, ...git],
+    folders: [workspace, ...mounts, ...git, ...tree],
     guestMounts: [
+      // The others are mounted in it.
+      ...tree.map(({ name, path: target }) => ({ source: name, target })),
       // One folder alone is the mount itself.
       { source: mounts.length + git.length === 0 ? '.' : 'ws', target: path },
       ...spec.mounts.map(({ guest }, index) => ({ source: sources[index] ?? '', target: guest })),
       ...git.map(({ name, path: target }) => ({ source: name, target })),
     ],
   };
+}
+
+/** Of the work tree around a project git sees what `lstat` says, so that nothing is missing in it; see `surroundingFindings`. */
+function treeFolder(spec: SandboxSpec, top: string): ServedFolder {
+  const { path, repository } = spec.workspace;
+  // Patterns with a slash count from the workspace on.
+  const hide = entriesOf(spec, 'hide').filter(({ text }) => !text.replace(/\/$/, '').includes('/'));
+  const around = [
+    ...['.git'],
+    ...[path, repository].flatMap((one) => (one === undefined ? [] : (below(top, one) ?? []))),
+  ];
+  const rules = { hide, readonly: [], private: [], unprotect: [], configFiles: [], named: [], around };
+  return { name: 'tree', path: top, isFile: false, readonly: true, rules };
 }
 
 /** The root of its rules is a git folder. Its name tells repositories apart: each has a private layer of its own. */

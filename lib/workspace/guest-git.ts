@@ -12,7 +12,8 @@ const BRANCH = 'init.defaultbranch';
 export async function guestGitConfig({ workspace, mounts }: SandboxSpec): Promise<string> {
   const known = await globalValues();
   const identity = workspace.gitIdentity === false ? [] : IDENTITY;
-  const folders = [workspace.path, ...mounts.map(({ guest }) => guest)];
+  const outer = workspace.repositoryTop === undefined ? [] : [workspace.repositoryTop];
+  const folders = [workspace.path, ...outer, ...mounts.map(({ guest }) => guest)];
   return gitConfigText([
     ...identity.flatMap((key): GitEntry[] => {
       const value = known.get(key);

@@ -16,32 +16,37 @@ const GIT_DEADLINE_MS = 5_000;
 /** Paths below `root`. Without git on the host nothing there reads its configuration, and there are none. */
 export async function namedByHostGit(root: string): Promise<string[]> {
   const { PATH, HOME, XDG_CONFIG_HOME } = process.env;
-  const text = await run('git', ['-C', root, 'config', '--null', '--show-origin', '--list'], {
-    env: { PATH, HOME, XDG_CONFIG_HOME, LC_ALL: 'C' },
-    deadlineMs: GIT_DEADLINE_MS,
-  }).catch(() => '');
+  const options = { env: { PATH, HOME, XDG_CONFIG_HOME, LC_ALL: 'C' }, deadlineMs: GIT_DEADLINE_MS };
+  const [text, shown] = await Promise.all([
+    run('git', ['-C', root, 'config', '--null', '--show-origin', '--list'], options).catch(() => ''),
+    run('git', ['-C', root, 'rev-parse', '--show-toplevel'], options).catch(() => ''),
+  ]);
+  // Of a subfolder of a work tree git takes relative paths from the top.
+  const tops = [...new Set([root, shown.replace(/\n$/, '') || root])];
   const fields = text.split('\0');
   const found = fields.flatMap((origin, index) => {
     if (index % 2 === 1) return [];
     const [key = '', ...value] = (fields[index + 1] ?? '').split('\n');
-    return namedBy({ root, origin, key, value: value.join('\n') });
+    return namedBy({ root, tops, origin, key, value: value.join('\n') });
   });
   return [...new Set(found)];
 }
 
 interface Entry {
   root: string;
+  /** Where relative paths may count from */
+  tops: string[];
   origin: string;
   key: string;
   value: string;
 }
 
-function namedBy({ root, origin, key, value }: Entry): string[] {
+function namedBy({ root, tops, origin, key, value }: Entry): string[] {
   const file = origin.startsWith('file:') ? resolve(root, origin.slice('file:'.length)) : undefined;
   const paths = file === undefined ? [] : [file];
-  if (key === 'core.hookspath') paths.push(resolve(root, home(value)));
+  if (key === 'core.hookspath') paths.push(...tops.map((top) => resolve(top, home(value))));
   if (/^include(if\..*)?\.path$/.test(key) && file !== undefined) paths.push(resolve(dirname(file), home(value)));
-  if (COMMANDS.some((pattern) => pattern.test(key))) paths.push(...filesIn(root, value));
+  if (COMMANDS.some((pattern) => pattern.test(key))) paths.push(...tops.flatMap((top) => filesIn(top, value)));
   return paths.flatMap((path) => inside(root, path));
 }
 

@@ -9,6 +9,8 @@ export interface RootsRequest {
   mounts: { host: string; readonly: boolean }[];
   /** Real path of a git folder elsewhere, served for the workspace's sake */
   repository?: string | undefined;
+  /** Real path of the work tree around the workspace, of which no content is served */
+  top?: string | undefined;
   /** Folders that no mount may show: the state folder of sbx */
   forbidden: string[];
   /** The user's home folder: its start-up files would be writable */
@@ -34,7 +36,8 @@ export function checkRoots(request: RootsRequest): Root[] {
     return { host, real, readonly, isFolder: statSync(real).isDirectory() };
   });
   const repository = request.repository === undefined ? [] : [repositoryRoot(request.repository)];
-  for (const root of [workspace, ...extra, ...repository]) checkAlone(root, request);
+  const top = request.top === undefined ? [] : [repositoryRoot(request.top)];
+  for (const root of [workspace, ...extra, ...repository, ...top]) checkAlone(root, request);
   for (const root of repository) checkBesideWorkspace(root, workspace.real);
   for (const root of extra) checkBesideWorkspace(root, workspace.real);
   for (const root of extra.filter(({ readonly }) => readonly)) {

@@ -48,7 +48,8 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       readonly: (workspace.readonly ?? []).map(cleanPath),
       ...(workspace.private === undefined ? {} : { private: workspace.private }),
       unprotect: (workspace.unprotect ?? []).map(cleanPath),
-      ...(repository === undefined ? {} : { repository }),
+      ...(repository === undefined ? {} : { repository: repository.folder }),
+      ...(repository?.top === undefined ? {} : { repositoryTop: repository.top }),
       ...(workspace.git_identity === false ? { gitIdentity: false } : {}),
     },
     mounts: await mountsOf(input),
@@ -67,12 +68,13 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       pool: lifecycle.pool ?? 0,
     },
     agent: agentOf(input),
-    sources: repository === undefined ? sources : { ...sources, 'workspace.repository': pointerIn(path) },
+    sources: repository === undefined ? sources : { ...sources, ...placesOf(repository.top ?? path) },
   };
 }
 
-function pointerIn(folder: string): Place {
-  return { file: join(folder, '.git'), line: 1, column: 1 };
+function placesOf(tree: string): Record<'workspace.repository' | 'workspace.repositoryTop', Place> {
+  const place = { file: join(tree, '.git'), line: 1, column: 1 };
+  return { 'workspace.repository': place, 'workspace.repositoryTop': place };
 }
 
 /** `[image] base`; a path becomes absolute. */

@@ -87,7 +87,7 @@ const workspace = z
       .boolean()
       .meta({
         description:
-          'Whether the repository of a project that is a worktree of it is served, too. It lies outside of the project: a widening',
+          'Whether the repository of a project that is a worktree, a subfolder or a submodule of it is served, too. It lies outside of the project: a widening',
         default: true,
       })
       .optional(),

@@ -58,6 +58,8 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
   return { changes: found.changes, notices: found.notices, steps, sandboxes: own.map((one) => statusIn(control, one)) };
 }
 
+const REPOSITORY: ReadonlySet<string> = new Set(['workspace.repository', 'workspace.repositoryTop']);
+
 /** A repository outside of the project is asked for by the layout of the host, not by the file: a sandbox works without it. */
 async function acceptedPart(
   control: Control,
@@ -65,10 +67,11 @@ async function acceptedPart(
 ): Promise<{ project: ProjectSpec; found: PlanResponse }> {
   const found = await planLoaded(control, project, only);
   if (found.approved || acceptWidening === found.wideningHash) return { project, found };
-  if (found.widening.some(({ path }) => path !== 'workspace.repository')) throw refusedWidening(found);
+  if (found.widening.some(({ path }) => !REPOSITORY.has(path))) throw refusedWidening(found);
   const rest = withoutRepositories(project);
   const plan = await planLoaded(control, rest, only);
-  const notices = found.widening.map(({ to, source }) => ({
+  const asked = found.widening.filter(({ path }) => path === 'workspace.repository');
+  const notices = asked.map(({ to, source }) => ({
     message: `git does not work in the sandbox: its repository ${to} is outside of the project and was not approved. Run \`sbx apply --accept-widening\`, or set git_repository = false under [workspace]`,
     source,
   }));
@@ -77,7 +80,7 @@ async function acceptedPart(
 
 function withoutRepositories(project: ProjectSpec): ProjectSpec {
   const sandboxes = project.sandboxes.map((spec) => {
-    const { repository: _, ...workspace } = spec.workspace;
+    const { repository: _, repositoryTop: __, ...workspace } = spec.workspace;
     return { ...spec, workspace };
   });
   return { ...project, sandboxes };

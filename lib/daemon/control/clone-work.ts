@@ -28,8 +28,8 @@ export async function fetchIn(
     const { dir, clone } = instancePaths(home, id);
     const { revision, force, signal } = request;
     const from = revision === undefined ? {} : { revision };
-    const result = await fetchCommits(connection, { record, name, parent: dir, force, signal, ...from });
-    await writeCloneRecord(clone, { ...record, fetched: [...new Set([...record.fetched, result.commit])] });
+    const { inner, ...result } = await fetchCommits(connection, { record, name, parent: dir, force, signal, ...from });
+    await writeCloneRecord(clone, { ...record, fetched: [...new Set([...record.fetched, result.commit, ...inner])] });
     return result;
   });
 }

@@ -38,6 +38,7 @@ export function attachedFolders(served: ServedFolder[], { folders }: FolderSet, 
     path: INSIDE.root(folders.findIndex((one) => one.path === path && one.readonly === readonly)),
     hostPath: path,
     readonly,
-    ...(rules === undefined ? {} : { rules, layer: INSIDE.layer(link, name) }),
+    ...(rules === undefined ? {} : { rules }),
+    ...(rules === undefined || readonly ? {} : { layer: INSIDE.layer(link, name) }),
   }));
 }

@@ -7,6 +7,7 @@ import { isPlainFolder, PlainFolder } from '../git/plain-folder.ts';
 import { type CloneSource, readSource, revisionsOf } from '../git/source.ts';
 import { readUncommitted } from '../git/uncommitted.ts';
 import { type CloneGuest, runInGuest } from './guest.ts';
+import type { InnerClone } from './record.ts';
 
 export interface FillOptions {
   /** Patterns of paths that MUST NOT reach the guest */
@@ -69,12 +70,14 @@ git update-ref refs/sbx/base/uncommitted \
   "$(git -c user.name=sbx -c user.email=sbx@localhost commit-tree -m uncommitted "$(git write-tree)")"
 rm -f "$GIT_INDEX_FILE"`;
 
+export type FilledClone = CloneSource & { inner: InnerClone[] };
+
 /** Once for each disk of a sandbox. @returns undefined when the clone was there already */
 export async function fillClone(
   guest: CloneGuest,
   folder: string,
   options: FillOptions,
-): Promise<CloneSource | undefined> {
+): Promise<FilledClone | undefined> {
   if (
     (await runInGuest(guest, { script: IS_READY, args: [], user: 'root', signal: options.signal })).trim() === 'ready'
   )
@@ -86,37 +89,42 @@ export async function fillClone(
   return source;
 }
 
-async function fillPlain(guest: CloneGuest, folder: string, options: FillOptions): Promise<CloneSource> {
+async function fillPlain(guest: CloneGuest, folder: string, options: FillOptions): Promise<FilledClone> {
   using plain = await PlainFolder.read(folder, options);
-  await fillOne(guest, plain.source, { ...options, target: options.target ?? folder }, 0);
-  return plain.source;
+  const inner = await fillOne(guest, plain.source, { ...options, target: options.target ?? folder }, 0);
+  return { ...plain.source, inner };
 }
 
-async function fillRepository(guest: CloneGuest, source: CloneSource, options: FillOptions): Promise<CloneSource> {
+async function fillRepository(guest: CloneGuest, source: CloneSource, options: FillOptions): Promise<FilledClone> {
   const target = options.target ?? source.top;
-  await fillOne(guest, source, { ...options, target }, 0);
+  const inner = await fillOne(guest, source, { ...options, target }, 0);
   if (options.uncommitted === true)
     await readUncommitted(source, options, (patch) =>
       runInGuest(guest, { script: TAKE_PATCH, args: [target], user: 'agent', input: patch, signal: options.signal }),
     );
-  return source;
+  return { ...source, inner };
 }
 
 type One = FillOptions & { target: string };
 
-async function fillOne(guest: CloneGuest, source: CloneSource, options: One, depth: number): Promise<void> {
+/** @returns its submodules, and theirs */
+async function fillOne(guest: CloneGuest, source: CloneSource, options: One, depth: number): Promise<InnerClone[]> {
   if (depth > DEPTH_MAX) throw new SbxError('workspace', 'submodules are nested too deeply', { why: source.top });
   await refuseHiddenHistory(source, options.hide);
   await runInGuest(guest, { script: MAKE_FOLDER, args: [options.target], user: 'root', signal: options.signal });
   await sendHistory(guest, source, options);
+  const found: InnerClone[] = [];
   for (const { path, commit } of source.submodules) {
     const inner = await readSource(join(source.top, path));
     // The commit that the outer repository names, on no branch, as `git submodule update` leaves it.
     const wanted = { ...inner, head: inner.head === '' ? '' : commit, branch: '' };
-    await fillOne(guest, wanted, { ...options, target: join(options.target, path) }, depth + 1);
+    const below = await fillOne(guest, wanted, { ...options, target: join(options.target, path) }, depth + 1);
+    found.push({ path, tips: inner.tips, head: wanted.head });
+    found.push(...below.map((one) => ({ ...one, path: join(path, one.path) })));
   }
   if (source.submodules.length > 0)
     await runInGuest(guest, { script: LINK_SUBMODULES, args: [options.target], user: 'agent', signal: options.signal });
+  return found;
 }
 
 async function sendHistory(guest: CloneGuest, source: CloneSource, { target, signal }: One): Promise<void> {

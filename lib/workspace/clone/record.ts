@@ -18,11 +18,16 @@ const schema = z.object({
   head: z.union([objectId, z.literal('')]),
   /** The folder has no repository: work comes back as a patch */
   plain: z.boolean().optional(),
-  /** Commits that were brought back */
+  /** Submodules that were cloned with it, also those of submodules: `path` below `top`, the rest as above. Absent in records of earlier builds */
+  submodules: z
+    .array(z.object({ path: z.string(), tips: z.array(objectId), head: z.union([objectId, z.literal('')]) }))
+    .optional(),
+  /** Commits that were brought back, those of submodules included */
   fetched: z.array(objectId),
 });
 
 export type CloneRecord = z.infer<typeof schema>;
+export type InnerClone = NonNullable<CloneRecord['submodules']>[number];
 
 /** Undefined: none was made, or none in full */
 export function readCloneRecord(file: string): CloneRecord | undefined {

@@ -20,11 +20,11 @@ interface Entry {
 const NOTES_MAX = 50;
 const TEXT_MAX = 65_536;
 
-/** `base`: the commit to compare with, empty: none. @throws SbxError `workspace` */
+/** `base`: the commit to compare with, empty: none; `brought`: submodules whose commits come with it. @throws SbxError `workspace` */
 export async function reviewCommit(
   dir: string,
   commit: string,
-  base: { head: string; tips: string[] },
+  base: { head: string; tips: string[]; brought?: ReadonlySet<string> },
 ): Promise<Review> {
   const input = withoutBase(commit, base.tips);
   const commits = Number((await git(['-C', dir, 'rev-list', '--count', '--stdin'], { input })).trim());
@@ -36,7 +36,9 @@ export async function reviewCommit(
   const notes: string[] = [];
   for (const entry of changed.filter(({ status }) => status !== 'D').slice(0, 10_000)) {
     if (notes.length >= NOTES_MAX) break;
-    notes.push(...(await noteOf(dir, entry)));
+    if (entry.mode !== '160000') notes.push(...(await noteOf(dir, entry)));
+    else if (base.brought?.has(entry.path) !== true)
+      notes.push(`${shownText(entry.path)}: a submodule at ${entry.id}, whose commits are not fetched`);
   }
   return { commits, files: changed.length, notes };
 }
@@ -81,7 +83,6 @@ async function refuseFolded(dir: string, commit: string, changed: Entry[]): Prom
 
 async function noteOf(dir: string, { mode, id, path }: Entry): Promise<string[]> {
   const name = shownText(path);
-  if (mode === '160000') return [`${name}: a submodule at ${id}, whose commits are not fetched`];
   if (mode === '120000') return [`${name}: a link to ${shownText(await textOf(dir, id))}`];
   if (/(^|\/)\.gitattributes$/.test(path)) return [`${name}: attributes, which choose filters and merge drivers`];
   if (!/(^|\/)\.gitmodules$/.test(path)) return [];

@@ -33,7 +33,9 @@ else wc -l <"$dir/all"; fi
 if git rev-parse --quiet --verify HEAD >/dev/null; then
   git rev-list --count --ignore-missing --stdin --branches --tags HEAD --glob=refs/stash --not --glob='refs/sbx/base/*'
 else echo 0; fi
-git submodule --quiet foreach --recursive 'git rev-list --count --branches HEAD --not --glob="refs/sbx/base/*"' |
+export fetched="$2"
+git submodule --quiet foreach --recursive \
+  'git rev-list --count --ignore-missing --branches HEAD --not --glob="refs/sbx/base/*" $fetched' |
   awk '{ all += $1 } END { print all + 0 }'`;
 
 interface Asked {
@@ -69,7 +71,13 @@ export async function unsavedIn(
   { target = record.top, signal }: Asked = {},
 ): Promise<Unsaved> {
   const input = record.fetched.map((id) => `^${id}\n`).join('');
-  const answer = await runInGuest(guest, { script: COUNT, args: [target], user: 'agent', input, signal });
+  const answer = await runInGuest(guest, {
+    script: COUNT,
+    args: [target, record.fetched.join(' ')],
+    user: 'agent',
+    input,
+    signal,
+  });
   const [changes = 1, commits = 1, inner = 0] = answer
     .trim()
     .split('\n')

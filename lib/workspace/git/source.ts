@@ -105,7 +105,7 @@ async function submodulesOf(top: string): Promise<CloneSource['submodules']> {
 }
 
 /** Not through a link: a folder elsewhere is no submodule. */
-function isCheckedOut(top: string, path: string): boolean {
+export function isCheckedOut(top: string, path: string): boolean {
   const folder = join(top, path);
   return existsSync(join(folder, '.git')) && realpathSync(folder) === join(realpathSync(top), path);
 }

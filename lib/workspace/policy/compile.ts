@@ -23,6 +23,8 @@ export interface WorkspaceRules {
   unprotect: readonly WorkspaceEntry[];
   /** Files below the workspace, relative to it, that the project's configuration is made of: `unprotect` does not open them */
   configFiles: readonly string[];
+  /** Paths below the root that are served as roots of their own; given, the rest of it has names and attributes alone */
+  around?: readonly string[] | undefined;
   /** How the host's file system compares names; of several file systems in one workspace the one that folds most */
   fold: (name: string) => string;
   /** Built-in rules to leave out. For tests only, which show what each rule prevents. */
@@ -34,6 +36,7 @@ export interface WorkspacePolicy {
   /** Built-in rules by folded name */
   settings: ReadonlyMap<string, WorkspaceRule>;
   configFiles: PathIndex;
+  around: PathIndex | undefined;
   /** Folded paths that are open, with all below them */
   openPaths: ReadonlySet<string>;
   /** Folded names whose own built-in rule is off at any depth */
@@ -62,6 +65,7 @@ export function compileWorkspacePolicy(rules: WorkspaceRules): WorkspacePolicy {
     ],
     settings,
     configFiles: indexPaths(rules.configFiles, fold),
+    around: rules.around === undefined || !has('around') ? undefined : indexPaths(rules.around, fold),
     openPaths: new Set(opened.filter((path) => path !== '')),
     openNames: new Set(opened.filter((path) => path === fold('.git') || settings.has(path))),
     fold,

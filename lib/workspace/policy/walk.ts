@@ -5,6 +5,7 @@ import type { Finding, Step, Walk } from './findings.ts';
 import { isGitFolder, joinPath, TREE } from './git-place.ts';
 import { isOwnName } from './own-names.ts';
 import { isMatch, nextState, type PatternState, startState } from './path-pattern.ts';
+import { surroundingFindings } from './surroundings.ts';
 import type { EntryKind, WorkspaceFacts } from './types.ts';
 
 export function startWalk(policy: WorkspacePolicy, facts: WorkspaceFacts): Walk {
@@ -41,6 +42,7 @@ export function walkTo(policy: WorkspacePolicy, { above, name: given, kind, fact
   addFixed(all, step);
   addPatterns(all, step, states);
   addLayer(all, step);
+  if (policy.around !== undefined) all.push(...surroundingFindings(step));
   if (findings.length > 0) all.push(...findings);
   const inPackages = above.inPackages || name === policy.packages;
   return { path, folded, states, isOpen, inPackages, place, findings: all.length > 1 ? strongest(all) : all };

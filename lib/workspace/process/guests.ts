@@ -23,7 +23,7 @@ interface Guest {
 }
 
 /** By the name of the folder */
-type Policies = Map<string, { policy: WorkspacePolicy; facts: RootFacts }>;
+type Policies = Map<string, { policy: WorkspacePolicy; facts?: RootFacts }>;
 
 const NO_RULES: FolderRules = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [], named: [] };
 /** A whole folder as read-only */
@@ -129,6 +129,11 @@ function policiesOf(volume: Volume, folders: AttachedFolder[]): Policies {
     if (root === undefined) continue;
     const policy = policyOf(folder, foldOf(foldTraitsOf(root.fd)));
     const { hostPath, rules } = folder;
+    // No content is shown, so that no name of a file opens another one: the whole repository need not be walked.
+    if (policy.around !== undefined) {
+      found.set(folder.name, { policy });
+      continue;
+    }
     const facts = new RootFacts({ fd: root.fd, hostPath, policy, named: rules?.named ?? [] });
     found.set(folder.name, { policy, facts });
   }
@@ -136,7 +141,7 @@ function policiesOf(volume: Volume, folders: AttachedFolder[]): Policies {
 }
 
 function release(policies: Policies): void {
-  for (const { facts } of policies.values()) facts[Symbol.dispose]();
+  for (const { facts } of policies.values()) facts?.[Symbol.dispose]();
 }
 
 function policyOf({ readonly, rules = NO_RULES }: AttachedFolder, fold: (name: string) => string): WorkspacePolicy {

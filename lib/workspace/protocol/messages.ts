@@ -13,6 +13,7 @@ const rules = z.strictObject({
   configFiles: z.array(z.string()),
   /** Paths that the host's git configuration outside of the folder names */
   named: z.array(z.string()),
+  around: z.array(z.string()).optional(),
 });
 export type FolderRules = z.infer<typeof rules>;
 

@@ -9,7 +9,10 @@ describe('every field of a spec', () => {
       services: [],
       network: { ...spec().network, bandwidth: 1 },
       agent: { ...spec().agent, files: {}, template: '' },
-      workspace: { ...spec().workspace, private: [], gitIdentity: false, repository: '/r/.git', uncommitted: false },
+      workspace: {
+        ...spec().workspace,
+        ...{ private: [], gitIdentity: false, repository: '/r/.git', repositoryTop: '/r', uncommitted: false },
+      },
     });
     expect(Object.keys(EFFECTS).toSorted()).toEqual(Object.keys(full).toSorted());
     for (const [field, effect] of Object.entries(EFFECTS)) {

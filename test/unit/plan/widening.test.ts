@@ -96,3 +96,16 @@ test('a repository outside of the project widens, and so does another one in its
   expect(new Set([hash(), hash('/a/.git'), hash('/b/.git')]).size).toBe(3);
   expect(widensAtBirth(one('/a/.git'))).toContainEqual({ path: 'workspace.repository', to: '/a/.git' });
 });
+
+test('the work tree around the project widens by itself', () => {
+  expect(widensField('workspace.repositoryTop', undefined, '/a')).toBe(true);
+  expect(widensField('workspace.repositoryTop', '/a', undefined)).toBe(false);
+  const one = (repositoryTop?: string) => {
+    const workspace = { ...spec().workspace, repository: '/a/.git' };
+    return spec({ workspace: repositoryTop === undefined ? workspace : { ...workspace, repositoryTop } });
+  };
+  const hash = (top?: string) =>
+    wideningHash({ name: 'shop', dir: '/shop', files: [], unsupported: [], sandboxes: [one(top)] });
+  expect(new Set([hash(), hash('/a'), hash('/b')]).size).toBe(3);
+  expect(widensAtBirth(one('/a'))).toContainEqual({ path: 'workspace.repositoryTop', to: '/a' });
+});

@@ -29,9 +29,9 @@ export async function makeClone(guest: CloneGuest, { record, spec, signal }: Clo
   const { path, hide, uncommitted = false } = spec.workspace;
   const source = await fillClone(guest, path, { hide, uncommitted, parent: dirname(record), signal });
   if (source === undefined) return mustFit(record, spec);
-  const { top, dir, tips, head } = source;
+  const { top, dir, tips, head, inner: submodules } = source;
   const plain = dir !== top;
-  await writeCloneRecord(record, { version: 1, path, hide, top, tips, head, plain, fetched: [] });
+  await writeCloneRecord(record, { version: 1, path, hide, top, tips, head, plain, submodules, fetched: [] });
 }
 
 /** What a clone holds cannot be hidden or moved later. */

@@ -26,7 +26,7 @@ export function getxattr({ state, node }: Call, { name, size }: Decoded['GETXATT
   if (name === 'security.capability') return fail('ENODATA');
   requireUser(name);
   if (node.kind !== 'file' && node.kind !== 'directory') return fail('ENODATA');
-  state.gate.requireNode(node, 'lookup');
+  state.gate.requireNode(node, 'read');
   return sized(
     withReadableFd(state, node, (fd) => getXattr(fd, name)),
     size,
@@ -35,7 +35,7 @@ export function getxattr({ state, node }: Call, { name, size }: Decoded['GETXATT
 
 export function listxattr({ state, node }: Call, { size }: Decoded['LISTXATTR']): Reply {
   if (node.kind !== 'file' && node.kind !== 'directory') return sized(Buffer.alloc(0), size);
-  state.gate.requireNode(node, 'lookup');
+  state.gate.requireNode(node, 'read');
   const names = withReadableFd(state, node, listXattrs).toString('latin1').split('\0');
   const shown = names.filter((name) => name.startsWith(PREFIX)).map((name) => `${name}\0`);
   return sized(Buffer.from(shown.join(''), 'latin1'), size);

@@ -1,6 +1,15 @@
 /** Real worktrees of real git, and pointers that a sandbox or a stranger's project has made. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -23,6 +32,11 @@ function repository(name: string): void {
   git(at(name), 'commit', '-q', '--allow-empty', '-m', 'first');
 }
 
+function makeSubmodule(): void {
+  for (const name of ['lib', 'inner']) repository(name);
+  git(at('shop'), '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', at('lib'), 'libs/x');
+}
+
 beforeEach(() => {
   base = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-repository-')));
   work = at('work');
@@ -39,13 +53,33 @@ const taken = () => git(work, 'rev-parse', '--path-format=absolute', '--git-comm
 
 describe('found', () => {
   test('the repository of a worktree', async () => {
-    expect(await repositoryOf(work, host)).toBe(at('shop/.git'));
+    expect(await repositoryOf(work, host)).toEqual({ folder: at('shop/.git') });
   });
 
   test('a bare repository with worktrees', async () => {
     git(base, 'clone', '-q', '--bare', at('shop'), at('shop.git'));
     git(at('shop.git'), 'worktree', 'add', '-q', at('other'));
-    expect(await repositoryOf(at('other'), host)).toBe(at('shop.git'));
+    expect(await repositoryOf(at('other'), host)).toEqual({ folder: at('shop.git') });
+  });
+
+  test('the repository and the work tree of a subfolder', async () => {
+    mkdirSync(at('shop/packages/web'), { recursive: true });
+    expect(await repositoryOf(at('shop/packages/web'), host)).toEqual({ folder: at('shop/.git'), top: at('shop') });
+  });
+
+  test('both of a subfolder of a worktree', async () => {
+    mkdirSync(at('work/web'));
+    expect(await repositoryOf(at('work/web'), host)).toEqual({ folder: at('shop/.git'), top: work });
+  });
+
+  test('the git folder of a submodule, of one in it, and of a subfolder of it', async () => {
+    makeSubmodule();
+    expect(await repositoryOf(at('shop/libs/x'), host)).toEqual({ folder: at('shop/.git/modules/libs/x') });
+    mkdirSync(at('shop/libs/x/part'));
+    const top = at('shop/libs/x');
+    expect(await repositoryOf(join(top, 'part'), host)).toEqual({ folder: at('shop/.git/modules/libs/x'), top });
+    git(top, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', at('inner'), 'y');
+    expect(await repositoryOf(join(top, 'y'), host)).toEqual({ folder: at('shop/.git/modules/libs/x/modules/y') });
   });
 
   test('none where the repository is in the project, or the project has none', async () => {
@@ -89,9 +123,37 @@ describe('not granted, although git follows it:', () => {
   });
 
   test('a repository that is the home folder, holds it, or is in the state folder', async () => {
-    expect(await repositoryOf(work, host)).toBe(at('shop/.git'));
+    expect(await repositoryOf(work, host)).toEqual({ folder: at('shop/.git') });
     for (const facts of [{ home: at('shop/.git') }, { home: at('shop/.git/x') }, { stateDir: at('shop') }])
       expect(await repositoryOf(work, { ...host, ...facts } as HostFacts)).toBeUndefined();
+  });
+
+  test('a pointer to a submodule of another repository', async () => {
+    makeSubmodule();
+    point(`gitdir: ${at('shop/.git/modules/libs/x')}\n`);
+    expect(taken()).toBe(at('shop/.git/modules/libs/x'));
+    expect(await repositoryOf(work, host)).toBeUndefined();
+  });
+
+  test('a submodule whose repository names another work tree last', async () => {
+    makeSubmodule();
+    appendFileSync(at('shop/.git/modules/libs/x/config'), `[core]\n\tworktree = ${at('home')}\n`);
+    expect(await repositoryOf(at('shop/libs/x'), host)).toBeUndefined();
+  });
+
+  test('the repository of a subfolder that is the home folder or holds it, as one of its settings', async () => {
+    mkdirSync(at('shop/web'));
+    for (const home of [at('shop'), at('shop/web/me')])
+      expect(await repositoryOf(at('shop/web'), { ...host, home } as HostFacts)).toBeUndefined();
+  });
+
+  test('a repository further up than a `.git` that is none, or a link', async () => {
+    mkdirSync(at('shop/web/.git'), { recursive: true });
+    mkdirSync(at('shop/web/part'));
+    expect(await repositoryOf(at('shop/web/part'), host)).toBeUndefined();
+    rmSync(at('shop/web/.git'), { recursive: true });
+    symlinkSync(at('shop/.git'), at('shop/web/.git'));
+    expect(await repositoryOf(at('shop/web/part'), host)).toBeUndefined();
   });
 
   test('a pointer by a link', async () => {

@@ -27,8 +27,8 @@ afterEach(() => w[Symbol.dispose]());
 async function fill(hide: string[] = [], folder = w.repo, more: object = {}): Promise<CloneRecord> {
   const source = await fillClone(w.guest, folder, { hide, parent: w.dir, target: w.target, ...more });
   if (source === undefined) throw new Error('it was there');
-  const { top, dir, tips, head } = source;
-  return { version: 1, path: folder, hide, top, tips, head, plain: dir !== top, fetched: [] };
+  const { top, dir, tips, head, inner: submodules } = source;
+  return { version: 1, path: folder, hide, top, tips, head, submodules, plain: dir !== top, fetched: [] };
 }
 
 const fetched = (record: CloneRecord, more: object = {}) =>

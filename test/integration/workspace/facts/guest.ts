@@ -27,7 +27,8 @@ export async function serveFolder(path: string, rules: Partial<WorkspaceRules> =
   const facts = new RootFacts({ fd: volume.roots[0]?.fd ?? -1, hostPath: path, policy, named: [] });
   const rig = await Rig.mount(
     path,
-    projectPolicy(volume, () => ({ policy, facts })),
+    // As in lib/workspace/process/guests.ts
+    projectPolicy(volume, () => (rules.around === undefined ? { policy, facts } : { policy })),
   );
   return {
     rig,

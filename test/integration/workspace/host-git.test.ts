@@ -1,0 +1,18 @@
+/** What the configuration of the host's git names in a project, asked of real git. */
+import { expect, test } from 'vitest';
+import { namedByHostGit } from '../../../lib/workspace/host-git.ts';
+import { makeHost } from './policy/host.ts';
+
+test('of a subfolder: relative paths count from the top of the work tree', async () => {
+  using host = makeHost();
+  host.git('init', '-q', '-b', 'main');
+  host.write('shop/team/hooks/pre-commit', `#!/bin/sh\n${host.canary}\n`, 0o755);
+  host.write('shop/tools/filter', 'cat\n', 0o755);
+  host.git('config', 'core.hooksPath', 'shop/team/hooks');
+  host.git('config', 'filter.x.clean', 'shop/tools/filter --fast');
+  // Git takes it from there.
+  host.gitIn('shop', 'commit', '--allow-empty', '-m', 'first');
+  expect(host.hasRun()).toBe(true);
+  const named = await namedByHostGit(`${host.path}/shop`);
+  expect(named).toEqual(expect.arrayContaining(['team/hooks', 'tools/filter']));
+});
