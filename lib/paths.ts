@@ -20,6 +20,8 @@ export interface Home {
   secrets: { index: string; values: string };
   /** One folder for each set of folders that a workspace server serves */
   workspaces: string;
+  /** Notes about temporary files in folders of the user, one file each */
+  temporaries: string;
   /** Results of probes, valid for one boot of the host */
   probes: string;
 }
@@ -36,6 +38,7 @@ export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
     daemon: { dir: daemon, socket: join(daemon, 'sock'), lock: join(daemon, 'lock'), log: join(daemon, 'log') },
     secrets: { index: join(root, 'secrets', 'index.json'), values: join(root, 'secrets', 'values.json') },
     workspaces: join(root, 'workspaces'),
+    temporaries: join(root, 'temporaries'),
     probes: join(root, 'probes.json'),
   };
 }

@@ -25,6 +25,7 @@ import { Failure } from '../protocol/failure.ts';
 
 /** `O_PATH` needs search permission only; Node does not name it. The same number on x86-64 and arm64 */
 const O_PATH = 0o10000000;
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const AS_FOLDER = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 export class Folder implements AsyncDisposable {
@@ -66,6 +67,11 @@ export class Folder implements AsyncDisposable {
     return readdir(this.#self(), { encoding: 'buffer' });
   }
 
+  /** Valid until it is disposed */
+  get fd(): number {
+    return this.#handle.fd;
+  }
+
   /** Undefined: there is no such entry */
   async lstat(name: string): Promise<Stats | undefined> {
     return lstat(this.#at(name)).catch((error: NodeJS.ErrnoException) => {
@@ -82,6 +88,11 @@ export class Folder implements AsyncDisposable {
   createFile(name: string): Promise<FileHandle> {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     return open(this.#at(name), flags, 0o600);
+  }
+
+  /** A file of this folder's file system that has no name and goes with its descriptor; fails where the file system has none. */
+  createUnnamed(): Promise<FileHandle> {
+    return open(this.#self(), constants.O_WRONLY | O_TMPFILE, 0o600);
   }
 
   linkTarget(name: string): Promise<string> {

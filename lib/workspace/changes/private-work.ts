@@ -30,5 +30,6 @@ export interface PrivateWorkRequest {
   spec: SandboxSpec;
   /** Only at and below this path of the host, absolute; default: all */
   below?: string | undefined;
+  /** False: to count them up to a bound, without what the sandbox was told to have for itself */
   withDiff: boolean;
 }

@@ -23,6 +23,10 @@ export interface LayerContent {
 export interface ReadOptions {
   /** Folders of which the content is not listed: whole repositories, and what `[workspace] private` names */
   isWhole: (path: string) => boolean;
+  /** Folders that are left out, with all below them; default: none */
+  isLeftOut?: (path: string) => boolean;
+  /** To count up to a bound: most entries that are looked at, those of whole folders among them */
+  countMax?: number;
 }
 
 /** Each level is an open descriptor */
@@ -30,8 +34,8 @@ const DEPTH_MAX = 200;
 const ENTRIES_MAX = 50_000;
 
 /** Parents come before what they hold. Folders that only lead further are left out. */
-export async function readLayer(tree: Folder, { isWhole }: ReadOptions): Promise<LayerContent> {
-  const reader = new Reader(isWhole);
+export async function readLayer(tree: Folder, options: ReadOptions): Promise<LayerContent> {
+  const reader = new Reader(options);
   await reader.list(tree, '', 0);
   return { changes: reader.changes, isPartial: reader.isPartial };
 }
@@ -46,11 +50,12 @@ interface Place {
 class Reader {
   readonly changes: PrivateChange[] = [];
   isPartial = false;
-  readonly #budget = { left: ENTRIES_MAX };
-  readonly #isWhole: (path: string) => boolean;
+  readonly #budget: { left: number };
+  readonly #options: ReadOptions;
 
-  constructor(isWhole: (path: string) => boolean) {
-    this.#isWhole = isWhole;
+  constructor(options: ReadOptions) {
+    this.#options = options;
+    this.#budget = { left: options.countMax ?? ENTRIES_MAX };
   }
 
   async list(folder: Folder, path: string, depth: number): Promise<void> {
@@ -65,12 +70,16 @@ class Reader {
   }
 
   async #addFolder(place: Place, found: Stats): Promise<void> {
+    const { isLeftOut, isWhole, countMax } = this.#options;
+    if (isLeftOut?.(place.path) === true) return;
     await using below = await this.#enter(place);
     if (below === undefined) return;
     const { path, depth } = place;
     const { isContainer } = folderMarks(found);
-    if (!isContainer && this.#isWhole(path)) {
-      const { size, files } = await this.#sum(below, depth + 1);
+    if (!isContainer && isWhole(path)) {
+      const budget = countMax === undefined ? { left: ENTRIES_MAX } : this.#budget;
+      const { size, files } = await this.#sum(below, depth + 1, budget);
+      if (budget === this.#budget && budget.left < 0) this.isPartial = true;
       this.changes.push({ path, kind: 'folder', size, files });
       return;
     }
@@ -92,7 +101,7 @@ class Reader {
   }
 
   /** At least; what is in there is not listed, so it is no reason to call the list partial. */
-  async #sum(folder: Folder, depth: number, budget = { left: ENTRIES_MAX }): Promise<{ size: number; files: number }> {
+  async #sum(folder: Folder, depth: number, budget: { left: number }): Promise<{ size: number; files: number }> {
     const all = { size: 0, files: 0 };
     for await (const { name, found } of entriesOf(folder, { depth, budget, onMissed: () => {} })) {
       if (!found.isDirectory()) {

@@ -83,6 +83,11 @@ export class RootFacts implements Disposable {
     return this.#links.pending(file);
   }
 
+  /** Undefined: what the host's programs run is known for the whole root. Otherwise it resolves when it is. */
+  walked(): Promise<void> | undefined {
+    return this.#walk.firstEnd();
+  }
+
   /** The guest gives a file, which is as `before`, one more name. */
   linked(before: LinkedFile): void {
     this.#links.linked(before);

@@ -30,6 +30,7 @@ export class TreeWalk implements Disposable {
   #begunAt = Date.now();
   #completedSince: number | undefined;
   #isDone = false;
+  #wasDone = false;
   #isDisposed = false;
   #timer: NodeJS.Timeout | undefined;
   #waiters: Waiter[] = [];
@@ -45,6 +46,11 @@ export class TreeWalk implements Disposable {
   /** When the last complete walk began, in milliseconds since 1970; undefined: there was none */
   get completedSince(): number | undefined {
     return this.#completedSince;
+  }
+
+  /** Undefined: every folder that there was at the start has been visited. Otherwise it resolves when they have, or when the root is given up. */
+  firstEnd(): Promise<void> | undefined {
+    return this.#wasDone || this.#isDisposed ? undefined : this.completedAfter(0);
   }
 
   /** Resolves when a walk is complete that began after this time (milliseconds since 1970), or when the root is given up. */
@@ -77,6 +83,7 @@ export class TreeWalk implements Disposable {
       for (const path of this.#options.visit(next)) (PACKAGES.test(path) ? this.#packages : this.#queue).push(path);
     this.#isDone = this.#queue.length + this.#packages.length === 0;
     if (this.#isDone) {
+      this.#wasDone = true;
       this.#completedSince = this.#begunAt;
       this.#release(({ after }) => after < this.#begunAt);
     }

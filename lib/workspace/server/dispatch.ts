@@ -85,7 +85,7 @@ export function dispatch(state: ServerState, header: RequestHeader, frame: Buffe
   const node = state.nodes.get(header.node);
   state.onRequest?.();
   const call = { state, node, uid: header.uid, gid: header.gid };
-  const pending = untilNamesAreKnown(state, name, node);
+  const pending = untilNamesAreKnown(state, { name, node, frame });
   const perform = (from: BodyReader) => asCaller(call, () => operation(call, from));
   if (pending === undefined) return perform(body);
   // The frame is valid until the next one.

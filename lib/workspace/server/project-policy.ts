@@ -17,6 +17,7 @@ interface FactSource {
   aliasOf(identity: string): WorkspaceDecision | undefined;
   pending(file: LinkedFile): Promise<void> | undefined;
   linked(before: LinkedFile): void;
+  walked(): Promise<void> | undefined;
 }
 
 export interface RootPolicy {
@@ -65,6 +66,7 @@ export function projectPolicy(
       }),
     names: {
       pending: (root, file) => policyOf(root)?.facts?.pending(file),
+      walked: (root) => policyOf(root)?.facts?.walked(),
       linked: (root, before) => policyOf(root)?.facts?.linked(before),
     },
     onRequest: () => moments.endChange(),

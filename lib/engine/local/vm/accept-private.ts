@@ -25,7 +25,7 @@ export async function acceptPrivate(
     throw new SbxError('not-found', `${spec.name} has no change of its own at ${path}`);
   await using layer = tree;
   await using host = await Folder.open(root.path);
-  await acceptChange({ layer, host }, { path: place.path, version });
+  await acceptChange({ layer, host, hostPath: root.path, notes: home.temporaries }, { path: place.path, version });
   if (workspaces.isServed(guest)) await workspaces.takeOut(guest, place);
   else await takeOutOfFolder(layer, place.path);
 }

@@ -14,6 +14,8 @@ import { guestOf } from './workspaces.ts';
 
 /** Characters */
 const DIFF_MAX = 4 * 1024 * 1024;
+/** Entries of a folder's layer that are counted, where only their number is asked for, as at each `sbx inspect` */
+const COUNT_MAX = 2000;
 const REPOSITORY = /(^|\/)\.git$/;
 
 type Deps = { home: Home; workspaces: WorkspaceServers };
@@ -49,7 +51,10 @@ async function addFolder(all: PrivateWork, layers: Folder, name: string, { reque
   const isWorkspace = name === 'ws';
   const root = folders.find((one) => one.name === name)?.path ?? (isWorkspace ? spec.workspace.path : name);
   const isOwn = globMatcher(isWorkspace ? (spec.workspace.private ?? []) : []);
-  const { changes, isPartial } = await readLayer(layer, { isWhole: (path) => REPOSITORY.test(path) || isOwn(path) });
+  const { changes, isPartial } = await readLayer(layer, {
+    isWhole: (path) => REPOSITORY.test(path) || isOwn(path),
+    ...(withDiff ? {} : { isLeftOut: isOwn, countMax: COUNT_MAX }),
+  });
   const opened = withDiff ? await Folder.open(root).catch(() => undefined) : undefined;
   await using host = opened ?? NOTHING;
   all.isPartial ||= isPartial;

@@ -5,6 +5,7 @@ import { endAbandoned } from '../../../image/bake/bake-paths.ts';
 import type { Log } from '../../../log.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
+import { removeTemporaries } from '../../../workspace/changes/temporary-names.ts';
 import { removeMountStubs } from '../../../workspace/mount-stubs.ts';
 import type { VmDeps } from './deps.ts';
 import { attachWorkspace } from './workspaces.ts';
@@ -21,6 +22,9 @@ export async function recover(deps: VmDeps, { isPooled, endPooled, log }: Recove
   await Promise.all(readdirSync(home.instances).filter(isPooled).map(endPooled));
   await deps.workspaces.sweep(records.list().map(({ id }) => instancePaths(home, id).workspace));
   records.sweep();
+  await removeTemporaries(home.temporaries).catch((error: unknown) => {
+    log.warn(`could not remove temporary files of a killed daemon: ${summaryOf(error)}`);
+  });
   // A daemon that cannot clean up is better than none.
   await endAbandoned(image.store, image.driver).catch((error: unknown) => {
     log.warn(`could not remove leftovers of killed builds: ${summaryOf(error)}`);

@@ -49,6 +49,8 @@ export type LinkedFile = Pick<Stat, 'identity' | 'nlink' | 'ctime'>;
 export interface NameCheck {
   /** Undefined: it was. Otherwise it resolves when it was. MUST be quick and MUST NOT reject. */
   pending(root: string, file: LinkedFile): Promise<void> | undefined;
+  /** Undefined: `decide` knows what the files of the root name. Otherwise it resolves when it does. MUST be quick and MUST NOT reject. */
+  walked(root: string): Promise<void> | undefined;
   /** The guest gave a file, which was as `before`, one more name. */
   linked(root: string, before: LinkedFile): void;
 }

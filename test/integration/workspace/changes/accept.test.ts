@@ -28,6 +28,7 @@ import { Attacker, serveFolder } from '../facts/guest.ts';
 let dir: string;
 const layer = (path = '') => join(dir, 'layer', path);
 const host = (path = '') => join(dir, 'host', path);
+const notes = () => join(dir, 'notes');
 
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'sbx-accept-')));
@@ -54,7 +55,7 @@ async function shown(path: string): Promise<ChangeVersion> {
 async function accept(path: string, version: ChangeVersion): Promise<void> {
   await using tree = await Folder.open(layer());
   await using root = await Folder.open(host());
-  await acceptChange({ layer: tree, host: root }, { path, version });
+  await acceptChange({ layer: tree, host: root, hostPath: host(), notes: notes() }, { path, version });
 }
 
 describe('a private change', () => {

@@ -84,6 +84,25 @@ describe('a private layer', () => {
     ]);
   });
 
+  test('is counted up to a bound, that of a repository made inside, too, and without what is left out', async () => {
+    for (let at = 0; at < 20; at += 1) {
+      put(layer(`node_modules/${at}`), 'x');
+      put(layer(`repo/.git/${at}`), 'x');
+    }
+    await using tree = await Folder.open(layer());
+    const isWhole = (path: string) => path === 'repo/.git';
+    const isLeftOut = (path: string) => path === 'node_modules';
+    const bounded = await readLayer(tree, { isWhole, isLeftOut, countMax: 10 });
+    expect(bounded.isPartial).toBe(true);
+    const files = bounded.changes.map((one) => one.files).reduce((sum, one) => sum + one, 0);
+    expect(files).toBeGreaterThan(0);
+    expect(files).toBeLessThan(10);
+    const whole = await readLayer(tree, { isWhole, isLeftOut, countMax: 100 });
+    expect(whole.isPartial).toBe(false);
+    expect(whole.changes).toContainEqual({ path: 'repo/.git', kind: 'folder', size: 20, files: 20 });
+    expect(whole.changes.filter(({ path }) => path.startsWith('node_modules'))).toEqual([]);
+  });
+
   test('of which nothing is changed by reading', async () => {
     put(layer('locked/x'), 'x', 0o400);
     chmodSync(layer('locked'), 0o500);
