@@ -22,6 +22,8 @@ export interface Home {
   workspaces: string;
   /** Results of probes, valid for one boot of the host */
   probes: string;
+  /** Folders that guests could write, one a line; bin/sbx knows the name, too */
+  guestFolders: string;
 }
 
 /** The state folder: `SBX_HOME`, else the user's XDG data folder. */
@@ -37,6 +39,7 @@ export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
     secrets: { index: join(root, 'secrets', 'index.json'), values: join(root, 'secrets', 'values.json') },
     workspaces: join(root, 'workspaces'),
     probes: join(root, 'probes.json'),
+    guestFolders: join(root, 'guest-folders'),
   };
 }
 
