@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +49,17 @@ describe('a state folder', () => {
       expect(() => checkOwnFolder(state())).not.toThrow();
       chmodSync(state(), 0o775);
     }
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('could be changed by another user, if it were not refused', () => {
+    const write = () =>
+      spawnSync('setpriv', ['--reuid=12345', '--regid=12345', '--clear-groups', 'touch', join(state(), 'x')]).status;
+    for (const folder of [dir, join(dir, 'home'), state()]) chmodSync(folder, 0o755);
+    expect(() => checkOwnFolder(state())).not.toThrow();
+    expect(write()).not.toBe(0);
+    chmodSync(state(), 0o777);
+    expect(() => checkOwnFolder(state())).toThrow(/not safe/);
+    expect(write()).toBe(0);
   });
 
   test('behind a link is checked on both ways', () => {
