@@ -34,7 +34,7 @@ beforeAll(async () => {
   port = (echo.address() as AddressInfo).port;
   closed = await freePort();
   p = project('network', `version = 1\n${SMALL}\n[network]\nallow = ["preset:npm", "${OWN}:${closed}"]\n`);
-  await must(['apply', '--yes'], { cwd: p.dir });
+  await must(['apply', '--accept-widening'], { cwd: p.dir });
 });
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
