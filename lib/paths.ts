@@ -24,6 +24,8 @@ export interface Home {
   temporaries: string;
   /** Results of probes, valid for one boot of the host */
   probes: string;
+  /** Folders that guests could write, one a line; bin/sbx knows the name, too */
+  guestFolders: string;
 }
 
 /** The state folder: `SBX_HOME`, else the user's XDG data folder. */
@@ -40,6 +42,7 @@ export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
     workspaces: join(root, 'workspaces'),
     temporaries: join(root, 'temporaries'),
     probes: join(root, 'probes.json'),
+    guestFolders: join(root, 'guest-folders'),
   };
 }
 

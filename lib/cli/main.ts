@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import { type CommandContext, proposeCompletions, run } from '@stricli/core';
 import { SbxError } from '../errors.ts';
+import { readGuestFolders } from '../system/guest-folders.ts';
 import { checkOwnFolder } from '../system/own-folder.ts';
 import { safePath } from '../system/tool-path.ts';
 import { app, briefs, wordsOf } from './app.ts';
@@ -14,8 +15,6 @@ import { helpPage } from './help.ts';
 import { setPromptAside } from './run/prompt-argument.ts';
 import { createView } from './view/view.ts';
 
-// Every program that sbx runs is found by this PATH.
-process.env['PATH'] = safePath(process.env['PATH']);
 const context = createContext(dirname(import.meta.dirname));
 // A reader that closes its end (`sbx ls | head -1`) is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
@@ -26,6 +25,8 @@ async function main(inputs: string[]): Promise<void> {
   try {
     // Before anything is read from it, or a daemon is spoken to that another user could have put there.
     checkOwnFolder(context.home.root);
+    // Every program that sbx runs is found by this PATH.
+    process.env['PATH'] = safePath(process.env['PATH'], readGuestFolders(context.home.guestFolders));
     if (inputs[0] === COMPLETE) await printCompletions(inputs.slice(1));
     else if (asksForHelp(inputs)) process.stdout.write(`${helpPage({ briefs: briefs() })}\n`);
     else await run(app, setPromptAside(commandOf(inputs)).argv, context as unknown as CommandContext);

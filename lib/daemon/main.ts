@@ -7,6 +7,7 @@ import { prepareAuthority } from '../gateway/tls/authority.ts';
 import { openLog } from '../log.ts';
 import { ensurePrivateDir, type Home, homeOf } from '../paths.ts';
 import { readHolder, tryLock } from '../system/file-lock.ts';
+import { readGuestFolders } from '../system/guest-folders.ts';
 import { checkOwnFolder } from '../system/own-folder.ts';
 import { safePath } from '../system/tool-path.ts';
 import { serve } from './server.ts';
@@ -21,9 +22,9 @@ const CHECK_MS = 5_000;
 
 async function main(): Promise<void> {
   process.umask(0o077);
-  process.env['PATH'] = safePath(process.env['PATH']);
   const home = homeOf();
   checkOwnFolder(home.root);
+  process.env['PATH'] = safePath(process.env['PATH'], readGuestFolders(home.guestFolders));
   ensurePrivateDir(home.root);
   ensurePrivateDir(home.daemon.dir);
   const log = openLog(home.daemon.log);

@@ -2,6 +2,7 @@
 import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { SbxError } from '../errors.ts';
+import { othersInGroup } from './group-users.ts';
 
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
@@ -37,8 +38,13 @@ function problemOf(found: Stats, isItself: boolean): string | undefined {
   if (found.isSymbolicLink()) return undefined;
   if ((found.mode & STICKY) !== 0 && !isItself) return undefined;
   if ((found.mode & OTHERS_WRITE) !== 0) return 'can be written by every user';
-  // A group with the number of its user is usually that user's alone.
-  if ((found.mode & GROUP_WRITES) !== 0 && found.gid !== uid && found.gid !== 0)
-    return `can be written by the group with the number ${found.gid}`;
-  return undefined;
+  return (found.mode & GROUP_WRITES) === 0 ? undefined : problemOfGroup(found.gid, uid);
+}
+
+/** A group of the user alone is as good as the user: some systems make files for it to write by default. */
+function problemOfGroup(gid: number, uid: number): string | undefined {
+  const others = othersInGroup(gid);
+  // Accounts of a directory service: there, too, a group with the number of its user is usually that user's alone.
+  if (others === undefined) return gid === uid ? undefined : `can be written by the group with the number ${gid}`;
+  return others.length === 0 ? undefined : `can be written by the group with the number ${gid}, which has ${others[0]}`;
 }

@@ -5,18 +5,18 @@ import { SbxError } from '../errors.ts';
 
 /**
  * The entries of a PATH that no project could have put a program into: a relative one counts from wherever a command is run, and an agent writes to the
- * folder of its project.
+ * folder of its project. `guestFolders`: real paths of others that guests write to.
  */
-export function safePath(path: string | undefined): string {
-  const dirs = (path ?? '').split(delimiter).filter((dir) => isAbsolute(dir) && !isInProject(dir));
+export function safePath(path: string | undefined, guestFolders: readonly string[] = []): string {
+  const isOthers = (dir: string) => placesOf(dir).some((place) => guestFolders.includes(place) || hasConfig(place));
+  const dirs = (path ?? '').split(delimiter).filter((dir) => isAbsolute(dir) && !isOthers(dir));
   // An empty PATH would be the working directory.
   return dirs.length === 0 ? '/usr/bin:/bin' : [...new Set(dirs)].join(delimiter);
 }
 
-/** Also through links, and for an entry that does not exist yet. */
-function isInProject(dir: string): boolean {
-  const real = realFolder(dir);
-  return [...new Set([...parentsOf(resolve(dir)), ...parentsOf(real)])].some(hasConfig);
+/** The folder and all above it, also through links, and for an entry that does not exist yet. */
+function placesOf(dir: string): string[] {
+  return [...new Set([...parentsOf(resolve(dir)), ...parentsOf(realFolder(dir))])];
 }
 
 /** True also where it cannot be seen: a guest may have closed a folder of its project. */

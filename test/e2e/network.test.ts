@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createWeb } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inside, must, netLog, type Project, project, SMALL } from './harness.ts';
@@ -12,10 +12,18 @@ const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 
 /** Without any of the variables that tell of a proxy */
 const BARE = 'env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u NODE_USE_ENV_PROXY';
 
+/** An address of the host that the guest does not take for its own */
+const OWN =
+  Object.values(networkInterfaces())
+    .flat()
+    .find((one) => one?.family === 'IPv4' && !one.internal)?.address ?? '10.0.2.2';
+
 let p: Project;
 let echo: Server;
 let port: number;
 let offered: Awaited<ReturnType<typeof offer>>;
+/** Of the host, allowed to the sandbox: nothing listens there but in a test that says so */
+let closed: number;
 let hits = 0;
 const sockets = new Set<Socket>();
 beforeAll(async () => {
@@ -29,8 +37,10 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
   port = (echo.address() as AddressInfo).port;
   offered = await offer();
-  p = project('network', `version = 1\n${SMALL}\n[network]\nallow = ["preset:npm"]\n${offered.toml}`);
-  await must(['apply', '--yes'], { cwd: p.dir });
+  closed = await freePort();
+  const allow = `allow = ["preset:npm", "${OWN}:${closed}"]\n`;
+  p = project('network', `version = 1\n${SMALL}\n[network]\n${allow}${offered.toml}`);
+  await must(['apply', '--accept-widening'], { cwd: p.dir });
 });
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
@@ -129,6 +139,42 @@ describe('a program without proxy support', () => {
     expect(seen).toMatchObject([{ verdict: 'deny', reason: 'default-deny', port: 443 }]);
   });
 
+  test('is refused by a closed port of an allowed host, and connects once something listens there', async () => {
+    const node = `require('node:net').connect(${closed}, '${OWN}').on('error', ({ code }) => console.log(code)).on('connect', () => console.log('connected'))`;
+    const perl = `use Socket; socket(my $s, AF_INET, SOCK_STREAM, 0); print connect($s, pack_sockaddr_in(${closed}, inet_aton("${OWN}"))) ? "connected" : $!`;
+    const python = `import socket; socket.create_connection(('${OWN}', ${closed}))`;
+    const attempt = async () => [
+      await run(`${BARE} curl -sS -m 60 -o /dev/null http://${OWN}:${closed}/ 2>&1; echo " $?"`),
+      await run(`node -e "${node}; setTimeout(process.exit, 2000)"`),
+      await run(`perl -e '${perl}'`),
+      await run(`if command -v python3 >/dev/null; then python3 -c "${python}" 2>&1 || true; else echo refused; fi`),
+    ];
+    const [curl, ...others] = await attempt();
+    expect(curl).toMatch(/^curl: \(7\) [\s\S]* 7$/);
+    expect(others).toEqual(['ECONNREFUSED', 'Connection refused', expect.stringMatching(/refused/)]);
+    const server = createServer((socket) => socket.end('HTTP/1.0 200 OK\r\n\r\n'));
+    await new Promise<void>((resolve) => server.listen(closed, OWN, resolve));
+    try {
+      expect((await attempt()).slice(1, 3)).toEqual(['connected', 'connected']);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  test('reaches servers of the sandbox by `::1`, and nothing else by IPv6', async () => {
+    const server = `require('node:http').createServer((_, answer) => answer.end('six')).listen(8061, '::1')`;
+    const look =
+      'until curl -sf http://localhost:8061/; do sleep 0.2; done; curl -sSg http://[::1]:8061/; curl -sS6 http://localhost:8061/';
+    expect(await run(`node -e "${server}" & pid=$!; ${look}; kill $pid`)).toBe('sixsixsix');
+    expect(await run('cat /proc/net/if_inet6')).toMatch(/^0{31}1 01 80 10 80 +lo$/);
+    const others = ['2001:db8::1', 'fe80::1', 'fec0::2', '64:ff9b::808:808'];
+    const tries = others.map((address) => `bash -c 'echo x >/dev/tcp/${address}/443' 2>&1 || true`);
+    const said = (await run(tries.join('; '))).split('\n').filter((line) => line.includes('connect:'));
+    expect(said.map((line) => /unreachable|Cannot assign|Invalid argument/.exec(line)?.[0])).toEqual(
+      others.map(() => expect.any(String)),
+    );
+  });
+
   test('gets an immediate error for UDP, ICMP and IPv6', async () => {
     const udp = await run(`bash -c 'echo x >/dev/udp/8.8.8.8/53' 2>&1 || true`);
     expect(udp).toContain('unreachable');
@@ -148,6 +194,29 @@ describe('a program without proxy support', () => {
 });
 
 describe("the guest's root", () => {
+  test('gains nothing by IPv6 of its own: what was unreachable at once now waits, and no packet arrives', async () => {
+    const server = createServer(() => {
+      hits += 1;
+    });
+    await new Promise<void>((resolve) => server.listen(0, resolve));
+    const { port: outer } = server.address() as AddressInfo;
+    const before = hits;
+    const conf = '/proc/sys/net/ipv6/conf/eth0/disable_ipv6';
+    const script = [
+      `echo 0 > ${conf}; ip -6 address add fec0::15/64 dev eth0 nodad; ip -6 route add default via fec0::2 dev eth0`,
+      ...['fec0::2', 'fec0::3', '2001:db8::1'].map(
+        (address) => `timeout 5 bash -c 'echo x >/dev/tcp/${address}/${outer}' 2>&1 | grep -E 'Network is unreachable'`,
+      ),
+      `ip -6 route flush dev eth0; echo 1 > ${conf}; echo done`,
+    ];
+    try {
+      expect(await run(`sudo -n sh -c "${script.join('; ')}"`)).toBe('done');
+      expect(hits).toBe(before);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
   test('gains nothing by breaking the redirect: allowed hosts are reached through the egress proxy, and no others', async () => {
     const before = hits;
     const script = [
@@ -168,3 +237,11 @@ describe("the guest's root", () => {
     expect(await run("curl -sS -o /dev/null -w '%{http_connect}' https://denied.test/ || true")).toContain('403');
   });
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, OWN, resolve));
+  const { port: free } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return free;
+}

@@ -1,5 +1,5 @@
 /** What a sandbox changes for itself alone is shown, taken over and not lost unasked. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DiffResult } from '../../lib/api/contract.ts';
@@ -44,6 +44,23 @@ test('accept refuses unasked, takes over what was shown, and the sandbox has the
   await expect.poll(() => inside(p.dir, 'cat .envrc'), { timeout: 60_000 }).toBe('host');
   expect((await sbx(['accept', 'repo', '--yes', '--accept-protected'], { cwd: p.dir })).code).toBe(1);
   expect(existsSync(host('repo/.git'))).toBe(false);
+});
+
+test('names that are no UTF-8, in the workspace and in what is private, do not block the next start', async () => {
+  const named = (script: string) => inside(p.dir, `bad=$(printf 'b\\377d'); ${script}`);
+  await named(
+    'mkdir "$bad" ".vscode/$bad"; for at in "$bad" ".vscode/$bad"; do echo "$at" >"$at/$bad"; done; mkfifo "$bad/p$bad"',
+  );
+  expect(readdirSync(p.dir, { encoding: 'buffer' })).toContainEqual(Buffer.from('b\xffd', 'latin1'));
+  await must(['stop'], { cwd: p.dir });
+  await must(['diff'], { cwd: p.dir });
+  await must(['daemon', 'stop'], { cwd: p.dir });
+  await must(['start'], { cwd: p.dir });
+  expect(
+    await named('cat "$bad/$bad" ".vscode/$bad/$bad" | od -An -c | tr -d " \\n"; test -p "$bad/p$bad" && echo p'),
+  ).toBe('b377d\\n.vscode/b377d\\np');
+  // The one in .vscode stays: what is private is also removed under such names. Node could not remove the other one.
+  await named('rm -r "$bad"');
 });
 
 test('it is shown and taken over while the sandbox is stopped', async () => {

@@ -5,7 +5,7 @@ import { dialAdmitted } from '../request/active-request.ts';
 import type { Admission } from '../request/admit.ts';
 import { admitRequest } from '../request/admit-request.ts';
 import { type Denial, denialBytes, RECORDED } from '../request/denial.ts';
-import { sendDenialInside, wantsDenialInside } from '../request/explain-inside.ts';
+import { explainInside, sendDenialInside, wantsDenialInside } from '../request/explain-inside.ts';
 import { writeRecord } from '../request/listener-state.ts';
 import { aboutOf, type Request } from '../request/request.ts';
 import { pipeDownstream, pipeUpstream, splice } from '../request/splice.ts';
@@ -39,8 +39,11 @@ async function tlsTunnel(request: Request, admission: Admission): Promise<void> 
     return endWith(client, check.tls ? UNRECOGNIZED_NAME : NOTHING);
   }
   const dialled = await withinEarlyBytes(request, dialAdmitted(request, admission));
-  // The 200 has been sent already, so closing is all that is left.
-  if ('denial' in dialled) return void client.destroy();
+  if ('denial' in dialled) {
+    // The 200 has been sent already: without an explanation, closing is all that is left.
+    if (!wantsDenialInside(head)) return void client.destroy();
+    return client.destroyed ? undefined : explainInside(request, dialled.denial);
+  }
   const { socket: upstream } = dialled.open.connection;
   const onOther = (why: string) => dialled.open.close('server-name', why);
   if (watchHellos({ client, upstream, host, early: reader.buffered, onOther })) splice(request, dialled.open);
@@ -77,6 +80,7 @@ async function withinEarlyBytes<T>(request: Request, work: Promise<T>): Promise<
 async function sendDenial(request: Request, denial: Denial): Promise<void> {
   const { client, head } = request;
   if (client.destroyed) return;
-  if (wantsDenialInside(head)) await sendDenialInside(request, denial);
+  // The redirector refuses the connection of its program when it gets no 200.
+  if (wantsDenialInside(head) && denial.refused !== true) await sendDenialInside(request, denial);
   else endWith(client, denialBytes(denial, head, false));
 }

@@ -1,5 +1,6 @@
 /** Records a denied or failed request and builds its response. */
 
+import { errnoOf } from '../../errors.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { denialText, plainResponse } from '../policy/denial-text.ts';
 import type { Verdict } from '../policy/policy.ts';
@@ -11,6 +12,8 @@ import { aboutOf, durationOf, type Request, ruleOf } from './request.ts';
 export interface Denial {
   status: number;
   text: string;
+  /** The host is allowed, but its port is closed */
+  refused?: boolean;
 }
 
 export const UNRECORDED: Denial = {
@@ -37,7 +40,8 @@ export function denialOfFailure(request: Request, reason: AuditReason, error: un
   const durationMs = durationOf(request);
   if (request.abort.signal.reason !== RECORDED)
     writeRecord(request.state, { ...aboutOf(request), verdict: 'error', reason, detail, durationMs });
-  return { status: 502, text: `sbx: ${request.head.endpoint.host} could not be reached: ${detail}` };
+  const text = `sbx: ${request.head.endpoint.host} could not be reached: ${detail}`;
+  return { status: 502, text, refused: errnoOf(error) === 'ECONNREFUSED' };
 }
 
 export function denialBytes(denial: Denial, head: RequestHead, keepAlive: boolean): Buffer {

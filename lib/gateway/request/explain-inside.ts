@@ -24,10 +24,15 @@ export function wantsDenialInside({ headers }: RequestHead): boolean {
   return valuesOf(headers, 'sbx-explain').join() === 'inside';
 }
 
-/** Responds to HTTP, also inside TLS if the client trusts the sandbox's CA; closes any other connection. */
+/** Accepts the tunnel, then explains in it. */
 export async function sendDenialInside(request: Request, denial: Denial): Promise<void> {
+  request.client.write(ESTABLISHED);
+  await explainInside(request, denial);
+}
+
+/** Responds to HTTP, also inside TLS if the client trusts the sandbox's CA; closes any other connection. For a tunnel that was accepted. */
+export async function explainInside(request: Request, denial: Denial): Promise<void> {
   const { client, reader, state, head } = request;
-  client.write(ESTABLISHED);
   const ms = CLIENT_FIRST.has(head.endpoint.port) ? state.limits.headMs : FIRST_MS;
   if (reader.buffered.length === 0) await inTime(reader.more(), ms);
   if (reader.buffered.length === 0) return void client.destroy();

@@ -38,10 +38,15 @@ export function identityOperations({ entropy, timeNs, machineId, hostname, mount
     { op: 'write', path: '/etc/machine-id', text: `${machineId}\n` },
     { op: 'write', path: '/etc/hostname', text: `${hostname}\n` },
     ...(ca === '' ? [] : [{ op: 'trust', certificate: ca } satisfies Operation]),
-    { op: 'write', path: '/etc/hosts', text: `127.0.0.1 localhost\n127.0.1.1 ${hostname}\n` },
+    { op: 'write', path: '/etc/hosts', text: hostsFile(hostname) },
     ...(git === '' ? [] : configuringGit(git)),
     ...mounting(mounts),
   ];
+}
+
+/** IPv4 first: most servers listen there. `localhost` has both, as on Debian. */
+function hostsFile(hostname: string): string {
+  return `127.0.0.1 localhost\n127.0.1.1 ${hostname}\n::1 localhost ip6-localhost ip6-loopback\n`;
 }
 
 function configuringGit(text: string): Operation[] {

@@ -38,8 +38,11 @@ set_kernel fs/inotify/max_user_instances 1024
 set_kernel vm/max_map_count 262144
 set_kernel kernel/pid_max 4194304
 
+# IPv6 is for `::1` alone: no other device has an address or a route of it, so everything else is unreachable at once.
+for conf in default eth0; do
+  echo 1 > /proc/sys/net/ipv6/conf/$conf/disable_ipv6 2>/dev/null
+done
 $bb ifconfig lo 127.0.0.1 up
-echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null
 $bb ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 
 # Prints the device of the virtio port with this name, which may appear late.

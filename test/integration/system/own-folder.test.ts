@@ -1,4 +1,5 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -11,6 +12,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
+/** The first group of `/etc/passwd` that is not root's */
+const daemonGroup = () =>
+  Number(
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':')[3])
+      .find((gid) => gid !== undefined && gid !== '0'),
+  );
 const state = () => join(dir, 'home/sbx');
 
 describe('a state folder', () => {
@@ -27,6 +36,30 @@ describe('a state folder', () => {
   ])('that every user can write is refused: %s', (_name, path, mode) => {
     chmodSync(join(dir, path), mode);
     expect(() => checkOwnFolder(state())).toThrow(/not safe from other users/);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('that a group can write is refused unless nobody else is in the group', () => {
+    chmodSync(state(), 0o775);
+    expect(() => checkOwnFolder(state())).not.toThrow();
+    // Of another user, and of nobody in the files
+    for (const gid of [daemonGroup(), 54_321]) {
+      chownSync(state(), 0, gid);
+      expect(() => checkOwnFolder(state())).toThrow(/not safe/);
+      chmodSync(state(), 0o755);
+      expect(() => checkOwnFolder(state())).not.toThrow();
+      chmodSync(state(), 0o775);
+    }
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('could be changed by another user, if it were not refused', () => {
+    const write = () =>
+      spawnSync('setpriv', ['--reuid=12345', '--regid=12345', '--clear-groups', 'touch', join(state(), 'x')]).status;
+    for (const folder of [dir, join(dir, 'home'), state()]) chmodSync(folder, 0o755);
+    expect(() => checkOwnFolder(state())).not.toThrow();
+    expect(write()).not.toBe(0);
+    chmodSync(state(), 0o777);
+    expect(() => checkOwnFolder(state())).toThrow(/not safe/);
+    expect(write()).toBe(0);
   });
 
   test('behind a link is checked on both ways', () => {

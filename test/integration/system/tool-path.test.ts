@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { noteGuestFolders, readGuestFolders } from '../../../lib/system/guest-folders.ts';
 import { runToEnd } from '../../../lib/system/run-tool.ts';
 import { safePath } from '../../../lib/system/tool-path.ts';
 
@@ -31,6 +32,26 @@ describe('the PATH by which programs of the host are found', () => {
     for (const none of [undefined, '', '.']) expect(safePath(none)).toBe('/usr/bin:/bin');
   });
 
+  test('has no entry in a folder that a guest was given to write, from then on', () => {
+    const file = join(dir, 'guest-folders');
+    const tools = join(dir, 'tools');
+    mkdirSync(join(tools, 'bin'), { recursive: true });
+    symlinkSync(tools, join(dir, 'way'));
+    const path = [join(tools, 'bin'), join(dir, 'way/bin'), `${tools}-other`, '/usr/bin'].join(delimiter);
+    expect(safePath(path, readGuestFolders(file))).toBe(path);
+    const before = process.env['PATH'];
+    try {
+      process.env['PATH'] = path;
+      noteGuestFolders(file, [tools, join(dir, 'n/a\nb/c')]);
+      expect(process.env['PATH']).toBe(`${tools}-other:/usr/bin`);
+    } finally {
+      process.env['PATH'] = before;
+    }
+    expect(safePath(path, readGuestFolders(file))).toBe(`${tools}-other:/usr/bin`);
+    noteGuestFolders(file, [tools]);
+    expect(readFileSync(file, 'utf8')).toBe(`${tools}\n${join(dir, 'n')}\n`);
+  });
+
   test('a project whose folder became a file, or cannot be looked at, ends no command', () => {
     const venv = join(dir, 'project/.venv');
     writeFileSync(venv, '');
@@ -54,7 +75,7 @@ describe('the PATH by which programs of the host are found', () => {
     for (const file of ['cli/main.ts', 'daemon/main.ts']) {
       const { readFileSync } = await import('node:fs');
       const text = readFileSync(join(import.meta.dirname, '../../../lib', file), 'utf8');
-      expect(text).toContain("process.env['PATH'] = safePath(process.env['PATH'])");
+      expect(text).toMatch(/process\.env\['PATH'\] = safePath\(process\.env\['PATH'\], readGuestFolders\(/);
     }
   });
 });

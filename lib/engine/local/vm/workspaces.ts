@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Home, instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
+import { noteGuestFolders } from '../../../system/guest-folders.ts';
 import { ownLinkOf, WORKSPACE_LINK } from '../../../vm/driver.ts';
 import type { Guest, WorkspaceServers } from '../../../workspace/client/servers.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
@@ -27,6 +28,8 @@ export async function attachWorkspace(
 ): Promise<AttachedWorkspace> {
   if (spec.workspace.mode === 'clone') return unmounted(spec);
   const { folders, guestMounts } = await servedFolders(spec, [home.root]);
+  const written = folders.filter(({ readonly }) => !readonly).map(({ path }) => path);
+  noteGuestFolders(home.guestFolders, written);
   const { link } = await workspaces.attach(guestOf(home, id), folders);
   return { link, guestMounts };
 }

@@ -1,9 +1,10 @@
 /** Redirects every outgoing TCP connection of the guest to the gateway. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
+import { type Attempts, createAttempts } from './attempts.ts';
 import { isSynthetic, type Names } from './names.ts';
-import { type Gateway, proxyStream } from './proxy-stream.ts';
+import { type Gateway, joinUpstream, openUpstream } from './proxy-stream.ts';
 import REDIRECT_SCRIPT from './redirect.pl';
 
 export interface RedirectOptions {
@@ -14,32 +15,47 @@ export interface RedirectOptions {
 }
 
 /** Resolves once connections are redirected. @throws Error with the step that the kernel refused. */
-export async function startRedirect({ names, gateway, perl }: RedirectOptions): Promise<void> {
+export async function startRedirect(options: RedirectOptions): Promise<void> {
+  const attempts = createAttempts();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
-    // A redirected connection keeps the address that its program asked for.
-    const { localAddress = '', localPort = 0 } = client;
     client.on('error', () => {});
-    const host = isSynthetic(localAddress) ? names.nameOf(localAddress) : localAddress;
-    // To the listener itself, or to an address that no name has: nothing to proxy.
-    if (host === undefined || host.startsWith('127.')) return void client.resetAndDestroy();
-    proxyStream(client, `${host}:${localPort}`, gateway);
+    // A redirected connection keeps the address that its program asked for.
+    const upstream = attempts.take(`${client.localAddress} ${client.localPort} ${client.remotePort}`);
+    // Without one, it was made to the listener itself.
+    if (upstream === undefined) client.resetAndDestroy();
+    else joinUpstream(client, upstream);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', 1024, resolve);
   });
-  await attach(server, perl);
+  await attach(server, attempts, options);
 }
 
 /** The perl process runs as long as the agent: the kernel removes the redirect when its last descriptor is closed. */
-async function attach(server: Server, [file = 'perl', ...args]: string[]): Promise<void> {
+async function attach(server: Server, attempts: Attempts, options: RedirectOptions): Promise<void> {
+  const [file = 'perl', ...args] = options.perl;
   const listening = descriptorOf(server);
   const child = spawn(file, [...args, '-e', REDIRECT_SCRIPT, process.arch], {
     stdio: ['pipe', 'pipe', 'inherit', listening],
   });
   child.stdin?.on('error', () => {});
-  const line = await firstLine(child);
+  const lines = createInterface({ input: child.stdout as NonNullable<typeof child.stdout> });
+  const line = await firstLine(child, lines);
   if (line !== 'ok') throw new Error(`the redirect could not be set up: ${line}`);
+  lines.on('line', async (said) => {
+    const key = said.replace(/^syn /, '');
+    child.stdin?.write(`${await attempts.decide(key, () => open(key, options))} ${key}\n`);
+  });
+}
+
+/** `key`: address, port and source port of a new connection. */
+async function open(key: string, { names, gateway }: RedirectOptions) {
+  const [address = '', port] = key.split(' ');
+  const host = isSynthetic(address) ? names.nameOf(address) : address;
+  // To the guest itself, or to an address that no name has: nothing to proxy.
+  if (host === undefined || host.startsWith('127.')) return undefined;
+  return openUpstream(`${host}:${port}`, gateway);
 }
 
 /** Node has no public API for it. */
@@ -49,10 +65,10 @@ function descriptorOf(server: Server): number {
   return handle.fd;
 }
 
-function firstLine(child: ChildProcess): Promise<string> {
+function firstLine(child: ChildProcess, lines: Interface): Promise<string> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(`perl exited with ${code}`));
-    if (child.stdout) createInterface({ input: child.stdout }).once('line', resolve);
+    lines.once('line', resolve);
   });
 }

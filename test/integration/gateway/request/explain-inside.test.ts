@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { helloBytes } from '../../../unit/gateway/tls/hello-bytes.ts';
 import { handshake, request, startIntercept } from '../proxy/intercept-rig.ts';
-import { CONNECT, clientOf } from '../rig.ts';
+import { CONNECT, clientOf, POLICY } from '../rig.ts';
 
 const INSIDE = 'Sbx-Explain: inside\r\n';
 const OK = 'HTTP/1.1 200 Connection established\r\n\r\n';
@@ -80,6 +81,32 @@ describe('a denial for a program without proxy support', () => {
     const ends = await Promise.all(tries);
     expect(ends.filter((end) => end === 'told').length).toBeLessThanOrEqual(3);
     expect(ends.filter((end) => end === 'ended').length).toBeGreaterThanOrEqual(5);
+  });
+
+  test('does not hide that a port of an allowed host is closed', async () => {
+    const refuse = () => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+    const dialer = () => ({ resolves: () => false, dial: refuse });
+    await using one = await startIntercept({ dialer, policy: POLICY });
+    expect(await one.rig.ask(CONNECT('api.ok.test:22', INSIDE))).toMatch(/^HTTP\/1\.1 502 [\s\S]*ECONNREFUSED/);
+    // With TLS, the server name decides before anything is dialled: the tunnel is open already.
+    const client = await one.rig.client();
+    client.send(CONNECT('api.ok.test:443', INSIDE));
+    await client.until(OK);
+    client.socket.removeAllListeners('data');
+    const inner = clientOf(await handshake(client.socket, { ca: one.authority.pem, servername: 'api.ok.test' }));
+    inner.send(request('/v1/a'));
+    expect(await inner.end()).toMatch(/^HTTP\/1\.1 502 [\s\S]*ECONNREFUSED/);
+    const silent = await one.rig.client();
+    silent.send(Buffer.concat([Buffer.from(CONNECT('api.ok.test:443')), helloBytes({ sni: 'api.ok.test' })]));
+    expect(await silent.end()).toBe(OK);
+  });
+
+  test('is given inside for a host that does not answer at all', async () => {
+    const dialer = () => ({ resolves: () => false, dial: () => Promise.reject(new Error('no answer in time')) });
+    await using one = await startIntercept({ dialer, policy: POLICY });
+    const client = await one.rig.client();
+    client.send(CONNECT('api.ok.test:22', INSIDE) + request('/'));
+    expect(await client.end()).toMatch(/^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 502 [\s\S]*no answer in time/);
   });
 
   test('does not affect an allowed host', async () => {

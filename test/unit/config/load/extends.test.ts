@@ -1,4 +1,4 @@
-import { symlinkSync } from 'node:fs';
+import { readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadProject, shortPath } from '../../../../lib/config/load/load-project.ts';
@@ -89,6 +89,8 @@ describe('templates', () => {
     symlinkSync(join(outside, 'x.toml'), join(dir, 'third/b.toml'));
     for (const cwd of [dir, join(dir, 'below'), join(dir, 'third')])
       expect((await failure(loadProject({ cwd, host: hostFacts() }))).message).toMatch(/leads out of the project/);
+    // Where the system follows the link, as any program does, there is the file.
+    expect(readFileSync(join(dir, 'link.toml'), 'utf8')).toContain('outside');
     // A path that the file itself writes is no surprise to who reads it.
     const named = await loadProject({ cwd: join(dir, 'named'), host: hostFacts() });
     expect(named.sandboxes[0]?.env).toEqual({ A: 'named' });

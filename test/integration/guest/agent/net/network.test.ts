@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { startDns } from '../../../../../lib/guest/agent/net/dns-server.ts';
 import { createNames } from '../../../../../lib/guest/agent/net/names.ts';
-import { proxyStream } from '../../../../../lib/guest/agent/net/proxy-stream.ts';
+import { joinUpstream, openUpstream, type Upstream } from '../../../../../lib/guest/agent/net/proxy-stream.ts';
 
 const ask = (name: string) =>
   Buffer.from(
@@ -73,8 +73,18 @@ describe('a proxied connection', () => {
     ['is refused', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
     ['meets what is no gateway', 'SSH-2.0-x\r\n\r\n'],
     ['meets an endless head', 'x'.repeat(20_000)],
-  ])('is reset when it %s', async (_name, answer) => {
+  ])('is not opened when it %s', async (_name, answer) => {
     await using rig = await startCarry((socket) => void socket.write(answer));
+    expect(await rig.open()).toBeUndefined();
+  });
+
+  test('is not opened when the gateway is gone', async () => {
+    expect(await openUpstream('api.ok.test:443', { host: '127.0.0.1', port: 1 })).toBeUndefined();
+  });
+
+  test('is reset when the gateway ends before the program is connected', async () => {
+    await using rig = await startCarry((socket) => void socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+    rig.onOpen = (upstream) => void upstream.socket.destroy();
     const client = rig.client();
     const error = await new Promise<NodeJS.ErrnoException>((resolve) => client.once('error', resolve).resume());
     expect(error.code).toBe('ECONNRESET');
@@ -96,16 +106,22 @@ async function startCarry(serve: (socket: Socket) => void) {
     });
   });
   const port = await listening(gateway);
-  const front = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
-    proxyStream(socket, 'api.ok.test:443', { host: '127.0.0.1', port }),
-  );
+  const open = () => openUpstream('api.ok.test:443', { host: '127.0.0.1', port });
+  const rig = { onOpen: (_upstream: Upstream): void => {} };
+  const front = createServer({ allowHalfOpen: true, pauseOnConnect: true }, async (socket) => {
+    const upstream = await open();
+    if (upstream === undefined) return void socket.resetAndDestroy();
+    rig.onOpen(upstream);
+    joinUpstream(socket, upstream);
+  });
   const frontPort = await listening(front);
-  return {
+  return Object.assign(rig, {
     heads,
+    open,
     client: () => connect({ port: frontPort, host: '127.0.0.1', allowHalfOpen: true }),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await Promise.all([gateway, front].map((server) => new Promise((resolve) => server.close(resolve))));
     },
-  };
+  });
 }

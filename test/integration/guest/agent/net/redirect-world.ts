@@ -1,0 +1,70 @@
+/** Runs in a network namespace of its own: the redirect with a gateway that opens, refuses or holds, and programs that connect. Prints JSON. */
+import { execFileSync } from 'node:child_process';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { createNames } from '../../../../../lib/guest/agent/net/names.ts';
+import { startRedirect } from '../../../../../lib/guest/agent/net/redirect.ts';
+
+execFileSync('ip', ['link', 'set', 'lo', 'up']);
+execFileSync('ip', ['address', 'add', '10.0.2.15/32', 'dev', 'lo']);
+
+const asked: string[] = [];
+const held: Socket[] = [];
+const gateway = createServer({ allowHalfOpen: true }, (socket) => {
+  socket
+    .on('error', () => {})
+    .once('data', (bytes: Buffer) => {
+      const target = bytes.toString().split(' ')[1] ?? '';
+      asked.push(target);
+      if (target.startsWith('slow.test')) held.push(socket);
+      else if (target.startsWith('closed.test')) socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+      else open(socket);
+    });
+});
+function open(socket: Socket): void {
+  socket.write('HTTP/1.1 200 OK\r\n\r\nearly ');
+  socket.pipe(socket);
+}
+await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
+const names = createNames();
+await startRedirect({
+  names,
+  gateway: { host: '127.0.0.1', port: (gateway.address() as AddressInfo).port },
+  perl: ['perl'],
+});
+
+/** `open` with what came, or the error's code */
+function attempt(host: string, port: number): Promise<string> {
+  const socket = connect({ host, port, allowHalfOpen: true });
+  let connected = '';
+  let text = '';
+  socket.once('connect', () => {
+    connected = 'open';
+    socket.end(`hello ${port}`);
+  });
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  return new Promise((resolve) => {
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(`${connected}${error.code}`));
+    socket.once('end', () => resolve(`${connected} ${text}`));
+  });
+}
+
+const slow = attempt(names.addressOf('slow.test'), 5432);
+while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+const early = await Promise.race([slow, new Promise((resolve) => setImmediate(resolve, 'waits'))]);
+const at = (name: string, port: number) => attempt(names.addressOf(name), port);
+const results = {
+  open: await at('open.test', 5432),
+  address: await attempt('192.0.2.7', 80),
+  closed: await Promise.all([at('closed.test', 22), at('closed.test', 5432)]),
+  unknown: await attempt('198.19.255.1', 80),
+  many: new Set(await Promise.all(Array.from({ length: 100 }, () => at('open.test', 7)))),
+  early,
+  slow: '',
+};
+const [first] = held;
+if (first !== undefined) open(first);
+results.slow = await slow;
+process.stdout.write(JSON.stringify({ ...results, many: [...results.many], asked: [...new Set(asked)] }));
+process.exit(0);

@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { describe, expect, test } from 'vitest';
+
+interface Seen {
+  open: string;
+  address: string;
+  closed: string[];
+  unknown: string;
+  many: string[];
+  early: string;
+  slow: string;
+  asked: string[];
+}
+
+async function runWorld(): Promise<Seen> {
+  const dir = mkdtempSync(join(tmpdir(), 'sbx-redirect-'));
+  try {
+    const outfile = join(dir, 'world.mjs');
+    await build({
+      entryPoints: [join(import.meta.dirname, 'redirect-world.ts')],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      loader: { '.pl': 'text' },
+      outfile,
+    });
+    const { stdout } = await promisify(execFile)('unshare', ['--net', process.execPath, outfile]);
+    return JSON.parse(stdout) as Seen;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+// The kernel lets only root load the program that finds the socket.
+describe.skipIf(process.getuid?.() !== 0)('a redirected connection', () => {
+  test('is accepted once the gateway has opened it, and refused if the gateway does not', async () => {
+    const seen = await runWorld();
+    expect(seen).toMatchObject({ open: 'open early hello 5432', address: 'open early hello 80' });
+    expect(seen.closed).toEqual(['ECONNREFUSED', 'ECONNREFUSED']);
+    expect(seen.unknown).toBe('ECONNREFUSED');
+    // While the gateway dials, the program is neither connected nor refused.
+    expect([seen.early, seen.slow]).toEqual(['waits', 'open early hello 5432']);
+    expect(seen.many).toEqual(['open early hello 7']);
+    expect(seen.asked).not.toContain('198.19.255.1:80');
+  });
+});
