@@ -37,6 +37,7 @@ const ONCE = [
   'own-agent',
   'packages',
   'pool',
+  'ports',
   'pressure',
   'private-work',
   'programs',

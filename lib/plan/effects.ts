@@ -26,6 +26,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   // A smaller disk would have to be a new one: see `effectOf`.
   resources: { cpus: 'restart', memoryBytes: 'restart', diskBytes: 'live' },
   credentials: 'live',
+  ports: 'live',
   env: 'live',
   lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
   agent: {

@@ -4,7 +4,7 @@ import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { comparable } from './compare.ts';
 
 /** Lists whose new entries widen */
-const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials']);
+const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials', 'ports']);
 /** Lists whose removed entries widen */
 const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly', 'workspace.private']);
 
@@ -45,6 +45,7 @@ export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[
   note('workspace.unprotect', spec.workspace.unprotect);
   note('mounts', spec.mounts);
   note('credentials', spec.credentials);
+  note('ports', spec.ports ?? []);
   if (spec.network.mode === 'observe') found.push({ path: 'network.mode', to: 'observe' });
   if (!isInside(spec)) found.push({ path: 'workspace.path', to: spec.workspace.path });
   if (spec.workspace.repository !== undefined)
@@ -78,6 +79,7 @@ export function wideningHash(project: ProjectSpec): string {
     ...((spec.workspace.private ?? []).length === 0 ? [] : [{ private: comparable(spec.workspace.private) }]),
     ...(spec.workspace.repository === undefined ? [] : [{ repository: spec.workspace.repository }]),
     ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
+    ...((spec.ports ?? []).length === 0 ? [] : [{ ports: comparable(spec.ports) }]),
   ]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
@@ -96,8 +98,9 @@ export function onlyAdded(before: ProjectSpec, after: ProjectSpec, entries: read
 }
 
 function added(from: unknown, to: unknown): unknown[] {
-  const known = new Set((from as unknown[]).map((item) => JSON.stringify(item)));
-  return (to as unknown[]).filter((item) => !known.has(JSON.stringify(item)));
+  // A list that an earlier or a shorter spec lacks is empty.
+  const known = new Set(((from ?? []) as unknown[]).map((item) => JSON.stringify(item)));
+  return ((to ?? []) as unknown[]).filter((item) => !known.has(JSON.stringify(item)));
 }
 
 /** `host:port (preset:npm)`: from the host's own configuration */

@@ -45,6 +45,18 @@ export interface CredentialSpec {
   source: Source;
 }
 
+/** A port of the guest that the host listens for. */
+export interface PortSpec {
+  guest: number;
+  /** 0: a free one */
+  host: number;
+  /** The one address that is listened on. Absent: the loopback, 127.0.0.1 and ::1 */
+  address?: string;
+  /** A free port is used when `host` is taken */
+  auto?: true;
+  source: Source;
+}
+
 interface ImageSpec {
   /** `debian:<suite>`, `ubuntu:<suite>`, or the absolute path of a root-filesystem tar */
   base: string;
@@ -123,6 +135,8 @@ export interface SandboxSpec {
   mounts: MountSpec[];
   network: NetworkSpec;
   credentials: CredentialSpec[];
+  /** Absent: none */
+  ports?: PortSpec[];
   resources: ResourcesSpec;
   env: Record<string, string>;
   lifecycle: LifecycleSpec;

@@ -7,6 +7,7 @@ describe('every field of a spec', () => {
     // With the fields that may be missing.
     const full = spec({
       network: { ...spec().network, bandwidth: 1 },
+      ports: [],
       agent: { ...spec().agent, files: {}, template: '' },
       workspace: { ...spec().workspace, private: [], gitIdentity: false, repository: '/r/.git', uncommitted: false },
     });
