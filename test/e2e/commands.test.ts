@@ -264,6 +264,7 @@ test('every command prints only JSON with --json', async () => {
     ['logs', ['--console', '-n', '1']],
     ['diff', [], { diff: '', changes: [] }],
     ['workspace check', ['sandbox.toml'], { read: 'private', write: 'private' }],
+    ['ports', ['--publish', '0:3000']],
     ['net allow', ['example.com', '--for', '1h']],
     ['net check', ['example.com'], { allow: true }],
     ['net log'],

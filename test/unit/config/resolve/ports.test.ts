@@ -32,7 +32,10 @@ describe('[[ports]]', () => {
     ['a port that does not exist', entry('guest = 65536'), 'ports'],
     ['no port inside', entry('host = 80'), 'ports'],
   ])('refuses %s', async (_, text, message) => {
-    expect(await failure(load(text))).toMatchObject({ code: 'config-invalid', message: expect.stringContaining(message) });
+    expect(await failure(load(text))).toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringContaining(message),
+    });
   });
 
   test('a second one of a port may take a free one', async () => {
