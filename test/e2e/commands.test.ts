@@ -307,6 +307,7 @@ test('every command prints only JSON with --json', async () => {
 
 /** Commands that tell what happens: a document a line */
 const LINES: Record<string, unknown> = {
+  ports: [[expect.objectContaining({ guest: 3000, from: 'publish' })]],
   ls: [expect.arrayContaining([expect.objectContaining({ name: expect.any(String), state: 'running' })])],
   exec: [{ stream: 'stdout', data: 'out\n' }, { exit: { code: 0 } }],
   run: [
