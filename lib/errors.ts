@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'refused-policy'
   | 'needs-confirmation'
   | 'busy'
+  | 'port-taken'
   | 'cancelled'
   | 'tool-missing'
   | 'no-jail'
@@ -80,6 +81,7 @@ const USER_CODES: ReadonlySet<ErrorCode> = new Set([
   'refused-policy',
   'needs-confirmation',
   'cancelled',
+  'port-taken',
   'bake-failed',
   'secret',
 ]);

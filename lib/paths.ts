@@ -98,6 +98,8 @@ export interface InstancePaths {
   audit: string;
   /** What `sbx net allow` let out (JSON) */
   grants: string;
+  /** What `sbx ports --publish` opened, and the free ports that were picked (JSON) */
+  ports: string;
   /** Certificate and key of the sandbox's own certificate authority */
   authority: string;
   /** Placeholders that the guest sees instead of the host's secrets (JSON) */
@@ -131,6 +133,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     monitorLog: join(dir, 'monitor.log'),
     audit: join(dir, 'audit.jsonl'),
     grants: join(dir, 'grants.json'),
+    ports: join(dir, 'ports.json'),
     authority: join(dir, 'authority.json'),
     placeholders: join(dir, 'credential-placeholders.json'),
     workspace: join(dir, 'workspace.json'),

@@ -36,6 +36,7 @@ const ONCE_AS_USER = [
   'net-commands',
   'own-agent',
   'pool',
+  'ports',
   'pressure',
   'private-work',
 ];

@@ -23,6 +23,8 @@ import type {
   GcResult,
   PlanRequest,
   PlanResponse,
+  PortsRequest,
+  PortsResult,
   RemovalRequest,
   SandboxDetail,
   SandboxStatus,
@@ -48,6 +50,7 @@ export class DaemonClient {
   inspect = (id: string) => this.#call<SandboxDetail>('GET', `/v1/sandboxes/${id}`);
   plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
   allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
+  changePorts = (id: string, body: PortsRequest) => this.#call<PortsResult>('POST', `/v1/sandboxes/${id}/ports`, body);
   checkPath = (id: string, body: CheckPathRequest) =>
     this.#call<CheckedPath>('POST', `/v1/sandboxes/${id}/check-path`, body);
   approve = (body: ApproveRequest) => this.#call<{ approved: boolean }>('POST', '/v1/approve', body);

@@ -124,6 +124,21 @@ export interface Condition {
   since: string;
 }
 
+/** A port of the guest on the host. */
+export interface PortInfo {
+  guest: number;
+  /** 0: a free one, which is not picked yet */
+  host: number;
+  /** The one address that is listened on; null: 127.0.0.1 and ::1 */
+  address: string | null;
+  /** As if it spoke HTTP; null: the host does not listen now */
+  url: string | null;
+  /** `file`: [[ports]]; `publish`: `sbx ports --publish` */
+  from: 'file' | 'publish';
+  /** Why the host does not listen, although it should */
+  problem: string | null;
+}
+
 /** One row of `sbx ls --json`. */
 export interface SandboxStatus {
   id: string;
@@ -143,7 +158,7 @@ export interface SandboxStatus {
   /** What the sandbox's own disk takes on the host */
   diskBytes: number;
   workspace: string;
-  ports: { guest: number; host: number }[];
+  ports: PortInfo[];
   pid: number | null;
   createdAt: string;
   /** Of its VM */
@@ -176,6 +191,25 @@ export interface AllowResult {
   /** All in force, the new ones last */
   grants: Grant[];
   /** The egress proxy is open: they are in force */
+  live: boolean;
+}
+
+interface WantedPort {
+  guest: number;
+  /** 0: a free one */
+  host: number;
+  address?: string;
+}
+
+export interface PortsRequest {
+  publish: WantedPort[];
+  /** One without an address means any */
+  unpublish: WantedPort[];
+}
+
+export interface PortsResult {
+  ports: PortInfo[];
+  /** It runs: the change is in force */
   live: boolean;
 }
 
@@ -302,6 +336,8 @@ export interface DaemonService {
   checkPath(id: string, request: CheckPathRequest): Promise<CheckedPath>;
   /** POST /v1/sandboxes/:id/allow: beyond the spec, by the person at the command line. @throws SbxError `refused-policy` */
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
+  /** POST /v1/sandboxes/:id/ports: beyond the spec, by the person at the command line. @throws SbxError `port-taken`, `usage`, `not-found` */
+  changePorts(id: string, request: PortsRequest): Promise<PortsResult>;
   /** POST /v1/approve: `after` counts as approved if `before` did, so that what another process wrote still needs approval */
   approve(request: ApproveRequest): Promise<{ approved: boolean }>;
   /** GET /v1/secrets: without values */

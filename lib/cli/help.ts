@@ -9,7 +9,7 @@ interface Page {
 export const SECTIONS: readonly [title: string, commands: readonly string[]][] = [
   ['Start', ['init', 'validate', 'plan', 'apply']],
   ['Work in a sandbox', ['run', 'exec', 'shell', 'cp', 'logs']],
-  ['See', ['ls', 'status', 'inspect']],
+  ['See', ['ls', 'status', 'inspect', 'ports']],
   ['Change', ['start', 'stop', 'restart', 'reset', 'rm']],
   ['Take work over', ['diff', 'accept', 'fetch', 'workspace check']],
   ['Network', ['net log', 'net check', 'net allow', 'net suggest']],

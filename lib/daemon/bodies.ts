@@ -1,4 +1,5 @@
 /** Schemas of the request bodies of the daemon's API. */
+import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 import type {
@@ -11,6 +12,7 @@ import type {
   FetchRequest,
   GcRequest,
   PlanRequest,
+  PortsRequest,
   RemovalRequest,
   SecretRequest,
 } from '../api/contract.ts';
@@ -54,6 +56,18 @@ export const allowBody = z.strictObject({
   rules: z.array(rule),
   seconds: z.number().positive().optional(),
 }) as Body<AllowRequest>;
+const port = z.strictObject({
+  guest: z.int().min(1).max(65_535),
+  host: z.int().min(0).max(65_535),
+  address: z
+    .string()
+    .refine((value) => isIP(value) !== 0, 'it must be an IP address')
+    .optional(),
+});
+export const portsBody = z.strictObject({
+  publish: z.array(port).max(100),
+  unpublish: z.array(port).max(100),
+}) as Body<PortsRequest>;
 export const secretBody = z.strictObject({
   name: z.string(),
   scope,

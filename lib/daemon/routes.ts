@@ -9,6 +9,7 @@ import { type Control, statusIn } from './control/control.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
 import { openGuestIn } from './control/open-guest.ts';
 import { planOf } from './control/plan.ts';
+import { portInfo } from './control/port-info.ts';
 import { acceptIn, privateLoss } from './control/private-work.ts';
 import { checkPathIn } from './control/workspace-check.ts';
 
@@ -47,6 +48,10 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     async allow(id, { rules, seconds }) {
       const record = records.require(id);
       return engine.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));
+    },
+    async changePorts(id, request) {
+      const { ports, live } = await engine.changePorts(records.require(id).id, request);
+      return { ports: ports.map(portInfo), live };
     },
     approve: (request) => approveIn(control, request),
     secrets: async () => secrets.list(),

@@ -98,6 +98,9 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.post('/sandboxes/:id/allow', async (c) =>
     c.json(await service.allow(c.req.param('id'), await bodyOf(c, bodies.allowBody))),
   );
+  v1.post('/sandboxes/:id/ports', async (c) =>
+    c.json(await service.changePorts(c.req.param('id'), await bodyOf(c, bodies.portsBody))),
+  );
   v1.post('/approve', async (c) => c.json(await service.approve(await bodyOf(c, bodies.approveBody))));
   v1.get('/secrets', async (c) => c.json(await service.secrets()));
   v1.post('/secrets', async (c) => c.json(await service.setSecret(await bodyOf(c, bodies.secretBody))));

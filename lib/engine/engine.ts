@@ -4,12 +4,13 @@ import type { SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
+import type { PortRule } from '../state/port-book.ts';
 import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../workspace/changes/private-work.ts';
 import type { PathExplanation } from '../workspace/client/ask.ts';
 import type { WorkspaceState } from '../workspace/client/workspace-state.ts';
 
 /** Fields of a spec that not every engine can provide */
-export type Capability = 'lifecycle.pool' | 'mounts' | 'credentials' | 'network.http';
+export type Capability = 'lifecycle.pool' | 'mounts' | 'credentials' | 'network.http' | 'ports';
 
 export interface StepContext {
   /** The sandbox's instance id */
@@ -40,6 +41,9 @@ export interface SandboxStatusFacts {
   diskFull: boolean;
   /** Undefined: it has no folders of the host now */
   workspace: WorkspaceState | undefined;
+  ports: PortState[];
+  /** Connections to its ports, and when the last one began or ended, in ms since 1970 */
+  portUsage: { open: number; usedAt: number | undefined };
 }
 
 export interface OpenGuest {
@@ -50,6 +54,22 @@ export interface OpenGuest {
   mailbox: string;
   /** MUST be called before a session of the agent begins */
   watchSessions(): void;
+}
+
+/** A port of the guest on the host. */
+export interface PortState extends PortRule {
+  /** The host listens */
+  open: boolean;
+  /** By `sbx ports --publish`, not by the spec */
+  published: boolean;
+  /** Why it could not be opened; it is tried again */
+  problem?: string;
+}
+
+export interface PortChange {
+  publish: PortRule[];
+  /** An entry without an address means any */
+  unpublish: PortRule[];
 }
 
 /** Bytes of the disk and of each layer below it, for `sbx inspect`. */
@@ -90,6 +110,8 @@ export interface Engine extends AsyncDisposable {
   networkHash(id: string, spec: SandboxSpec): string;
   /** In force at once where the sandbox runs. @throws SbxError `refused-policy` */
   grant(id: string, spec: SandboxSpec, grants: Grant[]): { grants: Grant[]; live: boolean };
+  /** Until the sandbox is removed; at once where it runs. @throws SbxError `port-taken`, `usage`, `not-found`: nothing is changed then */
+  changePorts(id: string, change: PortChange): Promise<{ ports: PortState[]; live: boolean }>;
   /** What the sandbox gets at an absolute path of the host. Undefined: it is not served now. @throws SbxError `workspace`, `not-found` */
   explainPath(id: string, spec: SandboxSpec, path: string): Promise<PathExplanation | undefined>;
   status(id: string): SandboxStatusFacts;

@@ -28,6 +28,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   resources: { cpus: 'restart', memoryBytes: 'restart', diskBytes: 'live' },
   credentials: 'live',
   services: 'live',
+  ports: 'live',
   env: 'live',
   lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
   agent: {

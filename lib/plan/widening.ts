@@ -4,7 +4,7 @@ import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { comparable } from './compare.ts';
 
 /** Lists whose new entries widen */
-const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials', 'services']);
+const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials', 'services', 'ports']);
 /** Lists whose removed entries widen */
 const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly', 'workspace.private']);
 
@@ -46,6 +46,7 @@ export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[
   note('mounts', spec.mounts);
   note('credentials', spec.credentials);
   note('services', spec.services ?? []);
+  note('ports', spec.ports ?? []);
   if (spec.network.mode === 'observe') found.push({ path: 'network.mode', to: 'observe' });
   if (!isInside(spec)) found.push({ path: 'workspace.path', to: spec.workspace.path });
   if (spec.workspace.repository !== undefined)
@@ -83,6 +84,7 @@ export function wideningHash(project: ProjectSpec): string {
     ...(spec.workspace.repositoryTop === undefined ? [] : [{ repositoryTop: spec.workspace.repositoryTop }]),
     ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
     ...((spec.services ?? []).length === 0 ? [] : [{ services: comparable(spec.services) }]),
+    ...((spec.ports ?? []).length === 0 ? [] : [{ ports: comparable(spec.ports) }]),
   ]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
@@ -101,6 +103,7 @@ export function onlyAdded(before: ProjectSpec, after: ProjectSpec, entries: read
 }
 
 function added(from: unknown, to: unknown): unknown[] {
+  // A list that an earlier or a shorter spec lacks is empty.
   const known = new Set(((from ?? []) as unknown[]).map((item) => JSON.stringify(item)));
   return ((to ?? []) as unknown[]).filter((item) => !known.has(JSON.stringify(item)));
 }

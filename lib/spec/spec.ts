@@ -57,6 +57,18 @@ export interface ServiceSpec {
 /** Where it is on the host: an address (or `localhost`) and port, or the absolute path of a Unix socket. */
 export type ServiceTarget = { host: string; port: number } | { path: string };
 
+/** A port of the guest that the host listens for. */
+export interface PortSpec {
+  guest: number;
+  /** 0: a free one */
+  host: number;
+  /** The one address that is listened on. Absent: the loopback, 127.0.0.1 and ::1 */
+  address?: string;
+  /** A free port is used when `host` is taken */
+  auto?: true;
+  source: Source;
+}
+
 interface ImageSpec {
   /** `debian:<suite>`, `ubuntu:<suite>`, or the absolute path of a root-filesystem tar */
   base: string;
@@ -139,6 +151,8 @@ export interface SandboxSpec {
   credentials: CredentialSpec[];
   /** Absent in specs of earlier builds */
   services?: ServiceSpec[];
+  /** Absent: none */
+  ports?: PortSpec[];
   resources: ResourcesSpec;
   env: Record<string, string>;
   lifecycle: LifecycleSpec;

@@ -264,6 +264,7 @@ test('every command prints only JSON with --json', async () => {
     ['logs', ['--console', '-n', '1']],
     ['diff', [], { diff: '', changes: [] }],
     ['workspace check', ['sandbox.toml'], { read: 'private', write: 'private' }],
+    ['ports', ['--publish', '0:3000']],
     ['net allow', ['example.com', '--for', '1h']],
     ['net check', ['example.com'], { allow: true }],
     ['net log'],
@@ -306,6 +307,7 @@ test('every command prints only JSON with --json', async () => {
 
 /** Commands that tell what happens: a document a line */
 const LINES: Record<string, unknown> = {
+  ports: [[expect.objectContaining({ guest: 3000, from: 'publish' })]],
   ls: [expect.arrayContaining([expect.objectContaining({ name: expect.any(String), state: 'running' })])],
   exec: [{ stream: 'stdout', data: 'out\n' }, { exit: { code: 0 } }],
   run: [

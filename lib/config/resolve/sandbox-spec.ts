@@ -8,6 +8,7 @@ import { agentOf } from './agent.ts';
 import { credentialsOf } from './credentials.ts';
 import { fromFile, mountsOf, workspaceOf } from './folders.ts';
 import { networkOf } from './network.ts';
+import { portsOf } from './ports.ts';
 import { problem } from './problem.ts';
 import { repositoryOf } from './repository.ts';
 import type { SandboxInput } from './sandbox-input.ts';
@@ -32,6 +33,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
   const isServed = workspace.mode !== 'clone' && workspace.git_repository !== false;
   const repository = isServed ? await repositoryOf(path, host) : undefined;
   const services = await servicesOf(input);
+  const ports = portsOf(input);
   return {
     image: { base: await baseOf(input) },
     packages: {
@@ -56,6 +58,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     network: await networkOf(input),
     credentials: credentialsOf(input),
     ...(services.length === 0 ? {} : { services }),
+    ...(ports.length === 0 ? {} : { ports }),
     resources: {
       cpus: resources.cpus ?? Math.max(1, Math.min(2, host.cpus)),
       memoryBytes: sizeOf(input, 'memory', resources.memory ?? '2GiB'),

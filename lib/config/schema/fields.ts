@@ -1,5 +1,5 @@
 /** The value types of the schema; each message says what is valid. */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { PRESETS, parsePattern } from '../../spec/network-pattern.ts';
 import { DURATION, SIZE } from '../../spec/units.ts';
@@ -30,6 +30,12 @@ export const size = z.string().regex(SIZE, 'must be a number with the unit KiB, 
 export const duration = z.string().regex(DURATION, 'must be a number with the unit s, m, h or d, such as "2h", or "0"');
 
 export const port = z.int().min(1).max(65_535);
+
+export const ipAddress = checked(
+  (value) => isIP(value) !== 0 && !value.includes('%'),
+  'must be an IP address',
+  'write an address of this host, such as "192.168.1.20", "0.0.0.0" or "::"',
+);
 
 export const envName = z
   .string()

@@ -5,6 +5,7 @@ import {
   headerFormat,
   headerName,
   host,
+  ipAddress,
   list,
   method,
   name,
@@ -79,10 +80,27 @@ export const credentials = list(
 
 export const ports = list(
   z.strictObject({
-    guest: port.meta({ description: 'Port inside' }),
-    host: port.meta({ description: 'Port on the loopback of the host. Default: the same' }).optional(),
+    guest: z.union([port, z.literal('auto')]).meta({
+      description: 'Port inside, of a service on 127.0.0.1, ::1 or all addresses. `auto` is not implemented yet',
+    }),
+    host: z
+      .int()
+      .min(0)
+      .max(65_535)
+      .meta({ description: 'Port on the host; `0`: a free one. Default: the same as inside' })
+      .optional(),
+    address: ipAddress
+      .meta({
+        description:
+          'The one address of the host to listen on: `0.0.0.0` lets every machine of the network in. Default: the loopback, 127.0.0.1 and ::1',
+      })
+      .optional(),
+    auto: z.boolean().meta({ description: 'Use a free port when `host` is taken', default: false }).optional(),
   }),
-).meta({ description: "Guest services on the host's loopback" });
+).meta({
+  description:
+    'Makes TCP services of the guest reachable on the host: on its loopback, unless `address` says otherwise. Each is a widening',
+});
 
 export const services = list(
   z.strictObject({

@@ -3,11 +3,17 @@ import type { Place } from '../../errors.ts';
 import type { Source } from '../../spec/spec.ts';
 import type { SandboxConfig } from './schema.ts';
 
+const isAuto = ({ guest }: { guest: unknown }) => guest === 'auto';
 const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length > 0;
 
-const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
+/** `at`: the path of the value that is not supported, where that is not the field as a whole */
+const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean, at?: (config: SandboxConfig) => string][] = [
   ['docker.enabled', (config) => config.docker?.enabled === true],
-  ['ports', (config) => isFilled(config.ports)],
+  [
+    'ports.guest = "auto"',
+    ({ ports = [] }) => ports.some(isAuto),
+    ({ ports = [] }) => `ports[${ports.findIndex(isAuto)}].guest`,
+  ],
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];
@@ -18,9 +24,9 @@ export function listUnsupported(
   config: SandboxConfig,
   sources: Record<string, Source>,
 ): { path: string; source: Place }[] {
-  return CHECKS.filter(([, wanted]) => wanted(config)).flatMap(([path]) => {
+  return CHECKS.filter(([, wanted]) => wanted(config)).flatMap(([path, , at]) => {
     // The place of an array of tables is that of its first entry.
-    const source = sources[`${path}[0]`] ?? sources[path];
+    const source = at === undefined ? (sources[`${path}[0]`] ?? sources[path]) : sources[at(config)];
     return source === undefined || source === 'default' ? [] : [{ path, source }];
   });
 }

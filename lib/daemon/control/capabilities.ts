@@ -7,6 +7,7 @@ const USES: Record<Capability, (spec: SandboxSpec) => boolean> = {
   'lifecycle.pool': ({ lifecycle }) => lifecycle.pool > 0,
   mounts: ({ mounts }) => mounts.length > 0,
   credentials: ({ credentials }) => credentials.length > 0,
+  ports: ({ ports = [] }) => ports.length > 0,
   'network.http': ({ network }) => network.http.length > 0,
 };
 

@@ -32,9 +32,12 @@ async function stopIdleSandboxes(control: Control, records: InstanceRecord[]): P
 
 function isIdle({ engine, supervisor, activity }: Control, { id, applied }: InstanceRecord): boolean {
   const limit = (applied?.lifecycle.idleSeconds ?? 0) * 1000;
-  const { vm, sessions } = limit === 0 ? { vm: undefined, sessions: undefined } : engine.status(id);
+  if (limit === 0) return false;
+  const { vm, sessions, portUsage } = engine.status(id);
   if (vm === undefined) return false;
+  // A short connection may have come and gone since the last check.
+  const connected = portUsage.open > 0 || Date.now() - (portUsage.usedAt ?? 0) <= CHECK_EVERY_MS;
   // Session count unknown: assume one is running.
-  const inUse = (sessions?.running ?? 1) > 0 || supervisor.busy(id);
+  const inUse = (sessions?.running ?? 1) > 0 || connected || supervisor.busy(id);
   return activity.idleFor(id, `${vm.pid} ${vm.startTime}`, inUse) >= limit;
 }

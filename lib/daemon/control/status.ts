@@ -5,6 +5,7 @@ import type { SandboxStatusFacts } from '../../engine/engine.ts';
 import { toErrorJson } from '../../errors.ts';
 import type { SessionsRunning } from '../../guest/protocol/messages.ts';
 import type { InstanceRecord } from '../../state/records.ts';
+import { portInfo, portsCondition } from './port-info.ts';
 import { stoppedIdle } from './stopped-idle.ts';
 import { workspaceCondition } from './workspace-condition.ts';
 
@@ -32,7 +33,7 @@ export function statusOf(facts: StatusFacts): SandboxStatus {
     cpus: spec.resources.cpus,
     memoryBytes: spec.resources.memoryBytes,
     workspace: spec.workspace.path,
-    ports: [],
+    ports: facts.ports.map(portInfo),
     pid: vm?.pid ?? null,
     createdAt: record.createdAt,
     startedAt: vm?.startedAt ?? null,
@@ -81,6 +82,7 @@ function conditionsOf(facts: StatusFacts): Condition[] {
     ...(workspace === undefined
       ? []
       : [make('Workspace', workspace.is === 'served', workspaceCondition(workspace, record.name))]),
+    ...portsCondition(facts.ports, (...args) => make('PortsReady', ...args)),
     ...outOfMemory(facts),
     ...(diskFull ? [make('DiskSpace', false, ['HostDiskFull', DISK_FULL])] : []),
     ...(failure === undefined ? [] : [make('Healthy', false, [failure.code, failure.message])]),

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGateway } from '../../gateway/gateway.ts';
+import type { GuestConnection } from '../../guest/client/connection.ts';
 import type { Registries } from '../../image/bake/bake-script.ts';
 import { findRuntimeParts } from '../../image/platform/runtime.ts';
 import { collectGarbage } from '../../image/store/gc.ts';
@@ -19,7 +20,15 @@ import { boundConsole } from '../../vm/console-log.ts';
 import { createQemuDriver } from '../../vm/qemu/driver.ts';
 import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../../workspace/changes/private-work.ts';
 import { WorkspaceServers } from '../../workspace/client/servers.ts';
-import type { Capability, Engine, Garbage, SandboxStatusFacts, SandboxStorage, StepContext } from '../engine.ts';
+import type {
+  Capability,
+  Engine,
+  Garbage,
+  PortChange,
+  SandboxStatusFacts,
+  SandboxStorage,
+  StepContext,
+} from '../engine.ts';
 import { StepError } from '../step-error.ts';
 import { createCredentials } from './credentials/credentials.ts';
 import { createEgress, openBakeEgress } from './egress/egress.ts';
@@ -28,6 +37,7 @@ import { environmentOf } from './guests/environment.ts';
 import { Pool } from './pool/pool.ts';
 import { endPooled, isAlive, isPooled, makePooled } from './pool/pooled-clone.ts';
 import { ResizedImages } from './pool/resized-images.ts';
+import { Ports, type WantedPorts } from './ports/ports.ts';
 import { destroy } from './steps/destroy.ts';
 import { isFinalized, observe } from './steps/observe.ts';
 import { runStep } from './steps/run-step.ts';
@@ -58,8 +68,15 @@ export interface LocalEngineOptions {
 const ANSWER_MS = 10_000;
 
 export class LocalEngine implements Engine {
-  readonly capabilities: ReadonlySet<Capability> = new Set(['lifecycle.pool', 'mounts', 'credentials', 'network.http']);
+  readonly capabilities: ReadonlySet<Capability> = new Set([
+    'lifecycle.pool',
+    'mounts',
+    'credentials',
+    'network.http',
+    'ports',
+  ]);
   readonly #deps: StepDeps;
+  readonly #ports: Ports;
   readonly #disks: DiskWatch;
   readonly #resized: ResizedImages;
   readonly #clocks: ClockWatch = createClockWatch();
@@ -79,12 +96,18 @@ export class LocalEngine implements Engine {
       isAlive: (clone) => isAlive(parts, clone),
     });
     this.#deps = { ...parts, pool };
+    this.#ports = new Ports({
+      home: parts.home,
+      connect: (id) => this.#connect(id),
+      nameOf: (id) => parts.records.get(id)?.name ?? id,
+    });
     this.#disks = createDiskWatch(parts.driver);
     this.#log = options.log;
   }
 
-  recover(): Promise<void> {
-    return recover(this.#deps, { isPooled, endPooled: (id) => endPooled(this.#deps, id), log: this.#log });
+  async recover(): Promise<void> {
+    await recover(this.#deps, { isPooled, endPooled: (id) => endPooled(this.#deps, id), log: this.#log });
+    await Promise.all(this.#deps.records.list().map(({ id }) => this.#syncPorts(id)));
   }
 
   observe(id: string, signal?: AbortSignal) {
@@ -96,12 +119,14 @@ export class LocalEngine implements Engine {
       await runStep(this.#deps, step, context);
     } catch (error) {
       throw new StepError(step, error);
+    } finally {
+      await this.#syncPorts(context.id);
     }
   }
 
   async open(id: string, spec: SandboxSpec) {
-    const { guests, home } = this.#deps;
-    const connection = await guests.connect(id, instancePaths(home, id).agent, { fresh: false, timeoutMs: ANSWER_MS });
+    const { guests } = this.#deps;
+    const connection = await this.#connect(id);
     const environment = await environmentOf(this.#deps, id, spec);
     return {
       connection,
@@ -111,9 +136,10 @@ export class LocalEngine implements Engine {
     };
   }
 
-  destroy(id: string): Promise<void> {
+  async destroy(id: string): Promise<void> {
     const context = { id, signal: new AbortController().signal, onProgress: () => {}, onLine: () => {} };
-    return destroy(this.#deps, { action: 'destroy', sandbox: id }, context);
+    await destroy(this.#deps, { action: 'destroy', sandbox: id }, context);
+    await this.#syncPorts(id);
   }
 
   networkHash(id: string, spec: SandboxSpec): string {
@@ -123,6 +149,12 @@ export class LocalEngine implements Engine {
   grant(id: string, spec: SandboxSpec, added: Grant[]) {
     const grants = this.#deps.egress.grant(id, spec, added);
     return { grants, live: this.#deps.gateway.hashOf(id) !== undefined };
+  }
+
+  async changePorts(id: string, change: PortChange) {
+    const wanted = this.#wantedPorts(id);
+    await this.#ports.change(id, wanted, change);
+    return { ports: this.#ports.stateOf(id, wanted.spec), live: wanted.running };
   }
 
   explainPath(id: string, spec: SandboxSpec, path: string) {
@@ -144,6 +176,8 @@ export class LocalEngine implements Engine {
       workspaceWatched: vm === undefined ? undefined : workspaces.watchedOf(guestOf(home, id)),
       diskFull: this.#disks.isWaiting(id),
       workspace: vm === undefined ? undefined : workspaces.state(guestOf(home, id)),
+      ports: this.#ports.stateOf(id, (record?.applied ?? record?.target)?.ports ?? []),
+      portUsage: this.#ports.usage(id),
     };
   }
 
@@ -190,7 +224,10 @@ export class LocalEngine implements Engine {
     void this.#clocks.check(all.flatMap(({ id }) => guests.get(id) ?? []));
     void this.#disks.check(all.map(({ id }) => ({ id, paths: instancePaths(home, id) })));
     this.fillPool();
-    for (const { id } of all) boundConsole(instancePaths(home, id).console);
+    for (const { id } of all) {
+      boundConsole(instancePaths(home, id).console);
+      void this.#syncPorts(id);
+    }
   }
 
   get pooled(): number {
@@ -203,7 +240,26 @@ export class LocalEngine implements Engine {
     return collectGarbage(image.store, used, dryRun);
   }
 
+  #connect(id: string): Promise<GuestConnection> {
+    const { guests, home } = this.#deps;
+    return guests.connect(id, instancePaths(home, id).agent, { fresh: false, timeoutMs: ANSWER_MS });
+  }
+
+  #syncPorts(id: string): Promise<void> {
+    return this.#ports.sync(id, this.#wantedPorts(id));
+  }
+
+  /** Those of the applied spec, from when the guest has its identity to the end of its VM. */
+  #wantedPorts(id: string): WantedPorts {
+    const { driver, home, records } = this.#deps;
+    const record = records.get(id);
+    const vm = driver.find(instancePaths(home, id));
+    const running = record?.applied != null && vm !== undefined && isFinalized(record, vm);
+    return { spec: record?.applied?.ports ?? [], running };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ports[Symbol.dispose]();
     this.#deps.egress[Symbol.dispose]();
     await this.#deps.workspaces[Symbol.asyncDispose]();
     await this.#resized[Symbol.asyncDispose]();

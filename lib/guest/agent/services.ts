@@ -1,5 +1,4 @@
 /** Dispatches each stream to the service that answers it. */
-import { connect } from 'node:net';
 import { failureJson } from '../protocol/failure.ts';
 import type {
   Calls,
@@ -10,7 +9,6 @@ import type {
   SessionLogRequest,
   SessionRequest,
 } from '../protocol/messages.ts';
-import { CHANNEL } from '../protocol/messages.ts';
 import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { get, put } from './copy.ts';
 import { GuestMailbox } from './guest-mailbox.ts';
@@ -19,6 +17,7 @@ import { Workload } from './process/workload.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
 import { createSystem, ENVIRONMENT, limitOpenFiles } from './system.ts';
+import { tcp } from './tcp.ts';
 
 export interface Services {
   open(stream: MuxStream, service: string, body: unknown): StreamEvents;
@@ -74,22 +73,5 @@ export function createServices({ perl, records, cgroups }: ServicesOptions): Ser
         );
       return DISCARD;
     },
-  };
-}
-
-function tcp(stream: MuxStream, request: ConnectRequest): StreamEvents {
-  const socket = connect({ host: request.host, port: request.port, allowHalfOpen: true });
-  socket.on('error', (error) => stream.close({ error: { code: 'guest-failed', message: error.message } }));
-  socket.on('data', (data) => {
-    socket.pause();
-    void stream.send(CHANNEL.stdout, data).then(() => socket.resume());
-  });
-  socket.on('end', () => stream.end(CHANNEL.stdout));
-  socket.on('close', () => stream.close({}));
-  return {
-    ...DISCARD,
-    onData: (_channel, data, taken) => void socket.write(data, taken as () => void),
-    onEnd: () => void socket.end(),
-    onReset: () => void socket.destroy(),
   };
 }

@@ -111,7 +111,9 @@ export interface GetRequest {
   mailbox?: MailboxWish;
 }
 
+/** Opens a TCP connection from inside: data on stdin and stdout, each of which may end first. */
 export interface ConnectRequest {
+  /** `localhost`: 127.0.0.1, then ::1, whatever the guest's own files say */
   host: string;
   port: number;
 }

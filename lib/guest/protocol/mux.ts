@@ -89,6 +89,7 @@ export class Mux {
         ? received
         : { ...received, payload: Buffer.concat([...this.#parts.splice(0), received.payload]) };
     if (frame.type === TYPE.open) {
+      if (this.#streams.has(frame.stream)) throw new Error('a stream was opened twice');
       const { service, body } = json<{ service: string; body: unknown }>(frame.payload);
       const state = newState(undefined as never);
       this.#streams.set(frame.stream, state);

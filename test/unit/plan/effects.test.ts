@@ -8,6 +8,7 @@ describe('every field of a spec', () => {
     const full = spec({
       services: [],
       network: { ...spec().network, bandwidth: 1 },
+      ports: [],
       agent: { ...spec().agent, files: {}, template: '' },
       workspace: {
         ...spec().workspace,

@@ -101,6 +101,10 @@ export class TestEngine implements Engine {
     return { grants, live: true };
   }
 
+  async changePorts() {
+    return { ports: [], live: true };
+  }
+
   async explainPath() {
     return undefined;
   }
@@ -125,6 +129,8 @@ export class TestEngine implements Engine {
       diskFull: false,
       diskBytes: 0,
       workspace: undefined,
+      ports: [],
+      portUsage: { open: 0, usedAt: undefined },
     };
   }
 

@@ -36,6 +36,7 @@ const TELLING = [
   'Applied',
   'Ready',
   'NetworkReady',
+  'PortsReady',
   'WorkspaceWatched',
 ];
 

@@ -1,4 +1,6 @@
 /** `sbx ls`: lists the sandboxes of this project, or of all projects. */
+
+import type { SandboxStatus } from '../../../api/contract.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, ownSandboxes } from '../../command/project.ts';
 import { columns } from '../../view/columns.ts';
@@ -9,6 +11,7 @@ export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quie
   const found = await ownSandboxes(client, cwd);
   const list = flags.all ? found.all : found.list;
   const now = Date.now();
+  const hasPorts = list.some(({ ports }) => ports.some(({ url }) => url !== null));
   const rows = list.map((one) => [
     one.name,
     one.project,
@@ -17,10 +20,23 @@ export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quie
     one.agent ?? '-',
     sessionOf(one, now),
     sizeOf(one.diskBytes),
+    ...(hasPorts ? [portsOf(one)] : []),
     one.projectDir,
     whyOf(one, hasFolder(one)),
   ]);
-  const table = columns([['NAME', 'PROJECT', 'STATE', 'AGE', 'AGENT', 'SESSION', 'DISK', 'FOLDER', 'WHY'], ...rows]);
+  const head = [
+    'NAME',
+    'PROJECT',
+    'STATE',
+    'AGE',
+    'AGENT',
+    'SESSION',
+    'DISK',
+    ...(hasPorts ? ['PORTS'] : []),
+    'FOLDER',
+    'WHY',
+  ];
+  const table = columns([head, ...rows]);
   const others = found.all.length - list.length;
   const more = others === 0 ? [] : [`${others} more of other projects: sbx ls --all`];
   const none = more.length === 0 ? 'no sandboxes; run `sbx init` to begin' : 'no sandboxes of this project';
@@ -31,4 +47,10 @@ export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quie
     );
   else view.result(list, [rows.length === 0 ? none : table, ...more].join('\n'));
   return 0;
+}
+
+/** Addresses to open; a port that is not open has none. */
+function portsOf({ ports }: Pick<SandboxStatus, 'ports'>): string {
+  const urls = ports.flatMap(({ url }) => url ?? []);
+  return urls.length === 0 ? '-' : urls.join(' ');
 }

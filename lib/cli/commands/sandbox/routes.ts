@@ -1,6 +1,6 @@
 /** The commands of existing sandboxes. */
 import { command } from '../../command/command.ts';
-import { DISCARD, maybeName, names, toggle, YES } from '../../command/parameters.ts';
+import { DISCARD, maybeName, names, text, toggle, YES } from '../../command/parameters.ts';
 
 const one = { flags: { yes: YES }, aliases: { y: 'yes' }, positional: maybeName() };
 
@@ -22,6 +22,21 @@ export const sandboxRoutes = {
     brief: 'Shows everything about one sandbox',
     parameters: { positional: maybeName() },
     load: async () => (await import('./inspect.ts')).inspect,
+  }),
+  ports: command({
+    brief: 'Shows the ports of a sandbox on this host, opens more, or takes them back',
+    examples: ['sbx ports', 'sbx ports --publish 8080:3000', 'sbx ports review --unpublish 8080:3000'],
+    parameters: {
+      flags: {
+        publish: {
+          ...text('[ADDR:]HOST:GUEST, or the port that both have; 0 as HOST: a free one; may be repeated'),
+          variadic: true,
+        },
+        unpublish: { ...text('As it was published; may be repeated'), variadic: true },
+      },
+      positional: maybeName(),
+    },
+    load: async () => (await import('./ports.ts')).ports,
   }),
   start: command({
     brief: 'Starts a stopped sandbox',

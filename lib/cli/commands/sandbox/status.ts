@@ -30,6 +30,10 @@ function describe(one: SandboxDetail, now: number): string {
       'granted',
       `${text}${until === undefined ? '' : ` until ${until}`}`,
     ]),
+    ...one.ports.map((port): [string, string] => [
+      'port',
+      `${port.guest} ${port.url === null ? 'is not open' : `at ${port.url}`}`,
+    ]),
     ...(one.privateWork === null ? [] : [['only here', one.privateWork] as [string, string]]),
     ...wrongWith(one).map(({ type, message }): [string, string] => [type, message]),
   ];

@@ -15,6 +15,8 @@ const FACTS: StatusFacts = {
   diskFull: false,
   workspaceWatched: undefined,
   workspace: undefined,
+  ports: [],
+  portUsage: { open: 0, usedAt: undefined },
   record: RECORD,
   busy: false,
   error: undefined,

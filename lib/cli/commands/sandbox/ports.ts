@@ -1,0 +1,40 @@
+/** `sbx ports`: shows the ports of a sandbox on this host, opens more, or takes them back. */
+import type { PortInfo, PortsRequest } from '../../../api/contract.ts';
+import type { Run } from '../../command/command.ts';
+import { daemonOf, resolveSandbox } from '../../command/project.ts';
+import { columns } from '../../view/columns.ts';
+import { inOneLine } from '../../view/printable.ts';
+import { hostText, isWide, parsePort } from './port-text.ts';
+
+type Input = Run<{ publish?: string[]; unpublish?: string[] }, [string?]>;
+
+export async function ports({ context, cwd, view, flags, args }: Input): Promise<number> {
+  const request: PortsRequest = {
+    publish: (flags.publish ?? []).map(parsePort),
+    unpublish: (flags.unpublish ?? []).map(parsePort),
+  };
+  const client = await daemonOf(context);
+  const { id, name, ...sandbox } = await resolveSandbox(client, cwd, args[0]);
+  if (request.publish.length === 0 && request.unpublish.length === 0) {
+    view.result(sandbox.ports, tableOf(name, sandbox.ports));
+    return 0;
+  }
+  const { ports: now, live } = await client.changePorts(id, request);
+  const notes = [
+    ...(live ? [] : [`${name} is not running: this takes effect from its next start on`]),
+    ...(request.publish.some(isWide) ? ['other machines that reach this address can connect'] : []),
+  ];
+  view.result(now, [tableOf(name, now), ...notes].join('\n'));
+  return 0;
+}
+
+function tableOf(name: string, list: readonly PortInfo[]): string {
+  if (list.length === 0) return `${name} has no ports; open one with \`sbx ports ${name} --publish HOST:GUEST\``;
+  const rows = list.map((one) => [
+    String(one.guest),
+    hostText(one),
+    one.from === 'file' ? 'sandbox.toml' : 'published',
+    one.url ?? (one.problem === null ? 'not running' : `not open: ${inOneLine(one.problem)}`),
+  ]);
+  return columns([['GUEST', 'HOST', 'FROM', 'URL'], ...rows]);
+}

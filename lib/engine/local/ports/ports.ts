@@ -1,0 +1,200 @@
+/** Listens on the host for the ports of the running sandboxes: those of their specs and those that were published. */
+import { SbxError, summaryOf } from '../../../errors.ts';
+import type { GuestConnection } from '../../../guest/client/connection.ts';
+import type { Home } from '../../../paths.ts';
+import { type PortRule, portKey, readPortBook, writePortBook } from '../../../state/port-book.ts';
+import type { PortChange, PortState } from '../../engine.ts';
+import { type Listener, listen } from './listener.ts';
+import { Tunnels, type Usage } from './tunnels.ts';
+
+export interface PortsOptions {
+  home: Home;
+  connect: (id: string) => Promise<GuestConnection>;
+  /** Name of a sandbox, for messages */
+  nameOf: (id: string) => string;
+  /** Most connections of one sandbox at a time */
+  most?: number;
+}
+
+/** What a sandbox should have */
+export interface WantedPorts {
+  /** Of its applied spec */
+  spec: readonly PortRule[];
+  /** False: nothing is listened on */
+  running: boolean;
+}
+
+interface Entry {
+  listener: Listener | undefined;
+  tunnels: Tunnels;
+  /** Why it could not be opened */
+  error: SbxError | undefined;
+}
+
+interface Sandbox {
+  usage: Usage;
+  entries: Map<string, Entry>;
+  /** The change under way */
+  last: Promise<void>;
+}
+
+const MOST_CONNECTIONS = 256;
+
+export class Ports implements Disposable {
+  readonly #options: PortsOptions;
+  readonly #sandboxes = new Map<string, Sandbox>();
+  #ended = false;
+
+  constructor(options: PortsOptions) {
+    this.#options = options;
+  }
+
+  /** Opens what is missing and closes the rest. A port that cannot be opened is tried again by the next call. Never throws. */
+  sync(id: string, wanted: WantedPorts): Promise<void> {
+    const sandbox = this.#of(id);
+    const done = sandbox.last
+      .then(() => this.#bring(id, sandbox, wanted))
+      .then(() => {
+        if (sandbox.last === done && sandbox.entries.size === 0) this.#sandboxes.delete(id);
+      });
+    sandbox.last = done;
+    return done;
+  }
+
+  /** Changes what is published, at once where it runs. @throws SbxError `port-taken`, `usage`, `not-found`; nothing is changed then. */
+  async change(id: string, wanted: WantedPorts, { publish, unpublish }: PortChange): Promise<void> {
+    const { home, nameOf } = this.#options;
+    const before = readPortBook(home, id);
+    const isMeant = (one: PortRule, rule: PortRule) =>
+      isSame(one, rule) || isSame(one, { ...rule, host: before.picked[portKey(rule)] ?? rule.host });
+    const kept = before.published.filter((rule) => !unpublish.some((one) => isMeant(one, rule)));
+    const missing = unpublish.find((one) => !before.published.some((rule) => isMeant(one, rule)));
+    if (missing !== undefined) throw notPublished(missing, nameOf(id), wanted.spec);
+    const known = new Set([...wanted.spec, ...kept].map(portKey));
+    const added = publish.filter((rule) => !known.has(portKey(rule)));
+    const published = [...kept, ...added];
+    writePortBook(home, id, { ...before, published });
+    await this.sync(id, wanted);
+    const error = added.map((rule) => this.#of(id).entries.get(portKey(rule))?.error).find(Boolean);
+    if (error === undefined) return;
+    const now = readPortBook(home, id);
+    const failed = new Set(added.map(portKey));
+    const rest = now.published.filter((rule) => !failed.has(portKey(rule)));
+    const removed = before.published.filter((rule) => !kept.includes(rule));
+    writePortBook(home, id, { ...now, published: [...removed, ...rest] });
+    await this.sync(id, wanted);
+    throw error;
+  }
+
+  /** Of all its ports, those of the spec first. */
+  stateOf(id: string, spec: readonly PortRule[]): PortState[] {
+    const { published, picked } = readPortBook(this.#options.home, id);
+    const entries = this.#sandboxes.get(id)?.entries;
+    return rulesOf(spec, published).map((rule) => {
+      const entry = entries?.get(portKey(rule));
+      const host = entry?.listener?.port ?? picked[portKey(rule)] ?? rule.host;
+      const problem = entry?.error === undefined ? {} : { problem: textOf(entry.error) };
+      const isOpen = entry?.listener !== undefined;
+      return { ...rule, host, open: isOpen, published: published.includes(rule), ...problem };
+    });
+  }
+
+  usage(id: string): Usage {
+    return this.#sandboxes.get(id)?.usage ?? { open: 0, usedAt: undefined };
+  }
+
+  [Symbol.dispose](): void {
+    this.#ended = true;
+    for (const { entries } of this.#sandboxes.values()) for (const entry of entries.values()) close(entry);
+    this.#sandboxes.clear();
+  }
+
+  #of(id: string): Sandbox {
+    const known = this.#sandboxes.get(id);
+    if (known !== undefined) return known;
+    const fresh = { usage: { open: 0, usedAt: undefined }, entries: new Map(), last: Promise.resolve() };
+    this.#sandboxes.set(id, fresh);
+    return fresh;
+  }
+
+  async #bring(id: string, sandbox: Sandbox, { spec, running }: WantedPorts): Promise<void> {
+    const book = readPortBook(this.#options.home, id);
+    const rules = running && !this.#ended ? rulesOf(spec, book.published) : [];
+    const keys = new Set(rules.map(portKey));
+    for (const [key, entry] of sandbox.entries) {
+      if (keys.has(key)) continue;
+      close(entry);
+      sandbox.entries.delete(key);
+    }
+    for (const rule of rules) {
+      const known = sandbox.entries.get(portKey(rule));
+      if (known?.listener === undefined) await this.#open(id, sandbox, rule);
+    }
+  }
+
+  async #open(id: string, sandbox: Sandbox, rule: PortRule): Promise<void> {
+    const { home, connect, most = MOST_CONNECTIONS } = this.#options;
+    const key = portKey(rule);
+    const tunnels = new Tunnels({ port: rule.guest, usage: sandbox.usage, connect: () => connect(id), most });
+    const picked = readPortBook(home, id).picked[key];
+    const entry: Entry = { listener: undefined, tunnels, error: undefined };
+    sandbox.entries.set(key, entry);
+    try {
+      entry.listener = await listen({ ...rule, picked, onConnection: (socket) => tunnels.accept(socket) });
+      if (this.#ended) return close(entry);
+      const { port } = entry.listener;
+      if (port !== rule.host && port !== picked) this.#remember(id, key, port);
+    } catch (error) {
+      entry.error = this.#explain(id, rule, error);
+    }
+  }
+
+  #remember(id: string, key: string, port: number): void {
+    const book = readPortBook(this.#options.home, id);
+    writePortBook(this.#options.home, id, { ...book, picked: { ...book.picked, [key]: port } });
+  }
+
+  /** Of a port that another sandbox has, the process would be this one. */
+  #explain(id: string, { host }: PortRule, error: unknown): SbxError {
+    if (!(error instanceof SbxError)) return new SbxError('internal', summaryOf(error), { cause: error });
+    const owner = [...this.#sandboxes].find(
+      ([other, { entries }]) => other !== id && [...entries.values()].some(({ listener }) => listener?.port === host),
+    )?.[0];
+    if (owner === undefined || error.code !== 'port-taken') return error;
+    const { hint = '' } = error;
+    return new SbxError('port-taken', error.message, {
+      why: `it leads to the sandbox ${this.#options.nameOf(owner)}`,
+      hint,
+      cause: error,
+    });
+  }
+}
+
+/** A published port that the spec has as well is the spec's. */
+function rulesOf(spec: readonly PortRule[], published: readonly PortRule[]): PortRule[] {
+  const known = new Set(spec.map(portKey));
+  return [...spec, ...published.filter((rule) => !known.has(portKey(rule)))];
+}
+
+function close({ listener, tunnels }: Entry): void {
+  listener?.close();
+  tunnels.close();
+}
+
+function textOf({ message, why }: SbxError): string {
+  return why === undefined ? message : `${message}: ${why}`;
+}
+
+/** Without an address, any is meant. */
+function isSame(one: PortRule, rule: PortRule): boolean {
+  const isThere = one.address === undefined || one.address === rule.address;
+  return one.guest === rule.guest && one.host === rule.host && isThere;
+}
+
+function notPublished(rule: PortRule, name: string, spec: readonly PortRule[]): SbxError {
+  const shown = `${rule.address === undefined ? '' : `${rule.address}:`}${rule.host}:${rule.guest}`;
+  const isOfFile = spec.some((one) => isSame(rule, one));
+  return new SbxError('not-found', `${shown} was not published for ${name}`, {
+    hint: isOfFile ? 'it is in [[ports]]: remove it there and run `sbx apply`' : `\`sbx ports ${name}\` lists them`,
+  });
+}

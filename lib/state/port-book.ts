@@ -1,0 +1,36 @@
+/** Ports beyond the spec: those that `sbx ports --publish` opened, and the free ports that were picked. A file in the instance's folder. */
+import { readFileSync } from 'node:fs';
+import writeFileAtomic from 'write-file-atomic';
+import { type Home, instancePaths } from '../paths.ts';
+import type { PortSpec } from '../spec/spec.ts';
+
+/** A port without its place in a file: what tells two entries apart. */
+export type PortRule = Omit<PortSpec, 'source'>;
+
+export interface PortBook {
+  /** Until they are taken back or the sandbox is removed */
+  published: PortRule[];
+  /** The port that was picked for a rule, by `portKey`: the next daemon uses it again, so that addresses stay valid */
+  picked: Record<string, number>;
+}
+
+/** A damaged file opens nothing. */
+export function readPortBook(home: Home, id: string): PortBook {
+  try {
+    const value = JSON.parse(readFileSync(instancePaths(home, id).ports, 'utf8')) as PortBook & { version: number };
+    if (value.version === 1 && Array.isArray(value.published)) return value;
+  } catch {
+    // None was written.
+  }
+  return { published: [], picked: {} };
+}
+
+export function writePortBook(home: Home, id: string, { published, picked }: PortBook): void {
+  const text = JSON.stringify({ version: 1, published, picked });
+  writeFileAtomic.sync(instancePaths(home, id).ports, text, { mode: 0o600 });
+}
+
+/** The same for two rules that open the same port of the host for the same port of the guest. */
+export function portKey({ guest, host, address }: PortRule): string {
+  return `${address ?? 'loopback'} ${host} ${guest}`;
+}

@@ -1,0 +1,86 @@
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { PortInfo, SandboxStatus } from '../../lib/api/contract.ts';
+import { appliedProject } from './applied-project.ts';
+import { inside, json, killDaemon, must, SHELL, sbx, until } from './harness.ts';
+
+/** Two HTTP servers: one on each loopback of the guest. */
+const SERVERS = `
+const { createServer } = require('node:http');
+createServer((_, answer) => answer.end('four')).listen(3004, '127.0.0.1');
+createServer((_, answer) => answer.end('six')).listen(3006, '::1');
+`;
+
+const PORTS = '[[ports]]\nguest = 3004\nhost = 0\n';
+
+describe('ports of a sandbox on the host', () => {
+  const p = appliedProject('ports', `${SHELL}[lifecycle]\nrestart = "always"\n`);
+  const ports = () => json<PortInfo[]>(['ports'], { cwd: p.dir });
+  const urlOf = async (guest: number) => (await ports()).find((one) => one.guest === guest)?.url ?? undefined;
+  const get = async (url: string) => (await fetch(url, { headers: { connection: 'close' } })).text();
+  const serve = async () => {
+    writeFileSync(join(p.dir, 'servers.cjs'), SERVERS);
+    // A kernel without IPv6 on its loopback gets it here.
+    await inside(p.dir, 'echo 0 | sudo tee /proc/sys/net/ipv6/conf/lo/disable_ipv6 >/dev/null');
+    await inside(p.dir, 'setsid /opt/sbx/bin/node servers.cjs </dev/null >/dev/null 2>&1 & echo');
+  };
+  let stable: string | undefined;
+
+  test('an entry of the file is a widening; approved, it is opened without a restart', async () => {
+    await serve();
+    p.write(`${SHELL}${PORTS}[lifecycle]\nrestart = "always"\n`);
+    const refused = await sbx(['apply'], { cwd: p.dir });
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('ports') });
+    expect(await ports()).toEqual([]);
+    const { changes } = await json<{ changes: object[] }>(['apply', '--accept-widening'], { cwd: p.dir });
+    expect(changes).toMatchObject([{ path: 'ports', effect: 'live', widens: true }]);
+    stable = await until(() => urlOf(3004));
+    expect(await until(() => get(stable ?? ''))).toBe('four');
+    const [row] = await json<SandboxStatus[]>(['ls'], { cwd: p.dir });
+    expect(row?.ports).toMatchObject([{ guest: 3004, url: stable, from: 'file', problem: null }]);
+    expect((await must(['ls'], { cwd: p.dir })).stdout).toContain(stable);
+  });
+
+  test('a service on ::1 is reached by --publish; what is there already is an error with its holder', async () => {
+    const [opened] = (await json<PortInfo[]>(['ports', '--publish', '0:3006'], { cwd: p.dir })).slice(-1);
+    expect(opened).toMatchObject({ guest: 3006, from: 'publish', address: null });
+    expect(await until(() => get(opened?.url ?? ''))).toBe('six');
+    const holder = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => holder.once('listening', resolve));
+    const { port } = holder.address() as { port: number };
+    try {
+      const { code, stderr } = await sbx(['ports', '--publish', `${port}:3004`], { cwd: p.dir });
+      expect(code).toBe(1);
+      expect(stderr).toContain(`(pid ${process.pid})`);
+    } finally {
+      holder.close();
+    }
+    expect(await ports()).toHaveLength(2);
+  });
+
+  test('the next daemon listens on the same ports again after kill -9', async () => {
+    killDaemon();
+    expect(await until(() => urlOf(3004))).toBe(stable);
+    expect(await until(() => get(stable ?? ''))).toBe('four');
+    expect(await get((await urlOf(3006)) ?? '')).toBe('six');
+  });
+
+  test('--unpublish and a removed entry close them; a stop closes, a start opens again', async () => {
+    const six = (await urlOf(3006)) ?? '';
+    const { host = 0 } = (await ports()).find(({ guest }) => guest === 3006) ?? {};
+    await must(['stop', '--yes'], { cwd: p.dir });
+    expect(await ports()).toMatchObject([{ url: null }, { url: null }]);
+    await expect(get(six)).rejects.toThrow();
+    await must(['start'], { cwd: p.dir });
+    await serve();
+    expect(await until(() => get(six))).toBe('six');
+    await must(['ports', '--unpublish', `${host}:3006`], { cwd: p.dir });
+    await expect(get(six)).rejects.toThrow();
+    p.write(`${SHELL}[lifecycle]\nrestart = "always"\n`);
+    await must(['apply', '--yes'], { cwd: p.dir });
+    expect(await ports()).toEqual([]);
+    await expect(get(stable ?? '')).rejects.toThrow();
+  });
+});
