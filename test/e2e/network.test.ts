@@ -140,12 +140,12 @@ describe('a program without proxy support', () => {
   });
 
   test('is refused by a closed port of an allowed host, and connects once something listens there', async () => {
-    const node = `require('node:net').connect(${closed}, '${OWN}').on('error', ({ code }) => console.log(code)).on('connect', () => console.log('connected'))`;
+    const node = `require('node:net').connect(${closed}, '${OWN}').on('error', ({ code }) => console.log(code)).on('connect', () => { console.log('connected'); process.exit(); })`;
     const perl = `use Socket; socket(my $s, AF_INET, SOCK_STREAM, 0); print connect($s, pack_sockaddr_in(${closed}, inet_aton("${OWN}"))) ? "connected" : $!`;
     const python = `import socket; socket.create_connection(('${OWN}', ${closed}))`;
     const attempt = async () => [
       await run(`${BARE} curl -sS -m 60 -o /dev/null http://${OWN}:${closed}/ 2>&1; echo " $?"`),
-      await run(`node -e "${node}; setTimeout(process.exit, 2000)"`),
+      await run(`node -e "${node}"`),
       await run(`perl -e '${perl}'`),
       await run(`if command -v python3 >/dev/null; then python3 -c "${python}" 2>&1 || true; else echo refused; fi`),
     ];
