@@ -80,14 +80,14 @@ function addNode(root: string): void {
 function useHostConfiguration(root: string): void {
   cpSync('/etc/resolv.conf', join(root, 'etc/resolv.conf'), { dereference: true });
   mkdirSync(join(root, 'var/cache/npm'), { recursive: true });
-  mkdirSync(join(root, 'usr/local/etc'), { recursive: true });
   const authorities = [process.env['NODE_EXTRA_CA_CERTS'], npm('cafile')].find((file) => file?.startsWith('/'));
   const lines = [`registry=${npm('registry')}`, 'audit=false', 'fund=false', 'update-notifier=false'];
   if (authorities !== undefined) {
     writeFileSync(join(root, 'etc/ssl/certs/host.pem'), readFileSync(authorities));
     lines.push('cafile=/etc/ssl/certs/host.pem');
   }
-  writeFileSync(join(root, 'usr/local/etc/npmrc'), `${lines.join('\n')}\n`);
+  // Not the global file: with --prefix, npm looks for that below the prefix.
+  for (const home of ['root', 'etc/skel']) writeFileSync(join(root, home, '.npmrc'), `${lines.join('\n')}\n`);
   // What `doctor --fix` would install is resolved by APT, and shown only.
   writeFileSync(join(root, 'etc/apt/apt.conf.d/99simulate'), 'APT::Get::Simulate "true";\n');
 }

@@ -159,7 +159,7 @@ function withoutDependencies(): string {
   writeFileSync(join(copy, 'package.json'), JSON.stringify({ ...manifest, dependencies: {}, scripts: {} }));
   const target = join(dir, 'bare-archive');
   mkdirSync(target);
-  run('npm', copy, 'pack', '--pack-destination', target);
+  run('npm', copy, 'pack', '--silent', '--pack-destination', target);
   return join(target, archive);
 }
 
