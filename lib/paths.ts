@@ -90,7 +90,7 @@ export interface InstancePaths {
   monitorLog: string;
   /** One JSON line a verdict of the gateway */
   audit: string;
-  /** What `sbx net allow` let out (JSON) */
+  /** What `sbx net allow` and `sbx net deny` added (JSON) */
   grants: string;
   /** Certificate and key of the sandbox's own certificate authority */
   authority: string;

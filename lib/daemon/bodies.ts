@@ -12,6 +12,7 @@ import type {
   GcRequest,
   PlanRequest,
   RemovalRequest,
+  RevokeRequest,
   SecretRequest,
 } from '../api/contract.ts';
 import { SbxError } from '../errors.ts';
@@ -54,6 +55,7 @@ export const allowBody = z.strictObject({
   rules: z.array(rule),
   seconds: z.number().positive().optional(),
 }) as Body<AllowRequest>;
+export const revokeBody = z.strictObject({ entries: z.array(z.string()).min(1) }) as Body<RevokeRequest>;
 export const secretBody = z.strictObject({
   name: z.string(),
   scope,

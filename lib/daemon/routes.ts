@@ -1,6 +1,6 @@
 /** Implements each address of the daemon's API. */
 import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
-import { grantsOf, readGrants } from '../state/grants.ts';
+import { grantsOf, readLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
 import { whatRuns } from './activity/what-runs.ts';
 import { applyIn, approveIn } from './control/apply.ts';
@@ -48,6 +48,13 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       const record = records.require(id);
       return engine.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));
     },
+    async deny(id, { rules, seconds }) {
+      const record = records.require(id);
+      return engine.deny(id, record.applied ?? record.target, grantsOf(rules, seconds));
+    },
+    async revoke(id, { entries }) {
+      return engine.revoke(records.require(id).id, entries);
+    },
     approve: (request) => approveIn(control, request),
     secrets: async () => secrets.list(),
     setSecret: (secret) => secrets.set(secret),
@@ -68,7 +75,7 @@ async function detailOf(control: Control, record: InstanceRecord): Promise<Sandb
   return {
     ...statusIn(control, record),
     spec: record.applied ?? record.target,
-    grants: readGrants(home, record.id),
+    ...readLive(home, record.id),
     ...(await engine.storage(record.id)),
     inUse: (await whatRuns(control, record)) ?? null,
     privateWork: (await privateLoss(control, record)) ?? null,

@@ -3,7 +3,7 @@ import type { GuestConnection } from '../guest/client/connection.ts';
 import type { SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
-import type { Grant } from '../state/grants.ts';
+import type { Grant, LiveRules } from '../state/grants.ts';
 import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../workspace/changes/private-work.ts';
 import type { PathExplanation } from '../workspace/client/ask.ts';
 import type { WorkspaceState } from '../workspace/client/workspace-state.ts';
@@ -86,10 +86,14 @@ export interface Engine extends AsyncDisposable {
   open(id: string, spec: SandboxSpec): Promise<OpenGuest>;
   /** Ends the sandbox and removes all of it. No error when there is none. */
   destroy(id: string): Promise<void>;
-  /** Hash of the policy that this spec means for this sandbox, grants included; compared with `ObservedSandbox.networkHash` */
+  /** Hash of the policy that this spec means for this sandbox, rules of the command line included; compared with `ObservedSandbox.networkHash` */
   networkHash(id: string, spec: SandboxSpec): string;
   /** In force at once where the sandbox runs. @throws SbxError `refused-policy` */
   grant(id: string, spec: SandboxSpec, grants: Grant[]): { grants: Grant[]; live: boolean };
+  /** In force at once where the sandbox runs: connections that a rule covers are cut */
+  deny(id: string, spec: SandboxSpec, denials: Grant[]): { denials: Grant[]; live: boolean };
+  /** Removes grants and denials, by the text of the user */
+  revoke(id: string, texts: readonly string[]): { revoked: LiveRules; live: boolean };
   /** What the sandbox gets at an absolute path of the host. Undefined: it is not served now. @throws SbxError `workspace`, `not-found` */
   explainPath(id: string, spec: SandboxSpec, path: string): Promise<PathExplanation | undefined>;
   status(id: string): SandboxStatusFacts;

@@ -266,6 +266,8 @@ test('every command prints only JSON with --json', async () => {
     ['workspace check', ['sandbox.toml'], { read: 'private', write: 'private' }],
     ['net allow', ['example.com', '--for', '1h']],
     ['net check', ['example.com'], { allow: true }],
+    ['net deny', ['denied.example'], { entries: ['denied.example'], live: true }],
+    ['net revoke', ['denied.example'], { live: true }],
     ['net log'],
     ['net suggest'],
     ['secret set', [secret, '--from-env', 'PATH'], { name: secret }],

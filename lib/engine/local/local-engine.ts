@@ -122,7 +122,20 @@ export class LocalEngine implements Engine {
 
   grant(id: string, spec: SandboxSpec, added: Grant[]) {
     const grants = this.#deps.egress.grant(id, spec, added);
-    return { grants, live: this.#deps.gateway.hashOf(id) !== undefined };
+    return { grants, live: this.#isOpen(id) };
+  }
+
+  deny(id: string, spec: SandboxSpec, added: Grant[]) {
+    const denials = this.#deps.egress.deny(id, spec, added);
+    return { denials, live: this.#isOpen(id) };
+  }
+
+  revoke(id: string, texts: readonly string[]) {
+    return { revoked: this.#deps.egress.revoke(id, texts), live: this.#isOpen(id) };
+  }
+
+  #isOpen(id: string): boolean {
+    return this.#deps.gateway.hashOf(id) !== undefined;
   }
 
   explainPath(id: string, spec: SandboxSpec, path: string) {

@@ -4,10 +4,12 @@ export interface PolicyRule {
   pattern: string;
   /** May resolve to private addresses: named by the host's own configuration */
   trusted?: boolean;
-  /** End of an allow rule: ms since 1970, on the host's clock */
+  /** End of the rule: ms since 1970, on the host's clock */
   until?: number;
   /** As the user wrote it, for messages */
   text?: string;
+  /** What `sbx net revoke` takes to remove it; undefined: it is not from the command line */
+  revoke?: string;
   file?: string;
   line?: number;
 }

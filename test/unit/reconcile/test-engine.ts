@@ -101,6 +101,14 @@ export class TestEngine implements Engine {
     return { grants, live: true };
   }
 
+  deny(_id: string, _spec: SandboxSpec, denials: Grant[]) {
+    return { denials, live: true };
+  }
+
+  revoke() {
+    return { revoked: { grants: [], denials: [] }, live: true };
+  }
+
   async explainPath() {
     return undefined;
   }

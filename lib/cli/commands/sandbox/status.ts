@@ -30,6 +30,10 @@ function describe(one: SandboxDetail, now: number): string {
       'granted',
       `${text}${until === undefined ? '' : ` until ${until}`}`,
     ]),
+    ...one.denials.map(({ text, until }): [string, string] => [
+      'denied',
+      `${text}${until === undefined ? '' : ` until ${until}`}`,
+    ]),
     ...(one.privateWork === null ? [] : [['only here', one.privateWork] as [string, string]]),
     ...wrongWith(one).map(({ type, message }): [string, string] => [type, message]),
   ];
