@@ -278,11 +278,28 @@ export interface SecretResult {
 
 export interface GcRequest {
   dryRun: boolean;
+  /** Also layers that take minutes to build again */
+  all?: boolean;
+  /** Layers that were used in this time are kept */
+  keepSeconds?: number;
+}
+
+interface GcItem {
+  kind: string;
+  key: string;
+  bytes: number;
+  reason: string;
+  /** ISO times; absent: a leftover of a builder */
+  createdAt?: string;
+  lastUsedAt?: string;
 }
 
 export interface GcResult {
   dryRun: boolean;
-  items: { kind: string; key: string; bytes: number; reason: string }[];
+  /** What is freed */
+  items: GcItem[];
+  /** Unused layers that stay */
+  kept: GcItem[];
   freedBytes: number;
 }
 

@@ -64,7 +64,11 @@ export const secretBody = z.strictObject({
   store: z.string().optional(),
 }) as Body<SecretRequest>;
 export const removalBody = z.strictObject({ name: z.string(), scope }) as Body<Pick<SecretRequest, 'name' | 'scope'>>;
-export const gcBody = z.strictObject({ dryRun: z.boolean() }) as Body<GcRequest>;
+export const gcBody = z.strictObject({
+  dryRun: z.boolean(),
+  all: z.boolean().optional(),
+  keepSeconds: z.number().nonnegative().optional(),
+}) as Body<GcRequest>;
 
 export const confirmedBody = z.strictObject({ confirmed: z.boolean().optional() }) as Body<Confirmation>;
 export const discardBody = z.strictObject({

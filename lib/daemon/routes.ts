@@ -59,9 +59,9 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     secrets: async () => secrets.list(),
     setSecret: (secret) => secrets.set(secret),
     removeSecret: async ({ name, scope }) => ({ removed: await secrets.remove(name, scope) }),
-    async gc({ dryRun }) {
-      const items = await engine.collectGarbage(dryRun);
-      return { dryRun, items, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
+    async gc({ dryRun, all = false, keepSeconds = 0 }) {
+      const { freed: items, kept } = await engine.collectGarbage({ dryRun, all, keepSeconds });
+      return { dryRun, items, kept, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
     },
     guest: (wanted) => openGuestIn(control, wanted),
     async shutdown() {

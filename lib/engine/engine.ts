@@ -59,11 +59,28 @@ export interface SandboxStorage {
   pool: { wanted: number; waiting: number };
 }
 
-export interface Garbage {
+interface Garbage {
   kind: string;
   key: string;
   bytes: number;
   reason: string;
+  /** ISO times; absent: a leftover */
+  createdAt?: string;
+  lastUsedAt?: string;
+}
+
+export interface GarbageRules {
+  dryRun: boolean;
+  /** Also layers that take minutes to build again */
+  all: boolean;
+  /** Layers that were used in this time are kept */
+  keepSeconds: number;
+}
+
+/** `kept`: layers that no sandbox uses, and that stay all the same */
+export interface Collected {
+  freed: Garbage[];
+  kept: Garbage[];
 }
 
 /**
@@ -109,5 +126,5 @@ export interface Engine extends AsyncDisposable {
   /** Periodic work: clocks, full disks, console logs, the warm pool. MUST NOT throw */
   tick(): void;
   readonly pooled: number;
-  collectGarbage(dryRun: boolean): Promise<Garbage[]>;
+  collectGarbage(rules: GarbageRules): Promise<Collected>;
 }

@@ -276,7 +276,7 @@ test('every command prints only JSON with --json', async () => {
     ['template ls'],
     ['template show', ['shell'], { name: 'shell' }],
     ['doctor', [], { ok: true }],
-    ['gc', ['--dry-run']],
+    ['gc', ['--dry-run', '--keep', '7'], { dryRun: true, kept: expect.any(Array) }],
     ['completion', ['fish'], { shell: 'fish' }],
     ['stop', [], { state: 'stopped' }],
     ['start', [], { state: 'running' }],

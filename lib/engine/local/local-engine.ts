@@ -19,7 +19,15 @@ import { boundConsole } from '../../vm/console-log.ts';
 import { createQemuDriver } from '../../vm/qemu/driver.ts';
 import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../../workspace/changes/private-work.ts';
 import { WorkspaceServers } from '../../workspace/client/servers.ts';
-import type { Capability, Engine, Garbage, SandboxStatusFacts, SandboxStorage, StepContext } from '../engine.ts';
+import type {
+  Capability,
+  Collected,
+  Engine,
+  GarbageRules,
+  SandboxStatusFacts,
+  SandboxStorage,
+  StepContext,
+} from '../engine.ts';
 import { StepError } from '../step-error.ts';
 import { createCredentials } from './credentials/credentials.ts';
 import { createEgress, openBakeEgress } from './egress/egress.ts';
@@ -210,10 +218,10 @@ export class LocalEngine implements Engine {
     return this.#deps.pool.size;
   }
 
-  collectGarbage(dryRun: boolean): Promise<Garbage[]> {
+  collectGarbage(rules: GarbageRules): Promise<Collected> {
     const { records, image } = this.#deps;
     const used = [...records.list().flatMap(layersOf), ...this.#resized.layers];
-    return collectGarbage(image.store, used, dryRun);
+    return collectGarbage(image.store, used, rules);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -145,7 +145,7 @@ export class TestEngine implements Engine {
   tick(): void {}
 
   async collectGarbage() {
-    return [];
+    return { freed: [], kept: [] };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

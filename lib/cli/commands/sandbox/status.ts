@@ -2,8 +2,9 @@
 import type { SandboxDetail } from '../../../api/contract.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
+import { ageOf } from '../../view/age.ts';
 import { inOneLine } from '../../view/printable.ts';
-import { ageOf, hasFolder, sessionOf, sizeOf, whyOf, wrongWith } from './condition-text.ts';
+import { hasFolder, sessionOf, sizeOf, whyOf, wrongWith } from './condition-text.ts';
 
 export async function status({ context, cwd, view, args }: Run<object, [string?]>): Promise<number> {
   const client = await daemonOf(context);
