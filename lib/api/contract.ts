@@ -56,6 +56,8 @@ export interface PlanResponse extends Plan {
   approved: boolean;
   /** The changes that need approval */
   widening: Change[];
+  /** Nothing of this project was ever approved */
+  first: boolean;
 }
 
 export interface CheckPathRequest {
