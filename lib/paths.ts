@@ -96,7 +96,7 @@ export interface InstancePaths {
   monitorLog: string;
   /** One JSON line a verdict of the gateway */
   audit: string;
-  /** What `sbx net allow` let out (JSON) */
+  /** What `sbx net allow` and `sbx net deny` added (JSON) */
   grants: string;
   /** What `sbx ports --publish` opened, and the free ports that were picked (JSON) */
   ports: string;

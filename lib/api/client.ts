@@ -15,6 +15,7 @@ import type {
   Confirmation,
   DaemonEvent,
   DaemonStatus,
+  DenyResult,
   DiffRequest,
   DiffResult,
   FetchRequest,
@@ -26,6 +27,8 @@ import type {
   PortsRequest,
   PortsResult,
   RemovalRequest,
+  RevokeRequest,
+  RevokeResult,
   SandboxDetail,
   SandboxStatus,
   SecretRequest,
@@ -53,6 +56,8 @@ export class DaemonClient {
   changePorts = (id: string, body: PortsRequest) => this.#call<PortsResult>('POST', `/v1/sandboxes/${id}/ports`, body);
   checkPath = (id: string, body: CheckPathRequest) =>
     this.#call<CheckedPath>('POST', `/v1/sandboxes/${id}/check-path`, body);
+  deny = (id: string, body: AllowRequest) => this.#call<DenyResult>('POST', `/v1/sandboxes/${id}/deny`, body);
+  revoke = (id: string, body: RevokeRequest) => this.#call<RevokeResult>('POST', `/v1/sandboxes/${id}/revoke`, body);
   approve = (body: ApproveRequest) => this.#call<{ approved: boolean }>('POST', '/v1/approve', body);
   secrets = () => this.#call<SecretInfo[]>('GET', '/v1/secrets');
   setSecret = (body: SecretRequest) => this.#call<SecretResult>('POST', '/v1/secrets', body);

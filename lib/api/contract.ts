@@ -7,7 +7,7 @@ import type { NewSecret } from '../secrets/secrets.ts';
 import type { SecretInfo, SecretScope } from '../secrets/types.ts';
 import type { Power } from '../spec/desired.ts';
 import type { ProjectSpec, SandboxSpec, Source } from '../spec/spec.ts';
-import type { Grant } from '../state/grants.ts';
+import type { Grant, LiveRules } from '../state/grants.ts';
 import type { GuestPlace, WantedGuest } from './guest-upgrade.ts';
 
 /** Sent by the client as `x-sbx-build`; a daemon of another build is replaced when it is idle */
@@ -56,6 +56,8 @@ export interface PlanResponse extends Plan {
   approved: boolean;
   /** The changes that need approval */
   widening: Change[];
+  /** Nothing of this project was ever approved */
+  first: boolean;
 }
 
 export interface CheckPathRequest {
@@ -172,6 +174,8 @@ export interface SandboxDetail extends SandboxStatus {
   instanceDir: string;
   /** What `sbx net allow` let out beyond the spec, and how long */
   grants: Grant[];
+  /** What `sbx net deny` keeps shut, and how long */
+  denials: Grant[];
   layers: { kind: string; key: string; bytes: number }[];
   /** What only this sandbox has of its folders, in words; null: nothing */
   privateWork: string | null;
@@ -183,7 +187,7 @@ export interface SandboxDetail extends SandboxStatus {
 
 export interface AllowRequest {
   rules: Pick<Grant, 'pattern' | 'text' | 'trusted'>[];
-  /** How long; undefined: as long as the sandbox exists */
+  /** How long; undefined: until it is revoked */
   seconds?: number;
 }
 
@@ -210,6 +214,24 @@ export interface PortsRequest {
 export interface PortsResult {
   ports: PortInfo[];
   /** It runs: the change is in force */
+  live: boolean;
+}
+
+export interface DenyResult {
+  /** All in force, the new ones last */
+  denials: Grant[];
+  /** The egress proxy is open: they are in force */
+  live: boolean;
+}
+
+export interface RevokeRequest {
+  /** As the user wrote them for `allow` and `deny` */
+  entries: string[];
+}
+
+export interface RevokeResult {
+  /** What was in force and is no more; entries that are in neither list were not from the command line */
+  revoked: LiveRules;
   live: boolean;
 }
 
@@ -292,11 +314,28 @@ export interface SecretResult {
 
 export interface GcRequest {
   dryRun: boolean;
+  /** Also layers that take minutes to build again */
+  all?: boolean;
+  /** Layers that were used in this time are kept */
+  keepSeconds?: number;
+}
+
+interface GcItem {
+  kind: string;
+  key: string;
+  bytes: number;
+  reason: string;
+  /** ISO times; absent: a leftover of a builder */
+  createdAt?: string;
+  lastUsedAt?: string;
 }
 
 export interface GcResult {
   dryRun: boolean;
-  items: { kind: string; key: string; bytes: number; reason: string }[];
+  /** What is freed */
+  items: GcItem[];
+  /** Unused layers that stay */
+  kept: GcItem[];
   freedBytes: number;
 }
 
@@ -338,6 +377,10 @@ export interface DaemonService {
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/sandboxes/:id/ports: beyond the spec, by the person at the command line. @throws SbxError `port-taken`, `usage`, `not-found` */
   changePorts(id: string, request: PortsRequest): Promise<PortsResult>;
+  /** POST /v1/sandboxes/:id/deny: wins over the spec and over grants */
+  deny(id: string, request: AllowRequest): Promise<DenyResult>;
+  /** POST /v1/sandboxes/:id/revoke: removes what `allow` and `deny` added, never a rule of the spec */
+  revoke(id: string, request: RevokeRequest): Promise<RevokeResult>;
   /** POST /v1/approve: `after` counts as approved if `before` did, so that what another process wrote still needs approval */
   approve(request: ApproveRequest): Promise<{ approved: boolean }>;
   /** GET /v1/secrets: without values */

@@ -12,7 +12,7 @@ export const SECTIONS: readonly [title: string, commands: readonly string[]][] =
   ['See', ['ls', 'status', 'inspect', 'ports']],
   ['Change', ['start', 'stop', 'restart', 'reset', 'rm']],
   ['Take work over', ['diff', 'accept', 'fetch', 'workspace check']],
-  ['Network', ['net log', 'net check', 'net allow', 'net suggest']],
+  ['Network', ['net log', 'net check', 'net allow', 'net deny', 'net revoke', 'net suggest']],
   ['Secrets', ['secret set', 'secret ls', 'secret rm']],
   ['Templates', ['template ls', 'template show']],
   ['This host', ['doctor', 'gc', 'daemon status', 'daemon stop', 'daemon logs', 'completion', 'version']],

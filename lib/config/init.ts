@@ -1,5 +1,6 @@
 /** Writes the first sandbox.toml of a project, from what its files show. */
 import { readdir } from 'node:fs/promises';
+import { type FoundFile, foundFiles } from './found-files.ts';
 import { nameFromFolder } from './load/load-project.ts';
 
 export interface DetectedProject {
@@ -13,6 +14,8 @@ export interface DetectedProject {
   allow: string[];
   /** Files of the root that look like secrets */
   secrets: string[];
+  /** Files that were recognized, used or not */
+  found: FoundFile[];
 }
 
 interface Sign {
@@ -107,6 +110,7 @@ export async function detectProject(dir: string): Promise<DetectedProject> {
     setup: [],
     allow: all(({ allow }) => allow),
     secrets: names.filter((name) => SECRETS.test(name) && !NO_SECRET.test(name)),
+    found: foundFiles(names, signs),
   };
 }
 

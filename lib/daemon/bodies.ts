@@ -14,6 +14,7 @@ import type {
   PlanRequest,
   PortsRequest,
   RemovalRequest,
+  RevokeRequest,
   SecretRequest,
 } from '../api/contract.ts';
 import { SbxError } from '../errors.ts';
@@ -68,6 +69,7 @@ export const portsBody = z.strictObject({
   publish: z.array(port).max(100),
   unpublish: z.array(port).max(100),
 }) as Body<PortsRequest>;
+export const revokeBody = z.strictObject({ entries: z.array(z.string()).min(1) }) as Body<RevokeRequest>;
 export const secretBody = z.strictObject({
   name: z.string(),
   scope,
@@ -76,7 +78,11 @@ export const secretBody = z.strictObject({
   store: z.string().optional(),
 }) as Body<SecretRequest>;
 export const removalBody = z.strictObject({ name: z.string(), scope }) as Body<Pick<SecretRequest, 'name' | 'scope'>>;
-export const gcBody = z.strictObject({ dryRun: z.boolean() }) as Body<GcRequest>;
+export const gcBody = z.strictObject({
+  dryRun: z.boolean(),
+  all: z.boolean().optional(),
+  keepSeconds: z.number().nonnegative().optional(),
+}) as Body<GcRequest>;
 
 export const confirmedBody = z.strictObject({ confirmed: z.boolean().optional() }) as Body<Confirmation>;
 export const discardBody = z.strictObject({

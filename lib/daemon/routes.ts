@@ -1,6 +1,6 @@
 /** Implements each address of the daemon's API. */
 import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
-import { grantsOf, readGrants } from '../state/grants.ts';
+import { grantsOf, readLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
 import { whatRuns } from './activity/what-runs.ts';
 import { applyIn, approveIn } from './control/apply.ts';
@@ -53,13 +53,20 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       const { ports, live } = await engine.changePorts(records.require(id).id, request);
       return { ports: ports.map(portInfo), live };
     },
+    async deny(id, { rules, seconds }) {
+      const record = records.require(id);
+      return engine.deny(id, record.applied ?? record.target, grantsOf(rules, seconds));
+    },
+    async revoke(id, { entries }) {
+      return engine.revoke(records.require(id).id, entries);
+    },
     approve: (request) => approveIn(control, request),
     secrets: async () => secrets.list(),
     setSecret: (secret) => secrets.set(secret),
     removeSecret: async ({ name, scope }) => ({ removed: await secrets.remove(name, scope) }),
-    async gc({ dryRun }) {
-      const items = await engine.collectGarbage(dryRun);
-      return { dryRun, items, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
+    async gc({ dryRun, all = false, keepSeconds = 0 }) {
+      const { freed: items, kept } = await engine.collectGarbage({ dryRun, all, keepSeconds });
+      return { dryRun, items, kept, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
     },
     guest: (wanted) => openGuestIn(control, wanted),
     async shutdown() {
@@ -73,7 +80,7 @@ async function detailOf(control: Control, record: InstanceRecord): Promise<Sandb
   return {
     ...statusIn(control, record),
     spec: record.applied ?? record.target,
-    grants: readGrants(home, record.id),
+    ...readLive(home, record.id),
     ...(await engine.storage(record.id)),
     inUse: (await whatRuns(control, record)) ?? null,
     privateWork: (await privateLoss(control, record)) ?? null,

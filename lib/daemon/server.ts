@@ -101,6 +101,12 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.post('/sandboxes/:id/ports', async (c) =>
     c.json(await service.changePorts(c.req.param('id'), await bodyOf(c, bodies.portsBody))),
   );
+  v1.post('/sandboxes/:id/deny', async (c) =>
+    c.json(await service.deny(c.req.param('id'), await bodyOf(c, bodies.allowBody))),
+  );
+  v1.post('/sandboxes/:id/revoke', async (c) =>
+    c.json(await service.revoke(c.req.param('id'), await bodyOf(c, bodies.revokeBody))),
+  );
   v1.post('/approve', async (c) => c.json(await service.approve(await bodyOf(c, bodies.approveBody))));
   v1.get('/secrets', async (c) => c.json(await service.secrets()));
   v1.post('/secrets', async (c) => c.json(await service.setSecret(await bodyOf(c, bodies.secretBody))));

@@ -3,7 +3,7 @@ import type { GuestConnection } from '../guest/client/connection.ts';
 import type { SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
-import type { Grant } from '../state/grants.ts';
+import type { Grant, LiveRules } from '../state/grants.ts';
 import type { PortRule } from '../state/port-book.ts';
 import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../workspace/changes/private-work.ts';
 import type { PathExplanation } from '../workspace/client/ask.ts';
@@ -79,11 +79,28 @@ export interface SandboxStorage {
   pool: { wanted: number; waiting: number };
 }
 
-export interface Garbage {
+interface Garbage {
   kind: string;
   key: string;
   bytes: number;
   reason: string;
+  /** ISO times; absent: a leftover */
+  createdAt?: string;
+  lastUsedAt?: string;
+}
+
+export interface GarbageRules {
+  dryRun: boolean;
+  /** Also layers that take minutes to build again */
+  all: boolean;
+  /** Layers that were used in this time are kept */
+  keepSeconds: number;
+}
+
+/** `kept`: layers that no sandbox uses, and that stay all the same */
+export interface Collected {
+  freed: Garbage[];
+  kept: Garbage[];
 }
 
 /**
@@ -106,12 +123,16 @@ export interface Engine extends AsyncDisposable {
   open(id: string, spec: SandboxSpec): Promise<OpenGuest>;
   /** Ends the sandbox and removes all of it. No error when there is none. */
   destroy(id: string): Promise<void>;
-  /** Hash of the policy that this spec means for this sandbox, grants included; compared with `ObservedSandbox.networkHash` */
+  /** Hash of the policy that this spec means for this sandbox, rules of the command line included; compared with `ObservedSandbox.networkHash` */
   networkHash(id: string, spec: SandboxSpec): string;
   /** In force at once where the sandbox runs. @throws SbxError `refused-policy` */
   grant(id: string, spec: SandboxSpec, grants: Grant[]): { grants: Grant[]; live: boolean };
   /** Until the sandbox is removed; at once where it runs. @throws SbxError `port-taken`, `usage`, `not-found`: nothing is changed then */
   changePorts(id: string, change: PortChange): Promise<{ ports: PortState[]; live: boolean }>;
+  /** In force at once where the sandbox runs: connections that a rule covers are cut */
+  deny(id: string, spec: SandboxSpec, denials: Grant[]): { denials: Grant[]; live: boolean };
+  /** Removes grants and denials, by the text of the user */
+  revoke(id: string, texts: readonly string[]): { revoked: LiveRules; live: boolean };
   /** What the sandbox gets at an absolute path of the host. Undefined: it is not served now. @throws SbxError `workspace`, `not-found` */
   explainPath(id: string, spec: SandboxSpec, path: string): Promise<PathExplanation | undefined>;
   status(id: string): SandboxStatusFacts;
@@ -127,5 +148,5 @@ export interface Engine extends AsyncDisposable {
   /** Periodic work: clocks, full disks, console logs, the warm pool. MUST NOT throw */
   tick(): void;
   readonly pooled: number;
-  collectGarbage(dryRun: boolean): Promise<Garbage[]>;
+  collectGarbage(rules: GarbageRules): Promise<Collected>;
 }

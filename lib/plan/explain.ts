@@ -19,9 +19,16 @@ export function explainChange(change: Change, shorten: (file: string) => string 
       ? change.effect === 'destroy'
         ? 'no longer in sandbox.toml'
         : `from ${show(change.to)}`
-      : `${fileName(change.path)}: ${change.path === 'agent.files' ? filesThatDiffer(change.from, change.to) : difference(change)}`;
+      : `${fileName(change.path)}: ${difference(change)}`;
   const place = placeOf(change.source, shorten);
   return `${change.sandbox}: ${what} → ${effectText(change)}${change.widens ? ' · WIDENS' : ''}${place === '' ? '' : ` (${place})`}`;
+}
+
+/** What a change asks for and the line that does, without its effect: for the question of approval. */
+export function explainRequest(change: Change, shorten: (file: string) => string = (file) => file): string {
+  const what = change.path === '.' ? `from ${show(change.to)}` : `${fileName(change.path)}: ${difference(change)}`;
+  const place = placeOf(change.source, shorten);
+  return `${change.sandbox}: ${what}${place === '' ? '' : ` (${place})`}`;
 }
 
 function effectText({ path, effect }: Change): string {
@@ -30,6 +37,7 @@ function effectText({ path, effect }: Change): string {
 }
 
 function difference({ path, from, to }: Change): string {
+  if (path === 'agent.files') return filesThatDiffer(from, to);
   if (Array.isArray(to) && (Array.isArray(from) || from === null)) {
     const before = (from ?? []) as unknown[];
     const gone = before.filter((item) => !to.some((other) => JSON.stringify(other) === JSON.stringify(item)));

@@ -106,7 +106,7 @@ function toolFailed(command: string, { code, tail }: ToolResult): SbxError {
   if (/no space left on device|enough free space/i.test(text)) {
     return new SbxError('no-space', `${command} found no space left on the disk`, {
       why: tail.at(-1) ?? '',
-      hint: 'free some space, for example by `sbx gc`',
+      hint: 'free some space, for example by `sbx gc --all`',
     });
   }
   return new SbxError('image-source', `${command} failed with exit code ${code}`, {

@@ -106,7 +106,7 @@ async function connectGuest(
 /** For a VM that waits for space which may never come. */
 export function noSpace(): SbxError {
   return new SbxError('no-space', 'the disk of the virtual machine could not grow: no space is left on the host', {
-    hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
+    hint: 'free some space, for example by `sbx gc --all`, or set SBX_HOME to a larger disk',
   });
 }
 

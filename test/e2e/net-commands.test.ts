@@ -98,6 +98,26 @@ describe('denials and grants', () => {
     expect(await until(async () => (await connect('long.test')) || undefined)).toBe('502');
   });
 
+  test('net revoke takes a grant back at once, and names the file of what it cannot take back', async () => {
+    expect(await connect('long.test')).toBe('502');
+    await must(['net', 'revoke', 'long.test'], { cwd: p.dir });
+    expect(await connect('long.test')).toBe('403');
+    const refused = await sbx(['net', 'revoke', 'docs.allowed.test'], { cwd: p.dir });
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringMatching(/sandbox\.toml:\d+/)]);
+    expect(await connect('docs.allowed.test')).toBe('502');
+  });
+
+  test('net deny wins over the file at once, is no drift, and ends with revoke', async () => {
+    await must(['net', 'deny', 'docs.allowed.test', '--for', '1h'], { cwd: p.dir });
+    expect(await connect('docs.allowed.test')).toBe('403');
+    expect((await json<{ steps: unknown[] }>(['plan'], { cwd: p.dir })).steps).toEqual([]);
+    const check = await sbx(['net', 'check', 'docs.allowed.test'], { cwd: p.dir });
+    expect([check.code, check.stdout]).toEqual([4, expect.stringContaining('sbx net revoke docs.allowed.test')]);
+    expect((await sbx(['net', 'allow', 'docs.allowed.test'], { cwd: p.dir })).code).toBe(4);
+    await must(['net', 'revoke', 'docs.allowed.test'], { cwd: p.dir });
+    expect(await connect('docs.allowed.test')).toBe('502');
+  });
+
   test('a download by a temporary grant is cut when the grant expires, with its bytes in the log', async () => {
     await using service = await dribble();
     const where = `127.0.0.1:${service.port}`;

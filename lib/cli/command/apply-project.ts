@@ -2,8 +2,9 @@
 import { relative } from 'node:path';
 import type { DaemonClient } from '../../api/client.ts';
 import type { ApplyRequest, ApplyResult, PlanResponse } from '../../api/contract.ts';
+import { shownFile } from '../../config/load/templates.ts';
 import { SbxError } from '../../errors.ts';
-import { explainChange } from '../../plan/explain.ts';
+import { explainChange, explainRequest } from '../../plan/explain.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 import type { SbxContext } from './context.ts';
@@ -56,13 +57,18 @@ export function lossLines(losses: PlanResponse['losses']): string[] {
 }
 
 async function askWidening(found: PlanResponse, view: View, cwd: string): Promise<boolean> {
-  const lines = linesOf(found.widening, cwd).map((line) => `  ${line}`);
-  return (await view.confirm(`sandbox.toml asks for more than was approved:\n${lines.join('\n')}\nAllow it?`)) === true;
+  const lines = found.widening.map((change) => `  ${inOneLine(explainRequest(change, shownIn(cwd)))}`);
+  const title = found.first ? 'sandbox.toml asks for' : 'sandbox.toml asks for more than was approved';
+  return (await view.confirm(`${title}:\n${lines.join('\n')}\nAllow it?`)) === true;
+}
+
+function shownIn(cwd: string): (file: string) => string {
+  return (file) => shownFile(file, (path) => relative(cwd, path));
 }
 
 /** One line each, whatever the file says: a value with line feeds could pretend to be another line. */
 export function linesOf(changes: PlanResponse['changes'], cwd: string): string[] {
-  return changes.map((change) => inOneLine(explainChange(change, (file) => relative(cwd, file))));
+  return changes.map((change) => inOneLine(explainChange(change, shownIn(cwd))));
 }
 
 export function noticeLines(notices: PlanResponse['notices']): string[] {

@@ -32,7 +32,9 @@ export async function diskSpace(home: Home): Promise<CheckResult> {
     name,
     status: gib >= DISK_MIN_GIB ? 'ok' : 'warning',
     message: `${gib.toFixed(1)} GiB free for ${home.root}`,
-    ...(gib >= DISK_MIN_GIB ? {} : { fix: 'free some space (`sbx gc`), or set SBX_HOME to another disk' }),
+    ...(gib >= DISK_MIN_GIB
+      ? {}
+      : { fix: 'free some space (`sbx gc`, `sbx gc --all`), or set SBX_HOME to another disk' }),
   };
 }
 

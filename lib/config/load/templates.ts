@@ -1,7 +1,7 @@
 /** Finds the templates that come with sbx: one TOML file each. */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** Names without `.toml`, sorted */
 export async function builtinTemplates(): Promise<string[]> {
@@ -10,6 +10,11 @@ export async function builtinTemplates(): Promise<string[]> {
     .filter((name) => name.endsWith('.toml'))
     .map((name) => name.slice(0, -'.toml'.length))
     .toSorted();
+}
+
+/** For messages: a built-in template by its name, any other file as `shorten` says. */
+export function shownFile(file: string, shorten: (file: string) => string = (path) => path): string {
+  return dirname(file) === templatesDir() ? `template ${basename(file, '.toml')}` : shorten(file);
 }
 
 /** Beside package.json, from the sources as well as from the bundle. */

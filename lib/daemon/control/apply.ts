@@ -1,6 +1,9 @@
 /** Applies a project's file: approval, desired state, convergence. */
+import { relative } from 'node:path';
 import type { ApplyRequest, ApplyResult, ApproveRequest, PlanResponse, RequestContext } from '../../api/contract.ts';
+import { shownFile } from '../../config/load/templates.ts';
 import { SbxError } from '../../errors.ts';
+import { explainRequest } from '../../plan/explain.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { backgroundDesired, FIRST, type InstanceRecord, type Records } from '../../state/records.ts';
@@ -67,7 +70,7 @@ async function acceptedPart(
 ): Promise<{ project: ProjectSpec; found: PlanResponse }> {
   const found = await planLoaded(control, project, only);
   if (found.approved || acceptWidening === found.wideningHash) return { project, found };
-  if (found.widening.some(({ path }) => !REPOSITORY.has(path))) throw refusedWidening(found);
+  if (found.widening.some(({ path }) => !REPOSITORY.has(path))) throw refusedWidening(found, project.dir);
   const rest = withoutRepositories(project);
   const plan = await planLoaded(control, rest, only);
   const asked = found.widening.filter(({ path }) => path === 'workspace.repository');
@@ -117,9 +120,11 @@ async function approve(records: Records, { project, only }: Loaded, found: PlanR
   await records.putProject({ version: 1, dir: project.dir, approvedHash: found.wideningHash });
 }
 
-function refusedWidening({ widening }: PlanResponse): SbxError {
-  return new SbxError('refused-widening', 'sandbox.toml gives a sandbox more than was approved', {
-    why: widening.map((change) => `${change.sandbox}: ${change.path}`).join(', '),
+function refusedWidening({ widening, first }: PlanResponse, dir: string): SbxError {
+  const what = first ? 'asks for access that needs your approval' : 'gives a sandbox more than was approved';
+  const shown = (file: string) => shownFile(file, (path) => relative(dir, path));
+  return new SbxError('refused-widening', `sandbox.toml ${what}`, {
+    why: widening.map((change) => explainRequest(change, shown)).join('; '),
     hint: 'look at `sbx plan`, then run `sbx apply --accept-widening`',
   });
 }

@@ -1,5 +1,6 @@
 /** Warns of a project's credentials that will not work, and of hidden files that git tracks. */
 import type { Notice } from '../../api/contract.ts';
+import { shownFile } from '../../config/load/templates.ts';
 import { parseAuthority } from '../../gateway/address/canonical-host.ts';
 import { compilePolicy, decide } from '../../gateway/policy/policy.ts';
 import { policyOf } from '../../gateway/policy/spec-policy.ts';
@@ -59,5 +60,5 @@ function deletedInside({ sources }: SandboxSpec, files: string[]): Notice[] {
 }
 
 function placeOf(source: Source): string {
-  return source === 'default' ? '' : ` (${source.file}:${source.line})`;
+  return source === 'default' ? '' : ` (${shownFile(source.file)}:${source.line})`;
 }

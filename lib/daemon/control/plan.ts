@@ -45,6 +45,7 @@ export async function planLoaded(control: Control, project: ProjectSpec, only?: 
     desired: recordedDesired(records, project),
     wideningHash: hash,
     widening,
+    first: records.project(project.dir).approvedHash === null,
     approved: widening.length === 0 || records.project(project.dir).approvedHash === hash,
   };
 }

@@ -22,8 +22,9 @@ import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../../works
 import { WorkspaceServers } from '../../workspace/client/servers.ts';
 import type {
   Capability,
+  Collected,
   Engine,
-  Garbage,
+  GarbageRules,
   PortChange,
   SandboxStatusFacts,
   SandboxStorage,
@@ -148,7 +149,20 @@ export class LocalEngine implements Engine {
 
   grant(id: string, spec: SandboxSpec, added: Grant[]) {
     const grants = this.#deps.egress.grant(id, spec, added);
-    return { grants, live: this.#deps.gateway.hashOf(id) !== undefined };
+    return { grants, live: this.#isOpen(id) };
+  }
+
+  deny(id: string, spec: SandboxSpec, added: Grant[]) {
+    const denials = this.#deps.egress.deny(id, spec, added);
+    return { denials, live: this.#isOpen(id) };
+  }
+
+  revoke(id: string, texts: readonly string[]) {
+    return { revoked: this.#deps.egress.revoke(id, texts), live: this.#isOpen(id) };
+  }
+
+  #isOpen(id: string): boolean {
+    return this.#deps.gateway.hashOf(id) !== undefined;
   }
 
   async changePorts(id: string, change: PortChange) {
@@ -234,10 +248,10 @@ export class LocalEngine implements Engine {
     return this.#deps.pool.size;
   }
 
-  collectGarbage(dryRun: boolean): Promise<Garbage[]> {
+  collectGarbage(rules: GarbageRules): Promise<Collected> {
     const { records, image } = this.#deps;
     const used = [...records.list().flatMap(layersOf), ...this.#resized.layers];
-    return collectGarbage(image.store, used, dryRun);
+    return collectGarbage(image.store, used, rules);
   }
 
   #connect(id: string): Promise<GuestConnection> {

@@ -60,6 +60,8 @@ export function fixFor(endpoint: Endpoint, verdict: Verdict): string {
     return 'To offer a service of the host under this name, add it to [[services]] in sandbox.toml and run: sbx apply';
   if (verdict.reason === 'default-deny')
     return `To allow it, run on the host: sbx net allow ${entry} (with --for 1h, or --save to keep it), or add "${entry}" to [network] allow in sandbox.toml and run: sbx apply`;
+  if (verdict.reason === 'deny-rule' && rule?.revoke !== undefined)
+    return `A deny rule always wins. To remove it, run on the host: sbx net revoke ${rule.revoke}`;
   if (verdict.reason === 'deny-rule')
     return `A deny rule always wins. To allow it, remove it at ${place} and run: sbx apply`;
   if (verdict.reason === 'private-address')

@@ -9,12 +9,14 @@ export interface PolicyRule {
   pattern: string;
   /** May resolve to private addresses: named by the host's own configuration */
   trusted?: boolean;
-  /** End of an allow rule: ms since 1970, on the host's clock */
+  /** End of the rule: ms since 1970, on the host's clock */
   until?: number;
   /** An allow rule for this service of the host, which is dialled instead of an address of the name */
   service?: DialledService;
   /** As the user wrote it, for messages */
   text?: string;
+  /** What `sbx net revoke` takes to remove it; undefined: it is not from the command line */
+  revoke?: string;
   file?: string;
   line?: number;
 }

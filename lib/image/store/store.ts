@@ -26,7 +26,9 @@ export interface Layer extends LayerMeta {
   createdAt: string;
 }
 
-interface MeasuredLayer extends Layer {
+export interface MeasuredLayer extends Layer {
+  /** ISO time of the last start from it, or of its sealing */
+  lastUsedAt: string;
   /** Bytes really used on the disk */
   bytes: number;
 }
@@ -192,7 +194,9 @@ function layerOf(dir: string, record: LayerRecord): Layer {
 
 async function measured(dir: string): Promise<MeasuredLayer | undefined> {
   const record = await readRecord(dir);
-  return record === undefined ? undefined : { ...layerOf(dir, record), bytes: await bytesIn(dir) };
+  if (record === undefined) return undefined;
+  const used = statSync(join(dir, RECORD), { throwIfNoEntry: false })?.mtime.toISOString() ?? record.createdAt;
+  return { ...layerOf(dir, record), bytes: await bytesIn(dir), lastUsedAt: used };
 }
 
 function explain(error: unknown, root: string): unknown {
@@ -202,7 +206,7 @@ function explain(error: unknown, root: string): unknown {
   const { bavail, blocks, bsize } = statfsSync(root);
   return new SbxError('no-space', 'no space left to build a layer', {
     why: `the disk of ${root} has ${mebibytes(bavail * bsize)} free of ${mebibytes(blocks * bsize)}; what was written of the layer is removed again`,
-    hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
+    hint: 'free some space, for example by `sbx gc --all`, or set SBX_HOME to a larger disk',
     cause: error,
   });
 }

@@ -42,7 +42,7 @@ export async function cloneDisk(image: WarmImage, target: string): Promise<void>
   } catch (error) {
     if (errnoOf(error) === 'ENOSPC')
       throw new SbxError('no-space', 'no space left for the disk of a sandbox', {
-        hint: 'free some space, for example by `sbx gc`',
+        hint: 'free some space, for example by `sbx gc --all`',
         cause: error,
       });
     throw error;

@@ -52,7 +52,7 @@ function requireSpace(dir: string, bytes: number): void {
   if (bavail * bsize >= bytes) return;
   throw new SbxError('no-space', 'no space left for a warm snapshot', {
     why: `${Math.floor((bavail * bsize) / 1024 ** 2)} MiB are free, ${Math.floor(bytes / 1024 ** 2)} MiB are needed temporarily`,
-    hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
+    hint: 'free some space, for example by `sbx gc --all`, or set SBX_HOME to a larger disk',
   });
 }
 

@@ -68,7 +68,7 @@ function notWritten(paths: VmPaths): SbxError {
   if (/No space left/i.test(why))
     return new SbxError('no-space', 'no space left for a warm snapshot', {
       why,
-      hint: 'free some space, for example by `sbx gc`, or set SBX_HOME to a larger disk',
+      hint: 'free some space, for example by `sbx gc --all`, or set SBX_HOME to a larger disk',
     });
   return new SbxError('vm-restore-failed', 'the snapshot could not be written', { why });
 }

@@ -16,7 +16,7 @@ export function notStarted(paths: VmPaths): SbxError {
   if (/No space left/i.test(why))
     return new SbxError('no-space', 'the virtual machine found no space left on the disk', {
       why,
-      hint: 'free some space, for example by `sbx gc`',
+      hint: 'free some space, for example by `sbx gc --all`',
     });
   return new SbxError('vm-boot-failed', 'the virtual machine did not start', { why, hint: 'run `sbx doctor`' });
 }

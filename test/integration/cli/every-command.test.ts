@@ -27,6 +27,8 @@ const ARGS: Record<string, string[]> = {
   completion: ['bash'],
   'net check': ['example.com'],
   'net allow': ['example.com'],
+  'net deny': ['example.com'],
+  'net revoke': ['example.com'],
   accept: ['x'],
   'workspace check': ['x'],
   'secret set': ['x'],

@@ -105,6 +105,14 @@ export class TestEngine implements Engine {
     return { ports: [], live: true };
   }
 
+  deny(_id: string, _spec: SandboxSpec, denials: Grant[]) {
+    return { denials, live: true };
+  }
+
+  revoke() {
+    return { revoked: { grants: [], denials: [] }, live: true };
+  }
+
   async explainPath() {
     return undefined;
   }
@@ -143,7 +151,7 @@ export class TestEngine implements Engine {
   tick(): void {}
 
   async collectGarbage() {
-    return [];
+    return { freed: [], kept: [] };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -1,6 +1,6 @@
 /** The commands of this host: checks, space, the daemon, shells. */
 import { command } from '../../command/command.ts';
-import { LOG_FLAGS, toggle, word } from '../../command/parameters.ts';
+import { count, LOG_FLAGS, toggle, word } from '../../command/parameters.ts';
 import { SHELLS } from './completion-scripts.ts';
 
 export const hostRoutes = {
@@ -11,7 +11,14 @@ export const hostRoutes = {
   }),
   gc: command({
     brief: 'Frees layers that no sandbox uses',
-    parameters: { flags: { dryRun: toggle('Only show what would be freed') } },
+    examples: ['sbx gc --dry-run', 'sbx gc --all --keep 30'],
+    parameters: {
+      flags: {
+        dryRun: toggle('Only show what would be freed'),
+        all: toggle('Also layers that take minutes to build again: base, packages, agent'),
+        keep: count('Keep what was used in the last days: a number of days'),
+      },
+    },
     load: async () => (await import('./gc.ts')).gc,
   }),
   version: command({

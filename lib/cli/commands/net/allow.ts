@@ -1,23 +1,17 @@
 /** `sbx net allow`: allows a host for one sandbox, or writes it into sandbox.toml. */
 import type { DaemonClient } from '../../../api/client.ts';
-import type { AllowRequest } from '../../../api/contract.ts';
 import { shortPath } from '../../../config/load/load-project.ts';
 import { SbxError } from '../../../errors.ts';
-import { parsePattern, presetOf } from '../../../spec/network-pattern.ts';
-import { parseDuration } from '../../../spec/units.ts';
 import type { Run } from '../../command/command.ts';
-import { daemonOf, registriesOf, resolveSandbox } from '../../command/project.ts';
+import { daemonOf, resolveSandbox } from '../../command/project.ts';
+import { entryOf, rulesOf, secondsOf } from './live-rule.ts';
 import { saveAllow } from './save-allow.ts';
 
 type Input = Run<{ for?: string; save: boolean }, [string, string?]>;
 
 export async function allow(input: Input): Promise<number> {
   const { context, flags, args } = input;
-  const entry = args[0].toLowerCase();
-  if (!parsePattern(entry))
-    throw new SbxError('usage', `invalid allow entry: ${args[0]}`, {
-      hint: 'write host, host:port, *.host, **.host, an address or CIDR, or preset:npm (apt, pip, cargo, go, maven, rubygems); no scheme, no path',
-    });
+  const entry = entryOf('allow', args[0]);
   if (flags.save && flags.for !== undefined)
     throw new SbxError('usage', '--save and --for are mutually exclusive', {
       why: 'a saved entry is valid until it is removed from the file',
@@ -29,16 +23,12 @@ export async function allow(input: Input): Promise<number> {
 }
 
 async function grant({ context, cwd, view, flags, args }: Input, client: DaemonClient, entry: string): Promise<void> {
-  const seconds = flags.for === undefined ? undefined : parseDuration(flags.for);
-  if (flags.for !== undefined && (seconds === undefined || seconds === 0))
-    throw new SbxError('usage', `invalid duration: ${flags.for}`, {
-      hint: 'write a number and s, m, h or d: --for 1h',
-    });
+  const seconds = secondsOf(flags.for);
   const sandbox = await resolveSandbox(client, cwd, args[1]);
   const rules = await rulesOf(entry, context);
   const result = await client.allow(sandbox.id, { rules, ...(seconds === undefined ? {} : { seconds }) });
   const until = result.grants.at(-1)?.until;
-  const how = until === undefined ? 'until it is removed' : `until ${until}`;
+  const how = until === undefined ? 'until `sbx net revoke`' : `until ${until}`;
   const when = result.live ? 'at once' : 'from its next start on';
   view.result(
     { sandbox: sandbox.name, entry, until: until ?? null, live: result.live, saved: false },
@@ -55,17 +45,4 @@ async function save({ context, cwd, view, args }: Input, client: DaemonClient, e
     { sandbox: args[1] ?? null, entry, file: saved.file, approved: saved.approved, saved: true },
     `${entry} is in ${shortPath(saved.file, cwd)}; ${next}`,
   );
-}
-
-/** A preset is the hosts of this host's own configuration, which may resolve to private addresses. */
-async function rulesOf(entry: string, context: Input['context']): Promise<AllowRequest['rules']> {
-  const preset = presetOf(entry);
-  if (preset === undefined) return [{ pattern: entry, text: entry, trusted: false }];
-  const hosts = (await registriesOf(context.home)).hosts[preset];
-  if (hosts.length === 0)
-    throw new SbxError('config-invalid', `${entry} has no hosts`, {
-      why: 'the configuration of this host names no registry of that kind',
-      hint: 'allow the hosts by name',
-    });
-  return hosts.map(({ host, port }) => ({ pattern: `${host}:${port}`, text: entry, trusted: true }));
 }

@@ -3,7 +3,7 @@ import { SbxError } from '../../../errors.ts';
 import { checkUrl, type Explanation } from '../../../gateway/policy/explain.ts';
 import { compilePolicy } from '../../../gateway/policy/policy.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
-import { livePolicy, readGrants } from '../../../state/grants.ts';
+import { livePolicy, readLive } from '../../../state/grants.ts';
 import { instanceId } from '../../../state/ids.ts';
 import { readInstance } from '../../../state/records.ts';
 import type { Run } from '../../command/command.ts';
@@ -80,7 +80,7 @@ interface Question {
 }
 
 function verdictOn({ context, spec, id, where, method }: Question): Explanation {
-  const policy = compilePolicy(livePolicy(spec, readGrants(context.home, id)));
+  const policy = compilePolicy(livePolicy(spec, readLive(context.home, id)));
   const verdict = checkUrl(policy, where, method);
   if (verdict !== undefined) return verdict;
   throw new SbxError('usage', `invalid host: ${where}`, { hint: 'write host, host:port, or an http(s) URL' });

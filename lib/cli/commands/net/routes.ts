@@ -2,6 +2,13 @@
 import { command } from '../../command/command.ts';
 import { count, maybeName, sandbox, text, toggle } from '../../command/parameters.ts';
 
+/** At least one host. */
+const hosts = (brief: string) => ({
+  kind: 'array',
+  minimum: 1,
+  parameter: { parse: String, brief, placeholder: 'host' },
+});
+
 export const netRoutes = {
   log: command({
     brief: 'Shows the requests of a sandbox and their verdicts',
@@ -36,7 +43,7 @@ export const netRoutes = {
     examples: ['sbx net allow example.com --for 1h', 'sbx net allow "*.example.com" --save'],
     parameters: {
       flags: {
-        for: text('For this long ("1h"); default: until the sandbox is removed'),
+        for: text('For this long ("1h"); default: until it is revoked'),
         save: toggle('Write it into sandbox.toml instead, for the next apply'),
       },
       positional: {
@@ -52,6 +59,27 @@ export const netRoutes = {
       },
     },
     load: async () => (await import('./allow.ts')).allow,
+  }),
+  deny: command({
+    brief: 'Denies hosts for one sandbox at once, whatever allows them',
+    examples: ['sbx net deny example.com "*.example.com"', 'sbx net deny example.com --for 1h --sandbox review'],
+    parameters: {
+      flags: {
+        for: text('For this long ("1h"); default: until it is revoked'),
+        sandbox: text('The sandbox; default: the only one'),
+      },
+      positional: hosts('As an entry of [network] deny: host, host:port, *.host, CIDR, preset:npm'),
+    },
+    load: async () => (await import('./deny.ts')).deny,
+  }),
+  revoke: command({
+    brief: 'Takes back what "net allow" and "net deny" added',
+    examples: ['sbx net revoke example.com', 'sbx net revoke preset:npm --sandbox review'],
+    parameters: {
+      flags: { sandbox: text('The sandbox; default: the only one') },
+      positional: hosts('As it was written for "net allow" or "net deny"'),
+    },
+    load: async () => (await import('./revoke.ts')).revoke,
   }),
   suggest: command({
     brief: 'Suggests allow entries for requests that were denied or only observed',

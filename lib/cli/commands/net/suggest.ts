@@ -2,12 +2,12 @@
 import type { DaemonClient } from '../../../api/client.ts';
 import { readAudit } from '../../../gateway/audit/audit-reader.ts';
 import { compilePolicy } from '../../../gateway/policy/policy.ts';
-import { policyOf } from '../../../gateway/policy/spec-policy.ts';
 import { suggest as makeSuggestions, type Suggestions } from '../../../gateway/policy/suggest.ts';
 import type { AuditRecord } from '../../../gateway/policy/types.ts';
 import { systemResolver } from '../../../gateway/upstream/resolver.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
+import { livePolicy, readLive } from '../../../state/grants.ts';
 import type { Run } from '../../command/command.ts';
 import type { SbxContext } from '../../command/context.ts';
 import { daemonOf, readProject, registriesOf, resolveSandbox } from '../../command/project.ts';
@@ -20,7 +20,8 @@ export async function suggest({ context, cwd, view, flags, args }: Run<{ save: b
   const spec = await specOf({ context, client, projectDir, id, name });
   const found = makeSuggestions({
     records: await recordsOf(context, id),
-    policy: compilePolicy(policyOf(spec)),
+    // Grants end: what they allow is suggested for the file all the same.
+    policy: compilePolicy(livePolicy(spec, { grants: [], denials: readLive(context.home, id).denials })),
     presets: (await registriesOf(context.home)).hosts,
     own: systemResolver().ownAddresses(),
   });

@@ -7,6 +7,7 @@ import { templateInfo } from '../../../config/load/template-info.ts';
 import { builtinTemplates, templatesDir } from '../../../config/load/templates.ts';
 import { errnoOf, SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
+import { inOneLine } from '../../view/printable.ts';
 
 export async function init({ context, cwd, view, flags }: Run<{ agent?: string }>): Promise<number> {
   checkFolder(cwd, context.process.env['HOME'] ?? homedir());
@@ -22,8 +23,14 @@ export async function init({ context, cwd, view, flags }: Run<{ agent?: string }
   writeNew(path, renderInit(detected, { agent, known }));
   const names = [...new Set(secrets.map(({ name }) => name))];
   const languages = detected.languages.length === 0 ? '' : ` for ${detected.languages.join(', ')}`;
+  const found = detected.found.map(
+    ({ file, what, used }) => `\n${used ? 'used' : 'not used'}: ${inOneLine(file)}: ${what}`,
+  );
   const key = names.length === 0 ? '' : `\nits key: ${names.map((name) => `sbx secret set ${name}`).join(', or ')}`;
-  view.result({ file: path, ...detected, agent, secrets: names }, `wrote ${path}${languages}${key}\nnext: sbx apply`);
+  view.result(
+    { file: path, ...detected, agent, secrets: names },
+    `wrote ${path}${languages}${found.join('')}${key}\nnext: sbx apply`,
+  );
   return 0;
 }
 

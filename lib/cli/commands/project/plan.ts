@@ -25,7 +25,11 @@ function describe(found: PlanResponse, { cwd, loud }: { cwd: string; loud: View[
     ...(found.losses.length === 0 ? [] : ['`sbx apply` asks before this is lost, or takes --yes']),
     ...(found.approved
       ? []
-      : ['some changes WIDEN what a sandbox may do: `sbx apply` asks for approval, or takes --accept-widening']),
+      : [
+          found.first
+            ? 'nothing of this file was approved yet: `sbx apply` asks for what is marked WIDENS, or takes --accept-widening'
+            : 'some changes WIDEN what a sandbox may do: `sbx apply` asks for approval, or takes --accept-widening',
+        ]),
     ...notices,
   ].join('\n');
 }

@@ -1,21 +1,8 @@
 /** How a sandbox is, in short words. */
 import { existsSync } from 'node:fs';
 import type { Condition, SandboxStatus } from '../../../api/contract.ts';
+import { ageOf } from '../../view/age.ts';
 import { inOneLine } from '../../view/printable.ts';
-
-const UNITS: [name: string, seconds: number][] = [
-  ['d', 86_400],
-  ['h', 3_600],
-  ['m', 60],
-  ['s', 1],
-];
-
-/** `5m`, `3h`: the largest unit only */
-export function ageOf(since: string, now: number): string {
-  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1_000));
-  const [name, unit] = UNITS.find(([, size]) => seconds >= size) ?? ['s', 1];
-  return Number.isNaN(seconds) ? '-' : `${Math.floor(seconds / unit)}${name}`;
-}
 
 export function sizeOf(bytes: number): string {
   return bytes < 1024 ** 3 ? `${Math.ceil(bytes / 1024 ** 2)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`;

@@ -3,8 +3,9 @@
 import type { SandboxStatus } from '../../../api/contract.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, ownSandboxes } from '../../command/project.ts';
+import { ageOf } from '../../view/age.ts';
 import { columns } from '../../view/columns.ts';
-import { ageOf, hasFolder, sessionOf, sizeOf, troublesOf, whyOf } from './condition-text.ts';
+import { hasFolder, sessionOf, sizeOf, troublesOf, whyOf } from './condition-text.ts';
 
 export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quiet: boolean }>): Promise<number> {
   const client = await daemonOf(context);

@@ -2,8 +2,9 @@
 import type { SandboxDetail } from '../../../api/contract.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
+import { ageOf } from '../../view/age.ts';
 import { inOneLine } from '../../view/printable.ts';
-import { ageOf, hasFolder, sessionOf, sizeOf, whyOf, wrongWith } from './condition-text.ts';
+import { hasFolder, sessionOf, sizeOf, whyOf, wrongWith } from './condition-text.ts';
 
 export async function status({ context, cwd, view, args }: Run<object, [string?]>): Promise<number> {
   const client = await daemonOf(context);
@@ -33,6 +34,10 @@ function describe(one: SandboxDetail, now: number): string {
     ...one.ports.map((port): [string, string] => [
       'port',
       `${port.guest} ${port.url === null ? 'is not open' : `at ${port.url}`}`,
+    ]),
+    ...one.denials.map(({ text, until }): [string, string] => [
+      'denied',
+      `${text}${until === undefined ? '' : ` until ${until}`}`,
     ]),
     ...(one.privateWork === null ? [] : [['only here', one.privateWork] as [string, string]]),
     ...wrongWith(one).map(({ type, message }): [string, string] => [type, message]),

@@ -7,8 +7,10 @@ import { daemonOf, guestOf } from '../../command/project.ts';
 import { callerOf } from '../../run/caller.ts';
 import { forwardSignals, rawTerminal, terminalSize } from '../../terminal/terminal.ts';
 import { sayOutOfMemory } from '../../view/out-of-memory.ts';
+import { inOneLine } from '../../view/printable.ts';
 import { showOutput } from '../../view/show-output.ts';
 import { folderInside } from './exec-place.ts';
+import { folderThatExists } from './missing-folder.ts';
 
 type Input = Pick<Run, 'context' | 'cwd' | 'view'>;
 
@@ -37,7 +39,11 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
   const { socket, place } = await guestOf({ context, cwd, name, view });
   const guest = GuestConnection.open(socket);
   const input = command.stdin ? stdin : undefined;
-  const child = guest.exec(requestOf(command, folderInside(place.workspace, cwd, command.workdir)));
+  const wanted = folderInside(place.workspace, cwd, command.workdir);
+  const isChosen = command.workdir !== undefined;
+  const note = (line: string) => void (view.json || stderr.write(`${inOneLine(line)}\n`));
+  const folder = await folderThatExists(guest, { wanted, isChosen, workspace: place.workspace, note });
+  const child = guest.exec(requestOf(command, folder));
   const shown = Promise.all([
     showOutput({ from: child.stdout, to: stdout, name: 'stdout', view }),
     showOutput({ from: child.stderr, to: stderr, name: 'stderr', view }),

@@ -8,7 +8,7 @@ import type { Gateway } from '../../../gateway/gateway.ts';
 import { compilePolicy, decide, type Policy, policyHash } from '../../../gateway/policy/policy.ts';
 import { ensurePrivateDir, type Home, instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
-import { addGrants, type Grant, livePolicy, readGrants } from '../../../state/grants.ts';
+import { addLive, type Grant, type LiveRules, livePolicy, readLive, removeLive } from '../../../state/grants.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 
 export interface Egress extends Disposable {
@@ -19,6 +19,10 @@ export interface Egress extends Disposable {
   hashFor(id: string, spec: SandboxSpec): string;
   /** Saves the grants and applies them at once if the proxy is open. @throws SbxError `refused-policy`: a deny rule covers one. */
   grant(id: string, spec: SandboxSpec, grants: Grant[]): Grant[];
+  /** Saves deny rules and applies them at once if the proxy is open: open connections that they cover are cut. */
+  deny(id: string, spec: SandboxSpec, denials: Grant[]): Grant[];
+  /** Removes grants and denials, by the text of the user. @returns those that were in force */
+  revoke(id: string, texts: readonly string[]): LiveRules;
 }
 
 /** Maximum timer delay: a suspended host stops timers, but not the clock */
@@ -39,7 +43,7 @@ class EgressProxies implements Egress {
   readonly #gateway: Gateway;
   readonly #credentials: Credentials;
   readonly #served = new Map<string, SandboxSpec>();
-  /** Until the next grant ends */
+  /** Until the next rule of the command line ends */
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
   constructor({ home, gateway, credentials }: EgressDeps) {
@@ -51,8 +55,8 @@ class EgressProxies implements Egress {
   async open(id: string, spec: SandboxSpec): Promise<void> {
     const { egress, proxySocket, audit, authority } = instancePaths(this.#home, id);
     mkdirSync(egress, { recursive: true, mode: 0o700 });
-    const grants = readGrants(this.#home, id);
-    const policy = livePolicy(spec, grants);
+    const live = readLive(this.#home, id);
+    const policy = livePolicy(spec, live);
     this.#credentials.bind(id, spec);
     if (this.#gateway.list().includes(id)) this.#gateway.update(id, policy);
     else {
@@ -61,7 +65,7 @@ class EgressProxies implements Egress {
       await this.#gateway.open(id, { ...files, policy, inspector });
     }
     this.#served.set(id, spec);
-    this.#arm(id, grants);
+    this.#arm(id, live);
   }
 
   async close(id: string): Promise<void> {
@@ -71,15 +75,31 @@ class EgressProxies implements Egress {
   }
 
   hashFor(id: string, spec: SandboxSpec): string {
-    return policyHash(livePolicy(spec, readGrants(this.#home, id)));
+    return policyHash(livePolicy(spec, readLive(this.#home, id)));
   }
 
   grant(id: string, spec: SandboxSpec, added: Grant[]): Grant[] {
-    const policy = compilePolicy(livePolicy(spec, [...readGrants(this.#home, id), ...added]));
+    const { grants: given, denials } = readLive(this.#home, id);
+    const policy = compilePolicy(livePolicy(spec, { grants: [...given, ...added], denials }));
     for (const grant of added) assertNotDenied(policy, grant);
-    const grants = addGrants(this.#home, id, added);
+    const { grants } = addLive(this.#home, id, { grants: added });
     this.#refresh(id);
     return grants;
+  }
+
+  deny(id: string, spec: SandboxSpec, added: Grant[]): Grant[] {
+    const { grants, denials: given } = readLive(this.#home, id);
+    // A malformed rule MUST NOT reach the disk: the proxy would deny everything.
+    compilePolicy(livePolicy(spec, { grants, denials: [...given, ...added] }));
+    const { denials } = addLive(this.#home, id, { denials: added });
+    this.#refresh(id);
+    return denials;
+  }
+
+  revoke(id: string, texts: readonly string[]): LiveRules {
+    const revoked = removeLive(this.#home, id, texts);
+    this.#refresh(id);
+    return revoked;
   }
 
   [Symbol.dispose](): void {
@@ -89,16 +109,16 @@ class EgressProxies implements Egress {
   #refresh(id: string): void {
     const spec = this.#served.get(id);
     if (spec === undefined) return;
-    const grants = readGrants(this.#home, id);
-    const policy = livePolicy(spec, grants);
+    const live = readLive(this.#home, id);
+    const policy = livePolicy(spec, live);
     if (this.#gateway.hashOf(id) !== policyHash(policy)) this.#gateway.update(id, policy);
-    this.#arm(id, grants);
+    this.#arm(id, live);
   }
 
-  /** `grants` MUST be those of the served policy: one that has ended since must still be removed from it. */
-  #arm(id: string, grants: Grant[]): void {
+  /** `live` MUST be that of the served policy: a rule that has ended since must still be removed from it. */
+  #arm(id: string, { grants, denials }: LiveRules): void {
     this.#disarm(id);
-    const wait = untilNextEnd(grants);
+    const wait = untilNextEnd([...grants, ...denials]);
     if (wait !== undefined) this.#timers.set(id, setTimeout(() => this.#refresh(id), wait).unref());
   }
 
@@ -139,10 +159,13 @@ function assertNotDenied(policy: Policy, { pattern, text }: Grant): void {
   const endpoint = parseAuthority(pattern, 443);
   const verdict = endpoint === undefined ? undefined : decide(policy, endpoint);
   if (verdict?.reason !== 'deny-rule') return;
-  const { file, line } = verdict.rule ?? {};
+  const { file, line, revoke } = verdict.rule ?? {};
   throw new SbxError('refused-policy', `${text} stays ${verdict.detail}`, {
     why: 'a deny rule always wins over allow entries',
-    hint: 'remove it from [network] deny and run `sbx apply`',
+    hint:
+      revoke === undefined
+        ? 'remove it from [network] deny and run `sbx apply`'
+        : `remove it with \`sbx net revoke ${revoke}\``,
     ...(file === undefined ? {} : { place: { file, line: line ?? 1, column: 1 } }),
   });
 }

@@ -45,7 +45,7 @@ describe.each(Object.entries(SHELLS))('the completion of %s', (_, start) => {
   });
 
   test.each([
-    ['the commands of a group', 'sbx net ', 'sbx net allow check log suggest'],
+    ['the commands of a group', 'sbx net ', 'sbx net allow check deny log revoke suggest'],
     ['a partial command', 'sbx va', 'sbx validate'],
     ['flags after a hyphen', 'sbx apply --acc', 'sbx apply --accept-widening'],
     ['shells', 'sbx completion ', 'sbx completion bash fish zsh'],

@@ -88,6 +88,8 @@ test('a full disk is an error that says how full, and leaves nothing', () => {
   expect(status).toBe(1);
 });
 
+const ALL = { dryRun: false, all: true, keepSeconds: 0 };
+
 test('gc beside a builder: what it builds, and builds on, is kept', async () => {
   const dir = makeStoreDir();
   const store = openStore(dir);
@@ -103,8 +105,8 @@ test('gc beside a builder: what it builds, and builds on, is kept', async () => 
       });
     });
   });
-  const items = await collectGarbage(store, [], false);
-  expect(items.map(({ key }) => key)).toEqual(['other']);
+  const { freed } = await collectGarbage(store, [], ALL);
+  expect(freed.map(({ key }) => key)).toEqual(['other']);
   finish();
   await built;
   expect((await store.list()).map(({ key }) => key).sort()).toEqual(['parent', 'x']);
@@ -120,11 +122,11 @@ test('gc beside many builders and other gcs: every build ends well', async () =>
     isOver = true;
   });
   while (!isOver) {
-    await Promise.all([collectGarbage(store, [], false), collectGarbage(store, [], false)]);
+    await Promise.all([collectGarbage(store, [], ALL), collectGarbage(store, [], ALL)]);
     await turn();
   }
   expect(await ended).toEqual([0, 0, 0]);
-  await collectGarbage(store, [], false);
+  await collectGarbage(store, [], ALL);
   expect(await store.list()).toEqual([]);
   expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
 });

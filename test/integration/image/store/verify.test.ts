@@ -177,6 +177,35 @@ test('a layer whose foundation was built again with other bytes is not used, nor
   });
 });
 
+const ALL = { dryRun: false, all: true, keepSeconds: 0 };
+
+test('gc keeps what takes minutes to build again, and what that is made from, until --all', async () => {
+  const from = (kind: string, key: string) => ({ parents: [{ kind, key }], description: kind });
+  await store.build('packages', 'p', from('warm', 'k'), async () => {});
+  await store.build('other', 'o', from('packages', 'p'), async () => {});
+  const { freed, kept } = await collectGarbage(store, [], { ...ALL, all: false });
+  expect(freed.map(({ kind }) => kind)).toEqual(['other']);
+  expect(kept.map(({ kind, reason }) => `${kind}: ${reason}`).toSorted()).toEqual([
+    expect.stringMatching(/^packages: .*--all/),
+    expect.stringMatching(/^warm: another layer/),
+  ]);
+  expect(await store.get('packages', 'p')).toBeDefined();
+  expect((await collectGarbage(store, [], ALL)).freed).toHaveLength(2);
+});
+
+test('gc --keep: by the last use, not by the age', async () => {
+  await store.build('agent', 'a', { parents: [{ kind: 'warm', key: 'k' }], description: '' }, async () => {});
+  await store.build('agent', 'b', { parents: [{ kind: 'warm', key: 'k' }], description: '' }, async () => {});
+  const old = new Date(Date.now() - 10 * 86_400_000);
+  for (const path of ['agent-a/layer.json', 'agent-b/layer.json']) utimesSync(join(dir, path), old, old);
+  await store.get('agent', 'b');
+  const week = { ...ALL, keepSeconds: 7 * 86_400 };
+  const { freed, kept } = await collectGarbage(store, [], week);
+  expect(freed.map(({ key, lastUsedAt }) => [key, lastUsedAt])).toEqual([['a', old.toISOString()]]);
+  expect(kept.map(({ key }) => key).toSorted()).toEqual(['b', 'k']);
+  expect((await collectGarbage(store, [], { ...week, keepSeconds: 0 })).freed).toHaveLength(2);
+});
+
 test('gc frees what no chain needs; parents of what is used are used', async () => {
   const parent = (kind: string, key: string) => ({ parents: [{ kind, key }], description: kind });
   await store.build('packages', 'p', parent('warm', 'k'), async () => {});
@@ -184,21 +213,24 @@ test('gc frees what no chain needs; parents of what is used are used', async () 
   await store.build('agent', 'unused', parent('packages', 'p'), async () => {});
   mkdirSync(join(dir, 'tmp/agent-x.999999999.1'));
   const used = [{ kind: 'agent', key: 'a' }];
-  const planned = await collectGarbage(store, used, true);
-  expect(planned.map(({ kind, key }) => `${kind} ${key}`)).toEqual(['agent unused', 'leftover agent-x.999999999.1']);
-  expect(await collectGarbage(store, used, true)).toEqual(planned);
-  expect(await collectGarbage(store, used, false)).toEqual(planned);
+  const planned = await collectGarbage(store, used, { ...ALL, dryRun: true });
+  expect(planned.freed.map(({ kind, key }) => `${kind} ${key}`)).toEqual([
+    'agent unused',
+    'leftover agent-x.999999999.1',
+  ]);
+  expect(await collectGarbage(store, used, { ...ALL, dryRun: true })).toEqual(planned);
+  expect(await collectGarbage(store, used, ALL)).toEqual(planned);
   expect((await store.list()).map(({ kind, key }) => `${kind} ${key}`).sort()).toEqual([
     'agent a',
     'packages p',
     'warm k',
   ]);
-  expect(await collectGarbage(store, used, false)).toEqual([]);
+  expect(await collectGarbage(store, used, ALL)).toEqual({ freed: [], kept: [] });
 });
 
 test('a folder that is no layer is left alone by list and gc', async () => {
   mkdirSync(join(dir, 'mine'));
   await rename(layer.dir, `${layer.dir}.away`);
-  expect((await collectGarbage(store, [], false)).every(({ key }) => key !== 'mine')).toBe(true);
+  expect((await collectGarbage(store, [], ALL)).freed.every(({ key }) => key !== 'mine')).toBe(true);
   expect(existsSync(join(dir, 'mine'))).toBe(true);
 });

@@ -5,21 +5,24 @@ import type { ApplyRequest, PlanResponse } from '../../../../lib/api/contract.ts
 import { type ApplyOptions, applyProject } from '../../../../lib/cli/command/apply-project.ts';
 import type { SbxContext } from '../../../../lib/cli/command/context.ts';
 import type { View } from '../../../../lib/cli/view/types.ts';
+import { templatesDir } from '../../../../lib/config/load/templates.ts';
 
 const LOSS = { sandbox: 'shop', kind: 'session', message: 'shop: ends a session\u001b[2J of claude' } as const;
 
 interface Asked {
   losses?: PlanResponse['losses'];
+  /** Needs approval */
+  found?: Partial<Pick<PlanResponse, 'first' | 'widening' | 'approved'>>;
   /** Undefined: no terminal */
   answer?: boolean;
   options?: Partial<Pick<ApplyOptions, 'yes' | 'acceptWidening'>>;
 }
 
-async function applied({ losses = [], answer, options = {} }: Asked) {
+async function applied({ losses = [], answer, options = {}, found = {} }: Asked) {
   const sent: Partial<ApplyRequest>[] = [];
   const questions: string[] = [];
   const client = {
-    plan: async () => ({ approved: true, losses, wideningHash: 'h', widening: [] }),
+    plan: async () => ({ approved: true, losses, wideningHash: 'h', widening: [], ...found }),
     apply: async ({ cwd: _, env: __, ...rest }: ApplyRequest) => void sent.push(rest),
   } as unknown as DaemonClient;
   const view = {
@@ -59,4 +62,24 @@ test('on a terminal what is lost is shown and asked', async () => {
 test('where nothing was to be lost, nothing is agreed to: a session may begin meanwhile', async () => {
   const { sent, questions } = await applied({ answer: true });
   expect([sent, questions]).toEqual([[{ acceptWidening: 'h' }], []]);
+});
+
+const ASKED = {
+  sandbox: 'shop',
+  path: 'network.allow',
+  from: null,
+  to: ['a.test'],
+  effect: 'create',
+  widens: true,
+  source: { file: `${templatesDir()}/claude.toml`, line: 26, column: 1 },
+} as const satisfies PlanResponse['widening'][number];
+
+test.each([
+  [true, 'sandbox.toml asks for:\n'],
+  [false, 'sandbox.toml asks for more than was approved:\n'],
+])('the first apply (%s) names what is asked, each with its line, and templates by name', async (first, title) => {
+  const found = { first, approved: false, widening: [ASKED] };
+  const { questions, sent } = await applied({ found, answer: true });
+  expect(questions).toEqual([`${title}  shop: network.allow: + a.test (template claude:26)\nAllow it?`]);
+  expect(sent).toEqual([{ acceptWidening: 'h' }]);
 });

@@ -98,6 +98,7 @@ const DETAIL = {
   privateWork: null,
   inUse: null,
   grants: [],
+  denials: [],
   spec: { resources: { diskBytes: 20 * 1024 ** 3 }, network: { mode: 'enforce', allow: [] } },
 };
 

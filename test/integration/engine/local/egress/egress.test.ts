@@ -12,7 +12,7 @@ import type { AuditRecord } from '../../../../../lib/gateway/policy/types.ts';
 import { type Home, homeOf, instancePaths } from '../../../../../lib/paths.ts';
 import { openSecrets } from '../../../../../lib/secrets/secrets.ts';
 import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
-import { grantsOf, readGrants } from '../../../../../lib/state/grants.ts';
+import { grantsOf, readLive } from '../../../../../lib/state/grants.ts';
 import { rule, spec } from '../../../../unit/plan/spec.ts';
 import { CONNECT, openClient, PUBLIC, startUpstream } from '../../../gateway/rig.ts';
 
@@ -99,7 +99,7 @@ describe('a grant', () => {
     await client.end();
     expect(records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', host: 'new.test' });
     expect(await statusOf('new.test:22')).toBe('403');
-    expect(readGrants(home, ID)).toEqual([]);
+    expect(readLive(home, ID).grants).toEqual([]);
   });
 
   test('without a time holds on: that is what the test above rests on', async () => {
@@ -168,7 +168,7 @@ describe('a grant', () => {
     const attempt = () => listeners.grant(ID, denying, wanted('bad.test'));
     expect(attempt).toThrow(SbxError);
     expect(attempt).toThrow(/bad\.test.*\/project\/sandbox\.toml:7/);
-    expect(readGrants(home, ID)).toEqual([]);
+    expect(readLive(home, ID).grants).toEqual([]);
   });
 
   test('opens no private address by a name, and one of its own by its address', async () => {
@@ -180,7 +180,7 @@ describe('a grant', () => {
   test('of one pattern is replaced, not gathered', () => {
     listeners.grant(ID, network(), wanted('new.test', 60));
     expect(listeners.grant(ID, network(), wanted('new.test'))).toMatchObject([{ pattern: 'new.test' }]);
-    expect(readGrants(home, ID)[0]?.until).toBeUndefined();
+    expect(readLive(home, ID).grants[0]?.until).toBeUndefined();
   });
 
   test('that is malformed is refused, and the listener continues', async () => {
@@ -191,6 +191,110 @@ describe('a grant', () => {
 
   test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e12])('for %s seconds is refused', (seconds) => {
     expect(() => wanted('new.test', seconds)).toThrow(/between a second and a year/);
+  });
+});
+
+describe('a denial', () => {
+  const open = () => listeners.open(ID, network({ allow: [rule('ok.test:22'), rule('other.test:22')] }));
+
+  test('cuts what is open, wins over the file at once, and its provenance is in the log', async () => {
+    await open();
+    const client = await ask('ok.test:22');
+    await client.until('hello ');
+    listeners.deny(ID, network(), wanted('ok.test'));
+    await client.end();
+    expect(records().at(-1)).toMatchObject({ verdict: 'closed', reason: 'policy-changed', host: 'ok.test' });
+    expect([await statusOf('ok.test:22'), await statusOf('other.test:22')]).toEqual(['403', '200']);
+    const denied = records().find(({ verdict }) => verdict === 'deny');
+    expect(denied).toMatchObject({ reason: 'deny-rule', rule: { text: 'ok.test (sbx net deny)' } });
+  });
+
+  test('without it both stay open: that is what the test above rests on', async () => {
+    await open();
+    expect([await statusOf('ok.test:22'), await statusOf('other.test:22')]).toEqual(['200', '200']);
+  });
+
+  test.each(['new.test', '**.test', '*.test'])('wins over a grant, before and after it: %s', async (pattern) => {
+    await open();
+    listeners.grant(ID, network(), wanted('new.test:22'));
+    listeners.deny(ID, network(), wanted(pattern));
+    expect(await statusOf('new.test:22')).toBe('403');
+    expect(() => listeners.grant(ID, network(), wanted('new.test:22'))).toThrow(/sbx net deny/);
+    expect(await statusOf('new.test:22')).toBe('403');
+  });
+
+  test('of an address covers the names that resolve to it, and addresses that contain it', async () => {
+    await open();
+    listeners.deny(ID, network(), wanted(PUBLIC));
+    expect([await statusOf('ok.test:22'), await statusOf(`[::ffff:${PUBLIC}]:22`)]).toEqual(['403', '403']);
+  });
+
+  test('names the way out in the answer to the sandbox', async () => {
+    await open();
+    listeners.deny(ID, network(), wanted('ok.test', 60));
+    const client = await ask('ok.test:22');
+    await client.end();
+    expect(client.text()).toContain('sbx net revoke ok.test');
+  });
+
+  test('ends when its time is over, and is no drift meanwhile', async () => {
+    await open();
+    const spec = network({ allow: [rule('ok.test:22'), rule('other.test:22')] });
+    const first = gateway.hashOf(ID);
+    listeners.deny(ID, spec, wanted('ok.test', 0.4));
+    expect(gateway.hashOf(ID)).toBe(listeners.hashFor(ID, spec));
+    expect(await statusOf('ok.test:22')).toBe('403');
+    await vi.waitUntil(() => gateway.hashOf(ID) === first, { timeout: 10_000 });
+    expect([await statusOf('ok.test:22'), readLive(home, ID).denials]).toEqual(['200', []]);
+  });
+
+  test('survives the daemon and an apply', async () => {
+    await open();
+    listeners.deny(ID, network(), wanted('ok.test'));
+    listeners[Symbol.dispose]();
+    await gateway[Symbol.asyncDispose]();
+    gateway = newGateway();
+    listeners = createTestEgress();
+    await open();
+    expect([await statusOf('ok.test:22'), await statusOf('other.test:22')]).toEqual(['403', '200']);
+  });
+
+  test('is in no list that a version without denials reads as grants', () => {
+    listeners.deny(ID, network(), wanted('ok.test'));
+    expect(JSON.parse(readFileSync(instancePaths(home, ID).grants, 'utf8')).grants).toEqual([]);
+  });
+
+  test('that is malformed is refused, and nothing is kept', async () => {
+    await open();
+    expect(() => listeners.deny(ID, network(), wanted('a b'))).toThrow(/invalid network pattern/);
+    expect([readLive(home, ID).denials, await statusOf('ok.test:22')]).toEqual([[], '200']);
+  });
+});
+
+describe('revoke', () => {
+  test('of a grant shuts the host at once and cuts what is open; another grant stays', async () => {
+    await listeners.open(ID, network());
+    listeners.grant(ID, network(), [...wanted('new.test:22'), ...wanted('kept.test:22')]);
+    const client = await ask('new.test:22');
+    await client.until('hello ');
+    expect(listeners.revoke(ID, ['new.test:22'])).toMatchObject({ grants: [{ text: 'new.test:22' }], denials: [] });
+    await client.end();
+    expect([await statusOf('new.test:22'), await statusOf('kept.test:22')]).toEqual(['403', '200']);
+  });
+
+  test('of a denial gives back what the file allows, and never more', async () => {
+    await listeners.open(ID, network({ allow: [rule('ok.test:22')] }));
+    listeners.deny(ID, network(), [...wanted('ok.test'), ...wanted('never.test')]);
+    listeners.revoke(ID, ['ok.test', 'never.test']);
+    expect([await statusOf('ok.test:22'), await statusOf('never.test:22')]).toEqual(['200', '403']);
+  });
+
+  test('takes back a preset by its name, and leaves the rules of the file alone', async () => {
+    await listeners.open(ID, network({ allow: [rule('ok.test:22')] }));
+    const hosts = ['a.test:22', 'b.test:22'].map((pattern) => ({ pattern, text: 'preset:npm', trusted: true }));
+    listeners.grant(ID, network(), grantsOf(hosts));
+    expect(listeners.revoke(ID, ['preset:npm', 'ok.test:22']).grants).toHaveLength(2);
+    expect([await statusOf('a.test:22'), await statusOf('ok.test:22')]).toEqual(['403', '200']);
   });
 });
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Condition } from '../../../../../lib/api/contract.ts';
-import { ageOf, sessionOf, sizeOf, whyOf } from '../../../../../lib/cli/commands/sandbox/condition-text.ts';
+import { sessionOf, sizeOf, whyOf } from '../../../../../lib/cli/commands/sandbox/condition-text.ts';
+import { ageOf } from '../../../../../lib/cli/view/age.ts';
 
 const NOW = Date.parse('2026-01-02T00:00:00Z');
 const condition = (type: string, status: boolean, reason: string): Condition => ({
