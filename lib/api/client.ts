@@ -56,7 +56,7 @@ export class DaemonClient {
   removeSecret = (body: Pick<SecretRequest, 'name' | 'scope'>) =>
     this.#call<{ removed: boolean }>('POST', '/v1/secret-removal', body);
   gc = (body: GcRequest) => this.#call<GcResult>('POST', '/v1/gc', body);
-  shutdown = () => this.#call<unknown>('POST', '/v1/shutdown', {});
+  shutdown = (body: Confirmation) => this.#call<unknown>('POST', '/v1/shutdown', body);
   apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);
   stop = (id: string, body: Confirmation, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, body, options);

@@ -10,7 +10,7 @@ import type { ProjectSpec, SandboxSpec, Source } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
 import type { GuestPlace, WantedGuest } from './guest-upgrade.ts';
 
-/** Sent by the client as `x-sbx-build`; a daemon of another build is replaced when it is idle */
+/** A client works with a daemon of another build that cannot be replaced yet if both have this number: every change that is not compatible increases it */
 export const API_VERSION = 1;
 
 export interface DaemonStatus {
@@ -316,6 +316,6 @@ export interface DaemonService {
   guest(
     wanted: WantedGuest,
   ): Promise<{ place: GuestPlace; serve: (socket: import('node:stream').Duplex) => Promise<void> }>;
-  /** POST /v1/shutdown: the daemon ends, VMs keep running */
-  shutdown(): Promise<void>;
+  /** POST /v1/shutdown: VMs keep running. Resolves to what ends the daemon. @throws SbxError `needs-confirmation` when clients work through it */
+  shutdown(request: Confirmation): Promise<() => void>;
 }

@@ -8,14 +8,16 @@ export interface LaunchOptions {
   home: Home;
   /** Folder of the bundles */
   distDir: string;
+  /** Called with what the user should know of a daemon of another build */
+  say: (text: string) => void;
 }
 
 /** A connection whose requests reach a daemon of this build, started on demand. */
-export function launching({ home, distDir }: LaunchOptions): Connection {
+export function launching({ home, distDir, say }: LaunchOptions): Connection {
   const build = readBuild(distDir);
   const revive = async () => {
     const { startDaemon } = await import('./start-daemon.ts');
-    await startDaemon({ home, distDir, build });
+    return startDaemon({ home, distDir, build, say });
   };
   return { ...running(home), revival: { build, revive } };
 }

@@ -6,6 +6,7 @@ import { whatRuns } from './activity/what-runs.ts';
 import { applyIn, approveIn } from './control/apply.ts';
 import { diffIn, fetchIn } from './control/clone-work.ts';
 import { type Control, statusIn } from './control/control.ts';
+import { refuseCutOff } from './control/end-daemon.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
 import { openGuestIn } from './control/open-guest.ts';
 import { planOf } from './control/plan.ts';
@@ -57,8 +58,9 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       return { dryRun, items, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
     },
     guest: (wanted) => openGuestIn(control, wanted),
-    async shutdown() {
-      options.onShutdown();
+    async shutdown(request) {
+      await refuseCutOff(control, request);
+      return options.onShutdown;
     },
   };
 }

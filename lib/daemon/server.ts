@@ -104,7 +104,8 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.post('/secret-removal', async (c) => c.json(await service.removeSecret(await bodyOf(c, bodies.removalBody))));
   v1.post('/gc', async (c) => c.json(await service.gc(await bodyOf(c, bodies.gcBody))));
   v1.post('/shutdown', async (c) => {
-    c.env.outgoing.once('close', () => void service.shutdown());
+    const end = await service.shutdown(await bodyOf(c, bodies.confirmedBody));
+    c.env.outgoing.once('close', end);
     return c.json({});
   });
   return app;

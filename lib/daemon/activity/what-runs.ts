@@ -46,6 +46,19 @@ export async function refuseEnding(
   });
 }
 
+/** What runs through the daemon and is cut off by its end: a session that nobody is attached to goes on. In words; undefined: nothing. */
+export async function runsThroughDaemon(
+  activity: Pick<ActivityTracker, 'workOf' | 'attachedTo'>,
+  { id, applied, target }: InstanceRecord,
+): Promise<string | undefined> {
+  const [work, attached] = await Promise.all([
+    lastingWork(() => activity.workOf(id)),
+    lastingWork(() => activity.attachedTo(id)),
+  ]);
+  const parts = [...sessionText(attached ?? { running: 0 }, (applied ?? target).agent.name), ...workText(work)];
+  return parts.length === 0 ? undefined : parts.join('; ');
+}
+
 /** A daemon that has just taken over does not know them yet. */
 async function askSessions(open: () => ReturnType<Engine['open']>): Promise<SessionsRunning> {
   const ask = async () => {

@@ -3,9 +3,10 @@ import type { DaemonClient } from '../../../api/client.ts';
 import type { SandboxStatus } from '../../../api/contract.ts';
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
+import { confirm } from '../../command/confirm.ts';
 import { follow } from '../../command/follow.ts';
 import { daemonOf, ownSandboxes, resolveSandbox } from '../../command/project.ts';
-import { confirm, lossesOf } from './change-state.ts';
+import { lossesOf } from './change-state.ts';
 
 type Input = Run<{ yes: boolean; all: boolean; discard: boolean }, string[]>;
 
@@ -16,7 +17,10 @@ export async function rm(input: Input): Promise<number> {
   const projects = new Set(targets.map(({ projectDir }) => projectDir));
   const list = targets.map(({ name, project }) => (projects.size > 1 ? `${project}/${name}` : name)).join(', ');
   const lost = input.flags.yes ? '' : await lossesOf(client, targets);
-  await confirm(input, `Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}${lost}?`);
+  await confirm(
+    { view, yes: input.flags.yes },
+    `Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}${lost}?`,
+  );
   for (const target of targets)
     await follow(view, `removing ${target.name}`, (signal, onEvent) =>
       client.remove(target.id, { discard: input.flags.discard, confirmed: true }, { signal, onEvent }),
