@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
 import type { Home } from '../paths.ts';
+import type { Consent } from '../plan/loss.ts';
 import { readHolder } from '../system/file-lock.ts';
 import { isAlive } from '../system/process-identity.ts';
 import type { DaemonClient } from './client.ts';
-import type { Confirmation } from './contract.ts';
 
 const LOOK_MS = 20;
 /** A daemon that was asked ends the step under way first */
@@ -13,7 +13,7 @@ const ASKED_MS = 8_000;
 const TOLD_MS = 8_000;
 const KILLED_MS = 2_000;
 
-interface Ending extends Confirmation {
+interface Ending extends Consent {
   home: Home;
 }
 

@@ -2,15 +2,15 @@
 import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
 import { grantsOf, readGrants } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
-import { whatRuns } from './activity/what-runs.ts';
 import { applyIn, approveIn } from './control/apply.ts';
 import { diffIn, fetchIn } from './control/clone-work.ts';
 import { type Control, statusIn } from './control/control.ts';
 import { refuseCutOff } from './control/end-daemon.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
+import { lossesOf } from './control/losses.ts';
 import { openGuestIn } from './control/open-guest.ts';
 import { planOf } from './control/plan.ts';
-import { acceptIn, privateLoss } from './control/private-work.ts';
+import { acceptIn } from './control/private-work.ts';
 import { checkPathIn } from './control/workspace-check.ts';
 
 export interface RouteOptions {
@@ -72,7 +72,6 @@ async function detailOf(control: Control, record: InstanceRecord): Promise<Sandb
     spec: record.applied ?? record.target,
     grants: readGrants(home, record.id),
     ...(await engine.storage(record.id)),
-    inUse: (await whatRuns(control, record)) ?? null,
-    privateWork: (await privateLoss(control, record)) ?? null,
+    losses: await lossesOf(control, record, { losesDisk: true }),
   };
 }

@@ -1,32 +1,33 @@
-/** Asks the user before something is lost. */
-import type { Confirmation } from '../../api/contract.ts';
+/** Asks the user before something is lost, and prints what. */
 import { SbxError } from '../../errors.ts';
+import type { Consent, Loss } from '../../plan/loss.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
 
 interface Asking {
   view: View;
-  /** Asks nothing */
+  /** Asks nothing: what it does not cover is refused */
   yes: boolean;
+  discard?: boolean;
 }
 
-/** Asks about what the daemon refuses to do unasked. @throws SbxError `needs-confirmation`, `cancelled` */
+/** Asks about what the daemon refuses to do unasked: a yes agrees to all that was named. @throws SbxError `needs-confirmation`, `cancelled` */
 export async function confirmed<T>(
-  { view, yes }: Asking,
-  work: (confirmation: Confirmation) => Promise<T>,
+  { view, yes, discard = false }: Asking,
+  work: (consent: Consent) => Promise<T>,
 ): Promise<T> {
+  const given = { ...(yes && { confirmed: true }), ...(discard && { discard }) };
   try {
-    return await work(yes ? { confirmed: true } : {});
+    return await work(given);
   } catch (error) {
     if (!(error instanceof SbxError) || error.code !== 'needs-confirmation' || yes || !view.asks) throw error;
-    await confirm({ view, yes }, `${error.message}: ${inOneLine(error.why ?? '')}. Continue?`);
-    return work({ confirmed: true });
+    await confirm(view, `${error.message}: ${inOneLine(error.why ?? '')}. Continue?`);
+    return work({ confirmed: true, discard: true });
   }
 }
 
 /** @throws SbxError `needs-confirmation`, `cancelled` */
-export async function confirm({ view, yes }: Asking, question: string): Promise<void> {
-  if (yes) return;
+export async function confirm(view: View, question: string): Promise<void> {
   const answer = await view.confirm(question);
   if (answer === true) return;
   if (answer === false)
@@ -37,4 +38,8 @@ export async function confirm({ view, yes }: Asking, question: string): Promise<
     why: view.json ? '--json asks no questions' : 'stdin or stderr is not a terminal',
     hint: 'add --yes',
   });
+}
+
+export function lossLines(losses: readonly Loss[]): string[] {
+  return losses.map(({ message }) => inOneLine(message));
 }

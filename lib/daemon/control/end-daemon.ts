@@ -1,13 +1,14 @@
 /** Refuses to end the daemon while clients work through it. The VMs and the sessions in them go on without it. */
-import type { Confirmation } from '../../api/contract.ts';
+
 import { SbxError } from '../../errors.ts';
+import type { Consent } from '../../plan/loss.ts';
 import { runsThroughDaemon } from '../activity/what-runs.ts';
 import type { Control } from './control.ts';
 
 type Facts = Pick<Control, 'records' | 'activity' | 'mutex'>;
 
 /** @throws SbxError `needs-confirmation` unless the user has confirmed that it ends. */
-export async function refuseCutOff(facts: Facts, { confirmed = false }: Confirmation): Promise<void> {
+export async function refuseCutOff(facts: Facts, { confirmed = false }: Consent): Promise<void> {
   const uses = confirmed ? [] : await usesOf(facts);
   if (uses.length === 0) return;
   throw new SbxError('needs-confirmation', 'the sbx daemon is in use', {

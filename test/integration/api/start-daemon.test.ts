@@ -5,12 +5,13 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DaemonClient } from '../../../lib/api/client.ts';
 import { running } from '../../../lib/api/connection.ts';
-import { API_VERSION, type Confirmation, type DaemonService } from '../../../lib/api/contract.ts';
+import { API_VERSION, type DaemonService } from '../../../lib/api/contract.ts';
 import { launching, readBuild } from '../../../lib/api/ensure-daemon.ts';
 import { endDaemon } from '../../../lib/api/stop-daemon.ts';
 import { serve } from '../../../lib/daemon/server.ts';
 import { SbxError } from '../../../lib/errors.ts';
 import { type Home, homeOf } from '../../../lib/paths.ts';
+import type { Consent } from '../../../lib/plan/loss.ts';
 
 const DIST = resolve('dist');
 const RUNS = 'its end would cut off shop: a session of claude since 2026-11-28 09:05';
@@ -34,7 +35,7 @@ async function startOlder({ apiVersion = API_VERSION, inUse = true } = {}): Prom
     build: 'older',
     status: () => ({ build: 'older', apiVersion }),
     list: async () => [],
-    async shutdown({ confirmed = false }: Confirmation) {
+    async shutdown({ confirmed = false }: Consent) {
       if (inUse && !confirmed) throw new SbxError('needs-confirmation', 'the sbx daemon is in use', { why: RUNS });
       return () => void older?.[Symbol.asyncDispose]();
     },

@@ -19,8 +19,8 @@ export async function status({ context, view }: Run): Promise<number> {
 
 export async function stop({ context: { home }, view, flags }: Run<{ yes: boolean }>): Promise<number> {
   const client = new DaemonClient(running(home));
-  const stopped = await confirmed({ view, yes: flags.yes }, (confirmation) =>
-    endDaemon(client, { home, ...confirmation }),
+  const stopped = await confirmed({ view, yes: flags.yes }, ({ confirmed: agreed = false }) =>
+    endDaemon(client, { home, confirmed: agreed }),
   );
   view.result({ stopped }, stopped ? 'stopped' : 'not running');
   return 0;
