@@ -15,6 +15,14 @@ interface Revival {
   revive: () => Promise<string>;
 }
 
+export interface LaunchOptions {
+  home: Home;
+  /** Folder of the bundles */
+  distDir: string;
+  /** Called with what the user should know of a daemon of another build */
+  say: (text: string) => void;
+}
+
 /** Names the build that a client needs: a daemon of another one does nothing, and answers 409 */
 export const BUILD_HEADER = 'sbx-build';
 /** Name of the upgrade of a connection to a guest */

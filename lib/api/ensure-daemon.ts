@@ -1,16 +1,7 @@
 /** Connects to the user's daemon and starts it on demand. Loads little: every command imports it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Home } from '../paths.ts';
-import { type Connection, running } from './connection.ts';
-
-export interface LaunchOptions {
-  home: Home;
-  /** Folder of the bundles */
-  distDir: string;
-  /** Called with what the user should know of a daemon of another build */
-  say: (text: string) => void;
-}
+import { type Connection, type LaunchOptions, running } from './connection.ts';
 
 /** A connection whose requests reach a daemon of this build, started on demand. */
 export function launching({ home, distDir, say }: LaunchOptions): Connection {

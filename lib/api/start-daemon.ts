@@ -9,9 +9,8 @@ import { readHolder } from '../system/file-lock.ts';
 import { isAlive } from '../system/process-identity.ts';
 import { pathWithTools } from '../system/tool-path.ts';
 import { DaemonClient } from './client.ts';
-import { running } from './connection.ts';
+import { type LaunchOptions, running } from './connection.ts';
 import { API_VERSION, type DaemonStatus } from './contract.ts';
-import type { LaunchOptions } from './ensure-daemon.ts';
 import { endDaemon, isRefusal } from './stop-daemon.ts';
 
 export interface StartDaemonOptions extends LaunchOptions {

@@ -45,7 +45,7 @@ export async function endDaemon(client: DaemonClient, { home, ...confirmation }:
   });
 }
 
-/** One that does not answer serves nobody. */
+/** One that does not answer serves no client. */
 async function answered(request: Promise<unknown>): Promise<boolean> {
   const silent = sleep(ASKED_MS, false, { ref: false });
   const answer = request.then(

@@ -1,5 +1,5 @@
 /** The context of every command: the process, the state folder, the bundles. */
-import type { LaunchOptions } from '../../api/ensure-daemon.ts';
+import type { LaunchOptions } from '../../api/connection.ts';
 import { homeOf } from '../../paths.ts';
 import { inOneLine } from '../view/printable.ts';
 

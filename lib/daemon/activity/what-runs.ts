@@ -31,7 +31,7 @@ export async function whatRuns(
   return parts.length === 0 ? undefined : parts.join('; ');
 }
 
-/** What runs through the daemon and is cut off by its end: a session that nobody is attached to goes on. In words; undefined: nothing. */
+/** What runs through the daemon and is cut off by its end: a session without a client continues. In words; undefined: nothing. */
 export async function runsThroughDaemon(
   activity: Pick<ActivityTracker, 'workOf' | 'attachedTo'>,
   { id, applied, target }: InstanceRecord,

@@ -1,4 +1,4 @@
-/** Refuses to end the daemon while clients work through it. The VMs and the sessions in them go on without it. */
+/** Refuses to end the daemon while clients work through it. The VMs and the sessions in them continue without it. */
 
 import { SbxError } from '../../errors.ts';
 import type { Consent } from '../../plan/loss.ts';
