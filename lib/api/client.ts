@@ -1,6 +1,7 @@
 /** The daemon as an object: each method is one request on its socket. */
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { fromErrorJson, SbxError } from '../errors.ts';
+import type { Consent } from '../plan/loss.ts';
 import type { SecretInfo } from '../secrets/types.ts';
 import { alive, type Connection, errorOf, headersOf, NO_SERVER_NAME, readJson, unreachable } from './connection.ts';
 import type {
@@ -12,7 +13,6 @@ import type {
   ApproveRequest,
   CheckedPath,
   CheckPathRequest,
-  Confirmation,
   DaemonEvent,
   DaemonStatus,
   DenyResult,
@@ -26,7 +26,6 @@ import type {
   PlanResponse,
   PortsRequest,
   PortsResult,
-  RemovalRequest,
   RevokeRequest,
   RevokeResult,
   SandboxDetail,
@@ -64,17 +63,17 @@ export class DaemonClient {
   removeSecret = (body: Pick<SecretRequest, 'name' | 'scope'>) =>
     this.#call<{ removed: boolean }>('POST', '/v1/secret-removal', body);
   gc = (body: GcRequest) => this.#call<GcResult>('POST', '/v1/gc', body);
-  shutdown = () => this.#call<unknown>('POST', '/v1/shutdown', {});
+  shutdown = (body: Consent) => this.#call<unknown>('POST', '/v1/shutdown', body);
   apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);
-  stop = (id: string, body: Confirmation, options: StreamOptions) =>
+  stop = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, body, options);
   start = (id: string, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
-  restart = (id: string, body: Confirmation, options: StreamOptions) =>
+  restart = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, body, options);
-  reset = (id: string, body: RemovalRequest, options: StreamOptions) =>
+  reset = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, body, options);
-  remove = (id: string, body: RemovalRequest, options: StreamOptions) =>
+  remove = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, body, options);
   fetch = (id: string, body: FetchRequest, options: StreamOptions) =>
     this.#stream<FetchResult>('POST', `/v1/sandboxes/${id}/fetch`, body, options);

@@ -9,10 +9,18 @@ export interface Connection {
 }
 
 interface Revival {
-  /** Hash and folder of the client's bundle */
+  /** Hash and folder of the bundle of the wanted daemon: at first the client's own */
   build: string;
-  /** Called when no daemon listens or one of another build does: afterwards one of this build MUST answer. The request is then repeated */
-  revive: () => Promise<void>;
+  /** Called when no daemon listens or one of another build does. Resolves to the build of the one that MUST answer then: another one only if it must not end yet. The request is then repeated */
+  revive: () => Promise<string>;
+}
+
+export interface LaunchOptions {
+  home: Home;
+  /** Folder of the bundles */
+  distDir: string;
+  /** Called with what the user should know of a daemon of another build */
+  say: (text: string) => void;
 }
 
 /** Names the build that a client needs: a daemon of another one does nothing, and answers 409 */
@@ -37,7 +45,7 @@ export async function alive<T>({ revival }: Connection, ask: () => Promise<T>): 
     return await ask();
   } catch (error) {
     if (revival === undefined || !wantsRevival(error)) throw error;
-    await revival.revive();
+    revival.build = await revival.revive();
     return ask();
   }
 }

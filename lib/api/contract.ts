@@ -1,7 +1,7 @@
 /** The daemon's HTTP API on its Unix socket: types only, shared by server and client. */
 
 import type { ErrorJson } from '../errors.ts';
-import type { Loss } from '../plan/loss.ts';
+import type { Consent, Loss } from '../plan/loss.ts';
 import type { Change, Plan } from '../plan/types.ts';
 import type { NewSecret } from '../secrets/secrets.ts';
 import type { SecretInfo, SecretScope } from '../secrets/types.ts';
@@ -10,7 +10,7 @@ import type { ProjectSpec, SandboxSpec, Source } from '../spec/spec.ts';
 import type { Grant, LiveRules } from '../state/grants.ts';
 import type { GuestPlace, WantedGuest } from './guest-upgrade.ts';
 
-/** Sent by the client as `x-sbx-build`; a daemon of another build is replaced when it is idle */
+/** A client works with a daemon of another build that cannot be replaced yet if both have this number: every change that is not compatible increases it */
 export const API_VERSION = 1;
 
 export interface DaemonStatus {
@@ -79,17 +79,9 @@ export interface CheckedPath {
   lines: string[];
 }
 
-/** For what ends a VM */
-export interface Confirmation {
-  /** The user agreed that disks are lost and that what runs ends; else it is refused */
-  confirmed?: boolean;
-}
-
-export interface ApplyRequest extends PlanRequest, Confirmation {
+export interface ApplyRequest extends PlanRequest, Consent {
   /** The `wideningHash` that the person accepted */
   acceptWidening?: string;
-  /** Also removes work that was never fetched */
-  discard?: boolean;
 }
 
 /** Lines of NDJSON of every long request. The last one is `done` or `error`. */
@@ -177,10 +169,8 @@ export interface SandboxDetail extends SandboxStatus {
   /** What `sbx net deny` keeps shut, and how long */
   denials: Grant[];
   layers: { kind: string; key: string; bytes: number }[];
-  /** What only this sandbox has of its folders, in words; null: nothing */
-  privateWork: string | null;
-  /** What runs in it and ends with its VM, in words; null: nothing */
-  inUse: string | null;
+  /** What its removal would take away for good */
+  losses: Loss[];
   /** `[lifecycle] pool`, and how many wait now */
   pool: { wanted: number; waiting: number };
 }
@@ -233,12 +223,6 @@ export interface RevokeResult {
   /** What was in force and is no more; entries that are in neither list were not from the command line */
   revoked: LiveRules;
   live: boolean;
-}
-
-/** For a verb that removes a disk. */
-export interface RemovalRequest extends Confirmation {
-  /** Also work that was never fetched */
-  discard: boolean;
 }
 
 /** A change that only the sandbox has */
@@ -359,12 +343,12 @@ export interface DaemonService {
   /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans again. A client that goes away: the step under way ends at a safe point. */
   apply(request: ApplyRequest, context: RequestContext): Promise<ApplyResult>;
   /** POST /v1/sandboxes/:id/{stop,start,restart,reset,remove}; streamed. @throws SbxError `needs-confirmation`: in use */
-  stop(id: string, request: Confirmation, context: RequestContext): Promise<SandboxStatus>;
+  stop(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
   start(id: string, context: RequestContext): Promise<SandboxStatus>;
-  restart(id: string, request: Confirmation, context: RequestContext): Promise<SandboxStatus>;
+  restart(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
   /** Back to the warm base: the disk's changes are lost */
-  reset(id: string, request: RemovalRequest, context: RequestContext): Promise<SandboxStatus>;
-  remove(id: string, request: RemovalRequest, context: RequestContext): Promise<void>;
+  reset(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
+  remove(id: string, request: Consent, context: RequestContext): Promise<void>;
   /** POST /v1/sandboxes/:id/fetch, streamed: commits of a clone become a branch of the host's repository */
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
@@ -395,6 +379,6 @@ export interface DaemonService {
   guest(
     wanted: WantedGuest,
   ): Promise<{ place: GuestPlace; serve: (socket: import('node:stream').Duplex) => Promise<void> }>;
-  /** POST /v1/shutdown: the daemon ends, VMs keep running */
-  shutdown(): Promise<void>;
+  /** POST /v1/shutdown: VMs keep running. Resolves to what ends the daemon. @throws SbxError `needs-confirmation` when clients work through it */
+  shutdown(request: Consent): Promise<() => void>;
 }

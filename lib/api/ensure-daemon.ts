@@ -1,21 +1,14 @@
 /** Connects to the user's daemon and starts it on demand. Loads little: every command imports it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Home } from '../paths.ts';
-import { type Connection, running } from './connection.ts';
-
-export interface LaunchOptions {
-  home: Home;
-  /** Folder of the bundles */
-  distDir: string;
-}
+import { type Connection, type LaunchOptions, running } from './connection.ts';
 
 /** A connection whose requests reach a daemon of this build, started on demand. */
-export function launching({ home, distDir }: LaunchOptions): Connection {
+export function launching({ home, distDir, say }: LaunchOptions): Connection {
   const build = readBuild(distDir);
   const revive = async () => {
     const { startDaemon } = await import('./start-daemon.ts');
-    await startDaemon({ home, distDir, build });
+    return startDaemon({ home, distDir, build, say });
   };
   return { ...running(home), revival: { build, revive } };
 }

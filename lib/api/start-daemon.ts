@@ -1,4 +1,4 @@
-/** Starts the user's daemon. One of another build is replaced: it owns nothing, the VMs continue. */
+/** Starts the user's daemon. One of another build is replaced unless clients work through it: it owns nothing, the VMs continue. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,25 +9,27 @@ import { readHolder } from '../system/file-lock.ts';
 import { isAlive } from '../system/process-identity.ts';
 import { pathWithTools } from '../system/tool-path.ts';
 import { DaemonClient } from './client.ts';
-import { running } from './connection.ts';
-import { endDaemon } from './stop-daemon.ts';
+import { type LaunchOptions, running } from './connection.ts';
+import { API_VERSION, type DaemonStatus } from './contract.ts';
+import { endDaemon, isRefusal } from './stop-daemon.ts';
 
-export interface StartDaemonOptions {
-  home: Home;
-  /** Folder of the bundles */
-  distDir: string;
+export interface StartDaemonOptions extends LaunchOptions {
   build: string;
 }
 
 const READY_MS = 15_000;
 
-/** Resolves when a daemon of this build answers. */
-export async function startDaemon(options: StartDaemonOptions): Promise<void> {
-  const { home, build } = options;
+/** Resolves to the build of the daemon that answers. @throws SbxError `needs-confirmation`: one of another API is in use. */
+export async function startDaemon(options: StartDaemonOptions): Promise<string> {
+  const { home, build, say } = options;
   const client = new DaemonClient(running(home));
   const found = await client.status().catch(() => undefined);
-  if (found?.build === build) return;
-  if (found !== undefined) await endDaemon(client, home);
+  if (found?.build === build) return build;
+  if (found !== undefined) {
+    const why = await inUse(client, { home, found });
+    say(why === undefined ? 'the daemon of another build was replaced' : `${why}; to update it now: ${NOW}`);
+    if (why !== undefined) return found.build;
+  }
   ensurePrivateDir(home.root);
   ensurePrivateDir(home.daemon.dir);
   const until = Date.now() + READY_MS;
@@ -36,12 +38,34 @@ export async function startDaemon(options: StartDaemonOptions): Promise<void> {
     // Two commands may start one at the same time: the lock lets one live, both find it. One that was ending may have held the lock.
     if (child === undefined || (child.ended && !isHeld(home))) child = launch(options);
     await sleep(wait);
-    if ((await client.status().catch(() => undefined))?.build === build) return;
+    if ((await client.status().catch(() => undefined))?.build === build) return build;
   }
   throw new SbxError('daemon-unreachable', 'the sbx daemon did not start', {
     why: tailOf(home.daemon.log),
     hint: 'see `sbx daemon logs`; `sbx daemon stop` ends one that hangs',
   });
+}
+
+const NOW = '`sbx daemon stop --yes`';
+
+/** Ends the daemon, or says why it must not end yet. */
+async function inUse(
+  client: DaemonClient,
+  { home, found }: { home: Home; found: DaemonStatus },
+): Promise<string | undefined> {
+  try {
+    await endDaemon(client, { home });
+    return undefined;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    if (found.apiVersion === API_VERSION)
+      return `the daemon of another build stays for now: ${error.why ?? error.message}`;
+    throw new SbxError('needs-confirmation', 'the daemon of another build is in use, and this build cannot use it', {
+      why: error.why ?? error.message,
+      hint: `wait until it is done, or run ${NOW}`,
+      cause: error,
+    });
+  }
 }
 
 function isHeld(home: Home): boolean {

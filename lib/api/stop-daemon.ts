@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
 import type { Home } from '../paths.ts';
+import type { Consent } from '../plan/loss.ts';
 import { readHolder } from '../system/file-lock.ts';
 import { isAlive } from '../system/process-identity.ts';
 import type { DaemonClient } from './client.ts';
@@ -12,13 +13,14 @@ const ASKED_MS = 8_000;
 const TOLD_MS = 8_000;
 const KILLED_MS = 2_000;
 
-/** False: there was none. @throws SbxError `daemon-unreachable` when it cannot be ended. */
-export async function endDaemon(client: DaemonClient, home: Home): Promise<boolean> {
+interface Ending extends Consent {
+  home: Home;
+}
+
+/** False: there was none. @throws SbxError `needs-confirmation` when clients work through it, `daemon-unreachable` when it cannot be ended. */
+export async function endDaemon(client: DaemonClient, { home, ...confirmation }: Ending): Promise<boolean> {
   const holder = readHolder(home.daemon.lock);
-  const asked = await client.shutdown().then(
-    () => true,
-    () => false,
-  );
+  const asked = await answered(client.shutdown(confirmation));
   if (holder === undefined || !isAlive(holder)) return asked;
   if (asked && (await gone(holder, ASKED_MS))) return true;
   for (const [signal, ms] of [
@@ -41,6 +43,23 @@ export async function endDaemon(client: DaemonClient, home: Home): Promise<boole
     why: `process ${holder.pid} is still there`,
     hint: 'see `sbx daemon logs`',
   });
+}
+
+/** One that does not answer serves no client. */
+async function answered(request: Promise<unknown>): Promise<boolean> {
+  const silent = sleep(ASKED_MS, false, { ref: false });
+  const answer = request.then(
+    () => true,
+    (error: unknown) => {
+      if (isRefusal(error)) throw error;
+      return false;
+    },
+  );
+  return Promise.race([answer, silent]);
+}
+
+export function isRefusal(error: unknown): error is SbxError {
+  return error instanceof SbxError && error.code === 'needs-confirmation';
 }
 
 async function gone(holder: { pid: number; startTime: string }, ms: number): Promise<boolean> {

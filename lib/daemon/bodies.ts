@@ -7,17 +7,16 @@ import type {
   AllowRequest,
   ApplyRequest,
   ApproveRequest,
-  Confirmation,
   DiffRequest,
   FetchRequest,
   GcRequest,
   PlanRequest,
   PortsRequest,
-  RemovalRequest,
   RevokeRequest,
   SecretRequest,
 } from '../api/contract.ts';
 import { SbxError } from '../errors.ts';
+import type { Consent } from '../plan/loss.ts';
 import type { ProjectSpec } from '../spec/spec.ts';
 
 const project = {
@@ -40,14 +39,15 @@ const source = z.discriminatedUnion('kind', [
 ]);
 const rule = z.strictObject({ pattern: z.string(), text: z.string(), trusted: z.boolean() });
 
+const consent = { confirmed: z.boolean().optional(), discard: z.boolean().optional() };
+
 export type Body<T> = z.ZodType<T>;
 
 export const planBody = z.strictObject(project) as Body<PlanRequest>;
 export const applyBody = z.strictObject({
   ...project,
   acceptWidening: z.string().optional(),
-  discard: z.boolean().optional(),
-  confirmed: z.boolean().optional(),
+  ...consent,
 }) as Body<ApplyRequest>;
 export const approveBody = z.strictObject({ before: spec, after: spec }) as Body<ApproveRequest>;
 export const checkPathBody = z.strictObject({
@@ -84,11 +84,7 @@ export const gcBody = z.strictObject({
   keepSeconds: z.number().nonnegative().optional(),
 }) as Body<GcRequest>;
 
-export const confirmedBody = z.strictObject({ confirmed: z.boolean().optional() }) as Body<Confirmation>;
-export const discardBody = z.strictObject({
-  discard: z.boolean(),
-  confirmed: z.boolean().optional(),
-}) as Body<RemovalRequest>;
+export const consentBody = z.strictObject(consent) as Body<Consent>;
 const hash = z
   .string()
   .regex(/^[0-9a-f]{64}$/)

@@ -2,15 +2,16 @@
 import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
 import { grantsOf, readLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
-import { whatRuns } from './activity/what-runs.ts';
 import { applyIn, approveIn } from './control/apply.ts';
 import { diffIn, fetchIn } from './control/clone-work.ts';
 import { type Control, statusIn } from './control/control.ts';
+import { refuseCutOff } from './control/end-daemon.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
+import { lossesOf } from './control/losses.ts';
 import { openGuestIn } from './control/open-guest.ts';
 import { planOf } from './control/plan.ts';
 import { portInfo } from './control/port-info.ts';
-import { acceptIn, privateLoss } from './control/private-work.ts';
+import { acceptIn } from './control/private-work.ts';
 import { checkPathIn } from './control/workspace-check.ts';
 
 export interface RouteOptions {
@@ -69,8 +70,9 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       return { dryRun, items, kept, freedBytes: items.reduce((sum, item) => sum + item.bytes, 0) };
     },
     guest: (wanted) => openGuestIn(control, wanted),
-    async shutdown() {
-      options.onShutdown();
+    async shutdown(request) {
+      await refuseCutOff(control, request);
+      return options.onShutdown;
     },
   };
 }
@@ -82,7 +84,6 @@ async function detailOf(control: Control, record: InstanceRecord): Promise<Sandb
     spec: record.applied ?? record.target,
     ...readLive(home, record.id),
     ...(await engine.storage(record.id)),
-    inUse: (await whatRuns(control, record)) ?? null,
-    privateWork: (await privateLoss(control, record)) ?? null,
+    losses: await lossesOf(control, record, { losesDisk: true }),
   };
 }

@@ -71,14 +71,9 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
     return streamed(c, (context) => service.apply(body, context));
   });
   v1.post('/sandboxes/:id/start', (c) => streamed(c, (context) => service.start(c.req.param('id'), context)));
-  for (const verb of ['stop', 'restart'] as const)
+  for (const verb of ['stop', 'restart', 'reset', 'remove'] as const)
     v1.post(`/sandboxes/:id/${verb}`, async (c) => {
-      const body = await bodyOf(c, bodies.confirmedBody);
-      return streamed(c, (context) => service[verb](c.req.param('id'), body, context));
-    });
-  for (const verb of ['reset', 'remove'] as const)
-    v1.post(`/sandboxes/:id/${verb}`, async (c) => {
-      const body = await bodyOf(c, bodies.discardBody);
+      const body = await bodyOf(c, bodies.consentBody);
       return streamed(c, (context) => service[verb](c.req.param('id'), body, context));
     });
   v1.post('/sandboxes/:id/fetch', async (c) => {
@@ -113,7 +108,8 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.post('/secret-removal', async (c) => c.json(await service.removeSecret(await bodyOf(c, bodies.removalBody))));
   v1.post('/gc', async (c) => c.json(await service.gc(await bodyOf(c, bodies.gcBody))));
   v1.post('/shutdown', async (c) => {
-    c.env.outgoing.once('close', () => void service.shutdown());
+    const end = await service.shutdown(await bodyOf(c, bodies.consentBody));
+    c.env.outgoing.once('close', end);
     return c.json({});
   });
   return app;

@@ -1,18 +1,27 @@
-/** Names what the steps of a plan take away for good. Pure. */
+/** Names what a change takes away for good, and refuses it until the user has agreed. Pure. */
+import { SbxError } from '../errors.ts';
 import type { Step } from './types.ts';
 
 /** What cannot be had back, in words */
 export interface Loss {
   sandbox: string;
-  kind: 'disk' | 'session';
+  /** `private-files` and `unfetched-work` are work that is nowhere else: it needs a word of its own */
+  kind: 'disk' | 'session' | 'private-files' | 'unfetched-work';
   message: string;
 }
 
-export interface LossFacts {
-  /** The sandbox was applied in full: its disk may hold work */
-  hasDisk: boolean;
-  /** What runs in it, in words */
-  runs: string | undefined;
+/** What the user has agreed to lose */
+export interface Consent {
+  /** Disks, and what runs */
+  confirmed?: boolean;
+  /** Work that is nowhere else */
+  discard?: boolean;
+}
+
+/** A sandbox whose VM the steps end */
+export interface Ended {
+  sandbox: string;
+  losesDisk: boolean;
 }
 
 type Action = Step['action'];
@@ -21,18 +30,44 @@ const LOSES_DISK: ReadonlySet<Action> = new Set(['create', 'destroy']);
 /** `start` ends a VM as well, one that does not answer */
 const ENDS_VM: ReadonlySet<Action> = new Set(['stop', 'create', 'destroy']);
 
-/** Sandboxes whose VM the steps end */
-export function endedBy(steps: Step[]): string[] {
-  return [...new Set(steps.filter(({ action }) => ENDS_VM.has(action)).map(({ sandbox }) => sandbox))];
+export function endedBy(steps: Step[]): Ended[] {
+  const ended = steps.filter(({ action }) => ENDS_VM.has(action)).map(({ sandbox }) => sandbox);
+  return [...new Set(ended)].map((sandbox) => ({
+    sandbox,
+    losesDisk: steps.some((step) => step.sandbox === sandbox && LOSES_DISK.has(step.action)),
+  }));
 }
 
-export function lossesOf(steps: Step[], factsOf: (sandbox: string) => LossFacts): Loss[] {
-  return endedBy(steps).flatMap((sandbox): Loss[] => {
-    const { hasDisk, runs } = factsOf(sandbox);
-    const disk = hasDisk && steps.some((step) => step.sandbox === sandbox && LOSES_DISK.has(step.action));
-    return [
-      ...(disk ? [{ sandbox, kind: 'disk' as const, message: `${sandbox}: everything on its own disk is lost` }] : []),
-      ...(runs === undefined ? [] : [{ sandbox, kind: 'session' as const, message: `${sandbox}: ends ${runs}` }]),
-    ];
+export function isAgreed(kind: Loss['kind'], { confirmed = false, discard = false }: Consent): boolean {
+  return isWork(kind) ? discard : confirmed;
+}
+
+/** @throws SbxError `needs-confirmation` unless nothing is lost that the user has not agreed to. */
+export function refuseLosses(losses: readonly Loss[], consent: Consent): void {
+  const refused = losses.filter(({ kind }) => !isAgreed(kind, consent));
+  const [first] = refused;
+  if (first === undefined) return;
+  const work = refused.find(({ kind }) => isWork(kind));
+  const isOnlyRunning = refused.every(({ kind }) => kind === 'session');
+  throw new SbxError('needs-confirmation', isOnlyRunning ? `${first.sandbox} is in use` : 'data would be lost', {
+    why: refused.map(({ message }) => message).join('; '),
+    hint: work === undefined ? `add ${flagsFor(refused)}` : `${wayOut(work)}; or add ${flagsFor(refused)}`,
   });
+}
+
+function isWork(kind: Loss['kind']): boolean {
+  return kind === 'private-files' || kind === 'unfetched-work';
+}
+
+/** What the command line takes to agree to them */
+export function flagsFor(losses: readonly Loss[]): string {
+  const flags = losses.map(({ kind }) => (isWork(kind) ? '--discard' : '--yes'));
+  return [...new Set(flags)].toSorted().toReversed().join(' ');
+}
+
+function wayOut({ kind, sandbox }: Loss): string {
+  const look = `look with \`sbx diff ${sandbox}\``;
+  return kind === 'private-files'
+    ? `${look}, keep what you need with \`sbx accept\` or \`sbx cp\``
+    : `${look}, commit inside and run \`sbx fetch ${sandbox}\``;
 }

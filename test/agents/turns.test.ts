@@ -71,10 +71,10 @@ const inWorld = (cwd: string) => ({ cwd, env: world.environment });
 
 beforeAll(async () => {
   world = await startWorld({ script, doubles: ALL_DOUBLES, folder: join(HOME, 'doubles') });
-  await must(['daemon', 'stop'], { cwd: '/' });
+  await must(['daemon', 'stop', '--yes'], { cwd: '/' });
 });
 afterAll(async () => {
-  await must(['daemon', 'stop'], { cwd: '/' });
+  await must(['daemon', 'stop', '--yes'], { cwd: '/' });
   await world?.[Symbol.asyncDispose]();
 });
 

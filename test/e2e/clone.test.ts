@@ -59,7 +59,7 @@ test('work that was not fetched is kept by rm, reset and a rebuild, and over a r
     expect([code, stderr]).toEqual([4, expect.stringContaining('unfetched commits: 1')]);
   }
   p.write(`${TOML}\n[packages]\nsetup = ["true"]\n`);
-  expect((await sbx(['apply', '--yes'], { cwd: p.dir })).stderr).toContain('work that would be lost');
+  expect((await sbx(['apply', '--yes'], { cwd: p.dir })).stderr).toContain('unfetched commits: 1');
   p.write(TOML);
   await must(['stop', 'one-1'], { cwd: p.dir });
   await must(['start', 'one-1'], { cwd: p.dir });

@@ -103,7 +103,7 @@ describe('on a terminal', () => {
     await until(() => inside(p.dir, 'pgrep -x sleep'));
     expect(await sbx(['stop'], { cwd: p.dir })).toMatchObject({ code: 4, stderr: expect.stringContaining('--yes') });
     const no = onTerminal(['stop']);
-    await no.see(/is in use: this would end a command, shell or copy since [\s\S]*Continue\? \[y\/N\]/);
+    await no.see(/is in use: .*: ends a command, shell or copy since [\s\S]*Continue\? \[y\/N\]/);
     no.pty.write('n\r');
     expect(await no.code).toBe(130);
     expect(await inside(p.dir, 'pgrep -x sleep')).not.toBe('');

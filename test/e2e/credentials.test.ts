@@ -80,7 +80,7 @@ afterAll(async () => {
     for (const scope of [[], ['--project', p.dir], ['--sandbox', 'credentials-box']])
       await sbx(['secret', 'rm', name, ...scope], { cwd: p.dir });
   await p?.[Symbol.asyncDispose]();
-  await must(['daemon', 'stop'], { cwd: '/' });
+  await must(['daemon', 'stop', '--yes'], { cwd: '/' });
   await hosts?.[Symbol.asyncDispose]();
 });
 

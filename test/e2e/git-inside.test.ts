@@ -69,7 +69,9 @@ describe('git in the sandbox', () => {
     expect(await inside(p.dir, 'git config user.name; git -C nested log --format=%s; test -p pipe && echo pipe')).toBe(
       'a\nnested\npipe',
     );
-    await must(['reset', '--yes'], { cwd: p.dir });
+    const refused = await sbx(['reset', '--yes'], { cwd: p.dir });
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining('private files')]);
+    await must(['reset', '--yes', '--discard'], { cwd: p.dir });
     expect(await inside(p.dir, 'git config --local user.name; ls -A nested; ls pipe 2>/dev/null; echo end')).toBe(
       'y\nend',
     );

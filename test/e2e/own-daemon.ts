@@ -2,6 +2,6 @@
 import { tmpdir } from 'node:os';
 import { must } from './harness.ts';
 
-const stopDaemon = async () => void (await must(['daemon', 'stop'], { cwd: tmpdir() }));
+const stopDaemon = async () => void (await must(['daemon', 'stop', '--yes'], { cwd: tmpdir() }));
 
 export { stopDaemon as setup, stopDaemon as teardown };

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await p?.[Symbol.asyncDispose]();
-  await must(['daemon', 'stop'], { cwd: '/' });
+  await must(['daemon', 'stop', '--yes'], { cwd: '/' });
   await world?.[Symbol.asyncDispose]();
 });
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await p?.[Symbol.asyncDispose]();
-  await must(['daemon', 'stop'], { cwd: '/' });
+  await must(['daemon', 'stop', '--yes'], { cwd: '/' });
   for (const one of [world, ssh, database]) await one?.[Symbol.asyncDispose]();
 });
 

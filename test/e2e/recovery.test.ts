@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   cpSync,
@@ -39,6 +39,15 @@ const FIND_AGENT =
 /** Ends one try, not the test */
 const TRY_MS = 20_000;
 
+/** The same bundles in another folder. */
+function anotherBuild() {
+  const dir = mkdtempSync(join(tmpdir(), 'sbx-copy-'));
+  for (const part of ['bin', 'dist', 'templates', 'package.json'])
+    cpSync(join(dirname(SBX), '..', part), join(dir, part), { recursive: true });
+  const env = { ...process.env, SBX_HOME: HOME };
+  return { dir, sbx: (...args: string[]) => spawnSync(join(dir, 'bin/sbx'), args, { env, encoding: 'utf8' }) };
+}
+
 describe('recovery from killed processes and damage', () => {
   const p = appliedProject('recovery', SHELL);
 
@@ -54,16 +63,32 @@ describe('recovery from killed processes and damage', () => {
   test('a daemon of the same build takes over when the folder of the running one is gone', async () => {
     const before = await statusOf(p.dir);
     await must(['daemon', 'stop'], { cwd: p.dir });
-    const copy = mkdtempSync(join(tmpdir(), 'sbx-copy-'));
-    for (const part of ['bin', 'dist', 'templates', 'package.json'])
-      cpSync(join(dirname(SBX), '..', part), join(copy, part), { recursive: true });
-    execFileSync(join(copy, 'bin/sbx'), ['ls'], { env: { ...process.env, SBX_HOME: HOME } });
+    const copy = anotherBuild();
+    copy.sbx('ls');
     const other = daemonPid();
-    rmSync(copy, { recursive: true, force: true });
+    rmSync(copy.dir, { recursive: true, force: true });
     await must(['reset', '--yes'], { cwd: p.dir });
     expect(daemonPid()).not.toBe(other);
     expect((await statusOf(p.dir)).id).toBe(before.id);
     expect(await inside(p.dir, 'echo here')).toBe('here');
+  });
+
+  test('a daemon of another build, and `daemon stop`, leave a command alone that runs through the daemon', async () => {
+    const at = { cwd: p.dir };
+    const copy = anotherBuild();
+    const before = daemonPid();
+    const running = sbx(['exec', '--', 'sh', '-c', 'touch /tmp/begun; until test -e /tmp/end; do sleep 0.2; done'], at);
+    await until(() => inside(p.dir, 'test -e /tmp/begun && echo yes'));
+    expect(copy.sbx('ls').stderr).toMatch(/^sbx: .* stays for now: .*recovery.*: a command.* since .*stop --yes`\n$/);
+    const { code, stderr } = await sbx(['daemon', 'stop'], at);
+    expect([code, stderr]).toEqual([4, expect.stringMatching(/recovery.*: a command.* since/)]);
+    expect(daemonPid()).toBe(before);
+    await inside(p.dir, 'touch /tmp/end');
+    expect((await running).code).toBe(0);
+    expect(copy.sbx('ls').stderr).toBe('sbx: the daemon of another build was replaced\n');
+    expect(daemonPid()).not.toBe(before);
+    rmSync(copy.dir, { recursive: true, force: true });
+    await must(['ls'], at);
   });
 
   test('the network is closed without the daemon, and follows its policy again with the next one', async () => {

@@ -3,10 +3,10 @@ import { relative } from 'node:path';
 import type { DaemonClient } from '../../api/client.ts';
 import type { ApplyRequest, ApplyResult, PlanResponse } from '../../api/contract.ts';
 import { shownFile } from '../../config/load/templates.ts';
-import { SbxError } from '../../errors.ts';
 import { explainChange, explainRequest } from '../../plan/explain.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
+import { confirmed } from './confirm.ts';
 import type { SbxContext } from './context.ts';
 import { follow } from './follow.ts';
 import { projectAt } from './project.ts';
@@ -21,7 +21,7 @@ export interface ApplyOptions {
   /** Asks nothing: disks may be lost and sessions end, widening changes are refused */
   yes: boolean;
   acceptWidening: boolean;
-  /** Also removes work in clones that was never fetched */
+  /** Also what is nowhere else may be lost */
   discard?: boolean;
 }
 
@@ -29,31 +29,18 @@ export interface ApplyOptions {
 export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
   const { context, client, view, cwd, only, yes, acceptWidening, discard = false } = options;
   const request = { ...projectAt(context, cwd), ...(only.length === 0 ? {} : { only: [...only] }) };
-  const removal = discard ? { discard } : {};
   const apply = (accepted: Partial<ApplyRequest>) =>
-    follow(view, 'applying sandbox.toml', (signal, onEvent) =>
-      client.apply({ ...request, ...removal, ...accepted }, { signal, onEvent }),
+    confirmed({ view, yes, discard }, (consent) =>
+      follow(view, 'applying sandbox.toml', (signal, onEvent) =>
+        client.apply({ ...request, ...accepted, ...consent }, { signal, onEvent }),
+      ),
     );
   const mayAsk = view.asks && !yes;
   // Without a question the daemon refuses what is not approved.
-  if (!acceptWidening && !mayAsk) return apply(yes ? { confirmed: true } : {});
+  if (!acceptWidening && !mayAsk) return apply({});
   const found = await client.plan(request);
   const accepted = found.approved || acceptWidening || (mayAsk && (await askWidening(found, view, cwd)));
-  const confirmed = yes || (accepted && mayAsk && (await askLosses(found, view)));
-  return apply({ ...(accepted ? { acceptWidening: found.wideningHash } : {}), ...(confirmed ? { confirmed } : {}) });
-}
-
-/** False: nothing is lost, so nothing was asked. @throws SbxError `cancelled` */
-async function askLosses({ losses }: PlanResponse, view: View): Promise<boolean> {
-  if (losses.length === 0) return false;
-  const lines = lossLines(losses).map((line) => `  ${line}`);
-  if ((await view.confirm(`This cannot be undone:\n${lines.join('\n')}\nContinue?`)) !== true)
-    throw new SbxError('cancelled', 'cancelled: nothing was changed');
-  return true;
-}
-
-export function lossLines(losses: PlanResponse['losses']): string[] {
-  return losses.map(({ message }) => inOneLine(message));
+  return apply(accepted ? { acceptWidening: found.wideningHash } : {});
 }
 
 async function askWidening(found: PlanResponse, view: View, cwd: string): Promise<boolean> {

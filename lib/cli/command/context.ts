@@ -1,13 +1,13 @@
 /** The context of every command: the process, the state folder, the bundles. */
-import { type Home, homeOf } from '../../paths.ts';
+import type { LaunchOptions } from '../../api/connection.ts';
+import { homeOf } from '../../paths.ts';
+import { inOneLine } from '../view/printable.ts';
 
-export interface SbxContext {
+export interface SbxContext extends LaunchOptions {
   process: NodeJS.Process;
-  home: Home;
-  /** Folder of the bundles */
-  distDir: string;
 }
 
 export function createContext(distDir: string): SbxContext {
-  return { process, home: homeOf(), distDir };
+  const say = (text: string) => void process.stderr.write(`sbx: ${inOneLine(text)}\n`);
+  return { process, home: homeOf(), distDir, say };
 }

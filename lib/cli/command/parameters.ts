@@ -38,13 +38,13 @@ export const toggle = (brief: string) => ({ kind: 'boolean', brief, default: fal
 export const count = (brief: string) => ({ kind: 'parsed', parse: parseCount, brief, optional: true }) as const;
 
 /** `-y`, for commands that ask */
-export const YES = toggle('Ask nothing: agree that what is named is lost');
+export const YES = toggle('Ask nothing: agree that disks are lost and that what runs ends');
 /** For commands that apply */
 export const APPLY_FLAGS = {
   yes: toggle('Ask nothing: disks may be lost and sessions end; changes that widen access are still refused'),
   acceptWidening: toggle('Accept changes that give a sandbox more access'),
 };
-export const DISCARD = toggle('Also remove work in a clone that was never fetched');
+export const DISCARD = toggle('Also remove what is nowhere else: private files, commits and changes in a clone');
 /** For logs that grow */
 export const LOG_FLAGS = {
   follow: toggle('Continue as lines arrive'),

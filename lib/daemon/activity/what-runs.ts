@@ -1,7 +1,6 @@
 /** Names what runs in a sandbox and would end with its VM: sessions of the agent, commands, shells, copies. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../../engine/engine.ts';
-import { SbxError } from '../../errors.ts';
 import type { SessionInfo, SessionsRunning } from '../../guest/protocol/messages.ts';
 import type { InstanceRecord } from '../../state/records.ts';
 import type { ActivityTracker, Work } from './activity.ts';
@@ -32,18 +31,17 @@ export async function whatRuns(
   return parts.length === 0 ? undefined : parts.join('; ');
 }
 
-/** @throws SbxError `needs-confirmation` unless the user has confirmed that it ends. */
-export async function refuseEnding(
-  facts: ActivityFacts,
-  record: InstanceRecord,
-  { confirmed = false }: { confirmed?: boolean | undefined },
-): Promise<void> {
-  const runs = confirmed ? undefined : await whatRuns(facts, record);
-  if (runs === undefined) return;
-  throw new SbxError('needs-confirmation', `${record.name} is in use`, {
-    why: `this would end ${runs}`,
-    hint: 'wait until it is done, or add --yes',
-  });
+/** What runs through the daemon and is cut off by its end: a session without a client continues. In words; undefined: nothing. */
+export async function runsThroughDaemon(
+  activity: Pick<ActivityTracker, 'workOf' | 'attachedTo'>,
+  { id, applied, target }: InstanceRecord,
+): Promise<string | undefined> {
+  const [work, attached] = await Promise.all([
+    lastingWork(() => activity.workOf(id)),
+    lastingWork(() => activity.attachedTo(id)),
+  ]);
+  const parts = [...sessionText(attached ?? { running: 0 }, (applied ?? target).agent.name), ...workText(work)];
+  return parts.length === 0 ? undefined : parts.join('; ');
 }
 
 /** A daemon that has just taken over does not know them yet. */

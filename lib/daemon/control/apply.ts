@@ -4,14 +4,13 @@ import type { ApplyRequest, ApplyResult, ApproveRequest, PlanResponse, RequestCo
 import { shownFile } from '../../config/load/templates.ts';
 import { SbxError } from '../../errors.ts';
 import { explainRequest } from '../../plan/explain.ts';
+import { refuseLosses } from '../../plan/loss.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { backgroundDesired, FIRST, type InstanceRecord, type Records } from '../../state/records.ts';
 import { checkCapabilities } from './capabilities.ts';
-import { refuseLoss } from './clone-work.ts';
 import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
 import { planLoaded } from './plan.ts';
-import { refusePrivateLoss } from './private-work.ts';
 
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */
 export async function applyIn(control: Control, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
@@ -40,8 +39,7 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
   checkCapabilities(engine, asked.project.sandboxes);
   const { project, found } = await acceptedPart(control, asked);
   const request = { ...asked, project };
-  await keepWork(control, request, found);
-  refuseLosses(request, found);
+  refuseLosses(found.losses, request);
   await approve(records, request, found);
   const steps: ApplyResult['steps'] = [];
   const bring = async (name: string) => {
@@ -66,13 +64,14 @@ const REPOSITORY: ReadonlySet<string> = new Set(['workspace.repository', 'worksp
 /** A repository outside of the project is asked for by the layout of the host, not by the file: a sandbox works without it. */
 async function acceptedPart(
   control: Control,
-  { project, only, acceptWidening }: Loaded,
+  { project, only, confirmed = false, discard = false, acceptWidening }: Loaded,
 ): Promise<{ project: ProjectSpec; found: PlanResponse }> {
-  const found = await planLoaded(control, project, only);
+  const options = { ...(only && { only }), confirmed, discard };
+  const found = await planLoaded(control, project, options);
   if (found.approved || acceptWidening === found.wideningHash) return { project, found };
   if (found.widening.some(({ path }) => !REPOSITORY.has(path))) throw refusedWidening(found, project.dir);
   const rest = withoutRepositories(project);
-  const plan = await planLoaded(control, rest, only);
+  const plan = await planLoaded(control, rest, options);
   const asked = found.widening.filter(({ path }) => path === 'workspace.repository');
   const notices = asked.map(({ to, source }) => ({
     message: `git does not work in the sandbox: its repository ${to} is outside of the project and was not approved. Run \`sbx apply --accept-widening\`, or set git_repository = false under [workspace]`,
@@ -87,30 +86,6 @@ function withoutRepositories(project: ProjectSpec): ProjectSpec {
     return { ...spec, workspace };
   });
   return { ...project, sandboxes };
-}
-
-/** A rebuild and a removal take the disk away. */
-async function keepWork(
-  control: Control,
-  { project, discard = false }: Loaded,
-  { steps }: PlanResponse,
-): Promise<void> {
-  const losing = steps.filter(({ action }) => action === 'create' || action === 'destroy');
-  for (const sandbox of new Set(losing.map((step) => step.sandbox))) {
-    const record = control.records.get(control.records.idOf(project.dir, sandbox));
-    if (record === undefined || discard) continue;
-    await refuseLoss(control, record, {});
-    await refusePrivateLoss(control, record);
-  }
-}
-
-/** @throws SbxError `needs-confirmation` */
-function refuseLosses({ confirmed = false }: ApplyRequest, { losses }: PlanResponse): void {
-  if (confirmed || losses.length === 0) return;
-  throw new SbxError('needs-confirmation', 'this change deletes data or ends sessions', {
-    why: losses.map(({ message }) => message).join('; '),
-    hint: 'look at `sbx plan`, then add --yes',
-  });
 }
 
 /** The user asked for this file, and it widens nothing or was accepted. Written only if the hash is new. */

@@ -1,4 +1,4 @@
-/** The work in a clone (mode `clone`): brings it back, shows it, and refuses to remove it unasked. */
+/** The work in a clone (mode `clone`): brings it back, shows it, and counts what would be lost. */
 import type { DiffRequest, DiffResult, FetchRequest, FetchResult, RequestContext } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import { instancePaths } from '../../paths.ts';
@@ -45,30 +45,17 @@ export async function diffIn(control: Control, id: string, request: DiffRequest 
   return { diff: await diffOfClone(connection, record, { asPatch: patch, below: path, signal }) };
 }
 
-/** What cannot be looked at counts as lost. @throws SbxError `needs-confirmation` */
-export async function refuseLoss(
-  control: Control,
-  { id, name }: InstanceRecord,
-  { discard = false }: { discard?: boolean },
-): Promise<void> {
+/** In words; undefined: nothing. What cannot be looked at counts as lost. */
+export async function unfetchedWork(control: Control, { id }: InstanceRecord): Promise<string | undefined> {
   const record = readCloneRecord(instancePaths(control.home, id).clone);
-  if (discard || record === undefined) return;
-  const lost = await lossOf(control, id, record);
-  if (lost === undefined) return;
-  throw new SbxError('needs-confirmation', `the clone of ${name} has work that would be lost`, {
-    why: lost,
-    hint: `look with \`sbx diff ${name}\`, commit inside and run \`sbx fetch ${name}\`; or add --discard`,
-  });
-}
-
-async function lossOf(control: Control, id: string, record: CloneRecord): Promise<string | undefined> {
+  if (record === undefined) return undefined;
   if (control.engine.status(id).vm === undefined)
-    return 'it is stopped, so that its work cannot be counted: start it first';
+    return 'the work in its clone, which cannot be counted while it is stopped: start it first';
   try {
     const { connection } = await openRunning(control, id);
     return lossText(await unsavedIn(connection, record, { signal: AbortSignal.timeout(COUNT_MS) }));
   } catch (error) {
-    return `its work cannot be counted: ${error instanceof Error ? error.message : String(error)}`;
+    return `the work in its clone, which cannot be counted: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

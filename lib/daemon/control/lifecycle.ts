@@ -1,16 +1,14 @@
 /** stop, start, restart, reset, rm and idle stop: each changes the desired state of one sandbox, and the supervisor makes it so. */
-import type { Confirmation, RequestContext, SandboxStatus } from '../../api/contract.ts';
+import type { RequestContext, SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
+import { type Consent, refuseLosses } from '../../plan/loss.ts';
 import type { Desired } from '../../spec/desired.ts';
 import { backgroundDesired, type DesiredRecord, type InstanceRecord } from '../../state/records.ts';
-import { refuseEnding } from '../activity/what-runs.ts';
-import { refuseLoss } from './clone-work.ts';
 import { type Control, converge, statusIn, WAITING } from './control.ts';
+import { type LossRequest, lossesOf } from './losses.ts';
 
 /** Of a verb that ends the VM */
-type Ending = RequestContext & Confirmation;
-/** `discard`: also work that was never fetched */
-type Removal = Ending & { discard?: boolean };
+type Ending = RequestContext & Consent;
 
 type Change = (record: InstanceRecord) => Partial<DesiredRecord>;
 
@@ -33,7 +31,7 @@ const remove: Change = () => ({ exists: false });
 /** @throws SbxError `needs-confirmation`, as of all verbs that end a VM */
 export function stopIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
   return inTurn(control, { id, context }, async (record) => {
-    await refuseEnding(control, record, context);
+    await refuseUnasked(control, record, { ...context, losesDisk: false });
     return reach(control, record, { change: off('user'), context, interrupt: true });
   });
 }
@@ -63,31 +61,34 @@ export function startIn(control: Control, id: string, context: RequestContext): 
 export function restartIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
   return inTurn(control, { id, context }, async (record) => {
     requireApplied(record);
-    await refuseEnding(control, record, context);
+    await refuseUnasked(control, record, { ...context, losesDisk: false });
     return reach(control, record, { change: boot, context, interrupt: true });
   });
 }
 
 /** Back to the warm base. A reset that fails or is cancelled is taken back. */
-export function resetIn(control: Control, id: string, context: Removal): Promise<SandboxStatus> {
+export function resetIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
   return inTurn(control, { id, context }, async (record) => {
     requireApplied(record);
-    await refuseLoss(control, record, context);
-    await refuseEnding(control, record, context);
+    await refuseUnasked(control, record, { ...context, losesDisk: true });
     return reach(control, record, { change: reset, context, interrupt: true, revert: true });
   });
 }
 
 /** A removal that fails or is cancelled is taken back. */
-export async function removeIn(control: Control, id: string, context: Removal): Promise<void> {
+export async function removeIn(control: Control, id: string, context: Ending): Promise<void> {
   const { mutex, records, activity } = control;
   const work = async () => {
-    await refuseLoss(control, records.require(id), context);
-    await refuseEnding(control, records.require(id), context);
+    await refuseUnasked(control, records.require(id), { ...context, losesDisk: true });
     await reach(control, records.require(id), { change: remove, context, interrupt: true, revert: true });
     activity.forget(id);
   };
   await mutex.take(records.require(id).projectDir, work, () => waiting(control, id, context));
+}
+
+/** @throws SbxError `needs-confirmation` */
+async function refuseUnasked(control: Control, record: InstanceRecord, request: LossRequest): Promise<void> {
+  refuseLosses(await lossesOf(control, record, request), request);
 }
 
 interface Request {

@@ -38,13 +38,16 @@ export async function openGuestIn(
     async serve(socket) {
       using _use = activity.begin(id);
       let work: Disposable | undefined;
+      let attached: Disposable | undefined;
       try {
         await relayGuest(socket, guest.connection, (service, body) => {
           if (WORK.has(service)) work ??= activity.work(id);
+          if (service === 'session') attached ??= activity.attach(id);
           return adapt(service, body);
         });
       } finally {
         work?.[Symbol.dispose]();
+        attached?.[Symbol.dispose]();
       }
     },
   };

@@ -1,7 +1,7 @@
 /** Plans a project's file against what runs. */
 import type { PlanRequest, PlanResponse } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
-import { endedBy, type Loss, lossesOf } from '../../plan/loss.ts';
+import { type Consent, endedBy, type Loss } from '../../plan/loss.ts';
 import { planProject } from '../../plan/plan.ts';
 import { refuseSmallerDisk } from '../../plan/smaller-disk.ts';
 import type { ObservedSandbox, Step } from '../../plan/types.ts';
@@ -9,16 +9,23 @@ import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import type { Records } from '../../state/records.ts';
 import { trackedHidden } from '../../workspace/git/tracked-hidden.ts';
-import { whatRuns } from '../activity/what-runs.ts';
 import type { Control } from './control.ts';
+import { lossesOf } from './losses.ts';
 import { noticesOf } from './notices.ts';
 
 /** @throws SbxError: those of `loadProject`, `not-found`, `config-invalid` */
 export async function planOf(control: Control, request: PlanRequest): Promise<PlanResponse> {
-  return planLoaded(control, await control.load(request), request.only);
+  return planLoaded(control, await control.load(request), { ...(request.only && { only: request.only }) });
 }
 
-export async function planLoaded(control: Control, project: ProjectSpec, only?: string[]): Promise<PlanResponse> {
+type Planned = Consent & Pick<PlanRequest, 'only'>;
+
+/** `losses` is what was not agreed to. */
+export async function planLoaded(
+  control: Control,
+  project: ProjectSpec,
+  { only, ...consent }: Planned = {},
+): Promise<PlanResponse> {
   const { engine, records, secrets } = control;
   checkNames(project, only);
   const observed = await observeProject({ engine, records }, project);
@@ -41,7 +48,7 @@ export async function planLoaded(control: Control, project: ProjectSpec, only?: 
         ),
       ),
     ],
-    losses: await lossesIn(control, project, found.steps),
+    losses: await lossesIn(control, { dir: project.dir, steps: found.steps, consent }),
     desired: recordedDesired(records, project),
     wideningHash: hash,
     widening,
@@ -50,17 +57,19 @@ export async function planLoaded(control: Control, project: ProjectSpec, only?: 
   };
 }
 
-async function lossesIn(control: Control, { dir }: ProjectSpec, steps: Step[]): Promise<Loss[]> {
+interface Losing {
+  dir: string;
+  steps: Step[];
+  consent: Consent;
+}
+
+async function lossesIn(control: Control, { dir, steps, consent }: Losing): Promise<Loss[]> {
   const { records } = control;
-  const facts = await Promise.all(
-    endedBy(steps).map(async (sandbox) => {
-      const record = records.get(records.idOf(dir, sandbox));
-      const runs = record === undefined ? undefined : await whatRuns(control, record);
-      return [sandbox, { hasDisk: (record?.applied ?? null) !== null, runs }] as const;
-    }),
-  );
-  const known = new Map(facts);
-  return lossesOf(steps, (sandbox) => known.get(sandbox) ?? { hasDisk: false, runs: undefined });
+  const losses = endedBy(steps).map(({ sandbox, losesDisk }) => {
+    const record = records.get(records.idOf(dir, sandbox));
+    return record === undefined ? [] : lossesOf(control, record, { ...consent, losesDisk });
+  });
+  return (await Promise.all(losses)).flat();
 }
 
 /** A clone refuses hidden files that are in the history. */

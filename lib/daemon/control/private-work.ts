@@ -38,19 +38,8 @@ export async function acceptIn(
   });
 }
 
-/** A rebuild takes the private layer away. @throws SbxError `needs-confirmation` */
-export async function refusePrivateLoss(control: Control, record: InstanceRecord): Promise<void> {
-  const lost = await privateLoss(control, record);
-  if (lost === undefined) return;
-  const { name } = record;
-  throw new SbxError('needs-confirmation', `${name} has changes of its own that would be lost`, {
-    why: lost,
-    hint: `look with \`sbx diff ${name}\`, copy what you need with \`sbx cp\`; then add --discard`,
-  });
-}
-
 /** In words; undefined: nothing that only the sandbox has. What `[workspace] private` names can be made again. */
-export async function privateLoss(
+export async function privateFiles(
   { engine }: Control,
   { id, applied, target }: InstanceRecord,
 ): Promise<string | undefined> {

@@ -103,9 +103,7 @@ describe('the daemon', () => {
     await daemon(asked);
     const revival = {
       build: 'another',
-      async revive() {
-        revival.build = 'mine';
-      },
+      revive: async () => 'mine',
     };
     const guest = await openGuest({ ...here(), revival }, { cwd: '/x', name: undefined });
     guest.socket.destroy();
@@ -113,7 +111,11 @@ describe('the daemon', () => {
   });
 
   test('that is not there is started, and then asked', async () => {
-    const revival = { build: 'mine', revive: () => daemon() };
+    const revive = async () => {
+      await daemon();
+      return 'mine';
+    };
+    const revival = { build: 'mine', revive };
     const guest = await openGuest({ ...here(), revival }, { cwd: '/x', name: undefined });
     guest.socket.destroy();
     expect(guest.place).toEqual(place);

@@ -34,7 +34,7 @@ async function hold(script: string): Promise<void> {
   writeFileSync(`${home.daemon.lock}.1`, JSON.stringify({ pid, startTime: startTimeOf(pid) }));
 }
 
-const end = () => endDaemon(new DaemonClient({ socketPath: home.daemon.socket }), home);
+const end = () => endDaemon(new DaemonClient({ socketPath: home.daemon.socket }), { home });
 
 test('none is none', async () => {
   expect(await end()).toBe(false);

@@ -3,6 +3,7 @@ import { DaemonClient } from '../../../api/client.ts';
 import { running } from '../../../api/connection.ts';
 import { endDaemon } from '../../../api/stop-daemon.ts';
 import type { Run } from '../../command/command.ts';
+import { confirmed } from '../../command/confirm.ts';
 import { type LogFlags, showLog } from '../../command/log-file.ts';
 
 export async function status({ context, view }: Run): Promise<number> {
@@ -16,8 +17,11 @@ export async function status({ context, view }: Run): Promise<number> {
   return 0;
 }
 
-export async function stop({ context, view }: Run): Promise<number> {
-  const stopped = await endDaemon(new DaemonClient(running(context.home)), context.home);
+export async function stop({ context: { home }, view, flags }: Run<{ yes: boolean }>): Promise<number> {
+  const client = new DaemonClient(running(home));
+  const stopped = await confirmed({ view, yes: flags.yes }, ({ confirmed: agreed = false }) =>
+    endDaemon(client, { home, confirmed: agreed }),
+  );
   view.result({ stopped }, stopped ? 'stopped' : 'not running');
   return 0;
 }

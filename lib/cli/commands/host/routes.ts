@@ -1,6 +1,6 @@
 /** The commands of this host: checks, space, the daemon, shells. */
 import { command } from '../../command/command.ts';
-import { count, LOG_FLAGS, toggle, word } from '../../command/parameters.ts';
+import { count, LOG_FLAGS, toggle, word, YES } from '../../command/parameters.ts';
 import { SHELLS } from './completion-scripts.ts';
 
 export const hostRoutes = {
@@ -41,6 +41,7 @@ export const daemonRoutes = {
   }),
   stop: command({
     brief: 'Stops the daemon; the VMs keep running, without a network',
+    parameters: { flags: { yes: YES }, aliases: { y: 'yes' } },
     load: async () => (await import('./daemon.ts')).stop,
   }),
   logs: command({

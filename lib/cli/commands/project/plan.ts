@@ -1,7 +1,9 @@
 /** `sbx plan`: shows what apply would do, and why. */
 import type { PlanResponse } from '../../../api/contract.ts';
-import { linesOf, lossLines, noticeLines } from '../../command/apply-project.ts';
+import { flagsFor } from '../../../plan/loss.ts';
+import { linesOf, noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
+import { lossLines } from '../../command/confirm.ts';
 import { daemonOf, projectAt } from '../../command/project.ts';
 import type { View } from '../../view/types.ts';
 
@@ -22,7 +24,9 @@ function describe(found: PlanResponse, { cwd, loud }: { cwd: string; loud: View[
     ...linesOf(found.changes, cwd),
     `steps: ${found.steps.map(({ sandbox, action }) => `${action} ${sandbox}`).join(', ')}`,
     ...lossLines(found.losses).map((line) => loud(`LOST: ${line}`)),
-    ...(found.losses.length === 0 ? [] : ['`sbx apply` asks before this is lost, or takes --yes']),
+    ...(found.losses.length === 0
+      ? []
+      : [`\`sbx apply\` asks before this is lost, or takes ${flagsFor(found.losses)}`]),
     ...(found.approved
       ? []
       : [

@@ -4,5 +4,5 @@ import { changeState, type StateInput } from './change-state.ts';
 export const restart = (input: StateInput): Promise<number> =>
   changeState(input, {
     doing: 'restarting',
-    work: (client, { id, ...confirmation }, options) => client.restart(id, confirmation, options),
+    work: (client, { id, ...consent }, options) => client.restart(id, consent, options),
   });

@@ -3,9 +3,10 @@ import type { DaemonClient } from '../../../api/client.ts';
 import type { SandboxStatus } from '../../../api/contract.ts';
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
+import { confirm, lossLines } from '../../command/confirm.ts';
 import { follow } from '../../command/follow.ts';
 import { daemonOf, ownSandboxes, resolveSandbox } from '../../command/project.ts';
-import { confirm, lossesOf } from './change-state.ts';
+import type { View } from '../../view/types.ts';
 
 type Input = Run<{ yes: boolean; all: boolean; discard: boolean }, string[]>;
 
@@ -15,14 +16,28 @@ export async function rm(input: Input): Promise<number> {
   const targets = await targetsOf(client, input);
   const projects = new Set(targets.map(({ projectDir }) => projectDir));
   const list = targets.map(({ name, project }) => (projects.size > 1 ? `${project}/${name}` : name)).join(', ');
-  const lost = input.flags.yes ? '' : await lossesOf(client, targets);
-  await confirm(input, `Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}${lost}?`);
+  const { yes, discard } = input.flags;
+  if (!yes) await askFor(client, { view, list, targets });
   for (const target of targets)
     await follow(view, `removing ${target.name}`, (signal, onEvent) =>
-      client.remove(target.id, { discard: input.flags.discard, confirmed: true }, { signal, onEvent }),
+      client.remove(target.id, { discard: discard || !yes, confirmed: true }, { signal, onEvent }),
     );
   view.result({ removed: targets.map(({ name, project }) => ({ name, project })) }, `removed ${list}`);
   return 0;
+}
+
+interface Question {
+  view: View;
+  list: string;
+  targets: SandboxStatus[];
+}
+
+/** Names all that is lost: a yes agrees to it. */
+async function askFor(client: DaemonClient, { view, list, targets }: Question): Promise<void> {
+  const found = await Promise.all(targets.map(({ id }) => client.inspect(id)));
+  const lines = lossLines(found.flatMap(({ losses }) => losses)).map((line) => `\n  ${line}`);
+  const warning = lines.length === 0 ? '' : `This cannot be undone:${lines.join('')}\n`;
+  await confirm(view, `${warning}Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}?`);
 }
 
 async function targetsOf(client: DaemonClient, { cwd, flags, args }: Input): Promise<SandboxStatus[]> {

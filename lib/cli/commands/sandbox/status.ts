@@ -39,7 +39,9 @@ function describe(one: SandboxDetail, now: number): string {
       'denied',
       `${text}${until === undefined ? '' : ` until ${until}`}`,
     ]),
-    ...(one.privateWork === null ? [] : [['only here', one.privateWork] as [string, string]]),
+    ...one.losses
+      .filter(({ kind }) => kind !== 'disk' && kind !== 'session')
+      .map(({ message }): [string, string] => ['only here', message]),
     ...wrongWith(one).map(({ type, message }): [string, string] => [type, message]),
   ];
   return rows.map(([name, value]) => `${`${name}:`.padEnd(18)}${inOneLine(value)}`).join('\n');

@@ -4,5 +4,5 @@ import { changeState, type StateInput } from './change-state.ts';
 export const stop = (input: StateInput): Promise<number> =>
   changeState(input, {
     doing: 'stopping',
-    work: (client, { id, ...confirmation }, options) => client.stop(id, confirmation, options),
+    work: (client, { id, ...consent }, options) => client.stop(id, consent, options),
   });

@@ -6,7 +6,7 @@ import type { DiffResult, SandboxStatus } from '../../../api/contract.ts';
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 import { follow } from '../../command/follow.ts';
-import { daemonOf, ownSandboxes, resolveSandbox } from '../../command/project.ts';
+import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { inOneLine, printable } from '../../view/printable.ts';
 
 type Input = Run<{ yes: boolean; acceptProtected: boolean }, string[]>;
@@ -21,21 +21,44 @@ export async function accept(input: Input): Promise<number> {
     const absolute = resolve(realpathSync(cwd), path);
     const { changes = [] } = await follow(view, `looking into ${sandbox.name}`, (signal, onEvent) =>
       client.diff(sandbox.id, { patch: false, path: absolute }, { signal, onEvent }),
-    );
+    ).catch(partly(accepted));
     const files = changes.filter(({ kind, files: below }) => kind !== 'folder' || below > 0);
-    if (files.length === 0) throw nothingAt(sandbox, path);
-    for (const change of files) {
-      const version = change.version ?? fail(change);
-      await ask(input, change);
-      const target = resolve(sandbox.workspace, change.path);
-      accepted.push((await client.accept(sandbox.id, { path: target, version })).accepted);
-    }
+    if (files.length === 0) partly(accepted)(nothingAt(sandbox, path));
+    for (const change of files)
+      accepted.push(await takeOver(client, { input, sandbox, change }).catch(partly(accepted)));
   }
   view.result({ accepted }, accepted.map((path) => `took over ${inOneLine(path)}`).join('\n'));
   return 0;
 }
 
-/** The first word is a sandbox if it is the name of one here, and paths follow. */
+interface Taking {
+  input: Input;
+  sandbox: SandboxStatus;
+  change: Change;
+}
+
+async function takeOver(client: DaemonClient, { input, sandbox, change }: Taking): Promise<string> {
+  const version = change.version ?? fail(change);
+  await ask(input, change);
+  const path = resolve(sandbox.workspace, change.path);
+  return (await client.accept(sandbox.id, { path, version })).accepted;
+}
+
+/** Says what was taken over before the failure. */
+function partly(accepted: readonly string[]): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof SbxError) || accepted.length === 0) throw error;
+    const { code, message, why, hint } = error;
+    const done = `taken over before: ${accepted.map(inOneLine).join(', ')}; this one and what follows was not`;
+    throw new SbxError(code, message, {
+      why: why === undefined ? done : `${why}; ${done}`,
+      ...(hint && { hint }),
+      cause: error,
+    });
+  };
+}
+
+/** The first word is a sandbox if it names one, as for `sbx diff`, and paths follow. */
 async function wanted(
   client: DaemonClient,
   { cwd, args }: Input,
@@ -43,9 +66,13 @@ async function wanted(
   const [first, ...rest] = args;
   if (first === undefined)
     throw new SbxError('usage', 'no path was given', { hint: '`sbx diff` lists what can be taken over' });
-  const { own, list } = await ownSandboxes(client, cwd);
-  const isName = rest.length > 0 && own !== undefined && list.some(({ name }) => name === first);
-  return { sandbox: await resolveSandbox(client, cwd, isName ? first : undefined), paths: isName ? rest : [...args] };
+  const named = rest.length === 0 ? undefined : await resolveSandbox(client, cwd, first).catch(unlessKnown);
+  if (named !== undefined) return { sandbox: named, paths: rest };
+  return { sandbox: await resolveSandbox(client, cwd, undefined), paths: [...args] };
+}
+
+function unlessKnown(error: unknown): undefined {
+  if (!(error instanceof SbxError) || error.code !== 'not-found') throw error;
 }
 
 /** Each by itself: the host may run it. @throws SbxError `needs-confirmation`, `cancelled` */

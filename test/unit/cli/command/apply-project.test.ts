@@ -6,8 +6,10 @@ import { type ApplyOptions, applyProject } from '../../../../lib/cli/command/app
 import type { SbxContext } from '../../../../lib/cli/command/context.ts';
 import type { View } from '../../../../lib/cli/view/types.ts';
 import { templatesDir } from '../../../../lib/config/load/templates.ts';
+import { type Loss, refuseLosses } from '../../../../lib/plan/loss.ts';
 
-const LOSS = { sandbox: 'shop', kind: 'session', message: 'shop: ends a session\u001b[2J of claude' } as const;
+const LOSS: Loss = { sandbox: 'shop', kind: 'session', message: 'shop: ends a session\u001b[2J of claude' };
+const WORK: Loss = { sandbox: 'shop', kind: 'private-files', message: 'shop: loses private files: 1 (.envrc)' };
 
 interface Asked {
   losses?: PlanResponse['losses'];
@@ -15,7 +17,7 @@ interface Asked {
   found?: Partial<Pick<PlanResponse, 'first' | 'widening' | 'approved'>>;
   /** Undefined: no terminal */
   answer?: boolean;
-  options?: Partial<Pick<ApplyOptions, 'yes' | 'acceptWidening'>>;
+  options?: Partial<Pick<ApplyOptions, 'yes' | 'discard' | 'acceptWidening'>>;
 }
 
 async function applied({ losses = [], answer, options = {}, found = {} }: Asked) {
@@ -23,7 +25,10 @@ async function applied({ losses = [], answer, options = {}, found = {} }: Asked)
   const questions: string[] = [];
   const client = {
     plan: async () => ({ approved: true, losses, wideningHash: 'h', widening: [], ...found }),
-    apply: async ({ cwd: _, env: __, ...rest }: ApplyRequest) => void sent.push(rest),
+    apply: async ({ cwd: _, env: __, ...rest }: ApplyRequest) => {
+      refuseLosses(losses, rest);
+      sent.push(rest);
+    },
   } as unknown as DaemonClient;
   const view = {
     asks: answer !== undefined,
@@ -43,18 +48,23 @@ async function applied({ losses = [], answer, options = {}, found = {} }: Asked)
   return { sent, questions, failure };
 }
 
-test('without a terminal nothing is agreed to but by --yes: the daemon refuses', async () => {
-  expect((await applied({ losses: [LOSS] })).sent).toEqual([{}]);
-  expect((await applied({ losses: [LOSS], options: { acceptWidening: true } })).sent).toEqual([
-    { acceptWidening: 'h' },
-  ]);
+test('without a terminal nothing is agreed to but by the flags: the daemon refuses', async () => {
+  const refused = { sent: [], failure: 'needs-confirmation' };
+  expect(await applied({ losses: [LOSS] })).toMatchObject(refused);
+  expect(await applied({ losses: [LOSS], options: { acceptWidening: true, discard: true } })).toMatchObject(refused);
   expect((await applied({ losses: [LOSS], options: { yes: true } })).sent).toEqual([{ confirmed: true }]);
 });
 
-test('on a terminal what is lost is shown and asked', async () => {
-  const yes = await applied({ losses: [LOSS], answer: true });
-  expect(yes.questions).toEqual([expect.stringContaining('shop: ends a session\\u{1b}[2J of claude')]);
-  expect(yes.sent).toEqual([{ acceptWidening: 'h', confirmed: true }]);
+test('--yes alone does not agree that what is nowhere else is lost', async () => {
+  expect((await applied({ losses: [LOSS, WORK], options: { yes: true } })).failure).toBe('needs-confirmation');
+  const { sent } = await applied({ losses: [LOSS, WORK], options: { yes: true, discard: true } });
+  expect(sent).toEqual([{ confirmed: true, discard: true }]);
+});
+
+test('on a terminal what is lost is shown and asked; a yes agrees to all that was named', async () => {
+  const yes = await applied({ losses: [LOSS, WORK], answer: true });
+  expect(yes.questions).toEqual([expect.stringMatching(/shop: ends a session\\u\{1b\}\[2J of claude; .*\.envrc/)]);
+  expect(yes.sent).toEqual([{ acceptWidening: 'h', confirmed: true, discard: true }]);
   const no = await applied({ losses: [LOSS], answer: false });
   expect([no.sent, no.failure]).toEqual([[], 'cancelled']);
 });

@@ -21,17 +21,21 @@ describe('a sandbox with a clone', () => {
     await using shop = await rig();
     await stopIn(shop.control, ID, CONTEXT);
     await withClone(shop);
-    await expect(verb(shop.control, ID, CONTEXT)).rejects.toMatchObject({ code: 'needs-confirmation' });
+    await expect(verb(shop.control, ID, { ...CONTEXT, confirmed: true })).rejects.toMatchObject({
+      code: 'needs-confirmation',
+    });
     expect(shop.engine.done).toEqual([`stop ${ID}`]);
     expect(shop.records.require(ID).desired).toMatchObject({ exists: true });
-    await verb(shop.control, ID, { ...CONTEXT, discard: true });
+    await verb(shop.control, ID, { ...CONTEXT, confirmed: true, discard: true });
     expect(shop.engine.done.length).toBeGreaterThan(1);
   });
 
   test('whose guest does not answer is kept', async () => {
     await using shop = await rig();
     await withClone(shop);
-    await expect(removeIn(shop.control, ID, CONTEXT)).rejects.toMatchObject({ code: 'needs-confirmation' });
+    await expect(removeIn(shop.control, ID, { ...CONTEXT, confirmed: true })).rejects.toMatchObject({
+      code: 'needs-confirmation',
+    });
     expect(shop.engine.done).toEqual([]);
   });
 });

@@ -7,6 +7,9 @@ import { watchAll } from '../../../../lib/daemon/service.ts';
 import type { TestEngineOptions } from '../../reconcile/test-engine.ts';
 import { CONTEXT, ID, type Rig, rig, SPEC } from './rig.ts';
 
+/** The user has agreed to what a verb loses */
+const AGREED = { ...CONTEXT, confirmed: true };
+
 const never = () => new Promise<void>(() => {});
 
 describe('a request', () => {
@@ -17,7 +20,7 @@ describe('a request', () => {
         written = shop.records.require(ID).desired;
       },
     });
-    const status = await stopIn(shop.control, ID, CONTEXT);
+    const status = await stopIn(shop.control, ID, AGREED);
     expect(written).toMatchObject({ power: 'off', stoppedBy: 'user' });
     expect([shop.engine.done, status.state]).toEqual([[`stop ${ID}`], 'stopped']);
     shop.supervisor.notify(ID);
@@ -27,32 +30,32 @@ describe('a request', () => {
 
   test('to start what runs changes nothing; what is stopped starts', async () => {
     await using shop = await rig();
-    await startIn(shop.control, ID, CONTEXT);
+    await startIn(shop.control, ID, AGREED);
     expect(shop.engine.done).toEqual([]);
-    await stopIn(shop.control, ID, CONTEXT);
-    await startIn(shop.control, ID, CONTEXT);
+    await stopIn(shop.control, ID, AGREED);
+    await startIn(shop.control, ID, AGREED);
     expect(shop.engine.done).toEqual([`stop ${ID}`, `start ${ID}`]);
     expect(shop.records.require(ID).desired).toMatchObject({ power: 'on', stoppedBy: null });
   });
 
   test('to restart boots again; a second one once more', async () => {
     await using shop = await rig();
-    await restartIn(shop.control, ID, CONTEXT);
-    await restartIn(shop.control, ID, CONTEXT);
+    await restartIn(shop.control, ID, AGREED);
+    await restartIn(shop.control, ID, AGREED);
     expect(shop.engine.done).toEqual([`stop ${ID}`, `start ${ID}`, `stop ${ID}`, `start ${ID}`]);
   });
 
   test('to reset clones again, also a stopped one', async () => {
     await using shop = await rig();
-    await stopIn(shop.control, ID, CONTEXT);
-    const status = await resetIn(shop.control, ID, CONTEXT);
+    await stopIn(shop.control, ID, AGREED);
+    const status = await resetIn(shop.control, ID, AGREED);
     expect(shop.engine.done).toEqual([`stop ${ID}`, `build ${ID}`, `create ${ID}`, `record ${ID}`]);
     expect(status.state).toBe('running');
   });
 
   test('to remove leaves nothing', async () => {
     await using shop = await rig();
-    await removeIn(shop.control, ID, CONTEXT);
+    await removeIn(shop.control, ID, AGREED);
     expect([shop.engine.world.has(ID), shop.records.get(ID)]).toEqual([false, undefined]);
   });
 
@@ -66,7 +69,7 @@ describe('a request', () => {
       },
     });
     const before = shop.records.require(ID);
-    await expect(ask(shop.control, ID, CONTEXT)).rejects.toMatchObject({ message: 'no space', step: { action } });
+    await expect(ask(shop.control, ID, AGREED)).rejects.toMatchObject({ message: 'no space', step: { action } });
     expect(shop.records.require(ID)).toEqual(before);
     shop.supervisor.notify(ID);
     await TICK();
@@ -81,10 +84,10 @@ describe('a request', () => {
         if (broken && action === 'record') throw new Error('no space');
       },
     });
-    await expect(resetIn(shop.control, ID, CONTEXT)).rejects.toThrow('no space');
+    await expect(resetIn(shop.control, ID, AGREED)).rejects.toThrow('no space');
     expect(shop.engine.done).toEqual([`build ${ID}`, `create ${ID}`]);
     broken = false;
-    await resetIn(shop.control, ID, CONTEXT);
+    await resetIn(shop.control, ID, AGREED);
     expect(shop.engine.done.slice(2)).toEqual([`build ${ID}`, `create ${ID}`, `record ${ID}`]);
   });
 
@@ -92,14 +95,14 @@ describe('a request', () => {
     await using shop = await rig();
     await shop.records.update(ID, { applied: null });
     for (const ask of [startIn, restartIn, resetIn])
-      await expect(ask(shop.control, ID, CONTEXT)).rejects.toMatchObject({ code: 'busy' });
-    await stopIn(shop.control, ID, CONTEXT);
-    await removeIn(shop.control, ID, CONTEXT);
+      await expect(ask(shop.control, ID, AGREED)).rejects.toMatchObject({ code: 'busy' });
+    await stopIn(shop.control, ID, AGREED);
+    await removeIn(shop.control, ID, AGREED);
     expect(shop.engine.done).toEqual([`stop ${ID}`, `destroy ${ID}`]);
   });
 });
 
-type Ask = (control: Control, id: string, context: typeof CONTEXT) => Promise<unknown>;
+type Ask = (control: Control, id: string, context: typeof AGREED) => Promise<unknown>;
 
 /** `kill -9` of the daemon when `action` begins, or (undefined) when the request was written down. */
 async function killedAt(ask: Ask, action: string | undefined, prepare: Ask = async () => {}): Promise<Rig> {
@@ -109,13 +112,13 @@ async function killedAt(ask: Ask, action: string | undefined, prepare: Ask = asy
   });
   const options: TestEngineOptions = {};
   const shop = await rig({ work: (step, context) => options.work?.(step, context) });
-  await prepare(shop.control, ID, CONTEXT);
+  await prepare(shop.control, ID, AGREED);
   options.work = (step) => {
     if (action !== undefined && step.action !== action) return;
     reached();
     return never();
   };
-  ask(shop.control, ID, CONTEXT).catch(() => {});
+  ask(shop.control, ID, AGREED).catch(() => {});
   await begun;
   return shop;
 }
@@ -173,7 +176,7 @@ describe('while it is started in the background', () => {
   test('a sandbox is stopped after that start has ended, and stays so', async () => {
     const { shop, log } = await whileStarting();
     await using _shop = shop;
-    const status = await stopIn(shop.control, ID, CONTEXT);
+    const status = await stopIn(shop.control, ID, AGREED);
     expect(log).toEqual(['start', 'start ended']);
     expect(status.state).toBe('stopped');
   });
@@ -189,7 +192,7 @@ describe('while it is started in the background', () => {
     const emit = (event: DaemonEvent) => {
       if (events.push(event) === 1) log.push('reported');
     };
-    await ask(shop.control, ID, { ...CONTEXT, emit });
+    await ask(shop.control, ID, { ...AGREED, emit });
     expect(log.slice(0, 3)).toEqual(['start', 'reported', 'start ended']);
     expect(events[0]).toEqual({ type: 'progress', sandbox: 'shop', message: 'waiting for the step under way' });
   });
@@ -206,7 +209,7 @@ test('a request that waits for another one of the project reports it', async () 
       }),
   );
   const events: DaemonEvent[] = [];
-  const stopping = stopIn(shop.control, ID, { ...CONTEXT, emit: (event) => void events.push(event) });
+  const stopping = stopIn(shop.control, ID, { ...AGREED, emit: (event) => void events.push(event) });
   expect(events).toEqual([
     { type: 'progress', sandbox: 'shop', message: 'waiting for another request of this project' },
   ]);
@@ -243,7 +246,7 @@ describe('an idle sandbox', () => {
 test('the applied spec is what a request brings back, not a file that was not applied', async () => {
   await using shop = await rig();
   await shop.records.update(ID, { target: { ...SPEC, env: { NEXT: '1' } } });
-  await restartIn(shop.control, ID, CONTEXT);
+  await restartIn(shop.control, ID, AGREED);
   expect(shop.engine.world.get(ID)?.applied).toEqual(SPEC);
 });
 

@@ -1,8 +1,9 @@
 /** Changes that only a sandbox has are not removed by an apply unasked; what can be made again is. */
 import { describe, expect, test } from 'vitest';
-import { privateLoss, refusePrivateLoss } from '../../../../lib/daemon/control/private-work.ts';
+import { removeIn, resetIn } from '../../../../lib/daemon/control/lifecycle.ts';
+import { privateFiles } from '../../../../lib/daemon/control/private-work.ts';
 import type { PrivateWork } from '../../../../lib/workspace/changes/private-work.ts';
-import { ID, type Rig, rig } from './rig.ts';
+import { CONTEXT, ID, type Rig, rig } from './rig.ts';
 
 const change = (path: string, more: Partial<PrivateWork['changes'][number]> = {}) => ({
   ...{ path, kind: 'file' as const, size: 1, files: 1, isOwn: false },
@@ -11,7 +12,7 @@ const change = (path: string, more: Partial<PrivateWork['changes'][number]> = {}
 
 async function lossWith(shop: Rig, changes: PrivateWork['changes'], isPartial = false) {
   Object.assign(shop.engine, { privateWork: async () => ({ changes, isPartial }) });
-  return privateLoss(shop.control, shop.records.require(ID));
+  return privateFiles(shop.control, shop.records.require(ID));
 }
 
 describe('the private work of a sandbox', () => {
@@ -30,10 +31,24 @@ describe('the private work of a sandbox', () => {
     expect(await lossWith(shop, [change('.envrc')], true)).toBe('private files: more than 1 (.envrc)');
   });
 
-  test('keeps a rebuild from the disk', async () => {
+  test.each([
+    ['reset', resetIn],
+    ['rm', removeIn],
+  ])('is not removed by %s with --yes alone', async (_verb, ask) => {
     await using shop = await rig();
     await lossWith(shop, [change('.envrc')]);
-    const refused = refusePrivateLoss(shop.control, shop.records.require(ID));
-    await expect(refused).rejects.toMatchObject({ code: 'needs-confirmation', why: 'private files: 1 (.envrc)' });
+    await expect(ask(shop.control, ID, { ...CONTEXT, confirmed: true })).rejects.toMatchObject({
+      code: 'needs-confirmation',
+      exitCode: 4,
+      why: 'shop: loses private files: 1 (.envrc)',
+      hint: expect.stringMatching(/add --discard$/),
+    });
+    expect(shop.engine.done).toEqual([]);
+    await expect(ask(shop.control, ID, { ...CONTEXT, discard: true })).rejects.toMatchObject({
+      why: 'shop: everything on its own disk is lost',
+      hint: 'add --yes',
+    });
+    await ask(shop.control, ID, { ...CONTEXT, confirmed: true, discard: true });
+    expect(shop.engine.done).not.toEqual([]);
   });
 });

@@ -95,8 +95,7 @@ function serviceOf(
 }
 
 const DETAIL = {
-  privateWork: null,
-  inUse: null,
+  losses: [],
   grants: [],
   denials: [],
   spec: { resources: { diskBytes: 20 * 1024 ** 3 }, network: { mode: 'enforce', allow: [] } },
