@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'guest-protocol'
   | 'guest-failed'
   | 'bake-failed'
+  | 'install-failed'
   | 'image-source'
   | 'layer-damaged'
   | 'workspace'
@@ -81,6 +82,7 @@ const USER_CODES: ReadonlySet<ErrorCode> = new Set([
   'needs-confirmation',
   'cancelled',
   'bake-failed',
+  'install-failed',
   'secret',
 ]);
 

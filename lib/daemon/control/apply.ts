@@ -3,7 +3,7 @@ import type { ApplyRequest, ApplyResult, ApproveRequest, PlanResponse, RequestCo
 import { SbxError } from '../../errors.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
-import { backgroundDesired, FIRST, type InstanceRecord, type Records } from '../../state/records.ts';
+import { backgroundDesired, FIRST, type InstanceRecord, nextGeneration, type Records } from '../../state/records.ts';
 import { checkCapabilities } from './capabilities.ts';
 import { refuseLoss } from './clone-work.ts';
 import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
@@ -46,9 +46,16 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
     const target = project.sandboxes.find((one) => one.name === name);
     if (target === undefined) return removeIfKnown(control, id, { context, steps });
     const record = await ensureRecord(records, { id, project, target });
-    const { power, generation, boot } = record.desired;
+    const generation = request.rebuild ? nextGeneration(record) : record.desired.generation;
+    if (request.rebuild) await records.update(id, { desired: { ...record.desired, generation } });
+    const desired = { ...record.desired, spec: target, generation };
     const otherwise = backgroundDesired(record);
-    await converge(control, { id, desired: { spec: target, power, generation, boot }, otherwise, context, steps });
+    try {
+      await converge(control, { id, desired, otherwise, context, steps });
+    } catch (error) {
+      if (request.rebuild) await takeBack(records, record);
+      throw error;
+    }
   };
   const outcomes = await Promise.allSettled([...new Set(found.steps.map(({ sandbox }) => sandbox))].map(bring));
   await engine.shrinkPool();
@@ -61,13 +68,13 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
 /** A repository outside of the project is asked for by the layout of the host, not by the file: a sandbox works without it. */
 async function acceptedPart(
   control: Control,
-  { project, only, acceptWidening }: Loaded,
+  { project, acceptWidening, ...scope }: Loaded,
 ): Promise<{ project: ProjectSpec; found: PlanResponse }> {
-  const found = await planLoaded(control, project, only);
+  const found = await planLoaded(control, project, scope);
   if (found.approved || acceptWidening === found.wideningHash) return { project, found };
   if (found.widening.some(({ path }) => path !== 'workspace.repository')) throw refusedWidening(found);
   const rest = withoutRepositories(project);
-  const plan = await planLoaded(control, rest, only);
+  const plan = await planLoaded(control, rest, scope);
   const notices = found.widening.map(({ to, source }) => ({
     message: `git does not work in the sandbox: its repository ${to} is outside of the project and was not approved. Run \`sbx apply --accept-widening\`, or set git_repository = false under [workspace]`,
     source,
@@ -149,6 +156,11 @@ async function ensureRecord(
       : { ...known, target, desired };
   await records.put(record);
   return record;
+}
+
+/** A new disk that was asked for and not reached is not made in the background. */
+async function takeBack(records: Records, { id, desired }: InstanceRecord): Promise<void> {
+  if (records.get(id) !== undefined) await records.update(id, { desired });
 }
 
 /** The file names the sandbox no longer. */
