@@ -53,8 +53,10 @@ test('preset:pip lets a running sandbox install from that index, and reach no ot
 });
 
 test('added packages are installed in the sandbox as it runs, under its own policy; a reset starts from the new base', async () => {
-  const added = TOML.replace('"gron"', '"gron", "ripgrep"')
-    .replace('pip = ["sbx-greeting==1.0"]', 'pip = ["sbx-greeting==1.0", "sbx-farewell==2.0"]');
+  const added = TOML.replace('"gron"', '"gron", "ripgrep"').replace(
+    'pip = ["sbx-greeting==1.0"]',
+    'pip = ["sbx-greeting==1.0", "sbx-farewell==2.0"]',
+  );
   const boot = 'cat /proc/sys/kernel/random/boot_id';
   await inside(p.dir, 'echo mine > ~/kept');
   const [before, working] = [
@@ -63,7 +65,10 @@ test('added packages are installed in the sandbox as it runs, under its own poli
   ];
   p.write(added);
   const denied = await sbx(['apply'], { cwd: p.dir, env: world.environment });
-  expect([denied.code, denied.stderr]).toEqual([1, expect.stringMatching(/packages\.apt[\s\S]*by sbx[\s\S]*preset:apt/)]);
+  expect([denied.code, denied.stderr]).toEqual([
+    1,
+    expect.stringMatching(/packages\.apt[\s\S]*by sbx[\s\S]*preset:apt/),
+  ]);
   expect(await inside(p.dir, 'cat ~/kept; which rg || echo none')).toBe('mine\nnone');
   p.write(
     added

@@ -26,7 +26,11 @@ export const projectRoutes = {
   apply: command({
     brief: 'Makes the sandboxes match sandbox.toml',
     examples: ['sbx apply', 'sbx apply review', 'sbx apply --yes --accept-widening', 'sbx apply --rebuild review'],
-    parameters: { flags: { ...APPLY_FLAGS, discard: DISCARD, rebuild: REBUILD }, aliases: { y: 'yes' }, positional: all },
+    parameters: {
+      flags: { ...APPLY_FLAGS, discard: DISCARD, rebuild: REBUILD },
+      aliases: { y: 'yes' },
+      positional: all,
+    },
     load: async () => (await import('./apply.ts')).apply,
   }),
 };
