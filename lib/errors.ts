@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'guest-protocol'
   | 'guest-failed'
   | 'bake-failed'
+  | 'install-failed'
   | 'image-source'
   | 'layer-damaged'
   | 'workspace'
@@ -83,6 +84,7 @@ const USER_CODES: ReadonlySet<ErrorCode> = new Set([
   'cancelled',
   'port-taken',
   'bake-failed',
+  'install-failed',
   'secret',
 ]);
 

@@ -36,6 +36,8 @@ export interface ProjectRequest {
 export interface PlanRequest extends ProjectRequest {
   /** Names (bare) to restrict to */
   only?: string[];
+  /** Existing sandboxes get new disks, whatever changed */
+  rebuild?: boolean;
 }
 
 /** Nothing is wrong with the file, and something will not work as it means it to. */

@@ -23,6 +23,7 @@ const project = {
   cwd: z.string().startsWith('/'),
   env: z.record(z.string(), z.string()),
   only: z.array(z.string()).optional(),
+  rebuild: z.boolean().optional(),
 };
 /** Made by the client's loader; only what the daemon cannot do without is checked */
 const spec = z

@@ -4,6 +4,7 @@ import type { SandboxSpec, Source } from '../spec/spec.ts';
 import { comparable, describeEntry as describe } from './compare.ts';
 import { EFFECTS, effectOf } from './effects.ts';
 import { fileName } from './file-name.ts';
+import { whyNewDisk } from './packages.ts';
 import type { Change } from './types.ts';
 import { widensField } from './widening.ts';
 
@@ -17,8 +18,12 @@ export function diffSpecs(from: SandboxSpec, to: SandboxSpec): Change[] {
     if (typeof effects === 'string') return change(to, { path: field, before, after, effect: effects });
     return Object.entries(effects).flatMap(([key, effect]) => {
       if (effect === undefined) return [];
+      const path = `${field}.${key}`;
       const at = (table: unknown) => (table as Record<string, unknown>)[key];
-      return change(to, { path: `${field}.${key}`, before: at(before), after: at(after), effect });
+      return change(to, { path, before: at(before), after: at(after), effect }).map((one) => {
+        const reason = whyNewDisk(path, from, to);
+        return reason === undefined ? one : { ...one, effect: 'rebuild' as const, reason };
+      });
     });
   });
 }

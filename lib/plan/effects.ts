@@ -9,7 +9,8 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   name: undefined,
   sources: undefined,
   image: { base: 'rebuild' },
-  packages: { apt: 'rebuild', npm: 'rebuild', pip: 'rebuild', setup: 'rebuild' },
+  // What is removed, or comes in another order, needs a new disk: see `whyNewDisk`.
+  packages: { apt: 'live', npm: 'live', pip: 'live', setup: 'live' },
   workspace: {
     path: 'restart',
     mode: 'rebuild',

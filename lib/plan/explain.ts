@@ -21,7 +21,7 @@ export function explainChange(change: Change, shorten: (file: string) => string 
         : `from ${show(change.to)}`
       : `${fileName(change.path)}: ${difference(change)}`;
   const place = placeOf(change.source, shorten);
-  return `${change.sandbox}: ${what} → ${effectText(change)}${change.widens ? ' · WIDENS' : ''}${place === '' ? '' : ` (${place})`}`;
+  return `${change.sandbox}: ${what} → ${effectText(change)}${change.reason === undefined ? '' : ` (${change.reason})`}${change.widens ? ' · WIDENS' : ''}${place === '' ? '' : ` (${place})`}`;
 }
 
 /** What a change asks for and the line that does, without its effect: for the question of approval. */
@@ -33,6 +33,8 @@ export function explainRequest(change: Change, shorten: (file: string) => string
 
 function effectText({ path, effect }: Change): string {
   if (path === 'resources.diskBytes' && effect === 'live') return 'grows in place, with its file system';
+  if (path === 'packages.setup' && effect === 'live') return 'runs on its own disk as it is';
+  if (path.startsWith('packages.') && effect === 'live') return 'installed on its own disk as it is';
   return EFFECT_WORDS[effect];
 }
 

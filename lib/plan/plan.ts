@@ -39,11 +39,20 @@ export function planSandbox(desired: Desired, observed: ObservedSandbox, options
     if (growsDisk(observed.applied, spec)) steps.push({ action: 'grow', sandbox, spec });
     if (observed.networkHash !== options.networkHash(spec)) steps.push({ action: 'network', sandbox, spec });
   }
-  if (fields.length > 0) steps.push({ action: 'record', sandbox, spec });
+  if (fields.length > 0) steps.push(...lastSteps(spec, { fields, runs: restart || observed.running }));
   const drifted = restart && !healthy && boot <= observed.boot;
   if (drifted) changes.push(driftOf(observed));
   else if (resized) changes.push(sizeDrift(observed, spec));
   return { changes, steps };
+}
+
+/** Packages that were recorded before they are installed never would be: their change waits until the sandbox is on. */
+function lastSteps(spec: SandboxSpec, { fields, runs }: { fields: Change[]; runs: boolean }): Step[] {
+  const sandbox = spec.name;
+  const installs = fields.some(({ path }) => path.startsWith('packages.'));
+  if (installs && !runs) return [];
+  // Behind `network`: the guest fetches them under the policy of the same file.
+  return [...(installs ? [{ action: 'install' as const, sandbox, spec }] : []), { action: 'record', sandbox, spec }];
 }
 
 function hasOtherSize({ running, size }: ObservedSandbox, { resources: { cpus, memoryBytes } }: SandboxSpec): boolean {

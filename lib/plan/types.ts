@@ -11,6 +11,8 @@ export interface Change {
   from: unknown;
   to: unknown;
   effect: Effect;
+  /** Why nothing less than `effect` does, in words */
+  reason?: string;
   /** Gives the sandbox more access than was approved */
   widens: boolean;
   source: Source;
@@ -53,6 +55,8 @@ export interface Steps {
   stop: { sandbox: string };
   /** Make the disk of the VM that runs as large as the spec says, with its file system. MUST NOT make it smaller. Nothing to do where none runs: its next start does it */
   grow: { sandbox: string; spec: SandboxSpec };
+  /** Install the packages that the applied spec lacks in the VM that runs, and run the lines added to `setup`, under its own network policy. MUST leave the disk and what runs as they are otherwise */
+  install: { sandbox: string; spec: SandboxSpec };
   /** Put the network policy into force */
   network: { sandbox: string; spec: SandboxSpec };
   /** Put credentials and the workspace's rules into force and record the spec as applied */

@@ -31,6 +31,8 @@ export interface InstanceRecord {
   image: WarmImage | null;
   /** The image of the last `build` step, for the `create` step after it */
   built: WarmImage | null;
+  /** Packages were installed on the disk since: `image` is not what a new clone of `applied` starts from */
+  imageLacksPackages?: boolean;
   /** The layers of kernel and runtime that it booted with last, where those are not its image's */
   bootedWith?: WarmImage['chain'];
   /** The process whose guest went through the resume sequence, and its size (absent in records of earlier builds) */
@@ -151,6 +153,11 @@ export function backgroundDesired({ applied, desired }: InstanceRecord): Desired
   const { exists, power, generation, boot } = desired;
   if (!exists) return { spec: undefined, power, generation, boot };
   return applied === null ? undefined : { spec: applied, power, generation, boot };
+}
+
+/** Of a new disk. Above what was reached as well: a reset that was taken back may have been reached all the same. */
+export function nextGeneration({ desired, generation }: InstanceRecord): number {
+  return Math.max(desired.generation, generation) + 1;
 }
 
 /** Fields that records of earlier builds lack, or have under another name. */

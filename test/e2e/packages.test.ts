@@ -52,6 +52,43 @@ test('preset:pip lets a running sandbox install from that index, and reach no ot
   expect(other).toMatch(/403 Forbidden by sbx[\s\S]*ended 1$/);
 });
 
+test('added packages are installed in the sandbox as it runs, under its own policy; a reset starts from the new base', async () => {
+  const added = TOML.replace('"gron"', '"gron", "ripgrep"').replace(
+    'pip = ["sbx-greeting==1.0"]',
+    'pip = ["sbx-greeting==1.0", "sbx-farewell==2.0"]',
+  );
+  const boot = 'cat /proc/sys/kernel/random/boot_id';
+  await inside(p.dir, 'echo mine > ~/kept');
+  const [before, working] = [
+    await inside(p.dir, boot),
+    inside(p.dir, 'until test -e ~/end; do sleep 1; done; echo done'),
+  ];
+  p.write(added);
+  const denied = await sbx(['apply'], { cwd: p.dir, env: world.environment });
+  expect([denied.code, denied.stderr]).toEqual([
+    1,
+    expect.stringMatching(/packages\.apt[\s\S]*by sbx[\s\S]*preset:apt/),
+  ]);
+  expect(await inside(p.dir, 'cat ~/kept; which rg || echo none')).toBe('mine\nnone');
+  p.write(
+    added
+      .replace('"preset:pip"', '"preset:pip", "preset:apt"')
+      .replace('"echo baked > /etc/baked"', '"echo baked > /etc/baked", "echo later >> /etc/later"'),
+  );
+  await command(['apply', '--accept-widening']);
+  expect(await inside(p.dir, `${boot}; cat ~/kept /etc/later; rg --version | head -c 7`)).toBe(
+    `${before}\nmine\nlater\nripgrep`,
+  );
+  expect(await inside(p.dir, 'sudo -n python3 -c "import sbx_farewell; print(sbx_farewell.WORD)"')).toBe('farewell');
+  await inside(p.dir, 'touch ~/end');
+  expect(await working).toBe('done');
+  expect(JSON.parse((await command(['plan', '--json'])).stdout).changes).toEqual([]);
+  await command(['reset', '--yes']);
+  expect(await inside(p.dir, 'cat ~/kept 2>&1; cat /etc/later; rg --version | head -c 7')).toMatch(
+    /No such file[^\n]*\nlater\nripgrep$/,
+  );
+});
+
 test('a package that does not exist fails the bake, and the error names its line', async () => {
   writeFileSync(
     join(p.dir, 'tool.toml'),

@@ -23,12 +23,18 @@ export interface ApplyOptions {
   acceptWidening: boolean;
   /** Also what is nowhere else may be lost */
   discard?: boolean;
+  /** Gives existing sandboxes new disks */
+  rebuild?: boolean;
 }
 
 /** @throws SbxError by the daemon: `refused-widening`, when widening changes are not accepted; `needs-confirmation`. `cancelled`: the user said no */
 export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
-  const { context, client, view, cwd, only, yes, acceptWidening, discard = false } = options;
-  const request = { ...projectAt(context, cwd), ...(only.length === 0 ? {} : { only: [...only] }) };
+  const { context, client, view, cwd, only, yes, acceptWidening, discard = false, rebuild = false } = options;
+  const request = {
+    ...projectAt(context, cwd),
+    ...(only.length === 0 ? {} : { only: [...only] }),
+    ...(rebuild ? { rebuild } : {}),
+  };
   const apply = (accepted: Partial<ApplyRequest>) =>
     confirmed({ view, yes, discard }, (consent) =>
       follow(view, 'applying sandbox.toml', (signal, onEvent) =>

@@ -7,7 +7,7 @@ import { explainRequest } from '../../plan/explain.ts';
 import { refuseLosses } from '../../plan/loss.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
-import { backgroundDesired, FIRST, type InstanceRecord, type Records } from '../../state/records.ts';
+import { backgroundDesired, FIRST, type InstanceRecord, nextGeneration, type Records } from '../../state/records.ts';
 import { checkCapabilities } from './capabilities.ts';
 import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
 import { planLoaded } from './plan.ts';
@@ -47,9 +47,16 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
     const target = project.sandboxes.find((one) => one.name === name);
     if (target === undefined) return removeIfKnown(control, id, { context, steps });
     const record = await ensureRecord(records, { id, project, target });
-    const { power, generation, boot } = record.desired;
+    const generation = request.rebuild ? nextGeneration(record) : record.desired.generation;
+    if (request.rebuild) await records.update(id, { desired: { ...record.desired, generation } });
+    const desired = { ...record.desired, spec: target, generation };
     const otherwise = backgroundDesired(record);
-    await converge(control, { id, desired: { spec: target, power, generation, boot }, otherwise, context, steps });
+    try {
+      await converge(control, { id, desired, otherwise, context, steps });
+    } catch (error) {
+      if (request.rebuild) await takeBack(records, record);
+      throw error;
+    }
   };
   const outcomes = await Promise.allSettled([...new Set(found.steps.map(({ sandbox }) => sandbox))].map(bring));
   await engine.shrinkPool();
@@ -64,9 +71,9 @@ const REPOSITORY: ReadonlySet<string> = new Set(['workspace.repository', 'worksp
 /** A repository outside of the project is asked for by the layout of the host, not by the file: a sandbox works without it. */
 async function acceptedPart(
   control: Control,
-  { project, only, confirmed = false, discard = false, acceptWidening }: Loaded,
+  { project, only, rebuild, confirmed = false, discard = false, acceptWidening }: Loaded,
 ): Promise<{ project: ProjectSpec; found: PlanResponse }> {
-  const options = { ...(only && { only }), confirmed, discard };
+  const options = { ...(only && { only }), ...(rebuild && { rebuild }), confirmed, discard };
   const found = await planLoaded(control, project, options);
   if (found.approved || acceptWidening === found.wideningHash) return { project, found };
   if (found.widening.some(({ path }) => !REPOSITORY.has(path))) throw refusedWidening(found, project.dir);
@@ -132,6 +139,11 @@ async function ensureRecord(
       : { ...known, target, desired };
   await records.put(record);
   return record;
+}
+
+/** A new disk that was asked for and not reached is not made in the background. */
+async function takeBack(records: Records, { id, desired }: InstanceRecord): Promise<void> {
+  if (records.get(id) !== undefined) await records.update(id, { desired });
 }
 
 /** The file names the sandbox no longer. */

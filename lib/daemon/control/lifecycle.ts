@@ -3,7 +3,7 @@ import type { RequestContext, SandboxStatus } from '../../api/contract.ts';
 import { SbxError } from '../../errors.ts';
 import { type Consent, refuseLosses } from '../../plan/loss.ts';
 import type { Desired } from '../../spec/desired.ts';
-import { backgroundDesired, type DesiredRecord, type InstanceRecord } from '../../state/records.ts';
+import { backgroundDesired, type DesiredRecord, type InstanceRecord, nextGeneration } from '../../state/records.ts';
 import { type Control, converge, statusIn, WAITING } from './control.ts';
 import { type LossRequest, lossesOf } from './losses.ts';
 
@@ -21,11 +21,7 @@ const boot: Change = ({ desired, boot: reached }) => ({
   stoppedBy: null,
   boot: Math.max(desired.boot, reached) + 1,
 });
-const reset: Change = ({ desired, generation: reached }) => ({
-  power: 'on',
-  stoppedBy: null,
-  generation: Math.max(desired.generation, reached) + 1,
-});
+const reset: Change = (record) => ({ power: 'on', stoppedBy: null, generation: nextGeneration(record) });
 const remove: Change = () => ({ exists: false });
 
 /** @throws SbxError `needs-confirmation`, as of all verbs that end a VM */

@@ -7,7 +7,7 @@ import { refuseSmallerDisk } from '../../plan/smaller-disk.ts';
 import type { ObservedSandbox, Step } from '../../plan/types.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
-import type { Records } from '../../state/records.ts';
+import { nextGeneration, type Records } from '../../state/records.ts';
 import { trackedHidden } from '../../workspace/git/tracked-hidden.ts';
 import type { Control } from './control.ts';
 import { lossesOf } from './losses.ts';
@@ -15,23 +15,29 @@ import { noticesOf } from './notices.ts';
 
 /** @throws SbxError: those of `loadProject`, `not-found`, `config-invalid` */
 export async function planOf(control: Control, request: PlanRequest): Promise<PlanResponse> {
-  return planLoaded(control, await control.load(request), { ...(request.only && { only: request.only }) });
+  return planLoaded(control, await control.load(request), {
+    ...(request.only && { only: request.only }),
+    ...(request.rebuild && { rebuild: request.rebuild }),
+  });
 }
 
-type Planned = Consent & Pick<PlanRequest, 'only'>;
+type Planned = Consent & Pick<PlanRequest, 'only' | 'rebuild'>;
 
 /** `losses` is what was not agreed to. */
 export async function planLoaded(
   control: Control,
   project: ProjectSpec,
-  { only, ...consent }: Planned = {},
+  { only, rebuild = false, ...consent }: Planned = {},
 ): Promise<PlanResponse> {
   const { engine, records, secrets } = control;
   checkNames(project, only);
   const observed = await observeProject({ engine, records }, project);
   const recordOf = (name: string) => records.get(records.idOf(project.dir, name));
   const networkHash = (spec: SandboxSpec) => engine.networkHash(records.idOf(project.dir, spec.name), spec);
-  const desired = (name: string) => recordOf(name)?.desired;
+  const desired = (name: string) => {
+    const record = recordOf(name);
+    return record && rebuild ? { ...record.desired, generation: nextGeneration(record) } : record?.desired;
+  };
   const found = planProject(project, observed, { mode: 'apply', networkHash, only, desired });
   refuseSmallerDisk(found.changes);
   const widening = found.changes.filter(({ widens }) => widens);

@@ -36,6 +36,8 @@ const PIP = [
   ...['--break-system-packages', '--no-cache-dir', '--disable-pip-version-check'],
 ];
 
+const PIP_PACKAGES = ['python3-pip', 'python3-venv'];
+
 const TRUST_PATHS = { share: ADDED_CERTIFICATES, bundle: SYSTEM_BUNDLE, extra: EXTRA_CERTIFICATES };
 
 /** A base image without a CA bundle gets one. */
@@ -60,19 +62,45 @@ function withVariables(variables: Record<string, string>, script: string): strin
   return `${lines.join('')}${script}`;
 }
 
+/**
+ * Installs what is added to `installed` in a guest that runs. Safe to run again after it was cut off anywhere. Every group ends on the disk: what
+ * is recorded as installed outlives a lost VM.
+ */
+export function installSteps(
+  installed: PackageLists,
+  added: PackageLists,
+): { packages: BakeStep[]; setup: BakeStep[] } {
+  const forPip = added.pip.length > 0 && installed.pip.length === 0 ? PIP_PACKAGES : [];
+  const apt = [...new Set([...added.apt, ...forPip])];
+  const fetched = [
+    ...(apt.length > 0 ? [MEND_DPKG] : []),
+    ...aptSteps(apt),
+    ...npmSteps(added.npm),
+    ...pipSteps(added.pip),
+  ];
+  return {
+    packages: fetched.length === 0 ? [] : [...fetched, SYNC],
+    setup: setupSteps(added.setup, installed.setup.length),
+  };
+}
+
+const SYNC: BakeStep = { title: 'write it to the disk', argv: ['sync'], path: undefined };
+
+/** Left half done where an installation was cut off */
+const MEND_DPKG: BakeStep = { title: 'dpkg --configure -a', argv: ['dpkg', '--configure', '-a'], path: 'packages.apt' };
+
 /** Installs apt, npm and pip packages, in this order, and then runs the project's own lines. */
 export function packageSteps({ apt, npm, pip, setup }: PackageLists): BakeStep[] {
-  const forPip = pip.length > 0 ? ['python3-pip', 'python3-venv'] : [];
-  return [
-    ...aptSteps([...new Set([...apt, ...forPip])]),
-    ...npmSteps(npm),
-    ...pipSteps(pip),
-    ...setup.map((line, index) => ({
-      title: line,
-      argv: ['/bin/sh', '-ec', line],
-      path: `packages.setup[${index}]`,
-    })),
-  ];
+  const forPip = pip.length > 0 ? PIP_PACKAGES : [];
+  return [...aptSteps([...new Set([...apt, ...forPip])]), ...npmSteps(npm), ...pipSteps(pip), ...setupSteps(setup)];
+}
+
+function setupSteps(setup: string[], before = 0): BakeStep[] {
+  return setup.map((line, index) => ({
+    title: line,
+    argv: ['/bin/sh', '-ec', line],
+    path: `packages.setup[${before + index}]`,
+  }));
 }
 
 function aptSteps(apt: string[]): BakeStep[] {

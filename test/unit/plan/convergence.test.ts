@@ -25,6 +25,7 @@ function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
     case 'stop':
       return { ...world, running: false, ready: false, size: undefined };
     case 'grow':
+    case 'install':
       return world;
     case 'network':
       return { ...world, networkHash: hash(step.spec) };

@@ -14,7 +14,7 @@ describe('steps', () => {
   });
 
   test.each<[string, Partial<SandboxSpec>, string[]]>([
-    ['packages', { packages: { apt: ['jq'], npm: [], pip: [], setup: [] } }, ['build', 'create', 'record']],
+    ['packages', { packages: { apt: ['jq'], npm: [], pip: [], setup: [] } }, ['install', 'record']],
     ['network', { network: { mode: 'enforce', allow: [rule('a.test')], deny: [], http: [] } }, ['network', 'record']],
     ['env', { env: { A: '1' } }, ['record']],
     [

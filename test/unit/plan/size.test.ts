@@ -37,7 +37,7 @@ describe('the steps of', () => {
       'other cpus with other packages',
       sized({ cpus: 1 }, { packages: { ...spec().packages, apt: ['jq'] } }),
       {},
-      ['build', 'create', 'record'],
+      ['stop', 'start', 'install', 'record'],
     ],
   ])('%s', (_what, next, now, steps) => {
     expect(actions(planSandbox(want(next), running(spec(), now), apply).steps)).toEqual(steps);

@@ -2,6 +2,7 @@
 import { command } from '../../command/command.ts';
 import { APPLY_FLAGS, DISCARD, names, templateNames, text, toggle } from '../../command/parameters.ts';
 
+const REBUILD = toggle('Also give existing sandboxes new disks from newly built images: what is on theirs is lost');
 const all = names('Sandboxes; default: all of the project');
 
 export const projectRoutes = {
@@ -24,8 +25,12 @@ export const projectRoutes = {
   }),
   apply: command({
     brief: 'Makes the sandboxes match sandbox.toml',
-    examples: ['sbx apply', 'sbx apply review', 'sbx apply --yes --accept-widening'],
-    parameters: { flags: { ...APPLY_FLAGS, discard: DISCARD }, aliases: { y: 'yes' }, positional: all },
+    examples: ['sbx apply', 'sbx apply review', 'sbx apply --yes --accept-widening', 'sbx apply --rebuild review'],
+    parameters: {
+      flags: { ...APPLY_FLAGS, discard: DISCARD, rebuild: REBUILD },
+      aliases: { y: 'yes' },
+      positional: all,
+    },
     load: async () => (await import('./apply.ts')).apply,
   }),
 };

@@ -15,9 +15,10 @@ export interface Demand {
 /** By pool key. Sandboxes with one key share their clones; a sandbox that is off asks for none. */
 export function poolDemand(records: InstanceRecord[]): Map<string, Demand> {
   const demand = new Map<string, Demand>();
-  for (const { applied, image, desired } of records) {
+  for (const { applied, image, desired, imageLacksPackages } of records) {
     if (applied === null || image === null || desired.power === 'off' || applied.lifecycle.pool === 0) continue;
-    // Its size has changed since it was created: see resized-images.ts.
+    // Its size or packages have changed since it was created: see resized-images.ts.
+    if (imageLacksPackages === true) continue;
     if (!isDeepStrictEqual(image.size ?? applied.resources, applied.resources)) continue;
     const key = poolKeyOf(applied, image);
     const count = Math.max(applied.lifecycle.pool, demand.get(key)?.count ?? 0);

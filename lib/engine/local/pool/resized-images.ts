@@ -1,6 +1,6 @@
 /**
- * Builds warm snapshots, in the background, for sandboxes that ask for pooled clones and whose size has changed since they were created. In
- * memory only: the store finds what was built again.
+ * Builds warm snapshots, in the background, for sandboxes that differ from the one they were created from: for packages that were installed
+ * since, and for another size where pooled clones are asked for. In memory only: the store finds what was built again.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { SbxError, summaryOf } from '../../../errors.ts';
@@ -14,12 +14,17 @@ export interface ResizedImagesDeps {
   log: Pick<Log, 'warn'>;
 }
 
+interface BuiltImage {
+  image: WarmImage;
+  packages: SandboxSpec['packages'];
+}
+
 /** After a failure, before the next try */
 const BACKOFF_MS = 10 * 60_000;
 
 export class ResizedImages implements AsyncDisposable {
   readonly #deps: ResizedImagesDeps;
-  readonly #images = new Map<string, WarmImage>();
+  readonly #images = new Map<string, BuiltImage>();
   readonly #ending = new AbortController();
   #building: Promise<void> | undefined;
   /** Milliseconds since the epoch */
@@ -31,15 +36,15 @@ export class ResizedImages implements AsyncDisposable {
 
   /** The record with the image that a new clone of its applied spec starts from, if that is known. */
   withImage(record: InstanceRecord): InstanceRecord {
-    const image = hasOtherSize(record) ? this.#images.get(record.id) : undefined;
-    return image !== undefined && isDeepStrictEqual(image.size, record.applied?.resources)
-      ? { ...record, image }
-      : record;
+    const built = isBehind(record) ? this.#images.get(record.id) : undefined;
+    if (built === undefined || !isDeepStrictEqual(built.image.size, record.applied?.resources)) return record;
+    if (!isDeepStrictEqual(built.packages, record.applied?.packages)) return record;
+    return { ...record, image: built.image, imageLacksPackages: false };
   }
 
   /** Layers that must be kept */
   get layers(): WarmImage['chain'] {
-    return [...this.#images.values()].flatMap(({ chain }) => chain);
+    return [...this.#images.values()].flatMap(({ image }) => image.chain);
   }
 
   /** One after the other. Resolves when all that is missing was built, or one has failed. */
@@ -58,19 +63,28 @@ export class ResizedImages implements AsyncDisposable {
 
   async #fill(records: () => InstanceRecord[]): Promise<void> {
     const { signal } = this.#ending;
-    const missing = () => records().find((one) => wantsClones(one) && hasOtherSize(this.withImage(one)));
+    const missing = () => records().find((one) => wantsImage(one) && isBehind(this.withImage(one)));
     try {
       for (let next = missing(); next?.applied && !signal.aborted; next = missing())
-        this.#images.set(next.id, await this.#deps.build(next.applied, signal));
+        this.#images.set(next.id, {
+          image: await this.#deps.build(next.applied, signal),
+          packages: next.applied.packages,
+        });
     } catch (error) {
       this.#notBefore = Date.now() + BACKOFF_MS;
-      if (!signal.aborted) this.#deps.log.warn(`warm snapshot of another size: ${summaryOf(error)}`);
+      if (!signal.aborted) this.#deps.log.warn(`warm snapshot for new clones: ${summaryOf(error)}`);
     }
   }
 }
 
-function wantsClones({ applied, image, desired }: InstanceRecord): boolean {
-  return applied !== null && image !== null && desired.power === 'on' && applied.lifecycle.pool > 0;
+/** A reset or a new sandbox with these packages comes sooner or later; another size alone is a matter of seconds. */
+function wantsImage({ applied, image, desired, imageLacksPackages }: InstanceRecord): boolean {
+  if (applied === null || image === null || desired.power !== 'on') return false;
+  return imageLacksPackages === true || applied.lifecycle.pool > 0;
+}
+
+function isBehind(record: InstanceRecord): boolean {
+  return record.imageLacksPackages === true || hasOtherSize(record);
 }
 
 function hasOtherSize({ applied, image }: InstanceRecord): boolean {

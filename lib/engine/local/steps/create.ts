@@ -33,7 +33,14 @@ export async function createFrom(
   mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
   // A reset that is cut off is found by its generation: the spec stays applied.
   const applied = isDeepStrictEqual(record.applied, spec) ? record.applied : null;
-  await deps.records.update(id, { target: spec, applied, image, built: null, resumed: null });
+  await deps.records.update(id, {
+    target: spec,
+    applied,
+    image,
+    built: null,
+    resumed: null,
+    imageLacksPackages: false,
+  });
   rmSync(paths.disk, { force: true });
   // What the sandbox kept for itself goes with its disk.
   removeTree(paths.privateLayer);

@@ -5,13 +5,24 @@ import { build } from './build.ts';
 import { create } from './create.ts';
 import { destroy } from './destroy.ts';
 import { grow } from './grow.ts';
+import { install } from './install.ts';
 import { network } from './network.ts';
 import { record } from './record.ts';
 import { start } from './start.ts';
 import type { StepDeps, StepHandler } from './step-deps.ts';
 import { stop } from './stop.ts';
 
-const HANDLERS: { [A in keyof Steps]: StepHandler<A> } = { build, create, start, stop, grow, network, record, destroy };
+const HANDLERS: { [A in keyof Steps]: StepHandler<A> } = {
+  build,
+  create,
+  start,
+  stop,
+  grow,
+  install,
+  network,
+  record,
+  destroy,
+};
 
 export function runStep<A extends keyof Steps>(deps: StepDeps, step: Step<A>, context: StepContext): Promise<void> {
   return HANDLERS[step.action](deps, step, context);

@@ -102,7 +102,7 @@ describe('apply', () => {
     let broken = false;
     await using shop = await rig({
       work: ({ action }) => {
-        if (broken && action === 'create') throw new Error('no space');
+        if (broken && (action === 'install' || action === 'create')) throw new Error('no space');
       },
     });
     write('name = "shop"\n');
@@ -110,12 +110,21 @@ describe('apply', () => {
     broken = true;
     write('name = "shop"\n[packages]\napt = ["jq"]\n');
     await expect(apply(shop, { confirmed: true })).rejects.toMatchObject({
-      step: { action: 'create', sandbox: 'shop' },
+      step: { action: 'install', sandbox: 'shop' },
     });
     expect(shop.engine.world.get(idOf(shop, 'shop'))?.applied?.packages.apt).toEqual([]);
     broken = false;
     await apply(shop, { confirmed: true });
     expect(shop.engine.world.get(idOf(shop, 'shop'))?.applied?.packages.apt).toEqual(['jq']);
+    await expect(apply(shop, { rebuild: true })).rejects.toMatchObject({ code: 'needs-confirmation' });
+    broken = true;
+    const { desired } = shop.records.require(idOf(shop, 'shop'));
+    const rebuild = { rebuild: true, confirmed: true };
+    await expect(apply(shop, rebuild)).rejects.toMatchObject({ step: { action: 'create' } });
+    expect(shop.records.require(idOf(shop, 'shop')).desired).toEqual(desired);
+    broken = false;
+    const { steps } = await apply(shop, rebuild);
+    expect(steps.map(({ action }) => action)).toEqual(['build', 'create', 'record']);
   });
 });
 

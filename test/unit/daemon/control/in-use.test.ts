@@ -147,7 +147,7 @@ describe('apply', () => {
   const losses = async (shop: Rig) => (await planOf(shop.control, request())).losses.map(({ message }) => message);
 
   test.each([
-    ['changed packages', '[sandboxes.a]\n[sandboxes.b]\n[sandboxes.b.packages]\napt = ["jq"]\n'],
+    ['another base', '[sandboxes.a]\n[sandboxes.b]\n[sandboxes.b.image]\nbase = "ubuntu:jammy"\n'],
     ['another name', '[sandboxes.a]\n[sandboxes.c]\n'],
     ['fewer sandboxes', '[sandboxes.a]\n'],
   ])('that deletes a disk (%s) names it, and is refused unless it was agreed', async (_what, next) => {
@@ -235,7 +235,7 @@ describe('apply', () => {
     await expect(apply(shop, { confirmed: true })).rejects.toMatchObject(refused);
     write('name = "shop"\n');
     await expect(planOf(shop.control, request())).rejects.toMatchObject({ code: 'config-invalid', exitCode: 2 });
-    write('name = "shop"\n[packages]\napt = ["jq"]\n');
+    write('name = "shop"\n[image]\nbase = "ubuntu:jammy"\n');
     expect(await losses(shop)).toEqual(['shop: everything on its own disk is lost']);
     write('name = "shop"\n[resources]\ndisk = "50GiB"\n');
     await apply(shop);

@@ -65,7 +65,22 @@ test('a build that fails is reported, and not tried again at once', async () => 
   const { images, log, demand } = rig(async () => Promise.reject(new Error('no space')));
   await images.fill(() => [record()]);
   await images.fill(() => [record()]);
-  expect([demand(record()), log]).toEqual([[], ['build', 'warm snapshot of another size: no space']]);
+  expect([demand(record()), log]).toEqual([[], ['build', 'warm snapshot for new clones: no space']]);
+});
+
+test('packages that were installed since: an image is built without a pool, too, and no clone lacks them until then', async () => {
+  const { images, log, demand } = rig();
+  const size = { resources: OLD, lifecycle: { restart: 'on-failure', idleSeconds: 0, pool: 1 } } as const;
+  const one = record({ applied: spec(size), image: image(OLD, 'old'), imageLacksPackages: true });
+  expect(demand(one)).toEqual([]);
+  await images.fill(() => [one]);
+  await images.fill(() => [one]);
+  expect([demand(one), log]).toEqual([[`of ${OLD.memoryBytes}`], ['build']]);
+  const more = { ...one, applied: spec({ ...size, packages: { apt: ['jq'], npm: [], pip: [], setup: [] } }) };
+  expect(demand(more)).toEqual([]);
+  const alone = { ...one, id: 'alone', applied: spec({ resources: OLD }) };
+  await images.fill(() => [alone]);
+  expect(log).toEqual(['build', 'build']);
 });
 
 test('the end of the daemon ends a build', async () => {

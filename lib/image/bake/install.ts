@@ -1,0 +1,88 @@
+/**
+ * Installs packages in the guest of a running sandbox. The guest is hostile: it may hang, lie or speak without end, so what it says is bounded,
+ * made plain, and decides nothing but the error's words. It gets no network by this: it fetches under its own policy.
+ */
+import type { Readable } from 'node:stream';
+import { SbxError } from '../../errors.ts';
+import type { GuestConnection } from '../../guest/client/connection.ts';
+import { within } from '../../system/deadline.ts';
+import type { BakeStep } from './bake-script.ts';
+
+export interface InstallOptions {
+  /** The sandbox */
+  name: string;
+  env: Record<string, string>;
+  onProgress: (message: string) => void;
+  onLine: (line: string) => void;
+  signal: AbortSignal;
+}
+
+/** For one step: a large package under emulation takes minutes */
+const STEP_MS = 60 * 60_000;
+const TAIL_LINES = 15;
+/** In characters; the rest of a line is left out */
+const LINE_MAX = 400;
+
+/** @throws SbxError `install-failed` with the failing step and the end of its output. */
+export async function installStep(
+  guest: Pick<GuestConnection, 'exec'>,
+  step: BakeStep,
+  options: InstallOptions,
+): Promise<void> {
+  options.signal.throwIfAborted();
+  options.onProgress(step.title);
+  const env = { ...options.env, DEBIAN_FRONTEND: 'noninteractive', HOME: '/root' };
+  const child = guest.exec({ argv: step.argv, cwd: '/', env, user: 'root', stdin: false });
+  using limit = within(STEP_MS, options.signal);
+  const onAbort = () => void child[Symbol.asyncDispose]();
+  limit.addEventListener('abort', onAbort, { once: true });
+  if (limit.aborted) onAbort();
+  const tail: string[] = [];
+  const keep = (line: string) => {
+    options.onLine(line);
+    tail.push(line);
+    if (tail.length > TAIL_LINES) tail.shift();
+  };
+  try {
+    const [{ code }] = await Promise.all([child.exit, follow(child.stdout, keep), follow(child.stderr, keep)]);
+    if (code !== 0) throw installFailed(step, { name: options.name, how: `it ended with exit code ${code}`, tail });
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw limit.aborted ? installFailed(step, { name: options.name, how: 'it takes too long', tail }) : error;
+  } finally {
+    limit.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Lines as short ASCII. One that never ends is cut, not collected. */
+async function follow(stream: Readable, keep: (line: string) => void): Promise<void> {
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = `${rest}${chunk}`.split(/\r?\n|\r/);
+    rest = (lines.pop() ?? '').slice(0, LINE_MAX);
+    for (const line of lines) keep(plain(line));
+  }
+  if (rest !== '') keep(plain(rest));
+}
+
+function plain(line: string): string {
+  return line.slice(0, LINE_MAX).replaceAll(/[^\x20-\x7e]/g, '?');
+}
+
+interface Failure {
+  name: string;
+  how: string;
+  tail: string[];
+}
+
+function installFailed(step: BakeStep, { name, how, tail }: Failure): SbxError {
+  const at = step.path === undefined ? '' : `${step.path}: `;
+  const denied = tail.some((line) => line.includes('by sbx') || /name resolution|Could not resolve/i.test(line));
+  const rebuild = `\`sbx apply --rebuild ${name}\` makes a new disk instead, with the network of image builds`;
+  return new SbxError('install-failed', `${name} stays as it was: installing in it failed at ${at}${step.title}`, {
+    why: `${how}; its last lines:\n${tail.map((line) => `  ${line}`).join('\n')}`,
+    hint: denied
+      ? `the sandbox fetches under its own [network]: allow the host (\`sbx net log ${name}\`; preset:apt, preset:npm, preset:pip) and run \`sbx apply\`; or ${rebuild}`
+      : `correct [packages] and run \`sbx apply\`, which tries again; or ${rebuild}`,
+  });
+}
