@@ -49,7 +49,19 @@ describe('the PATH by which programs of the host are found', () => {
     }
     expect(safePath(path, readGuestFolders(file))).toBe(`${tools}-other:/usr/bin`);
     noteGuestFolders(file, [tools]);
-    expect(readFileSync(file, 'utf8')).toBe(`${tools}\n${join(dir, 'n')}\n`);
+    expect(readFileSync(file, 'utf8')).toBe(`\n${tools}\n\n${join(dir, 'n')}\n`);
+  });
+
+  test('keeps each folder apart from a line without an end, and no folder becomes an empty line', () => {
+    const file = join(dir, 'guest-folders');
+    const before = process.env['PATH'];
+    writeFileSync(file, '/cut');
+    try {
+      noteGuestFolders(file, [join(dir, 'tools'), '/a\nb']);
+    } finally {
+      process.env['PATH'] = before;
+    }
+    expect(readGuestFolders(file)).toEqual(['/cut', join(dir, 'tools'), '/']);
   });
 
   test('a project whose folder became a file, or cannot be looked at, ends no command', () => {
