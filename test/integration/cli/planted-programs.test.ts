@@ -141,6 +141,16 @@ describe('a planted program', () => {
     expect(existsSync(marker)).toBe(false);
   });
 
+  test('has no place in the PATH of Node that a guest could fill later', async () => {
+    const print = join(dir, 'print');
+    mkdirSync(print);
+    writeFileSync(join(print, 'node'), '#!/bin/sh\necho "$PATH"\n');
+    chmodSync(join(print, 'node'), 0o755);
+    symlinkSync(join(project, 'none'), join(dir, 'dangling'));
+    const { stdout } = await call('sbx', [], `${dir}/dangling:${dir}/link:${print}:/usr/bin`);
+    expect(stdout).toBe(`${print}:/usr/bin\n`);
+  });
+
   test('is not missed silently: without any other Node, the error says so', async () => {
     const { code, stderr } = await call('sbx', ['ls'], `${join(project, 'bin')}:/nonexistent`);
     expect([code, stderr]).toEqual([1, expect.stringMatching(/Node\.js was not found\nwhy: [^\n]*\nwhat to do: /)]);
