@@ -12,7 +12,7 @@ interface AccountFiles {
   sources: string;
 }
 
-/** `others`: names of users other than this one and root. `all`: nobody else can be in the group, by the files or by a directory service. */
+/** `others`: names of users other than this one and root. `all`: there can be no more, neither by the files nor by a directory service. */
 export function othersInGroup(gid: number, files: AccountFiles = accountFiles()): { others: string[]; all: boolean } {
   // One number may have several names.
   const groups = rows(files.group).filter(([, , id]) => id === String(gid));
