@@ -42,10 +42,10 @@ interface Entry {
 }
 
 function namedBy({ root, tops, origin, key, value }: Entry): string[] {
-  const file = origin.startsWith('file:') ? resolve(root, origin.slice('file:'.length)) : undefined;
-  const paths = file === undefined ? [] : [file];
+  const files = origin.startsWith('file:') ? tops.map((top) => resolve(top, origin.slice('file:'.length))) : [];
+  const paths = [...files];
   if (key === 'core.hookspath') paths.push(...tops.map((top) => resolve(top, home(value))));
-  if (/^include(if\..*)?\.path$/.test(key) && file !== undefined) paths.push(resolve(dirname(file), home(value)));
+  if (/^include(if\..*)?\.path$/.test(key)) paths.push(...files.map((file) => resolve(dirname(file), home(value))));
   if (COMMANDS.some((pattern) => pattern.test(key))) paths.push(...tops.flatMap((top) => filesIn(top, value)));
   return paths.flatMap((path) => inside(root, path));
 }

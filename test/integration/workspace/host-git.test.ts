@@ -16,3 +16,14 @@ test('of a subfolder: relative paths count from the top of the work tree', async
   const named = await namedByHostGit(`${host.path}/shop`);
   expect(named).toEqual(expect.arrayContaining(['team/hooks', 'tools/filter']));
 });
+
+test('of a subfolder: what the configuration at the top includes', async () => {
+  using host = makeHost();
+  host.git('init', '-q', '-b', 'main');
+  host.write('packages/app/team.gitconfig', `[core]\n\tfsmonitor = ${host.canary}\n`);
+  host.git('config', 'include.path', '../packages/app/team.gitconfig');
+  // Git obeys it.
+  host.gitIn('packages/app', 'status');
+  expect(host.hasRun()).toBe(true);
+  expect(await namedByHostGit(`${host.path}/packages/app`)).toContain('team.gitconfig');
+});
