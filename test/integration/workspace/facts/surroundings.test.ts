@@ -73,6 +73,16 @@ test('nothing is changed in it, and the host’s git runs nothing of the sandbox
   for (const path of ['new', 'moved', 'link', '.gitattributes']) expect(existsSync(join(host.path, path))).toBe(false);
 });
 
+test('a pattern of hidden names does not hide the way to the project, and hides beside it', async () => {
+  using host = makeHost();
+  makeRepository(host);
+  host.write('shop', 'a file of this name');
+  const hide = ['packages/', 'shop', 'top'].map((text) => ({ text, source: 'default' as const }));
+  await using served = await serveFolder(host.path, { ...RULES, hide });
+  expect(await found(served, PROJECT)).toBe(true);
+  for (const path of ['shop', 'top']) expect(await found(served, path), path).toBe(false);
+});
+
 test('without the rule the content is read', async () => {
   using host = makeHost();
   makeRepository(host);
