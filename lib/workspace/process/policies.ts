@@ -43,6 +43,8 @@ function read(fd: number, folder: AttachedFolder): Omit<FolderPolicy, 'key'> {
   const { hostPath, rules } = folder;
   // No content is shown, so that no name of a file opens another one: the whole repository need not be walked.
   if (policy.around !== undefined) return { policy };
+  // Nothing is hidden in it, and every change is refused.
+  if (folder.readonly && rules === undefined) return { policy };
   return { policy, facts: new RootFacts({ fd, hostPath, policy, named: rules?.named ?? [] }) };
 }
 

@@ -39,3 +39,15 @@ test('the same rules keep what was found, others do not', () => {
   release(same, other);
   release(other);
 });
+
+test('a read-only mount is not walked, a read-only folder with rules is', () => {
+  const [ws, m0] = folders(['.env']);
+  if (ws === undefined || m0 === undefined) throw new Error('there are two');
+  const { rules: _, ...plain } = m0;
+  const found = policiesOf(volume, [
+    { ...ws, readonly: true },
+    { ...plain, readonly: true },
+  ]);
+  expect(['ws', 'm0'].map((name) => found.get(name)?.facts !== undefined)).toEqual([true, false]);
+  release(found);
+});
