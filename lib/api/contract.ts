@@ -56,6 +56,8 @@ export interface PlanResponse extends Plan {
   approved: boolean;
   /** The changes that need approval */
   widening: Change[];
+  /** What is done instead, where everything but a repository outside of the project was approved. Absent: nothing was declined */
+  declined?: Pick<PlanResponse, 'changes' | 'steps' | 'losses' | 'notices'>;
 }
 
 export interface CheckPathRequest {

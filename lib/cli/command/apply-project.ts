@@ -37,13 +37,16 @@ export async function applyProject(options: ApplyOptions): Promise<ApplyResult> 
   // Without a question the daemon refuses what is not approved.
   if (!acceptWidening && !mayAsk) return apply(yes ? { confirmed: true } : {});
   const found = await client.plan(request);
-  const accepted = found.approved || acceptWidening || (mayAsk && (await askWidening(found, view, cwd)));
-  const confirmed = yes || (accepted && mayAsk && (await askLosses(found, view)));
+  const declined = acceptWidening ? undefined : found.declined;
+  const isAsked = !found.approved && !acceptWidening && declined === undefined;
+  const accepted = declined === undefined && (!isAsked || (mayAsk && (await askWidening(found, view, cwd))));
+  const isSettled = accepted || declined !== undefined;
+  const confirmed = yes || (isSettled && mayAsk && (await askLosses(declined ?? found, view)));
   return apply({ ...(accepted ? { acceptWidening: found.wideningHash } : {}), ...(confirmed ? { confirmed } : {}) });
 }
 
 /** False: nothing is lost, so nothing was asked. @throws SbxError `cancelled` */
-async function askLosses({ losses }: PlanResponse, view: View): Promise<boolean> {
+async function askLosses({ losses }: Pick<PlanResponse, 'losses'>, view: View): Promise<boolean> {
   if (losses.length === 0) return false;
   const lines = lossLines(losses).map((line) => `  ${line}`);
   if ((await view.confirm(`This cannot be undone:\n${lines.join('\n')}\nContinue?`)) !== true)

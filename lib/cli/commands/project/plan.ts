@@ -10,7 +10,8 @@ const CHANGES_FOUND = 3;
 
 export async function plan({ context, cwd, view, flags, args }: Run<{ exitCode: boolean }, string[]>): Promise<number> {
   const client = await daemonOf(context);
-  const found = await client.plan({ ...projectAt(context, cwd), ...(args.length === 0 ? {} : { only: [...args] }) });
+  const whole = await client.plan({ ...projectAt(context, cwd), ...(args.length === 0 ? {} : { only: [...args] }) });
+  const found = { ...whole, ...whole.declined };
   view.result(found, describe(found, { cwd, loud: view.loud }));
   return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;
 }
@@ -23,7 +24,7 @@ function describe(found: PlanResponse, { cwd, loud }: { cwd: string; loud: View[
     `steps: ${found.steps.map(({ sandbox, action }) => `${action} ${sandbox}`).join(', ')}`,
     ...lossLines(found.losses).map((line) => loud(`LOST: ${line}`)),
     ...(found.losses.length === 0 ? [] : ['`sbx apply` asks before this is lost, or takes --yes']),
-    ...(found.approved
+    ...(found.approved || found.declined !== undefined
       ? []
       : ['some changes WIDEN what a sandbox may do: `sbx apply` asks for approval, or takes --accept-widening']),
     ...notices,

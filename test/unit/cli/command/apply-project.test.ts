@@ -9,17 +9,19 @@ import type { View } from '../../../../lib/cli/view/types.ts';
 const LOSS = { sandbox: 'shop', kind: 'session', message: 'shop: ends a session\u001b[2J of claude' } as const;
 
 interface Asked {
+  /** What is done without the repository, which was declined before */
+  declined?: Pick<PlanResponse, 'losses'>;
   losses?: PlanResponse['losses'];
   /** Undefined: no terminal */
   answer?: boolean;
   options?: Partial<Pick<ApplyOptions, 'yes' | 'acceptWidening'>>;
 }
 
-async function applied({ losses = [], answer, options = {} }: Asked) {
+async function applied({ losses = [], declined, answer, options = {} }: Asked) {
   const sent: Partial<ApplyRequest>[] = [];
   const questions: string[] = [];
   const client = {
-    plan: async () => ({ approved: true, losses, wideningHash: 'h', widening: [] }),
+    plan: async () => ({ approved: declined === undefined, declined, losses, wideningHash: 'h', widening: [] }),
     apply: async ({ cwd: _, env: __, ...rest }: ApplyRequest) => void sent.push(rest),
   } as unknown as DaemonClient;
   const view = {
@@ -59,4 +61,13 @@ test('on a terminal what is lost is shown and asked', async () => {
 test('where nothing was to be lost, nothing is agreed to: a session may begin meanwhile', async () => {
   const { sent, questions } = await applied({ answer: true });
   expect([sent, questions]).toEqual([[{ acceptWidening: 'h' }], []]);
+});
+
+test('what was declined is not asked again, unless it is accepted now', async () => {
+  const again = await applied({ declined: { losses: [] }, losses: [LOSS], answer: true });
+  expect([again.questions, again.sent]).toEqual([[], [{}]]);
+  const lost = await applied({ declined: { losses: [LOSS] }, answer: true });
+  expect([lost.questions.length, lost.sent]).toEqual([1, [{ confirmed: true }]]);
+  const accepted = await applied({ declined: { losses: [] }, answer: true, options: { acceptWidening: true } });
+  expect(accepted.sent).toEqual([{ acceptWidening: 'h' }]);
 });
