@@ -10,7 +10,10 @@ mkdirSync(example, { recursive: true });
 const file = join(example, 'sandbox.toml');
 if (!existsSync(file)) {
   cpSync(join(root, 'examples', 'hello'), example, { recursive: true });
-  appendFileSync(file, '\n[workspace]\n# The repository around this folder is that of sbx, which ignores it.\ngit_repository = false\n');
+  appendFileSync(
+    file,
+    '\n[workspace]\n# The repository around this folder is that of sbx, which ignores it.\ngit_repository = false\n',
+  );
 }
 
 say('this host');
