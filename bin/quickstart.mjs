@@ -1,5 +1,5 @@
 /** `npm run quickstart`: installs missing tools and packages, builds, applies an example on real VMs and shows what to try next. */
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, root, say, setUp } from './setup.mjs';
 
@@ -7,7 +7,14 @@ setUp();
 const sbx = join(root, 'bin', 'sbx');
 const example = join(root, '.cache', 'quickstart');
 mkdirSync(example, { recursive: true });
-if (!existsSync(join(example, 'sandbox.toml'))) cpSync(join(root, 'examples', 'hello'), example, { recursive: true });
+const file = join(example, 'sandbox.toml');
+if (!existsSync(file)) {
+  cpSync(join(root, 'examples', 'hello'), example, { recursive: true });
+  appendFileSync(
+    file,
+    '\n[workspace]\n# The repository around this folder is that of sbx, which ignores it.\ngit_repository = false\n',
+  );
+}
 
 say('this host');
 must(sbx, ['doctor']);

@@ -60,6 +60,8 @@ export interface PlanResponse extends Plan {
   widening: Change[];
   /** Nothing of this project was ever approved */
   first: boolean;
+  /** What is done instead, where everything but a repository outside of the project was approved. Absent: nothing was declined */
+  declined?: Pick<PlanResponse, 'changes' | 'steps' | 'losses' | 'notices'>;
 }
 
 export interface CheckPathRequest {

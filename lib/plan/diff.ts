@@ -36,7 +36,10 @@ interface FieldPair {
 }
 
 function change(spec: SandboxSpec, { path, before, after, effect }: FieldPair): Change[] {
-  const [from, to] = ORDERED.has(path) ? [before, after] : [comparable(before), comparable(after)];
+  // A list that a spec lacks is empty.
+  const isList = Array.isArray(before ?? after);
+  const [was, is] = isList ? [before ?? [], after ?? []] : [before, after];
+  const [from, to] = ORDERED.has(path) ? [was, is] : [comparable(was), comparable(is)];
   if (isDeepStrictEqual(from, to)) return [];
   const widens = widensField(path, from, to);
   const source = sourceOf(spec, { path, from, to });

@@ -18,11 +18,21 @@ export interface PortBook {
 export function readPortBook(home: Home, id: string): PortBook {
   try {
     const value = JSON.parse(readFileSync(instancePaths(home, id).ports, 'utf8')) as PortBook & { version: number };
-    if (value.version === 1 && Array.isArray(value.published)) return value;
+    const { version, published, picked } = value;
+    if (version === 1 && Array.isArray(published) && published.every(isRule) && isTable(picked))
+      return { published, picked };
   } catch {
     // None was written.
   }
   return { published: [], picked: {} };
+}
+
+function isRule(one: PortRule | null): boolean {
+  return typeof one?.guest === 'number' && typeof one.host === 'number';
+}
+
+function isTable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function writePortBook(home: Home, id: string, { published, picked }: PortBook): void {

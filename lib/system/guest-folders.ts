@@ -17,12 +17,13 @@ export function noteGuestFolders(file: string, folders: string[]): void {
   const known = readGuestFolders(file);
   const added = folders.map(asLine).filter((folder) => !known.includes(folder));
   if (added.length === 0) return;
-  appendFileSync(file, added.map((folder) => `${folder}\n`).join(''), { mode: 0o600 });
+  // A line before may lack its end, for example since the disk was full.
+  appendFileSync(file, added.map((folder) => `\n${folder}\n`).join(''), { mode: 0o600 });
   process.env['PATH'] = safePath(process.env['PATH'], added);
 }
 
 /** A name with a line feed: the folder above it stands for it. */
 function asLine(folder: string): string {
   const end = folder.indexOf('\n');
-  return end < 0 ? folder : folder.slice(0, folder.lastIndexOf('/', end));
+  return end < 0 ? folder : folder.slice(0, folder.lastIndexOf('/', end)) || '/';
 }

@@ -1,33 +1,26 @@
 /** Checks that no other user can change what a folder holds: each folder on the way to it, as ssh does for its files. */
-import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { lstatSync, type Stats, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { SbxError } from '../errors.ts';
 import { othersInGroup } from './group-users.ts';
+import { placesOf } from './places.ts';
 
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 const STICKY = 0o1000;
-const LINKS_MAX = 40;
 
 /** What does not exist yet is made by sbx. @throws SbxError `usage` with the folder that others can change. */
 export function checkOwnFolder(path: string): void {
-  for (const folder of foldersTo(resolve(path))) {
+  const places = placesOf(resolve(path));
+  for (const folder of places) {
     const found = lstatSync(folder, { throwIfNoEntry: false });
-    const why = found === undefined ? undefined : problemOf(found, folder === resolve(path));
+    const why = found === undefined ? undefined : problemOf(found, folder === places.at(-1));
     if (why !== undefined)
       throw new SbxError('usage', `the state folder ${path} is not safe from other users`, {
         why: `${folder} ${why}`,
         hint: 'set SBX_HOME to a folder of your own, or correct the owner and the permissions of this one',
       });
   }
-}
-
-/** The folder and all above it, and the same for each link among them. */
-function foldersTo(path: string, links = 0): string[] {
-  const parents = path === dirname(path) ? [] : foldersTo(dirname(path), links);
-  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-  if (!isLink || links >= LINKS_MAX) return [...parents, path];
-  return [...parents, path, ...foldersTo(resolve(dirname(path), readlinkSync(path)), links + 1)];
 }
 
 function problemOf(found: Stats, isItself: boolean): string | undefined {
@@ -43,8 +36,9 @@ function problemOf(found: Stats, isItself: boolean): string | undefined {
 
 /** A group of the user alone is as good as the user: some systems make files for it to write by default. */
 function problemOfGroup(gid: number, uid: number): string | undefined {
-  const others = othersInGroup(gid);
-  // Accounts of a directory service: there, too, a group with the number of its user is usually that user's alone.
-  if (others === undefined) return gid === uid ? undefined : `can be written by the group with the number ${gid}`;
-  return others.length === 0 ? undefined : `can be written by the group with the number ${gid}, which has ${others[0]}`;
+  const { others, all } = othersInGroup(gid);
+  const why = `can be written by the group with the number ${gid}`;
+  if (others.length > 0) return `${why}, which has ${others[0]}`;
+  // A directory service may know more users: there, too, a group with the number of its user is usually that user's alone.
+  return all || gid === uid || gid === 0 ? undefined : why;
 }

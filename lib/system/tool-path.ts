@@ -1,22 +1,20 @@
 /** The PATH for the host's tools, and the error for a tool that is missing. */
-import { lstatSync, realpathSync } from 'node:fs';
-import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
+import { lstatSync } from 'node:fs';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { SbxError } from '../errors.ts';
+import { placesOf } from './places.ts';
 
 /**
  * The entries of a PATH that no project could have put a program into: a relative one counts from wherever a command is run, and an agent writes to the
  * folder of its project. `guestFolders`: real paths of others that guests write to.
  */
 export function safePath(path: string | undefined, guestFolders: readonly string[] = []): string {
-  const isOthers = (dir: string) => placesOf(dir).some((place) => guestFolders.includes(place) || hasConfig(place));
+  const isWritten = (place: string) => guestFolders.includes(place) || hasConfig(place);
+  // The kernel reads `..` after a link in another way than Node.
+  const isOthers = (dir: string) => [...placesOf(dir), ...placesOf(resolve(dir))].some(isWritten);
   const dirs = (path ?? '').split(delimiter).filter((dir) => isAbsolute(dir) && !isOthers(dir));
   // An empty PATH would be the working directory.
   return dirs.length === 0 ? '/usr/bin:/bin' : [...new Set(dirs)].join(delimiter);
-}
-
-/** The folder and all above it, also through links, and for an entry that does not exist yet. */
-function placesOf(dir: string): string[] {
-  return [...new Set([...parentsOf(resolve(dir)), ...parentsOf(realFolder(dir))])];
 }
 
 /** True also where it cannot be seen: a guest may have closed a folder of its project. */
@@ -26,19 +24,6 @@ function hasConfig(folder: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ENOTDIR';
   }
-}
-
-function realFolder(dir: string): string {
-  try {
-    return realpathSync(dir);
-  } catch {
-    return resolve(dir);
-  }
-}
-
-function parentsOf(dir: string): string[] {
-  const parent = dirname(dir);
-  return parent === dir ? [dir] : [dir, ...parentsOf(parent)];
 }
 
 /** The PATH of an ordinary user often lacks the folders of `depmod` and `mke2fs`, which need no root. */

@@ -1,12 +1,14 @@
 /** Lists the folders of the host that a sandbox is served, with the rules of each. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename } from 'node:path';
+import { SbxError } from '../errors.ts';
 import { configFilesOf } from '../spec/config-files.ts';
 import type { SandboxSpec, Source } from '../spec/spec.ts';
 import type { ServedFolder } from './client/served-folders.ts';
 import { namedByHostGit } from './host-git.ts';
-import { below } from './paths-below.ts';
+import { below, isInside } from './paths-below.ts';
 import { checkRoots } from './roots.ts';
 
 export interface ServedFolders {
@@ -19,6 +21,7 @@ export interface ServedFolders {
 export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Promise<ServedFolders> {
   const { path, repository, repositoryTop: top } = spec.workspace;
   const extra = checkRoots({ path, mounts: spec.mounts, repository, top, forbidden, userHome: homedir() });
+  if (top !== undefined) for (const { guest } of spec.mounts) checkTarget(guest, { top, path });
   const workspace: ServedFolder = {
     name: 'ws',
     path,
@@ -52,6 +55,15 @@ export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Pro
       ...git.map(({ name, path: target }) => ({ source: name, target })),
     ],
   };
+}
+
+/** Nothing is made in the work tree around the project, also not a folder to mount at. */
+function checkTarget(guest: string, { top, path }: { top: string; path: string }): void {
+  if (!isInside(guest, top) || isInside(guest, path) || existsSync(guest)) return;
+  throw new SbxError('workspace', `nothing can be mounted at ${guest}`, {
+    why: `it does not exist, and it lies in the work tree around the project (${top}), which is read-only inside`,
+    hint: 'make it on the host, use another `guest` path in [[mounts]], or set git_repository = false under [workspace]',
+  });
 }
 
 /** Of the work tree around a project git sees what `lstat` says, so that nothing is missing in it; see `surroundingFindings`. */

@@ -1,5 +1,5 @@
-/** Asks the host's git what its configuration outside of a workspace names inside of it: included files, hooks elsewhere, filters and helpers. */
-import { realpathSync, statSync } from 'node:fs';
+/** Asks the host's git what its configuration and its hooks outside of a workspace name inside of it: included files, hooks elsewhere, filters and helpers. */
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { run } from '../system/run-tool.ts';
 import { below } from './paths-below.ts';
@@ -12,14 +12,17 @@ const COMMANDS = [
   /^(gpg\..*program|credential\..*helper|pager\..*)$/,
 ];
 const GIT_DEADLINE_MS = 5_000;
+const LINKS_MAX = 20;
 
 /** Paths below `root`. Without git on the host nothing there reads its configuration, and there are none. */
 export async function namedByHostGit(root: string): Promise<string[]> {
   const { PATH, HOME, XDG_CONFIG_HOME } = process.env;
   const options = { env: { PATH, HOME, XDG_CONFIG_HOME, LC_ALL: 'C' }, deadlineMs: GIT_DEADLINE_MS };
-  const [text, shown] = await Promise.all([
-    run('git', ['-C', root, 'config', '--null', '--show-origin', '--list'], options).catch(() => ''),
-    run('git', ['-C', root, 'rev-parse', '--show-toplevel'], options).catch(() => ''),
+  const ask = (...words: string[]) => run('git', ['-C', root, ...words], options).catch(() => '');
+  const [text, shown, hooks] = await Promise.all([
+    ask('config', '--null', '--show-origin', '--list'),
+    ask('rev-parse', '--show-toplevel'),
+    ask('rev-parse', '--git-path', 'hooks'),
   ]);
   // Of a subfolder of a work tree git takes relative paths from the top.
   const tops = [...new Set([root, shown.replace(/\n$/, '') || root])];
@@ -29,7 +32,22 @@ export async function namedByHostGit(root: string): Promise<string[]> {
     const [key = '', ...value] = (fields[index + 1] ?? '').split('\n');
     return namedBy({ root, tops, origin, key, value: value.join('\n') });
   });
-  return [...new Set(found)];
+  const folders = hooks === '' ? [] : tops.map((top) => resolve(top, hooks.replace(/\n$/, '')));
+  return [...new Set([...found, ...folders.flatMap((folder) => linkedHooks(root, folder))])];
+}
+
+/** Where the folder of the hooks and the links in it lead. */
+function linkedHooks(root: string, folder: string): string[] {
+  const paths = [folder, ...namesIn(folder).map((name) => join(folder, name))];
+  return paths.flatMap((path) => pathsBelow(root, trail(path).slice(1)));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 interface Entry {
@@ -42,10 +60,10 @@ interface Entry {
 }
 
 function namedBy({ root, tops, origin, key, value }: Entry): string[] {
-  const file = origin.startsWith('file:') ? resolve(root, origin.slice('file:'.length)) : undefined;
-  const paths = file === undefined ? [] : [file];
+  const files = origin.startsWith('file:') ? tops.map((top) => resolve(top, origin.slice('file:'.length))) : [];
+  const paths = [...files];
   if (key === 'core.hookspath') paths.push(...tops.map((top) => resolve(top, home(value))));
-  if (/^include(if\..*)?\.path$/.test(key) && file !== undefined) paths.push(resolve(dirname(file), home(value)));
+  if (/^include(if\..*)?\.path$/.test(key)) paths.push(...files.map((file) => resolve(dirname(file), home(value))));
   if (COMMANDS.some((pattern) => pattern.test(key))) paths.push(...tops.flatMap((top) => filesIn(top, value)));
   return paths.flatMap((path) => inside(root, path));
 }
@@ -55,18 +73,41 @@ function filesIn(root: string, command: string): string[] {
   return words.map((word) => resolve(root, word)).filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
 }
 
-/** As it is written, and what it leads to. */
+/** As it is written, and each path that it leads to. */
 function inside(root: string, path: string): string[] {
   // A command may name the work tree's own git folder: its parts have rules of their own.
-  return [path, real(path)].flatMap((one) => below(root, one) ?? []).filter((one) => basename(one) !== '.git');
+  return pathsBelow(root, trail(path)).filter((one) => basename(one) !== '.git');
 }
 
-/** Of what is there; a path to nothing stays as it was written. */
-function real(path: string): string {
+function pathsBelow(root: string, paths: string[]): string[] {
+  return paths.flatMap((one) => below(root, one) ?? []);
+}
+
+/** The path and each one that it leads to, one link after the other: the guest could replace any of them. */
+function trail(path: string): string[] {
+  const found = [path];
+  for (let next = firstLink(path); next !== undefined && found.length <= LINKS_MAX; next = firstLink(next))
+    found.push(next);
+  return found;
+}
+
+/** The absolute path with its first link replaced by its target. */
+function firstLink(path: string): string | undefined {
+  const names = path.split('/');
+  for (let at = 2; at <= names.length; at += 1) {
+    const head = names.slice(0, at).join('/');
+    const target = targetOf(head);
+    if (target !== undefined) return resolve(dirname(head), target, ...names.slice(at));
+  }
+  return undefined;
+}
+
+/** Undefined: no link. */
+function targetOf(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    return readlinkSync(path);
   } catch {
-    return path;
+    return undefined;
   }
 }
 

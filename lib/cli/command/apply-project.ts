@@ -45,7 +45,8 @@ export async function applyProject(options: ApplyOptions): Promise<ApplyResult> 
   // Without a question the daemon refuses what is not approved.
   if (!acceptWidening && !mayAsk) return apply({});
   const found = await client.plan(request);
-  const accepted = found.approved || acceptWidening || (mayAsk && (await askWidening(found, view, cwd)));
+  const declined = !acceptWidening && found.declined !== undefined;
+  const accepted = !declined && (found.approved || acceptWidening || (mayAsk && (await askWidening(found, view, cwd))));
   return apply(accepted ? { acceptWidening: found.wideningHash } : {});
 }
 

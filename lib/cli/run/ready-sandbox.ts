@@ -30,7 +30,8 @@ export async function readySandbox(options: Options): Promise<ReadySandbox> {
   }
   const { project, name } = wanted;
   const agent = project.sandboxes.find((one) => one.name === name)?.agent;
-  const { steps } = await client.plan({ ...projectAt(context, project.dir), only: [name] });
+  const plan = await client.plan({ ...projectAt(context, project.dir), only: [name] });
+  const { steps } = plan.declined ?? plan;
   const ending = steps.some(({ action }) => ENDING.includes(action));
   if (steps.length > 0 && !(ending && (await isBusy(options, project, name))))
     await applyProject({ ...options, cwd: project.dir, only: [name] });

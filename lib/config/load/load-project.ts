@@ -11,7 +11,7 @@ import { withTemplates } from './extends.ts';
 import { findFile } from './find-file.ts';
 import { merge, plain, sourcesOf, type Table, without } from './provenance.ts';
 import { readTable } from './read-table.ts';
-import { ignoredInTemplate, warningsOf } from './warnings.ts';
+import { ignoredInTemplate, samePorts, warningsOf } from './warnings.ts';
 
 export interface LoadOptions {
   cwd: string;
@@ -48,6 +48,7 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
       sandboxes.push({ name: one, ...spec });
     }
   }
+  warnings.push(...samePorts(sandboxes));
   return { name, dir, files: [...files], sandboxes, unsupported: unique(unsupported), warnings: distinct(warnings) };
 }
 

@@ -23,6 +23,24 @@ export function ignoredInTemplate({ entries }: Table): Warning[] {
   });
 }
 
+/** Sandboxes of one project that want the same port of the host: the first to start gets it. */
+export function samePorts(sandboxes: readonly SandboxSpec[]): Warning[] {
+  const owners = new Map<string, string>();
+  const found: Warning[] = [];
+  for (const { name, ports = [] } of sandboxes)
+    for (const { host, address, auto, source } of ports) {
+      if (host === 0 || auto === true) continue;
+      const key = `${address ?? ''} ${host}`;
+      const other = owners.get(key);
+      if (other === undefined) owners.set(key, name);
+      else
+        found.push(
+          warning(`ports: ${other} and ${name} both want port ${host} of this host: write auto = true`, source),
+        );
+    }
+  return found;
+}
+
 function absent({ workspace, sources }: Omit<SandboxSpec, 'name'>): Warning[] {
   return (['readonly', 'unprotect'] as const).flatMap((list) =>
     workspace[list].flatMap((path, index) =>

@@ -39,11 +39,16 @@ interface Tree {
 
 /** The innermost folder with a `.git`. One that is a link, or something else, ends the search: git itself would go there. */
 async function treeOf(workspace: string): Promise<Tree | undefined> {
+  const { dev } = await lstat(workspace);
   for (let path = workspace; ; path = dirname(path)) {
     const found = await lstat(join(path, '.git')).catch(() => undefined);
+    // Git refuses those of another user, too.
+    if (found !== undefined && path !== workspace && found.uid !== process.getuid?.()) return undefined;
     if (found?.isDirectory() === true) return { path, kind: 'folder' };
     if (found?.isFile() === true) return { path, kind: 'file' };
     if (found !== undefined || path === dirname(path)) return undefined;
+    // Nor does it look for one on another file system.
+    if ((await lstat(dirname(path))).dev !== dev) return undefined;
   }
 }
 

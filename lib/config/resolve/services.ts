@@ -6,19 +6,27 @@ import { fromFile, isInside } from './folders.ts';
 import { problem } from './problem.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 
-/** Sockets through which a guest would be more than a client of one service */
+/** Known sockets through which a guest would be more than a client of one service */
 const REFUSED: [path: RegExp, what: string][] = [
   [
-    /\/(docker|podman|containerd|crio|buildkitd)[^/]*\.sock[^/]*$/,
+    /\/(cri-)?(docker|podman|containerd|crio|buildkitd)[^/]*\.sock[^/]*$/,
     'of a container engine: it makes its client root of the host',
   ],
   [/\/(lxd|incus)\/unix\.socket$/, 'of a container engine: it makes its client root of the host'],
-  [/\/libvirt[^/]*-sock[^/]*$/, 'of a VM manager: it makes its client root of the host'],
-  [/\/(system_bus_socket|bus|session-bus[^/]*)$/, 'of the message bus: it starts programs of the host'],
+  [/\/(libvirt|virt[a-z]+d)[^/]*-sock[^/]*$/, 'of a VM manager: it makes its client root of the host'],
+  [/\/snapd[^/]*\.socket$/, 'of the package manager: it makes its client root of the host'],
+  [
+    /\/(system_bus_socket|bus|bus_\d+|dbus-[^/]*|session-bus[^/]*)$/,
+    'of the message bus: it starts programs of the host',
+  ],
+  [
+    /\/(tmux-\d+|emacs\d*|screens?)\/[^/]+$|\/(sway-ipc|i3-ipc|vscode-ipc)[^/]*$/,
+    'of a program that runs commands of its client',
+  ],
   [/\/(systemd|dbus)[^/]*\/[^/]+$/, 'of the system: it starts programs of the host'],
   [/\/(\.X11-unix\/X\d+|wayland-\d+)$/, 'of the display: it reads and types into every window'],
   [
-    /\/(S\.gpg-agent[^/]*|ssh-[^/]*\/agent\.\d+|keyring\/[^/]+|openssh_agent)$/,
+    /\/(S\.gpg-agent[^/]*|ssh-[^/]*\/agent\.\d+|\.ssh\/agent\/[^/]+|keyring\/[^/]+|gcr\/[^/]+|openssh_agent|[^/]*ssh-agent[^/]*|\.1password\/[^/]+)$/,
     'of an agent that signs with your keys',
   ],
 ];
@@ -35,6 +43,10 @@ export async function servicesOf(input: SandboxInput): Promise<ServiceSpec[]> {
       throw problem(source, `services: ${entry.name} is a socket and has no port`, {
         why: 'the guest connects by TCP',
         hint: `add port, such as "port = 5432": the guest connects to ${entry.name}.host.sbx:5432`,
+      });
+    if (services.some((one) => one.name === entry.name && one.port === port))
+      throw problem(source, `services: ${entry.name}.host.sbx:${port} is listed twice`, {
+        hint: 'use another name or port for one of them',
       });
     services.push({ name: entry.name, port, target, source: input.sources[at] ?? 'default' });
   }

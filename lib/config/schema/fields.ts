@@ -84,6 +84,8 @@ export const serviceHost = checked(
 function isServiceAddress(text: string): boolean {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):([1-9]\d{0,4})$/.exec(text) ?? [];
   if (Number(digits) > 65_535) return false;
+  // The unspecified addresses are for listening.
+  if (plain === '0.0.0.0' || bracketed === '::') return false;
   return bracketed === undefined ? plain === 'localhost' || isIPv4(plain ?? '') : isIPv6(bracketed);
 }
 

@@ -10,7 +10,7 @@ import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { backgroundDesired, FIRST, type InstanceRecord, nextGeneration, type Records } from '../../state/records.ts';
 import { checkCapabilities } from './capabilities.ts';
 import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
-import { planLoaded } from './plan.ts';
+import { isDeclined, planLoaded, repositoryNotices, withoutRepositories } from './plan.ts';
 
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */
 export async function applyIn(control: Control, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
@@ -25,8 +25,11 @@ export async function applyIn(control: Control, request: ApplyRequest, context: 
 /** Approves what the user's own command wrote into the file, if everything before it was approved. */
 export function approveIn(control: Control, { before, after }: ApproveRequest): Promise<{ approved: boolean }> {
   return control.mutex.take(before.dir, async () => {
-    const { approved } = await planLoaded(control, before);
-    if (approved) await control.records.putProject({ version: 1, dir: after.dir, approvedHash: wideningHash(after) });
+    const found = await planLoaded(control, before);
+    const declined = isDeclined(control.records, before, found);
+    const approved = found.approved || declined;
+    const approvedHash = wideningHash(declined ? withoutRepositories(after) : after);
+    if (approved) await control.records.putProject({ version: 1, dir: after.dir, approvedHash });
     return { approved };
   });
 }
@@ -66,8 +69,6 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
   return { changes: found.changes, notices: found.notices, steps, sandboxes: own.map((one) => statusIn(control, one)) };
 }
 
-const REPOSITORY: ReadonlySet<string> = new Set(['workspace.repository', 'workspace.repositoryTop']);
-
 /** A repository outside of the project is asked for by the layout of the host, not by the file: a sandbox works without it. */
 async function acceptedPart(
   control: Control,
@@ -76,23 +77,10 @@ async function acceptedPart(
   const options = { ...(only && { only }), ...(rebuild && { rebuild }), confirmed, discard };
   const found = await planLoaded(control, project, options);
   if (found.approved || acceptWidening === found.wideningHash) return { project, found };
-  if (found.widening.some(({ path }) => !REPOSITORY.has(path))) throw refusedWidening(found, project.dir);
   const rest = withoutRepositories(project);
   const plan = await planLoaded(control, rest, options);
-  const asked = found.widening.filter(({ path }) => path === 'workspace.repository');
-  const notices = asked.map(({ to, source }) => ({
-    message: `git does not work in the sandbox: its repository ${to} is outside of the project and was not approved. Run \`sbx apply --accept-widening\`, or set git_repository = false under [workspace]`,
-    source,
-  }));
-  return { project: rest, found: { ...plan, notices: [...plan.notices, ...notices] } };
-}
-
-function withoutRepositories(project: ProjectSpec): ProjectSpec {
-  const sandboxes = project.sandboxes.map((spec) => {
-    const { repository: _, repositoryTop: __, ...workspace } = spec.workspace;
-    return { ...spec, workspace };
-  });
-  return { ...project, sandboxes };
+  if (!plan.approved) throw refusedWidening(found, project.dir);
+  return { project: rest, found: { ...plan, notices: [...plan.notices, ...repositoryNotices(found)] } };
 }
 
 /** The user asked for this file, and it widens nothing or was accepted. Written only if the hash is new. */

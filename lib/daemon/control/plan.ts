@@ -15,10 +15,34 @@ import { noticesOf } from './notices.ts';
 
 /** @throws SbxError: those of `loadProject`, `not-found`, `config-invalid` */
 export async function planOf(control: Control, request: PlanRequest): Promise<PlanResponse> {
-  return planLoaded(control, await control.load(request), {
-    ...(request.only && { only: request.only }),
-    ...(request.rebuild && { rebuild: request.rebuild }),
+  const project = await control.load(request);
+  const options = { ...(request.only && { only: request.only }), ...(request.rebuild && { rebuild: request.rebuild }) };
+  const found = await planLoaded(control, project, options);
+  if (!isDeclined(control.records, project, found)) return found;
+  const { changes, steps, losses, notices } = await planLoaded(control, withoutRepositories(project), options);
+  const declined = { changes, steps, losses, notices: [...notices, ...repositoryNotices(found)] };
+  return { ...found, declined };
+}
+
+/** The user went on without the repository: that is not asked again. */
+export function isDeclined(records: Records, project: ProjectSpec, { approved }: PlanResponse): boolean {
+  return !approved && records.project(project.dir).approvedHash === wideningHash(withoutRepositories(project));
+}
+
+export function withoutRepositories(project: ProjectSpec): ProjectSpec {
+  const sandboxes = project.sandboxes.map((spec) => {
+    const { repository: _, repositoryTop: __, ...workspace } = spec.workspace;
+    return { ...spec, workspace };
   });
+  return { ...project, sandboxes };
+}
+
+export function repositoryNotices({ widening }: PlanResponse): PlanResponse['notices'] {
+  const asked = widening.filter(({ path }) => path === 'workspace.repository');
+  return asked.map(({ to, source }) => ({
+    message: `git does not work in the sandbox: its repository ${to} is outside of the project and was not approved. Run \`sbx apply --accept-widening\`, or set git_repository = false under [workspace]`,
+    source,
+  }));
 }
 
 type Planned = Consent & Pick<PlanRequest, 'only' | 'rebuild'>;

@@ -1,6 +1,7 @@
 /** The engine of this host: QEMU VMs in jails, cloned from warm snapshots. Everything is found again on disk; nothing lives only in memory. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { SbxError } from '../../errors.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import type { GuestConnection } from '../../guest/client/connection.ts';
 import type { Registries } from '../../image/bake/bake-script.ts';
@@ -67,6 +68,7 @@ export interface LocalEngineOptions {
 }
 
 const ANSWER_MS = 10_000;
+const ENDS_VM: ReadonlySet<Step['action']> = new Set(['create', 'start', 'stop', 'destroy']);
 
 export class LocalEngine implements Engine {
   readonly capabilities: ReadonlySet<Capability> = new Set([
@@ -99,7 +101,7 @@ export class LocalEngine implements Engine {
     this.#deps = { ...parts, pool };
     this.#ports = new Ports({
       home: parts.home,
-      connect: (id) => this.#connect(id),
+      connect: (id) => this.#connectReady(id),
       nameOf: (id) => parts.records.get(id)?.name ?? id,
     });
     this.#disks = createDiskWatch(parts.driver);
@@ -117,6 +119,8 @@ export class LocalEngine implements Engine {
 
   async run(step: Step, context: StepContext): Promise<void> {
     try {
+      // A client that connects again must meet neither the VM that ends nor the one that starts.
+      if (ENDS_VM.has(step.action)) await this.#ports.sync(context.id, { spec: [], running: false });
       await runStep(this.#deps, step, context);
     } catch (error) {
       throw new StepError(step, error);
@@ -167,7 +171,7 @@ export class LocalEngine implements Engine {
 
   async changePorts(id: string, change: PortChange) {
     const wanted = this.#wantedPorts(id);
-    await this.#ports.change(id, wanted, change);
+    await this.#ports.change(id, () => this.#wantedPorts(id), change);
     return { ports: this.#ports.stateOf(id, wanted.spec), live: wanted.running };
   }
 
@@ -257,6 +261,12 @@ export class LocalEngine implements Engine {
   #connect(id: string): Promise<GuestConnection> {
     const { guests, home } = this.#deps;
     return guests.connect(id, instancePaths(home, id).agent, { fresh: false, timeoutMs: ANSWER_MS });
+  }
+
+  /** Not before its identity: a connection that waits for the next VM would take the place of the one that boots it. */
+  async #connectReady(id: string): Promise<GuestConnection> {
+    if (!this.#wantedPorts(id).running) throw new SbxError('not-running', 'the sandbox is not running');
+    return this.#connect(id);
   }
 
   #syncPorts(id: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** Decides on requests, for the proxy and for `sbx net check`: deny wins, rule order never matters. Pure. */
 import { createHash } from 'node:crypto';
 import { SbxError } from '../../errors.ts';
-import type { Endpoint } from '../address/canonical-host.ts';
+import { canonicalAddress, type Endpoint } from '../address/canonical-host.ts';
 import { type AddressDenial, addressDenial } from '../address/private-ranges.ts';
 import {
   compileHttpRule,
@@ -127,6 +127,27 @@ const NO_SERVICE: Verdict = {
 /** Expired rules are removed from the policy with a delay, long on a host that slept, so the clock decides here. */
 function holds({ until }: PolicyRule): boolean {
   return until === undefined || Date.now() < until;
+}
+
+/** A service by address leads to this host alone, and a deny rule of its address wins. `own`: canonical addresses of this host. */
+export function decideService(policy: Policy, verdict: Verdict, own: readonly string[]): Verdict {
+  const service = verdict.rule?.service;
+  if (!verdict.allow || service === undefined || 'path' in service) return verdict;
+  const addresses = service.host === 'localhost' ? ['127.0.0.1', '::1'] : [canonicalAddress(service.host)];
+  const denied = policy.deny.find(
+    ({ pattern }) => onPort(pattern, service.port, 'deny') && addresses.some((one) => touchesAddress(pattern, one)),
+  );
+  if (denied !== undefined)
+    return deniedByRule(denied.rule, `its service is denied by the rule ${textOf(denied.rule)}`);
+  const other = addresses.find((one) => !isOwn(one, own));
+  if (other === undefined) return verdict;
+  const detail = `its service at ${other} is not on this host`;
+  return { ...verdict, allow: false, reason: 'private-address', detail, address: other };
+}
+
+function isOwn(address: string, own: readonly string[]): boolean {
+  const found = addressDenial(address, own);
+  return found?.kind === 'own' || found?.range === 'loopback';
 }
 
 /** Decides on each request whose method and path are known. `verdict`: the verdict by name, which allows it. */

@@ -2,7 +2,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { canonicalAddress, type Endpoint } from '../address/canonical-host.ts';
 import type { RequestLine } from '../policy/http-rules.ts';
-import { decide, decideAddress, decideRequest, type Policy, readsRequests, type Verdict } from '../policy/policy.ts';
+import {
+  decide,
+  decideAddress,
+  decideRequest,
+  decideService,
+  type Policy,
+  readsRequests,
+  type Verdict,
+} from '../policy/policy.ts';
 import type { DialledService } from '../policy/types.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import type { Resolver } from '../upstream/resolver.ts';
@@ -63,10 +71,10 @@ function serviceOf({ rule }: Verdict): { service?: DialledService } {
   return rule?.service === undefined ? {} : { service: rule.service };
 }
 
-function byName({ policy, endpoint, purpose, enforcement }: AdmissionQuestion): Verdict {
-  return enforcement.policy
-    ? decide(policy(), endpoint, purpose)
-    : { allow: true, reason: 'rule', detail: 'the control is off' };
+function byName({ policy, endpoint, purpose, enforcement, resolver }: AdmissionQuestion): Verdict {
+  if (!enforcement.policy) return { allow: true, reason: 'rule', detail: 'the control is off' };
+  const verdict = decide(policy(), endpoint, purpose);
+  return enforcement.addressCheck ? decideService(policy(), verdict, resolver.ownAddresses()) : verdict;
 }
 
 /** Called last, since the rule that allowed the name also decides on its addresses. */
@@ -95,7 +103,7 @@ export interface Admitted {
 /** Whether an admission under an earlier policy still holds. */
 export function stillAdmitted(policy: Policy, admitted: Admitted, own: readonly string[]): boolean {
   const { endpoint, purpose, addresses, service, line } = admitted;
-  const verdict = decide(policy, endpoint, purpose);
+  const verdict = decideService(policy, decide(policy, endpoint, purpose), own);
   const { port } = endpoint;
   if (!verdict.allow || !isDeepStrictEqual(service, verdict.rule?.service)) return false;
   if (line === undefined ? readsRequests(policy, endpoint) : !decideRequest(policy, endpoint, line, verdict).allow)

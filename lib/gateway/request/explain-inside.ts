@@ -16,7 +16,7 @@ const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 /** HTTP and HTTPS: the client speaks first, on a slow guest seconds after it has connected */
 const CLIENT_FIRST: ReadonlySet<number> = new Set([80, 443]);
 /** On other ports a client that speaks first sends its bytes within this time; one that waits for the server is not kept longer */
-const FIRST_MS = 1_000;
+const FIRST_MS = 3_000;
 const HANDSHAKE = 22;
 
 /** Set by the guest's redirector for connections of other programs; it grants nothing. */

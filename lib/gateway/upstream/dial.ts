@@ -1,6 +1,7 @@
 /** Dials checked addresses, directly or through the host's own HTTP proxy. */
 import { connect, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import { errnoOf } from '../../errors.ts';
 import type { DialledService } from '../policy/types.ts';
 import { secureUpstream } from '../tls/tls.ts';
 import { hostTrust } from '../tls/trust.ts';
@@ -55,7 +56,12 @@ async function dialProxy(
   { host, port, secure }: HostProxy,
   { signal, trust }: { signal: AbortSignal; trust: () => SecureContext },
 ): Promise<Socket> {
-  const socket = await dialOne({ host, port }, signal);
+  // Without the error's code: that it is refused says nothing about the target.
+  const socket = await dialOne({ host, port }, signal).catch((cause: Error) => {
+    // Several addresses that fail have a code, but no message.
+    const why = cause.message || errnoOf(cause);
+    throw new Error(`the host's proxy ${host}:${port} could not be reached: ${why}`, { cause });
+  });
   if (secure !== true) return socket;
   const named = { host, kind: isIP(host) === 0 ? 'name' : 'address' } as const;
   return secureUpstream(socket, { host: named, trust: trust(), verify: true, ms: DIAL_MS });
@@ -73,7 +79,8 @@ async function dialAddresses({ addresses, port }: DialTarget, signal: AbortSigna
       const socket = await dialOne({ host: address, port }, signal, DIAL_MS / Math.min(addresses.length, 4));
       return { socket, address, proxy: undefined };
     } catch (error) {
-      last = error;
+      // A closed port says more than a family of addresses that this host does not have.
+      if (signal.aborted || errnoOf(last) !== 'ECONNREFUSED') last = error;
       if (signal.aborted) break;
     }
   }

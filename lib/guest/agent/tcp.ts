@@ -10,12 +10,14 @@ const ATTEMPT_MS = 10_000;
 export function tcp(stream: MuxStream, { host, port }: ConnectRequest): StreamEvents {
   const socket = host === 'localhost' ? connectLoopback(port) : connect({ host, port, allowHalfOpen: true });
   socket.on('error', (error) => stream.close({ error: { code: 'guest-failed', message: reasonOf(error) } }));
+  // The end is said also while the socket is paused: what was read before goes first.
+  let sent = Promise.resolve();
   socket.on('data', (data) => {
     socket.pause();
-    void stream.send(CHANNEL.stdout, data).then(() => socket.resume());
+    sent = stream.send(CHANNEL.stdout, data).then(() => void socket.resume());
   });
-  socket.on('end', () => stream.end(CHANNEL.stdout));
-  socket.on('close', () => stream.close({}));
+  socket.on('end', () => void sent.then(() => stream.end(CHANNEL.stdout)));
+  socket.on('close', () => void sent.then(() => stream.close({})));
   return {
     ...DISCARD,
     onData: (_channel, data, taken) => void socket.write(data, () => taken()),

@@ -48,7 +48,7 @@ export async function fetchCommits(guest: CloneGuest, options: FetchOptions): Pr
   const review = await reviewCommit(quarantine.dir, commit, {
     head,
     tips,
-    brought: new Set(inner.map(({ path }) => path)),
+    brought: new Map(inner.map((one) => [one.path, one.commit])),
   });
   const branch = `sbx/${name}`;
   for (const one of inner) await deliver({ ...one, base: one.tips, branch, force });

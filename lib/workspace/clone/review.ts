@@ -20,11 +20,11 @@ interface Entry {
 const NOTES_MAX = 50;
 const TEXT_MAX = 65_536;
 
-/** `base`: the commit to compare with, empty: none; `brought`: submodules whose commits come with it. @throws SbxError `workspace` */
+/** `base`: the commit to compare with, empty: none; `brought`: the commits that come with it, by the paths of their submodules. @throws SbxError `workspace` */
 export async function reviewCommit(
   dir: string,
   commit: string,
-  base: { head: string; tips: string[]; brought?: ReadonlySet<string> },
+  base: { head: string; tips: string[]; brought?: ReadonlyMap<string, string> },
 ): Promise<Review> {
   const input = withoutBase(commit, base.tips);
   const commits = Number((await git(['-C', dir, 'rev-list', '--count', '--stdin'], { input })).trim());
@@ -37,7 +37,7 @@ export async function reviewCommit(
   for (const entry of changed.filter(({ status }) => status !== 'D').slice(0, 10_000)) {
     if (notes.length >= NOTES_MAX) break;
     if (entry.mode !== '160000') notes.push(...(await noteOf(dir, entry)));
-    else if (base.brought?.has(entry.path) !== true)
+    else if (base.brought?.get(entry.path) !== entry.id)
       notes.push(`${shownText(entry.path)}: a submodule at ${entry.id}, whose commits are not fetched`);
   }
   return { commits, files: changed.length, notes };

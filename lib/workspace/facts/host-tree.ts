@@ -50,8 +50,11 @@ export class HostTree {
     const fd = this.#open(path);
     if (fd === undefined) return undefined;
     try {
+      // One of a file system whose program has ended can be opened, and nothing else.
+      const found = quietly(() => statFd(fd));
+      if (found === undefined) return undefined;
       return look({
-        stamp: stampOf(statFd(fd)),
+        stamp: stampOf(found),
         entries: () => quietly(() => entriesOf(fd)) ?? [],
         stat: (name) => quietly(() => statIfPresent(fd, bytesOfPath(name))),
       });

@@ -1,4 +1,5 @@
 /** Visits every folder of a root in slices, with pauses in which the guest's requests are answered. */
+import { Errno } from '../server/sys/errno.ts';
 
 export interface TreeWalkOptions {
   /** @returns folders that were not known */
@@ -20,6 +21,8 @@ const FIRST_MS = 50;
 const SLICE_MS = 8;
 /** Between two walks: what they find besides the folders that the guest uses */
 const WALK_EVERY_MS = 30_000;
+/** After a folder that could not be opened, for want of descriptors */
+const RETRY_MS = 500;
 /** Installed packages come last: they are many, and few rules hold there */
 const PACKAGES = /(^|\/)node_modules(\/|$)/;
 
@@ -80,7 +83,12 @@ export class TreeWalk implements Disposable {
     const { now } = this.#options;
     const until = now() + ms;
     for (let next = this.#next(); next !== undefined; next = now() < until ? this.#next() : undefined)
-      for (const path of this.#options.visit(next)) (PACKAGES.test(path) ? this.#packages : this.#queue).push(path);
+      if (!this.#tryVisit(next)) {
+        // After all others; the walk is not complete without it.
+        this.#packages.unshift(next);
+        this.#plan(RETRY_MS);
+        return;
+      }
     this.#isDone = this.#queue.length + this.#packages.length === 0;
     if (this.#isDone) {
       this.#wasDone = true;
@@ -89,6 +97,16 @@ export class TreeWalk implements Disposable {
     }
     const isAwaited = this.#waiters.length > 0;
     this.#plan(isAwaited ? 0 : this.#isDone ? WALK_EVERY_MS : SLICE_MS);
+  }
+
+  #tryVisit(folder: string): boolean {
+    try {
+      for (const path of this.#options.visit(folder)) (PACKAGES.test(path) ? this.#packages : this.#queue).push(path);
+      return true;
+    } catch (error) {
+      if (error instanceof Errno) return false;
+      throw error;
+    }
   }
 
   #next(): string | undefined {

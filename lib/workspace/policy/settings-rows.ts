@@ -43,8 +43,24 @@ export const SETTINGS_ROWS: Readonly<Record<string, SettingsRow>> = {
     reason: 'an editor on the host runs tasks and tools that it names',
   },
   'settings-shell': {
-    names: ['.envrc', '.direnv', 'mise.toml', '.mise.toml', 'mise.local.toml', '.mise.local.toml', '.mise'],
+    names: [
+      '.envrc',
+      '.direnv',
+      'mise.toml',
+      '.mise.toml',
+      'mise.local.toml',
+      '.mise.local.toml',
+      '.miserc.toml',
+      // Also in `.config`
+      'mise',
+      '.mise',
+    ],
     reason: 'a shell on the host runs it when the user enters the folder',
+  },
+  'settings-tools': {
+    // asdf, Volta and mise: also a version of Node can be the path of a program.
+    names: ['.tool-versions', '.volta', '.node-version', '.nvmrc'],
+    reason: 'a shim of the host, for example of `node`, runs what it names',
   },
   'settings-hooks': {
     names: [

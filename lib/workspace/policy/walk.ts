@@ -82,11 +82,13 @@ function addFixed(all: Finding[], { policy, facts, folded, name }: Step): void {
   all.push({ verdict: 'hidden', lower: false, rule: { id: 'hide-link', text, reason: 'a hidden link leads to it' } });
 }
 
-function addPatterns(all: Finding[], { policy, kind }: Step, states: readonly PatternState[]): void {
+function addPatterns(all: Finding[], { policy, kind, folded }: Step, states: readonly PatternState[]): void {
   // Unknown kind: there is no such entry yet, and it may become a folder.
   const isFolder = kind === undefined || kind === 'folder';
+  // Names are hidden in the project: what it is called itself, and the folders that it lies in, is no part of that.
+  const isWay = policy.around?.parents.has(folded) === true || policy.around?.paths.has(folded) === true;
   for (const [at, pattern] of policy.patterns.entries())
-    if (isMatch(pattern, states[at] ?? [], isFolder))
+    if (isMatch(pattern, states[at] ?? [], isFolder) && !(isWay && pattern.verdict === 'hidden'))
       all.push({ verdict: pattern.verdict, lower: false, rule: pattern.rule });
 }
 

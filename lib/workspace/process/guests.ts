@@ -1,17 +1,14 @@
 /** The guests that a workspace server serves. */
 import type { Log } from '../../log.ts';
-import { foldTraitsOf } from '../facts/fold-traits.ts';
-import { RootFacts } from '../facts/root-facts.ts';
 import { Layer } from '../layer/layer.ts';
-import { compileWorkspacePolicy, type WorkspacePolicy } from '../policy/compile.ts';
-import { foldOf } from '../policy/fold.ts';
-import type { Attach, AttachedFolder, FolderRules, Request, Watched } from '../protocol/messages.ts';
+import type { Attach, Request, Watched } from '../protocol/messages.ts';
 import { explainPath } from '../server/explain-path.ts';
 import { projectPolicy } from '../server/project-policy.ts';
 import { ServedGuest } from '../server/served-guest.ts';
 import { openVolume, type Volume } from '../server/tables/volume.ts';
 import { takeOutOfLayer } from '../server/take-out.ts';
 import { HostWatches } from '../watch/host-watches.ts';
+import { type Policies, policiesOf, release } from './policies.ts';
 
 interface Guest {
   served: ServedGuest;
@@ -21,13 +18,6 @@ interface Guest {
   layers: Map<string, Layer>;
   policies: Policies;
 }
-
-/** By the name of the folder */
-type Policies = Map<string, { policy: WorkspacePolicy; facts?: RootFacts }>;
-
-const NO_RULES: FolderRules = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [], named: [] };
-/** A whole folder as read-only */
-const ALL = [{ text: '/**', source: 'default' as const }];
 
 export class ServedGuests {
   readonly #guests = new Map<string, Guest>();
@@ -58,9 +48,9 @@ export class ServedGuests {
       return;
     }
     const before = known.policies;
-    known.policies = policiesOf(known.volume, request.folders);
+    known.policies = policiesOf(known.volume, request.folders, before);
     known.served.session?.invalidateAll();
-    release(before);
+    release(before, known.policies);
   }
 
   /** @throws Error for a guest or a folder that is not served */
@@ -120,30 +110,4 @@ export class ServedGuests {
     };
     return guest;
   }
-}
-
-function policiesOf(volume: Volume, folders: AttachedFolder[]): Policies {
-  const found: Policies = new Map();
-  for (const folder of folders) {
-    const root = volume.roots.find(({ name }) => name === folder.name);
-    if (root === undefined) continue;
-    const policy = policyOf(folder, foldOf(foldTraitsOf(root.fd)));
-    const { hostPath, rules } = folder;
-    // No content is shown, so that no name of a file opens another one: the whole repository need not be walked.
-    if (policy.around !== undefined) {
-      found.set(folder.name, { policy });
-      continue;
-    }
-    const facts = new RootFacts({ fd: root.fd, hostPath, policy, named: rules?.named ?? [] });
-    found.set(folder.name, { policy, facts });
-  }
-  return found;
-}
-
-function release(policies: Policies): void {
-  for (const { facts } of policies.values()) facts?.[Symbol.dispose]();
-}
-
-function policyOf({ readonly, rules = NO_RULES }: AttachedFolder, fold: (name: string) => string): WorkspacePolicy {
-  return compileWorkspacePolicy({ ...rules, readonly: readonly ? ALL : rules.readonly, fold });
 }

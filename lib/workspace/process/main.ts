@@ -6,9 +6,7 @@ import type { Answer, Request } from '../protocol/messages.ts';
 import { setOwnerRightsAside } from '../server/sys/owner-rights.ts';
 import { serveControl } from './control.ts';
 import { ServedGuests } from './guests.ts';
-
-/** How long a server without a guest waits for the next one */
-const IDLE_MS = 30_000;
+import { endWhenIdle } from './idle.ts';
 
 async function main(controlSocket: string): Promise<void> {
   // What the guest makes has the mode that it asks for.
@@ -18,12 +16,15 @@ async function main(controlSocket: string): Promise<void> {
   process.on('unhandledRejection', (error) => log.error('unhandled rejection', error));
   process.on('uncaughtException', (error) => log.error('uncaught exception', error));
   const guests = new ServedGuests(log);
-  const idle = setTimeout(() => guests.size === 0 && process.exit(0), IDLE_MS);
+  const onRequest = endWhenIdle(
+    () => guests.size === 0,
+    () => process.exit(0),
+  );
   const handle = async (asked: Request): Promise<Answer> => {
     if (asked.op === 'attach') guests.attach(asked);
     if (asked.op === 'take-out') guests.takeOut(asked);
     if (asked.op === 'detach') await guests.detach(asked.id);
-    if (guests.size === 0) idle.refresh();
+    onRequest(asked.op);
     if (asked.op === 'explain') return { explanation: await guests.explain(asked) };
     return { guests: guests.list() };
   };

@@ -21,6 +21,7 @@ import { withOwnerRights } from './sys/owner-rights.ts';
 import type { ServerState } from './tables/state.ts';
 
 const ROOT_UID = 0;
+const UNCACHED = { entrySeconds: 0, attributeSeconds: 0, missingSeconds: 0 };
 
 type Answer = Reply | undefined | Promise<Reply>;
 type Operation = (call: Call, body: BodyReader) => Answer;
@@ -85,15 +86,32 @@ export function dispatch(state: ServerState, header: RequestHeader, frame: Buffe
   const node = state.nodes.get(header.node);
   state.onRequest?.();
   const call = { state, node, uid: header.uid, gid: header.gid };
-  const pending = untilNamesAreKnown(state, { name, node, frame });
   const perform = (from: BodyReader) => asCaller(call, () => operation(call, from));
+  const pending = untilNamesAreKnown(state, { name, node, frame });
   if (pending === undefined) return perform(body);
   // The frame is valid until the next one.
   const kept = Buffer.from(frame);
-  return pending.then(async () => {
+  const next = () => untilNamesAreKnown(state, { name, node, frame: kept });
+  return afterAll(pending, next).then(async () => {
     state.onRequest?.();
-    return (await perform(new BodyReader(kept, IN_HEADER_SIZE))) ?? fail('EIO');
+    return (await uncached(state, () => perform(new BodyReader(kept, IN_HEADER_SIZE)))) ?? fail('EIO');
   });
+}
+
+/** One wait may end because other rules came into force, which have not seen the names themselves. */
+async function afterAll(first: Promise<void>, next: () => Promise<void> | undefined): Promise<void> {
+  for (let wait: Promise<void> | undefined = first; wait !== undefined; wait = next()) await wait;
+}
+
+/** How long answers are valid was decided for the last request, which is another one by now. */
+function uncached(state: ServerState, work: () => Answer): Answer {
+  const { lifetimes, keepCache } = state;
+  Object.assign(state, { lifetimes: UNCACHED, keepCache: false });
+  try {
+    return work();
+  } finally {
+    Object.assign(state, { lifetimes, keepCache });
+  }
 }
 
 /** Modes deny root inside nothing, as on a disk. All others are checked by the guest's kernel first, and by the host's again. */

@@ -1,12 +1,33 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const SBX = fileURLToPath(new URL('../../../bin/sbx', import.meta.url));
-const PLANTED = ['node', 'git', 'bwrap', 'socat', 'qemu-system-x86_64', 'qemu-img', 'sh', 'uname', 'prlimit', 'npm'];
+const PLANTED = [
+  'node',
+  'bash',
+  'git',
+  'bwrap',
+  'socat',
+  'qemu-system-x86_64',
+  'qemu-img',
+  'sh',
+  'uname',
+  'prlimit',
+  'npm',
+];
 const SYSTEM = `${dirname(process.execPath)}:/usr/bin:/bin`;
 
 let dir = '';
@@ -70,6 +91,37 @@ describe('a planted program', () => {
     expect(existsSync(marker)).toBe(true);
   });
 
+  test('is not what a shim for `node` runs', async () => {
+    const shims = join(dir, 'shims');
+    mkdirSync(shims);
+    writeFileSync(join(shims, 'node'), `#!/usr/bin/env bash\nexec '${process.execPath}' "$@"\n`);
+    chmodSync(join(shims, 'node'), 0o755);
+    for (const [name, entry] of entries()) {
+      const result = await call('sbx', ['--version'], `${entry}:${shims}:${SYSTEM}`);
+      expect([name, result]).toEqual([name, { code: 0, stdout: expect.stringMatching(/^\d/), stderr: '' }]);
+    }
+    expect(existsSync(marker)).toBe(false);
+    // With the PATH as it is, it would be.
+    await call(join(shims, 'node'), ['--version'], `${join(project, 'bin')}:${SYSTEM}`);
+    expect(existsSync(marker)).toBe(true);
+  });
+
+  test('is found as such by each line of the file with the folders of guests, also one without an end', async () => {
+    const file = join(dir, 'home/guest-folders');
+    const path = `${join(dir, 'tools/bin')}:${SYSTEM}`;
+    for (const text of [`\n\n${join(dir, 'tools')}`, `/none\n\n${join(dir, 'tools')}/bin\n\n`]) {
+      writeFileSync(file, text);
+      expect(await call('sbx', ['--version'], path)).toMatchObject({ code: 0, stderr: '' });
+    }
+    expect(existsSync(marker)).toBe(false);
+    writeFileSync(file, '/\n');
+    expect(await call('sbx', ['--version'], path)).toMatchObject({ code: 1 });
+    expect(existsSync(marker)).toBe(false);
+    writeFileSync(file, '\n');
+    await call('sbx', ['--version'], path);
+    expect(existsSync(marker)).toBe(true);
+  });
+
   test('is not run by any command, nor by the daemon', async () => {
     const path = `${entries()
       .map(([, entry]) => entry)
@@ -89,9 +141,20 @@ describe('a planted program', () => {
     expect(existsSync(marker)).toBe(false);
   });
 
+  test('has no place in the PATH of Node that a guest could fill later', async () => {
+    const print = join(dir, 'print');
+    mkdirSync(print);
+    writeFileSync(join(print, 'node'), '#!/bin/sh\necho "$PATH"\n');
+    chmodSync(join(print, 'node'), 0o755);
+    symlinkSync(join(project, 'none'), join(dir, 'dangling'));
+    const { stdout } = await call('sbx', [], `${dir}/dangling:${dir}/link:${print}:/usr/bin`);
+    expect(stdout).toBe(`${print}:/usr/bin\n`);
+  });
+
   test('is not missed silently: without any other Node, the error says so', async () => {
     const { code, stderr } = await call('sbx', ['ls'], `${join(project, 'bin')}:/nonexistent`);
     expect([code, stderr]).toEqual([1, expect.stringMatching(/Node\.js was not found\nwhy: [^\n]*\nwhat to do: /)]);
+    expect(stderr).toContain(`(here ${join(project, 'bin')})`);
     expect(existsSync(marker)).toBe(false);
   });
 
@@ -117,3 +180,13 @@ describe('a planted program', () => {
     expect(said).toBe('own own own own own 4\n');
   });
 });
+
+test.skipIf(spawnSync('shellcheck', ['--version']).status !== 0)(
+  'shellcheck finds nothing in the part for the shell',
+  () => {
+    const text = readFileSync(SBX, 'utf8');
+    const input = text.slice(0, text.indexOf('\n*/\n') + 1);
+    expect(input).toContain('\nexec node ');
+    expect(execFileSync('shellcheck', ['-'], { input, encoding: 'utf8' })).toBe('');
+  },
+);

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -64,6 +74,36 @@ describe('a state folder', () => {
 
   test('behind a link is checked on both ways', () => {
     symlinkSync(join(dir, 'home'), join(dir, 'link'));
+    expect(() => checkOwnFolder(join(dir, 'link/sbx'))).not.toThrow();
+    chmodSync(join(dir, 'home'), 0o777);
+    expect(() => checkOwnFolder(join(dir, 'link/sbx'))).toThrow(/not safe/);
+  });
+
+  test('is checked where a relative link below a linked folder leads', () => {
+    mkdirSync(join(dir, 'a/b'), { recursive: true });
+    mkdirSync(join(dir, 'a/c/sbx'), { recursive: true });
+    symlinkSync(join(dir, 'a/b'), join(dir, 'link'));
+    // Of `a/c`, not of `c`
+    symlinkSync('../c/sbx', join(dir, 'a/b/state'));
+    const path = join(dir, 'link/state');
+    expect(() => checkOwnFolder(path)).not.toThrow();
+    chmodSync(join(dir, 'a/c'), 0o777);
+    expect(() => checkOwnFolder(path)).toThrow(/not safe/);
+    // It is what a write by that path reaches.
+    writeFileSync(join(path, 'x'), '');
+    expect(existsSync(join(dir, 'a/c/sbx/x'))).toBe(true);
+  });
+
+  test('is not a sticky folder of everybody, also by a link', () => {
+    chmodSync(state(), 0o1777);
+    symlinkSync(state(), join(dir, 'link'));
+    expect(() => checkOwnFolder(join(dir, 'link'))).toThrow(/not safe/);
+    // As a folder above it is one.
+    expect(() => checkOwnFolder(join(dir, 'link/own'))).not.toThrow();
+  });
+
+  test('is checked where a link leads that ends in nothing yet', () => {
+    symlinkSync(join(dir, 'home/none'), join(dir, 'link'));
     expect(() => checkOwnFolder(join(dir, 'link/sbx'))).not.toThrow();
     chmodSync(join(dir, 'home'), 0o777);
     expect(() => checkOwnFolder(join(dir, 'link/sbx'))).toThrow(/not safe/);

@@ -32,6 +32,26 @@ describe('the PATH by which programs of the host are found', () => {
     for (const none of [undefined, '', '.']) expect(safePath(none)).toBe('/usr/bin:/bin');
   });
 
+  test('has no entry with a link of a project on its way, whatever that leads to', () => {
+    mkdirSync(join(dir, 'good'));
+    mkdirSync(join(dir, 'project/sub'));
+    symlinkSync(join(dir, 'good'), join(dir, 'project/way'));
+    // By way of the project; its end is not there yet; `..` after a link
+    symlinkSync(join(dir, 'project/way'), join(dir, 'middle'));
+    symlinkSync(join(dir, 'project/none/bin'), join(dir, 'dangling'));
+    symlinkSync('project/sub', join(dir, 'relative'));
+    const bad = ['middle', 'dangling', 'dangling/bin', 'relative'].map((name) => join(dir, name));
+    bad.push(`${dir}/relative/../node_modules/.bin`);
+    for (const entry of bad) expect([entry, safePath(`${entry}:/usr/bin`)]).toEqual([entry, '/usr/bin']);
+    symlinkSync(join(dir, 'good'), join(dir, 'direct'));
+    expect(safePath(`${dir}/direct:/usr/bin`)).toBe(`${dir}/direct:/usr/bin`);
+  });
+
+  test('a link to itself ends no command', () => {
+    symlinkSync('loop', join(dir, 'loop'));
+    expect(safePath(`${dir}/loop/bin:/usr/bin`)).toBe('/usr/bin');
+  });
+
   test('has no entry in a folder that a guest was given to write, from then on', () => {
     const file = join(dir, 'guest-folders');
     const tools = join(dir, 'tools');
@@ -49,7 +69,19 @@ describe('the PATH by which programs of the host are found', () => {
     }
     expect(safePath(path, readGuestFolders(file))).toBe(`${tools}-other:/usr/bin`);
     noteGuestFolders(file, [tools]);
-    expect(readFileSync(file, 'utf8')).toBe(`${tools}\n${join(dir, 'n')}\n`);
+    expect(readFileSync(file, 'utf8')).toBe(`\n${tools}\n\n${join(dir, 'n')}\n`);
+  });
+
+  test('keeps each folder apart from a line without an end, and no folder becomes an empty line', () => {
+    const file = join(dir, 'guest-folders');
+    const before = process.env['PATH'];
+    writeFileSync(file, '/cut');
+    try {
+      noteGuestFolders(file, [join(dir, 'tools'), '/a\nb']);
+    } finally {
+      process.env['PATH'] = before;
+    }
+    expect(readGuestFolders(file)).toEqual(['/cut', join(dir, 'tools'), '/']);
   });
 
   test('a project whose folder became a file, or cannot be looked at, ends no command', () => {

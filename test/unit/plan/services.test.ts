@@ -22,6 +22,11 @@ test('a new service, or one that leads elsewhere, widens and is live; one that g
   expect(diffSpecs(one, other)).toMatchObject([{ path: 'services', widens: true }]);
   expect(diffSpecs(one, none)).toMatchObject([{ path: 'services', widens: false }]);
   expect(diffSpecs(none, none)).toEqual([]);
+  expect(diffSpecs(none, { ...none, services: [] })).toEqual([]);
+  const { target } = database();
+  const entry = { name: 'db', port: 5432, target };
+  expect(diffSpecs(none, one)).toMatchObject([{ from: [], to: [entry] }]);
+  expect(diffSpecs(one, none)).toMatchObject([{ from: [entry], to: [] }]);
 });
 
 test('it is part of what the user approves; without one an earlier approval stays valid', () => {

@@ -1,8 +1,9 @@
 /** `sbx apply`: makes the sandboxes match the file. */
-import type { ApplyResult } from '../../../api/contract.ts';
+import type { ApplyResult, PortInfo } from '../../../api/contract.ts';
 import { applyProject, noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf } from '../../command/project.ts';
+import { inOneLine } from '../../view/printable.ts';
 
 type Input = Run<{ yes: boolean; acceptWidening: boolean; discard: boolean; rebuild: boolean }, string[]>;
 
@@ -14,8 +15,15 @@ export async function apply({ context, cwd, view, flags, args }: Input): Promise
   return 0;
 }
 
+/** None for a port of a sandbox that does not run. */
+function portLine(name: string, { guest, url, problem }: PortInfo): string[] {
+  if (url !== null) return [`${name}: port ${guest} at ${url}`];
+  return problem === null ? [] : [inOneLine(`${name}: port ${guest} is not open: ${problem}`)];
+}
+
 function describe(result: ApplyResult): string {
   const done =
     result.steps.length === 0 ? ['nothing to do'] : result.sandboxes.map((one) => `${one.name}: ${one.state}`);
-  return [...done, ...noticeLines(result.notices)].join('\n');
+  const ports = result.sandboxes.flatMap((one) => one.ports.flatMap((port) => portLine(one.name, port)));
+  return [...done, ...ports, ...noticeLines(result.notices)].join('\n');
 }

@@ -12,7 +12,8 @@ const CHANGES_FOUND = 3;
 
 export async function plan({ context, cwd, view, flags, args }: Run<{ exitCode: boolean }, string[]>): Promise<number> {
   const client = await daemonOf(context);
-  const found = await client.plan({ ...projectAt(context, cwd), ...(args.length === 0 ? {} : { only: [...args] }) });
+  const whole = await client.plan({ ...projectAt(context, cwd), ...(args.length === 0 ? {} : { only: [...args] }) });
+  const found = { ...whole, ...whole.declined };
   view.result(found, describe(found, { cwd, loud: view.loud }));
   return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;
 }
@@ -27,7 +28,7 @@ function describe(found: PlanResponse, { cwd, loud }: { cwd: string; loud: View[
     ...(found.losses.length === 0
       ? []
       : [`\`sbx apply\` asks before this is lost, or takes ${flagsFor(found.losses)}`]),
-    ...(found.approved
+    ...(found.approved || found.declined !== undefined
       ? []
       : [
           found.first

@@ -6,6 +6,7 @@ import { SbxError } from '../../../errors.ts';
 import { parseAuthority } from '../../../gateway/address/canonical-host.ts';
 import type { Gateway } from '../../../gateway/gateway.ts';
 import { compilePolicy, decide, type Policy, policyHash } from '../../../gateway/policy/policy.ts';
+import { isServiceName } from '../../../gateway/policy/services.ts';
 import { ensurePrivateDir, type Home, instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { addLive, type Grant, type LiveRules, livePolicy, readLive, removeLive } from '../../../state/grants.ts';
@@ -158,6 +159,11 @@ function untilNextEnd(grants: Grant[]): number | undefined {
 function assertNotDenied(policy: Policy, { pattern, text }: Grant): void {
   const endpoint = parseAuthority(pattern, 443);
   const verdict = endpoint === undefined ? undefined : decide(policy, endpoint);
+  if (endpoint !== undefined && isServiceName(endpoint.host) && verdict?.reason === 'default-deny')
+    throw new SbxError('refused-policy', `${text} cannot be allowed`, {
+      why: 'names below host.sbx lead to the services of [[services]] only',
+      hint: 'add it to [[services]] in sandbox.toml and run `sbx apply`',
+    });
   if (verdict?.reason !== 'deny-rule') return;
   const { file, line, revoke } = verdict.rule ?? {};
   throw new SbxError('refused-policy', `${text} stays ${verdict.detail}`, {

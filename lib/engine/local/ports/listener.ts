@@ -2,7 +2,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { errnoOf, SbxError } from '../../../errors.ts';
 import type { PortRule } from '../../../state/port-book.ts';
-import { holderOf } from './holder.ts';
 
 export interface Listener {
   /** The port that is listened on, also where a free one was asked for */
@@ -22,7 +21,7 @@ const LOOPBACK = ['127.0.0.1', '::1'];
 /** A free port of the first address may be taken on the second */
 const TRIES = 20;
 
-/** @throws SbxError `port-taken`, with the process that holds the port; `usage` when the host does not let us listen there. */
+/** @throws SbxError `port-taken`; `usage` when the host does not let us listen there. */
 export async function listen(request: ListenRequest): Promise<Listener> {
   const { host, auto, picked } = request;
   const wished = [...(picked === undefined ? [] : [picked]), ...(host === 0 ? [] : [host])];
@@ -93,7 +92,6 @@ function failure(error: unknown, address: string, port: number): SbxError {
   const cause = { cause: error };
   if (errnoOf(error) === 'EADDRINUSE')
     return new SbxError('port-taken', `the port ${shown} of this host is taken`, {
-      why: `it is held by ${holderOf(port)}`,
       hint: 'end that program, choose another port, or write auto = true (0 as the port for `sbx ports --publish`)',
       ...cause,
     });

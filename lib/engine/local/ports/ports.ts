@@ -4,6 +4,7 @@ import type { GuestConnection } from '../../../guest/client/connection.ts';
 import type { Home } from '../../../paths.ts';
 import { type PortRule, portKey, readPortBook, writePortBook } from '../../../state/port-book.ts';
 import type { PortChange, PortState } from '../../engine.ts';
+import { holderOf } from './holder.ts';
 import { type Listener, listen } from './listener.ts';
 import { Tunnels, type Usage } from './tunnels.ts';
 
@@ -53,7 +54,8 @@ export class Ports implements Disposable {
   sync(id: string, wanted: WantedPorts): Promise<void> {
     const sandbox = this.#of(id);
     const done = sandbox.last
-      .then(() => this.#bring(id, sandbox, wanted))
+      // A failure is of this turn alone: the next call tries again.
+      .then(() => this.#bring(id, sandbox, wanted).catch(() => {}))
       .then(() => {
         if (sandbox.last === done && sandbox.entries.size === 0) this.#sandboxes.delete(id);
       });
@@ -62,8 +64,9 @@ export class Ports implements Disposable {
   }
 
   /** Changes what is published, at once where it runs. @throws SbxError `port-taken`, `usage`, `not-found`; nothing is changed then. */
-  async change(id: string, wanted: WantedPorts, { publish, unpublish }: PortChange): Promise<void> {
+  async change(id: string, wantedNow: () => WantedPorts, { publish, unpublish }: PortChange): Promise<void> {
     const { home, nameOf } = this.#options;
+    const wanted = wantedNow();
     const before = readPortBook(home, id);
     const isMeant = (one: PortRule, rule: PortRule) =>
       isSame(one, rule) || isSame(one, { ...rule, host: before.picked[portKey(rule)] ?? rule.host });
@@ -82,7 +85,7 @@ export class Ports implements Disposable {
     const rest = now.published.filter((rule) => !failed.has(portKey(rule)));
     const removed = before.published.filter((rule) => !kept.includes(rule));
     writePortBook(home, id, { ...now, published: [...removed, ...rest] });
-    await this.sync(id, wanted);
+    await this.sync(id, wantedNow());
     throw error;
   }
 
@@ -141,11 +144,16 @@ export class Ports implements Disposable {
     sandbox.entries.set(key, entry);
     try {
       entry.listener = await listen({ ...rule, picked, onConnection: (socket) => tunnels.accept(socket) });
-      if (this.#ended) return close(entry);
-      const { port } = entry.listener;
-      if (port !== rule.host && port !== picked) this.#remember(id, key, port);
     } catch (error) {
-      entry.error = this.#explain(id, rule, error);
+      entry.error = await this.#explain(rule, error);
+      return;
+    }
+    if (this.#ended) return close(entry);
+    const { port } = entry.listener;
+    try {
+      if (port !== rule.host && port !== picked) this.#remember(id, key, port);
+    } catch {
+      // It is open. Only the next daemon may pick another port.
     }
   }
 
@@ -155,18 +163,20 @@ export class Ports implements Disposable {
   }
 
   /** Of a port that another sandbox has, the process would be this one. */
-  #explain(id: string, { host }: PortRule, error: unknown): SbxError {
+  async #explain({ host }: PortRule, error: unknown): Promise<SbxError> {
     if (!(error instanceof SbxError)) return new SbxError('internal', summaryOf(error), { cause: error });
-    const owner = [...this.#sandboxes].find(
-      ([other, { entries }]) => other !== id && [...entries.values()].some(({ listener }) => listener?.port === host),
+    const owner = [...this.#sandboxes].find(([, { entries }]) =>
+      [...entries.values()].some(({ listener }) => listener?.port === host),
     )?.[0];
-    if (owner === undefined || error.code !== 'port-taken') return error;
-    const { hint = '' } = error;
-    return new SbxError('port-taken', error.message, {
-      why: `it leads to the sandbox ${this.#options.nameOf(owner)}`,
-      hint,
-      cause: error,
-    });
+    if (error.code !== 'port-taken' || host === 0) return error;
+    const { message, hint = '' } = error;
+    if (owner !== undefined)
+      return new SbxError('port-taken', message, {
+        why: `it leads to the sandbox ${this.#options.nameOf(owner)} already`,
+        hint: 'choose another port, or 0 for a free one: `sbx ports` lists those that are open',
+        cause: error,
+      });
+    return new SbxError('port-taken', message, { why: `it is held by ${await holderOf(host)}`, hint, cause: error });
   }
 }
 

@@ -31,6 +31,7 @@ export function tunnel(
       ended.guest = true;
       settle();
     };
+    let sent = () => Promise.resolve();
     const stream = guest.openRaw('connect', { host: 'localhost', port }, eventsFor(client, onGuestEnded));
     const giveUp = () => {
       stream.reset('the client disconnected');
@@ -39,12 +40,15 @@ export function tunnel(
     const onClosed = () => {
       ended.client = true;
       // What was sent may still be on its way into the service.
-      if (ended.clean && client.writableFinished && !ended.guest) linger = setTimeout(giveUp, lingerMs).unref();
+      if (ended.clean && client.writableFinished && !ended.guest)
+        void sent().then(() => {
+          if (!ended.guest) linger = setTimeout(giveUp, lingerMs).unref();
+        });
       else if (!ended.guest) giveUp();
       settle();
     };
     if (client.closed) return onClosed();
-    forward(client, stream, () => {
+    sent = forward(client, stream, () => {
       ended.clean = true;
     });
     client.once('close', onClosed);
@@ -52,15 +56,18 @@ export function tunnel(
   });
 }
 
-function forward(client: Socket, stream: MuxStream, onEnd: () => void): void {
+/** @returns a function that waits for what was read. The end is said also while the client is paused, so it waits, too. */
+function forward(client: Socket, stream: MuxStream, onEnd: () => void): () => Promise<void> {
+  let sent = Promise.resolve();
   client.on('data', (data) => {
     client.pause();
-    void stream.send(CHANNEL.stdin, data).then(() => client.resume());
+    sent = stream.send(CHANNEL.stdin, data).then(() => void client.resume());
   });
   client.on('end', () => {
     onEnd();
-    stream.end(CHANNEL.stdin);
+    void sent.then(() => stream.end(CHANNEL.stdin));
   });
+  return () => sent;
 }
 
 /** A guest may send anything: only stdout counts, and only until it has ended. */

@@ -1,9 +1,15 @@
 /** Opens the upstream of a connection before the connection is accepted: a program sees a closed port as one, and connects only to what answers. */
 import type { Upstream } from './proxy-stream.ts';
 
+type Open = (signal: AbortSignal) => Promise<Upstream | undefined>;
+
+type Answer = 'accept' | 'refuse';
+
 export interface Attempts {
-  /** Resolves to the answer for the program. Called again for the same key, it gives the same answer. */
-  decide(key: string, open: () => Promise<Upstream | undefined>): Promise<'accept' | 'refuse'>;
+  /** Resolves to the answer for the program; undefined: it gave up meanwhile. Called again for the same key, it gives the same answer. */
+  decide(key: string, open: Open): Promise<Answer | undefined>;
+  /** Its program gave up: what `open` waits for is cancelled. */
+  forget(key: string): void;
   /** The upstream of a connection that was accepted; undefined: there is none */
   take(key: string): Upstream | undefined;
 }
@@ -13,7 +19,7 @@ const UNCLAIMED_MS = 10_000;
 
 export function createAttempts(unclaimedMs = UNCLAIMED_MS): Attempts {
   const ready = new Map<string, { upstream: Upstream; timer: NodeJS.Timeout }>();
-  const opening = new Map<string, Promise<'accept' | 'refuse'>>();
+  const opening = new Map<string, { answer: Promise<Answer | undefined>; abort: AbortController }>();
   const take = (key: string) => {
     const found = ready.get(key);
     if (found === undefined) return undefined;
@@ -21,8 +27,10 @@ export function createAttempts(unclaimedMs = UNCLAIMED_MS): Attempts {
     ready.delete(key);
     return found.upstream;
   };
-  const start = async (key: string, open: () => Promise<Upstream | undefined>) => {
-    const upstream = await open();
+  const start = async (key: string, open: Open, signal: AbortSignal) => {
+    const upstream = await open(signal);
+    // The key may be another attempt's by now.
+    if (signal.aborted) return void upstream?.socket.destroy();
     opening.delete(key);
     if (upstream === undefined) return 'refuse';
     ready.set(key, { upstream, timer: setTimeout(() => take(key)?.socket.destroy(), unclaimedMs) });
@@ -32,9 +40,16 @@ export function createAttempts(unclaimedMs = UNCLAIMED_MS): Attempts {
     take,
     async decide(key, open) {
       if (ready.has(key)) return 'accept';
-      const answer = opening.get(key) ?? start(key, open);
-      opening.set(key, answer);
+      const known = opening.get(key);
+      if (known !== undefined) return known.answer;
+      const abort = new AbortController();
+      const answer = start(key, open, abort.signal);
+      opening.set(key, { answer, abort });
       return answer;
+    },
+    forget(key) {
+      opening.get(key)?.abort.abort();
+      opening.delete(key);
     },
   };
 }

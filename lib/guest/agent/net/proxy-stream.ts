@@ -19,12 +19,13 @@ const MAX_HEAD_BYTES = 16 * 1024;
  * `authority`: name or address with port. A denial is explained inside the stream, in the program's protocol, since the program knows no proxy.
  * Resolves to undefined if there is nothing to connect with, for example a closed port.
  */
-export function openUpstream(authority: string, gateway: Gateway): Promise<Upstream | undefined> {
+export function openUpstream(authority: string, gateway: Gateway, signal?: AbortSignal): Promise<Upstream | undefined> {
   const socket = connect({ ...gateway, allowHalfOpen: true });
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nSbx-Explain: inside\r\n\r\n`);
   return new Promise((resolve) => {
     let held = Buffer.alloc(0);
     const fail = () => {
+      signal?.removeEventListener('abort', fail);
       socket.destroy();
       resolve(undefined);
     };
@@ -33,10 +34,12 @@ export function openUpstream(authority: string, gateway: Gateway): Promise<Upstr
       const end = held.indexOf('\r\n\r\n');
       if (end < 0) return held.length > MAX_HEAD_BYTES ? fail() : undefined;
       if (!/^HTTP\/1\.[01] 200 /.test(held.toString('latin1', 0, 13))) return fail();
+      signal?.removeEventListener('abort', fail);
       socket.off('data', onData).off('end', fail).pause();
       resolve({ socket, early: held.subarray(end + 4) });
     };
     socket.on('error', fail).on('data', onData).on('end', fail);
+    signal?.addEventListener('abort', fail, { once: true });
   });
 }
 

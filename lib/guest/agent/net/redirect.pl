@@ -1,7 +1,8 @@
 # Redirects all outgoing TCP of the guest to the agent's listening socket: perl redirect.pl ARCH, with that socket as descriptor 3
 #
 # It prints `ok`, or the step that the kernel refused, then `syn ADDRESS PORT SOURCE-PORT` for each new connection, which waits for `accept …` or
-# `refuse …` on stdin, until that is closed. No netfilter is used, so no kernel module and no program of the base image is needed:
+# `refuse …` on stdin, until that is closed, and `gone …` for one whose program does not wait any more. No netfilter is used, so no kernel module
+# and no program of the base image is needed:
 # - A route for TCP alone, after all others, makes every address without a route of its own local: packets turn round at `lo`. Everything
 #   else has no route and fails at once.
 # - A BPF program of the type `sk_lookup` assigns those connections to the listening socket.
@@ -18,7 +19,7 @@ sub fail {
   exit 1;
 }
 
-my ($BPF, $SETSOCKOPT) = $ARGV[0] eq 'arm64' ? (280, 208) : (321, 54);
+my ($BPF, $SETSOCKOPT, $CLOCK_GETTIME) = $ARGV[0] eq 'arm64' ? (280, 208, 113) : (321, 54, 228);
 # The guest's address, the index of `lo`, the number of the routing table
 my ($own, $lo, $table) = (pack('C4', 10, 0, 2, 15), 1, 100);
 # Of packets that are sent here
@@ -173,6 +174,13 @@ my %answer = (
   },
 );
 
+# CLOCK_MONOTONIC: the wall clock of a guest that was idle is set forward.
+sub seconds {
+  my $time = pack('qq', 0, 0);
+  syscall($CLOCK_GETTIME, 1, $time);
+  unpack('q', $time);
+}
+
 sub see {
   sysread($seen, my $packet, 65536) or return;
   $packet = substr($packet, 0, unpack('x2n', $packet));
@@ -182,9 +190,26 @@ sub see {
   my ($answered, $word) = @{$done{$key} // [-1]};
   return $answer{$word}->($packet) if $answered == $sequence;
   # The last one counts: another program may have taken the port meanwhile.
-  my $known = exists $held{$key};
-  $held{$key} = $packet;
-  print "syn $key\n" unless $known;
+  my $known = $held{$key};
+  my $now = seconds();
+  my $first = defined $known && $known->[3] == $sequence ? $known->[1] : $now;
+  $held{$key} = [$packet, $first, $now, $sequence];
+  print "syn $key\n" unless defined $known;
+}
+
+# A program that still waits repeats its packet, after twice the time at the latest; one that does not gave up.
+my $checked = 0;
+
+sub forget {
+  my $now = seconds();
+  return if $now == $checked;
+  $checked = $now;
+  for my $key (keys %held) {
+    my ($first, $last) = @{$held{$key}}[1, 2];
+    next if $now <= $first + 2 * ($last - $first) + 3;
+    delete $held{$key};
+    print "gone $key\n";
+  }
 }
 
 print "ok\n";
@@ -192,13 +217,15 @@ my $lines = '';
 while (1) {
   my $ready = '';
   vec($ready, $_, 1) = 1 for 0, fileno $seen;
-  select($ready, undef, undef, undef) > 0 or next;
-  see() if vec($ready, fileno $seen, 1);
+  my $count = select($ready, undef, undef, %held ? 1 : undef);
+  next if $count < 0;
+  # First what came while this process did not run
+  if ($count > 0 && vec($ready, fileno $seen, 1)) { see() } elsif (%held) { forget() }
+  next unless $count > 0;
   next unless vec($ready, 0, 1);
   sysread(STDIN, $lines, 65536, length $lines) or last;
   while ($lines =~ s/^(\w+) ([^\n]+)\n//) {
-    my $packet = delete $held{$2};
-    next unless defined $packet;
+    my ($packet) = @{delete $held{$2} // next};
     $answer{$1}->($packet);
     %done = () if keys %done >= 4096;
     $done{$2} = [unpack('x4N', substr($packet, (ord($packet) & 15) * 4)), $1];

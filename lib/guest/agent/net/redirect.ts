@@ -41,21 +41,25 @@ async function attach(server: Server, attempts: Attempts, options: RedirectOptio
   });
   child.stdin?.on('error', () => {});
   const lines = createInterface({ input: child.stdout as NonNullable<typeof child.stdout> });
+  // Before the first line: a connection may be named right behind it.
+  lines.on('line', async (said) => {
+    const [, word, key = ''] = /^(syn|gone) (.*)$/.exec(said) ?? [];
+    if (word === 'gone') attempts.forget(key);
+    if (word !== 'syn') return;
+    const answer = await attempts.decide(key, (signal) => open(key, options, signal));
+    if (answer !== undefined) child.stdin?.write(`${answer} ${key}\n`);
+  });
   const line = await firstLine(child, lines);
   if (line !== 'ok') throw new Error(`the redirect could not be set up: ${line}`);
-  lines.on('line', async (said) => {
-    const key = said.replace(/^syn /, '');
-    child.stdin?.write(`${await attempts.decide(key, () => open(key, options))} ${key}\n`);
-  });
 }
 
 /** `key`: address, port and source port of a new connection. */
-async function open(key: string, { names, gateway }: RedirectOptions) {
+async function open(key: string, { names, gateway }: RedirectOptions, signal: AbortSignal) {
   const [address = '', port] = key.split(' ');
   const host = isSynthetic(address) ? names.nameOf(address) : address;
   // To the guest itself, or to an address that no name has: nothing to proxy.
   if (host === undefined || host.startsWith('127.')) return undefined;
-  return openUpstream(`${host}:${port}`, gateway);
+  return openUpstream(`${host}:${port}`, gateway, signal);
 }
 
 /** Node has no public API for it. */

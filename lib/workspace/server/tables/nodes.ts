@@ -204,6 +204,8 @@ export function namesOf(link: Link, isStart?: (node: Node) => boolean): { start:
 
 /** @returns the name of the root that the node lies in; empty for what is in none */
 export function rootNameOf(node: Node): string {
+  // The project has a name in the work tree around it, too.
+  if (node.root !== undefined) return node.root.name;
   const link = node.links[0] ?? node.lastLink;
-  return (link === undefined ? node : namesOf(link).start).root?.name ?? '';
+  return link === undefined ? '' : (namesOf(link).start.root?.name ?? '');
 }

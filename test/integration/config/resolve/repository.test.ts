@@ -7,14 +7,17 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { HostFacts } from '../../../../lib/config/resolve/host-facts.ts';
 import { repositoryOf } from '../../../../lib/config/resolve/repository.ts';
+import { ownProgram } from '../../workspace/own-process.ts';
 
 let base: string;
 let work: string;
@@ -85,6 +88,40 @@ describe('found', () => {
   test('none where the repository is in the project, or the project has none', async () => {
     expect(await repositoryOf(at('shop'), host)).toBeUndefined();
     expect(await repositoryOf(at('home'), host)).toBeUndefined();
+  });
+});
+
+describe('not granted, as git does not go there:', () => {
+  beforeEach(() => mkdirSync(at('shop/packages/web'), { recursive: true }));
+
+  test('the repository of another user around the project', async () => {
+    const { uid } = statSync(base);
+    const getuid = vi.spyOn(process, 'getuid').mockReturnValue(uid + 1);
+    expect(await repositoryOf(at('shop/packages/web'), host)).toBeUndefined();
+    getuid.mockRestore();
+    expect(await repositoryOf(at('shop/packages/web'), host)).toEqual({ folder: at('shop/.git'), top: at('shop') });
+  });
+
+  test('the repository on another file system', async () => {
+    using program = await ownProgram(
+      fileURLToPath(import.meta.resolve('../../../../lib/config/resolve/repository.ts')),
+    );
+    const [node = '', bundle] = program.argv;
+    const code = `const { repositoryOf } = await import(process.argv[1]);
+      console.log(JSON.stringify(await repositoryOf(process.argv[2], JSON.parse(process.argv[3])) ?? null));`;
+    const asked = [node, '--input-type=module', '-e', code, bundle, at('shop/packages/web'), JSON.stringify(host)];
+    const found = (before: string) =>
+      JSON.parse(
+        execFileSync(
+          'unshare',
+          ['-rm', 'sh', '-ec', `${before}; exec "$@"`, at('shop/packages'), ...asked] as string[],
+          {
+            encoding: 'utf8',
+          },
+        ),
+      );
+    expect(found(':')).toEqual({ folder: at('shop/.git'), top: at('shop') });
+    expect(found('mount -t tmpfs none "$0"; mkdir "$0/web"')).toBeNull();
   });
 });
 

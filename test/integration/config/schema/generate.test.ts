@@ -17,10 +17,12 @@ test('a drift is detected and fixed', () => {
   const dir = mkdtempSync(join(tmpdir(), 'sbx-generate-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   for (const name of [
-    'lib/config',
-    'lib/spec',
-    'lib/system',
-    'lib/errors.ts',
+    'lib',
+    'bin',
+    'examples',
+    'man',
+    'completions',
+    'templates',
     'scripts',
     'schema',
     'docs',

@@ -61,9 +61,17 @@ describe('a denial for a program without proxy support', () => {
     const { one, client } = await denied(`evil.test:${port}`);
     await using _ = one;
     // Longer than a client on another port may take
-    await sleep(1_300);
+    await sleep(3_300);
     client.send(request('/x', '', 'evil.test'));
     expect(await client.end()).toContain(`evil.test:${port} is denied`);
+  });
+
+  test('is explained on another port to a client that needs a moment to connect', async () => {
+    const { one, client } = await denied('evil.test:8080');
+    await using _ = one;
+    await sleep(1_300);
+    client.send(request('/x', '', 'evil.test'));
+    expect(await client.end()).toContain('evil.test:8080 is denied');
   });
 
   test('makes no more signatures a second for a hostile guest than the limit', async () => {

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../../../lib/gateway/policy/policy.ts';
 import { serviceRule } from '../../../../lib/gateway/policy/services.ts';
@@ -117,6 +117,28 @@ describe('nothing else of the host', () => {
     expect(await rig.ask(DB)).toContain('denied by the rule **.host.sbx');
   });
 
+  test.each([['127.0.0.1'], ['127.0.0.0/8']])('a deny rule of its address wins, too: %s', async (pattern) => {
+    const allow = [ruleTo({ host: '127.0.0.1', port: await serve() })];
+    await using rig = await start({ allow, deny: [rule(pattern)] });
+    expect(await rig.ask(DB)).toContain(`denied by the rule ${pattern}`);
+  });
+
+  test.each(['169.254.169.254', '10.1.2.3', '203.0.113.7'])(
+    'an address of another machine is refused: %s',
+    async (host) => {
+      await using rig = await start({ allow: [ruleTo({ host, port: 80 })] });
+      expect(await rig.ask(DB)).toContain(`its service at ${host} is not on this host`);
+      await using open = await startRig({
+        policy: { allow: [ruleTo({ host, port: 80 })], deny: [] },
+        enforcement: { addressCheck: false },
+      });
+      const client = await open.client();
+      client.send(DB);
+      await client.until('200 ');
+      client.socket.destroy();
+    },
+  );
+
   test('a service does not open the name of the network that its pattern would cover', async () => {
     const named = { ...ruleTo({ host: '127.0.0.1', port: await serve() }), pattern: 'api.ok.test:443' };
     await using rig = await start({ allow: [named] });
@@ -155,6 +177,37 @@ describe('a socket that the guest leads elsewhere', () => {
     client.send(DB);
     await client.until('service\n');
     client.socket.destroy();
+  });
+
+  test('is not dialled through a link of the workspace that is neither the first nor the last of the way', async () => {
+    const [target, folder] = [await secret(), workspace()];
+    symlinkSync(dirname(target), join(folder, 'run'));
+    symlinkSync(join(folder, 'run'), join(dir, 'run'));
+    await using rig = await start({ allow: [ruleTo({ path: join(dir, 'run', basename(target)) }, [folder])] });
+    expect(await rig.ask(DB)).toContain('502 ');
+  });
+
+  test('is not dialled through another name of its workspace', async () => {
+    const { folder } = await planted();
+    symlinkSync(folder, join(dir, 'alias'));
+    await using rig = await start({ allow: [ruleTo({ path: join(dir, 'alias', 'app.sock') }, [folder])] });
+    expect(await rig.ask(DB)).toContain('502 ');
+  });
+
+  test('ordinary links and `..` are followed as the system does; a loop is a failure', async () => {
+    await secret();
+    mkdirSync(join(dir, 'a'));
+    symlinkSync('../secret.sock', join(dir, 'a', 'link.sock'));
+    symlinkSync('loop', join(dir, 'loop'));
+    await using rig = await start({
+      allow: [ruleTo({ path: join(dir, 'a/../a/link.sock') }, [join(dir, 'workspace')])],
+    });
+    const client = await rig.client();
+    client.send(DB);
+    await client.until('service\n');
+    client.socket.destroy();
+    await using other = await start({ allow: [ruleTo({ path: join(dir, 'loop') }, [join(dir, 'workspace')])] });
+    expect(await other.ask(DB)).toContain('502 ');
   });
 
   test('is not dialled through a link that leads into its workspace', async () => {

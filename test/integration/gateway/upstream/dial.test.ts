@@ -36,6 +36,21 @@ describe('dialling', () => {
     await expect(createDialer().dial({ ...target, addresses: ['127.0.0.1'] }, cancelled)).rejects.toThrow('cancelled');
   });
 
+  test('reports a closed port rather than an address without a route, in either order', async () => {
+    const dead = await startUpstream(() => {});
+    await dead.close();
+    const target = { host: 'h.test', port: dead.port, purpose: 'tunnel' } as const;
+    // TCP connects to no multicast address.
+    for (const addresses of [
+      ['127.0.0.1', '224.0.0.1'],
+      ['224.0.0.1', '127.0.0.1'],
+    ])
+      await expect(createDialer().dial({ ...target, addresses }, NEVER)).rejects.toThrow('ECONNREFUSED');
+    await expect(createDialer().dial({ ...target, addresses: ['224.0.0.1'] }, NEVER)).rejects.not.toThrow(
+      'ECONNREFUSED',
+    );
+  });
+
   test('uses a resolver that knows localhost and the addresses of the host, and can be aborted', async () => {
     const resolver = systemResolver();
     expect(await resolver.resolve('localhost', NEVER)).toContain('127.0.0.1');
@@ -73,6 +88,22 @@ describe('the proxy of the host', () => {
     expect(rig.received().startsWith(`${asked}\x16`)).toBe(true);
     expect(await rig.ask(CONNECT('evil.test:443'))).toContain('403 Forbidden');
   });
+
+  test.each(['127.0.0.1', 'localhost'])(
+    'that is dead at %s does not look like a closed port of the target',
+    async (host) => {
+      const dead = await startUpstream(() => {});
+      await dead.close();
+      const proxy = { host, port: dead.port, authorization: undefined };
+      await using rig = await startRig({ dialer: () => createDialer({ https: proxy, http: proxy }) });
+      const client = await rig.client();
+      client.send(CONNECT('api.ok.test:22', 'Sbx-Explain: inside\r\n') + GET('/'));
+      // Accepted, then explained: a 502 at once would be refused as the target's port.
+      expect(await client.end()).toMatch(
+        /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 502 [\s\S]*the host's proxy \S+ could not be reached: \S*\s?ECONNREFUSED/,
+      );
+    },
+  );
 
   test('gets a plain request in absolute form', async () => {
     await using rig = await startRig({ dialer: through, upstream: answering() });

@@ -74,6 +74,15 @@ test('one that is gone on either side does not stop the rest', async () => {
   expect(notes).toContainEqual(expect.stringContaining('whose commits are not fetched'));
 });
 
+test('a recorded commit that is not the one that was fetched is said to be missing', async () => {
+  const inner = commit(inGuest(MIDDLE), { b: '2' });
+  run(w.target, 'update-index', '--cacheinfo', `160000,${'1'.repeat(40)},${MIDDLE}`);
+  run(w.target, 'commit', '-q', '-m', 'of nothing');
+  const { notes } = await fetched();
+  expect(branch(MIDDLE)).toBe(inner);
+  expect(notes).toContainEqual(`${MIDDLE}: a submodule at ${'1'.repeat(40)}, whose commits are not fetched`);
+});
+
 describe('against the host:', () => {
   test('a link in place of a submodule leads to no other repository', async () => {
     using victim = world();

@@ -1,6 +1,7 @@
 /** What a repository deep in the project names is safe from the first request on: the server may not have come to it yet. */
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -12,12 +13,13 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { deferred } from '../../../../lib/guest/protocol/deferred.ts';
 import { RootFacts } from '../../../../lib/workspace/facts/root-facts.ts';
 import { compileWorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
 import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
 import { projectPolicy } from '../../../../lib/workspace/server/project-policy.ts';
 import { openVolume, type Root } from '../../../../lib/workspace/server/tables/volume.ts';
-import { Rig } from '../server/rig.ts';
+import { Rig, ROOT } from '../server/rig.ts';
 import { Attacker, type Served } from './guest.ts';
 
 const DEEP = 'vendor/a/b/c/library';
@@ -48,20 +50,27 @@ function put(path: string, content: string): void {
   writeFileSync(at(path), content);
 }
 
+interface Walked extends Served {
+  /** Puts the same rules in force again, as another attach does: the walk begins anew */
+  attachAgain(): void;
+}
+
 /** @param isHeld false: the control is off */
-async function serve({ isHeld }: { isHeld: boolean }): Promise<Served> {
+async function serve({ isHeld }: { isHeld: boolean }): Promise<Walked> {
   const volume = openVolume([{ name: '', path: dir }]);
   const rules = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [] };
   const policy = compileWorkspacePolicy({ ...rules, fold: foldOf({}) });
   let time = 0;
-  const facts = new RootFacts({
-    fd: volume.roots[0]?.fd ?? -1,
-    hostPath: dir,
-    policy,
-    named: [],
-    // Each look at the clock is the end of the walk's time: one folder at a time.
-    now: () => (time += 1_000),
-  });
+  const read = () =>
+    new RootFacts({
+      fd: volume.roots[0]?.fd ?? -1,
+      hostPath: dir,
+      policy,
+      named: [],
+      // Each look at the clock is the end of the walk's time: one folder at a time.
+      now: () => (time += 1_000),
+    });
+  let facts = read();
   const hooks = projectPolicy(volume, () => ({ policy, facts }));
   const names = { ...hooks.names, ...(isHeld ? {} : { walked: () => undefined }) };
   const rig = await Rig.mount(dir, { ...hooks, names });
@@ -70,6 +79,11 @@ async function serve({ isHeld }: { isHeld: boolean }): Promise<Served> {
     facts,
     policy,
     root: volume.roots[0] as Root,
+    attachAgain: () => {
+      const before = facts;
+      facts = read();
+      before[Symbol.dispose]();
+    },
     [Symbol.asyncDispose]: async () => {
       await rig[Symbol.asyncDispose]();
       facts[Symbol.dispose]();
@@ -104,6 +118,17 @@ test.each(ATTACKS)('%s is refused before the walk has come to what names it', as
   expect(isDone()).toBe(false);
 });
 
+test.each(ATTACKS)('%s is refused when it was held and other rules were attached', async (_, attack, isDone) => {
+  await using served = await serve({ isHeld: true });
+  const done = attack(new Attacker(served));
+  await new Attacker(served).read('plain');
+  served.attachAgain();
+  await new Attacker(served).read('plain');
+  await vi.advanceTimersByTimeAsync(20_000);
+  await done;
+  expect(isDone()).toBe(false);
+});
+
 test.each(ATTACKS)('%s is done if nothing waits for the walk', async (_, attack, isDone) => {
   await using served = await serve({ isHeld: false });
   await attack(new Attacker(served));
@@ -128,3 +153,30 @@ test('a session that ends does not wait for the walk', async () => {
   await Promise.race([written, new Promise((resolve) => setImmediate(resolve))]);
   expect(readFileSync(at('plain'), 'utf8')).toBe('of the host');
 });
+
+test('what waited for the walk waits for the other names of the file, too', async () => {
+  linkSync(at('plain'), at('other'));
+  const [walk, links] = [held(), held()];
+  const names = { walked: walk.ask, pending: links.ask, linked: () => {} };
+  await using rig = await Rig.mount(dir, { names });
+  const { node } = await rig.lookup(ROOT, 'plain');
+  let isOpen = false;
+  const opened = rig.open(node, 1).then(() => (isOpen = true));
+  for (const { end } of [walk, links]) {
+    for (let turn = 0; turn < 10; turn += 1) await rig.lookup(ROOT, 'other');
+    expect(isOpen).toBe(false);
+    end();
+  }
+  expect(await opened).toBe(true);
+});
+
+/** Something to wait for until its end. */
+function held(): { ask: () => Promise<void> | undefined; end: () => void } {
+  let isOver = false;
+  const { promise, resolve } = deferred<void>();
+  const end = () => {
+    isOver = true;
+    resolve();
+  };
+  return { ask: () => (isOver ? undefined : promise), end };
+}

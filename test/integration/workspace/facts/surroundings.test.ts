@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Host, makeHost } from '../policy/host.ts';
-import { GuestError, ROOT } from '../server/rig.ts';
+import { GuestError, Rig, ROOT } from '../server/rig.ts';
 import { Attacker, type Served, serveFolder } from './guest.ts';
 
 const PROJECT = 'packages/shop';
@@ -73,10 +73,36 @@ test('nothing is changed in it, and the host’s git runs nothing of the sandbox
   for (const path of ['new', 'moved', 'link', '.gitattributes']) expect(existsSync(join(host.path, path))).toBe(false);
 });
 
+test('a pattern of hidden names does not hide the way to the project, and hides beside it', async () => {
+  using host = makeHost();
+  makeRepository(host);
+  host.write('shop', 'a file of this name');
+  const hide = ['packages/', 'shop', 'top'].map((text) => ({ text, source: 'default' as const }));
+  await using served = await serveFolder(host.path, { ...RULES, hide });
+  expect(await found(served, PROJECT)).toBe(true);
+  for (const path of ['shop', 'top']) expect(await found(served, path), path).toBe(false);
+});
+
 test('without the rule the content is read', async () => {
   using host = makeHost();
   makeRepository(host);
   await using served = await serveFolder(host.path, { ...RULES, without: ['around'] });
   expect(await new Attacker(served).read('packages/other/secret')).toBe('secret');
   expect(await found(served, `${PROJECT}/.env`)).toBe(true);
+});
+
+test('reaching the project through it does not end the wait for the walk of the project', async () => {
+  using host = makeHost();
+  makeRepository(host);
+  const roots = [
+    { name: 'ws', path: join(host.path, PROJECT) },
+    { name: 'tree', path: host.path },
+  ];
+  const asked: string[] = [];
+  const walked = (root: string) => void asked.push(root);
+  await using rig = await Rig.mount('', { roots, names: { pending: () => undefined, linked: () => {}, walked } });
+  const { node } = await rig.walk('ws');
+  expect((await rig.walk(`tree/${PROJECT}`)).node).toBe(node);
+  await rig.create(node, 'new');
+  expect(asked).toEqual(['ws']);
 });

@@ -12,6 +12,8 @@ const LOSS: Loss = { sandbox: 'shop', kind: 'session', message: 'shop: ends a se
 const WORK: Loss = { sandbox: 'shop', kind: 'private-files', message: 'shop: loses private files: 1 (.envrc)' };
 
 interface Asked {
+  /** What is done without the repository, which was declined before */
+  declined?: Pick<PlanResponse, 'losses'>;
   losses?: PlanResponse['losses'];
   /** Needs approval */
   found?: Partial<Pick<PlanResponse, 'first' | 'widening' | 'approved'>>;
@@ -20,13 +22,16 @@ interface Asked {
   options?: Partial<Pick<ApplyOptions, 'yes' | 'discard' | 'acceptWidening'>>;
 }
 
-async function applied({ losses = [], answer, options = {}, found = {} }: Asked) {
+async function applied({ losses = [], answer, options = {}, found = {}, declined }: Asked) {
   const sent: Partial<ApplyRequest>[] = [];
   const questions: string[] = [];
   const client = {
-    plan: async () => ({ approved: true, losses, wideningHash: 'h', widening: [], ...found }),
+    plan: async () => ({
+      ...{ approved: declined === undefined, declined, losses, wideningHash: 'h', widening: [] },
+      ...found,
+    }),
     apply: async ({ cwd: _, env: __, ...rest }: ApplyRequest) => {
-      refuseLosses(losses, rest);
+      refuseLosses(rest.acceptWidening === undefined && declined ? declined.losses : losses, rest);
       sent.push(rest);
     },
   } as unknown as DaemonClient;
@@ -92,4 +97,13 @@ test.each([
   const { questions, sent } = await applied({ found, answer: true });
   expect(questions).toEqual([`${title}  shop: network.allow: + a.test (template claude:26)\nAllow it?`]);
   expect(sent).toEqual([{ acceptWidening: 'h' }]);
+});
+
+test('what was declined is not asked again, unless it is accepted now', async () => {
+  const again = await applied({ declined: { losses: [] }, losses: [LOSS], answer: true });
+  expect([again.questions, again.sent]).toEqual([[], [{}]]);
+  const lost = await applied({ declined: { losses: [LOSS] }, answer: true });
+  expect([lost.questions.length, lost.sent]).toEqual([1, [{ confirmed: true, discard: true }]]);
+  const accepted = await applied({ declined: { losses: [] }, answer: true, options: { acceptWidening: true } });
+  expect(accepted.sent).toEqual([{ acceptWidening: 'h' }]);
 });

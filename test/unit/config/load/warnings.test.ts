@@ -36,6 +36,11 @@ test.each([
     `env.B: \${HOME} is not expanded, and reaches the sandbox as it is (sandbox.toml:3)`,
   ],
   [
+    'one port of the host for two sandboxes',
+    '[[ports]]\nguest = 3000\n[[ports]]\nguest = 4000\nauto = true\n[sandboxes.a]\ncount = 2',
+    'ports: a-1 and a-2 both want port 3000 of this host: write auto = true (sandbox.toml:1)',
+  ],
+  [
     'every site under .com',
     '[network]\nallow = ["a.test", "*.com"]',
     'network.allow: *.com allows every site under .com: name the domain that is meant (sandbox.toml:2)',

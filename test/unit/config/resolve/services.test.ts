@@ -30,6 +30,13 @@ describe('a service of the host', () => {
     ['host = "/run/app.sock"', /db is a socket and has no port/],
     ['host = "/var/run/docker.sock"\nport = 1', /cannot be a service/],
     ['host = "/run/user/1000/podman/podman.sock"\nport = 1', /cannot be a service/],
+    ['host = "0.0.0.0:80"', /address of the host with a port/],
+    ['host = "[::]:80"', /address of the host with a port/],
+    ['host = "/run/libvirt/virtqemud-sock"\nport = 1', /cannot be a service/],
+    ['host = "/run/user/1000/gcr/ssh"\nport = 1', /cannot be a service/],
+    ['host = "/run/user/1000/ssh-agent.socket"\nport = 1', /cannot be a service/],
+    ['host = "/run/snapd.socket"\nport = 1', /cannot be a service/],
+    ['host = "/tmp/tmux-1000/default"\nport = 1', /cannot be a service/],
     ['host = "/run/user/1000/bus"\nport = 1', /cannot be a service/],
     ['host = "/run/systemd/private"\nport = 1', /cannot be a service/],
     ['host = "/tmp/.X11-unix/X0"\nport = 1', /cannot be a service/],
@@ -39,6 +46,13 @@ describe('a service of the host', () => {
       code: 'config-invalid',
       message: expect.stringMatching(message),
       place: { line: 3 },
+    });
+  });
+
+  test('two of one name and port are refused', async () => {
+    const one = '[[services]]\nname = "db"\nhost = "127.0.0.1:5432"\n';
+    await expect(load(one + one.replace('127.0.0.1', '[::1]'))).rejects.toMatchObject({
+      message: 'services: db.host.sbx:5432 is listed twice',
     });
   });
 });

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { applyIn } from '../../../../lib/daemon/control/apply.ts';
+import { applyIn, approveIn } from '../../../../lib/daemon/control/apply.ts';
 import { stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
 import { planOf } from '../../../../lib/daemon/control/plan.ts';
 import { watchAll } from '../../../../lib/daemon/service.ts';
@@ -19,6 +19,17 @@ const write = (text: string) => writeFileSync(join(dir, 'sandbox.toml'), `versio
 const request = () => ({ cwd: dir, env: {} });
 const idOf = ({ records }: Rig, name: string) => records.idOf(dir, name);
 const apply = (shop: Rig, more: object = {}) => applyIn(shop.control, { ...request(), ...more }, CONTEXT);
+
+/** Makes the project a worktree of a repository elsewhere. */
+function worktree(outer: string, name: string): string {
+  const git = join(outer, name);
+  for (const folder of ['objects', 'refs', 'worktrees/w']) mkdirSync(join(git, folder), { recursive: true });
+  writeFileSync(join(git, 'HEAD'), 'ref: refs/heads/main\n');
+  writeFileSync(join(git, 'worktrees/w/commondir'), '../..\n');
+  writeFileSync(join(git, 'worktrees/w/gitdir'), `${dir}/.git\n`);
+  writeFileSync(join(dir, '.git'), `gitdir: ${git}/worktrees/w\n`);
+  return git;
+}
 
 describe('apply', () => {
   test('brings up what the file names, removes what it no longer names, and then finds nothing to do', async () => {
@@ -59,18 +70,9 @@ describe('apply', () => {
     await using shop = await rig();
     write('name = "shop"\n');
     const outer = `${dir}-outer`;
-    const worktree = (name: string) => {
-      const git = join(outer, name);
-      for (const folder of ['objects', 'refs', 'worktrees/w']) mkdirSync(join(git, folder), { recursive: true });
-      writeFileSync(join(git, 'HEAD'), 'ref: refs/heads/main\n');
-      writeFileSync(join(git, 'worktrees/w/commondir'), '../..\n');
-      writeFileSync(join(git, 'worktrees/w/gitdir'), `${dir}/.git\n`);
-      writeFileSync(join(dir, '.git'), `gitdir: ${git}/worktrees/w\n`);
-      return git;
-    };
     const served = () => shop.records.require(idOf(shop, 'shop')).target?.workspace.repository;
     try {
-      const first = worktree('a.git');
+      const first = worktree(outer, 'a.git');
       const without = await apply(shop);
       expect(without.notices).toMatchObject([{ message: expect.stringContaining(first) }]);
       expect(served()).toBeUndefined();
@@ -78,10 +80,38 @@ describe('apply', () => {
       expect((await apply(shop, { acceptWidening: wideningHash })).notices).toEqual([]);
       expect(served()).toBe(first);
       expect((await apply(shop)).steps).toEqual([]);
-      const second = worktree('b.git');
+      const second = worktree(outer, 'b.git');
       const again = await apply(shop);
       expect(again.notices).toMatchObject([{ message: expect.stringContaining(second) }]);
       expect(served()).toBeUndefined();
+    } finally {
+      rmSync(outer, { recursive: true });
+    }
+  });
+
+  test('without the repository is a decision: it is not asked again, and saved rules keep it', async () => {
+    await using shop = await rig();
+    write('name = "shop"\n');
+    const outer = `${dir}-outer`;
+    try {
+      const git = worktree(outer, 'a.git');
+      expect((await planOf(shop.control, request())).declined).toBeUndefined();
+      await apply(shop);
+      const { approved, declined } = await planOf(shop.control, request());
+      expect([approved, declined?.steps]).toEqual([false, []]);
+      expect(declined?.notices).toMatchObject([{ message: expect.stringContaining(git) }]);
+      const before = await shop.control.load(request());
+      write('name = "shop"\n[network]\nallow = ["a.test"]\n');
+      // Written by another program.
+      expect((await planOf(shop.control, request())).declined).toBeUndefined();
+      await expect(apply(shop)).rejects.toMatchObject({ code: 'refused-widening' });
+      const after = await shop.control.load(request());
+      expect(await approveIn(shop.control, { before, after })).toEqual({ approved: true });
+      await apply(shop);
+      expect(shop.records.require(idOf(shop, 'shop')).target?.workspace.repository).toBeUndefined();
+      const { wideningHash } = await planOf(shop.control, request());
+      await apply(shop, { acceptWidening: wideningHash });
+      expect(shop.records.require(idOf(shop, 'shop')).target?.workspace.repository).toBe(git);
     } finally {
       rmSync(outer, { recursive: true });
     }

@@ -74,6 +74,20 @@ describe('settings', () => {
     expect(ask('create', name, { kind: 'link' })).toBe('private');
   });
 
+  test('of what a shim of the host for `node` runs are among them', () => {
+    for (const path of [
+      '.tool-versions',
+      'a/.volta/hooks.json',
+      '.config/mise/conf.d/x.toml',
+      'mise/config.toml',
+      '.nvmrc',
+    ])
+      expect([path, ask('write', path)]).toEqual([path, 'private']);
+    const off = policyOf({ without: ['settings-tools'] });
+    for (const path of ['.tool-versions', 'a/.volta/hooks.json', '.nvmrc', '.node-version'])
+      expect(ask('write', path, { policy: off })).toBe('pass');
+  });
+
   test('without its row each passes', () => {
     const policy = policyOf({ without: Object.keys(SETTINGS_ROWS) });
     for (const name of names) expect(ask('write', name, { policy })).toBe('pass');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Link, type Node, newNode, ROOT_NODE_ID } from '../../../../lib/workspace/server/tables/node.ts';
-import { NodeTable, namesOf } from '../../../../lib/workspace/server/tables/nodes.ts';
+import { NodeTable, namesOf, rootNameOf } from '../../../../lib/workspace/server/tables/nodes.ts';
 
 function table(max = 100) {
   const dropped: Node[] = [];
@@ -86,6 +86,14 @@ describe('the node table', () => {
     const { nodes, top } = table();
     nodes.forget(top, 2 ** 52);
     expect(nodes.get(ROOT_NODE_ID)).toBe(top);
+  });
+
+  it('keeps a root apart from the root that it has a name in', () => {
+    const { nodes, top, look } = table();
+    const root = { name: 'ws', fd: -1, identity: 'ws' };
+    const ws = nodes.add(newNode({ id: nodes.nextId++, identity: 'ws', kind: 'directory', root }));
+    expect(look(top, 'shop', 'ws', 'directory')).toBe(ws);
+    expect([rootNameOf(ws), rootNameOf(look(ws, 'file')), rootNameOf(look(top, 'other'))]).toEqual(['ws', 'ws', '']);
   });
 
   it('moves and exchanges names', () => {

@@ -102,6 +102,12 @@ describe('a grant', () => {
     expect(readLive(home, ID).grants).toEqual([]);
   });
 
+  test('cannot open a name of the services of the host', async () => {
+    await listeners.open(ID, network());
+    expect(() => listeners.grant(ID, network(), wanted('db.host.sbx:5432'))).toThrow('cannot be allowed');
+    expect(readLive(home, ID).grants).toEqual([]);
+  });
+
   test('without a time holds on: that is what the test above rests on', async () => {
     await listeners.open(ID, network());
     listeners.grant(ID, network(), wanted('new.test:22'));

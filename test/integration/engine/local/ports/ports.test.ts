@@ -23,11 +23,10 @@ test('a taken port names its holder, is a problem of the port alone, and is open
   expect(taken).toMatchObject({ open: false, problem: expect.stringContaining(`(pid ${process.pid})`) });
   expect(free).toMatchObject({ open: true });
   expect(await reach(free?.host ?? 0)).toBe('in');
-  const publish = r.ports.change(
-    ID,
-    { spec: [], running: true },
-    { ...NONE, publish: [{ guest: 1, host: holder.port }] },
-  );
+  const publish = r.ports.change(ID, () => ({ spec: [], running: true }), {
+    ...NONE,
+    publish: [{ guest: 1, host: holder.port }],
+  });
   await expect(publish).rejects.toMatchObject({ code: 'port-taken' });
   expect(r.ports.stateOf(ID, [])).toEqual([]);
   await holder[Symbol.asyncDispose]();
@@ -55,18 +54,44 @@ test('changes are live: a port that is gone ends its connections, others keep th
   using r = portsRig(() => rig.guest);
   const keeps = await r.open(inside.port);
   const rule = { guest: inside.port, host: 0, address: '127.0.0.1' };
-  await r.ports.change(ID, { spec: [], running: true }, { ...NONE, publish: [rule] });
+  await r.ports.change(ID, () => ({ spec: [], running: true }), { ...NONE, publish: [rule] });
   const second = r.ports.stateOf(ID, []).find(({ address }) => address !== undefined)?.host ?? 0;
   const [kept, ended] = [await dial(keeps), await dial(second)];
   for (const socket of [kept, ended]) await new Promise((resolve) => socket.once('data', resolve));
   const unpublish = [{ guest: inside.port, host: second, address: '127.0.0.1' }];
-  await r.ports.change(ID, { spec: [], running: true }, { ...NONE, unpublish });
+  await r.ports.change(ID, () => ({ spec: [], running: true }), { ...NONE, unpublish });
   expect(await endOf(ended)).toBe('ECONNRESET');
   expect(await reach(second)).toBe('ECONNREFUSED');
   expect(kept.destroyed).toBe(false);
   await r.ports.sync(ID, { spec: [], running: false });
   expect(await endOf(kept)).toBe('ECONNRESET');
   expect(await reach(keeps)).toBe('ECONNREFUSED');
+});
+
+test('a book that is damaged opens nothing of it, and keeps no later change from being made', async () => {
+  await using inside = await service((socket) => socket.end('in'));
+  using r = portsRig(() => rig.guest);
+  for (const text of ['{', '{"version":1,"published":[]}', '{"version":1,"published":[null],"picked":{}}']) {
+    r.damage(text);
+    await r.ports.sync(ID, { spec: [], running: true });
+    expect(r.ports.stateOf(ID, [])).toEqual([]);
+  }
+  expect(await reach(await r.open(inside.port))).toBe('in');
+});
+
+test('a port that the sandbox itself has is named as such', async () => {
+  await using inside = await service((socket) => socket.end('in'));
+  using r = portsRig(() => rig.guest);
+  const port = await r.open(inside.port);
+  const again = r.ports.change(ID, () => ({ spec: [], running: true }), {
+    ...NONE,
+    publish: [{ guest: 1, host: port }],
+  });
+  await expect(again).rejects.toMatchObject({
+    code: 'port-taken',
+    why: expect.stringMatching(/^it leads to the sandbox .* already$/),
+    hint: expect.not.stringContaining('end that program'),
+  });
 });
 
 test('the next daemon opens what was published, on the port that was picked', async () => {
@@ -90,7 +115,7 @@ test('the loopback is the default; one address is that address alone', async () 
     'ECONNREFUSED',
   ]);
   const rule = { guest: inside.port, host: 0, address: '127.0.0.2' };
-  await r.ports.change(ID, { spec: [], running: true }, { ...NONE, publish: [rule] });
+  await r.ports.change(ID, () => ({ spec: [], running: true }), { ...NONE, publish: [rule] });
   const one = r.ports.stateOf(ID, []).find(({ address }) => address !== undefined)?.host ?? 0;
   expect([await reach(one, '127.0.0.2'), await reach(one), await reach(one, '::1')]).toEqual([
     'in',
@@ -108,13 +133,15 @@ test('an address that this host does not have, and a port that was never publish
   using r = portsRig(() => rig.guest);
   const running = { spec: [], running: true };
   const foreign = { guest: 1, host: 0, address: '203.0.113.9' };
-  await expect(r.ports.change(ID, running, { ...NONE, publish: [foreign] })).rejects.toMatchObject({ code: 'usage' });
-  const unpublish = r.ports.change(ID, running, { ...NONE, unpublish: [{ guest: 1, host: 1 }] });
+  await expect(r.ports.change(ID, () => running, { ...NONE, publish: [foreign] })).rejects.toMatchObject({
+    code: 'usage',
+  });
+  const unpublish = r.ports.change(ID, () => running, { ...NONE, unpublish: [{ guest: 1, host: 1 }] });
   await expect(unpublish).rejects.toMatchObject({ code: 'not-found' });
 });
 
 test('the holder of a port that no process of ours has', async () => {
   const { port, ...held } = await service(() => {});
   await held[Symbol.asyncDispose]();
-  expect(holderOf(port)).toBe('a connection that is still open');
+  expect(await holderOf(port)).toBe('a connection that is still open');
 });

@@ -1,10 +1,11 @@
 /** The ports of one sandbox whose guest is the real agent, as a process of this host. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ports, type PortsOptions } from '../../../../../lib/engine/local/ports/ports.ts';
+import { errnoOf } from '../../../../../lib/errors.ts';
 import type { GuestConnection } from '../../../../../lib/guest/client/connection.ts';
 import { homeOf, instancePaths } from '../../../../../lib/paths.ts';
 
@@ -14,6 +15,8 @@ export interface PortsRig extends Disposable {
   ports: Ports;
   /** Opens a port of the guest and returns that of the host */
   open(guest: number, options?: { address?: string }): Promise<number>;
+  /** Writes the book of ports */
+  damage(text: string): void;
   /** What a next daemon begins with */
   next(): Ports;
 }
@@ -32,9 +35,10 @@ export function portsRig(
     ports,
     async open(port, more = {}) {
       const rule = { guest: port, host: 0, ...more };
-      await ports.change(ID, { spec: [], running: true }, { publish: [rule], unpublish: [] });
+      await ports.change(ID, () => ({ spec: [], running: true }), { publish: [rule], unpublish: [] });
       return ports.stateOf(ID, []).find((one) => one.guest === port)?.host ?? 0;
     },
+    damage: (text) => writeFileSync(instancePaths(home, ID).ports, text),
     next() {
       const one = make();
       all.push(one);
@@ -84,6 +88,8 @@ export async function dial(port: number, host = '127.0.0.1'): Promise<Socket> {
 /** `ECONNRESET`, `end`: how the other side ended an idle connection. */
 export async function endOf(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
+    // It may have failed before this call.
+    if (socket.errored) return resolve(errnoOf(socket.errored) ?? 'error');
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'));
     socket.once('end', () => resolve('end'));
     socket.resume();

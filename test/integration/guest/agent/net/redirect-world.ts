@@ -16,10 +16,12 @@ const gateway = createServer({ allowHalfOpen: true }, (socket) => {
       const target = bytes.toString().split(' ')[1] ?? '';
       asked.push(target);
       if (target.startsWith('slow.test')) held.push(socket);
+      else if (target.startsWith('given-up.test')) givenUp(socket);
       else if (target.startsWith('closed.test')) socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
       else open(socket);
     });
 });
+let givenUp = (_socket: Socket): void => {};
 function open(socket: Socket): void {
   socket.write('HTTP/1.1 200 OK\r\n\r\nearly ');
   socket.pipe(socket);
@@ -50,6 +52,19 @@ function attempt(host: string, port: number): Promise<string> {
   });
 }
 
+/** A program that does not wait for the gateway: resolves once the gateway's connection has ended */
+async function giveUp(): Promise<string> {
+  const asked = new Promise<Socket>((resolve) => {
+    givenUp = resolve;
+  });
+  const program = connect({ host: names.addressOf('given-up.test'), port: 5432 });
+  const socket = await asked;
+  const ended = new Promise((resolve) => socket.once('close', resolve).on('end', () => socket.end()));
+  program.destroy();
+  await ended;
+  return 'ended';
+}
+
 const slow = attempt(names.addressOf('slow.test'), 5432);
 while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
 const early = await Promise.race([slow, new Promise((resolve) => setImmediate(resolve, 'waits'))]);
@@ -61,6 +76,8 @@ const results = {
   unknown: await attempt('198.19.255.1', 80),
   many: new Set(await Promise.all(Array.from({ length: 100 }, () => at('open.test', 7)))),
   early,
+  // Takes some seconds, in which the slow one repeats its packet
+  givenUp: await giveUp(),
   slow: '',
 };
 const [first] = held;

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
+import { createNames } from '../../../../../lib/guest/agent/net/names.ts';
+import { startRedirect } from '../../../../../lib/guest/agent/net/redirect.ts';
 
 interface Seen {
   open: string;
@@ -14,6 +16,7 @@ interface Seen {
   many: string[];
   early: string;
   slow: string;
+  givenUp: string;
   asked: string[];
 }
 
@@ -38,7 +41,7 @@ async function runWorld(): Promise<Seen> {
 
 // The kernel lets only root load the program that finds the socket.
 describe.skipIf(process.getuid?.() !== 0)('a redirected connection', () => {
-  test('is accepted once the gateway has opened it, and refused if the gateway does not', async () => {
+  test('is accepted once the gateway has opened it, and refused if the gateway does not; what no program waits for ends', async () => {
     const seen = await runWorld();
     expect(seen).toMatchObject({ open: 'open early hello 5432', address: 'open early hello 80' });
     expect(seen.closed).toEqual(['ECONNREFUSED', 'ECONNREFUSED']);
@@ -46,6 +49,22 @@ describe.skipIf(process.getuid?.() !== 0)('a redirected connection', () => {
     // While the gateway dials, the program is neither connected nor refused.
     expect([seen.early, seen.slow]).toEqual(['waits', 'open early hello 5432']);
     expect(seen.many).toEqual(['open early hello 7']);
+    expect(seen.givenUp).toBe('ended');
     expect(seen.asked).not.toContain('198.19.255.1:80');
   });
+});
+
+test('a connection that is named together with the start of the redirect is answered', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sbx-redirect-'));
+  const answers = join(dir, 'answers');
+  try {
+    // In the place of perl; to the guest itself, which is refused without a gateway
+    const script = `printf 'ok\\nsyn 127.0.0.1 80 4000\\n'; head -n 1 >'${answers}.new'; mv '${answers}.new' '${answers}'`;
+    await startRedirect({ names: createNames(), gateway: { host: '127.0.0.1', port: 1 }, perl: ['sh', '-c', script] });
+    await expect
+      .poll(() => existsSync(answers) && readFileSync(answers, 'utf8'), { timeout: 20_000 })
+      .toBe('refuse 127.0.0.1 80 4000\n');
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 });

@@ -306,12 +306,11 @@ test('after any edits of the host, what a caching kernel reads is what the host 
           text: `${index}`.repeat(3),
         });
       }
-      await new Promise((resolve) => setTimeout(resolve, 40));
       for (const name of NAMES.flatMap((one) => [one, `sub/${one}`])) {
         const real = statSync(join(root, name), { throwIfNoEntry: false });
         const expected =
           real === undefined ? undefined : real.isDirectory() ? 'folder' : readFileSync(join(root, name), 'utf8');
-        expect(await kernel.read(name), name).toBe(expected);
+        await expect.poll(() => kernel.read(name), { timeout: 5_000, message: name }).toBe(expected);
       }
     }),
     { numRuns: 60 },

@@ -35,4 +35,21 @@ describe('an attempt to connect', () => {
     await closed;
     expect(attempts.take(KEY)).toBeUndefined();
   });
+
+  test('that its program gave up is cancelled, and does not answer for the next one with its key', async () => {
+    const attempts = createAttempts();
+    const late = upstream();
+    const first = attempts.decide(
+      KEY,
+      (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(late))),
+    );
+    attempts.forget(KEY);
+    const second = attempts.decide(KEY, async () => upstream());
+    expect([await first, await second]).toEqual([undefined, 'accept']);
+    expect(late.socket.destroyed).toBe(true);
+    // Nothing is known of it any more.
+    attempts.forget('198.18.0.1 443 1');
+    attempts.forget(KEY);
+    expect(attempts.take(KEY)?.socket.destroyed).toBe(false);
+  });
 });
