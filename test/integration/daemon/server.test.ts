@@ -67,7 +67,7 @@ test.each([
   ['a whole spec as the project', '/v1/apply', '{"project":{"name":"a","dir":"/","sandboxes":[]}}', 'cwd: '],
   ['a wrong type in a list', '/v1/plan', JSON.stringify({ ...PROJECT, only: [1] }), 'only.0: '],
   ['a relative folder', '/v1/plan', '{"cwd":"p","env":{}}', 'cwd: '],
-  ['an unknown key', '/v1/gc', '{"dryRun":true,"all":true}', 'unknown key'],
+  ['an unknown key', '/v1/gc', '{"dryRun":true,"every":true}', 'unknown key'],
   ['a string for a boolean', '/v1/gc', '{"dryRun":"no"}', 'dryRun: '],
   ['a wrong scope', '/v1/secret-removal', '{"name":"a","scope":{"kind":"host"}}', 'scope.kind: '],
   ['a negative duration', '/v1/sandboxes/x/allow', '{"rules":[],"seconds":-1}', 'seconds: '],
