@@ -52,7 +52,7 @@ test('a sound layer is found, and listed with its size', async () => {
   const { found, damaged } = await get();
   expect(found).toEqual(layer);
   const [listed] = await store.list();
-  expect(listed).toEqual({ ...layer, bytes: expect.any(Number) });
+  expect(listed).toEqual({ ...layer, bytes: expect.any(Number), lastUsedAt: expect.any(String) });
   expect(listed?.bytes).toBeGreaterThan(100_000);
   expect(damaged).toEqual([]);
 });
