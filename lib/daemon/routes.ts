@@ -1,5 +1,6 @@
 /** Implements each address of the daemon's API. */
-import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
+import { API_VERSION, type DaemonService } from '../api/contract.ts';
+import type { SandboxDetail } from '../api/sandbox-status.ts';
 import { grantsOf, readLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
 import { applyIn, approveIn } from './control/apply.ts';

@@ -1,6 +1,7 @@
 /** Applies a project's file: approval, desired state, convergence. */
 import { relative } from 'node:path';
-import type { ApplyRequest, ApplyResult, ApproveRequest, PlanResponse, RequestContext } from '../../api/contract.ts';
+import type { RequestContext } from '../../api/contract.ts';
+import type { ApplyRequest, ApplyResult, ApproveRequest, PlanResponse } from '../../api/project-contract.ts';
 import { shownFile } from '../../config/load/templates.ts';
 import { SbxError } from '../../errors.ts';
 import { explainRequest } from '../../plan/explain.ts';

@@ -1,5 +1,7 @@
 /** The work in a clone (mode `clone`): brings it back, shows it, and counts what would be lost. */
-import type { DiffRequest, DiffResult, FetchRequest, FetchResult, RequestContext } from '../../api/contract.ts';
+
+import type { RequestContext } from '../../api/contract.ts';
+import type { DiffRequest, DiffResult, FetchRequest, FetchResult } from '../../api/work-contract.ts';
 import { SbxError } from '../../errors.ts';
 import { instancePaths } from '../../paths.ts';
 import type { InstanceRecord } from '../../state/records.ts';

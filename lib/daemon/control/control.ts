@@ -1,5 +1,8 @@
 /** What the parts of the control plane share, and how a request changes a desired state. */
-import type { ApplyResult, ProjectRequest, RequestContext, SandboxStatus } from '../../api/contract.ts';
+
+import type { RequestContext } from '../../api/contract.ts';
+import type { ApplyResult, ProjectRequest } from '../../api/project-contract.ts';
+import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Log } from '../../log.ts';
 import type { Home } from '../../paths.ts';

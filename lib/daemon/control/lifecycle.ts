@@ -1,5 +1,6 @@
 /** stop, start, restart, reset, rm and idle stop: each changes the desired state of one sandbox, and the supervisor makes it so. */
-import type { RequestContext, SandboxStatus } from '../../api/contract.ts';
+import type { RequestContext } from '../../api/contract.ts';
+import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import { SbxError } from '../../errors.ts';
 import { type Consent, refuseLosses } from '../../plan/loss.ts';
 import type { Desired } from '../../spec/desired.ts';

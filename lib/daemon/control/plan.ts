@@ -1,5 +1,5 @@
 /** Plans a project's file against what runs. */
-import type { PlanRequest, PlanResponse } from '../../api/contract.ts';
+import type { PlanRequest, PlanResponse } from '../../api/project-contract.ts';
 import { SbxError } from '../../errors.ts';
 import { type Consent, endedBy, type Loss } from '../../plan/loss.ts';
 import { planProject } from '../../plan/plan.ts';

@@ -1,5 +1,5 @@
 /** Explains what a sandbox may do with a path of its workspace. */
-import type { CheckedPath } from '../../api/contract.ts';
+import type { CheckedPath } from '../../api/live-contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { Control } from './control.ts';
 
