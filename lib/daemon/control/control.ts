@@ -12,9 +12,9 @@ import type { Desired } from '../../spec/desired.ts';
 import type { ProjectSpec } from '../../spec/spec.ts';
 import type { InstanceRecord, Records } from '../../state/records.ts';
 import type { ActivityTracker } from '../activity/activity.ts';
+import { statusOf } from '../status/status.ts';
 import { type Listeners, report } from './progress.ts';
 import type { ProjectMutex } from './project-mutex.ts';
-import { statusOf } from './status.ts';
 
 export interface Control {
   home: Home;

@@ -9,8 +9,8 @@ import { refuseLosses } from '../../plan/loss.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { backgroundDesired, FIRST, type InstanceRecord, nextGeneration, type Records } from '../../state/records.ts';
+import { type Control, type Convergence, converge, statusIn, WAITING } from '../control/control.ts';
 import { checkCapabilities } from './capabilities.ts';
-import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
 import { isDeclined, planLoaded, repositoryNotices, withoutRepositories } from './plan.ts';
 
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */

@@ -8,7 +8,7 @@ import type { InstanceRecord } from '../../state/records.ts';
 import { fetchCommits } from '../../workspace/clone/fetch.ts';
 import { type CloneRecord, readCloneRecord, writeCloneRecord } from '../../workspace/clone/record.ts';
 import { diffOfClone, type Unsaved, unsavedIn } from '../../workspace/clone/state.ts';
-import type { Control } from './control.ts';
+import type { Control } from '../control/control.ts';
 import { privateDiffOf } from './private-work.ts';
 
 /** A guest that takes longer keeps its disk, unless it is discarded */

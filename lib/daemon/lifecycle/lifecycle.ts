@@ -5,8 +5,8 @@ import { SbxError } from '../../errors.ts';
 import { type Consent, refuseLosses } from '../../plan/loss.ts';
 import type { Desired } from '../../spec/desired.ts';
 import { backgroundDesired, type DesiredRecord, type InstanceRecord, nextGeneration } from '../../state/records.ts';
-import { type Control, converge, statusIn, WAITING } from './control.ts';
-import { type LossRequest, lossesOf } from './losses.ts';
+import { type Control, converge, statusIn, WAITING } from '../control/control.ts';
+import { type LossRequest, lossesOf } from '../work/losses.ts';
 
 /** Of a verb that ends the VM */
 type Ending = RequestContext & Consent;
