@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DaemonClient } from '../lib/api/client.ts';
-import type { SandboxStatus } from '../lib/api/contract.ts';
+import type { SandboxStatus } from '../lib/api/sandbox-status.ts';
 import { homeOf } from '../lib/paths.ts';
 import { median, type Row } from './table.ts';
 import type { World } from './world.ts';

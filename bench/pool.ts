@@ -1,6 +1,6 @@
 /** A fresh sandbox that has waited in the pool, to its first command's exit. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SandboxDetail } from '../lib/api/contract.ts';
+import type { SandboxDetail } from '../lib/api/sandbox-status.ts';
 import { imageOf, replay } from './replay.ts';
 import { median, type Row, samples, timed } from './table.ts';
 import { prepare, type World } from './world.ts';

@@ -4,36 +4,22 @@ import { fromErrorJson, SbxError } from '../errors.ts';
 import type { Consent } from '../plan/loss.ts';
 import type { SecretInfo } from '../secrets/types.ts';
 import { alive, type Connection, errorOf, headersOf, NO_SERVER_NAME, readJson, unreachable } from './connection.ts';
+import type { DaemonEvent, DaemonStatus, GcRequest, GcResult, SecretRequest, SecretResult } from './contract.ts';
+import { type OpenGuest, openGuest } from './guest-upgrade.ts';
 import type {
-  AcceptRequest,
   AllowRequest,
   AllowResult,
-  ApplyRequest,
-  ApplyResult,
-  ApproveRequest,
   CheckedPath,
   CheckPathRequest,
-  DaemonEvent,
-  DaemonStatus,
   DenyResult,
-  DiffRequest,
-  DiffResult,
-  FetchRequest,
-  FetchResult,
-  GcRequest,
-  GcResult,
-  PlanRequest,
-  PlanResponse,
   PortsRequest,
   PortsResult,
   RevokeRequest,
   RevokeResult,
-  SandboxDetail,
-  SandboxStatus,
-  SecretRequest,
-  SecretResult,
-} from './contract.ts';
-import { type OpenGuest, openGuest } from './guest-upgrade.ts';
+} from './live-contract.ts';
+import type { ApplyRequest, ApplyResult, ApproveRequest, PlanRequest, PlanResponse } from './project-contract.ts';
+import type { SandboxDetail, SandboxStatus } from './sandbox-status.ts';
+import type { AcceptRequest, DiffRequest, DiffResult, FetchRequest, FetchResult } from './work-contract.ts';
 
 export interface StreamOptions {
   signal?: AbortSignal | undefined;

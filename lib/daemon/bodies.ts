@@ -2,19 +2,10 @@
 import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
-import type {
-  AcceptRequest,
-  AllowRequest,
-  ApplyRequest,
-  ApproveRequest,
-  DiffRequest,
-  FetchRequest,
-  GcRequest,
-  PlanRequest,
-  PortsRequest,
-  RevokeRequest,
-  SecretRequest,
-} from '../api/contract.ts';
+import type { GcRequest, SecretRequest } from '../api/contract.ts';
+import type { AllowRequest, PortsRequest, RevokeRequest } from '../api/live-contract.ts';
+import type { ApplyRequest, ApproveRequest, PlanRequest } from '../api/project-contract.ts';
+import type { AcceptRequest, DiffRequest, FetchRequest } from '../api/work-contract.ts';
 import { SbxError } from '../errors.ts';
 import type { Consent } from '../plan/loss.ts';
 import type { ProjectSpec } from '../spec/spec.ts';

@@ -1,7 +1,7 @@
 /** Loads projects in a worker thread, one at a time, each with a deadline. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { ProjectRequest } from '../api/contract.ts';
+import type { ProjectRequest } from '../api/project-contract.ts';
 import { type ErrorJson, fromErrorJson, SbxError } from '../errors.ts';
 import type { ProjectSpec } from '../spec/spec.ts';
 import { within } from '../system/deadline.ts';

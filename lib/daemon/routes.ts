@@ -1,18 +1,19 @@
 /** Implements each address of the daemon's API. */
-import { API_VERSION, type DaemonService, type SandboxDetail } from '../api/contract.ts';
+import { API_VERSION, type DaemonService } from '../api/contract.ts';
+import type { SandboxDetail } from '../api/sandbox-status.ts';
 import { grantsOf, readLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
-import { applyIn, approveIn } from './control/apply.ts';
-import { diffIn, fetchIn } from './control/clone-work.ts';
 import { type Control, statusIn } from './control/control.ts';
-import { refuseCutOff } from './control/end-daemon.ts';
-import { removeIn, resetIn, restartIn, startIn, stopIn } from './control/lifecycle.ts';
-import { lossesOf } from './control/losses.ts';
-import { openGuestIn } from './control/open-guest.ts';
-import { planOf } from './control/plan.ts';
-import { portInfo } from './control/port-info.ts';
-import { acceptIn } from './control/private-work.ts';
-import { checkPathIn } from './control/workspace-check.ts';
+import { refuseCutOff } from './lifecycle/end-daemon.ts';
+import { removeIn, resetIn, restartIn, startIn, stopIn } from './lifecycle/lifecycle.ts';
+import { openGuestIn } from './lifecycle/open-guest.ts';
+import { applyIn, approveIn } from './project/apply.ts';
+import { planOf } from './project/plan.ts';
+import { portInfo } from './status/port-info.ts';
+import { diffIn, fetchIn } from './work/clone-work.ts';
+import { lossesOf } from './work/losses.ts';
+import { acceptIn } from './work/private-work.ts';
+import { checkPathIn } from './work/workspace-check.ts';
 
 export interface RouteOptions {
   build: string;

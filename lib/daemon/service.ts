@@ -8,9 +8,9 @@ import { openSecrets } from '../secrets/secrets.ts';
 import { backgroundDesired, Records } from '../state/records.ts';
 import { createActivityTracker } from './activity/activity.ts';
 import type { Control } from './control/control.ts';
-import { startMonitor } from './control/monitor.ts';
 import { createListeners } from './control/progress.ts';
 import { createProjectMutex } from './control/project-mutex.ts';
+import { startMonitor } from './lifecycle/monitor.ts';
 import { ProjectLoader } from './project-loader.ts';
 import { type RouteOptions, routesOf } from './routes.ts';
 

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Condition, SandboxStatus } from '../../lib/api/contract.ts';
+import type { Condition, SandboxStatus } from '../../lib/api/sandbox-status.ts';
 import { type CaseFolder, caseFolder } from './case-folder.ts';
 import { HOME, inside, json, must, type Project, project, SHELL, sbx, statusOf, until } from './harness.ts';
 import { childPidOf } from './jail-permits.ts';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { PortInfo, SandboxStatus } from '../../lib/api/contract.ts';
+import type { PortInfo, SandboxStatus } from '../../lib/api/sandbox-status.ts';
 import { appliedProject } from './applied-project.ts';
 import { inside, json, killDaemon, must, SHELL, sbx, until } from './harness.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { DiffResult } from '../../lib/api/contract.ts';
+import type { DiffResult } from '../../lib/api/work-contract.ts';
 import { inside, json, must, type Project, project, SHELL, sbx } from './harness.ts';
 
 let p: Project;

@@ -1,7 +1,7 @@
 /** Plans, asks for approval of widening changes, and applies: for `apply`, `run` and `exec --apply`. */
 import { relative } from 'node:path';
 import type { DaemonClient } from '../../api/client.ts';
-import type { ApplyRequest, ApplyResult, PlanResponse } from '../../api/contract.ts';
+import type { ApplyRequest, ApplyResult, PlanResponse } from '../../api/project-contract.ts';
 import { shownFile } from '../../config/load/templates.ts';
 import { explainChange, explainRequest } from '../../plan/explain.ts';
 import { inOneLine } from '../view/printable.ts';

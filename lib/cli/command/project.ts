@@ -1,10 +1,11 @@
 /** Finds the project, the daemon and the sandbox of a command. */
 import type { DaemonClient } from '../../api/client.ts';
-import type { ProjectRequest, SandboxStatus } from '../../api/contract.ts';
 import { launching } from '../../api/ensure-daemon.ts';
 import { type OpenGuest, openGuest } from '../../api/guest-upgrade.ts';
+import type { ProjectRequest } from '../../api/project-contract.ts';
 import { ownProject } from '../../api/project-dir.ts';
 import { chooseSandbox } from '../../api/resolve-sandbox.ts';
+import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import type { HostRegistries } from '../../config/registries/read-registries.ts';
 import { SbxError } from '../../errors.ts';
 import type { Home } from '../../paths.ts';

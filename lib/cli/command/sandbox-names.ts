@@ -1,8 +1,8 @@
 /** Lists the names of sandboxes for completion. */
 import { DaemonClient } from '../../api/client.ts';
 import { running } from '../../api/connection.ts';
-import type { SandboxStatus } from '../../api/contract.ts';
 import { ownProject } from '../../api/project-dir.ts';
+import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import type { SbxContext } from './context.ts';
 
 /** Bare names if they are unambiguous, else PROJECT/NAME. */

@@ -1,6 +1,6 @@
 /** Shows the record of an agent session: as lines without terminal control sequences, or byte for byte. */
 import type { Readable } from 'node:stream';
-import type { SandboxStatus } from '../../api/contract.ts';
+import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import { SbxError } from '../../errors.ts';
 import { readSession } from '../../guest/client/session-client.ts';
 import type { SessionInfo } from '../../guest/protocol/messages.ts';

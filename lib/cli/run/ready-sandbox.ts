@@ -1,5 +1,5 @@
 /** Applies one sandbox if needed and returns it with its agent. */
-import type { SandboxState, SandboxStatus } from '../../api/contract.ts';
+import type { SandboxState, SandboxStatus } from '../../api/sandbox-status.ts';
 import { SbxError } from '../../errors.ts';
 import type { AgentSpec, ProjectSpec } from '../../spec/spec.ts';
 import { type ApplyOptions, applyProject } from '../command/apply-project.ts';

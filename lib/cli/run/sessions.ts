@@ -1,6 +1,6 @@
 /** Starts, joins and ends sessions of the agent. */
 import type { DaemonClient } from '../../api/client.ts';
-import type { SandboxStatus } from '../../api/contract.ts';
+import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import { GuestConnection } from '../../guest/client/connection.ts';
 import { openSession, startDetached } from '../../guest/client/session-client.ts';
 import type { SessionInfo, SessionRequest } from '../../guest/protocol/messages.ts';

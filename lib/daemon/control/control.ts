@@ -1,5 +1,8 @@
 /** What the parts of the control plane share, and how a request changes a desired state. */
-import type { ApplyResult, ProjectRequest, RequestContext, SandboxStatus } from '../../api/contract.ts';
+
+import type { RequestContext } from '../../api/contract.ts';
+import type { ApplyResult, ProjectRequest } from '../../api/project-contract.ts';
+import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Log } from '../../log.ts';
 import type { Home } from '../../paths.ts';
@@ -9,9 +12,9 @@ import type { Desired } from '../../spec/desired.ts';
 import type { ProjectSpec } from '../../spec/spec.ts';
 import type { InstanceRecord, Records } from '../../state/records.ts';
 import type { ActivityTracker } from '../activity/activity.ts';
+import { statusOf } from '../status/status.ts';
 import { type Listeners, report } from './progress.ts';
 import type { ProjectMutex } from './project-mutex.ts';
-import { statusOf } from './status.ts';
 
 export interface Control {
   home: Home;

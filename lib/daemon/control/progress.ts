@@ -1,5 +1,7 @@
 /** Events for clients that wait for the steps of their request. */
-import type { ApplyResult, DaemonEvent, RequestContext } from '../../api/contract.ts';
+
+import type { DaemonEvent, RequestContext } from '../../api/contract.ts';
+import type { ApplyResult } from '../../api/project-contract.ts';
 import { toErrorJson } from '../../errors.ts';
 import type { StepEvent } from '../../reconcile/supervisor.ts';
 

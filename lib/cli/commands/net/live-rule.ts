@@ -1,5 +1,6 @@
 /** Reads the arguments of the commands that change a sandbox's network rules at once. */
-import type { AllowRequest, SandboxStatus } from '../../../api/contract.ts';
+import type { AllowRequest } from '../../../api/live-contract.ts';
+import type { SandboxStatus } from '../../../api/sandbox-status.ts';
 import { SbxError } from '../../../errors.ts';
 import { parsePattern, presetOf } from '../../../spec/network-pattern.ts';
 import { parseDuration } from '../../../spec/units.ts';

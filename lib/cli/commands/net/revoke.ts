@@ -1,5 +1,6 @@
 /** `sbx net revoke`: takes back what `net allow` and `net deny` added, and names the rules of files, which it cannot. */
-import type { RevokeResult, SandboxDetail } from '../../../api/contract.ts';
+import type { RevokeResult } from '../../../api/live-contract.ts';
+import type { SandboxDetail } from '../../../api/sandbox-status.ts';
 import { shortPath } from '../../../config/load/load-project.ts';
 import { SbxError } from '../../../errors.ts';
 import type { NetworkRule, SandboxSpec } from '../../../spec/spec.ts';

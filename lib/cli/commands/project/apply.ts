@@ -1,5 +1,6 @@
 /** `sbx apply`: makes the sandboxes match the file. */
-import type { ApplyResult, PortInfo } from '../../../api/contract.ts';
+import type { ApplyResult } from '../../../api/project-contract.ts';
+import type { PortInfo } from '../../../api/sandbox-status.ts';
 import { applyProject, noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf } from '../../command/project.ts';

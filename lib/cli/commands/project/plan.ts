@@ -1,5 +1,5 @@
 /** `sbx plan`: shows what apply would do, and why. */
-import type { PlanResponse } from '../../../api/contract.ts';
+import type { PlanResponse } from '../../../api/project-contract.ts';
 import { flagsFor } from '../../../plan/loss.ts';
 import { linesOf, noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';

@@ -1,6 +1,6 @@
 /** Runs a verb on one sandbox: resolves it, asks if something would be lost, follows the work. */
 import type { DaemonClient, StreamOptions } from '../../../api/client.ts';
-import type { SandboxStatus } from '../../../api/contract.ts';
+import type { SandboxStatus } from '../../../api/sandbox-status.ts';
 import type { Consent } from '../../../plan/loss.ts';
 import type { Run } from '../../command/command.ts';
 import { confirmed } from '../../command/confirm.ts';

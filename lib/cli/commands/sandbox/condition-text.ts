@@ -1,6 +1,6 @@
 /** How a sandbox is, in short words. */
 import { existsSync } from 'node:fs';
-import type { Condition, SandboxStatus } from '../../../api/contract.ts';
+import type { Condition, SandboxStatus } from '../../../api/sandbox-status.ts';
 import { ageOf } from '../../view/age.ts';
 import { inOneLine } from '../../view/printable.ts';
 

@@ -1,6 +1,6 @@
 /** `sbx ls`: lists the sandboxes of this project, or of all projects. */
 
-import type { SandboxStatus } from '../../../api/contract.ts';
+import type { SandboxStatus } from '../../../api/sandbox-status.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, ownSandboxes } from '../../command/project.ts';
 import { ageOf } from '../../view/age.ts';

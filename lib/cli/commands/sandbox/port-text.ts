@@ -1,6 +1,7 @@
 /** Parses and shows ports as `[ADDR:]HOST:GUEST`. Pure. */
 import { isIP } from 'node:net';
-import type { PortInfo, PortsRequest } from '../../../api/contract.ts';
+import type { PortsRequest } from '../../../api/live-contract.ts';
+import type { PortInfo } from '../../../api/sandbox-status.ts';
 import { SbxError } from '../../../errors.ts';
 
 type WantedPort = PortsRequest['publish'][number];

@@ -1,5 +1,7 @@
 /** `sbx ports`: shows the ports of a sandbox on this host, opens more, or takes them back. */
-import type { PortInfo, PortsRequest } from '../../../api/contract.ts';
+
+import type { PortsRequest } from '../../../api/live-contract.ts';
+import type { PortInfo } from '../../../api/sandbox-status.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { columns } from '../../view/columns.ts';

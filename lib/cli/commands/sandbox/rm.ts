@@ -1,6 +1,6 @@
 /** `sbx rm`: removes sandboxes and their disks. */
 import type { DaemonClient } from '../../../api/client.ts';
-import type { SandboxStatus } from '../../../api/contract.ts';
+import type { SandboxStatus } from '../../../api/sandbox-status.ts';
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 import { confirm, lossLines } from '../../command/confirm.ts';

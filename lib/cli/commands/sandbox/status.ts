@@ -1,5 +1,5 @@
 /** `sbx status`: shows how a sandbox is, in words; `inspect` shows everything. */
-import type { SandboxDetail } from '../../../api/contract.ts';
+import type { SandboxDetail } from '../../../api/sandbox-status.ts';
 import type { Run } from '../../command/command.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { ageOf } from '../../view/age.ts';

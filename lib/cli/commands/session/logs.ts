@@ -1,7 +1,7 @@
 /** `sbx logs`: shows the output of the agent from the sandbox; that of the console, the bake and the daemon from files, without a running VM. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SandboxDetail } from '../../../api/contract.ts';
+import type { SandboxDetail } from '../../../api/sandbox-status.ts';
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 import type { SbxContext } from '../../command/context.ts';

@@ -2,7 +2,8 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { DaemonClient } from '../../../api/client.ts';
-import type { DiffResult, SandboxStatus } from '../../../api/contract.ts';
+import type { SandboxStatus } from '../../../api/sandbox-status.ts';
+import type { DiffResult } from '../../../api/work-contract.ts';
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 import { follow } from '../../command/follow.ts';

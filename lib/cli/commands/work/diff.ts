@@ -1,7 +1,7 @@
 /** `sbx diff`: what a sandbox has that the host has not. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { DiffResult } from '../../../api/contract.ts';
+import type { DiffResult } from '../../../api/work-contract.ts';
 import type { Run } from '../../command/command.ts';
 import { follow } from '../../command/follow.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';

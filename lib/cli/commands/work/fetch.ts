@@ -1,5 +1,5 @@
 /** `sbx fetch`: brings the commits of a clone back as a branch. */
-import type { FetchResult } from '../../../api/contract.ts';
+import type { FetchResult } from '../../../api/work-contract.ts';
 import type { Run } from '../../command/command.ts';
 import { follow } from '../../command/follow.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';

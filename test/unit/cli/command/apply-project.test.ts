@@ -1,7 +1,7 @@
 /** What `sbx apply` asks before it sends its request, and what it sends. */
 import { expect, test } from 'vitest';
 import type { DaemonClient } from '../../../../lib/api/client.ts';
-import type { ApplyRequest, PlanResponse } from '../../../../lib/api/contract.ts';
+import type { ApplyRequest, PlanResponse } from '../../../../lib/api/project-contract.ts';
 import { type ApplyOptions, applyProject } from '../../../../lib/cli/command/apply-project.ts';
 import type { SbxContext } from '../../../../lib/cli/command/context.ts';
 import type { View } from '../../../../lib/cli/view/types.ts';

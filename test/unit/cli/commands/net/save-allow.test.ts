@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ApproveRequest } from '../../../../../lib/api/contract.ts';
+import type { ApproveRequest } from '../../../../../lib/api/project-contract.ts';
 import { type SaveRequest, saveAllow } from '../../../../../lib/cli/commands/net/save-allow.ts';
 import { homeOf } from '../../../../../lib/paths.ts';
 import { makeProject } from '../../../config/project.ts';

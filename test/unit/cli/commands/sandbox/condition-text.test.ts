@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Condition } from '../../../../../lib/api/contract.ts';
+import type { Condition } from '../../../../../lib/api/sandbox-status.ts';
 import { sessionOf, sizeOf, whyOf } from '../../../../../lib/cli/commands/sandbox/condition-text.ts';
 import { ageOf } from '../../../../../lib/cli/view/age.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { noticesOf } from '../../../../lib/daemon/control/notices.ts';
+import { noticesOf } from '../../../../lib/daemon/project/notices.ts';
 import type { CredentialSpec } from '../../../../lib/spec/spec.ts';
 import { rule, spec } from '../../plan/spec.ts';
 

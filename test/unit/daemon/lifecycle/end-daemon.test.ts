@@ -1,8 +1,8 @@
 /** The daemon does not end under clients that work through it before the user has agreed. */
 import { EventEmitter, once } from 'node:events';
 import { expect, test } from 'vitest';
-import { refuseCutOff } from '../../../../lib/daemon/control/end-daemon.ts';
-import { ID, type Rig, rig } from './rig.ts';
+import { refuseCutOff } from '../../../../lib/daemon/lifecycle/end-daemon.ts';
+import { ID, type Rig, rig } from '../control/rig.ts';
 
 const AT = new Date(2026, 10, 28, 9, 5).toISOString();
 

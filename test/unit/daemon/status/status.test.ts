@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type StatusFacts, statusOf } from '../../../../lib/daemon/control/status.ts';
-import { RECORD } from './rig.ts';
+import { type StatusFacts, statusOf } from '../../../../lib/daemon/status/status.ts';
+import { RECORD } from '../control/rig.ts';
 
 const VM = { pid: 1, startTime: '1', accel: 'tcg', startedAt: '2026-01-01T00:00:00.000Z' };
 

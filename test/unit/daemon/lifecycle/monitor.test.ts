@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { CHECK_EVERY_MS, startMonitor } from '../../../../lib/daemon/control/monitor.ts';
+import { CHECK_EVERY_MS, startMonitor } from '../../../../lib/daemon/lifecycle/monitor.ts';
 import { watchAll } from '../../../../lib/daemon/service.ts';
 import type { TestEngineOptions } from '../../reconcile/test-engine.ts';
-import { ID, rig } from './rig.ts';
+import { ID, rig } from '../control/rig.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -2,8 +2,8 @@
 import { type Consent, isAgreed, type Loss } from '../../plan/loss.ts';
 import type { InstanceRecord } from '../../state/records.ts';
 import { whatRuns } from '../activity/what-runs.ts';
+import type { Control } from '../control/control.ts';
 import { unfetchedWork } from './clone-work.ts';
-import type { Control } from './control.ts';
 import { privateFiles } from './private-work.ts';
 
 export interface LossRequest extends Consent {

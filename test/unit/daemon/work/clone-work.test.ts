@@ -2,10 +2,10 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { removeIn, resetIn, stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
+import { removeIn, resetIn, stopIn } from '../../../../lib/daemon/lifecycle/lifecycle.ts';
 import { instancePaths } from '../../../../lib/paths.ts';
 import { writeCloneRecord } from '../../../../lib/workspace/clone/record.ts';
-import { CONTEXT, ID, type Rig, rig } from './rig.ts';
+import { CONTEXT, ID, type Rig, rig } from '../control/rig.ts';
 
 async function withClone(shop: Rig): Promise<void> {
   const file = instancePaths(shop.control.home, ID).clone;

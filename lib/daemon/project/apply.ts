@@ -1,6 +1,7 @@
 /** Applies a project's file: approval, desired state, convergence. */
 import { relative } from 'node:path';
-import type { ApplyRequest, ApplyResult, ApproveRequest, PlanResponse, RequestContext } from '../../api/contract.ts';
+import type { RequestContext } from '../../api/contract.ts';
+import type { ApplyRequest, ApplyResult, ApproveRequest, PlanResponse } from '../../api/project-contract.ts';
 import { shownFile } from '../../config/load/templates.ts';
 import { SbxError } from '../../errors.ts';
 import { explainRequest } from '../../plan/explain.ts';
@@ -8,8 +9,8 @@ import { refuseLosses } from '../../plan/loss.ts';
 import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { backgroundDesired, FIRST, type InstanceRecord, nextGeneration, type Records } from '../../state/records.ts';
+import { type Control, type Convergence, converge, statusIn, WAITING } from '../control/control.ts';
 import { checkCapabilities } from './capabilities.ts';
-import { type Control, type Convergence, converge, statusIn, WAITING } from './control.ts';
 import { isDeclined, planLoaded, repositoryNotices, withoutRepositories } from './plan.ts';
 
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { workspaceCondition } from '../../../../lib/daemon/control/workspace-condition.ts';
+import { workspaceCondition } from '../../../../lib/daemon/status/workspace-condition.ts';
 
 test.each([
   [{ is: 'served' }, 'Served', /serves/],

@@ -1,8 +1,10 @@
 /** What a sandbox changed for itself alone: shown by `sbx diff`, and named before it is lost. */
-import type { AcceptRequest, DiffRequest, DiffResult, RequestContext } from '../../api/contract.ts';
+
+import type { RequestContext } from '../../api/contract.ts';
+import type { AcceptRequest, DiffRequest, DiffResult } from '../../api/work-contract.ts';
 import { SbxError } from '../../errors.ts';
 import type { InstanceRecord } from '../../state/records.ts';
-import type { Control } from './control.ts';
+import type { Control } from '../control/control.ts';
 
 /** The private layer of a sandbox whose workspace is the folder itself. */
 export async function privateDiffOf(

@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { applyIn, approveIn } from '../../../../lib/daemon/control/apply.ts';
-import { stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
-import { planOf } from '../../../../lib/daemon/control/plan.ts';
+import { stopIn } from '../../../../lib/daemon/lifecycle/lifecycle.ts';
+import { applyIn, approveIn } from '../../../../lib/daemon/project/apply.ts';
+import { planOf } from '../../../../lib/daemon/project/plan.ts';
 import { watchAll } from '../../../../lib/daemon/service.ts';
-import { CONTEXT, type Rig, rig } from './rig.ts';
+import { CONTEXT, type Rig, rig } from '../control/rig.ts';
 
 let dir = '';
 beforeEach(() => {

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { RequestContext } from '../../../../lib/api/contract.ts';
 import { whatRuns } from '../../../../lib/daemon/activity/what-runs.ts';
-import { applyIn } from '../../../../lib/daemon/control/apply.ts';
 import type { Control } from '../../../../lib/daemon/control/control.ts';
-import { removeIn, resetIn, restartIn, stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
-import { planOf } from '../../../../lib/daemon/control/plan.ts';
+import { removeIn, resetIn, restartIn, stopIn } from '../../../../lib/daemon/lifecycle/lifecycle.ts';
+import { applyIn } from '../../../../lib/daemon/project/apply.ts';
+import { planOf } from '../../../../lib/daemon/project/plan.ts';
 import { SbxError } from '../../../../lib/errors.ts';
 import type { SessionsRunning } from '../../../../lib/guest/protocol/messages.ts';
 import { spec } from '../../plan/spec.ts';
-import { CONTEXT, ID, type Rig, rig } from './rig.ts';
+import { CONTEXT, ID, type Rig, rig } from '../control/rig.ts';
 
 const AT = new Date(2026, 10, 28, 9, 5).toISOString();
 

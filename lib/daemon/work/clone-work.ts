@@ -1,12 +1,14 @@
 /** The work in a clone (mode `clone`): brings it back, shows it, and counts what would be lost. */
-import type { DiffRequest, DiffResult, FetchRequest, FetchResult, RequestContext } from '../../api/contract.ts';
+
+import type { RequestContext } from '../../api/contract.ts';
+import type { DiffRequest, DiffResult, FetchRequest, FetchResult } from '../../api/work-contract.ts';
 import { SbxError } from '../../errors.ts';
 import { instancePaths } from '../../paths.ts';
 import type { InstanceRecord } from '../../state/records.ts';
 import { fetchCommits } from '../../workspace/clone/fetch.ts';
 import { type CloneRecord, readCloneRecord, writeCloneRecord } from '../../workspace/clone/record.ts';
 import { diffOfClone, type Unsaved, unsavedIn } from '../../workspace/clone/state.ts';
-import type { Control } from './control.ts';
+import type { Control } from '../control/control.ts';
 import { privateDiffOf } from './private-work.ts';
 
 /** A guest that takes longer keeps its disk, unless it is discarded */

@@ -2,10 +2,10 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { DaemonEvent } from '../../../../lib/api/contract.ts';
 import type { Control } from '../../../../lib/daemon/control/control.ts';
-import { removeIn, resetIn, restartIn, startIn, stopIdle, stopIn } from '../../../../lib/daemon/control/lifecycle.ts';
+import { removeIn, resetIn, restartIn, startIn, stopIdle, stopIn } from '../../../../lib/daemon/lifecycle/lifecycle.ts';
 import { watchAll } from '../../../../lib/daemon/service.ts';
 import type { TestEngineOptions } from '../../reconcile/test-engine.ts';
-import { CONTEXT, ID, type Rig, rig, SPEC } from './rig.ts';
+import { CONTEXT, ID, type Rig, rig, SPEC } from '../control/rig.ts';
 
 /** The user has agreed to what a verb loses */
 const AGREED = { ...CONTEXT, confirmed: true };

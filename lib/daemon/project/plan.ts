@@ -1,5 +1,5 @@
 /** Plans a project's file against what runs. */
-import type { PlanRequest, PlanResponse } from '../../api/contract.ts';
+import type { PlanRequest, PlanResponse } from '../../api/project-contract.ts';
 import { SbxError } from '../../errors.ts';
 import { type Consent, endedBy, type Loss } from '../../plan/loss.ts';
 import { planProject } from '../../plan/plan.ts';
@@ -9,8 +9,8 @@ import { wideningHash } from '../../plan/widening.ts';
 import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { nextGeneration, type Records } from '../../state/records.ts';
 import { trackedHidden } from '../../workspace/git/tracked-hidden.ts';
-import type { Control } from './control.ts';
-import { lossesOf } from './losses.ts';
+import type { Control } from '../control/control.ts';
+import { lossesOf } from '../work/losses.ts';
 import { noticesOf } from './notices.ts';
 
 /** @throws SbxError: those of `loadProject`, `not-found`, `config-invalid` */

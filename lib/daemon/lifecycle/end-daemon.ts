@@ -3,7 +3,7 @@
 import { SbxError } from '../../errors.ts';
 import type { Consent } from '../../plan/loss.ts';
 import { runsThroughDaemon } from '../activity/what-runs.ts';
-import type { Control } from './control.ts';
+import type { Control } from '../control/control.ts';
 
 type Facts = Pick<Control, 'records' | 'activity' | 'mutex'>;
 

@@ -1,7 +1,7 @@
 /** Periodic checks for changes that raise no event: a VM that died, an idle sandbox, a clock that fell behind, a full disk. */
 import { summaryOf } from '../../errors.ts';
 import type { InstanceRecord } from '../../state/records.ts';
-import type { Control } from './control.ts';
+import type { Control } from '../control/control.ts';
 import { stopIdle } from './lifecycle.ts';
 
 export const CHECK_EVERY_MS = 10_000;

@@ -1,5 +1,5 @@
 /** Describes the ports of a sandbox for clients. Pure. */
-import type { PortInfo } from '../../api/contract.ts';
+import type { PortInfo } from '../../api/sandbox-status.ts';
 import type { PortState } from '../../engine/engine.ts';
 
 export function portInfo({ guest, host, address, open, published, problem }: PortState): PortInfo {

@@ -7,8 +7,8 @@ import { SbxError } from '../../errors.ts';
 import { relayGuest } from '../../guest/client/relay.ts';
 import { type ExecRequest, LOGIN_PATH } from '../../guest/protocol/messages.ts';
 import type { InstanceRecord, Records } from '../../state/records.ts';
-import type { Control } from './control.ts';
-import { stoppedIdle } from './stopped-idle.ts';
+import type { Control } from '../control/control.ts';
+import { stoppedIdle } from '../status/stopped-idle.ts';
 
 /** Services whose work is lost with the VM. A session counts for itself, a reader of logs not at all */
 const WORK: ReadonlySet<string> = new Set(['exec', 'put', 'get']);

@@ -1,9 +1,9 @@
 /** Changes that only a sandbox has are not removed by an apply unasked; what can be made again is. */
 import { describe, expect, test } from 'vitest';
-import { removeIn, resetIn } from '../../../../lib/daemon/control/lifecycle.ts';
-import { privateFiles } from '../../../../lib/daemon/control/private-work.ts';
+import { removeIn, resetIn } from '../../../../lib/daemon/lifecycle/lifecycle.ts';
+import { privateFiles } from '../../../../lib/daemon/work/private-work.ts';
 import type { PrivateWork } from '../../../../lib/workspace/changes/private-work.ts';
-import { CONTEXT, ID, type Rig, rig } from './rig.ts';
+import { CONTEXT, ID, type Rig, rig } from '../control/rig.ts';
 
 const change = (path: string, more: Partial<PrivateWork['changes'][number]> = {}) => ({
   ...{ path, kind: 'file' as const, size: 1, files: 1, isOwn: false },

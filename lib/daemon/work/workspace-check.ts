@@ -1,7 +1,7 @@
 /** Explains what a sandbox may do with a path of its workspace. */
-import type { CheckedPath } from '../../api/contract.ts';
+import type { CheckedPath } from '../../api/live-contract.ts';
 import { SbxError } from '../../errors.ts';
-import type { Control } from './control.ts';
+import type { Control } from '../control/control.ts';
 
 /** @throws SbxError `not-running`, `workspace`, `not-found` */
 export async function checkPathIn({ engine, records }: Control, id: string, path: string): Promise<CheckedPath> {

@@ -1,11 +1,12 @@
 /** stop, start, restart, reset, rm and idle stop: each changes the desired state of one sandbox, and the supervisor makes it so. */
-import type { RequestContext, SandboxStatus } from '../../api/contract.ts';
+import type { RequestContext } from '../../api/contract.ts';
+import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import { SbxError } from '../../errors.ts';
 import { type Consent, refuseLosses } from '../../plan/loss.ts';
 import type { Desired } from '../../spec/desired.ts';
 import { backgroundDesired, type DesiredRecord, type InstanceRecord, nextGeneration } from '../../state/records.ts';
-import { type Control, converge, statusIn, WAITING } from './control.ts';
-import { type LossRequest, lossesOf } from './losses.ts';
+import { type Control, converge, statusIn, WAITING } from '../control/control.ts';
+import { type LossRequest, lossesOf } from '../work/losses.ts';
 
 /** Of a verb that ends the VM */
 type Ending = RequestContext & Consent;

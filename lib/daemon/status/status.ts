@@ -1,6 +1,6 @@
 /** Computes a row of `sbx ls` from facts. Pure. */
 
-import type { Condition, SandboxState, SandboxStatus } from '../../api/contract.ts';
+import type { Condition, SandboxState, SandboxStatus } from '../../api/sandbox-status.ts';
 import type { SandboxStatusFacts } from '../../engine/engine.ts';
 import { toErrorJson } from '../../errors.ts';
 import type { SessionsRunning } from '../../guest/protocol/messages.ts';

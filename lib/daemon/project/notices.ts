@@ -1,5 +1,5 @@
 /** Warns of a project's credentials that will not work, and of hidden files that git tracks. */
-import type { Notice } from '../../api/contract.ts';
+import type { Notice } from '../../api/project-contract.ts';
 import { shownFile } from '../../config/load/templates.ts';
 import { parseAuthority } from '../../gateway/address/canonical-host.ts';
 import { compilePolicy, decide } from '../../gateway/policy/policy.ts';
