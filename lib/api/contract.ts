@@ -21,7 +21,7 @@ import type { SandboxDetail, SandboxStatus } from './sandbox-status.ts';
 import type { AcceptRequest, DiffRequest, DiffResult, FetchRequest, FetchResult } from './work-contract.ts';
 
 /** A client works with a daemon of another build that cannot be replaced yet if both have this number: every change that is not compatible increases it */
-export const API_VERSION = 1;
+export const API_VERSION = 2;
 
 /** What the HTTP server calls. Every method may throw SbxError. Sandboxes are named by instance id (`lib/paths.ts`). */
 export interface DaemonService {

@@ -18,30 +18,25 @@ export async function lossesOf(
   { losesDisk, ...consent }: LossRequest,
 ): Promise<Loss[]> {
   const { name: sandbox } = record;
-  const disk = async () => (record.applied === null ? undefined : 'everything on its own disk is lost');
-  const runs = async () => after('ends', await whatRuns(control, record));
-  const files = async () => after('loses', await privateFiles(control, record));
-  const work = async () => after('loses', await unfetchedWork(control, record));
-  const looks: [Loss['kind'], () => Promise<string | undefined>][] = [
-    ['session', runs],
-    ...(losesDisk
-      ? (
-          [
-            ['disk', disk],
-            ['private-files', files],
-            ['unfetched-work', work],
-          ] as const
-        ).map(([kind, look]): [Loss['kind'], typeof look] => [kind, look])
-      : []),
-  ];
+  const looks: Look[] = losesDisk ? [...OF_VM, ...OF_DISK] : OF_VM;
   const found = await Promise.all(
     looks.map(async ([kind, look]): Promise<Loss[]> => {
-      const text = isAgreed(kind, consent) ? undefined : await look();
+      const text = isAgreed(kind, consent) ? undefined : await look(control, record);
       return text === undefined ? [] : [{ sandbox, kind, message: `${sandbox}: ${text}` }];
     }),
   );
   return found.flat();
 }
+
+/** In words; undefined: nothing */
+type Look = [kind: Loss['kind'], look: (control: Control, record: InstanceRecord) => Promise<string | undefined>];
+
+const OF_VM: Look[] = [['session', async (...of) => after('ends', await whatRuns(...of))]];
+const OF_DISK: Look[] = [
+  ['disk', async (_, { applied }) => (applied === null ? undefined : 'everything on its own disk is lost')],
+  ['private-files', async (...of) => after('loses', await privateFiles(...of))],
+  ['unfetched-work', async (...of) => after('loses', await unfetchedWork(...of))],
+];
 
 function after(verb: string, text: string | undefined): string | undefined {
   return text === undefined ? undefined : `${verb} ${text}`;
