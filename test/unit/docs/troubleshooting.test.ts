@@ -26,7 +26,7 @@ describe('error codes', () => {
 });
 
 test('each condition of a sandbox has a row', () => {
-  const source = read('lib/daemon/control/status.ts');
+  const source = read('lib/daemon/status/status.ts');
   const types = [...source.matchAll(/(?:make\(\s*|type: )'([A-Z]\w+)'/g)].map(([, type = '']) => type);
   expect(types).toEqual(expect.arrayContaining(['Applied', 'Ready', 'MemoryAvailable', 'Healthy']));
   expect(types.filter((type) => !rows.has(type))).toEqual([]);
