@@ -12,7 +12,7 @@ export async function agent(_world: World): Promise<Row[]> {
   const bare = await samples(ROUNDS, () => replay(image, probes, COMMAND));
   const fresh: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    await world.sbx(['rm', '--yes']);
+    await world.sbx(['rm', '--yes', '--discard']);
     fresh.push(await timed(() => world.sbx(['exec', '--apply', '--', ...COMMAND])));
   }
   return [

@@ -29,7 +29,7 @@ export async function memory(world: World): Promise<Row[]> {
   const inARow = await sizesOf(IN_A_ROW);
   await run(world, client, MANY);
   const daemon = (await client.status()).memoryBytes / 1e6;
-  await world.sbx(['rm', '--all', '--yes']);
+  await world.sbx(['rm', '--all', '--yes', '--discard']);
   const value = median(sizes);
   return [
     {

@@ -27,7 +27,7 @@ export async function prepare(agent = 'shell', more = ''): Promise<World> {
     home,
     sbx,
     async [Symbol.asyncDispose]() {
-      await sbx(['rm', '--all', '--yes']).catch(() => {});
+      await sbx(['rm', '--all', '--yes', '--discard']).catch(() => {});
       rmSync(dir, { recursive: true, force: true });
     },
   };

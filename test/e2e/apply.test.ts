@@ -174,7 +174,10 @@ describe('a project, from its file to a running microVM', () => {
     await json(['stop'], { cwd: p.dir });
     expect(await json(['start'], { cwd: p.dir })).toMatchObject({ state: 'running' });
     expect(await inside(p.dir, 'cat ~/kept')).toBe('kept');
-    await must(['reset', '--yes'], { cwd: p.dir });
+    // What root wrote to protected files above is nowhere else.
+    const refused = await sbx(['reset', '--yes'], { cwd: p.dir });
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('loses private files') });
+    await must(['reset', '--yes', '--discard'], { cwd: p.dir });
     expect((await sbx(['exec', '--', 'cat', '/home/agent/kept'], { cwd: p.dir })).code).toBe(1);
   });
 

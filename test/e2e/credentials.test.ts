@@ -200,7 +200,7 @@ test('placeholders are kept when the daemon or the sandbox restarts, and new aft
   await command(['stop']);
   await command(['start']);
   expect(await inside(p.dir, ask)).toBe(keyInside);
-  await command(['reset', '--yes']);
+  await command(['reset', '--yes', '--discard']);
   expect(await inside(p.dir, ask)).not.toBe(keyInside);
   expect(hosts.seen.at(-1)?.headers['x-api-key']).toBe(KEY);
   const { id } = await statusOf(p.dir);

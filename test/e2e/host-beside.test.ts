@@ -153,7 +153,7 @@ describe('beside a running sandbox', () => {
 
   test('rm leaves the folder as the host has it', async () => {
     const now = readdirSync(p.dir).toSorted();
-    await must(['rm', '--yes'], { cwd: p.dir });
+    await must(['rm', '--yes', '--discard'], { cwd: p.dir });
     expect(readdirSync(p.dir).toSorted()).toEqual(now);
     expect(existsSync(join(p.dir, '.git/HEAD'))).toBe(true);
     execFileSync('git', ['-C', p.dir, 'fsck', '--no-progress']);
@@ -184,10 +184,10 @@ test('a project folder that the host moves is followed, and one that it deletes 
     rmSync(moved, { recursive: true });
     expect((await must(['ls'], elsewhere)).stdout).toContain(p.dir);
     expect(await run(`ls ${p.dir} 2>/dev/null; echo alive`)).toBe('alive\n');
-    await must(['rm', name, '--yes'], elsewhere);
+    await must(['rm', name, '--yes', '--discard'], elsewhere);
     expect((await sbx(['inspect', name], elsewhere)).code).not.toBe(0);
   } finally {
-    await sbx(['rm', name, '--yes'], elsewhere);
+    await sbx(['rm', name, '--yes', '--discard'], elsewhere);
     rmSync(moved, { recursive: true, force: true });
   }
 });

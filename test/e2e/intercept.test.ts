@@ -101,7 +101,7 @@ test('after a restart and after a reset, the guest trusts the certificates of it
   await must(['start'], { cwd: p.dir });
   expect(await inside(p.dir, 'cat /usr/local/share/ca-certificates/sbx.crt')).toBe(before);
   expect(await inside(p.dir, ask)).toBe('200');
-  await must(['reset', '--yes'], { cwd: p.dir });
+  await must(['reset', '--yes', '--discard'], { cwd: p.dir });
   expect(await inside(p.dir, 'cat /usr/local/share/ca-certificates/sbx.crt')).not.toBe(before);
   expect(await inside(p.dir, ask)).toBe('200');
 });

@@ -45,7 +45,7 @@ describe('a custom agent', () => {
     await must(['stop'], { cwd: p.dir });
     await must(['start'], { cwd: p.dir });
     expect(await inside(p.dir, 'cat ~/.config/parrot/settings.json')).toBe('changed');
-    await must(['reset', '--yes'], { cwd: p.dir });
+    await must(['reset', '--yes', '--discard'], { cwd: p.dir });
     expect(await inside(p.dir, 'cat ~/.config/parrot/settings.json')).toContain('"voice": "green"');
   });
 });

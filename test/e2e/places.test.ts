@@ -43,7 +43,7 @@ beforeAll(async () => {
   await must(['apply', '--accept-widening'], { cwd: dir });
 });
 afterAll(async () => {
-  await sbx(['rm', '--all', '--yes'], { cwd: dir });
+  await sbx(['rm', '--all', '--yes', '--discard'], { cwd: dir });
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -121,7 +121,7 @@ describe('two projects of one name', () => {
   });
 
   test('do not affect each other: after removing one, the name of the other is unambiguous', async () => {
-    await must(['rm', '--yes'], { cwd: twin.dir });
+    await must(['rm', '--yes', '--discard'], { cwd: twin.dir });
     for (const name of ['twin', 'twin/twin'])
       expect(await json<object>(['inspect', name], { cwd: elsewhere })).toMatchObject({ workspace: dir });
     expect(await inside(dir, 'echo here')).toBe('here');
