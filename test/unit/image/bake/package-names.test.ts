@@ -9,7 +9,7 @@ import { type BakeStep, installSteps, packageSteps } from '../../../../lib/image
 const NONE = { apt: [], npm: [], pip: [], setup: [] };
 const HOSTILE = [
   '--option=x',
-  '-o',
+  '-oDebug::x=1',
   '$(touch>ran)',
   ';touch>ran',
   '`touch>ran`',
