@@ -1,7 +1,8 @@
 /** Wires the control plane: records, the engine, the supervisor and the requests of clients. */
 import { join } from 'node:path';
 import type { DaemonService } from '../api/contract.ts';
-import { LocalEngine, type LocalEngineOptions } from '../engine/local/local-engine.ts';
+import type { LocalEngineOptions } from '../engine/local/engine-parts.ts';
+import { LocalEngine } from '../engine/local/local-engine.ts';
 import type { Home } from '../paths.ts';
 import { Supervisor } from '../reconcile/supervisor.ts';
 import { openSecrets } from '../secrets/secrets.ts';

@@ -232,7 +232,7 @@ test('logs -f shows lines as they arrive, until ctrl-c', async () => {
       }).then(() => child.kill('SIGINT'));
     },
   });
-  expect((await following).code).toBe(0);
+  expect((await following).code).toBe(130);
 });
 
 test('gc --dry-run removes nothing', async () => {

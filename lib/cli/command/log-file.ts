@@ -6,6 +6,7 @@ import { SbxError } from '../../errors.ts';
 import { showsColours } from '../view/drawing.ts';
 import { printable } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
+import { endOnSignal } from './interrupt.ts';
 
 const POLL_MS = 200;
 
@@ -21,27 +22,20 @@ export async function showLog(path: string, flags: LogFlags, view: View): Promis
       why: `${path} does not exist`,
       hint: 'it is written by the first `sbx apply`',
     });
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
+  using _signals = endOnSignal();
   // Also into a pipe, which often ends on a terminal.
-  for await (const line of readLines(path, { last: flags.lines, follow: flags.follow, signal: abort.signal }))
+  for await (const line of readLines(path, flags))
     view.line({ line }, printable(line.replace(/\r+$/, ''), { colours: showsColours(process.stdout, process.env) }));
   return 0;
 }
 
-/**
- * Lines without their ends (LF, or CR LF of a console). Ends at the end of the file, or with the signal when following. Survives truncation and
- * replacement.
- */
-async function* readLines(
-  path: string,
-  options: { last: number | undefined; follow: boolean; signal: AbortSignal },
-): AsyncGenerator<string> {
+/** Lines without their ends (LF, or CR LF of a console). Ends at the end of the file unless it follows. Survives truncation and replacement. */
+async function* readLines(path: string, { lines: last, follow }: LogFlags): AsyncGenerator<string> {
   let position = 0;
   let rest = '';
   let first = true;
   let inode: number | undefined;
-  while (!options.signal.aborted) {
+  while (true) {
     const found = await stat(path).catch(() => undefined);
     if (found !== undefined && (found.size < position || (inode !== undefined && found.ino !== inode))) position = 0;
     inode = found?.ino;
@@ -50,10 +44,10 @@ async function* readLines(
       position = found.size;
       const lines = text.split(/\r?\n/);
       rest = lines.pop() ?? '';
-      yield* first && options.last !== undefined ? lines.slice(-options.last) : lines;
+      yield* first && last !== undefined ? lines.slice(-last) : lines;
     }
     first = false;
-    if (!options.follow) break;
+    if (!follow) break;
     await sleep(POLL_MS);
   }
   if (rest !== '') yield rest;

@@ -4,6 +4,7 @@ import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import { SbxError } from '../../errors.ts';
 import { readSession } from '../../guest/client/session-client.ts';
 import type { SessionInfo } from '../../guest/protocol/messages.ts';
+import { endOnSignal } from '../command/interrupt.ts';
 import { plainLines } from '../view/plain-output.ts';
 import { inOneLine } from '../view/printable.ts';
 import type { View } from '../view/types.ts';
@@ -17,17 +18,17 @@ export interface AgentLogOptions {
 }
 
 export async function showAgentLog(target: Target, options: AgentLogOptions, view: View): Promise<number> {
+  using _signals = endOnSignal();
   await using guest = await connectGuest(target);
   const { session, follow } = options;
   const { output, ended, earlier } = readSession(guest, { ...(session === undefined ? {} : { id: session }), follow });
   ended.catch(() => {});
-  const given = new Promise<undefined>((resolve) => process.once('SIGINT', () => resolve(undefined)));
-  await Promise.race([given, options.raw ? pass(output) : showLines({ output, earlier, last: options.lines, view })]);
-  const info = await Promise.race([given, ended]).catch((error: unknown) => {
+  await (options.raw ? pass(output) : showLines({ output, earlier, last: options.lines, view }));
+  const info = await ended.catch((error: unknown) => {
     throw error instanceof SbxError && error.code === 'not-found' ? noSession(target.sandbox, session) : error;
   });
-  if (info !== undefined && view.json) view.line({ session: info }, '');
-  else if (info !== undefined) process.stderr.write(`sbx: session ${Number(info.id)} ${stateOf(info)}\n`);
+  if (view.json) view.line({ session: info }, '');
+  else process.stderr.write(`sbx: session ${Number(info.id)} ${stateOf(info)}\n`);
   return 0;
 }
 

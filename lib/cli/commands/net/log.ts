@@ -3,6 +3,7 @@ import { SbxError } from '../../../errors.ts';
 import { auditFilter, readAudit } from '../../../gateway/audit/audit-reader.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { Run } from '../../command/command.ts';
+import { endOnSignal } from '../../command/interrupt.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { auditLine } from '../../view/audit-line.ts';
 
@@ -21,9 +22,8 @@ export async function log({ context, cwd, view, flags, args }: Run<Flags, [strin
       hint: 'write a host, *.host, **.host, an address or a CIDR',
     });
   const { id } = await resolveSandbox(await daemonOf(context), cwd, args[0]);
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
-  const reading = { follow, signal: abort.signal, wanted, last: lines };
+  using _signals = endOnSignal();
+  const reading = { follow, signal: new AbortController().signal, wanted, last: lines };
   for await (const record of readAudit(instancePaths(context.home, id).audit, reading))
     view.line(record, auditLine(record));
   return 0;

@@ -1,8 +1,8 @@
 /** Ctrl-C and signals against a guest that does not answer: the built command line, the daemon's own server and a guest that the test plays. */
 import { type ChildProcess, spawn as spawnProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { spawn } from '@lydell/node-pty';
@@ -12,8 +12,9 @@ import { readBuild } from '../../../../lib/api/ensure-daemon.ts';
 import { serve } from '../../../../lib/daemon/server.ts';
 import { relayGuest } from '../../../../lib/guest/client/relay.ts';
 import { encodeData } from '../../../../lib/guest/protocol/wire.ts';
-import { homeOf } from '../../../../lib/paths.ts';
+import { homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { fakeGuest, type Rig, type Serve } from '../../guest/client/relay-rig.ts';
+import { listed } from '../commands/session/rig.ts';
 
 const SBX = fileURLToPath(new URL('../../../../bin/sbx', import.meta.url));
 const DIST = fileURLToPath(new URL('../../../../dist', import.meta.url));
@@ -48,6 +49,11 @@ async function sandbox(play: Serve = () => ({})): Promise<void> {
   }));
   const service = {
     build: readBuild(DIST),
+    list: async () => [listed({ id: '1', projectDir: dir })],
+    inspect: async () => ({
+      ...listed({ id: '1' }),
+      spec: { agent: { headless: ['agent', '{prompt}'], command: [] } },
+    }),
     guest: async () => ({
       place: { id: '1', name: 'shop', workspace: '/', mailbox: join(dir, 'none') },
       serve: (socket: Duplex) => relayGuest(socket, guest.guest, (_service, body) => body),
@@ -62,17 +68,20 @@ async function sandbox(play: Serve = () => ({})): Promise<void> {
 
 function sbx(args: string[]): {
   child: ChildProcess;
+  stdout: () => string;
   stderr: () => string;
   end: Promise<[number | null, string | null]>;
 } {
   const child = spawnProcess(SBX, args, { env, cwd: dir, stdio: ['pipe', 'pipe', 'pipe'] });
-  let text = '';
-  child.stderr?.on('data', (data: Buffer) => {
-    text += data.toString();
-  });
+  const text = { stdout: '', stderr: '' };
+  for (const one of ['stdout', 'stderr'] as const)
+    child[one]?.on('data', (data: Buffer) => {
+      text[one] += data.toString();
+    });
   return {
     child,
-    stderr: () => text,
+    stdout: () => text.stdout,
+    stderr: () => text.stderr,
     end: new Promise((done) => child.once('close', (code, signal) => done([code, signal]))),
   };
 }
@@ -144,6 +153,61 @@ describe('a command in a guest that does not answer', () => {
     await until(() => guest.heard.length > 0);
     child.kill(signal);
     expect(await end).toEqual(expected);
+  });
+});
+
+describe('what only shows ends with 128 + the number of the signal, and so does an agent that does not answer', () => {
+  const AUDIT = {
+    time: '2026-01-02T00:00:00Z',
+    sandbox: 'shop',
+    host: 'shown.test',
+    port: 443,
+    verdict: 'allow',
+    reason: 'rule',
+  };
+  const write = (path: string, line: string) => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, line);
+  };
+  const follows: [what: string, args: string[], begin: () => void, begun: (stdout: string) => boolean][] = [
+    ['the output of the agent', ['logs', '-f', 'shop'], () => {}, () => asked('session-log').length > 0],
+    [
+      'the log of the daemon',
+      ['logs', '--daemon', '-f'],
+      () => write(homeOf({ SBX_HOME: dir }).daemon.log, 'a line\n'),
+      (stdout) => stdout.includes('a line'),
+    ],
+    [
+      'the requests',
+      ['net', 'log', '-f', 'shop'],
+      () => write(instancePaths(homeOf({ SBX_HOME: dir }), '1').audit, `${JSON.stringify(AUDIT)}\n`),
+      (stdout) => stdout.includes('shown.test'),
+    ],
+    ['a run', ['run', '-i', 'shop', '--headless', 'hello'], () => {}, () => heard > 0],
+  ];
+  const cases = follows.flatMap((one) =>
+    (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((signal) => [one[0], signal, one] as const),
+  );
+  test.each(cases)('%s, %s', async (_what, signal, [, args, begin, begun]) => {
+    await sandbox();
+    begin();
+    const { child, stdout, end } = sbx(args);
+    // A run passes its input on only after it listens for signals.
+    child.stdin?.on('error', () => {}).write('x');
+    await until(() => begun(stdout()) || child.exitCode !== null);
+    child.kill(signal);
+    expect(await end).toEqual([128 + constants.signals[signal], null]);
+  });
+
+  test('also while its output is not read', async () => {
+    await sandbox();
+    write(homeOf({ SBX_HOME: dir }).daemon.log, 'a line of the log\n'.repeat(200_000));
+    const { child, end } = sbx(['logs', '--daemon', '-f']);
+    child.stdout?.once('data', () => child.stdout?.pause());
+    await until(() => child.stdout?.isPaused() === true);
+    child.kill('SIGTERM');
+    child.once('exit', () => child.stdout?.resume());
+    expect(await end).toEqual([143, null]);
   });
 });
 

@@ -1,0 +1,67 @@
+/** The ports of each sandbox, as its record and its VM ask for them. */
+import { SbxError } from '../../errors.ts';
+import type { GuestConnection } from '../../guest/client/connection.ts';
+import { instancePaths } from '../../paths.ts';
+import type { PortChange, PortState, SandboxStatusFacts } from '../engine.ts';
+import { Ports, type WantedPorts } from './ports/ports.ts';
+import { isFinalized } from './steps/observe.ts';
+import type { VmDeps } from './vm/deps.ts';
+
+type PortDeps = Pick<VmDeps, 'driver' | 'home' | 'records'>;
+
+export class SandboxPorts implements Disposable {
+  readonly #deps: PortDeps;
+  readonly #ports: Ports;
+
+  constructor(deps: PortDeps, connect: (id: string) => Promise<GuestConnection>) {
+    this.#deps = deps;
+    this.#ports = new Ports({
+      home: deps.home,
+      connect: async (id) => {
+        // Not before its identity: a connection that waits for the next VM would take the place of the one that boots it.
+        if (!this.#wanted(id).running) throw new SbxError('not-running', 'the sandbox is not running');
+        return connect(id);
+      },
+      nameOf: (id) => deps.records.get(id)?.name ?? id,
+    });
+  }
+
+  /** Never throws. */
+  sync(id: string): Promise<void> {
+    return this.#ports.sync(id, this.#wanted(id));
+  }
+
+  /** Until the next `sync`. Never throws. */
+  close(id: string): Promise<void> {
+    return this.#ports.sync(id, { spec: [], running: false });
+  }
+
+  /** @throws SbxError `port-taken`, `usage`, `not-found` */
+  async change(id: string, change: PortChange): Promise<{ ports: PortState[]; live: boolean }> {
+    const wanted = this.#wanted(id);
+    await this.#ports.change(id, () => this.#wanted(id), change);
+    return { ports: this.#ports.stateOf(id, wanted.spec), live: wanted.running };
+  }
+
+  stateOf(id: string): PortState[] {
+    const record = this.#deps.records.get(id);
+    return this.#ports.stateOf(id, (record?.applied ?? record?.target)?.ports ?? []);
+  }
+
+  usage(id: string): SandboxStatusFacts['portUsage'] {
+    return this.#ports.usage(id);
+  }
+
+  [Symbol.dispose](): void {
+    this.#ports[Symbol.dispose]();
+  }
+
+  /** Those of the applied spec, from when the guest has its identity to the end of its VM. */
+  #wanted(id: string): WantedPorts {
+    const { driver, home, records } = this.#deps;
+    const record = records.get(id);
+    const vm = driver.find(instancePaths(home, id));
+    const running = record?.applied != null && vm !== undefined && isFinalized(record, vm);
+    return { spec: record?.applied?.ports ?? [], running };
+  }
+}

@@ -1,0 +1,59 @@
+/** Reads what the engine knows of a sandbox: its status, its folders, its layers. */
+import { statSync } from 'node:fs';
+import { instancePaths } from '../../paths.ts';
+import type { SandboxStatusFacts, SandboxStorage } from '../engine.ts';
+import type { ResizedImages } from './pool/resized-images.ts';
+import type { SandboxPorts } from './sandbox-ports.ts';
+import { isFinalized } from './steps/observe.ts';
+import type { StepDeps } from './steps/step-deps.ts';
+import type { DiskWatch } from './vm/disk-watch.ts';
+import { guestOf } from './vm/workspaces.ts';
+
+interface StatusParts {
+  ports: SandboxPorts;
+  disks: DiskWatch;
+}
+
+export function statusFacts(deps: StepDeps, { ports, disks }: StatusParts, id: string): SandboxStatusFacts {
+  const { driver, home, guests, gateway, records, workspaces } = deps;
+  const vm = driver.find(instancePaths(home, id));
+  const record = records.get(id);
+  return {
+    vm,
+    finalized: vm !== undefined && record !== undefined && isFinalized(record, vm),
+    connected: guests.answers(id),
+    outOfMemory: vm === undefined ? undefined : guests.outOfMemory(id),
+    diskBytes: allocatedBytes(instancePaths(home, id).disk),
+    sessions: guests.sessionsOf(id),
+    networkReady: gateway.hashOf(id) !== undefined,
+    workspaceWatched: vm === undefined ? undefined : workspaces.watchedOf(guestOf(home, id)),
+    diskFull: disks.isWaiting(id),
+    workspace: vm === undefined ? undefined : workspaces.state(guestOf(home, id)),
+    ports: ports.stateOf(id),
+    portUsage: ports.usage(id),
+  };
+}
+
+export async function storageOf(deps: StepDeps, resized: ResizedImages, id: string): Promise<SandboxStorage> {
+  const { home, image, records, pool } = deps;
+  const { dir } = instancePaths(home, id);
+  const record = records.require(id);
+  const { image: own, applied } = record;
+  const forClones = resized.withImage(record).image;
+  const layers = await image.store.list();
+  const bytesOf = (kind: string, key: string) =>
+    layers.find((layer) => layer.kind === kind && layer.key === key)?.bytes ?? 0;
+  return {
+    instanceDir: dir,
+    layers: (own?.chain ?? []).map(({ kind, key }) => ({ kind, key, bytes: bytesOf(kind, key) })),
+    pool: {
+      wanted: applied?.lifecycle.pool ?? 0,
+      waiting: applied === null || forClones === null ? 0 : pool.waiting(applied, forClones),
+    },
+  };
+}
+
+/** Of a file, without its holes; 0 when there is none. */
+function allocatedBytes(path: string): number {
+  return (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+}
