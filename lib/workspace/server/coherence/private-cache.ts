@@ -4,14 +4,13 @@
  */
 import { isOwn } from '../../layer/items.ts';
 import { DECODERS } from '../fuse/decode.ts';
-import { OUT_HEADER_SIZE } from '../fuse/encode.ts';
+import { OUT_HEADER_SIZE, type Reply } from '../fuse/encode.ts';
 import { IN_HEADER_SIZE, type RequestHeader } from '../fuse/frames.ts';
 import type { Invalidation } from '../fuse/notify.ts';
 import { OPCODES } from '../fuse/opcodes.ts';
 import { BodyReader } from '../fuse/reader.ts';
 import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import type { Answer } from './coherence.ts';
 
 export const PRIVATE_SECONDS = 3600;
 const PRIVATE = {
@@ -38,7 +37,7 @@ export class PrivateCache {
   }
 
   /** Data that the kernel writes to a new file is kept for the first open of it. */
-  noteNew({ opcode }: RequestHeader, reply: Answer): void {
+  noteNew({ opcode }: RequestHeader, reply: Reply | undefined | Promise<Reply>): void {
     if (opcode !== OPCODES.CREATE || !Buffer.isBuffer(reply)) return;
     const node = this.#state.nodes.find(Number(reply.readBigUInt64LE(OUT_HEADER_SIZE)));
     if (node?.where === 'layer' && node.lookups === 1) this.#opened.add(node);

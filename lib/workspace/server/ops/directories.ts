@@ -15,7 +15,7 @@ import { readListing } from './listing.ts';
 import { openNode } from './resolve.ts';
 import { isTop, statTop } from './top.ts';
 
-/** FOPEN_CACHE_DIR, and FOPEN_KEEP_CACHE, without which each open begins anew */
+/** FOPEN_CACHE_DIR, and FOPEN_KEEP_CACHE, without which each open drops what is cached */
 const CACHE_DIR = 8 | 2;
 const DT_DIR = 4;
 
