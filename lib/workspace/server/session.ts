@@ -2,9 +2,10 @@
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../log.ts';
 import type { Layer } from '../layer/layer.ts';
-import { type Answer, Coherence, type CoherenceOptions } from './coherence/coherence.ts';
+import { AGAIN_MS, type Answer, Coherence, type CoherenceOptions } from './coherence/coherence.ts';
 import { GuestEvents } from './coherence/guest-events.ts';
 import { invalidationsOf } from './coherence/host-change.ts';
+import { stalePrivate } from './coherence/private-cache.ts';
 import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, OUT_HEADER_SIZE, type Reply, sealReply } from './fuse/encode.ts';
@@ -51,7 +52,7 @@ export interface Session extends Disposable {
   save(): SavedSession;
   /** Makes the guest's kernel drop what it caches. */
   invalidate(invalidation: Invalidation): void;
-  /** Drops all that the kernel caches of watched folders: other rules are in force. */
+  /** Drops all that the kernel caches: other rules are in force. */
   invalidateAll(): void;
   /** The host's user has taken this entry of the private layer over. */
   takeOut(layer: Layer, entry: TakenEntry): void;
@@ -120,14 +121,24 @@ class StreamSession implements Session {
 
   invalidateAll(): void {
     this.coherence?.onOverflow();
+    this.drop(stalePrivate(this.state));
   }
 
   takeOut(layer: Layer, entry: TakenEntry): void {
-    for (const invalidation of takeOut(this.state, layer, entry)) this.invalidate(invalidation);
+    this.drop(takeOut(this.state, layer, entry));
   }
 
   invalidatePath(root: string, names: string[]): void {
     for (const invalidation of invalidationsOf(this.state, root, names)) this.invalidate(invalidation);
+  }
+
+  /** Twice: the kernel may still be about to take in an answer from before. */
+  private drop(invalidations: Invalidation[]): void {
+    const send = () => {
+      for (const one of invalidations) this.invalidate(one);
+    };
+    send();
+    if (invalidations.length > 0) setTimeout(send, AGAIN_MS).unref();
   }
 
   [Symbol.dispose](): void {

@@ -14,19 +14,18 @@ import type { ServerState } from '../tables/state.ts';
 import { CachedFolders, type Folder, type WatchedPart } from './cached-folders.ts';
 import { type HostEdit, judgeChange, staleOf } from './host-change.ts';
 import { type Expected, expectedOf, isExpected } from './own-changes.ts';
+import { PRIVATE_SECONDS, PrivateCache } from './private-cache.ts';
 
 /** Bounds how long a change is missed that was made while no server ran, in seconds */
 const CACHE_SECONDS = 10;
 const CACHED = { entrySeconds: CACHE_SECONDS, attributeSeconds: CACHE_SECONDS, missingSeconds: CACHE_SECONDS };
 const UNCACHED = { entrySeconds: 0, attributeSeconds: 0, missingSeconds: 0 };
-/** Of the private layer: no program of the host changes it, but the user can take files out of it. */
-const PRIVATE = { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 1 };
 
 /** An editor's save is several changes: the guest is told once. In milliseconds */
 const SETTLE_MS = 3;
 
 /** The kernel takes the invalidation of a file that it learns of at this moment for one of a file that it does not know. In milliseconds */
-const AGAIN_MS = 20;
+export const AGAIN_MS = 20;
 
 /** More changes at a time are taken as lost ones. */
 const CHANGES_MAX = 20_000;
@@ -56,6 +55,7 @@ interface Pending {
 export class Coherence implements Watcher, Disposable {
   readonly #deps: Deps;
   readonly #folders: CachedFolders;
+  readonly #private: PrivateCache;
   readonly #pending = new Map<string, Pending>();
   #expected: Expected | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -63,8 +63,9 @@ export class Coherence implements Watcher, Disposable {
   constructor(deps: Deps) {
     this.#deps = deps;
     this.#folders = new CachedFolders(this, deps);
+    this.#private = new PrivateCache(deps.state);
     deps.state.attributeLifetime = (node, { nlink }) => {
-      if (node.where === 'layer') return PRIVATE.attributeSeconds;
+      if (node.where === 'layer') return PRIVATE_SECONDS;
       if (node.kind === 'directory') return isTop(node) || this.#folders.has(node) ? CACHE_SECONDS : 0;
       // The host can change it through a name in a folder that is not watched.
       return nlink > 1 ? 0 : deps.state.lifetimes.attributeSeconds;
@@ -74,13 +75,23 @@ export class Coherence implements Watcher, Disposable {
 
   /** Runs a request. The watch comes before the host is read: no change falls between them. */
   run(header: RequestHeader, frame: Buffer, work: () => Answer): Answer {
-    const { state, watches } = this.#deps;
+    const { state } = this.#deps;
     const node = state.nodes.find(header.node);
-    const isPrivate = node?.where === 'layer';
-    const folder = node === undefined || isPrivate ? undefined : this.#cover(node);
-    if (header.opcode === OPCODES.LOOKUP && !isPrivate) return this.#lookup(folder, frame, work);
-    state.lifetimes = isPrivate ? PRIVATE : folder === undefined ? UNCACHED : CACHED;
-    state.keepCache = folder !== undefined && node !== undefined && this.#keeps(header.opcode, node, folder);
+    if (node?.where === 'layer') this.#private.allow(header, frame, node);
+    else {
+      const folder = node === undefined ? undefined : this.#cover(node);
+      if (header.opcode === OPCODES.LOOKUP) return this.#lookup(folder, frame, work);
+      state.lifetimes = folder === undefined ? UNCACHED : CACHED;
+      state.keepCache = folder !== undefined && node !== undefined && this.#keeps(header.opcode, node, folder);
+    }
+    const reply = this.#watched(header, frame, work);
+    this.#private.noteNew(header, reply);
+    return reply;
+  }
+
+  /** What the guest's own request changes on the host is no change of the host. */
+  #watched(header: RequestHeader, frame: Buffer, work: () => Answer): Answer {
+    const { state, watches } = this.#deps;
     this.#expected = expectedOf(state, header, frame);
     if (this.#expected === undefined) return work();
     try {

@@ -8,6 +8,7 @@ import { type FileKind, fileOf, kindOfMode, type Stat } from '../sys/stat.ts';
 import type { Link, Node } from '../tables/node.ts';
 import type { Verdict } from '../tables/policy.ts';
 import type { ServerState } from '../tables/state.ts';
+import { stalePrivateBelow } from './private-cache.ts';
 
 /** A change of the host that programs inside may watch for; never of a hidden name */
 export interface HostEdit {
@@ -90,7 +91,10 @@ function judgeName(state: ServerState, change: Change, stat: Stat | undefined): 
   // A name that the kernel does not hold is not sent: there would be no end of them, and some are hidden.
   const invalidations: Invalidation[] =
     node !== undefined || (wasMissing && !isHidden) ? [{ type: 'entry', parent: folder.id, name }] : [];
-  if (node !== undefined) invalidations.push({ type: 'inode', node: node.id });
+  if (node !== undefined)
+    invalidations.push(
+      ...(node.where === 'layer' ? stalePrivateBelow(node) : [{ type: 'inode' as const, node: node.id }]),
+    );
   if (stat !== undefined) return { invalidations, edit: edit(typeOfNew(mask, node)) };
   // Came and went: it was never there for the guest.
   const isBrief = node === undefined && (mask & (IN.CREATE | IN.MOVED_TO)) !== 0;

@@ -33,6 +33,14 @@ const NODE_MASKS = new Map<number, number>([
   [OPCODES.RELEASE, IN.CLOSE_WRITE],
 ]);
 
+/** Requests of which the header names one of two nodes */
+const TWO_NODES: ReadonlySet<number> = new Set([
+  OPCODES.LINK,
+  OPCODES.RENAME,
+  OPCODES.RENAME2,
+  OPCODES.COPY_FILE_RANGE,
+]);
+
 type Find = (state: ServerState, header: RequestHeader, body: BodyReader) => Expected | undefined;
 
 const FINDERS = new Map<number, Find>([
@@ -51,9 +59,11 @@ const FINDERS = new Map<number, Find>([
   ],
 ]);
 
-/** @returns undefined for a request that changes nothing, or that is malformed */
+/** @returns undefined for a request that changes nothing on the host, or that is malformed */
 export function expectedOf(state: ServerState, header: RequestHeader, frame: Buffer): Expected | undefined {
   const mask = NODE_MASKS.get(header.opcode);
+  // No folder of the private layer is watched.
+  if (state.nodes.find(header.node)?.where === 'layer' && !TWO_NODES.has(header.opcode)) return undefined;
   if (mask !== undefined) return { names: [], node: state.nodes.find(header.node), mask };
   const find = FINDERS.get(header.opcode);
   if (find === undefined) return undefined;

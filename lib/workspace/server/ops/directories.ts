@@ -15,7 +15,8 @@ import { readListing } from './listing.ts';
 import { openNode } from './resolve.ts';
 import { isTop, statTop } from './top.ts';
 
-const FOPEN_CACHE_DIR = 8;
+/** FOPEN_CACHE_DIR, and FOPEN_KEEP_CACHE, without which each open drops what is cached */
+const CACHE_DIR = 8 | 2;
 const DT_DIR = 4;
 
 export function opendir({ state, node }: Call): Reply {
@@ -25,7 +26,7 @@ export function opendir({ state, node }: Call): Reply {
   state.handles.requireRoom();
   const fd = openNode(state, node, O_RDONLY | O_DIRECTORY);
   const handle = state.handles.add({ node, fd, flags: O_RDONLY, kind: 'directory' });
-  return openReply(handle.id, state.keepCache ? FOPEN_CACHE_DIR : 0);
+  return openReply(handle.id, state.keepCache ? CACHE_DIR : 0);
 }
 
 export function readdir(call: Call, request: Decoded['READDIR']): Reply {

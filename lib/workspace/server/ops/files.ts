@@ -1,4 +1,4 @@
-/** Open files: OPEN, READ, WRITE, FSYNC, FLUSH, RELEASE, FALLOCATE, LSEEK, COPY_FILE_RANGE. */
+/** Open files: OPEN, READ, WRITE, FSYNC, RELEASE, FALLOCATE, LSEEK, COPY_FILE_RANGE. */
 import type { Decoded } from '../fuse/decode.ts';
 import { emptyReply, offsetReply, openReply, type Reply, sizeReply } from '../fuse/encode.ts';
 import { MAX_WRITE } from '../fuse/limits.ts';
@@ -89,12 +89,6 @@ export function write(
 export async function fsync({ state, node }: Call, { handle, dataOnly }: Decoded['FSYNC']): Promise<Reply> {
   const opened = state.handles.get(handle, node, node.kind === 'directory' ? 'directory' : 'file');
   await state.handles.hold(opened, () => syncFd(opened.fd, dataOnly));
-  return emptyReply();
-}
-
-/** Nothing waits in the server: each write has reached the host's kernel. */
-export function flush({ state, node }: Call, { handle }: Decoded['FLUSH']): Reply {
-  state.handles.get(handle, node, 'file');
   return emptyReply();
 }
 
