@@ -101,4 +101,22 @@ export const sessionRoutes = {
     },
     load: async () => (await import('./logs.ts')).logs,
   }),
+  'ssh-config': command({
+    brief: 'Prints the host entries of sandboxes for ssh, or makes ssh read them',
+    examples: ['sbx ssh-config --install', 'ssh web.shop.sbx', 'sbx ssh-config web > web.conf'],
+    parameters: {
+      flags: {
+        install: toggle('Add a line to ~/.ssh/config that reads the host entries of all sandboxes'),
+        uninstall: toggle('Remove this line'),
+        file: { ...text('Another file instead of ~/.ssh/config'), placeholder: 'file' },
+      },
+      positional: maybeName(),
+    },
+    load: async () => (await import('./ssh-config.ts')).sshConfig,
+  }),
+  'ssh-proxy': command({
+    brief: 'Connects stdin and stdout to an ssh server in a sandbox, for ssh itself',
+    parameters: { positional: { kind: 'tuple', parameters: [sandbox('The sandbox')] } },
+    load: async () => (await import('./ssh-proxy.ts')).sshProxy,
+  }),
 };
