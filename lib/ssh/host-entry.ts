@@ -47,7 +47,6 @@ export function hostEntry({ sandbox, hosts, paths, home, program, nodeDir }: Ent
     `User ${USER}`,
     `IdentityFile "${paths.userKey}"`,
     'IdentitiesOnly yes',
-    'IdentityAgent none',
     'PreferredAuthentications publickey',
     `HostKeyAlias ${aliasOf(sandbox.id)}`,
     `UserKnownHostsFile "${paths.knownHosts}"`,

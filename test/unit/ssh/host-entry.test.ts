@@ -44,7 +44,6 @@ describe('a host entry', () => {
     'ForwardX11 no',
     'ForwardX11Trusted no',
     'IdentitiesOnly yes',
-    'IdentityAgent none',
     'StrictHostKeyChecking yes',
     'UpdateHostKeys no',
     'GlobalKnownHostsFile /dev/null',
