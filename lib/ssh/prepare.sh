@@ -1,3 +1,4 @@
+#!/bin/sh
 # Writes the server's files, as root inside. $1: the server's key. $2: the person's public key. stdin: the configuration.
 # Each file has its name once it is whole: another connection may read it now.
 set -eu

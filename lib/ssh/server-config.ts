@@ -1,7 +1,7 @@
 /** The configuration of the sshd that serves one connection inside: sshd_config(5). Pure. */
 
 /** Folder inside, of root; the files below it are written again for each connection */
-export const SERVER_DIR = '/run/sbx-ssh';
+const SERVER_DIR = '/run/sbx-ssh';
 export const SERVER_CONFIG = `${SERVER_DIR}/config`;
 
 /** sshd sets these itself, or the session's shell does. */
