@@ -28,7 +28,7 @@ export function serverConfig(environment: string): string {
     'MaxSessions 100',
     'ClientAliveInterval 60',
     'X11Forwarding yes',
-    'AcceptEnv LANG LC_* COLORTERM',
+    'AcceptEnv LANG LC_* COLORTERM GIT_PROTOCOL',
     'Subsystem sftp internal-sftp',
     // Only the first line of this option counts.
     ...(variables.length === 0 ? [] : [`SetEnv ${variables.map(quoted).join(' ')}`]),
