@@ -112,6 +112,8 @@ export interface InstancePaths {
   mountStubs: string;
   /** What the clone of mode `clone` was made from (JSON) */
   clone: string;
+  /** Its keys and host entry for ssh; absent until they are asked for */
+  ssh: string;
 }
 
 export function instancePaths(home: Home, id: string): InstancePaths {
@@ -140,7 +142,35 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     privateLayer: join(dir, 'private'),
     mountStubs: join(dir, 'mount-stubs.json'),
     clone: join(dir, 'clone.json'),
+    ssh: join(dir, 'ssh'),
   };
+}
+
+/** Of one sandbox. */
+export interface SshPaths {
+  dir: string;
+  /** The host entry, in the form of ssh_config(5) */
+  config: string;
+  knownHosts: string;
+  /** The private key of the person, and that of the server inside; each public key ends in `.pub` */
+  userKey: string;
+  serverKey: string;
+}
+
+export function sshPaths(home: Home, id: string): SshPaths {
+  const dir = instancePaths(home, id).ssh;
+  return {
+    dir,
+    config: join(dir, 'config'),
+    knownHosts: join(dir, 'known_hosts'),
+    userKey: join(dir, 'user_key'),
+    serverKey: join(dir, 'server_key'),
+  };
+}
+
+/** Matches the host entries of all sandboxes; an entry goes with the folder of its sandbox. */
+export function sshConfigPattern(home: Home): string {
+  return sshPaths(home, '*').config;
 }
 
 /** @throws SbxError `socket-path-too-long`: a Unix socket at this path could not be bound. */

@@ -32,9 +32,16 @@ export function ensureTestUser() {
   writeFileSync(join('/home', TEST_USER, '.gitconfig'), '[user]\n\tname = sbx test\n\temail = test@localhost\n');
 }
 
-/** Installs shellcheck, groff, and the shells: they look for their functions and settings at the paths of their packages. */
+/** Installs shellcheck, groff, the clients that connect to a sandbox by ssh, and the shells: they look for their functions and settings at the paths of their packages. */
 export function ensureTools() {
-  ensurePrograms({ zsh: 'zsh', fish: 'fish', shellcheck: 'shellcheck', groff: 'groff-base' });
+  ensurePrograms({
+    zsh: 'zsh',
+    fish: 'fish',
+    shellcheck: 'shellcheck',
+    groff: 'groff-base',
+    ssh: 'openssh-client',
+    rsync: 'rsync',
+  });
 }
 
 /** Writes a script for each program to `bin/` in the folder; it starts the real one with the unpacked libraries. */

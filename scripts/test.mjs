@@ -39,6 +39,7 @@ const ONCE_AS_USER = [
   'ports',
   'pressure',
   'private-work',
+  'ssh',
 ];
 const results = { passed: 0, failed: 0 };
 const took = [];

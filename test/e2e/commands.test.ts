@@ -242,8 +242,8 @@ test('gc --dry-run removes nothing', async () => {
   expect(readdirSync(join(HOME, 'store')).toSorted()).toEqual(before);
 });
 
-/** Tested in clone.test.ts and private-work.test.ts */
-const OF_WORK = ['accept', 'fetch'];
+/** Tested in clone.test.ts, private-work.test.ts and ssh.test.ts */
+const ELSEWHERE = ['accept', 'fetch', 'ssh-proxy'];
 
 test('every command prints only JSON with --json', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'sbx-init-'));
@@ -265,6 +265,8 @@ test('every command prints only JSON with --json', async () => {
     ['diff', [], { diff: '', changes: [] }],
     ['workspace check', ['sandbox.toml'], { read: 'private', write: 'private' }],
     ['ports', ['--publish', '0:3000']],
+    ['ssh-config'],
+    ['open', ['--print'], { host: expect.stringMatching(/\.sbx$/) }],
     ['net allow', ['example.com', '--for', '1h']],
     ['net check', ['example.com'], { allow: true }],
     ['net deny', ['denied.example'], { entries: ['denied.example'], live: true }],
@@ -299,7 +301,7 @@ test('every command prints only JSON with --json', async () => {
     else expect({ words, documents }).toEqual({ words, documents: [expect.objectContaining(answer)] });
   }
   rmSync(empty, { recursive: true });
-  expect([...calls.map(([words]) => words), ...OF_WORK].toSorted()).toEqual(
+  expect([...calls.map(([words]) => words), ...ELSEWHERE].toSorted()).toEqual(
     allCommands()
       .map((words) => words.join(' '))
       .toSorted(),

@@ -24,6 +24,7 @@ const SBX = fileURLToPath(new URL('../../../bin/sbx', import.meta.url));
 const ARGS: Record<string, string[]> = {
   exec: ['--', 'true'],
   cp: ['a', ':b'],
+  'ssh-proxy': ['x'],
   completion: ['bash'],
   'net check': ['example.com'],
   'net allow': ['example.com'],

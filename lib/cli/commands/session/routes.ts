@@ -1,4 +1,5 @@
 /** The commands that work inside a sandbox. */
+import { EDITORS } from '../../../ssh/editors.ts';
 import { command } from '../../command/command.ts';
 import { APPLY_FLAGS, count, LOG_FLAGS, maybeName, sandbox, text, toggle } from '../../command/parameters.ts';
 import { DETACH_KEYS } from '../../terminal/detach-keys.ts';
@@ -100,5 +101,35 @@ export const sessionRoutes = {
       positional: maybeName(),
     },
     load: async () => (await import('./logs.ts')).logs,
+  }),
+  'ssh-config': command({
+    brief: 'Prints the host entries of sandboxes for ssh, or makes ssh read them',
+    examples: ['sbx ssh-config --install', 'ssh web.shop.sbx', 'sbx ssh-config web > web.conf'],
+    parameters: {
+      flags: {
+        install: toggle('Add a line to ~/.ssh/config that reads the host entries of all sandboxes'),
+        uninstall: toggle('Remove this line'),
+        file: { ...text('Another file instead of ~/.ssh/config'), placeholder: 'file' },
+      },
+      positional: maybeName(),
+    },
+    load: async () => (await import('./ssh-config.ts')).sshConfig,
+  }),
+  'ssh-proxy': command({
+    brief: 'Connects stdin and stdout to an ssh server in a sandbox, for ssh itself',
+    parameters: { positional: { kind: 'tuple', parameters: [sandbox('The sandbox')] } },
+    load: async () => (await import('./ssh-proxy.ts')).sshProxy,
+  }),
+  open: command({
+    brief: 'Opens the workspace of a sandbox in an editor, over ssh',
+    examples: ['sbx open', 'sbx open web --editor cursor'],
+    parameters: {
+      flags: {
+        editor: { kind: 'parsed', parse: String, brief: EDITORS.join(', '), default: 'code' },
+        print: toggle('Print its command instead of running it'),
+      },
+      positional: maybeName(),
+    },
+    load: async () => (await import('./open.ts')).open,
   }),
 };
