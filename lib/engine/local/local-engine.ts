@@ -21,6 +21,7 @@ import { boundConsole } from '../../vm/console-log.ts';
 import { createQemuDriver } from '../../vm/qemu/driver.ts';
 import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../../workspace/changes/private-work.ts';
 import { WorkspaceServers } from '../../workspace/client/servers.ts';
+import { followHostGit } from '../../workspace/host-git-changes.ts';
 import type {
   Capability,
   Collected,
@@ -311,7 +312,7 @@ function vmDepsOf({ home, records, secrets, onChange, log, ...options }: LocalEn
   };
   const ids = records.list().map(({ id }) => id);
   const credentials = createCredentials({ home, secrets, refOf, ids });
-  const workspaces = new WorkspaceServers({ home, distDir: options.distDir, log });
+  const workspaces = new WorkspaceServers({ home, distDir: options.distDir, log, follow: followHostGit });
   return {
     home,
     records,
