@@ -7,7 +7,7 @@ import { SbxError } from '../errors.ts';
 import { configFilesOf } from '../spec/config-files.ts';
 import type { SandboxSpec, Source } from '../spec/spec.ts';
 import type { ServedFolder } from './client/served-folders.ts';
-import { namedByHostGit } from './host-git.ts';
+import { readHostGit } from './host-git.ts';
 import { below, isInside } from './paths-below.ts';
 import { checkRoots } from './roots.ts';
 
@@ -83,7 +83,7 @@ function treeFolder(spec: SandboxSpec, top: string): ServedFolder {
 async function repositoryFolder(path: string): Promise<ServedFolder> {
   const name = `git-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`;
   const lists = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [] };
-  return { name, path, isFile: false, readonly: false, rules: { ...lists, named: await namedByHostGit(path) } };
+  return { name, path, isFile: false, readonly: false, rules: { ...lists, named: (await readHostGit(path)).named } };
 }
 
 type Rules = NonNullable<ServedFolder['rules']>;
@@ -96,13 +96,13 @@ async function workspaceRules(spec: SandboxSpec): Promise<Rules> {
     private: entriesOf(spec, 'private'),
     unprotect: entriesOf(spec, 'unprotect'),
     configFiles: configFilesOf(spec).flatMap((file) => below(path, file) ?? []),
-    named: await namedByHostGit(path),
+    named: (await readHostGit(path)).named,
   };
 }
 
 /** A writable mount is protected as the workspace is: git and editors of the host work in it, too. */
 async function mountRules(spec: SandboxSpec, path: string): Promise<Rules> {
-  const named = await namedByHostGit(path);
+  const { named } = await readHostGit(path);
   return { hide: [], readonly: [], private: [], unprotect: entriesOf(spec, 'unprotect'), configFiles: [], named };
 }
 

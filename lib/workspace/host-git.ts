@@ -14,8 +14,15 @@ const COMMANDS = [
 const GIT_DEADLINE_MS = 5_000;
 const LINKS_MAX = 20;
 
-/** Paths below `root`. Without git on the host nothing there reads its configuration, and there are none. */
-export async function namedByHostGit(root: string): Promise<string[]> {
+interface HostGit {
+  /** Paths below the root */
+  named: string[];
+  /** What it depends on, absolute: files of the configuration, also those that do not exist yet, and folders of hooks */
+  sources: string[];
+}
+
+/** Without git on the host nothing there reads its configuration, and nothing is named. */
+export async function readHostGit(root: string): Promise<HostGit> {
   const { PATH, HOME, XDG_CONFIG_HOME } = process.env;
   const options = { env: { PATH, HOME, XDG_CONFIG_HOME, LC_ALL: 'C' }, deadlineMs: GIT_DEADLINE_MS };
   const ask = (...words: string[]) => run('git', ['-C', root, ...words], options).catch(() => '');
@@ -27,13 +34,23 @@ export async function namedByHostGit(root: string): Promise<string[]> {
   // Of a subfolder of a work tree git takes relative paths from the top.
   const tops = [...new Set([root, shown.replace(/\n$/, '') || root])];
   const fields = text.split('\0');
-  const found = fields.flatMap((origin, index) => {
+  const entries = fields.flatMap((origin, index): Entry[] => {
     if (index % 2 === 1) return [];
     const [key = '', ...value] = (fields[index + 1] ?? '').split('\n');
-    return namedBy({ root, tops, origin, key, value: value.join('\n') });
+    return [{ root, tops, origin, key, value: value.join('\n') }];
   });
   const folders = hooks === '' ? [] : tops.map((top) => resolve(top, hooks.replace(/\n$/, '')));
-  return [...new Set([...found, ...folders.flatMap((folder) => linkedHooks(root, folder))])];
+  return {
+    named: [...new Set([...entries.flatMap(namedBy), ...folders.flatMap((folder) => linkedHooks(root, folder))])],
+    sources: [...new Set([...globalFiles(), ...entries.flatMap(filesOf), ...folders])],
+  };
+}
+
+/** Where git looks for the configuration of the user and of the system. */
+function globalFiles(): string[] {
+  const { HOME = '/', XDG_CONFIG_HOME = '' } = process.env;
+  const folder = XDG_CONFIG_HOME === '' ? join(HOME, '.config') : XDG_CONFIG_HOME;
+  return [join(HOME, '.gitconfig'), join(folder, 'git/config'), '/etc/gitconfig'];
 }
 
 /** Where the folder of the hooks and the links in it lead. */
@@ -59,13 +76,19 @@ interface Entry {
   value: string;
 }
 
-function namedBy({ root, tops, origin, key, value }: Entry): string[] {
-  const files = origin.startsWith('file:') ? tops.map((top) => resolve(top, origin.slice('file:'.length))) : [];
-  const paths = [...files];
+function namedBy(entry: Entry): string[] {
+  const { root, tops, key, value } = entry;
+  const paths = filesOf(entry);
   if (key === 'core.hookspath') paths.push(...tops.map((top) => resolve(top, home(value))));
-  if (/^include(if\..*)?\.path$/.test(key)) paths.push(...files.map((file) => resolve(dirname(file), home(value))));
   if (COMMANDS.some((pattern) => pattern.test(key))) paths.push(...tops.flatMap((top) => filesIn(top, value)));
   return paths.flatMap((path) => inside(root, path));
+}
+
+/** The file that has the entry, and the one that it includes. */
+function filesOf({ tops, origin, key, value }: Entry): string[] {
+  const files = origin.startsWith('file:') ? tops.map((top) => resolve(top, origin.slice('file:'.length))) : [];
+  const isInclude = /^include(if\..*)?\.path$/.test(key);
+  return [...files, ...(isInclude ? files.map((file) => resolve(dirname(file), home(value))) : [])];
 }
 
 function filesIn(root: string, command: string): string[] {

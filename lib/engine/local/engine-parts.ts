@@ -11,6 +11,7 @@ import { cached } from '../../state/cached.ts';
 import type { Records } from '../../state/records.ts';
 import { createQemuDriver } from '../../vm/qemu/driver.ts';
 import { WorkspaceServers } from '../../workspace/client/servers.ts';
+import { followHostGit } from '../../workspace/host-git-changes.ts';
 import type { Capability } from '../engine.ts';
 import { createCredentials } from './credentials/credentials.ts';
 import { createEgress, openBakeEgress } from './egress/egress.ts';
@@ -48,7 +49,7 @@ export function engineParts({ home, records, secrets, onChange, log, ...options 
   };
   const ids = records.list().map(({ id }) => id);
   const credentials = createCredentials({ home, secrets, refOf, ids });
-  const workspaces = new WorkspaceServers({ home, distDir: options.distDir, log });
+  const workspaces = new WorkspaceServers({ home, distDir: options.distDir, log, follow: followHostGit });
   return {
     home,
     records,

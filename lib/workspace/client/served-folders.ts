@@ -1,6 +1,6 @@
 /** The folders of a guest, as the daemon names them. */
 import { createHash } from 'node:crypto';
-import type { FolderRules } from '../protocol/messages.ts';
+import type { Attach, FolderRules } from '../protocol/messages.ts';
 import { folderId } from './guest-record.ts';
 import { INSIDE, type JailFolder } from './server-jail.ts';
 
@@ -31,8 +31,20 @@ export function folderSetOf(served: ServedFolder[]): FolderSet {
   return { key: createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16), folders };
 }
 
+/** What the server of this set is asked for. @param link id of the guest's link */
+export function attachRequest(link: string, served: ServedFolder[], set: FolderSet): Attach {
+  return {
+    op: 'attach',
+    id: link,
+    link: INSIDE.link(link),
+    mailbox: INSIDE.mailbox(link),
+    stateFile: INSIDE.state(link),
+    folders: attachedFolders(served, set, link),
+  };
+}
+
 /** The same folders, by their places in the jail. */
-export function attachedFolders(served: ServedFolder[], { folders }: FolderSet, link: string) {
+function attachedFolders(served: ServedFolder[], { folders }: FolderSet, link: string) {
   return served.map(({ name, path, readonly, rules }) => ({
     name,
     path: INSIDE.root(folders.findIndex((one) => one.path === path && one.readonly === readonly)),

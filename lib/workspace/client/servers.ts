@@ -7,13 +7,13 @@ import type { Log } from '../../log.ts';
 import { type Home, workspacePaths } from '../../paths.ts';
 import type { Watched } from '../protocol/messages.ts';
 import { askExplanation, askServer, type PathExplanation } from './ask.ts';
+import { type Follow, Followed } from './follow.ts';
 import { folderId, readGuestRecord, writeGuestRecord } from './guest-record.ts';
 import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
 import { makeLinkFolder, removeLink } from './link-folder.ts';
 import { release, releaseOthers } from './release.ts';
-import { attachedFolders, folderSetOf, type ServedFolder } from './served-folders.ts';
+import { attachRequest, folderSetOf, type ServedFolder } from './served-folders.ts';
 import { Server } from './server.ts';
-import { INSIDE } from './server-jail.ts';
 import { endServer, endStrays, findServer } from './server-process.ts';
 import { changedFolder, type WorkspaceState } from './workspace-state.ts';
 
@@ -23,6 +23,8 @@ export interface WorkspaceServersOptions {
   distDir: string;
   log: Log;
   bwrap?: string;
+  /** What is outside of the folders and changes their rules; default: nothing */
+  follow?: Follow;
 }
 
 export interface Guest {
@@ -41,11 +43,14 @@ export interface FolderPath {
 }
 
 export class WorkspaceServers implements AsyncDisposable {
-  readonly #options: Required<WorkspaceServersOptions>;
+  readonly #options: Required<Omit<WorkspaceServersOptions, 'follow'>>;
   readonly #servers = new Map<string, Server>();
+  readonly #followed: Followed;
 
   constructor(options: WorkspaceServersOptions) {
+    const { follow } = options;
     this.#options = { bwrap: '/usr/bin/bwrap', ...options };
+    this.#followed = new Followed({ log: options.log, ...(follow === undefined ? {} : { follow }) });
   }
 
   /**
@@ -66,14 +71,10 @@ export class WorkspaceServers implements AsyncDisposable {
     const link = makeLinkFolder(server.paths, record.link);
     writeGuestRecord(recordFile, record);
     takeLayer(server.paths, { id: record.link, privateLayer }, namesWithRules(folders));
-    await server.attach({
-      op: 'attach',
-      id: record.link,
-      link: INSIDE.link(record.link),
-      mailbox: INSIDE.mailbox(record.link),
-      stateFile: INSIDE.state(record.link),
-      folders: attachedFolders(folders, set, record.link),
-    });
+    await this.#followed.stop(record.link);
+    const attach = (now: ServedFolder[]) => server.attach(attachRequest(record.link, now, set));
+    await attach(folders);
+    this.#followed.start(record.link, folders, attach);
     return { link };
   }
 
@@ -81,6 +82,7 @@ export class WorkspaceServers implements AsyncDisposable {
   async detach({ recordFile, privateLayer }: Guest): Promise<void> {
     const record = readGuestRecord(recordFile);
     if (record === undefined) return;
+    await this.#followed.stop(record.link);
     const paths = workspacePaths(this.#options.home, record.key);
     await (this.#servers.get(record.key)?.detach(record.link) ?? release(paths, record.link));
     removeLink(paths, record.link);
@@ -170,6 +172,7 @@ export class WorkspaceServers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#followed[Symbol.asyncDispose]();
     for (const server of this.#servers.values()) server[Symbol.dispose]();
   }
 

@@ -78,6 +78,12 @@ export class RootFacts implements Disposable {
     return this.#aliases.of(identity);
   }
 
+  /** The host's git configuration outside of the root names these paths now. */
+  setNamed(named: string[]): void {
+    this.#options.named = named;
+    this.#indexAgain();
+  }
+
   /** Undefined: every name of the file in this root was compared with the rules. Otherwise it resolves when they were. */
   pending(file: LinkedFile): Promise<void> | undefined {
     return this.#links.pending(file);
@@ -171,7 +177,10 @@ export class RootFacts implements Disposable {
     const isOther = before?.isGitFolder !== after?.isGitFolder || before?.hasGit !== after?.hasGit;
     // Nothing below a folder is known before the folder is.
     if (before !== undefined && isOther) this.#readAgain((one) => one.startsWith(path === '' ? '' : `${path}/`));
-    if (textOf(before) === textOf(after)) return;
+    if (textOf(before) !== textOf(after)) this.#indexAgain();
+  }
+
+  #indexAgain(): void {
     const old = this.#facts;
     this.#facts = this.#withIndexes();
     const changed = changedPaths(old, this.#facts);

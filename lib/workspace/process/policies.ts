@@ -12,7 +12,7 @@ export type Policies = Map<string, FolderPolicy>;
 interface FolderPolicy {
   policy: WorkspacePolicy;
   facts?: RootFacts;
-  /** The folder with its rules: the same ones need not be read again */
+  /** The folder with its rules, but for what is named: the same ones need not be read again */
   key: string;
 }
 
@@ -26,11 +26,16 @@ export function policiesOf(volume: Volume, folders: AttachedFolder[], before: Po
   for (const folder of folders) {
     const root = volume.roots.find(({ name }) => name === folder.name);
     if (root === undefined) continue;
-    const key = JSON.stringify(folder);
+    const key = keyOf(folder);
     const known = before.get(folder.name);
+    if (known?.key === key) known.facts?.setNamed(folder.rules?.named ?? []);
     found.set(folder.name, known?.key === key ? known : { ...read(root.fd, folder), key });
   }
   return found;
+}
+
+function keyOf({ rules, ...folder }: AttachedFolder): string {
+  return JSON.stringify([folder, rules && { ...rules, named: [] }]);
 }
 
 /** Gives up all but those that are `kept`. */

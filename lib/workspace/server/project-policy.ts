@@ -44,6 +44,12 @@ export function projectPolicy(
     const root = volume.roots.find((one) => one.name === name);
     return policy === undefined || root === undefined ? otherwise : judge(policy, root);
   };
+  /** The work tree around a project has no facts of its own: one of its files can be another name of the project's. */
+  const factsAbout = (name: string): FactSource[] => {
+    const own = policyOf(name);
+    const all = own?.policy.around === undefined ? [own] : volume.roots.map((root) => policyOf(root.name));
+    return all.flatMap((one) => one?.facts ?? []);
+  };
   return {
     decide: ({ root: name, path: bytes, kind, identity, operation }) =>
       inRoot(name, 'hidden', ({ policy, facts: source }, root) => {
@@ -52,8 +58,9 @@ export function projectPolicy(
         const facts = source?.factsFor(path) ?? NO_FACTS;
         const moment = moments.get({ root, policy, facts, layer: layers.get(name) });
         const decision = moment.decide(path, kindOf(kind), operation);
-        const alias = identity === undefined ? undefined : source?.aliasOf(identity);
-        return verdictOf(alias === undefined ? decision : strictest([decision, alias]));
+        if (identity === undefined) return verdictOf(decision);
+        const aliases = factsAbout(name).flatMap((one) => one.aliasOf(identity) ?? []);
+        return verdictOf(aliases.length === 0 ? decision : strictest([decision, ...aliases]));
       }),
     judgeRename: ({ root: name, from: bytes, to, kind }) =>
       inRoot(name, 'refuse', ({ policy, facts: source }, root) => {
@@ -65,12 +72,20 @@ export function projectPolicy(
         return judgeRename(policy, { from, to: target, kind: kindOf(kind) ?? 'other', facts }).verdict;
       }),
     names: {
-      pending: (root, file) => policyOf(root)?.facts?.pending(file),
+      pending: (root, file) => firstOf(factsAbout(root), (one) => one.pending(file)),
       walked: (root) => policyOf(root)?.facts?.walked(),
       linked: (root, before) => policyOf(root)?.facts?.linked(before),
     },
     onRequest: () => moments.endChange(),
   };
+}
+
+function firstOf<T, R>(items: T[], ask: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const found = ask(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function verdictOf({ verdict, lower }: WorkspaceDecision): Verdict {

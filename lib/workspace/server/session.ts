@@ -30,6 +30,9 @@ const UNSENT_MAX = 8192;
 /** Requests that run in other threads at a time; reading stops beyond it */
 const PENDING_MAX = 64;
 
+/** As PENDING_MAX, in bytes: a request that waits for a walk is kept whole, and a guest can make it long */
+const HELD_BYTES_MAX = 4 * 1024 * 1024;
+
 /** Unexpected errors that are logged; a guest could cause any number of them */
 const LOGGED_MAX = 100;
 
@@ -43,6 +46,8 @@ export interface SessionOptions extends ServerOptions {
   mailbox?: MailboxFile;
   /** Called when the guest's kernel has mounted */
   onMount?: () => void;
+  /** Reading stops while requests of more than this wait; default 4 MiB */
+  heldBytesMax?: number;
 }
 
 export interface Session extends Disposable {
@@ -79,11 +84,15 @@ class StreamSession implements Session {
   /** Nothing was asked yet since this session was saved */
   private isResumed: boolean;
   private pending = 0;
+  private heldBytes = 0;
+  private readonly heldBytesMax: number;
   private unsent = 0;
   private logged = 0;
   private ended = false;
 
-  constructor(stream: Duplex, state: ServerState, { log, saved, mailbox, onMount, coherence }: SessionOptions) {
+  constructor(stream: Duplex, state: ServerState, options: SessionOptions) {
+    const { log, saved, mailbox, onMount, coherence, heldBytesMax = HELD_BYTES_MAX } = options;
+    this.heldBytesMax = heldBytesMax;
     this.stream = stream;
     this.state = state;
     this.log = log;
@@ -172,7 +181,12 @@ class StreamSession implements Session {
   }
 
   private get isFull(): boolean {
-    return this.stream.writableLength > QUEUE_MAX || this.unsent > UNSENT_MAX || this.pending >= PENDING_MAX;
+    return this.stream.writableLength > QUEUE_MAX || this.unsent > UNSENT_MAX || this.isHolding;
+  }
+
+  /** What waits does not wait for another request of the guest: it ends also while nothing is read. */
+  private get isHolding(): boolean {
+    return this.pending >= PENDING_MAX || this.heldBytes > this.heldBytesMax;
   }
 
   private answer(header: RequestHeader, frame: Buffer): void {
@@ -197,7 +211,7 @@ class StreamSession implements Session {
       const reply = this.perform(header, whole);
       if (slotAt !== undefined && this.mailbox !== undefined && Buffer.isBuffer(reply))
         this.replyBoxed(header, this.mailbox.deliver({ opcode: header.opcode, slotAt }, reply), reply.length);
-      else if (reply instanceof Promise) void this.answerLater(header, reply);
+      else if (reply instanceof Promise) void this.answerLater(header, reply, frame.length);
       else if (reply !== undefined) this.reply(header, reply);
     } catch (error) {
       this.replyError(header, error);
@@ -226,15 +240,18 @@ class StreamSession implements Session {
     this.state.saysWhenPrivilegesEnd = init !== undefined && saysWhenPrivilegesEnd(init);
   }
 
-  private async answerLater(header: RequestHeader, reply: Promise<Reply>): Promise<void> {
+  private async answerLater(header: RequestHeader, reply: Promise<Reply>, length: number): Promise<void> {
     this.pending++;
+    this.heldBytes += length;
     try {
       this.reply(header, await reply);
     } catch (error) {
       this.replyError(header, error);
     }
+    const wasHolding = this.isHolding;
     this.pending--;
-    if (this.pending === PENDING_MAX - 1 && !this.ended) this.pump();
+    this.heldBytes -= length;
+    if (wasHolding && !this.isHolding && !this.ended) this.pump();
   }
 
   private reply({ unique }: RequestHeader, reply: Reply): void {

@@ -1,8 +1,10 @@
 /** What the configuration of the host's git names in a project, asked of real git. */
 import { rmSync, symlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { namedByHostGit } from '../../../lib/workspace/host-git.ts';
+import { readHostGit } from '../../../lib/workspace/host-git.ts';
 import { makeHost } from './policy/host.ts';
+
+const namedIn = async (path: string) => (await readHostGit(path)).named;
 
 test('of a subfolder: relative paths count from the top of the work tree', async () => {
   using host = makeHost();
@@ -14,7 +16,7 @@ test('of a subfolder: relative paths count from the top of the work tree', async
   // Git takes it from there.
   host.gitIn('shop', 'commit', '--allow-empty', '-m', 'first');
   expect(host.hasRun()).toBe(true);
-  const named = await namedByHostGit(`${host.path}/shop`);
+  const named = await namedIn(`${host.path}/shop`);
   expect(named).toEqual(expect.arrayContaining(['team/hooks', 'tools/filter']));
 });
 
@@ -26,7 +28,7 @@ test('of a subfolder: what the configuration at the top includes', async () => {
   // Git obeys it.
   host.gitIn('packages/app', 'status');
   expect(host.hasRun()).toBe(true);
-  expect(await namedByHostGit(`${host.path}/packages/app`)).toContain('team.gitconfig');
+  expect(await namedIn(`${host.path}/packages/app`)).toContain('team.gitconfig');
 });
 
 test.each([
@@ -48,7 +50,7 @@ test.each([
   // Git runs it.
   host.gitIn('packages/app', 'commit', '--allow-empty', '-m', 'first');
   expect(host.hasRun()).toBe(true);
-  const named = await namedByHostGit(`${host.path}/packages/app`);
+  const named = await namedIn(`${host.path}/packages/app`);
   expect(named).toEqual(expect.arrayContaining(['pre-commit', 'scripts/check']));
 });
 
@@ -58,5 +60,5 @@ test('of a hooks folder that is a link', async () => {
   host.write('packages/app/hooks/pre-commit', '#!/bin/sh\n', 0o755);
   rmSync(`${host.path}/.git/hooks`, { recursive: true });
   symlinkSync('../packages/app/hooks', `${host.path}/.git/hooks`);
-  expect(await namedByHostGit(`${host.path}/packages/app`)).toContain('hooks');
+  expect(await namedIn(`${host.path}/packages/app`)).toContain('hooks');
 });

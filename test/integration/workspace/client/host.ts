@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Home, homeOf, workspacePaths } from '../../../../lib/paths.ts';
+import type { Follow } from '../../../../lib/workspace/client/follow.ts';
 import type { ServedFolder } from '../../../../lib/workspace/client/served-folders.ts';
 import { endServer, findServer } from '../../../../lib/workspace/client/server-process.ts';
 import { type Guest, WorkspaceServers } from '../../../../lib/workspace/client/servers.ts';
@@ -21,9 +22,9 @@ export class Host implements AsyncDisposable {
   readonly strays = new Set<number>();
 
   /** The client of a daemon; each call stands for one more daemon. */
-  client(distDir = DIST): WorkspaceServers {
+  client(distDir = DIST, follow?: Follow): WorkspaceServers {
     const log = { info: () => {}, warn: (text: string) => this.warnings.push(text), error: () => {} };
-    const client = new WorkspaceServers({ home: this.home, distDir, log });
+    const client = new WorkspaceServers({ home: this.home, distDir, log, ...(follow === undefined ? {} : { follow }) });
     this.#clients.push(client);
     return client;
   }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, w
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { workspacePaths } from '../../../../lib/paths.ts';
+import type { Follow } from '../../../../lib/workspace/client/follow.ts';
 import { ENOENT, EROFS, FakeVm } from './fake-vm.ts';
 import { DIST, Host, isRunning, rules, until } from './host.ts';
 
@@ -73,6 +74,24 @@ describe('a guest', () => {
     expect(await client.attach(host.guest('a'), [{ ...folder, rules: rules({ hide: ['file'] }) }])).toEqual({ link });
     expect(await vm.lookup(ROOT, 'file')).toBe(ENOENT);
     expect(vm.connections).toBe(1);
+  });
+
+  test('gets the rules that follow from what changes outside, until it is attached with others or detached', async () => {
+    const folder = host.folder('project', { rules: rules({}) });
+    const running: Parameters<Follow>[] = [];
+    const client = host.client(DIST, (...one) => {
+      running.push(one);
+      return { [Symbol.asyncDispose]: async () => void running.splice(running.indexOf(one), 1) };
+    });
+    const { link } = await client.attach(host.guest('a'), [folder]);
+    const vm = await boot(link);
+    expect(await vm.lookup(ROOT, 'file')).toBe(0);
+    await running[0]?.[1]([{ ...folder, rules: rules({ hide: ['file'] }) }]);
+    expect(await vm.lookup(ROOT, 'file')).toBe(ENOENT);
+    await client.attach(host.guest('a'), [{ ...folder, rules: rules({ hide: ['other'] }) }]);
+    expect(running.map(([[one]]) => one?.rules)).toEqual([rules({ hide: ['other'] })]);
+    await client.detach(host.guest('a'));
+    expect(running).toEqual([]);
   });
 
   test('keeps the folder that the host moves or deletes', async () => {

@@ -93,7 +93,7 @@ describe('against the host:', () => {
     expect(run(victim.repo, 'for-each-ref', 'refs/heads/sbx')).toBe('');
   });
 
-  test('a pack with objects that git would refuse brings nothing, of no repository; the twin takes it', async () => {
+  test('a pack with objects that git would refuse brings nothing, of no repository; without that check its names are refused', async () => {
     const blob = run(inGuest(MIDDLE), 'rev-parse', 'HEAD:a.txt');
     const file = join(w.dir, 'tree');
     writeFileSync(file, Buffer.concat([Buffer.from('100644 .git\0'), Buffer.from(blob, 'hex')]));

@@ -1,11 +1,18 @@
 /** The work tree around a project in a subfolder: git inside sees what `lstat` says, and nothing else is shown or changed. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { RootFacts } from '../../../../lib/workspace/facts/root-facts.ts';
+import { compileWorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
+import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import { projectPolicy, type RootPolicy } from '../../../../lib/workspace/server/project-policy.ts';
+import { openVolume } from '../../../../lib/workspace/server/tables/volume.ts';
+import { HostWatches } from '../../../../lib/workspace/watch/host-watches.ts';
 import { type Host, makeHost } from '../policy/host.ts';
 import { GuestError, Rig, ROOT } from '../server/rig.ts';
 import { Attacker, type Served, serveFolder } from './guest.ts';
 
+const [INVAL_INODE, INVAL_ENTRY] = [2, 3] as const;
 const PROJECT = 'packages/shop';
 const RULES = { around: ['.git', PROJECT], readonly: [{ text: '/**', source: 'default' as const }] };
 
@@ -105,4 +112,118 @@ test('reaching the project through it does not end the wait for the walk of the 
   expect((await rig.walk(`tree/${PROJECT}`)).node).toBe(node);
   await rig.create(node, 'new');
   expect(asked).toEqual(['ws']);
+});
+
+describe('a file of the project that has a name around it, too', () => {
+  /** The project and the tree around it, as a workspace server serves them. @param without rules that are off */
+  async function serve(host: Host, { isAsked = true } = {}) {
+    const lists = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [] };
+    const hide = [{ text: '.env', source: 'default' as const }];
+    const roots = [
+      { name: 'ws', path: join(host.path, PROJECT) },
+      { name: 'tree', path: host.path },
+    ];
+    const volume = openVolume(roots);
+    const fold = foldOf({});
+    const project = compileWorkspacePolicy({ ...lists, hide, fold });
+    const tree = compileWorkspacePolicy({ ...lists, ...RULES, fold });
+    const [ws] = volume.roots;
+    const facts = new RootFacts({ fd: ws?.fd ?? -1, hostPath: join(host.path, PROJECT), policy: project, named: [] });
+    const asked = { ...facts, factsFor: facts.factsFor.bind(facts), linked: () => {}, walked: () => undefined };
+    const known = isAsked ? facts : { ...asked, aliasOf: () => undefined, pending: () => undefined };
+    const policies = new Map<string, RootPolicy>([
+      ['ws', { policy: project, facts: known }],
+      ['tree', { policy: tree }],
+    ]);
+    const rig = await Rig.mount('', { roots, ...projectPolicy(volume, (name) => policies.get(name)) });
+    return {
+      rig,
+      [Symbol.asyncDispose]: async () => {
+        await rig[Symbol.asyncDispose]();
+        facts[Symbol.dispose]();
+        volume[Symbol.dispose]();
+      },
+    };
+  }
+
+  async function read(rig: Rig, path: string): Promise<string> {
+    try {
+      const { node } = await rig.walk(path);
+      return (await rig.read(node, await rig.open(node))).toString();
+    } catch (error) {
+      if (error instanceof GuestError) return `errno ${error.errno}`;
+      throw error;
+    }
+  }
+
+  /** `.gitignore` is read around the project */
+  function linkAround(host: Host, from: string): void {
+    rmSync(join(host.path, '.gitignore'));
+    linkSync(join(host.path, PROJECT, from), join(host.path, '.gitignore'));
+  }
+
+  test('is hidden there if the project hides it', async () => {
+    using host = makeHost();
+    makeRepository(host);
+    linkAround(host, '.env');
+    await using served = await serve(host);
+    expect(await read(served.rig, 'tree/.gitignore')).toMatch(/^errno/);
+  });
+
+  test('is read there if the names of the project are not asked for', async () => {
+    using host = makeHost();
+    makeRepository(host);
+    linkAround(host, '.env');
+    await using served = await serve(host, { isAsked: false });
+    expect(await read(served.rig, 'tree/.gitignore')).toBe('secret');
+  });
+
+  test('is not changed through that name, and no file around gets a name in the project', async () => {
+    using host = makeHost();
+    makeRepository(host);
+    linkAround(host, 'a');
+    await using served = await serve(host);
+    const { rig } = served;
+    const [file, project] = [await rig.walk('tree/.gitignore'), await rig.walk('ws')];
+    await expect(rig.open(file.node, 1)).rejects.toThrow(GuestError);
+    const { node } = await rig.walk('tree/packages/other/secret');
+    await expect(rig.link(node, project.node, 'mine')).rejects.toThrow(GuestError);
+    const other = await rig.walk('tree/packages/other');
+    await expect(rig.rename([other.node, 'secret'], [project.node, 'mine'])).rejects.toThrow(GuestError);
+    expect(existsSync(join(host.path, PROJECT, 'mine'))).toBe(false);
+    expect(readFileSync(join(host.path, 'packages/other/secret'), 'utf8')).toBe('secret');
+  });
+});
+
+test('what the host changes around the project is not kept by the guest: git inside sees it', async () => {
+  using host = makeHost();
+  makeRepository(host);
+  using watches = new HostWatches();
+  const roots = [
+    { name: 'ws', path: join(host.path, PROJECT) },
+    { name: 'tree', path: host.path },
+  ];
+  const volume = openVolume(roots);
+  using _ = volume;
+  const lists = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [] };
+  const [project, tree] = [{}, RULES].map((rules) => ({
+    policy: compileWorkspacePolicy({ ...lists, ...rules, fold: foldOf({}) }),
+  }));
+  const policy = projectPolicy(volume, (name) => (name === 'tree' ? tree : project));
+  await using rig = await Rig.mount('', { roots, ...policy, coherence: { watches } });
+  const { node } = await rig.walk('tree/packages/other/secret');
+  const { node: folder } = await rig.walk('tree/packages/other');
+  await rig.lookup(folder, 'missing').catch(() => {});
+  const told = (code: number, id: number) =>
+    rig.notifications.some((one) => one.code === code && one.body.readBigUInt64LE(0) === BigInt(id));
+  host.write('packages/other/secret', 'a longer secret');
+  await vi.waitFor(() => expect(told(INVAL_INODE, node)).toBe(true), 10_000);
+  expect(Number((await rig.getattr(node)).size)).toBe(15);
+  host.write('packages/other/missing', 'new');
+  rmSync(join(host.path, 'packages/other/secret'));
+  await vi.waitFor(() => expect(told(INVAL_ENTRY, folder)).toBe(true), 10_000);
+  expect((await rig.lookup(folder, 'missing')).node).toBeGreaterThan(0);
+  await expect(
+    rig.walk('tree/packages/other/secret').then(({ node: id }) => id || Promise.reject(new GuestError(2))),
+  ).rejects.toThrow(GuestError);
 });

@@ -40,6 +40,18 @@ test('the same rules keep what was found, others do not', () => {
   release(other);
 });
 
+test('other names keep what was found, and are in force', () => {
+  const first = policiesOf(volume, folders([]));
+  const changed = folders([]).map((one) => ({ ...one, rules: { ...LISTS, named: ['hooks'] } }));
+  const second = policiesOf(volume, changed, first);
+  expect(second.get('ws')).toBe(first.get('ws'));
+  const named = () => second.get('ws')?.facts?.factsFor('hooks').named.paths.has('hooks');
+  expect(named()).toBe(true);
+  policiesOf(volume, folders([]), second);
+  expect(named()).toBe(false);
+  release(second);
+});
+
 test('a read-only mount is not walked, a read-only folder with rules is', () => {
   const [ws, m0] = folders(['.env']);
   if (ws === undefined || m0 === undefined) throw new Error('there are two');
