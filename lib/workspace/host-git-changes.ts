@@ -14,7 +14,7 @@ interface FollowOptions {
 const EVERY_MS = 500;
 
 /**
- * Applies the folders again whenever the host's git names another path in one. What it names no more is protected until they are attached anew:
+ * Applies the folders again whenever the host's git names another path in one. What it names no more is protected until they are attached again:
  * a git that cannot be asked names nothing. Disposed, it has ended.
  */
 export function followHostGit(

@@ -49,7 +49,7 @@ export class ServedGuests {
     }
     const before = known.policies;
     known.policies = policiesOf(known.volume, request.folders, before);
-    known.served.session?.invalidateAll();
+    if (isOther(before, known.policies)) known.served.session?.invalidateAll();
     release(before, known.policies);
   }
 
@@ -110,4 +110,9 @@ export class ServedGuests {
     };
     return guest;
   }
+}
+
+/** Policies that did not change are the same objects. */
+function isOther(before: Policies, after: Policies): boolean {
+  return before.size !== after.size || [...after].some(([name, policy]) => before.get(name) !== policy);
 }

@@ -1,4 +1,5 @@
 /** The rules of each folder that a guest is served, and what they ask about it. */
+import { isDeepStrictEqual } from 'node:util';
 import { foldTraitsOf } from '../facts/fold-traits.ts';
 import { RootFacts } from '../facts/root-facts.ts';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../policy/compile.ts';
@@ -14,6 +15,8 @@ interface FolderPolicy {
   facts?: RootFacts;
   /** The folder with its rules, but for what is named: the same ones need not be read again */
   key: string;
+  /** Paths that the host's git names */
+  named: string[];
 }
 
 const NO_RULES: FolderRules = { hide: [], readonly: [], private: [], unprotect: [], configFiles: [], named: [] };
@@ -28,8 +31,13 @@ export function policiesOf(volume: Volume, folders: AttachedFolder[], before: Po
     if (root === undefined) continue;
     const key = keyOf(folder);
     const known = before.get(folder.name);
-    if (known?.key === key) known.facts?.setNamed(folder.rules?.named ?? []);
-    found.set(folder.name, known?.key === key ? known : { ...read(root.fd, folder), key });
+    const named = folder.rules?.named ?? [];
+    const isSame = known?.key === key;
+    if (isSame && isDeepStrictEqual(known.named, named)) found.set(folder.name, known);
+    else {
+      if (isSame) known.facts?.setNamed(named);
+      found.set(folder.name, { ...(isSame ? known : read(root.fd, folder)), key, named });
+    }
   }
   return found;
 }
@@ -40,10 +48,10 @@ function keyOf({ rules, ...folder }: AttachedFolder): string {
 
 /** Gives up all but those that are `kept`. */
 export function release(policies: Policies, kept: Policies = new Map()): void {
-  for (const [name, one] of policies) if (kept.get(name) !== one) one.facts?.[Symbol.dispose]();
+  for (const [name, one] of policies) if (kept.get(name)?.facts !== one.facts) one.facts?.[Symbol.dispose]();
 }
 
-function read(fd: number, folder: AttachedFolder): Omit<FolderPolicy, 'key'> {
+function read(fd: number, folder: AttachedFolder): Omit<FolderPolicy, 'key' | 'named'> {
   const policy = policyOf(folder, foldOf(foldTraitsOf(fd)));
   const { hostPath, rules } = folder;
   // No content is shown, so that no name of a file opens another one: the whole repository need not be walked.

@@ -38,7 +38,7 @@ export class PrivateCache {
 
   /** Data that the kernel writes to a new file is kept for the first open of it. */
   noteNew({ opcode }: RequestHeader, reply: Reply | undefined | Promise<Reply>): void {
-    if (opcode !== OPCODES.CREATE || !Buffer.isBuffer(reply)) return;
+    if (opcode !== OPCODES.CREATE || !Buffer.isBuffer(reply) || reply.length <= OUT_HEADER_SIZE) return;
     const node = this.#state.nodes.find(Number(reply.readBigUInt64LE(OUT_HEADER_SIZE)));
     if (node?.where === 'layer' && node.lookups === 1) this.#opened.add(node);
   }

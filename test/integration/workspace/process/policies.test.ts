@@ -44,7 +44,8 @@ test('other names keep what was found, and are in force', () => {
   const first = policiesOf(volume, folders([]));
   const changed = folders([]).map((one) => ({ ...one, rules: { ...LISTS, named: ['hooks'] } }));
   const second = policiesOf(volume, changed, first);
-  expect(second.get('ws')).toBe(first.get('ws'));
+  expect(second.get('ws')?.facts).toBe(first.get('ws')?.facts);
+  expect(policiesOf(volume, changed, second).get('ws')).toBe(second.get('ws'));
   const named = () => second.get('ws')?.facts?.factsFor('hooks').named.paths.has('hooks');
   expect(named()).toBe(true);
   policiesOf(volume, folders([]), second);
