@@ -33,6 +33,6 @@ export async function manyFiles(_world: World): Promise<Row[]> {
 }
 
 async function start({ sbx }: World): Promise<number> {
-  await sbx(['rm', '--yes']);
+  await sbx(['rm', '--yes', '--discard']);
   return timed(() => sbx(['exec', '--apply', '--', '/bin/true']));
 }

@@ -17,7 +17,7 @@ export async function pool(_world: World): Promise<Row[]> {
   const bare = await samples(ROUNDS, () => replay(image, probes, ['/bin/true']));
   const fresh: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    await world.sbx(['rm', 'one-2', '--yes']);
+    await world.sbx(['rm', 'one-2', '--yes', '--discard']);
     await untilOneWaits(world);
     fresh.push(await timed(() => world.sbx(['exec', '--apply', 'one-2', '--', '/bin/true'])));
   }

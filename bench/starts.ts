@@ -11,7 +11,7 @@ export async function starts(world: World): Promise<Row[]> {
   const bare = await samples(ROUNDS, () => replay(image, probes, ['/bin/true']));
   const fresh: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    await world.sbx(['rm', '--yes']);
+    await world.sbx(['rm', '--yes', '--discard']);
     fresh.push(await timed(() => world.sbx(['exec', '--apply', '--', '/bin/true'])));
   }
   const cold: number[] = [];

@@ -40,5 +40,5 @@ process.stdout.write(`  cd ${example}
   ${sbx} exec -- ls -la             a command inside
   ${sbx} net log                    its requests, with the reason each was allowed or denied
   edit sandbox.toml, then ${sbx} plan and ${sbx} apply
-  ${sbx} rm --yes                   remove it again
+  ${sbx} rm                         remove it again
 `);

@@ -26,7 +26,7 @@ export async function startDaemon(options: StartDaemonOptions): Promise<string> 
   const found = await client.status().catch(() => undefined);
   if (found?.build === build) return build;
   if (found !== undefined) {
-    const why = await inUse(client, { home, found });
+    const why = await endUnlessUsed(client, { home, found });
     say(why === undefined ? 'the daemon of another build was replaced' : `${why}; to update it now: ${NOW}`);
     if (why !== undefined) return found.build;
   }
@@ -49,7 +49,7 @@ export async function startDaemon(options: StartDaemonOptions): Promise<string> 
 const NOW = '`sbx daemon stop --yes`';
 
 /** Ends the daemon, or says why it must not end yet. */
-async function inUse(
+async function endUnlessUsed(
   client: DaemonClient,
   { home, found }: { home: Home; found: DaemonStatus },
 ): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 /** Implements each address of the daemon's API. */
 import { API_VERSION, type DaemonService } from '../api/contract.ts';
 import type { SandboxDetail } from '../api/sandbox-status.ts';
-import { grantsOf, readLive } from '../state/grants.ts';
+import { grantsOf, knownLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
 import { type Control, statusIn } from './control/control.ts';
 import { refuseCutOff } from './lifecycle/end-daemon.ts';
@@ -83,7 +83,7 @@ async function detailOf(control: Control, record: InstanceRecord): Promise<Sandb
   return {
     ...statusIn(control, record),
     spec: record.applied ?? record.target,
-    ...readLive(home, record.id),
+    ...(knownLive(home, record.id) ?? { grants: [], denials: [] }),
     ...(await engine.storage(record.id)),
     losses: await lossesOf(control, record, { losesDisk: true }),
   };

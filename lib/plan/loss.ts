@@ -42,16 +42,17 @@ export function isAgreed(kind: Loss['kind'], { confirmed = false, discard = fals
   return isWork(kind) ? discard : confirmed;
 }
 
-/** @throws SbxError `needs-confirmation` unless nothing is lost that the user has not agreed to. */
-export function refuseLosses(losses: readonly Loss[], consent: Consent): void {
+/** `command`: takes the flags, where the user's own may not. @throws SbxError `needs-confirmation` unless nothing is lost that the user has not agreed to. */
+export function refuseLosses(losses: readonly Loss[], consent: Consent, command?: string): void {
   const refused = losses.filter(({ kind }) => !isAgreed(kind, consent));
   const [first] = refused;
   if (first === undefined) return;
   const work = refused.find(({ kind }) => isWork(kind));
+  const agree = command === undefined ? `add ${flagsFor(refused)}` : `run \`${command} ${flagsFor(refused)}\``;
   const isOnlyRunning = refused.every(({ kind }) => kind === 'session');
   throw new SbxError('needs-confirmation', isOnlyRunning ? `${first.sandbox} is in use` : 'data would be lost', {
     why: refused.map(({ message }) => message).join('; '),
-    hint: work === undefined ? `add ${flagsFor(refused)}` : `${wayOut(work)}; or add ${flagsFor(refused)}`,
+    hint: work === undefined ? agree : `${wayOut(work)}; or ${agree}`,
   });
 }
 

@@ -21,7 +21,9 @@ export function planSandbox(desired: Desired, observed: ObservedSandbox, options
   if (desired.power === 'off') return offPlan(spec.name, observed);
   if (!observed.exists || observed.applied === undefined) return createPlan(spec, desired);
   const sandbox = spec.name;
-  const fields = diffSpecs(observed.applied, spec);
+  const found = diffSpecs(observed.applied, spec);
+  // In the background no disk is lost for a difference: that is asked for first.
+  const fields = options.mode === 'reconcile' && found.some(isRebuild) ? [] : found;
   const changes = [...fields];
   if (generation > observed.generation) changes.push(counted(sandbox, observed, desired, 'generation'));
   if (boot > observed.boot) changes.push(counted(sandbox, observed, desired, 'boot'));
@@ -44,6 +46,10 @@ export function planSandbox(desired: Desired, observed: ObservedSandbox, options
   if (drifted) changes.push(driftOf(observed));
   else if (resized) changes.push(sizeDrift(observed, spec));
   return { changes, steps };
+}
+
+function isRebuild({ effect }: Change): boolean {
+  return effect === 'rebuild';
 }
 
 /** Packages that were recorded before they are installed never would be: their change waits until the sandbox is on. */

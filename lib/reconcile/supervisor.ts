@@ -33,7 +33,7 @@ export interface ConvergeOptions {
   /** Aborts a step that runs in the background: the new desired state makes it pointless */
   interrupt?: boolean | undefined;
   /** The desired state after a failure or an abort. Default: the one before, or nothing */
-  otherwise?: Desired | undefined;
+  otherwise?: (() => Desired | undefined) | undefined;
 }
 
 interface Entry {
@@ -76,7 +76,7 @@ export class Supervisor {
       await settled(entry, () => entry.actor.send({ type: 'SET_TARGET' }));
     } catch (error) {
       // Without one, nothing is done in the background: the next apply finishes what was cut off.
-      Object.assign(entry, { desired: options.otherwise ?? before, abort: new AbortController() });
+      Object.assign(entry, { desired: options.otherwise?.() ?? before, abort: new AbortController() });
       throw error;
     } finally {
       options.signal?.removeEventListener('abort', onAbort);

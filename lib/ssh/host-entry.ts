@@ -42,8 +42,11 @@ export function hostNames(sandbox: SandboxName, all: readonly SandboxName[]): st
  */
 export function hostEntry({ sandbox, hosts, paths, home, program, nodeDir }: EntryOptions): string {
   for (const path of [paths.userKey, paths.knownHosts, home, program, nodeDir]) checkPath(path);
+  // The first would be taken for a variable, the second for two folders.
+  checkPath(program, '=');
+  checkPath(nodeDir, ':');
   const options = [
-    `ProxyCommand env SBX_HOME='${home}' PATH='${nodeDir}':"$PATH" '${program}' ssh-proxy ${sandbox.id}`,
+    `ProxyCommand /usr/bin/env SBX_HOME='${home}' PATH='${nodeDir}':"$PATH" '${program}' ssh-proxy ${sandbox.id}`,
     `User ${USER}`,
     `IdentityFile "${paths.userKey}"`,
     'IdentitiesOnly yes',
@@ -80,8 +83,8 @@ function aliasOf(id: string): string {
   return `${id}.sbx`;
 }
 
-function checkPath(path: string): void {
-  if (PLAIN_PATH.test(path)) return;
+function checkPath(path: string, without = '\0'): void {
+  if (PLAIN_PATH.test(path) && !path.includes(without)) return;
   throw new SbxError('usage', `ssh cannot use the path ${JSON.stringify(path)}`, {
     why: 'ssh and the shell would change quotes, backslashes, percent signs and other special characters in it',
     hint: 'set SBX_HOME to a folder without them, or install sbx into one',

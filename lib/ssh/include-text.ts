@@ -18,11 +18,11 @@ export function withoutInclude(text: string, line: string): string | undefined {
   return kept.length === lines.length ? undefined : kept.join('\n');
 }
 
-/** Before the first block. */
+/** Before everything else: ssh takes the first value of an option. */
 function hasInclude(text: string, line: string): boolean {
   for (const one of text.split('\n')) {
     if (isLine(one, line)) return true;
-    if (/^\s*(host|match)[\s="]/i.test(one)) return false;
+    if (!/^\s*(#|$)/.test(one)) return false;
   }
   return false;
 }

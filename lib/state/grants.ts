@@ -1,7 +1,7 @@
 /** Rules added with `sbx net allow` and `sbx net deny`, for a time or until they are revoked: a file in the instance's folder. */
 import { readFileSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
-import { SbxError } from '../errors.ts';
+import { errnoOf, SbxError } from '../errors.ts';
 import { policyOf } from '../gateway/policy/spec-policy.ts';
 import type { PolicyInput, PolicyRule } from '../gateway/policy/types.ts';
 import { type Home, instancePaths } from '../paths.ts';
@@ -26,25 +26,26 @@ export interface LiveRules {
   denials: Grant[];
 }
 
-/** The rules in force. A damaged file grants nothing. */
+/** The rules in force. @throws SbxError `gateway` for a file that cannot be read: without its denials too much would be allowed. */
 export function readLive(home: Home, id: string, now = Date.now()): LiveRules {
   const holds = ({ until }: Grant) => until === undefined || Date.parse(until) > now;
   const { grants, denials } = readAll(home, id);
   return { grants: grants.filter(holds), denials: denials.filter(holds) };
 }
 
-/** Removes expired rules, and replaces those of the same patterns in their list. */
+/** Removes expired rules, and replaces those of the same entries in their list. */
 export function addLive(home: Home, id: string, added: Partial<LiveRules>): LiveRules {
   const live = readLive(home, id);
   return write(home, id, {
-    grants: replaced(live.grants, added.grants ?? []),
-    denials: replaced(live.denials, added.denials ?? []),
+    grants: replaced(live.grants, added.grants ?? [], ({ pattern }) => pattern),
+    // One of another entry stays: it holds on when that one ends or is revoked.
+    denials: replaced(live.denials, added.denials ?? [], ({ pattern, text }) => `${pattern} ${text}`),
   });
 }
 
-function replaced(rules: Grant[], added: Grant[]): Grant[] {
-  const patterns = new Set(added.map(({ pattern }) => pattern));
-  return [...rules.filter(({ pattern }) => !patterns.has(pattern)), ...added];
+function replaced(rules: Grant[], added: Grant[], keyOf: (rule: Grant) => string): Grant[] {
+  const keys = new Set(added.map(keyOf));
+  return [...rules.filter((rule) => !keys.has(keyOf(rule))), ...added];
 }
 
 /** Removes the rules that the user wrote as one of `texts`. @returns those that were in force */
@@ -98,15 +99,28 @@ function ruleOf({ pattern, text, trusted, until }: Grant, command: 'allow' | 'de
 }
 
 function readAll(home: Home, id: string): LiveRules {
+  const file = instancePaths(home, id).grants;
   try {
-    const value = JSON.parse(readFileSync(instancePaths(home, id).grants, 'utf8')) as {
-      version: number;
-      grants: Grant[];
-      denials?: Grant[];
-    };
-    if (value.version !== 1 || !Array.isArray(value.grants)) return { grants: [], denials: [] };
-    return { grants: value.grants, denials: Array.isArray(value.denials) ? value.denials : [] };
-  } catch {
-    return { grants: [], denials: [] };
+    const value = JSON.parse(readFileSync(file, 'utf8')) as { version: number; grants: Grant[]; denials?: Grant[] };
+    const { version, grants, denials = [] } = value;
+    if (version !== 1 || !Array.isArray(grants) || !Array.isArray(denials)) throw new Error('it has another form');
+    return { grants, denials };
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return { grants: [], denials: [] };
+    throw new SbxError('gateway', 'the rules of `sbx net allow` and `sbx net deny` cannot be read', {
+      why: `${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      hint: 'mend or remove this file: the rules in it are gone then',
+      cause,
+    });
+  }
+}
+
+/** For what only shows or compares them. Undefined: they cannot be read. */
+export function knownLive(home: Home, id: string): LiveRules | undefined {
+  try {
+    return readLive(home, id);
+  } catch (error) {
+    if (error instanceof SbxError && error.code === 'gateway') return undefined;
+    throw error;
   }
 }

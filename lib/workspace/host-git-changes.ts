@@ -46,28 +46,36 @@ async function follow(folders: ServedFolder[], { apply, everyMs, signal }: Follo
     // From before git is asked: a change in between is seen by the next look.
     const stamp = await stampOf(sources);
     if (stamp !== known) {
-      const found = await Promise.all(applied.map(readAgain));
-      const next = found.map(({ folder }) => folder);
-      if (isOther(applied, next) && !signal.aborted) {
+      const found = await Promise.all(applied.map(readAgain)).catch(() => undefined);
+      const next = found?.map(({ folder }) => folder);
+      if (next !== undefined && isOther(applied, next) && !signal.aborted) {
         applied = next;
         await apply(applied);
       }
-      const asked = [...new Set(found.flatMap((one) => one.sources))].toSorted();
+      // A git that fails names none: what it named before may be what is to be mended.
+      const asked = [...new Set([...sources, ...(found?.flatMap((one) => one.sources) ?? [])])];
       // Of other files there is no stamp from before.
-      known = textOf(asked) === textOf(sources) ? stamp : undefined;
+      const isWhole = found?.every(({ isBroken }) => !isBroken) === true;
+      known = isWhole && asked.length === sources.length ? stamp : undefined;
       sources = asked;
     }
     await sleep(everyMs, undefined, { signal, ref: false }).catch(() => {});
   }
 }
 
+interface Again {
+  folder: ServedFolder;
+  sources: string[];
+  isBroken: boolean;
+}
+
 /** The work tree around a project shows nothing that could be run. */
-async function readAgain(folder: ServedFolder): Promise<{ folder: ServedFolder; sources: string[] }> {
+async function readAgain(folder: ServedFolder): Promise<Again> {
   const { path, rules } = folder;
-  if (rules === undefined || rules.around !== undefined) return { folder, sources: [] };
-  const { named, sources } = await readHostGit(path);
+  if (rules === undefined || rules.around !== undefined) return { folder, sources: [], isBroken: false };
+  const { named, sources, isBroken } = await readHostGit(path);
   const all = [...new Set([...rules.named, ...named])];
-  return { folder: { ...folder, rules: { ...rules, named: all } }, sources };
+  return { folder: { ...folder, rules: { ...rules, named: all } }, sources, isBroken };
 }
 
 function isOther(before: ServedFolder[], after: ServedFolder[]): boolean {

@@ -1,6 +1,7 @@
 /** Asks the host's git what its configuration and its hooks outside of a workspace name inside of it: included files, hooks elsewhere, filters and helpers. */
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { SbxError } from '../errors.ts';
 import { run } from '../system/run-tool.ts';
 import { below } from './paths-below.ts';
 
@@ -19,6 +20,8 @@ interface HostGit {
   named: string[];
   /** What it depends on, absolute: files of the configuration, also those that do not exist yet, and folders of hooks */
   sources: string[];
+  /** There is a git, and it cannot read its configuration: it names nothing until that is mended */
+  isBroken: boolean;
 }
 
 /** Without git on the host nothing there reads its configuration, and nothing is named. */
@@ -26,8 +29,13 @@ export async function readHostGit(root: string): Promise<HostGit> {
   const { PATH, HOME, XDG_CONFIG_HOME } = process.env;
   const options = { env: { PATH, HOME, XDG_CONFIG_HOME, LC_ALL: 'C' }, deadlineMs: GIT_DEADLINE_MS };
   const ask = (...words: string[]) => run('git', ['-C', root, ...words], options).catch(() => '');
+  let isBroken = false;
+  const listed = run('git', ['-C', root, 'config', '--null', '--show-origin', '--list'], options);
   const [text, shown, hooks] = await Promise.all([
-    ask('config', '--null', '--show-origin', '--list'),
+    listed.catch((error: unknown) => {
+      isBroken = !(error instanceof SbxError && error.code === 'tool-missing');
+      return '';
+    }),
     ask('rev-parse', '--show-toplevel'),
     ask('rev-parse', '--git-path', 'hooks'),
   ]);
@@ -43,6 +51,7 @@ export async function readHostGit(root: string): Promise<HostGit> {
   return {
     named: [...new Set([...entries.flatMap(namedBy), ...folders.flatMap((folder) => linkedHooks(root, folder))])],
     sources: [...new Set([...globalFiles(), ...entries.flatMap(filesOf), ...folders])],
+    isBroken,
   };
 }
 
@@ -93,7 +102,16 @@ function filesOf({ tops, origin, key, value }: Entry): string[] {
 
 function filesIn(root: string, command: string): string[] {
   const words = command.split(/[\s"'!;|&]+/).filter((word) => word.includes('/'));
-  return words.map((word) => resolve(root, word)).filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+  return words.map((word) => resolve(root, word)).filter(isFile);
+}
+
+/** What a guest made of the path may be a loop, or closed. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** As it is written, and each path that it leads to. */

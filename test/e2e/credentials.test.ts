@@ -67,7 +67,7 @@ beforeAll(async () => {
   });
   p = project('credentials', TOML);
   // Its environment is the daemon's: none of an earlier one may serve.
-  await must(['daemon', 'stop'], { cwd: p.dir });
+  await must(['daemon', 'stop', '--yes'], { cwd: p.dir });
   await command(['secret', 'set', 'marked-key'], `${KEY}\n`);
   await command(['secret', 'set', 'marked-git', '--sandbox', 'credentials-box'], 'of another sandbox');
   await command(['secret', 'set', 'marked-git', '--project', p.dir], TOKEN);

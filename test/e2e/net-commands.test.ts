@@ -99,6 +99,7 @@ describe('denials and grants', () => {
   });
 
   test('net revoke takes a grant back at once, and names the file of what it cannot take back', async () => {
+    await must(['net', 'allow', 'long.test'], { cwd: p.dir });
     expect(await connect('long.test')).toBe('502');
     await must(['net', 'revoke', 'long.test'], { cwd: p.dir });
     expect(await connect('long.test')).toBe('403');

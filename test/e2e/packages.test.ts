@@ -15,7 +15,7 @@ beforeAll(async () => {
   world = await startProgramWorld();
   p = project('packages', TOML);
   // Its environment is the daemon's: none of an earlier one may serve.
-  await must(['daemon', 'stop'], { cwd: p.dir });
+  await must(['daemon', 'stop', '--yes'], { cwd: p.dir });
   await command(['apply', '--accept-widening']);
 });
 afterAll(async () => {

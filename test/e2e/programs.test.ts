@@ -27,7 +27,7 @@ beforeAll(async () => {
   p = project('programs', programToml(ALLOW));
   for (const [name, text] of Object.entries(SCRIPTS)) writeFileSync(join(p.dir, name), text);
   // Its environment is the daemon's: none of an earlier one may serve.
-  await must(['daemon', 'stop'], { cwd: p.dir });
+  await must(['daemon', 'stop', '--yes'], { cwd: p.dir });
   await command(['apply', '--accept-widening']);
 });
 afterAll(async () => {

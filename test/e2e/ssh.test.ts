@@ -72,7 +72,7 @@ describe('ssh to a sandbox', () => {
     expect((await git('-C', 'clone', 'log', '--format=%s')).stdout).toBe('first');
   });
 
-  test('an editor’s start: a script on stdin, an archive, a server reached by dynamic forwarding', async () => {
+  test('an editor’s start: a script on stdin, an archive, a server reached by forwarding', async () => {
     const script = 'uname -sm\nmkdir -p ~/.server\necho listeningOn==$((40+2))==\n';
     expect((await ssh(['-T', host, 'bash', '-s'], script)).stdout).toMatch(/^Linux \S+\nlisteningOn==42==$/);
     const tar = await execa('tar', ['-C', dir, '-c', 'bytes'], { encoding: 'buffer' });
@@ -83,7 +83,7 @@ describe('ssh to a sandbox', () => {
     );
     const socks = join(dir, 'forward');
     const forwarding = execa('ssh', ['-F', config, '-N', '-L', `${socks}:127.0.0.1:3009`, host], { reject: false });
-    expect(await until(() => answerOf(socks))).toContain('server');
+    expect(await until(async () => (await answerOf(socks)) || undefined)).toContain('server');
     forwarding.kill();
     await forwarding;
   });
@@ -143,8 +143,12 @@ describe('ssh to a sandbox', () => {
       const [{ id } = { id: '' }] = await json<{ id: string }[]>(['ls'], { cwd: p.dir });
       const key = readFileSync(join(HOME, 'instances', id, 'ssh', 'user_key'), 'utf8').split('\n')[3] ?? '';
       expect(key.length).toBeGreaterThan(20);
-      const look = `sudo grep -rlF -- '${key}' /run /etc /home /root /tmp '${p.dir}' 2>/dev/null || true`;
-      expect(await inside(p.dir, look)).toBe('');
+      const lookFor = (line: string) =>
+        inside(p.dir, `sudo grep -rlF -- '${line}' /run /etc /home /root /tmp '${p.dir}' 2>/dev/null || true`);
+      expect(await lookFor(key)).toBe('');
+      // What is inside is found in this way.
+      const served = readFileSync(join(HOME, 'instances', id, 'ssh', 'server_key'), 'utf8').split('\n')[3] ?? '';
+      expect(await lookFor(served)).toContain('/run/sbx-ssh/');
     });
   });
 

@@ -37,8 +37,10 @@ export const text = (brief: string) => ({ kind: 'parsed', parse: String, brief, 
 export const toggle = (brief: string) => ({ kind: 'boolean', brief, default: false }) as const;
 export const count = (brief: string) => ({ kind: 'parsed', parse: parseCount, brief, optional: true }) as const;
 
-/** `-y`, for commands that ask */
-export const YES = toggle('Ask nothing: agree that disks are lost and that what runs ends');
+/** `-y`, for commands that end a VM */
+export const YES = toggle('Ask nothing: agree that what runs ends');
+/** `-y`, for those that remove a disk as well */
+export const YES_TO_DISK = toggle('Ask nothing: agree that disks are lost and that what runs ends');
 /** For commands that apply */
 export const APPLY_FLAGS = {
   yes: toggle('Ask nothing: disks may be lost and sessions end; changes that widen access are still refused'),

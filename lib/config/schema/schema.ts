@@ -37,10 +37,17 @@ const packages = z
     npm: list(packageName).meta({ description: 'npm packages, installed globally', default: [] }).optional(),
     pip: list(packageName).meta({ description: 'Python packages', default: [] }).optional(),
     setup: list(text)
-      .meta({ description: 'Shell lines, run in order as root when the image is built', default: [] })
+      .meta({
+        description:
+          'Shell lines, run in order as root when the image is built; lines added at the end also run in a running sandbox, once',
+        default: [],
+      })
       .optional(),
   })
-  .meta({ description: 'Packages, installed once into the image that all sandboxes share' });
+  .meta({
+    description:
+      'Packages, installed into the image that all sandboxes share; what is added later, also in the running sandbox',
+  });
 
 const workspace = z
   .strictObject({

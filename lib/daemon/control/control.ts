@@ -50,8 +50,8 @@ export interface Convergence {
   context: RequestContext;
   /** Aborts a step that runs in the background */
   interrupt?: boolean;
-  /** The desired state after a failure */
-  otherwise?: Desired | undefined;
+  /** The desired state after a failure, by what was done until then */
+  otherwise?: () => Desired | undefined;
   /** Receives the steps that were done */
   steps?: ApplyResult['steps'];
 }
@@ -66,7 +66,7 @@ export async function converge(
     await supervisor.converge(id, desired, {
       signal: context.signal,
       interrupt,
-      otherwise,
+      ...(otherwise && { otherwise }),
       onStep: (event) => report(event, context, steps),
     });
   } finally {

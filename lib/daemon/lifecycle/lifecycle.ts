@@ -107,7 +107,7 @@ async function reach(control: Control, before: InstanceRecord, request: Request)
     context.emit({ type: 'progress', sandbox, message: 'waiting for the step under way' });
   try {
     const desired = desiredOf(after);
-    const otherwise = backgroundDesired(revert ? before : after);
+    const otherwise = () => backgroundDesired(revert ? before : after);
     await converge(control, { id, desired, context, interrupt, otherwise });
   } catch (error) {
     if (revert && records.get(id) !== undefined) await records.update(id, { desired: before.desired });

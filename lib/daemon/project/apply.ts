@@ -43,7 +43,7 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
   checkCapabilities(engine, asked.project.sandboxes);
   const { project, found } = await acceptedPart(control, asked);
   const request = { ...asked, project };
-  refuseLosses(found.losses, request);
+  refuseLosses(found.losses, request, 'sbx apply');
   await approve(records, request, found);
   const steps: ApplyResult['steps'] = [];
   const bring = async (name: string) => {
@@ -54,7 +54,8 @@ async function apply(control: Control, asked: Loaded, context: RequestContext): 
     const generation = request.rebuild ? nextGeneration(record) : record.desired.generation;
     if (request.rebuild) await records.update(id, { desired: { ...record.desired, generation } });
     const desired = { ...record.desired, spec: target, generation };
-    const otherwise = backgroundDesired(record);
+    // A part of an installation may be applied by then: going back from it would be a new disk.
+    const otherwise = () => backgroundDesired({ ...record, applied: records.get(id)?.applied ?? record.applied });
     try {
       await converge(control, { id, desired, otherwise, context, steps });
     } catch (error) {

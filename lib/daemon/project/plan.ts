@@ -62,9 +62,12 @@ export async function planLoaded(
     const record = recordOf(name);
     return record && rebuild ? { ...record.desired, generation: nextGeneration(record) } : record?.desired;
   };
-  const found = planProject(project, observed, { mode: 'apply', networkHash, only, desired });
+  const options = { mode: 'apply', networkHash, desired } as const;
+  const found = planProject(project, observed, { ...options, only });
   refuseSmallerDisk(found.changes);
-  const widening = found.changes.filter(({ widens }) => widens);
+  // What is approved is the whole file, so all that it asks for is shown.
+  const whole = found.changes.some(({ widens }) => widens) ? planProject(project, observed, options) : found;
+  const widening = whole.changes.filter(({ widens }) => widens);
   const hash = wideningHash(project);
   const isSet = (name: string) => (secret: string) => secrets.find(secret, { dir: project.dir, name }) !== undefined;
   const meant = project.sandboxes.filter(({ name }) => only === undefined || only.length === 0 || only.includes(name));

@@ -3,6 +3,7 @@
  * made plain, and decides nothing but the error's words. It gets no network by this: it fetches under its own policy.
  */
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
 import type { GuestConnection } from '../../guest/client/connection.ts';
 import { within } from '../../system/deadline.ts';
@@ -20,6 +21,8 @@ export interface InstallOptions {
 /** For one step: a large package under emulation takes minutes */
 const STEP_MS = 60 * 60_000;
 const TAIL_LINES = 15;
+/** Of one step, that a client gets: it may not read them */
+const LINES_MAX = 20_000;
 /** In characters; the rest of a line is left out */
 const LINE_MAX = 400;
 
@@ -38,8 +41,10 @@ export async function installStep(
   limit.addEventListener('abort', onAbort, { once: true });
   if (limit.aborted) onAbort();
   const tail: string[] = [];
+  let shown = 0;
   const keep = (line: string) => {
-    options.onLine(line);
+    shown += 1;
+    if (shown <= LINES_MAX) options.onLine(line);
     tail.push(line);
     if (tail.length > TAIL_LINES) tail.shift();
   };
@@ -54,13 +59,14 @@ export async function installStep(
   }
 }
 
-/** Lines as short ASCII. One that never ends is cut, not collected. */
+/** Lines as short ASCII. One that never ends is cut, not collected. A program that writes more than is read waits. */
 async function follow(stream: Readable, keep: (line: string) => void): Promise<void> {
   let rest = '';
   for await (const chunk of stream) {
     const lines = `${rest}${chunk}`.split(/\r?\n|\r/);
     rest = (lines.pop() ?? '').slice(0, LINE_MAX);
-    for (const line of lines) keep(plain(line));
+    for (const line of lines) if (line !== '') keep(plain(line));
+    await sleep(lines.length);
   }
   if (rest !== '') keep(plain(rest));
 }

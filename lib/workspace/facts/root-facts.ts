@@ -185,7 +185,10 @@ export class RootFacts implements Disposable {
     this.#facts = this.#withIndexes();
     const changed = changedPaths(old, this.#facts);
     const { fold } = this.#options.policy;
-    if (changed.length > 0) this.#readAgain((one) => changed.some((top) => `${fold(one)}/`.startsWith(`${top}/`)));
+    // The folder that holds a changed name, too: there the other names of its file are found.
+    const holders = new Set(changed.map((path) => path.slice(0, Math.max(0, path.lastIndexOf('/')))));
+    const isStale = (one: string) => holders.has(one) || changed.some((top) => `${one}/`.startsWith(`${top}/`));
+    if (changed.length > 0) this.#readAgain((one) => isStale(fold(one)));
   }
 
   /** Names in these folders mean something else now. */

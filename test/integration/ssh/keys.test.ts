@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { homeOf, sshPaths } from '../../../lib/paths.ts';
 import { ensureKeys } from '../../../lib/ssh/keys.ts';
 import { writeEntry } from '../../../lib/ssh/write-entry.ts';
+import { noteGuestFolders } from '../../../lib/system/guest-folders.ts';
 
 const ID = '0123456789ab';
 let dir: string;
@@ -46,4 +47,13 @@ test('an entry is for its owner alone', async () => {
   expect(host).toBe('web.shop.sbx');
   expect(readFileSync(paths().config, 'utf8')).toBe(text);
   expect(statSync(paths().config).mode & 0o777).toBe(0o600);
+});
+
+test('an entry does not run a program that a sandbox can write', async () => {
+  const sandbox = { id: ID, name: 'web', project: 'shop' };
+  const program = join(dir, 'project/node_modules/.bin/sbx');
+  const write = () => writeEntry({ home: home(), sandbox, all: [sandbox], program });
+  expect((await write()).text).toContain(program);
+  noteGuestFolders(home().guestFolders, [realpathSync(mkdtempSync(join(dir, 'other-'))), join(dir, 'project')]);
+  await expect(write()).rejects.toMatchObject({ code: 'usage', why: expect.stringContaining('/project') });
 });

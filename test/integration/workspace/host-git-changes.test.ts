@@ -1,5 +1,5 @@
 /** The user changes the configuration of the host's git while a guest is served: what it names in the project is protected from then on. */
-import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ServedFolder } from '../../../lib/workspace/client/served-folders.ts';
@@ -126,3 +126,42 @@ test('after its end nothing is applied', async () => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(named).toEqual([]);
 });
+
+test('a path of a command that the guest made a loop does not end the following', async () => {
+  host.git('config', '--global', 'core.sshCommand', 'ssh -i ~/.ssh/id_work');
+  symlinkSync('~', join(host.path, '~'));
+  await using served = await serveFolder(host.path);
+  follow(served);
+  host.git('config', '--global', 'core.hooksPath', 'team/hooks');
+  await vi.waitFor(() => expect(named).toContain('team/hooks'), 20_000);
+});
+
+test('an included file that git could not read is followed on', async () => {
+  const included = join(home, 'included');
+  host.git('config', '--global', 'include.path', included);
+  writeFileSync(included, '[user]\n\tname = x\n');
+  await using served = await serveFolder(host.path);
+  follow(served);
+  writeFileSync(included, '[core\n');
+  // Longer than two looks with a git that fails.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  writeFileSync(included, hooksIn('team/hooks'));
+  await vi.waitFor(() => expect(named).toContain('team/hooks'), 20_000);
+});
+
+test.each([true, false])(
+  'a file that git names now has its rule under its other names as well (named: %s)',
+  async (isNamed) => {
+    host.write('tools/merge.sh', 'of the user');
+    linkSync(join(host.path, 'tools/merge.sh'), join(host.path, 'other'));
+    await using served = await serveFolder(host.path);
+    await served.facts.walked();
+    const attacker = new Attacker(served);
+    await attacker.append('other', '; a');
+    if (isNamed) served.facts.setNamed(['tools/merge.sh']);
+    await attacker.append('other', '; b');
+    expect(readFileSync(join(host.path, 'tools/merge.sh'), 'utf8')).toBe(
+      isNamed ? 'of the user; a' : 'of the user; a; b',
+    );
+  },
+);

@@ -73,3 +73,10 @@ test('what is added is what the disk lacks', () => {
   expect(addedPackages(BEFORE.packages, after)).toEqual({ ...NONE, apt: ['rg'], setup: ['three'] });
   expect(addedPackages(after, after)).toEqual(NONE);
 });
+
+test('a difference that needs a new disk is left alone in the background', () => {
+  const less = want(spec());
+  const more = running(spec({ packages: { apt: ['jq'], npm: [], pip: [], setup: [] } }));
+  expect(actions(planSandbox(less, more, reconcile).steps)).toEqual([]);
+  expect(actions(planSandbox(less, more, apply).steps)).toContain('create');
+});

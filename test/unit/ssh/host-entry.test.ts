@@ -35,7 +35,7 @@ describe('a host entry', () => {
   test('connects by sbx, with the state folder and the Node of now', () => {
     expect(entry).toMatch(/^Host web\.shop\.sbx 0123456789ab\.sbx\n/);
     expect(entry).toContain(
-      `ProxyCommand env SBX_HOME='/s' PATH='/opt/node/bin':"$PATH" '/usr/bin/sbx' ssh-proxy 0123456789ab\n`,
+      `ProxyCommand /usr/bin/env SBX_HOME='/s' PATH='/opt/node/bin':"$PATH" '/usr/bin/sbx' ssh-proxy 0123456789ab\n`,
     );
   });
 
@@ -72,6 +72,11 @@ describe('a host entry', () => {
     expect(() => hostEntry({ ...OPTIONS, program: path })).toThrow('ssh cannot use the path');
     expect(() => hostEntry({ ...OPTIONS, nodeDir: path })).toThrow('ssh cannot use the path');
     expect(() => includeLine(`${path}/instances/*/ssh/config`)).toThrow('ssh cannot use the path');
+  });
+
+  test('is refused where env or PATH would read the path otherwise', () => {
+    expect(() => hostEntry({ ...OPTIONS, program: '/opt/a=b/sbx' })).toThrow('ssh cannot use the path');
+    expect(() => hostEntry({ ...OPTIONS, nodeDir: '/opt/a:b' })).toThrow('ssh cannot use the path');
   });
 
   test('may be in a folder with spaces and letters of any language', () => {

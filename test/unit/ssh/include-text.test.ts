@@ -23,6 +23,12 @@ describe('the line of sbx in an ssh configuration', () => {
     expect(added(`match=all\n${LINE}\n`).match(/Include/g)).toHaveLength(1);
   });
 
+  test('moves before what ssh would take first', () => {
+    const text = `# mine\n\nForwardAgent yes\n${LINE}\n`;
+    expect(added(text)).toMatch(/^# .*\nInclude .*\n# mine\n\nForwardAgent yes\n$/);
+    expect(withInclude(`# mine\n\n${LINE}\nForwardAgent yes\n`, LINE)).toBeUndefined();
+  });
+
   test('of another state folder, and notes of the person, stay', () => {
     const text = 'Include "/other/instances/*/ssh/config"\n# mine\nInclude x\n';
     expect(added(text).endsWith(text)).toBe(true);

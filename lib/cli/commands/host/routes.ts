@@ -16,7 +16,7 @@ export const hostRoutes = {
       flags: {
         dryRun: toggle('Only show what would be freed'),
         all: toggle('Also layers that take minutes to build again: base, packages, agent'),
-        keep: count('Keep what was used in the last days: a number of days'),
+        keep: { ...count('Keep what was used in the last DAYS days'), placeholder: 'days' },
       },
     },
     load: async () => (await import('./gc.ts')).gc,

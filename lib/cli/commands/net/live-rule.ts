@@ -8,7 +8,7 @@ import type { SbxContext } from '../../command/context.ts';
 import { registriesOf } from '../../command/project.ts';
 
 /** An entry of a network list, in lower case. @throws SbxError `usage` */
-export function entryOf(list: 'allow' | 'deny', word: string): string {
+export function entryOf(list: 'allow' | 'deny' | 'network', word: string): string {
   const entry = word.toLowerCase();
   if (parsePattern(entry)) return entry;
   throw new SbxError('usage', `invalid ${list} entry: ${word}`, {

@@ -13,7 +13,7 @@ const NOT_ALL = 1;
 
 export async function revoke(input: Run<{ sandbox?: string }, string[]>): Promise<number> {
   const { context, cwd, view, flags, args } = input;
-  const entries = [...new Set(args.map((word) => entryOf('allow', word)))];
+  const entries = [...new Set(args.map((word) => entryOf('network', word)))];
   const client = await daemonOf(context);
   assertNoSandbox(entries, await client.list());
   const { id } = await resolveSandbox(client, cwd, flags.sandbox);
@@ -55,12 +55,15 @@ function lineOf({ entry, was, stays }: Outcome, cwd: string): string {
   const done = was.map((list) => `sbx net ${list}`).join(' and ');
   const rest = rule === undefined ? '' : `${WORD[rule.list]} by ${whereOf(rule, cwd)}`;
   if (was.length === 0)
-    return `${entry}: not revoked: ${rest === '' ? 'neither `net allow` nor `net deny` added it' : `it is ${rest}; ${FIX}`}`;
+    return `${entry}: not revoked: ${rest === '' ? 'neither `net allow` nor `net deny` added it' : `it is ${rest}; ${fixOf(rule)}`}`;
   return `${entry}: revoked (${done})${rest === '' ? '' : `; it stays ${rest}`}`;
 }
 
 const WORD = { allow: 'allowed', deny: 'denied' } as const;
-const FIX = 'change the file and run `sbx apply`, or deny it with `sbx net deny`';
+
+function fixOf(rule: Outcome['stays'][number] | undefined): string {
+  return `change the file and run \`sbx apply\`${rule?.list === 'allow' ? ', or deny it with `sbx net deny`' : ''}`;
+}
 
 function whereOf({ file, line }: Outcome['stays'][number], cwd: string): string {
   return file === undefined ? 'a default of sbx' : `${shortPath(file, cwd)}:${line ?? 1}`;
@@ -73,7 +76,7 @@ function nothingRevoked(outcomes: Outcome[], { name, grants, denials }: SandboxD
     const [rule] = fixed.stays;
     return new SbxError('refused-policy', `${fixed.entry} cannot be revoked`, {
       why: `it is ${WORD[rule.list]} by ${whereOf(rule, cwd)}, not by the command line`,
-      hint: FIX,
+      hint: fixOf(rule),
     });
   }
   const known = [...new Set([...grants, ...denials].map(({ text }) => text))];

@@ -10,9 +10,19 @@ import type { View } from '../../view/types.ts';
 /** Of `--exit-code` */
 const CHANGES_FOUND = 3;
 
-export async function plan({ context, cwd, view, flags, args }: Run<{ exitCode: boolean }, string[]>): Promise<number> {
+export async function plan({
+  context,
+  cwd,
+  view,
+  flags,
+  args,
+}: Run<{ exitCode: boolean; rebuild: boolean }, string[]>): Promise<number> {
   const client = await daemonOf(context);
-  const whole = await client.plan({ ...projectAt(context, cwd), ...(args.length === 0 ? {} : { only: [...args] }) });
+  const whole = await client.plan({
+    ...projectAt(context, cwd),
+    ...(args.length === 0 ? {} : { only: [...args] }),
+    ...(flags.rebuild && { rebuild: true }),
+  });
   const found = { ...whole, ...whole.declined };
   view.result(found, describe(found, { cwd, loud: view.loud }));
   return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;

@@ -20,7 +20,10 @@ export const projectRoutes = {
   }),
   plan: command({
     brief: 'Shows what apply would do, and why',
-    parameters: { flags: { exitCode: toggle('Exit with 3 when there are changes') }, positional: all },
+    parameters: {
+      flags: { exitCode: toggle('Exit with 3 when there are changes'), rebuild: REBUILD },
+      positional: all,
+    },
     load: async () => (await import('./plan.ts')).plan,
   }),
   apply: command({

@@ -2,6 +2,7 @@
 import type { DaemonClient } from '../../../api/client.ts';
 import type { SandboxStatus } from '../../../api/sandbox-status.ts';
 import { SbxError } from '../../../errors.ts';
+import { type Consent, refuseLosses } from '../../../plan/loss.ts';
 import type { Run } from '../../command/command.ts';
 import { confirm, lossLines } from '../../command/confirm.ts';
 import { follow } from '../../command/follow.ts';
@@ -17,7 +18,7 @@ export async function rm(input: Input): Promise<number> {
   const projects = new Set(targets.map(({ projectDir }) => projectDir));
   const list = targets.map(({ name, project }) => (projects.size > 1 ? `${project}/${name}` : name)).join(', ');
   const { yes, discard } = input.flags;
-  if (!yes) await askFor(client, { view, list, targets });
+  await agree(client, { view, list, targets, consent: { confirmed: yes, discard } });
   for (const target of targets)
     await follow(view, `removing ${target.name}`, (signal, onEvent) =>
       client.remove(target.id, { discard: discard || !yes, confirmed: true }, { signal, onEvent }),
@@ -28,14 +29,22 @@ export async function rm(input: Input): Promise<number> {
 
 interface Question {
   view: View;
+  /** By flags */
+  consent: Consent;
   list: string;
   targets: SandboxStatus[];
 }
 
-/** Names all that is lost: a yes agrees to it. */
-async function askFor(client: DaemonClient, { view, list, targets }: Question): Promise<void> {
+/** Names all that is lost, before the first is removed: a yes agrees to it. @throws SbxError `needs-confirmation`, `cancelled` */
+async function agree(client: DaemonClient, { view, list, targets, consent }: Question): Promise<void> {
+  const { confirmed = false, discard = false } = consent;
+  // Of one, the daemon refuses the same before anything is done.
+  if (confirmed && (discard || targets.length === 1)) return;
   const found = await Promise.all(targets.map(({ id }) => client.inspect(id)));
-  const lines = lossLines(found.flatMap(({ losses }) => losses)).map((line) => `\n  ${line}`);
+  const losses = found.flatMap((one) => one.losses);
+  if (confirmed || !view.asks) refuseLosses(losses, consent);
+  if (confirmed) return;
+  const lines = lossLines(losses).map((line) => `\n  ${line}`);
   const warning = lines.length === 0 ? '' : `This cannot be undone:${lines.join('')}\n`;
   await confirm(view, `${warning}Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}?`);
 }

@@ -1,6 +1,6 @@
 /** The commands of existing sandboxes. */
 import { command } from '../../command/command.ts';
-import { DISCARD, maybeName, names, text, toggle, YES } from '../../command/parameters.ts';
+import { DISCARD, maybeName, names, text, toggle, YES, YES_TO_DISK } from '../../command/parameters.ts';
 
 const one = { flags: { yes: YES }, aliases: { y: 'yes' }, positional: maybeName() };
 
@@ -55,7 +55,7 @@ export const sandboxRoutes = {
   }),
   reset: command({
     brief: 'Returns a sandbox to its warm snapshot',
-    parameters: { ...one, flags: { yes: YES, discard: DISCARD } },
+    parameters: { ...one, flags: { yes: YES_TO_DISK, discard: DISCARD } },
     load: async () => (await import('./reset.ts')).reset,
   }),
   rm: command({
@@ -63,7 +63,7 @@ export const sandboxRoutes = {
     examples: ['sbx rm review', 'sbx rm --all', 'sbx rm $(sbx ls -q)'],
     parameters: {
       flags: {
-        yes: YES,
+        yes: YES_TO_DISK,
         all: toggle('All sandboxes of this project; outside of a project, of all projects'),
         discard: DISCARD,
       },

@@ -22,6 +22,13 @@ export async function sshConfig({ context, cwd, view, flags, args }: Run<Flags, 
   const config = userConfig(context, flags.file === undefined ? undefined : resolve(cwd, flags.file));
   if (flags.install && flags.uninstall)
     throw new SbxError('usage', '--install and --uninstall are mutually exclusive', { hint: 'give one of them' });
+  if (flags.file !== undefined && !flags.install && !flags.uninstall)
+    throw new SbxError('usage', '--file is the file of --install or --uninstall', { hint: 'add one of them' });
+  if (flags.uninstall && args[0] !== undefined)
+    throw new SbxError('usage', '--uninstall takes no name', {
+      why: 'it removes the line that reads the entries of all sandboxes',
+      hint: `remove ${inOneLine(args[0])}; the entry of a sandbox goes away with it`,
+    });
   if (flags.uninstall) {
     const changed = await removeInclude(config);
     view.result(

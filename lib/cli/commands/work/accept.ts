@@ -84,7 +84,7 @@ async function ask({ flags, view }: Input, { path, diff = '' }: Change): Promise
   if (answer === true) return;
   if (answer === false) throw new SbxError('cancelled', `cancelled: ${shown} was not taken over`, { hint: AGAIN });
   throw new SbxError('needs-confirmation', `${shown} was not taken over`, {
-    why: 'programs of the host may run or obey it, and stdin or stderr is not a terminal',
+    why: `programs of the host may run or obey it, and ${view.json ? '--json asks no questions' : 'stdin or stderr is not a terminal'}`,
     hint: 'look at `sbx diff`, then add --yes --accept-protected',
   });
 }

@@ -9,7 +9,15 @@ import { compilePolicy, decide, type Policy, policyHash } from '../../../gateway
 import { isServiceName } from '../../../gateway/policy/services.ts';
 import { ensurePrivateDir, type Home, instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
-import { addLive, type Grant, type LiveRules, livePolicy, readLive, removeLive } from '../../../state/grants.ts';
+import {
+  addLive,
+  type Grant,
+  knownLive,
+  type LiveRules,
+  livePolicy,
+  readLive,
+  removeLive,
+} from '../../../state/grants.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 
 export interface Egress extends Disposable {
@@ -56,8 +64,7 @@ class EgressProxies implements Egress {
   async open(id: string, spec: SandboxSpec): Promise<void> {
     const { egress, proxySocket, audit, authority } = instancePaths(this.#home, id);
     mkdirSync(egress, { recursive: true, mode: 0o700 });
-    const live = readLive(this.#home, id);
-    const policy = livePolicy(spec, live);
+    const policy = livePolicy(spec, readLive(this.#home, id));
     this.#credentials.bind(id, spec);
     if (this.#gateway.list().includes(id)) this.#gateway.update(id, policy);
     else {
@@ -66,7 +73,8 @@ class EgressProxies implements Egress {
       await this.#gateway.open(id, { ...files, policy, inspector });
     }
     this.#served.set(id, spec);
-    this.#arm(id, live);
+    // A rule may have been added meanwhile.
+    this.#refresh(id);
   }
 
   async close(id: string): Promise<void> {
@@ -76,7 +84,9 @@ class EgressProxies implements Egress {
   }
 
   hashFor(id: string, spec: SandboxSpec): string {
-    return policyHash(livePolicy(spec, readLive(this.#home, id)));
+    const live = knownLive(this.#home, id);
+    // Served is what was there before: applying it says what is wrong.
+    return live === undefined ? 'unreadable' : policyHash(livePolicy(spec, live));
   }
 
   grant(id: string, spec: SandboxSpec, added: Grant[]): Grant[] {
@@ -120,7 +130,16 @@ class EgressProxies implements Egress {
   #arm(id: string, { grants, denials }: LiveRules): void {
     this.#disarm(id);
     const wait = untilNextEnd([...grants, ...denials]);
-    if (wait !== undefined) this.#timers.set(id, setTimeout(() => this.#refresh(id), wait).unref());
+    if (wait !== undefined) this.#timers.set(id, setTimeout(() => this.#expire(id), wait).unref());
+  }
+
+  /** Nothing is reachable when the rules that hold on cannot be read. */
+  #expire(id: string): void {
+    try {
+      this.#refresh(id);
+    } catch {
+      void this.#gateway.close(id);
+    }
   }
 
   #disarm(id: string): void {

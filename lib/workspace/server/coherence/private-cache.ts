@@ -12,7 +12,8 @@ import { BodyReader } from '../fuse/reader.ts';
 import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 
-export const PRIVATE_SECONDS = 3600;
+/** Bounds how long the guest shows old names and sizes that changed while no server ran, in seconds */
+export const PRIVATE_SECONDS = 60;
 const PRIVATE = {
   entrySeconds: PRIVATE_SECONDS,
   attributeSeconds: PRIVATE_SECONDS,

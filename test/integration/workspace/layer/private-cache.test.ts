@@ -6,7 +6,7 @@ import { errnoOf, ROOT } from '../server/rig.ts';
 import { name as nameBytes, OP } from '../server/wire.ts';
 import { World, type WorldOptions } from './world.ts';
 
-const HOUR = 3600;
+const MINUTE = 60;
 const [INVAL_INODE, KEEP_CACHE, CACHE_DIR, ESTALE] = [2, 2, 8, 116];
 
 const GIT = { '.git/HEAD': 'ref: x', '.git/config': '[core]', '.git/objects/': '', '.git/refs/': '' };
@@ -48,11 +48,11 @@ const inodes = ({ rig }: World) =>
   rig.notifications.filter(({ code }) => code === INVAL_INODE).map(({ body }) => Number(body.readBigUInt64LE(0)));
 
 describe('the private layer', () => {
-  test('is kept for an hour: names, also those that do not exist, attributes, listings, and the data of a new file', async () => {
+  test('is kept for a minute: names, also those that do not exist, attributes, listings, and the data of a new file', async () => {
     await using world = await withModules();
     const folder = await world.node('node_modules');
-    expect(await lifetimesOf(world, folder, 'a')).toEqual({ entry: HOUR, attributes: HOUR });
-    expect(await lifetimesOf(world, folder, 'none')).toEqual({ entry: HOUR, attributes: 0 });
+    expect(await lifetimesOf(world, folder, 'a')).toEqual({ entry: MINUTE, attributes: MINUTE });
+    expect(await lifetimesOf(world, folder, 'none')).toEqual({ entry: MINUTE, attributes: 0 });
     expect(await openFlags(world, folder, OP.OPENDIR)).toBe(CACHE_DIR | KEEP_CACHE);
     expect(await openFlags(world, await world.node('node_modules/a'))).toBe(KEEP_CACHE);
   });

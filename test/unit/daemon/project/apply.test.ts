@@ -55,6 +55,17 @@ describe('apply', () => {
     expect(shop.engine.world.get(id)?.running).toBe(true);
   });
 
+  test('of one sandbox asks for all that the file asks for, as all of it is approved then', async () => {
+    await using shop = await rig();
+    write('[sandboxes.a.network]\nallow = ["a.test"]\n[sandboxes.b.network]\nallow = ["b.test"]\n[sandboxes.c]\n');
+    const one = await planOf(shop.control, { ...request(), only: ['a'] });
+    expect(one.widening.map(({ sandbox }) => sandbox)).toEqual(['a', 'b']);
+    expect(one.steps.map(({ sandbox }) => sandbox)).not.toContain('b');
+    // One that asks for nothing needs no approval, and gives none.
+    await apply(shop, { only: ['c'] });
+    await expect(apply(shop, { only: ['b'] })).rejects.toMatchObject({ code: 'refused-widening' });
+  });
+
   test('of a file that changed after the approval is refused', async () => {
     await using shop = await rig();
     write('[network]\nallow = ["a.test"]\n');

@@ -235,6 +235,19 @@ describe('a denial', () => {
     expect([await statusOf('ok.test:22'), await statusOf(`[::ffff:${PUBLIC}]:22`)]).toEqual(['403', '403']);
   });
 
+  test('of another entry with the same host stays when one ends', async () => {
+    await open();
+    const of = (text: string, seconds?: number) => grantsOf([{ pattern: 'ok.test:22', text, trusted: true }], seconds);
+    listeners.deny(ID, network(), of('preset:npm'));
+    listeners.deny(ID, network(), of('preset:pip'));
+    listeners.deny(ID, network(), of('ok.test:22', 1));
+    listeners.revoke(ID, ['preset:pip']);
+    await vi.waitUntil(() => readLive(home, ID).denials.length === 1, { timeout: 10_000 });
+    expect(await statusOf('ok.test:22')).toBe('403');
+    listeners.revoke(ID, ['preset:npm']);
+    expect(await statusOf('ok.test:22')).toBe('200');
+  });
+
   test('names the way out in the answer to the sandbox', async () => {
     await open();
     listeners.deny(ID, network(), wanted('ok.test', 60));
@@ -247,7 +260,7 @@ describe('a denial', () => {
     await open();
     const spec = network({ allow: [rule('ok.test:22'), rule('other.test:22')] });
     const first = gateway.hashOf(ID);
-    listeners.deny(ID, spec, wanted('ok.test', 0.4));
+    listeners.deny(ID, spec, wanted('ok.test', 3));
     expect(gateway.hashOf(ID)).toBe(listeners.hashFor(ID, spec));
     expect(await statusOf('ok.test:22')).toBe('403');
     await vi.waitUntil(() => gateway.hashOf(ID) === first, { timeout: 10_000 });
@@ -305,10 +318,18 @@ describe('revoke', () => {
 });
 
 test.each(['', '{', '{"version":2,"grants":[{"pattern":"x.test"}]}', '{"version":1,"grants":7}'])(
-  'a damaged file grants nothing: %s',
+  'a damaged file may have held denials: nothing is served, and the error names it: %s',
   async (text) => {
-    writeFileSync(instancePaths(home, ID).grants, text);
-    await listeners.open(ID, network());
-    expect(await statusOf('x.test:443')).toBe('403');
+    const file = instancePaths(home, ID).grants;
+    writeFileSync(file, text);
+    const allowing = network({ allow: [rule('ok.test:22')] });
+    await expect(listeners.open(ID, allowing)).rejects.toMatchObject({ why: expect.stringContaining(file) });
+    expect(gateway.list()).toEqual([]);
+    expect(() => listeners.deny(ID, allowing, wanted('x.test'))).toThrow('cannot be read');
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    expect(listeners.hashFor(ID, allowing)).not.toBe(gateway.hashOf(ID));
+    rmSync(file);
+    await listeners.open(ID, allowing);
+    expect(await statusOf('ok.test:22')).toBe('200');
   },
 );

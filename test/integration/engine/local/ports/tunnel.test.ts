@@ -2,7 +2,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer as createHttpServer, get } from 'node:http';
 import type { Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { errnoOf } from '../../../../../lib/errors.ts';
 import { deferred } from '../../../../../lib/guest/protocol/deferred.ts';
@@ -146,8 +145,23 @@ test('more connections than the bound are reset at once, and others go on', asyn
 
 async function hashOf(socket: Socket): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of socket) hash.update(chunk as Buffer);
+  await readAll(socket, (chunk) => void hash.update(chunk));
   return hash.digest('hex');
+}
+
+async function text(socket: Socket): Promise<string> {
+  let said = '';
+  await readAll(socket, (chunk) => {
+    said += String(chunk);
+  });
+  return said;
+}
+
+/** To the end of what the other side says. An iterator would destroy the socket then, with what is still to be written. */
+function readAll(socket: Socket, onChunk: (chunk: Buffer) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.on('data', onChunk).once('end', resolve).once('error', reject);
+  });
 }
 
 async function pour(socket: Socket, block: Buffer): Promise<void> {

@@ -65,7 +65,7 @@ const deps = () =>
     records: { remove: () => void done.push('record removed') },
   }) as unknown as StepDeps;
 
-const connect = () => guests.connect(ID, instancePaths(home, ID).agent, { fresh: false, timeoutMs: 200 });
+const connect = (timeoutMs = 200) => guests.connect(ID, instancePaths(home, ID).agent, { fresh: false, timeoutMs });
 
 const ALL = ['VM destroyed', 'workspace detached', 'network closed', 'placeholders forgotten', 'record removed'];
 
@@ -102,7 +102,7 @@ describe('a guest that answered, and then', () => {
   });
 
   test('hangs up: the command that runs fails, and the sandbox is removed', async () => {
-    const guest = await connect();
+    const guest = await connect(10_000);
     const child = guest.exec(EXEC);
     peer?.destroy();
     await expect(child.exit).rejects.toMatchObject({ code: 'guest-protocol' });
@@ -111,7 +111,7 @@ describe('a guest that answered, and then', () => {
   });
 
   test('says nothing to the request to power off: its VM is ended all the same', async () => {
-    await connect();
+    await connect(10_000);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const removing = destroy(deps(), { action: 'destroy', sandbox: ID }, CONTEXT);
     await vi.runAllTimersAsync();

@@ -55,7 +55,7 @@ function daemon(hangs?: string): Promise<void> {
 
 async function killedAt(word: string): Promise<void> {
   void daemon(word);
-  await vi.waitFor(() => expect(ran.at(-1)).toBe(word));
+  await vi.waitFor(() => expect(ran.at(-1)).toBe(word), 20_000);
   ran = [];
 }
 

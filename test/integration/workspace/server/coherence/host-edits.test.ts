@@ -80,14 +80,14 @@ test('a protected file that only the host has changed is reported', async () => 
   await expect.poll(() => orders(world), WAIT).toContain('M .vscode/tasks.json');
 });
 
-test('the private layer is cached for an hour without any watch', async () => {
+test('the private layer is cached for a minute without any watch', async () => {
   watches[Symbol.dispose]();
   watches = new HostWatches({ max: 0 });
   await using world = await worldOf();
   await world.mkdir('node_modules');
   await world.write('node_modules/file', 'own');
   const folder = await world.node('node_modules');
-  expect(await lifetimesOf(world, folder, 'file')).toEqual({ entry: 3600, attributes: 3600 });
-  expect(await lifetimesOf(world, folder, 'none')).toEqual({ entry: 3600, attributes: 0 });
+  expect(await lifetimesOf(world, folder, 'file')).toEqual({ entry: 60, attributes: 60 });
+  expect(await lifetimesOf(world, folder, 'none')).toEqual({ entry: 60, attributes: 0 });
   expect(await lifetimesOf(world, ROOT, 'plain')).toEqual({ entry: 0, attributes: 0 });
 });
