@@ -109,7 +109,7 @@ function readAll(home: Home, id: string): LiveRules {
     if (errnoOf(cause) === 'ENOENT') return { grants: [], denials: [] };
     throw new SbxError('gateway', 'the rules of `sbx net allow` and `sbx net deny` cannot be read', {
       why: `${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      hint: 'mend or remove this file: the rules in it are gone then',
+      hint: 'correct or remove this file: the rules in it are gone then',
       cause,
     });
   }

@@ -52,7 +52,7 @@ async function follow(folders: ServedFolder[], { apply, everyMs, signal }: Follo
         applied = next;
         await apply(applied);
       }
-      // A git that fails names none: what it named before may be what is to be mended.
+      // A git that fails names none: what it named before may be what has the fault.
       const asked = [...new Set([...sources, ...(found?.flatMap((one) => one.sources) ?? [])])];
       // Of other files there is no stamp from before.
       const isWhole = found?.every(({ isBroken }) => !isBroken) === true;

@@ -20,7 +20,7 @@ interface HostGit {
   named: string[];
   /** What it depends on, absolute: files of the configuration, also those that do not exist yet, and folders of hooks */
   sources: string[];
-  /** There is a git, and it cannot read its configuration: it names nothing until that is mended */
+  /** There is a git, and it cannot read its configuration: it names nothing until that is corrected */
   isBroken: boolean;
 }
 
