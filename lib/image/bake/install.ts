@@ -23,6 +23,8 @@ const STEP_MS = 60 * 60_000;
 const TAIL_LINES = 15;
 /** Of one step, that a client gets: it may not read them */
 const LINES_MAX = 20_000;
+/** Of reading, for each line: the daemon has other work */
+const LINE_MS = 0.1;
 /** In characters; the rest of a line is left out */
 const LINE_MAX = 400;
 
@@ -66,7 +68,7 @@ async function follow(stream: Readable, keep: (line: string) => void): Promise<v
     const lines = `${rest}${chunk}`.split(/\r?\n|\r/);
     rest = (lines.pop() ?? '').slice(0, LINE_MAX);
     for (const line of lines) if (line !== '') keep(plain(line));
-    await sleep(lines.length);
+    await sleep(lines.length * LINE_MS);
   }
   if (rest !== '') keep(plain(rest));
 }

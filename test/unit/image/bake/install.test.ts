@@ -92,7 +92,14 @@ test('what a hostile guest says is bounded and plain', async () => {
   await installStep(guest(0, said), STEP, own);
   expect(lines.every((line) => /^[ -~]{0,400}$/.test(line))).toBe(true);
   expect(lines).toHaveLength(4);
-  expect((await failureOf(`${'line\n'.repeat(100_000)}end\n`)).why?.split('\n')).toHaveLength(16);
+  expect((await failureOf(`${'line\n'.repeat(100)}end\n`)).why?.split('\n')).toHaveLength(16);
+});
+
+test('a client gets no more lines than it may have to keep, and the last ones are in the error', async () => {
+  const { options: own, lines } = options();
+  const failed = installStep(guest(1, `${'line\n'.repeat(30_000)}\n\nend\n`), STEP, own);
+  await expect(failed).rejects.toMatchObject({ why: expect.stringMatching(/end$/) });
+  expect(lines).toHaveLength(20_000);
 });
 
 test.each(['before', 'while'])('an abort %s it runs ends it, also when the guest does not answer', async (when) => {
