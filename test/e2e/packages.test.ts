@@ -52,7 +52,7 @@ test('preset:pip lets a running sandbox install from that index, and reach no ot
   expect(other).toMatch(/403 Forbidden by sbx[\s\S]*ended 1$/);
 });
 
-test('added packages are installed in the sandbox as it runs, under its own policy; a reset starts from the new base', async () => {
+test('added packages are installed in the sandbox as it runs, under its own policy', async () => {
   const added = TOML.replace('"gron"', '"gron", "ripgrep"').replace(
     'pip = ["sbx-greeting==1.0"]',
     'pip = ["sbx-greeting==1.0", "sbx-farewell==2.0"]',
@@ -83,11 +83,7 @@ test('added packages are installed in the sandbox as it runs, under its own poli
   await inside(p.dir, 'touch ~/end');
   expect(await working).toBe('done');
   expect(JSON.parse((await command(['plan', '--json'])).stdout).changes).toEqual([]);
-  await command(['reset', '--yes']);
-  expect(await inside(p.dir, 'cat ~/kept 2>&1; cat /etc/later; rg --version | head -c 7')).toMatch(
-    /No such file[^\n]*\nlater\nripgrep$/,
-  );
-});
+}, 1_200_000);
 
 test('a package that does not exist fails the bake, and the error names its line', async () => {
   writeFileSync(
