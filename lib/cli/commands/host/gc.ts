@@ -4,6 +4,7 @@ import type { Run } from '../../command/command.ts';
 import { daemonOf } from '../../command/project.ts';
 import { ageOf } from '../../view/age.ts';
 import { inOneLine } from '../../view/printable.ts';
+import { size } from '../../view/size.ts';
 
 interface Flags {
   dryRun: boolean;
@@ -25,9 +26,9 @@ function describe({ items, kept, dryRun, freedBytes }: GcResult, now: number): s
   const keptBytes = kept.reduce((sum, { bytes }) => sum + bytes, 0);
   return [
     ...items.map((item) => lineOf(item, now)),
-    `${dryRun ? 'would free' : 'freed'} ${sizeOf(freedBytes)}`,
+    `${dryRun ? 'would free' : 'freed'} ${size(freedBytes)}`,
     ...(kept.length === 0 ? [] : ['kept, although no sandbox uses them:', ...kept.map((item) => lineOf(item, now))]),
-    ...(kept.length === 0 ? [] : [`kept ${sizeOf(keptBytes)}`]),
+    ...(kept.length === 0 ? [] : [`kept ${size(keptBytes)}`]),
   ].join('\n');
 }
 
@@ -36,9 +37,5 @@ function lineOf({ kind, key, bytes, reason, createdAt, lastUsedAt }: GcResult['i
     createdAt === undefined || lastUsedAt === undefined
       ? ''
       : ` · built ${ageOf(createdAt, now)} ago, used ${ageOf(lastUsedAt, now)} ago`;
-  return inOneLine(`${sizeOf(bytes).padStart(12)}  ${kind}-${key}: ${reason}${ages}`);
-}
-
-function sizeOf(bytes: number): string {
-  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+  return inOneLine(`${size(bytes).padStart(12)}  ${kind}-${key}: ${reason}${ages}`);
 }
