@@ -127,6 +127,10 @@ export interface AgentSpec {
   template?: string;
 }
 
+interface DockerSpec {
+  enabled: true;
+}
+
 interface NetworkSpec {
   mode: 'enforce' | 'observe';
   allow: NetworkRule[];
@@ -154,6 +158,8 @@ export interface SandboxSpec {
   /** Absent: none */
   ports?: PortSpec[];
   resources: ResourcesSpec;
+  /** Absent: no Docker engine */
+  docker?: DockerSpec;
   env: Record<string, string>;
   lifecycle: LifecycleSpec;
   agent: { name: string | undefined } & AgentSpec;

@@ -8,7 +8,6 @@ const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length 
 
 /** `at`: the path of the value that is not supported, where that is not the field as a whole */
 const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean, at?: (config: SandboxConfig) => string][] = [
-  ['docker.enabled', (config) => config.docker?.enabled === true],
   [
     'ports.guest = "auto"',
     ({ ports = [] }) => ports.some(isAuto),

@@ -9,6 +9,7 @@ describe('every field of a spec', () => {
       services: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
+      docker: { enabled: true },
       agent: { ...spec().agent, files: {}, template: '' },
       workspace: {
         ...spec().workspace,
