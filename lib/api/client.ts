@@ -12,6 +12,7 @@ import type {
   CheckedPath,
   CheckPathRequest,
   DenyResult,
+  HoldPortsRequest,
   PortsRequest,
   PortsResult,
   RevokeRequest,
@@ -39,6 +40,9 @@ export class DaemonClient {
   plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
   allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
   changePorts = (id: string, body: PortsRequest) => this.#call<PortsResult>('POST', `/v1/sandboxes/${id}/ports`, body);
+  /** Ends with `signal` only: its event `ports` says that they are open. */
+  holdPorts = (id: string, body: HoldPortsRequest, options: StreamOptions) =>
+    this.#stream<null>('POST', `/v1/sandboxes/${id}/held-ports`, body, options);
   checkPath = (id: string, body: CheckPathRequest) =>
     this.#call<CheckedPath>('POST', `/v1/sandboxes/${id}/check-path`, body);
   deny = (id: string, body: AllowRequest) => this.#call<DenyResult>('POST', `/v1/sandboxes/${id}/deny`, body);

@@ -11,13 +11,14 @@ import type {
   CheckedPath,
   CheckPathRequest,
   DenyResult,
+  HoldPortsRequest,
   PortsRequest,
   PortsResult,
   RevokeRequest,
   RevokeResult,
 } from './live-contract.ts';
 import type { ApplyRequest, ApplyResult, ApproveRequest, PlanRequest, PlanResponse } from './project-contract.ts';
-import type { SandboxDetail, SandboxStatus } from './sandbox-status.ts';
+import type { PortInfo, SandboxDetail, SandboxStatus } from './sandbox-status.ts';
 import type { AcceptRequest, DiffRequest, DiffResult, FetchRequest, FetchResult } from './work-contract.ts';
 
 /** A client works with a daemon of another build that cannot be replaced yet if both have this number: every change that is not compatible increases it */
@@ -55,6 +56,8 @@ export interface DaemonService {
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/sandboxes/:id/ports: beyond the spec, by the person at the command line. @throws SbxError `port-taken`, `usage`, `not-found` */
   changePorts(id: string, request: PortsRequest): Promise<PortsResult>;
+  /** POST /v1/sandboxes/:id/held-ports, streamed: an event `ports` when they are open; they are closed when the client goes away. @throws SbxError `port-taken`, `usage` */
+  holdPorts(id: string, request: HoldPortsRequest, context: RequestContext): Promise<void>;
   /** POST /v1/sandboxes/:id/deny: wins over the spec and over grants */
   deny(id: string, request: AllowRequest): Promise<DenyResult>;
   /** POST /v1/sandboxes/:id/revoke: removes what `allow` and `deny` added, never a rule of the spec */
@@ -103,6 +106,8 @@ export type DaemonEvent =
   | { type: 'progress'; sandbox: string; message: string }
   /** A line of a bake's output */
   | { type: 'output'; sandbox: string; line: string }
+  /** All ports of a sandbox */
+  | { type: 'ports'; ports: PortInfo[] }
   | { type: 'done'; result: unknown }
   | { type: 'error'; error: ErrorJson };
 

@@ -39,6 +39,9 @@ export interface PortsRequest {
   unpublish: WantedPort[];
 }
 
+/** Ports for as long as the request is open. */
+export type HoldPortsRequest = Pick<PortsRequest, 'publish'>;
+
 export interface PortsResult {
   ports: PortInfo[];
   /** It runs: the change is in force */

@@ -23,8 +23,8 @@ export interface PortInfo {
   address: string | null;
   /** As if it spoke HTTP; null: the host does not listen now */
   url: string | null;
-  /** `file`: [[ports]]; `publish`: `sbx ports --publish` */
-  from: 'file' | 'publish';
+  /** `file`: [[ports]]; `publish`: `sbx ports --publish`; `command`: `--publish` of a command, while it runs */
+  from: 'file' | 'publish' | 'command';
   /** Why the host does not listen, although it should */
   problem: string | null;
 }

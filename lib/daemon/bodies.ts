@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 import type { GcRequest, SecretRequest } from '../api/contract.ts';
-import type { AllowRequest, PortsRequest, RevokeRequest } from '../api/live-contract.ts';
+import type { AllowRequest, HoldPortsRequest, PortsRequest, RevokeRequest } from '../api/live-contract.ts';
 import type { ApplyRequest, ApproveRequest, PlanRequest } from '../api/project-contract.ts';
 import type { AcceptRequest, DiffRequest, FetchRequest } from '../api/work-contract.ts';
 import { SbxError } from '../errors.ts';
@@ -61,6 +61,7 @@ export const portsBody = z.strictObject({
   publish: z.array(port).max(100),
   unpublish: z.array(port).max(100),
 }) as Body<PortsRequest>;
+export const holdPortsBody = z.strictObject({ publish: z.array(port).min(1).max(100) }) as Body<HoldPortsRequest>;
 export const revokeBody = z.strictObject({ entries: z.array(z.string()).min(1) }) as Body<RevokeRequest>;
 export const secretBody = z.strictObject({
   name: z.string(),

@@ -55,6 +55,11 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       const { ports, live } = await engine.changePorts(records.require(id).id, request);
       return { ports: ports.map(portInfo), live };
     },
+    async holdPorts(id, { publish }, { signal, emit }) {
+      const ports = await engine.holdPorts(records.require(id).id, publish, signal);
+      emit({ type: 'ports', ports: ports.map(portInfo) });
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    },
     async deny(id, { rules, seconds }) {
       const record = records.require(id);
       return engine.deny(id, record.applied ?? record.target, grantsOf(rules, seconds));

@@ -96,6 +96,10 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.post('/sandboxes/:id/ports', async (c) =>
     c.json(await service.changePorts(c.req.param('id'), await bodyOf(c, bodies.portsBody))),
   );
+  v1.post('/sandboxes/:id/held-ports', async (c) => {
+    const body = await bodyOf(c, bodies.holdPortsBody);
+    return streamed(c, (context) => service.holdPorts(c.req.param('id'), body, context));
+  });
   v1.post('/sandboxes/:id/deny', async (c) =>
     c.json(await service.deny(c.req.param('id'), await bodyOf(c, bodies.allowBody))),
   );

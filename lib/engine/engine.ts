@@ -60,8 +60,8 @@ export interface OpenGuest {
 export interface PortState extends PortRule {
   /** The host listens */
   open: boolean;
-  /** By `sbx ports --publish`, not by the spec */
-  published: boolean;
+  /** The spec, `sbx ports --publish`, or a command for as long as it runs */
+  from: 'file' | 'publish' | 'command';
   /** Why it could not be opened; it is tried again */
   problem?: string;
 }
@@ -129,6 +129,8 @@ export interface Engine extends AsyncDisposable {
   grant(id: string, spec: SandboxSpec, grants: Grant[]): { grants: Grant[]; live: boolean };
   /** Until the sandbox is removed; at once where it runs. @throws SbxError `port-taken`, `usage`, `not-found`: nothing is changed then */
   changePorts(id: string, change: PortChange): Promise<{ ports: PortState[]; live: boolean }>;
+  /** Opens more until `signal` aborts, and MUST NOT outlive this process. @throws SbxError `port-taken`, `usage`: nothing is changed then */
+  holdPorts(id: string, rules: PortRule[], signal: AbortSignal): Promise<PortState[]>;
   /** In force at once where the sandbox runs: connections that a rule covers are cut */
   deny(id: string, spec: SandboxSpec, denials: Grant[]): { denials: Grant[]; live: boolean };
   /** Removes grants and denials, by the text of the user */

@@ -15,6 +15,16 @@ createServer((_, answer) => answer.end('six')).listen(3006, '::1');
 
 const PORTS = '[[ports]]\nguest = 3004\nhost = 0\n';
 
+/** A login: it waits for the call-back of a browser, and shows the code that it brought. */
+const LOGIN = `
+const server = require('node:http').createServer((request, answer) => {
+  answer.end('you can close this page');
+  console.log(request.url);
+  server.close();
+  server.closeAllConnections();
+}).listen(1455, '127.0.0.1');
+`;
+
 describe('ports of a sandbox on the host', () => {
   const p = appliedProject('ports', `${SHELL}[lifecycle]\nrestart = "always"\n`);
   const ports = () => json<PortInfo[]>(['ports'], { cwd: p.dir });
@@ -57,6 +67,23 @@ describe('ports of a sandbox on the host', () => {
     } finally {
       holder.close();
     }
+    expect(await ports()).toHaveLength(2);
+  });
+
+  test('a port is open for the time of a login, and no longer, also when its client is killed', async () => {
+    writeFileSync(join(p.dir, 'login.cjs'), LOGIN);
+    const publish = ['exec', '-p', '0:1455', '--'];
+    const login = sbx([...publish, '/opt/sbx/bin/node', 'login.cjs'], { cwd: p.dir });
+    const url = await until(() => urlOf(1455));
+    expect(await until(() => get(`${url}/callback?code=42`))).toBe('you can close this page');
+    expect(await login).toMatchObject({ code: 0, stdout: '/callback?code=42\n', stderr: expect.stringContaining(url) });
+    await until(async () => (await urlOf(1455)) === undefined);
+    let pid: number | undefined;
+    const killed = sbx([...publish, 'sleep', '600'], { cwd: p.dir, onStart: (child) => (pid = child.pid) });
+    await until(() => urlOf(1455));
+    process.kill(pid ?? 0, 'SIGKILL');
+    await killed;
+    await until(async () => (await urlOf(1455)) === undefined);
     expect(await ports()).toHaveLength(2);
   });
 

@@ -4,6 +4,7 @@ import { instancePaths } from '../../paths.ts';
 import type { Step } from '../../plan/types.ts';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import type { Grant } from '../../state/grants.ts';
+import type { PortRule } from '../../state/port-book.ts';
 import { boundConsole } from '../../vm/console-log.ts';
 import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../../workspace/changes/private-work.ts';
 import type {
@@ -128,6 +129,10 @@ export class LocalEngine implements Engine {
 
   changePorts(id: string, change: PortChange) {
     return this.#ports.change(id, change);
+  }
+
+  holdPorts(id: string, rules: PortRule[], signal: AbortSignal) {
+    return this.#ports.hold(id, rules, signal);
   }
 
   explainPath(id: string, spec: SandboxSpec, path: string) {

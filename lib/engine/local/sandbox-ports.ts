@@ -2,6 +2,7 @@
 import { SbxError } from '../../errors.ts';
 import type { GuestConnection } from '../../guest/client/connection.ts';
 import { instancePaths } from '../../paths.ts';
+import type { PortRule } from '../../state/port-book.ts';
 import type { PortChange, PortState, SandboxStatusFacts } from '../engine.ts';
 import { Ports, type WantedPorts } from './ports/ports.ts';
 import { isFinalized } from './steps/observe.ts';
@@ -41,6 +42,12 @@ export class SandboxPorts implements Disposable {
     const wanted = this.#wanted(id);
     await this.#ports.change(id, () => this.#wanted(id), change);
     return { ports: this.#ports.stateOf(id, wanted.spec), live: wanted.running };
+  }
+
+  /** @throws SbxError `port-taken`, `usage` */
+  async hold(id: string, rules: PortRule[], signal: AbortSignal): Promise<PortState[]> {
+    await this.#ports.hold(id, () => this.#wanted(id), { rules, signal });
+    return this.stateOf(id);
   }
 
   stateOf(id: string): PortState[] {

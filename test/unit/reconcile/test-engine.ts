@@ -105,6 +105,10 @@ export class TestEngine implements Engine {
     return { ports: [], live: true };
   }
 
+  async holdPorts() {
+    return [];
+  }
+
   deny(_id: string, _spec: SandboxSpec, denials: Grant[]) {
     return { denials, live: true };
   }

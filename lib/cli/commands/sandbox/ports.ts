@@ -3,10 +3,10 @@
 import type { PortsRequest } from '../../../api/live-contract.ts';
 import type { PortInfo } from '../../../api/sandbox-status.ts';
 import type { Run } from '../../command/command.ts';
+import { hostText, isWide, parsePort } from '../../command/port-text.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { columns } from '../../view/columns.ts';
 import { inOneLine } from '../../view/printable.ts';
-import { hostText, isWide, parsePort } from './port-text.ts';
 
 type Input = Run<{ publish?: string[]; unpublish?: string[] }, [string?]>;
 
@@ -30,12 +30,14 @@ export async function ports({ context, cwd, view, flags, args }: Input): Promise
   return 0;
 }
 
+const ORIGINS = { file: 'sandbox.toml', publish: 'published', command: 'a command' };
+
 function tableOf(name: string, list: readonly PortInfo[]): string {
   if (list.length === 0) return `${name} has no ports; open one with \`sbx ports ${name} --publish HOST:GUEST\``;
   const rows = list.map((one) => [
     String(one.guest),
     hostText(one),
-    one.from === 'file' ? 'sandbox.toml' : 'published',
+    ORIGINS[one.from],
     one.url ?? (one.problem === null ? 'not running' : `not open: ${inOneLine(one.problem)}`),
   ]);
   return columns([['GUEST', 'HOST', 'FROM', 'URL'], ...rows]);
