@@ -13,6 +13,7 @@ import type {
   CheckPathRequest,
   DenyResult,
   HoldPortsRequest,
+  OfferedPort,
   PortsRequest,
   PortsResult,
   RevokeRequest,
@@ -40,6 +41,9 @@ export class DaemonClient {
   plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
   allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
   changePorts = (id: string, body: PortsRequest) => this.#call<PortsResult>('POST', `/v1/sandboxes/${id}/ports`, body);
+  listening = (id: string) => this.#call<OfferedPort[]>('GET', `/v1/sandboxes/${id}/listening`);
+  declinePorts = (id: string, body: { ports: number[] }) =>
+    this.#call<object>('POST', `/v1/sandboxes/${id}/declined-ports`, body);
   /** Ends with `signal` only: its event `ports` says that they are open. */
   holdPorts = (id: string, body: HoldPortsRequest, options: StreamOptions) =>
     this.#stream<null>('POST', `/v1/sandboxes/${id}/held-ports`, body, options);

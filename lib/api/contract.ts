@@ -12,6 +12,7 @@ import type {
   CheckPathRequest,
   DenyResult,
   HoldPortsRequest,
+  OfferedPort,
   PortsRequest,
   PortsResult,
   RevokeRequest,
@@ -56,6 +57,10 @@ export interface DaemonService {
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/sandboxes/:id/ports: beyond the spec, by the person at the command line. @throws SbxError `port-taken`, `usage`, `not-found` */
   changePorts(id: string, request: PortsRequest): Promise<PortsResult>;
+  /** GET /v1/sandboxes/:id/listening. @throws SbxError `not-running`, `guest-protocol` */
+  listening(id: string): Promise<OfferedPort[]>;
+  /** POST /v1/sandboxes/:id/declined-ports: they are not asked about again */
+  declinePorts(id: string, request: { ports: number[] }): Promise<object>;
   /** POST /v1/sandboxes/:id/held-ports, streamed: an event `ports` when they are open; they are closed when the client goes away. @throws SbxError `port-taken`, `usage` */
   holdPorts(id: string, request: HoldPortsRequest, context: RequestContext): Promise<void>;
   /** POST /v1/sandboxes/:id/deny: wins over the spec and over grants */

@@ -62,6 +62,7 @@ export const portsBody = z.strictObject({
   unpublish: z.array(port).max(100),
 }) as Body<PortsRequest>;
 export const holdPortsBody = z.strictObject({ publish: z.array(port).min(1).max(100) }) as Body<HoldPortsRequest>;
+export const declineBody = z.strictObject({ ports: z.array(z.int().min(1).max(65_535)).max(100) });
 export const revokeBody = z.strictObject({ entries: z.array(z.string()).min(1) }) as Body<RevokeRequest>;
 export const secretBody = z.strictObject({
   name: z.string(),

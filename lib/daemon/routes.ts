@@ -55,6 +55,20 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       const { ports, live } = await engine.changePorts(records.require(id).id, request);
       return { ports: ports.map(portInfo), live };
     },
+    async listening(id) {
+      const record = records.require(id);
+      const isAsked = (record.applied ?? record.target).offerPorts === true;
+      const found = await engine.listeningPorts(record.id);
+      return found.map(({ port, program, declined }) => ({
+        port,
+        program: program ?? null,
+        asks: isAsked && !declined,
+      }));
+    },
+    async declinePorts(id, { ports }) {
+      engine.declinePorts(records.require(id).id, ports);
+      return {};
+    },
     async holdPorts(id, { publish }, { signal, emit }) {
       const ports = await engine.holdPorts(records.require(id).id, publish, signal);
       emit({ type: 'ports', ports: ports.map(portInfo) });

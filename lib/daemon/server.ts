@@ -96,6 +96,10 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.post('/sandboxes/:id/ports', async (c) =>
     c.json(await service.changePorts(c.req.param('id'), await bodyOf(c, bodies.portsBody))),
   );
+  v1.get('/sandboxes/:id/listening', async (c) => c.json(await service.listening(c.req.param('id'))));
+  v1.post('/sandboxes/:id/declined-ports', async (c) =>
+    c.json(await service.declinePorts(c.req.param('id'), await bodyOf(c, bodies.declineBody))),
+  );
   v1.post('/sandboxes/:id/held-ports', async (c) => {
     const body = await bodyOf(c, bodies.holdPortsBody);
     return streamed(c, (context) => service.holdPorts(c.req.param('id'), body, context));

@@ -66,6 +66,15 @@ export interface PortState extends PortRule {
   problem?: string;
 }
 
+/** A service inside that no port of the host leads to. */
+export interface UnopenedPort {
+  port: number;
+  /** Name of its program; undefined: unknown */
+  program: string | undefined;
+  /** The person does not want to be asked about it */
+  declined: boolean;
+}
+
 export interface PortChange {
   publish: PortRule[];
   /** An entry without an address means any */
@@ -129,6 +138,10 @@ export interface Engine extends AsyncDisposable {
   grant(id: string, spec: SandboxSpec, grants: Grant[]): { grants: Grant[]; live: boolean };
   /** Until the sandbox is removed; at once where it runs. @throws SbxError `port-taken`, `usage`, `not-found`: nothing is changed then */
   changePorts(id: string, change: PortChange): Promise<{ ports: PortState[]; live: boolean }>;
+  /** Services inside that no port of the host leads to, as the guest says: for showing only. @throws SbxError `not-running`, `guest-protocol` */
+  listeningPorts(id: string): Promise<UnopenedPort[]>;
+  /** They are not offered again */
+  declinePorts(id: string, ports: readonly number[]): void;
   /** Opens more until `signal` aborts, and MUST NOT outlive this process. @throws SbxError `port-taken`, `usage`: nothing is changed then */
   holdPorts(id: string, rules: PortRule[], signal: AbortSignal): Promise<PortState[]>;
   /** In force at once where the sandbox runs: connections that a rule covers are cut */

@@ -30,6 +30,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   credentials: 'live',
   services: 'live',
   ports: 'live',
+  offerPorts: 'live',
   env: 'live',
   lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
   agent: {

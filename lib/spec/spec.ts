@@ -153,6 +153,8 @@ export interface SandboxSpec {
   services?: ServiceSpec[];
   /** Absent: none */
   ports?: PortSpec[];
+  /** `sbx ports` asks about what starts to listen inside */
+  offerPorts?: true;
   resources: ResourcesSpec;
   env: Record<string, string>;
   lifecycle: LifecycleSpec;

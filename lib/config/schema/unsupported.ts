@@ -3,17 +3,11 @@ import type { Place } from '../../errors.ts';
 import type { Source } from '../../spec/spec.ts';
 import type { SandboxConfig } from './schema.ts';
 
-const isAuto = ({ guest }: { guest: unknown }) => guest === 'auto';
 const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length > 0;
 
 /** `at`: the path of the value that is not supported, where that is not the field as a whole */
 const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean, at?: (config: SandboxConfig) => string][] = [
   ['docker.enabled', (config) => config.docker?.enabled === true],
-  [
-    'ports.guest = "auto"',
-    ({ ports = [] }) => ports.some(isAuto),
-    ({ ports = [] }) => `ports[${ports.findIndex(isAuto)}].guest`,
-  ],
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];

@@ -131,6 +131,14 @@ export class LocalEngine implements Engine {
     return this.#ports.change(id, change);
   }
 
+  listeningPorts(id: string) {
+    return this.#ports.listening(id);
+  }
+
+  declinePorts(id: string, ports: readonly number[]) {
+    this.#ports.decline(id, ports);
+  }
+
   holdPorts(id: string, rules: PortRule[], signal: AbortSignal) {
     return this.#ports.hold(id, rules, signal);
   }

@@ -12,6 +12,7 @@ import type {
 import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { get, put } from './copy.ts';
 import { GuestMailbox } from './guest-mailbox.ts';
+import { listening } from './net/listening.ts';
 import { exec } from './process/exec.ts';
 import { Workload } from './process/workload.ts';
 import { Sessions } from './sessions/sessions.ts';
@@ -51,6 +52,7 @@ export function createServices({ perl, records, cgroups }: ServicesOptions): Ser
       workload.forget();
       return system.prepareSnapshot(ask);
     },
+    listening: async () => ({ ports: await listening() }),
     shutdown: system.shutdown,
     sessions: async () => ({ sessions: sessions.list() }),
     'session-end': async ({ id }) => ({ sessions: await sessions.end(id) }),

@@ -118,6 +118,12 @@ export interface ConnectRequest {
   port: number;
 }
 
+export interface ListeningPort {
+  port: number;
+  /** Short name of a process that has it */
+  program?: string;
+}
+
 /** Requests without a stream of data: the stream's `close` carries the answer. */
 export interface Calls {
   /** `outOfMemory`: processes that the kernel ended since the guest started, and when the last was found, ISO 8601 */
@@ -127,6 +133,8 @@ export interface Calls {
   /** The system's trust store has changed */
   trusted: { ask: Record<string, never>; answer: { ok: true } };
   'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };
+  /** TCP services on the loopback or on all addresses; the lowest port first */
+  listening: { ask: Record<string, never>; answer: { ports: ListeningPort[] } };
   shutdown: { ask: Record<string, never>; answer: { ok: true } };
   /** The oldest first */
   sessions: { ask: Record<string, never>; answer: { sessions: SessionInfo[] } };

@@ -9,6 +9,7 @@ describe('every field of a spec', () => {
       services: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
+      offerPorts: true,
       agent: { ...spec().agent, files: {}, template: '' },
       workspace: {
         ...spec().workspace,

@@ -105,6 +105,12 @@ export class TestEngine implements Engine {
     return { ports: [], live: true };
   }
 
+  async listeningPorts() {
+    return [];
+  }
+
+  declinePorts() {}
+
   async holdPorts() {
     return [];
   }

@@ -33,6 +33,7 @@ export const sandboxRoutes = {
           variadic: true,
         },
         unpublish: { ...text('As it was published; may be repeated'), variadic: true },
+        watch: toggle('Stay, and say or ask what begins to listen inside; Ctrl-C ends it'),
       },
       positional: maybeName(),
     },

@@ -4,7 +4,6 @@ import { load } from '../project.ts';
 describe('fields that are not implemented', () => {
   test.each([
     ['docker.enabled', '[docker]\nenabled = true', 2, 11],
-    ['ports.guest = "auto"', '[[ports]]\nguest = 3000\n[[ports]]\nguest = "auto"', 4, 9],
     ['mcp.servers', '[mcp.servers.github]\ncommand = ["x"]', 1, 6],
     ['image.base', '[image]\nbase = "oci:registry.test/a:1"', 2, 8],
   ])('%s is listed with its place', async (path, text, line, column) => {
