@@ -31,7 +31,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   services: 'live',
   ports: 'live',
   env: 'live',
-  lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
+  lifecycle: { restart: 'live', idleSeconds: 'live', idleAction: 'live', pool: 'live' },
   agent: {
     name: 'live',
     command: 'live',

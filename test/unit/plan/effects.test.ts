@@ -9,6 +9,7 @@ describe('every field of a spec', () => {
       services: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
+      lifecycle: { ...spec().lifecycle, idleAction: 'suspend' },
       agent: { ...spec().agent, files: {}, template: '' },
       workspace: {
         ...spec().workspace,
