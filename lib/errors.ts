@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'vm-boot-failed'
   | 'vm-died'
   | 'vm-restore-failed'
+  | 'vm-save-failed'
   | 'qmp'
   | 'guest-protocol'
   | 'guest-failed'

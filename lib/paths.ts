@@ -106,6 +106,12 @@ export interface InstancePaths {
   placeholders: string;
   /** Which workspace server serves it, and where (JSON) */
   workspace: string;
+  /** What its memory was saved with (JSON); there while it is suspended, and no longer than `memory` is whole */
+  suspended: string;
+  /** Its memory while it is suspended */
+  memory: string;
+  /** What it has open in its workspace while it is suspended (JSON) */
+  workspaceState: string;
   /** Its private layer while it is stopped: a folder for each served one */
   privateLayer: string;
   /** Made in the workspace by builds without a workspace server (JSON) */
@@ -139,6 +145,9 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     authority: join(dir, 'authority.json'),
     placeholders: join(dir, 'credential-placeholders.json'),
     workspace: join(dir, 'workspace.json'),
+    suspended: join(dir, 'suspended.json'),
+    memory: join(dir, 'memory'),
+    workspaceState: join(dir, 'workspace-state.json'),
     privateLayer: join(dir, 'private'),
     mountStubs: join(dir, 'mount-stubs.json'),
     clone: join(dir, 'clone.json'),

@@ -61,6 +61,8 @@ export class DaemonClient {
   apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);
   stop = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, body, options);
+  suspend = (id: string, body: Consent, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/suspend`, body, options);
   start = (id: string, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
   restart = (id: string, body: Consent, options: StreamOptions) =>

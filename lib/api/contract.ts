@@ -38,8 +38,10 @@ export interface DaemonService {
   plan(request: PlanRequest): Promise<PlanResponse>;
   /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans again. A client that goes away: the step under way ends at a safe point. */
   apply(request: ApplyRequest, context: RequestContext): Promise<ApplyResult>;
-  /** POST /v1/sandboxes/:id/{stop,start,restart,reset,remove}; streamed. @throws SbxError `needs-confirmation`: in use */
+  /** POST /v1/sandboxes/:id/{stop,suspend,start,restart,reset,remove}; streamed. @throws SbxError `needs-confirmation`: in use */
   stop(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
+  /** Its processes continue with the next start */
+  suspend(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
   start(id: string, context: RequestContext): Promise<SandboxStatus>;
   restart(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
   /** Back to the warm base: the disk's changes are lost */

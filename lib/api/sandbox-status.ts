@@ -4,7 +4,7 @@ import type { Loss } from '../plan/loss.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
 
-export type SandboxState = 'building' | 'starting' | 'running' | 'stopped' | 'failed';
+export type SandboxState = 'building' | 'starting' | 'running' | 'suspended' | 'stopped' | 'failed';
 
 export interface Condition {
   type: string;
@@ -45,8 +45,10 @@ export interface SandboxStatus {
   accel: string | null;
   cpus: number;
   memoryBytes: number;
-  /** What the sandbox's own disk takes on the host */
+  /** What the sandbox's own disk and its saved memory take on the host */
   diskBytes: number;
+  /** Its saved memory; null: it is not suspended */
+  suspended: { bytes: number; at: string } | null;
   workspace: string;
   ports: PortInfo[];
   pid: number | null;

@@ -10,7 +10,7 @@ export const SECTIONS: readonly [title: string, commands: readonly string[]][] =
   ['Start', ['init', 'validate', 'plan', 'apply']],
   ['Work in a sandbox', ['run', 'exec', 'shell', 'cp', 'logs', 'open', 'ssh-config', 'ssh-proxy']],
   ['See', ['ls', 'status', 'inspect', 'ports']],
-  ['Change', ['start', 'stop', 'restart', 'reset', 'rm']],
+  ['Change', ['start', 'stop', 'suspend', 'restart', 'reset', 'rm']],
   ['Take work over', ['diff', 'accept', 'fetch', 'workspace check']],
   ['Network', ['net log', 'net check', 'net allow', 'net deny', 'net revoke', 'net suggest']],
   ['Secrets', ['secret set', 'secret ls', 'secret rm']],

@@ -5,7 +5,7 @@ import { grantsOf, knownLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
 import { type Control, statusIn } from './control/control.ts';
 import { refuseCutOff } from './lifecycle/end-daemon.ts';
-import { removeIn, resetIn, restartIn, startIn, stopIn } from './lifecycle/lifecycle.ts';
+import { removeIn, resetIn, restartIn, startIn, stopIn, suspendIn } from './lifecycle/lifecycle.ts';
 import { openGuestIn } from './lifecycle/open-guest.ts';
 import { applyIn, approveIn } from './project/apply.ts';
 import { planOf } from './project/plan.ts';
@@ -39,6 +39,7 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     plan: (request) => planOf(control, request),
     apply: (request, context) => applyIn(control, request, context),
     stop: (id, request, context) => stopIn(control, id, { ...request, ...context }),
+    suspend: (id, request, context) => suspendIn(control, id, { ...request, ...context }),
     start: (id, context) => startIn(control, id, context),
     restart: (id, request, context) => restartIn(control, id, { ...request, ...context }),
     reset: (id, request, context) => resetIn(control, id, { ...request, ...context }),

@@ -71,7 +71,7 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
     return streamed(c, (context) => service.apply(body, context));
   });
   v1.post('/sandboxes/:id/start', (c) => streamed(c, (context) => service.start(c.req.param('id'), context)));
-  for (const verb of ['stop', 'restart', 'reset', 'remove'] as const)
+  for (const verb of ['stop', 'suspend', 'restart', 'reset', 'remove'] as const)
     v1.post(`/sandboxes/:id/${verb}`, async (c) => {
       const body = await bodyOf(c, bodies.consentBody);
       return streamed(c, (context) => service[verb](c.req.param('id'), body, context));

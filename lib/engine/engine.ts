@@ -31,6 +31,8 @@ export interface SandboxStatusFacts {
   outOfMemory: { kills: number; at: string } | undefined;
   /** What the sandbox's own disk takes on the host */
   diskBytes: number;
+  /** Its memory is saved: how large, and since when, ISO 8601. Undefined: it is not suspended */
+  saved: { bytes: number; at: string } | undefined;
   /** As the guest reported last; undefined: unknown */
   sessions: SessionsRunning | undefined;
   /** The egress proxy serves its policy */

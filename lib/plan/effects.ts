@@ -32,7 +32,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   ports: 'live',
   offerPorts: 'live',
   env: 'live',
-  lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
+  lifecycle: { restart: 'live', idleSeconds: 'live', idleAction: 'live', pool: 'live' },
   agent: {
     name: 'live',
     command: 'live',

@@ -111,6 +111,8 @@ interface LifecycleSpec {
   restart: 'never' | 'on-failure' | 'always';
   /** 0: never */
   idleSeconds: number;
+  /** Absent: it is stopped */
+  idleAction?: 'suspend';
   pool: number;
 }
 

@@ -69,6 +69,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     lifecycle: {
       restart: lifecycle.restart ?? 'on-failure',
       idleSeconds: parseDuration(lifecycle.idle ?? '0') ?? 0,
+      ...(lifecycle.idle_action === 'suspend' && { idleAction: 'suspend' as const }),
       pool: lifecycle.pool ?? 0,
     },
     agent: agentOf(input),

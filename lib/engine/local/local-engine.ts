@@ -29,6 +29,7 @@ import { destroy } from './steps/destroy.ts';
 import { observe } from './steps/observe.ts';
 import { runStep } from './steps/run-step.ts';
 import { type StepDeps, warmImage } from './steps/step-deps.ts';
+import { settleCutOff } from './suspend/cut-off.ts';
 import { acceptPrivate } from './vm/accept-private.ts';
 import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
@@ -38,7 +39,7 @@ import { recover } from './vm/recover.ts';
 import { mailboxOf } from './vm/workspaces.ts';
 
 const ANSWER_MS = 10_000;
-const ENDS_VM: ReadonlySet<Step['action']> = new Set(['create', 'start', 'stop', 'destroy']);
+const ENDS_VM: ReadonlySet<Step['action']> = new Set(['create', 'start', 'stop', 'suspend', 'resume', 'destroy']);
 
 export class LocalEngine implements Engine {
   readonly capabilities = CAPABILITIES;
@@ -59,7 +60,7 @@ export class LocalEngine implements Engine {
       log: options.log,
       records: () => parts.records.list().map((record) => this.#resized.withImage(record)),
       make: (request) => makePooled(parts, request),
-      end: (id) => endPooled(parts, id),
+      end: (id) => endPooled(this.#deps, id),
       isAlive: (clone) => isAlive(parts, clone),
     });
     this.#deps = { ...parts, pool };
@@ -69,7 +70,12 @@ export class LocalEngine implements Engine {
   }
 
   async recover(): Promise<void> {
-    await recover(this.#deps, { isPooled, endPooled: (id) => endPooled(this.#deps, id), log: this.#log });
+    await recover(this.#deps, {
+      isPooled,
+      endPooled: (id) => endPooled(this.#deps, id),
+      settle: (record) => settleCutOff(this.#deps, record),
+      log: this.#log,
+    });
     await Promise.all(this.#deps.records.list().map(({ id }) => this.#ports.sync(id)));
   }
 

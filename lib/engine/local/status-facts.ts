@@ -6,6 +6,7 @@ import type { ResizedImages } from './pool/resized-images.ts';
 import type { SandboxPorts } from './sandbox-ports.ts';
 import { isFinalized } from './steps/observe.ts';
 import type { StepDeps } from './steps/step-deps.ts';
+import { savedFacts } from './suspend/saved-state.ts';
 import type { DiskWatch } from './vm/disk-watch.ts';
 import { guestOf } from './vm/workspaces.ts';
 
@@ -24,6 +25,7 @@ export function statusFacts(deps: StepDeps, { ports, disks }: StatusParts, id: s
     connected: guests.answers(id),
     outOfMemory: vm === undefined ? undefined : guests.outOfMemory(id),
     diskBytes: allocatedBytes(instancePaths(home, id).disk),
+    saved: vm === undefined ? savedFacts(instancePaths(home, id)) : undefined,
     sessions: guests.sessionsOf(id),
     networkReady: gateway.hashOf(id) !== undefined,
     workspaceWatched: vm === undefined ? undefined : workspaces.watchedOf(guestOf(home, id)),

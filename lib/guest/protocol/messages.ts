@@ -128,8 +128,8 @@ export interface ListeningPort {
 export interface Calls {
   /** `outOfMemory`: processes that the kernel ended since the guest started, and when the last was found, ISO 8601 */
   ping: { ask: Record<string, never>; answer: { ok: true; outOfMemory?: { kills: number; at: string } } };
-  /** Sets the clock forward (or back), then returns the time: ms since 1970 */
-  clock: { ask: { forwardMs?: number }; answer: { nowMs: number } };
+  /** Sets the clock forward (or back), then returns the time: ms since 1970. `entropy`: base64, the kernel's generator is seeded again with it first */
+  clock: { ask: { forwardMs?: number; entropy?: string }; answer: { nowMs: number } };
   /** The system's trust store has changed */
   trusted: { ask: Record<string, never>; answer: { ok: true } };
   'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };

@@ -48,6 +48,8 @@ export type Attach = z.infer<typeof attach>;
 export const request = z.discriminatedUnion('op', [
   attach,
   z.strictObject({ op: z.literal('detach'), id: z.string() }),
+  /** As `detach`, but what the guest has open is written to its state file. Its VM runs */
+  z.strictObject({ op: z.literal('suspend'), id: z.string() }),
   /** What a guest gets at a path of one of its folders, relative to that */
   z.strictObject({ op: z.literal('explain'), id: z.string(), folder: z.string(), path: z.string() }),
   /** An entry of the private layer is on the host now: `path` as for `explain` */

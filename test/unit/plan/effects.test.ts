@@ -10,6 +10,7 @@ describe('every field of a spec', () => {
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
       offerPorts: true,
+      lifecycle: { ...spec().lifecycle, idleAction: 'suspend' },
       agent: { ...spec().agent, files: {}, template: '' },
       workspace: {
         ...spec().workspace,

@@ -40,14 +40,23 @@ export const sandboxRoutes = {
     load: async () => (await import('./ports.ts')).ports,
   }),
   start: command({
-    brief: 'Starts a stopped sandbox',
+    brief: 'Starts a stopped sandbox, or continues a suspended one',
     parameters: one,
     load: async () => (await import('./start.ts')).start,
   }),
   stop: command({
     brief: 'Stops a sandbox and keeps its disk',
-    parameters: one,
+    parameters: {
+      ...one,
+      flags: { yes: YES, suspend: toggle('Saves its memory: the next start continues its processes') },
+    },
     load: async () => (await import('./stop.ts')).stop,
+  }),
+  suspend: command({
+    brief: 'Suspends sandboxes: their memory is saved, and `sbx start` continues their processes',
+    examples: ['sbx suspend', 'sbx suspend review build'],
+    parameters: { flags: { yes: YES }, aliases: { y: 'yes' }, positional: names('Sandboxes') },
+    load: async () => (await import('./suspend.ts')).suspend,
   }),
   restart: command({
     brief: 'Boots a sandbox again on its own disk',

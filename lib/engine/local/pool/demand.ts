@@ -16,7 +16,7 @@ export interface Demand {
 export function poolDemand(records: InstanceRecord[]): Map<string, Demand> {
   const demand = new Map<string, Demand>();
   for (const { applied, image, desired, imageLacksPackages } of records) {
-    if (applied === null || image === null || desired.power === 'off' || applied.lifecycle.pool === 0) continue;
+    if (applied === null || image === null || desired.power !== 'on' || applied.lifecycle.pool === 0) continue;
     // Its size or packages have changed since it was created: see resized-images.ts.
     if (imageLacksPackages === true) continue;
     if (!isDeepStrictEqual(image.size ?? applied.resources, applied.resources)) continue;

@@ -14,10 +14,12 @@ export interface RecoverOptions {
   /** Instances that an earlier pool left; they were not watched since */
   isPooled: (id: string) => boolean;
   endPooled: (id: string) => Promise<void>;
+  /** Of a suspend or a resume that was cut off */
+  settle: (record: InstanceRecord) => Promise<void>;
   log: Pick<Log, 'warn'>;
 }
 
-export async function recover(deps: VmDeps, { isPooled, endPooled, log }: RecoverOptions): Promise<void> {
+export async function recover(deps: VmDeps, { isPooled, endPooled, settle, log }: RecoverOptions): Promise<void> {
   const { home, image, records } = deps;
   await Promise.all(readdirSync(home.instances).filter(isPooled).map(endPooled));
   await deps.workspaces.sweep(records.list().map(({ id }) => instancePaths(home, id).workspace));
@@ -30,14 +32,16 @@ export async function recover(deps: VmDeps, { isPooled, endPooled, log }: Recove
     log.warn(`could not remove leftovers of killed builds: ${summaryOf(error)}`);
   });
   for (const record of records.list())
-    await takeOver({ ...deps, log }, record).catch((error: unknown) => {
+    await takeOver({ ...deps, log, settle }, record).catch((error: unknown) => {
       // What cannot be opened stays closed to it, and a workspace server that runs serves on. What runs inside is not lost.
       log.warn(`${record.id}: taking over failed: ${summaryOf(error)}`);
     });
 }
 
-async function takeOver(deps: VmDeps & Pick<RecoverOptions, 'log'>, { id, applied }: InstanceRecord): Promise<void> {
+async function takeOver(deps: VmDeps & Pick<RecoverOptions, 'log' | 'settle'>, record: InstanceRecord): Promise<void> {
+  const { id, applied } = record;
   await endUnserved(deps, id);
+  await deps.settle(record);
   const vm = deps.driver.find(instancePaths(deps.home, id));
   if (vm === undefined || applied === null) return;
   await deps.egress.open(id, applied).catch(async (error: unknown) => {

@@ -39,6 +39,11 @@ export async function detachWorkspace({ home, workspaces }: Deps, id: string): P
   await workspaces.detach(guestOf(home, id));
 }
 
+/** Before the VM is paused: what the guest has open is kept for the next `attachWorkspace`. */
+export async function suspendWorkspace({ home, workspaces }: Deps, id: string): Promise<void> {
+  await workspaces.suspend(guestOf(home, id));
+}
+
 /** File of the guest's mailbox on the host */
 export function mailboxOf({ home, workspaces }: Deps, id: string): string {
   const link = workspaces.linkOf(guestOf(home, id)) ?? ownLinkOf(instancePaths(home, id));
@@ -46,6 +51,6 @@ export function mailboxOf({ home, workspaces }: Deps, id: string): string {
 }
 
 export function guestOf(home: Home, id: string): Guest {
-  const { workspace, privateLayer } = instancePaths(home, id);
-  return { id, recordFile: workspace, privateLayer };
+  const { workspace, privateLayer, workspaceState } = instancePaths(home, id);
+  return { id, recordFile: workspace, privateLayer, stateFile: workspaceState };
 }
