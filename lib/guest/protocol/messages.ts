@@ -118,10 +118,23 @@ export interface ConnectRequest {
   port: number;
 }
 
+/** What the guest uses, as it says. */
+export interface GuestUsage {
+  /** Since it started, of all its processors */
+  cpuMs: number;
+  memoryUsedBytes: number;
+  memoryBytes: number;
+  /** Of its own disk */
+  diskUsedBytes: number;
+  diskBytes: number;
+  processes: number;
+}
+
 /** Requests without a stream of data: the stream's `close` carries the answer. */
 export interface Calls {
   /** `outOfMemory`: processes that the kernel ended since the guest started, and when the last was found, ISO 8601 */
   ping: { ask: Record<string, never>; answer: { ok: true; outOfMemory?: { kills: number; at: string } } };
+  usage: { ask: Record<string, never>; answer: GuestUsage };
   /** Sets the clock forward (or back), then returns the time: ms since 1970 */
   clock: { ask: { forwardMs?: number }; answer: { nowMs: number } };
   /** The system's trust store has changed */
