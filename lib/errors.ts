@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'port-taken'
   | 'cancelled'
   | 'tool-missing'
+  | 'editor-failed'
   | 'no-jail'
   | 'no-space'
   | 'socket-path-too-long'
@@ -86,6 +87,7 @@ const USER_CODES: ReadonlySet<ErrorCode> = new Set([
   'port-taken',
   'bake-failed',
   'install-failed',
+  'editor-failed',
   'secret',
 ]);
 

@@ -20,6 +20,7 @@ import type {
   RevokeResult,
 } from './live-contract.ts';
 import type { ApplyRequest, ApplyResult, ApproveRequest, PlanRequest, PlanResponse } from './project-contract.ts';
+import type { SandboxStats } from './sandbox-stats.ts';
 import type { SandboxDetail, SandboxStatus } from './sandbox-status.ts';
 import type { AcceptRequest, DiffRequest, DiffResult, FetchRequest, FetchResult } from './work-contract.ts';
 
@@ -38,6 +39,7 @@ export class DaemonClient {
   status = () => this.#call<DaemonStatus>('GET', '/v1/status');
   list = () => this.#call<SandboxStatus[]>('GET', '/v1/sandboxes');
   inspect = (id: string) => this.#call<SandboxDetail>('GET', `/v1/sandboxes/${id}`);
+  stats = (id: string) => this.#call<SandboxStats>('GET', `/v1/sandboxes/${id}/stats`);
   plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
   allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
   changePorts = (id: string, body: PortsRequest) => this.#call<PortsResult>('POST', `/v1/sandboxes/${id}/ports`, body);

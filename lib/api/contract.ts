@@ -19,6 +19,7 @@ import type {
   RevokeResult,
 } from './live-contract.ts';
 import type { ApplyRequest, ApplyResult, ApproveRequest, PlanRequest, PlanResponse } from './project-contract.ts';
+import type { SandboxStats } from './sandbox-stats.ts';
 import type { PortInfo, SandboxDetail, SandboxStatus } from './sandbox-status.ts';
 import type { AcceptRequest, DiffRequest, DiffResult, FetchRequest, FetchResult } from './work-contract.ts';
 
@@ -34,6 +35,8 @@ export interface DaemonService {
   list(): Promise<SandboxStatus[]>;
   /** GET /v1/sandboxes/:id */
   inspect(id: string): Promise<SandboxDetail>;
+  /** GET /v1/sandboxes/:id/stats */
+  stats(id: string): Promise<SandboxStats>;
   /** POST /v1/plan */
   plan(request: PlanRequest): Promise<PlanResponse>;
   /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans again. A client that goes away: the step under way ends at a safe point. */

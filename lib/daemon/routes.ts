@@ -1,5 +1,6 @@
 /** Implements each address of the daemon's API. */
 import { API_VERSION, type DaemonService } from '../api/contract.ts';
+import type { SandboxStats } from '../api/sandbox-stats.ts';
 import type { SandboxDetail } from '../api/sandbox-status.ts';
 import { grantsOf, knownLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
@@ -36,6 +37,7 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     }),
     list: async () => records.list().map((record) => statusIn(control, record)),
     inspect: (id) => detailOf(control, records.require(id)),
+    stats: (id) => statsOf(control, records.require(id)),
     plan: (request) => planOf(control, request),
     apply: (request, context) => applyIn(control, request, context),
     stop: (id, request, context) => stopIn(control, id, { ...request, ...context }),
@@ -96,6 +98,12 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       return options.onShutdown;
     },
   };
+}
+
+async function statsOf(control: Control, record: InstanceRecord): Promise<SandboxStats> {
+  const { id, name, project, state, cpus } = statusIn(control, record);
+  const { host = null, guest = null, network = null, diskBytes } = await control.engine.usage(id);
+  return { id, name, project, state, atMs: Date.now(), cpus, host, guest, diskBytes, network };
 }
 
 async function detailOf(control: Control, record: InstanceRecord): Promise<SandboxDetail> {

@@ -65,6 +65,7 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.get('/status', (c) => c.json(service.status()));
   v1.get('/sandboxes', async (c) => c.json(await service.list()));
   v1.get('/sandboxes/:id', async (c) => c.json(await service.inspect(c.req.param('id'))));
+  v1.get('/sandboxes/:id/stats', async (c) => c.json(await service.stats(c.req.param('id'))));
   v1.post('/plan', async (c) => c.json(await service.plan(await bodyOf(c, bodies.planBody))));
   v1.post('/apply', async (c) => {
     const body = await bodyOf(c, bodies.applyBody);

@@ -1,6 +1,6 @@
 /** The boundary to what runs sandboxes: QEMU on this host (lib/engine/local). The daemon decides, an engine does. */
 import type { GuestConnection } from '../guest/client/connection.ts';
-import type { SessionsRunning } from '../guest/protocol/messages.ts';
+import type { GuestUsage, SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant, LiveRules } from '../state/grants.ts';
@@ -46,6 +46,28 @@ export interface SandboxStatusFacts {
   ports: PortState[];
   /** Connections to its ports, and when the last one began or ended, in ms since 1970 */
   portUsage: { open: number; usedAt: number | undefined };
+}
+
+/** What a sandbox uses now, and has used; `sbx stats` */
+export interface SandboxUsage {
+  /** Of the processes of its VM; undefined: it does not run */
+  host: { cpuMs: number; memoryBytes: number } | undefined;
+  /** As the guest says; undefined: it does not */
+  guest: GuestUsage | undefined;
+  /** What the sandbox's own disk takes on the host */
+  diskBytes: number;
+  /** Of the gateway, since it serves the sandbox; undefined: it does not */
+  network: NetworkUsage | undefined;
+}
+
+interface NetworkUsage {
+  /** Open now */
+  connections: number;
+  allowed: number;
+  denied: number;
+  failed: number;
+  bytesUp: number;
+  bytesDown: number;
 }
 
 export interface OpenGuest {
@@ -153,6 +175,8 @@ export interface Engine extends AsyncDisposable {
   /** What the sandbox gets at an absolute path of the host. Undefined: it is not served now. @throws SbxError `workspace`, `not-found` */
   explainPath(id: string, spec: SandboxSpec, path: string): Promise<PathExplanation | undefined>;
   status(id: string): SandboxStatusFacts;
+  /** MUST NOT wait long for a guest that does not answer */
+  usage(id: string): Promise<SandboxUsage>;
   /** What the guest changed for itself alone. Reads only; MUST work on a sandbox that does not run */
   privateWork(request: PrivateWorkRequest): Promise<PrivateWork>;
   /** Writes one change to the host. @throws SbxError `workspace`: it is not what was shown; `not-found` */

@@ -255,6 +255,7 @@ test('every command prints only JSON with --json', async () => {
     ['apply', [], { steps: [] }],
     ['ls'],
     ['status', [], { state: 'running' }],
+    ['stats'],
     ['version', [], { node: process.version }],
     ['inspect', [], { state: 'running' }],
     ['exec', ['--', 'sh', '-c', 'echo out']],
@@ -313,6 +314,14 @@ test('every command prints only JSON with --json', async () => {
 const LINES: Record<string, unknown> = {
   ports: [[expect.objectContaining({ guest: 3000, from: 'publish' })]],
   ls: [expect.arrayContaining([expect.objectContaining({ name: expect.any(String), state: 'running' })])],
+  stats: [
+    [
+      expect.objectContaining({
+        state: 'running',
+        rates: expect.objectContaining({ hostCpuPercent: expect.any(Number) }),
+      }),
+    ],
+  ],
   exec: [{ stream: 'stdout', data: 'out\n' }, { exit: { code: 0 } }],
   run: [
     { started: { sandbox: expect.any(String), session: expect.any(Number) } },

@@ -24,7 +24,7 @@ import { Pool } from './pool/pool.ts';
 import { endPooled, isAlive, isPooled, makePooled } from './pool/pooled-clone.ts';
 import { ResizedImages } from './pool/resized-images.ts';
 import { SandboxPorts } from './sandbox-ports.ts';
-import { statusFacts, storageOf } from './status-facts.ts';
+import { statusFacts, storageOf, usageOf } from './status-facts.ts';
 import { destroy } from './steps/destroy.ts';
 import { observe } from './steps/observe.ts';
 import { runStep } from './steps/run-step.ts';
@@ -156,6 +156,10 @@ export class LocalEngine implements Engine {
   status(id: string): SandboxStatusFacts {
     const parts = { ports: this.#ports, disks: this.#disks };
     return statusFacts(this.#deps, parts, id);
+  }
+
+  usage(id: string) {
+    return usageOf(this.#deps, id);
   }
 
   privateWork(request: PrivateWorkRequest): Promise<PrivateWork> {

@@ -1,7 +1,8 @@
 /** Reads what the engine knows of a sandbox: its status, its folders, its layers. */
 import { statSync } from 'node:fs';
 import { instancePaths } from '../../paths.ts';
-import type { SandboxStatusFacts, SandboxStorage } from '../engine.ts';
+import { processUsage } from '../../system/process-usage.ts';
+import type { SandboxStatusFacts, SandboxStorage, SandboxUsage } from '../engine.ts';
 import type { ResizedImages } from './pool/resized-images.ts';
 import type { SandboxPorts } from './sandbox-ports.ts';
 import { isFinalized } from './steps/observe.ts';
@@ -34,6 +35,21 @@ export function statusFacts(deps: StepDeps, { ports, disks }: StatusParts, id: s
     ports: ports.stateOf(id),
     portUsage: ports.usage(id),
   };
+}
+
+export async function usageOf({ driver, home, guests, gateway }: StepDeps, id: string): Promise<SandboxUsage> {
+  const paths = instancePaths(home, id);
+  const vm = driver.find(paths);
+  const stats = gateway.statsOf(id);
+  const [host, guest] =
+    vm === undefined ? [undefined, undefined] : await Promise.all([processUsage(vm.pid), guests.usageOf(id)]);
+  return { host, guest, diskBytes: allocatedBytes(paths.disk), network: stats && networkUsage(stats) };
+}
+
+type NetworkUsage = NonNullable<SandboxUsage['network']>;
+
+function networkUsage({ connections, allowed, denied, failed, bytesUp, bytesDown }: NetworkUsage) {
+  return { connections, allowed, denied, failed, bytesUp, bytesDown };
 }
 
 export async function storageOf(deps: StepDeps, resized: ResizedImages, id: string): Promise<SandboxStorage> {

@@ -19,6 +19,7 @@ import { Sessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
 import { createSystem, ENVIRONMENT, limitOpenFiles } from './system.ts';
 import { tcp } from './tcp.ts';
+import { usageOfGuest } from './usage.ts';
 
 export interface Services {
   open(stream: MuxStream, service: string, body: unknown): StreamEvents;
@@ -45,6 +46,7 @@ export function createServices({ perl, records, cgroups }: ServicesOptions): Ser
       const outOfMemory = workload.outOfMemory();
       return { ok: true, ...(outOfMemory === undefined ? {} : { outOfMemory }) };
     },
+    usage: async () => usageOfGuest(),
     clock: system.clock,
     trusted: system.trusted,
     async 'prepare-snapshot'(ask) {

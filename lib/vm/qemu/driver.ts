@@ -11,7 +11,7 @@ import {
   type VmProcess,
   type WarmFiles,
 } from '../driver.ts';
-import { probeQemu } from './accel.ts';
+import { probeQemu, qemuBinary } from './accel.ts';
 import type { QemuFacts } from './args.ts';
 import { growDisks, growRunning } from './grow-disk.ts';
 import { identityOf } from './identity.ts';
@@ -34,7 +34,7 @@ export interface QemuDriverOptions {
 type Start = (what: Pick<Launch, 'config' | 'paths' | 'ram' | 'state'>) => Promise<VmProcess>;
 
 export function createQemuDriver(options: QemuDriverOptions): VmDriver {
-  const binary = options.binary ?? process.env['SBX_QEMU'] ?? '/usr/bin/qemu-system-x86_64';
+  const binary = options.binary ?? qemuBinary();
   const bwrap = options.bwrap ?? '/usr/bin/bwrap';
   const getFacts = keptFacts({ binary, bwrap, probeCache: options.probeCache });
   const start: Start = async (what) => launch({ ...what, binary, bwrap, facts: await getFacts() });

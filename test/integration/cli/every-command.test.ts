@@ -42,6 +42,7 @@ const PASSING = ['exec', 'run', 'shell'];
 const WORK_ANYWHERE = [
   'init',
   'ls',
+  'stats',
   'doctor',
   'gc',
   'completion',

@@ -157,6 +157,10 @@ export class TestEngine implements Engine {
     };
   }
 
+  async usage() {
+    return { host: undefined, guest: undefined, diskBytes: 0, network: undefined };
+  }
+
   async storage() {
     return { instanceDir: '', diskBytes: 0, layers: [], pool: { wanted: 0, waiting: 0 } };
   }

@@ -4,10 +4,6 @@ import type { Condition, SandboxStatus } from '../../../api/sandbox-status.ts';
 import { ageOf } from '../../view/age.ts';
 import { inOneLine } from '../../view/printable.ts';
 
-export function sizeOf(bytes: number): string {
-  return bytes < 1024 ** 3 ? `${Math.ceil(bytes / 1024 ** 2)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
-}
-
 /** How long the agent has been running */
 export function sessionOf({ conditions }: Pick<SandboxStatus, 'conditions'>, now: number): string {
   const session = conditions.find(({ type, status }) => type === 'AgentRunning' && status);

@@ -23,6 +23,20 @@ export const sandboxRoutes = {
     parameters: { positional: maybeName() },
     load: async () => (await import('./inspect.ts')).inspect,
   }),
+  stats: command({
+    brief: 'Shows what sandboxes use: processors, memory, disk, network, processes',
+    examples: ['sbx stats', 'sbx stats --once review', 'sbx stats --json'],
+    parameters: {
+      flags: {
+        all: toggle('Of all projects, as outside of a project'),
+        once: toggle('One table, as without a terminal'),
+        watch: toggle('A table every two seconds until Ctrl-C, as on a terminal; with --json a document a line'),
+      },
+      aliases: { a: 'all' },
+      positional: names('Sandboxes'),
+    },
+    load: async () => (await import('./stats.ts')).stats,
+  }),
   ports: command({
     brief: 'Shows the ports of a sandbox on this host, opens more, or takes them back',
     examples: ['sbx ports', 'sbx ports --publish 8080:3000', 'sbx ports review --unpublish 8080:3000'],
