@@ -40,6 +40,7 @@ const ONCE_AS_USER = [
   'pressure',
   'private-work',
   'ssh',
+  'suspend',
 ];
 const results = { passed: 0, failed: 0 };
 const took = [];
