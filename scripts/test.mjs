@@ -45,6 +45,7 @@ const ONCE_AS_USER = [
   'private-work',
   'run',
   'ssh',
+  'suspend',
 ];
 const twice = process.env.SBX_TEST_TWICE === '1';
 const results = { passed: 0, failed: 0 };

@@ -172,8 +172,9 @@ function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptio
 }
 
 /** The change of a VM that does not run or answer, although no field changed. */
-function driftOf({ name: sandbox, running, power }: ObservedSandbox): Change {
+function driftOf({ name: sandbox, running, power, suspended }: ObservedSandbox): Change {
   const drift = { sandbox, effect: 'restart', widens: false, source: 'default' } as const;
+  if (suspended !== undefined) return { ...drift, path: 'power', from: 'suspended', to: 'on' };
   if (power === 'off' && !running) return { ...drift, path: 'power', from: 'off', to: 'on' };
   return { ...drift, path: 'machine', from: running ? 'not answering' : 'exited', to: 'running' };
 }

@@ -285,6 +285,7 @@ test('every command prints only JSON with --json', async () => {
     ['stop', [], { state: 'stopped' }],
     ['start', [], { state: 'running' }],
     ['restart', [], { state: 'running' }],
+    ['suspend', [], { state: 'suspended' }],
     ['reset', ['--yes'], { state: 'running' }],
     ['rm', ['--yes'], { removed: [expect.anything()] }],
     ['daemon status', [], { running: true }],

@@ -82,17 +82,23 @@ export class WorkspaceServers implements AsyncDisposable {
   }
 
   /**
-   * Serves the guest no longer; what it has open is in its `stateFile`, for the next `attach`. Its VM MUST run, and keeps its link.
+   * Serves the guest no longer; what it has open is in its `stateFile`, for the next `attach`. Its VM MUST run, and keeps its link;
+   * `isWaiting`: it has not run since the last `attach`, so that a server that is gone takes nothing with it.
    * No error when it is not served. @throws SbxError `workspace`
    */
-  async suspend({ recordFile, stateFile }: Guest): Promise<void> {
+  async suspend({ recordFile, stateFile }: Guest, { isWaiting = false } = {}): Promise<void> {
     const record = readGuestRecord(recordFile);
     if (record === undefined || stateFile === undefined) return;
     await this.#followed.stop(record.link);
     const paths = workspacePaths(this.#options.home, record.key);
     const server = this.#servers.get(record.key);
-    if (server === undefined) await askServer(paths.control, { op: 'suspend', id: record.link });
-    else await server.suspend(record.link);
+    const suspend = async () => {
+      if (server === undefined) await askServer(paths.control, { op: 'suspend', id: record.link });
+      else await server.suspend(record.link);
+    };
+    await suspend().catch((error: unknown) => {
+      if (!isWaiting) throw error;
+    });
     takeState(paths, record.link, stateFile);
   }
 

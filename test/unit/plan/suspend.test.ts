@@ -61,8 +61,9 @@ describe('a suspended sandbox that is to be on', () => {
     ['another size, recorded by an apply that was cut off', spec(), { suspended: { cpus: 3, memoryBytes } }],
     ['another mount', spec({ mounts: [{ host: '/h', guest: '/g', readonly: true, source: 'default' }] as never }), {}],
   ])('boots where that needs a restart, and says that its processes end: %s', (_, next, change) => {
-    const { steps } = planSandbox(toBe('on', next), asleep(spec(), change), apply);
+    const { changes, steps } = planSandbox(toBe('on', next), asleep(spec(), change), apply);
     expect(actions(steps).slice(0, 2)).toEqual(['stop', 'start']);
+    expect(changes.at(-1)).toMatchObject({ path: 'power', from: 'suspended', to: 'on', effect: 'restart' });
     expect(endedBy(steps)).toEqual([{ sandbox: 'shop', losesDisk: false }]);
   });
 

@@ -12,7 +12,7 @@ import { ANSWER_MS } from '../vm/assign-identity.ts';
 import { vmConfigOf } from '../vm/resume-clone.ts';
 import { attachWorkspace } from '../vm/workspaces.ts';
 import { start } from './start.ts';
-import { endVm, type StepDeps, type StepHandler } from './step-deps.ts';
+import type { StepDeps, StepHandler } from './step-deps.ts';
 
 export const resume: StepHandler<'resume'> = async (deps, step, context) => {
   const why = await tryWake(deps, step, context);
@@ -27,7 +27,8 @@ async function tryWake(deps: StepDeps, step: Steps['resume'], context: StepConte
   const saved = readSaved(instancePaths(deps.home, context.id));
   if (saved === undefined) return 'its saved memory is gone';
   if (saved.monitor !== (await deps.driver.identity())) return 'it was suspended by another build of QEMU, or of sbx';
-  await endVm(deps, context.id);
+  // One before may have been cut off as it was served already.
+  await endWaiting(deps, context.id);
   try {
     await load(deps, { ...step, saved }, context);
   } catch (error) {

@@ -2,7 +2,8 @@
 import { summaryOf } from '../../../errors.ts';
 import { instancePaths } from '../../../paths.ts';
 import { settleCutOff } from '../suspend/cut-off.ts';
-import { dropSaved, writeSaved } from '../suspend/saved-state.ts';
+import { dropMemory, dropSaved, writeSaved } from '../suspend/saved-state.ts';
+import { syncGuest } from '../suspend/sync-guest.ts';
 import { attachWorkspace, suspendWorkspace } from '../vm/workspaces.ts';
 import { isFinalized } from './observe.ts';
 import { endVm, type StepDeps, type StepHandler } from './step-deps.ts';
@@ -21,7 +22,7 @@ export const suspend: StepHandler<'suspend'> = async (deps, _step, { id, signal,
   try {
     await save(deps, id, { signal, onProgress });
   } catch (error) {
-    dropSaved(paths);
+    dropMemory(paths);
     await deps.driver.continue(paths).catch(() => {});
     if (record.applied !== null)
       await attachWorkspace(deps, id, record.applied).catch((also: unknown) =>
@@ -41,6 +42,8 @@ async function save(
   const paths = instancePaths(deps.home, id);
   const { resumed, applied, target, bootFiles = null } = deps.records.require(id);
   const { cpus, memoryBytes } = resumed?.size ?? (applied ?? target).resources;
+  const guest = deps.guests.get(id);
+  if (guest !== undefined) await syncGuest(guest, signal);
   await deps.guests.drop(id);
   await suspendWorkspace(deps, id);
   onProgress('saving its memory');

@@ -25,7 +25,8 @@ export async function settleCutOff(deps: VmDeps, { id, resumed }: InstanceRecord
 
 /** Of a VM that has not continued yet: what it has open goes back beside its memory. */
 export async function endWaiting(deps: VmDeps, id: string): Promise<void> {
+  await deps.guests.drop(id);
   await deps.driver.destroy(instancePaths(deps.home, id));
-  await suspendWorkspace(deps, id).catch(() => {});
+  await suspendWorkspace(deps, id, { isWaiting: true });
   await detachWorkspace(deps, id);
 }

@@ -31,9 +31,14 @@ export async function writeSaved({ suspended }: InstancePaths, saved: SavedState
   await writeFileAtomic(suspended, JSON.stringify(saved), { mode: 0o600, fsync: true });
 }
 
-/** The file that says that it is whole goes first. */
-export function dropSaved({ suspended, memory, workspaceState }: InstancePaths): void {
-  for (const path of [suspended, memory, workspaceState]) rmSync(path, { recursive: true, force: true });
+export function dropSaved(paths: InstancePaths): void {
+  dropMemory(paths);
+  rmSync(paths.workspaceState, { recursive: true, force: true });
+}
+
+/** Of a VM that runs on: what it has open is served again. The file that says that the memory is whole goes first. */
+export function dropMemory({ suspended, memory }: InstancePaths): void {
+  for (const path of [suspended, memory]) rmSync(path, { recursive: true, force: true });
 }
 
 /** What it takes on the host, and since when */

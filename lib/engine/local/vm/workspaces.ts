@@ -39,9 +39,13 @@ export async function detachWorkspace({ home, workspaces }: Deps, id: string): P
   await workspaces.detach(guestOf(home, id));
 }
 
-/** Before the VM is paused: what the guest has open is kept for the next `attachWorkspace`. */
-export async function suspendWorkspace({ home, workspaces }: Deps, id: string): Promise<void> {
-  await workspaces.suspend(guestOf(home, id));
+/** Before the VM is paused: what the guest has open is kept for the next `attachWorkspace`. `isWaiting`: it has not continued since. */
+export async function suspendWorkspace(
+  { home, workspaces }: Deps,
+  id: string,
+  { isWaiting = false } = {},
+): Promise<void> {
+  await workspaces.suspend(guestOf(home, id), { isWaiting });
 }
 
 /** File of the guest's mailbox on the host */

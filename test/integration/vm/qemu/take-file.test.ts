@@ -1,6 +1,15 @@
 /** What a jailed QEMU hands over: a file, or nothing. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -36,4 +45,11 @@ test.each<[string, () => void]>([
     'of the host',
     true,
   ]);
+});
+
+test('a link would be read through, if it were not refused', () => {
+  writeFileSync(at('host'), 'of the host');
+  symlinkSync(at('host'), at('from'));
+  renameSync(at('from'), at('to'));
+  expect(readFileSync(at('to'), 'utf8')).toBe('of the host');
 });
