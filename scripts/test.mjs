@@ -32,6 +32,7 @@ const ONCE_AS_USER = [
   'git-worktree',
   'host-trouble',
   'intercept',
+  'keep-save',
   'killed',
   'net-commands',
   'own-agent',

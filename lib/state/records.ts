@@ -37,6 +37,8 @@ export interface InstanceRecord {
   bootedWith?: WarmImage['chain'];
   /** The process whose guest went through the resume sequence, and its size (absent in records of earlier builds) */
   resumed: { pid: number; startTime: string; size?: VmSize } | null;
+  /** The kept folders that have what the image has in them, and for which disk. Absent: none */
+  filledKept?: { generation: number; folders: string[] };
   createdAt: string;
 }
 

@@ -9,7 +9,7 @@ describe('every field of a spec', () => {
       services: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
-      agent: { ...spec().agent, files: {}, template: '' },
+      agent: { ...spec().agent, files: {}, keep: [], keepExcept: [], template: '' },
       workspace: {
         ...spec().workspace,
         ...{ private: [], gitIdentity: false, repository: '/r/.git', repositoryTop: '/r', uncommitted: false },

@@ -21,7 +21,7 @@ export const start: StepHandler<'start'> = async (deps, step, context) => {
   await endVm(deps, id);
   context.onProgress('checking the layers under its disk');
   await verifyImage(deps.image, image);
-  const workspace = await attachWorkspace(deps, id, spec);
+  const workspace = await attachWorkspace(deps, id, { spec });
   await deps.egress.open(id, spec);
   const platform = await platformOf(deps, spec, context);
   await deps.records.update(id, { resumed: null, bootedWith: platform.chain });
