@@ -20,6 +20,8 @@ export interface Home {
   secrets: { index: string; values: string };
   /** One folder for each set of folders that a workspace server serves */
   workspaces: string;
+  /** What `[agent] keep` keeps, one folder for each sandbox, by its instance id; outlives the sandbox */
+  kept: string;
   /** Notes about temporary files in folders of the user, one file each */
   temporaries: string;
   /** Results of probes, valid for one boot of the host */
@@ -40,6 +42,7 @@ export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
     daemon: { dir: daemon, socket: join(daemon, 'sock'), lock: join(daemon, 'lock'), log: join(daemon, 'log') },
     secrets: { index: join(root, 'secrets', 'index.json'), values: join(root, 'secrets', 'values.json') },
     workspaces: join(root, 'workspaces'),
+    kept: join(root, 'kept'),
     temporaries: join(root, 'temporaries'),
     probes: join(root, 'probes.json'),
     guestFolders: join(root, 'guest-folders'),
@@ -153,6 +156,20 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     clone: join(dir, 'clone.json'),
     ssh: join(dir, 'ssh'),
   };
+}
+
+/** What is kept of one sandbox. */
+export interface KeptPaths {
+  dir: string;
+  /** Whose it is (JSON) */
+  owner: string;
+  /** One folder for each kept path */
+  folders: string;
+}
+
+export function keptPaths(home: Home, id: string): KeptPaths {
+  const dir = join(home.kept, id);
+  return { dir, owner: join(dir, 'owner.json'), folders: join(dir, 'folders') };
 }
 
 /** Of one sandbox. */

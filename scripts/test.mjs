@@ -38,6 +38,7 @@ const ONCE_AS_USER = [
   'git-guest',
   'git-worktree',
   'intercept',
+  'keep-save',
   'net-commands',
   'network',
   'own-agent',

@@ -4,7 +4,15 @@ import { fromErrorJson, SbxError } from '../errors.ts';
 import type { Consent } from '../plan/loss.ts';
 import type { SecretInfo } from '../secrets/types.ts';
 import { alive, type Connection, errorOf, headersOf, NO_SERVER_NAME, readJson, unreachable } from './connection.ts';
-import type { DaemonEvent, DaemonStatus, GcRequest, GcResult, SecretRequest, SecretResult } from './contract.ts';
+import type {
+  DaemonEvent,
+  DaemonStatus,
+  GcRequest,
+  GcResult,
+  RemoveRequest,
+  SecretRequest,
+  SecretResult,
+} from './contract.ts';
 import { type OpenGuest, openGuest } from './guest-upgrade.ts';
 import type {
   AllowRequest,
@@ -71,7 +79,7 @@ export class DaemonClient {
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, body, options);
   reset = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, body, options);
-  remove = (id: string, body: Consent, options: StreamOptions) =>
+  remove = (id: string, body: RemoveRequest, options: StreamOptions) =>
     this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, body, options);
   fetch = (id: string, body: FetchRequest, options: StreamOptions) =>
     this.#stream<FetchResult>('POST', `/v1/sandboxes/${id}/fetch`, body, options);

@@ -49,7 +49,7 @@ export interface DaemonService {
   restart(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
   /** Back to the warm base: the disk's changes are lost */
   reset(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
-  remove(id: string, request: Consent, context: RequestContext): Promise<void>;
+  remove(id: string, request: RemoveRequest, context: RequestContext): Promise<void>;
   /** POST /v1/sandboxes/:id/fetch, streamed: commits of a clone become a branch of the host's repository */
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
@@ -120,6 +120,11 @@ export type DaemonEvent =
   | { type: 'ports'; ports: PortInfo[] }
   | { type: 'done'; result: unknown }
   | { type: 'error'; error: ErrorJson };
+
+export interface RemoveRequest extends Consent {
+  /** Also what `[agent] keep` keeps */
+  kept?: boolean;
+}
 
 export type SecretRequest = NewSecret;
 

@@ -71,4 +71,6 @@ export interface SandboxDetail extends SandboxStatus {
   losses: Loss[];
   /** `[lifecycle] pool`, and how many wait now */
   pool: { wanted: number; waiting: number };
+  /** `[agent] keep`: a folder inside, and where it lies on the host. Its removal does not take it away */
+  kept: { path: string; folder: string }[];
 }

@@ -72,11 +72,15 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
     return streamed(c, (context) => service.apply(body, context));
   });
   v1.post('/sandboxes/:id/start', (c) => streamed(c, (context) => service.start(c.req.param('id'), context)));
-  for (const verb of ['stop', 'suspend', 'restart', 'reset', 'remove'] as const)
+  for (const verb of ['stop', 'suspend', 'restart', 'reset'] as const)
     v1.post(`/sandboxes/:id/${verb}`, async (c) => {
       const body = await bodyOf(c, bodies.consentBody);
       return streamed(c, (context) => service[verb](c.req.param('id'), body, context));
     });
+  v1.post('/sandboxes/:id/remove', async (c) => {
+    const body = await bodyOf(c, bodies.removeBody);
+    return streamed(c, (context) => service.remove(c.req.param('id'), body, context));
+  });
   v1.post('/sandboxes/:id/fetch', async (c) => {
     const body = await bodyOf(c, bodies.fetchBody);
     return streamed(c, (context) => service.fetch(c.req.param('id'), body, context));

@@ -110,6 +110,13 @@ export interface SandboxStorage {
   instanceDir: string;
   layers: { kind: string; key: string; bytes: number }[];
   pool: { wanted: number; waiting: number };
+  /** Folders that outlive it, in the guest and on the host */
+  kept: KeptPlace[];
+}
+
+export interface KeptPlace {
+  path: string;
+  folder: string;
 }
 
 interface Garbage {
@@ -182,6 +189,8 @@ export interface Engine extends AsyncDisposable {
   /** Writes one change to the host. @throws SbxError `workspace`: it is not what was shown; `not-found` */
   acceptPrivate(request: AcceptRequest): Promise<void>;
   storage(id: string): Promise<SandboxStorage>;
+  /** Removes what outlives the sandbox, which MUST be gone. No error when there is nothing */
+  removeKept(id: string): Promise<void>;
   /** Ends pooled clones that no desired state asks for */
   shrinkPool(): Promise<void>;
   /** Starts to make the pooled clones that are missing. MUST NOT throw */

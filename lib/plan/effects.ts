@@ -40,6 +40,9 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
     mcpFile: 'live',
     mcpFormat: 'live',
     files: 'rebuild',
+    // Folders are mounted as the VM starts.
+    keep: 'restart',
+    keepExcept: 'live',
     template: undefined,
   },
 };

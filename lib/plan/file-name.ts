@@ -7,6 +7,7 @@ const NAMES: Record<string, string> = {
   'lifecycle.idleAction': 'lifecycle.idle_action',
   'agent.mcpFile': 'agent.mcp_file',
   'agent.mcpFormat': 'agent.mcp_format',
+  'agent.keepExcept': 'agent.keep_except',
   'workspace.gitIdentity': 'workspace.git_identity',
 };
 

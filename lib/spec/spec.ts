@@ -125,6 +125,10 @@ export interface AgentSpec {
   mcpFormat: 'json' | 'toml' | undefined;
   /** Path in the sandbox → content; `~/…` is the home folder of the user `agent` */
   files?: Record<string, string>;
+  /** Folders below `~` that outlive the disk: `.tool`, `.local/share/tool`. Absent: none */
+  keep?: string[];
+  /** Paths in them that go with the disk: `.tool/auth.json` */
+  keepExcept?: string[];
   /** File of the template that defines the agent: its packages are a separate layer. Absent: the project's own file */
   template?: string;
 }

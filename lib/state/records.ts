@@ -41,6 +41,8 @@ export interface InstanceRecord {
   bootFiles?: Pick<WarmImage, 'kernel' | 'initrd' | 'runtimeDisk'> | null;
   /** Why its last resume was a cold boot, and when (ISO 8601) */
   lostMemory?: { why: string; at: string } | null;
+  /** The kept folders that have what the image has in them, and for which disk. Absent: none */
+  filledKept?: { generation: number; folders: string[] };
   createdAt: string;
 }
 

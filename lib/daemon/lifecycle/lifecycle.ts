@@ -99,12 +99,17 @@ export function resetIn(control: Control, id: string, context: Ending): Promise<
 }
 
 /** A removal that fails or is cancelled is taken back. */
-export async function removeIn(control: Control, id: string, context: Ending): Promise<void> {
-  const { mutex, records, activity } = control;
+export async function removeIn(
+  control: Control,
+  id: string,
+  { kept = false, ...context }: Ending & { kept?: boolean },
+): Promise<void> {
+  const { mutex, records, activity, engine } = control;
   const work = async () => {
     await refuseUnasked(control, records.require(id), { ...context, losesDisk: true });
     await reach(control, records.require(id), { change: remove, context, interrupt: true, revert: true });
     activity.forget(id);
+    if (kept) await engine.removeKept(id);
   };
   await mutex.take(records.require(id).projectDir, work, () => waiting(control, id, context));
 }

@@ -34,6 +34,7 @@ import { acceptPrivate } from './vm/accept-private.ts';
 import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
 import { explainHostPath } from './vm/explain-path.ts';
+import { removeKept } from './vm/kept.ts';
 import { privateWork } from './vm/private-work.ts';
 import { recover } from './vm/recover.ts';
 import { mailboxOf } from './vm/workspaces.ts';
@@ -172,6 +173,12 @@ export class LocalEngine implements Engine {
 
   storage(id: string): Promise<SandboxStorage> {
     return storageOf(this.#deps, this.#resized, id);
+  }
+
+  /** A pooled clone may have the folders mounted still. */
+  async removeKept(id: string): Promise<void> {
+    await this.#deps.pool.shrink();
+    removeKept(this.#deps.home, id);
   }
 
   shrinkPool(): Promise<void> {

@@ -1,14 +1,16 @@
 /** Reads what the engine knows of a sandbox: its status, its folders, its layers. */
 import { statSync } from 'node:fs';
-import { instancePaths } from '../../paths.ts';
+import { type Home, instancePaths } from '../../paths.ts';
+import type { SandboxSpec } from '../../spec/spec.ts';
 import { processUsage } from '../../system/process-usage.ts';
-import type { SandboxStatusFacts, SandboxStorage, SandboxUsage } from '../engine.ts';
+import type { KeptPlace, SandboxStatusFacts, SandboxStorage, SandboxUsage } from '../engine.ts';
 import type { ResizedImages } from './pool/resized-images.ts';
 import type { SandboxPorts } from './sandbox-ports.ts';
 import { isFinalized } from './steps/observe.ts';
 import type { StepDeps } from './steps/step-deps.ts';
 import { savedFacts } from './suspend/saved-state.ts';
 import type { DiskWatch } from './vm/disk-watch.ts';
+import { keptFolders } from './vm/kept.ts';
 import { guestOf } from './vm/workspaces.ts';
 
 interface StatusParts {
@@ -64,11 +66,17 @@ export async function storageOf(deps: StepDeps, resized: ResizedImages, id: stri
   return {
     instanceDir: dir,
     layers: (own?.chain ?? []).map(({ kind, key }) => ({ kind, key, bytes: bytesOf(kind, key) })),
+    kept: await keptPlaces(home, id, applied ?? record.target),
     pool: {
       wanted: applied?.lifecycle.pool ?? 0,
-      waiting: applied === null || forClones === null ? 0 : pool.waiting(applied, forClones),
+      waiting: applied === null || forClones === null ? 0 : pool.waiting({ id, spec: applied, image: forClones }),
     },
   };
+}
+
+async function keptPlaces(home: Home, id: string, spec: SandboxSpec): Promise<KeptPlace[]> {
+  const folders = await keptFolders(home, id, spec);
+  return folders.map(({ guest, host }) => ({ path: guest, folder: host }));
 }
 
 /** Of a file, without its holes; 0 when there is none. */

@@ -14,6 +14,8 @@ const rules = z.strictObject({
   /** Paths that the host's git configuration outside of the folder names */
   named: z.array(z.string()),
   around: z.array(z.string()).optional(),
+  /** The sandbox's own: no program of the host works in it, so the built-in rules about those are off */
+  own: z.boolean().optional(),
 });
 export type FolderRules = z.infer<typeof rules>;
 

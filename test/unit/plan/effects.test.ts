@@ -11,7 +11,7 @@ describe('every field of a spec', () => {
       ports: [],
       offerPorts: true,
       lifecycle: { ...spec().lifecycle, idleAction: 'suspend' },
-      agent: { ...spec().agent, files: {}, template: '' },
+      agent: { ...spec().agent, files: {}, keep: [], keepExcept: [], template: '' },
       workspace: {
         ...spec().workspace,
         ...{ private: [], gitIdentity: false, repository: '/r/.git', repositoryTop: '/r', uncommitted: false },

@@ -162,9 +162,10 @@ export class TestEngine implements Engine {
   }
 
   async storage() {
-    return { instanceDir: '', diskBytes: 0, layers: [], pool: { wanted: 0, waiting: 0 } };
+    return { instanceDir: '', diskBytes: 0, layers: [], pool: { wanted: 0, waiting: 0 }, kept: [] };
   }
 
+  async removeKept() {}
   async shrinkPool(): Promise<void> {}
   fillPool(): void {}
   tick(): void {}

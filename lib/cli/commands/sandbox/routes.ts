@@ -90,6 +90,7 @@ export const sandboxRoutes = {
         yes: YES_TO_DISK,
         all: toggle('All sandboxes of this project; outside of a project, of all projects'),
         discard: DISCARD,
+        kept: toggle('Also the folders of [agent] keep, which stay otherwise'),
       },
       aliases: { y: 'yes' },
       positional: names('Sandboxes'),

@@ -56,7 +56,7 @@ export async function createFrom(
 
 /** Claims a pooled clone where one fits. */
 async function fromPool(deps: StepDeps, request: CloneRequest, context: StepContext): Promise<ResumedVm | undefined> {
-  const clone = deps.pool.take(request.spec, request.image);
+  const clone = deps.pool.take(request);
   if (clone === undefined) return undefined;
   const openEgress = () => freshEgress(deps, request.id, request.spec);
   const claimed = await claim(deps, clone, { ...request, openEgress });

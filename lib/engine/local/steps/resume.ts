@@ -50,7 +50,7 @@ async function load(
   const { image } = deps.records.require(id);
   if (image === null) throw new SbxError('vm-restore-failed', 'nothing is known of its image');
   await verifyImage(deps.image, image);
-  const workspace = await attachWorkspace(deps, id, spec);
+  const workspace = await attachWorkspace(deps, id, { spec });
   await deps.egress.open(id, spec);
   const config = vmConfigOf({ spec, image: { ...image, ...saved.bootFiles }, disk: paths.disk, workspace });
   const vm = await deps.driver.load(config, paths.memory, paths, { signal });

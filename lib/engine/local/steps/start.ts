@@ -23,7 +23,7 @@ export const start: StepHandler<'start'> = async (deps, step, context) => {
   dropSaved(paths);
   context.onProgress('checking the layers under its disk');
   await verifyImage(deps.image, image);
-  const workspace = await attachWorkspace(deps, id, spec);
+  const workspace = await attachWorkspace(deps, id, { spec });
   await deps.egress.open(id, spec);
   const platform = await platformOf(deps, spec, context);
   const { chain: bootedWith, kernel, initrd, runtimeDisk } = platform;

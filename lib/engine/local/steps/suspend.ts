@@ -25,7 +25,7 @@ export const suspend: StepHandler<'suspend'> = async (deps, _step, { id, signal,
     dropMemory(paths);
     await deps.driver.continue(paths).catch(() => {});
     if (record.applied !== null)
-      await attachWorkspace(deps, id, record.applied).catch((also: unknown) =>
+      await attachWorkspace(deps, id, { spec: record.applied }).catch((also: unknown) =>
         onProgress(`its workspace is not served: ${summaryOf(also)}`),
       );
     throw error;

@@ -48,7 +48,7 @@ async function takeOver(deps: VmDeps & Pick<RecoverOptions, 'log' | 'settle'>, r
     await deps.egress.close(id);
     throw error;
   });
-  await attachWorkspace(deps, id, applied);
+  await attachWorkspace(deps, id, { spec: applied });
 }
 
 /** A VM of a build without workspace servers has its folders from mounts that are not kept up any more. Its mount stubs are removed. */

@@ -6,7 +6,8 @@ import { noteGuestFolders } from '../../../system/guest-folders.ts';
 import { ownLinkOf, WORKSPACE_LINK } from '../../../vm/driver.ts';
 import type { Guest, WorkspaceServers } from '../../../workspace/client/servers.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
-import { unmounted } from './clone-workspace.ts';
+import { refuseMounts } from './clone-workspace.ts';
+import { keptFolders } from './kept.ts';
 
 export interface AttachedWorkspace {
   /** Host folder for the VM's jail: the server and QEMU meet in it. Undefined: nothing of the host is served */
@@ -20,14 +21,15 @@ interface Deps {
   workspaces: WorkspaceServers;
 }
 
-/** Also after a change of its rules: they are in force at once. @throws SbxError `workspace` */
+/** Also after a change of its rules: they are in force at once. @param owner the sandbox whose kept folders it gets @throws SbxError `workspace` */
 export async function attachWorkspace(
   { home, workspaces }: Deps,
   id: string,
-  spec: SandboxSpec,
+  { spec, owner = id }: { spec: SandboxSpec; owner?: string | undefined },
 ): Promise<AttachedWorkspace> {
-  if (spec.workspace.mode === 'clone') return unmounted(spec);
-  const { folders, guestMounts } = await servedFolders(spec, [home.root]);
+  if (spec.workspace.mode === 'clone') refuseMounts(spec);
+  const { folders, guestMounts } = await servedFolders(spec, [home.root], await keptFolders(home, owner, spec));
+  if (folders.length === 0) return { link: undefined, guestMounts };
   const written = folders.filter(({ readonly }) => !readonly).map(({ path }) => path);
   noteGuestFolders(home.guestFolders, written);
   const { link } = await workspaces.attach(guestOf(home, id), folders);
