@@ -121,6 +121,8 @@ export interface InstancePaths {
   mountStubs: string;
   /** What the clone of mode `clone` was made from (JSON) */
   clone: string;
+  /** Named states of its disk: a folder for each */
+  snapshots: string;
   /** Its keys and host entry for ssh; absent until they are asked for */
   ssh: string;
 }
@@ -154,6 +156,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     privateLayer: join(dir, 'private'),
     mountStubs: join(dir, 'mount-stubs.json'),
     clone: join(dir, 'clone.json'),
+    snapshots: join(dir, 'snapshots'),
     ssh: join(dir, 'ssh'),
   };
 }

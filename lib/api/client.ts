@@ -12,6 +12,8 @@ import type {
   RemoveRequest,
   SecretRequest,
   SecretResult,
+  SnapshotsRequest,
+  SnapshotsResult,
 } from './contract.ts';
 import { type OpenGuest, openGuest } from './guest-upgrade.ts';
 import type {
@@ -79,6 +81,8 @@ export class DaemonClient {
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, body, options);
   reset = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, body, options);
+  snapshots = (id: string, body: SnapshotsRequest) =>
+    this.#call<SnapshotsResult>('POST', `/v1/sandboxes/${id}/snapshots`, body);
   remove = (id: string, body: RemoveRequest, options: StreamOptions) =>
     this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, body, options);
   fetch = (id: string, body: FetchRequest, options: StreamOptions) =>

@@ -50,6 +50,8 @@ export interface DaemonService {
   /** Back to the warm base: the disk's changes are lost */
   reset(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
   remove(id: string, request: RemoveRequest, context: RequestContext): Promise<void>;
+  /** POST /v1/sandboxes/:id/snapshots: named states of its disk. @throws SbxError `busy`: it is not stopped; `needs-confirmation` */
+  snapshots(id: string, request: SnapshotsRequest): Promise<SnapshotsResult>;
   /** POST /v1/sandboxes/:id/fetch, streamed: commits of a clone become a branch of the host's repository */
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
@@ -124,6 +126,16 @@ export type DaemonEvent =
 export interface RemoveRequest extends Consent {
   /** Also what `[agent] keep` keeps */
   kept?: boolean;
+}
+
+export interface SnapshotsRequest extends Consent {
+  action: 'create' | 'ls' | 'restore' | 'rm';
+  label?: string | undefined;
+}
+
+export interface SnapshotsResult {
+  name: string;
+  snapshots: { label: string; createdAt: string; bytes: number; fits: boolean }[];
 }
 
 export type SecretRequest = NewSecret;

@@ -11,6 +11,7 @@ export const SECTIONS: readonly [title: string, commands: readonly string[]][] =
   ['Work in a sandbox', ['run', 'exec', 'shell', 'cp', 'logs', 'open', 'ssh-config', 'ssh-proxy']],
   ['See', ['ls', 'status', 'inspect', 'stats', 'ports']],
   ['Change', ['start', 'stop', 'suspend', 'restart', 'reset', 'rm']],
+  ['Snapshots of a disk', ['snapshot create', 'snapshot ls', 'snapshot restore', 'snapshot rm']],
   ['Take work over', ['diff', 'accept', 'fetch', 'workspace check']],
   ['Network', ['net log', 'net check', 'net allow', 'net deny', 'net revoke', 'net suggest']],
   ['Secrets', ['secret set', 'secret ls', 'secret rm']],

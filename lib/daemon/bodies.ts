@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
-import type { GcRequest, RemoveRequest, SecretRequest } from '../api/contract.ts';
+import type { GcRequest, RemoveRequest, SecretRequest, SnapshotsRequest } from '../api/contract.ts';
 import type { AllowRequest, HoldPortsRequest, PortsRequest, RevokeRequest } from '../api/live-contract.ts';
 import type { ApplyRequest, ApproveRequest, PlanRequest } from '../api/project-contract.ts';
 import type { AcceptRequest, DiffRequest, FetchRequest } from '../api/work-contract.ts';
@@ -80,6 +80,11 @@ export const gcBody = z.strictObject({
 
 export const consentBody = z.strictObject(consent) as Body<Consent>;
 export const removeBody = z.strictObject({ ...consent, kept: z.boolean().optional() }) as Body<RemoveRequest>;
+export const snapshotsBody = z.strictObject({
+  ...consent,
+  action: z.enum(['create', 'ls', 'restore', 'rm']),
+  label: z.string().optional(),
+}) as Body<SnapshotsRequest>;
 const hash = z
   .string()
   .regex(/^[0-9a-f]{64}$/)

@@ -8,6 +8,7 @@ import { type Control, statusIn } from './control/control.ts';
 import { refuseCutOff } from './lifecycle/end-daemon.ts';
 import { removeIn, resetIn, restartIn, startIn, stopIn, suspendIn } from './lifecycle/lifecycle.ts';
 import { openGuestIn } from './lifecycle/open-guest.ts';
+import { snapshotsIn } from './lifecycle/snapshots.ts';
 import { applyIn, approveIn } from './project/apply.ts';
 import { planOf } from './project/plan.ts';
 import { portInfo } from './status/port-info.ts';
@@ -46,6 +47,7 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     restart: (id, request, context) => restartIn(control, id, { ...request, ...context }),
     reset: (id, request, context) => resetIn(control, id, { ...request, ...context }),
     remove: (id, request, context) => removeIn(control, id, { ...request, ...context }),
+    snapshots: (id, request) => snapshotsIn(control, id, request),
     fetch: (id, request, context) => fetchIn(control, id, { ...request, ...context }),
     diff: (id, request, context) => diffIn(control, id, { ...request, ...context }),
     accept: (id, request) => acceptIn(control, id, request),

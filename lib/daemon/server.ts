@@ -81,6 +81,9 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
     const body = await bodyOf(c, bodies.removeBody);
     return streamed(c, (context) => service.remove(c.req.param('id'), body, context));
   });
+  v1.post('/sandboxes/:id/snapshots', async (c) =>
+    c.json(await service.snapshots(c.req.param('id'), await bodyOf(c, bodies.snapshotsBody))),
+  );
   v1.post('/sandboxes/:id/fetch', async (c) => {
     const body = await bodyOf(c, bodies.fetchBody);
     return streamed(c, (context) => service.fetch(c.req.param('id'), body, context));

@@ -114,6 +114,21 @@ export interface SandboxStorage {
   kept: KeptPlace[];
 }
 
+/** `label`: for all but `ls` */
+export interface SnapshotRequest {
+  action: 'create' | 'ls' | 'restore' | 'rm';
+  label?: string | undefined;
+}
+
+export interface SnapshotInfo {
+  label: string;
+  /** ISO 8601 */
+  createdAt: string;
+  bytes: number;
+  /** False: the sandbox has another image or other packages now */
+  fits: boolean;
+}
+
 export interface KeptPlace {
   path: string;
   folder: string;
@@ -189,6 +204,8 @@ export interface Engine extends AsyncDisposable {
   /** Writes one change to the host. @throws SbxError `workspace`: it is not what was shown; `not-found` */
   acceptPrivate(request: AcceptRequest): Promise<void>;
   storage(id: string): Promise<SandboxStorage>;
+  /** Named states of its disk. @returns those there are then; @throws SbxError `busy`: it is not stopped; `usage`, `not-found` */
+  snapshots(id: string, request: SnapshotRequest): Promise<SnapshotInfo[]>;
   /** Removes what outlives the sandbox, which MUST be gone. No error when there is nothing */
   removeKept(id: string): Promise<void>;
   /** Ends pooled clones that no desired state asks for */

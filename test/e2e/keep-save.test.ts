@@ -1,9 +1,9 @@
 /** What outlives a disk: the folders of `[agent] keep`. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SandboxDetail } from '../../lib/api/sandbox-status.ts';
-import { HOME, inside, json, must, type Project, project, SMALL, statusOf } from './harness.ts';
+import { HOME, inside, json, killDaemon, must, type Project, project, SMALL, sbx, statusOf } from './harness.ts';
 
 const AGENT = `[agent]
 keep = ["~/.tool", "~/.local/share/tool"]
@@ -52,6 +52,29 @@ test('it outlives a restart, with what the agent changed', async () => {
   await inside(p.dir, 'echo mine > ~/.tool/settings.json');
   await must(['restart', '--yes'], { cwd: p.dir });
   expect(await inside(p.dir, 'cat ~/.tool/settings.json ~/.tool/sessions/1.jsonl')).toBe('mine\nsession');
+});
+
+test('a snapshot gives back the disk that was, and what is kept stays as it is', async () => {
+  await inside(p.dir, 'echo one > ~/state');
+  const early = await sbx(['snapshot', 'create', 'one'], { cwd: p.dir });
+  expect([early.code, early.stderr]).toEqual([expect.any(Number), expect.stringContaining('is not stopped')]);
+  await must(['stop', '--yes'], { cwd: p.dir });
+  await must(['snapshot', 'create', 'one'], { cwd: p.dir });
+  await must(['start'], { cwd: p.dir });
+  await inside(p.dir, 'echo two > ~/state; echo later >> ~/.tool/sessions/1.jsonl');
+  await must(['stop', '--yes'], { cwd: p.dir });
+  // Cut off anywhere in the copy, nothing is left and the disk is whole.
+  const cut = sbx(['snapshot', 'create', 'cut'], { cwd: p.dir });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  killDaemon();
+  await cut;
+  const { instanceDir } = await json<SandboxDetail>(['inspect'], { cwd: p.dir });
+  expect(readdirSync(join(instanceDir, 'snapshots')).filter((name) => name.startsWith('.'))).toEqual([]);
+  expect((await sbx(['snapshot', 'restore', 'one'], { cwd: p.dir })).code).toBe(4);
+  await must(['snapshot', 'restore', 'one', '--yes'], { cwd: p.dir });
+  await must(['start'], { cwd: p.dir });
+  expect(await inside(p.dir, 'cat ~/state ~/.tool/sessions/1.jsonl')).toBe('one\nsession\nlater');
+  await inside(p.dir, 'echo session > ~/.tool/sessions/1.jsonl');
 });
 
 test('it outlives the sandbox, and a sandbox of another name does not get it', async () => {

@@ -14,6 +14,7 @@ import type {
   PortChange,
   SandboxStatusFacts,
   SandboxStorage,
+  SnapshotRequest,
   StepContext,
 } from '../engine.ts';
 import { StepError } from '../step-error.ts';
@@ -37,6 +38,7 @@ import { explainHostPath } from './vm/explain-path.ts';
 import { removeKept } from './vm/kept.ts';
 import { privateWork } from './vm/private-work.ts';
 import { recover } from './vm/recover.ts';
+import { snapshots } from './vm/snapshots.ts';
 import { mailboxOf } from './vm/workspaces.ts';
 
 const ANSWER_MS = 10_000;
@@ -173,6 +175,10 @@ export class LocalEngine implements Engine {
 
   storage(id: string): Promise<SandboxStorage> {
     return storageOf(this.#deps, this.#resized, id);
+  }
+
+  snapshots(id: string, request: SnapshotRequest) {
+    return snapshots(this.#deps, id, request);
   }
 
   /** A pooled clone may have the folders mounted still. */

@@ -165,6 +165,10 @@ export class TestEngine implements Engine {
     return { instanceDir: '', diskBytes: 0, layers: [], pool: { wanted: 0, waiting: 0 }, kept: [] };
   }
 
+  async snapshots() {
+    return [];
+  }
+
   async removeKept() {}
   async shrinkPool(): Promise<void> {}
   fillPool(): void {}

@@ -1,6 +1,6 @@
 /** The commands of existing sandboxes. */
 import { command } from '../../command/command.ts';
-import { DISCARD, maybeName, names, text, toggle, YES, YES_TO_DISK } from '../../command/parameters.ts';
+import { DISCARD, maybeName, names, text, toggle, word, YES, YES_TO_DISK } from '../../command/parameters.ts';
 
 const one = { flags: { yes: YES }, aliases: { y: 'yes' }, positional: maybeName() };
 
@@ -96,5 +96,37 @@ export const sandboxRoutes = {
       positional: names('Sandboxes'),
     },
     load: async () => (await import('./rm.ts')).rm,
+  }),
+};
+
+const SANDBOX = { sandbox: text('The sandbox; default: the only one') };
+const LABEL = word('Name of the snapshot', 'label');
+
+/** The commands of `sbx snapshot`. */
+export const snapshotRoutes = {
+  create: command({
+    brief: 'Copies the disk of a stopped sandbox under a name',
+    examples: ['sbx stop && sbx snapshot create before-upgrade && sbx start'],
+    parameters: { flags: SANDBOX, positional: LABEL },
+    load: async () => (await import('./snapshot.ts')).create,
+  }),
+  ls: command({
+    brief: 'Lists the snapshots of a sandbox',
+    parameters: { flags: SANDBOX },
+    load: async () => (await import('./snapshot.ts')).ls,
+  }),
+  restore: command({
+    brief: 'Gives a stopped sandbox the disk of a snapshot',
+    parameters: {
+      flags: { ...SANDBOX, yes: YES_TO_DISK, discard: DISCARD },
+      aliases: { y: 'yes' },
+      positional: LABEL,
+    },
+    load: async () => (await import('./snapshot.ts')).restore,
+  }),
+  rm: command({
+    brief: 'Removes a snapshot',
+    parameters: { flags: SANDBOX, positional: LABEL },
+    load: async () => (await import('./snapshot.ts')).rm,
   }),
 };

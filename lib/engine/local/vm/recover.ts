@@ -8,6 +8,7 @@ import type { InstanceRecord } from '../../../state/records.ts';
 import { removeTemporaries } from '../../../workspace/changes/temporary-names.ts';
 import { removeMountStubs } from '../../../workspace/mount-stubs.ts';
 import type { VmDeps } from './deps.ts';
+import { dropUnfinished } from './snapshots.ts';
 import { attachWorkspace } from './workspaces.ts';
 
 export interface RecoverOptions {
@@ -24,6 +25,7 @@ export async function recover(deps: VmDeps, { isPooled, endPooled, settle, log }
   await Promise.all(readdirSync(home.instances).filter(isPooled).map(endPooled));
   await deps.workspaces.sweep(records.list().map(({ id }) => instancePaths(home, id).workspace));
   records.sweep();
+  for (const { id } of records.list()) dropUnfinished(instancePaths(home, id));
   await removeTemporaries(home.temporaries).catch((error: unknown) => {
     log.warn(`could not remove temporary files of a killed daemon: ${summaryOf(error)}`);
   });
