@@ -9,6 +9,7 @@ import { manyFiles } from './many-files.ts';
 import { memory } from './memory.ts';
 import { pool } from './pool.ts';
 import { starts } from './starts.ts';
+import { suspends } from './suspends.ts';
 import { type Row, table } from './table.ts';
 import { tunnels } from './tunnels.ts';
 import { workspace } from './workspace.ts';
@@ -19,6 +20,7 @@ const PARTS = {
   commands,
   starts,
   pool,
+  suspends,
   agent,
   workspace,
   edits,

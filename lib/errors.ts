@@ -16,12 +16,14 @@ export type ErrorCode =
   | 'port-taken'
   | 'cancelled'
   | 'tool-missing'
+  | 'editor-failed'
   | 'no-jail'
   | 'no-space'
   | 'socket-path-too-long'
   | 'vm-boot-failed'
   | 'vm-died'
   | 'vm-restore-failed'
+  | 'vm-save-failed'
   | 'qmp'
   | 'guest-protocol'
   | 'guest-failed'
@@ -85,6 +87,7 @@ const USER_CODES: ReadonlySet<ErrorCode> = new Set([
   'port-taken',
   'bake-failed',
   'install-failed',
+  'editor-failed',
   'secret',
 ]);
 

@@ -20,6 +20,8 @@ export interface Home {
   secrets: { index: string; values: string };
   /** One folder for each set of folders that a workspace server serves */
   workspaces: string;
+  /** What `[agent] keep` keeps, one folder for each sandbox, by its instance id; outlives the sandbox */
+  kept: string;
   /** Notes about temporary files in folders of the user, one file each */
   temporaries: string;
   /** Results of probes, valid for one boot of the host */
@@ -40,6 +42,7 @@ export function homeOf(env: NodeJS.ProcessEnv = process.env): Home {
     daemon: { dir: daemon, socket: join(daemon, 'sock'), lock: join(daemon, 'lock'), log: join(daemon, 'log') },
     secrets: { index: join(root, 'secrets', 'index.json'), values: join(root, 'secrets', 'values.json') },
     workspaces: join(root, 'workspaces'),
+    kept: join(root, 'kept'),
     temporaries: join(root, 'temporaries'),
     probes: join(root, 'probes.json'),
     guestFolders: join(root, 'guest-folders'),
@@ -106,12 +109,20 @@ export interface InstancePaths {
   placeholders: string;
   /** Which workspace server serves it, and where (JSON) */
   workspace: string;
+  /** What its memory was saved with (JSON); there while it is suspended, and no longer than `memory` is whole */
+  suspended: string;
+  /** Its memory while it is suspended */
+  memory: string;
+  /** What it has open in its workspace while it is suspended (JSON) */
+  workspaceState: string;
   /** Its private layer while it is stopped: a folder for each served one */
   privateLayer: string;
   /** Made in the workspace by builds without a workspace server (JSON) */
   mountStubs: string;
   /** What the clone of mode `clone` was made from (JSON) */
   clone: string;
+  /** Named states of its disk: a folder for each */
+  snapshots: string;
   /** Its keys and host entry for ssh; absent until they are asked for */
   ssh: string;
 }
@@ -139,11 +150,29 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     authority: join(dir, 'authority.json'),
     placeholders: join(dir, 'credential-placeholders.json'),
     workspace: join(dir, 'workspace.json'),
+    suspended: join(dir, 'suspended.json'),
+    memory: join(dir, 'memory'),
+    workspaceState: join(dir, 'workspace-state.json'),
     privateLayer: join(dir, 'private'),
     mountStubs: join(dir, 'mount-stubs.json'),
     clone: join(dir, 'clone.json'),
+    snapshots: join(dir, 'snapshots'),
     ssh: join(dir, 'ssh'),
   };
+}
+
+/** What is kept of one sandbox. */
+export interface KeptPaths {
+  dir: string;
+  /** Whose it is (JSON) */
+  owner: string;
+  /** One folder for each kept path */
+  folders: string;
+}
+
+export function keptPaths(home: Home, id: string): KeptPaths {
+  const dir = join(home.kept, id);
+  return { dir, owner: join(dir, 'owner.json'), folders: join(dir, 'folders') };
 }
 
 /** Of one sandbox. */

@@ -22,25 +22,33 @@ ensureTools();
 ensureServers();
 /** Supervised boots of an end-to-end run; `npm run soak` boots 100 in a row */
 const BOOTS = '5';
-/** End-to-end tests of what does not depend on the user's rights. When the others run twice, these run once: as root, beside those of the ordinary user… */
+/**
+ * End-to-end tests of what does not depend on the user's rights. Where the others run twice, as root and as an ordinary user, these run once: as root,
+ * beside the integration tests…
+ */
+const FIRST_AS_ROOT = ['host-trouble', 'killed', 'pool', 'pressure'];
+/** …as root, beside those of the ordinary user… */
 const ONCE_AS_ROOT = ['coherence', 'idle', 'packages', 'programs', 'recovery', 'rounds', 'tar-base'];
-/** …or as that user. */
+/** …or as that user. SBX_TEST_TWICE=1 runs everything as both. */
 const ONCE_AS_USER = [
   'clone',
+  'commands',
+  'credentials',
   'file-system',
   'git-guest',
   'git-worktree',
-  'host-trouble',
   'intercept',
-  'killed',
+  'keep-save',
   'net-commands',
+  'network',
   'own-agent',
-  'pool',
   'ports',
-  'pressure',
   'private-work',
+  'run',
   'ssh',
+  'suspend',
 ];
+const twice = process.env.SBX_TEST_TWICE === '1';
 const results = { passed: 0, failed: 0 };
 const took = [];
 /** Failures, repeated at the end because the output before is long */
@@ -143,13 +151,13 @@ const env = { SBX_TEST_BOOTS: BOOTS };
 say('end to end, beside the integration tests');
 await Promise.all([
   suite('integration', { quiet: true }),
-  suite('e2e', { env, exclude: isRoot ? [...ONCE_AS_ROOT, ...ONCE_AS_USER] : [] }),
+  suite('e2e', { env, exclude: isRoot && !twice ? [...ONCE_AS_ROOT, ...ONCE_AS_USER] : [] }),
 ]);
 if (isRoot) {
   say('end to end as an ordinary user, beside the agents and what runs as root only');
   const asRoot = async () => {
     await suite('agents', { quiet: true });
-    await suite('e2e', { env, quiet: true, files: ONCE_AS_ROOT });
+    if (!twice) await suite('e2e', { env, quiet: true, files: ONCE_AS_ROOT });
   };
   await Promise.all([asUser(), asRoot()]);
 } else {
@@ -194,7 +202,7 @@ async function asUser() {
   await suite('e2e', {
     as: name,
     cwd: work,
-    exclude: ONCE_AS_ROOT,
+    exclude: twice ? [] : [...FIRST_AS_ROOT, ...ONCE_AS_ROOT],
     env: {
       HOME: join('/home', name),
       SBX_TEST_HOME: undefined,

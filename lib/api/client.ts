@@ -4,7 +4,17 @@ import { fromErrorJson, SbxError } from '../errors.ts';
 import type { Consent } from '../plan/loss.ts';
 import type { SecretInfo } from '../secrets/types.ts';
 import { alive, type Connection, errorOf, headersOf, NO_SERVER_NAME, readJson, unreachable } from './connection.ts';
-import type { DaemonEvent, DaemonStatus, GcRequest, GcResult, SecretRequest, SecretResult } from './contract.ts';
+import type {
+  DaemonEvent,
+  DaemonStatus,
+  GcRequest,
+  GcResult,
+  RemoveRequest,
+  SecretRequest,
+  SecretResult,
+  SnapshotsRequest,
+  SnapshotsResult,
+} from './contract.ts';
 import { type OpenGuest, openGuest } from './guest-upgrade.ts';
 import type {
   AllowRequest,
@@ -12,12 +22,15 @@ import type {
   CheckedPath,
   CheckPathRequest,
   DenyResult,
+  HoldPortsRequest,
+  OfferedPort,
   PortsRequest,
   PortsResult,
   RevokeRequest,
   RevokeResult,
 } from './live-contract.ts';
 import type { ApplyRequest, ApplyResult, ApproveRequest, PlanRequest, PlanResponse } from './project-contract.ts';
+import type { SandboxStats } from './sandbox-stats.ts';
 import type { SandboxDetail, SandboxStatus } from './sandbox-status.ts';
 import type { AcceptRequest, DiffRequest, DiffResult, FetchRequest, FetchResult } from './work-contract.ts';
 
@@ -36,9 +49,16 @@ export class DaemonClient {
   status = () => this.#call<DaemonStatus>('GET', '/v1/status');
   list = () => this.#call<SandboxStatus[]>('GET', '/v1/sandboxes');
   inspect = (id: string) => this.#call<SandboxDetail>('GET', `/v1/sandboxes/${id}`);
+  stats = (id: string) => this.#call<SandboxStats>('GET', `/v1/sandboxes/${id}/stats`);
   plan = (body: PlanRequest) => this.#call<PlanResponse>('POST', '/v1/plan', body);
   allow = (id: string, body: AllowRequest) => this.#call<AllowResult>('POST', `/v1/sandboxes/${id}/allow`, body);
   changePorts = (id: string, body: PortsRequest) => this.#call<PortsResult>('POST', `/v1/sandboxes/${id}/ports`, body);
+  listening = (id: string) => this.#call<OfferedPort[]>('GET', `/v1/sandboxes/${id}/listening`);
+  declinePorts = (id: string, body: { ports: number[] }) =>
+    this.#call<object>('POST', `/v1/sandboxes/${id}/declined-ports`, body);
+  /** Ends with `signal` only: its event `ports` says that they are open. */
+  holdPorts = (id: string, body: HoldPortsRequest, options: StreamOptions) =>
+    this.#stream<null>('POST', `/v1/sandboxes/${id}/held-ports`, body, options);
   checkPath = (id: string, body: CheckPathRequest) =>
     this.#call<CheckedPath>('POST', `/v1/sandboxes/${id}/check-path`, body);
   deny = (id: string, body: AllowRequest) => this.#call<DenyResult>('POST', `/v1/sandboxes/${id}/deny`, body);
@@ -53,13 +73,17 @@ export class DaemonClient {
   apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);
   stop = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, body, options);
+  suspend = (id: string, body: Consent, options: StreamOptions) =>
+    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/suspend`, body, options);
   start = (id: string, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
   restart = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, body, options);
   reset = (id: string, body: Consent, options: StreamOptions) =>
     this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, body, options);
-  remove = (id: string, body: Consent, options: StreamOptions) =>
+  snapshots = (id: string, body: SnapshotsRequest) =>
+    this.#call<SnapshotsResult>('POST', `/v1/sandboxes/${id}/snapshots`, body);
+  remove = (id: string, body: RemoveRequest, options: StreamOptions) =>
     this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, body, options);
   fetch = (id: string, body: FetchRequest, options: StreamOptions) =>
     this.#stream<FetchResult>('POST', `/v1/sandboxes/${id}/fetch`, body, options);

@@ -11,13 +11,16 @@ import type {
   CheckedPath,
   CheckPathRequest,
   DenyResult,
+  HoldPortsRequest,
+  OfferedPort,
   PortsRequest,
   PortsResult,
   RevokeRequest,
   RevokeResult,
 } from './live-contract.ts';
 import type { ApplyRequest, ApplyResult, ApproveRequest, PlanRequest, PlanResponse } from './project-contract.ts';
-import type { SandboxDetail, SandboxStatus } from './sandbox-status.ts';
+import type { SandboxStats } from './sandbox-stats.ts';
+import type { PortInfo, SandboxDetail, SandboxStatus } from './sandbox-status.ts';
 import type { AcceptRequest, DiffRequest, DiffResult, FetchRequest, FetchResult } from './work-contract.ts';
 
 /** A client works with a daemon of another build that cannot be replaced yet if both have this number: every change that is not compatible increases it */
@@ -32,17 +35,23 @@ export interface DaemonService {
   list(): Promise<SandboxStatus[]>;
   /** GET /v1/sandboxes/:id */
   inspect(id: string): Promise<SandboxDetail>;
+  /** GET /v1/sandboxes/:id/stats */
+  stats(id: string): Promise<SandboxStats>;
   /** POST /v1/plan */
   plan(request: PlanRequest): Promise<PlanResponse>;
   /** POST /v1/apply, streamed. A second apply of one project waits for the first and then plans again. A client that goes away: the step under way ends at a safe point. */
   apply(request: ApplyRequest, context: RequestContext): Promise<ApplyResult>;
-  /** POST /v1/sandboxes/:id/{stop,start,restart,reset,remove}; streamed. @throws SbxError `needs-confirmation`: in use */
+  /** POST /v1/sandboxes/:id/{stop,suspend,start,restart,reset,remove}; streamed. @throws SbxError `needs-confirmation`: in use */
   stop(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
+  /** Its processes continue with the next start */
+  suspend(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
   start(id: string, context: RequestContext): Promise<SandboxStatus>;
   restart(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
   /** Back to the warm base: the disk's changes are lost */
   reset(id: string, request: Consent, context: RequestContext): Promise<SandboxStatus>;
-  remove(id: string, request: Consent, context: RequestContext): Promise<void>;
+  remove(id: string, request: RemoveRequest, context: RequestContext): Promise<void>;
+  /** POST /v1/sandboxes/:id/snapshots: named states of its disk. @throws SbxError `busy`: it is not stopped; `needs-confirmation` */
+  snapshots(id: string, request: SnapshotsRequest): Promise<SnapshotsResult>;
   /** POST /v1/sandboxes/:id/fetch, streamed: commits of a clone become a branch of the host's repository */
   fetch(id: string, request: FetchRequest, context: RequestContext): Promise<FetchResult>;
   /** POST /v1/sandboxes/:id/diff, streamed: text of a guest, not safe to show */
@@ -55,6 +64,12 @@ export interface DaemonService {
   allow(id: string, request: AllowRequest): Promise<AllowResult>;
   /** POST /v1/sandboxes/:id/ports: beyond the spec, by the person at the command line. @throws SbxError `port-taken`, `usage`, `not-found` */
   changePorts(id: string, request: PortsRequest): Promise<PortsResult>;
+  /** GET /v1/sandboxes/:id/listening. @throws SbxError `not-running`, `guest-protocol` */
+  listening(id: string): Promise<OfferedPort[]>;
+  /** POST /v1/sandboxes/:id/declined-ports: they are not asked about again */
+  declinePorts(id: string, request: { ports: number[] }): Promise<object>;
+  /** POST /v1/sandboxes/:id/held-ports, streamed: an event `ports` when they are open; they are closed when the client goes away. @throws SbxError `port-taken`, `usage` */
+  holdPorts(id: string, request: HoldPortsRequest, context: RequestContext): Promise<void>;
   /** POST /v1/sandboxes/:id/deny: wins over the spec and over grants */
   deny(id: string, request: AllowRequest): Promise<DenyResult>;
   /** POST /v1/sandboxes/:id/revoke: removes what `allow` and `deny` added, never a rule of the spec */
@@ -103,8 +118,25 @@ export type DaemonEvent =
   | { type: 'progress'; sandbox: string; message: string }
   /** A line of a bake's output */
   | { type: 'output'; sandbox: string; line: string }
+  /** All ports of a sandbox */
+  | { type: 'ports'; ports: PortInfo[] }
   | { type: 'done'; result: unknown }
   | { type: 'error'; error: ErrorJson };
+
+export interface RemoveRequest extends Consent {
+  /** Also what `[agent] keep` keeps */
+  kept?: boolean;
+}
+
+export interface SnapshotsRequest extends Consent {
+  action: 'create' | 'ls' | 'restore' | 'rm';
+  label?: string | undefined;
+}
+
+export interface SnapshotsResult {
+  name: string;
+  snapshots: { label: string; createdAt: string; bytes: number; fits: boolean }[];
+}
 
 export type SecretRequest = NewSecret;
 

@@ -39,6 +39,18 @@ export interface PortsRequest {
   unpublish: WantedPort[];
 }
 
+/** A service inside that no port of the host leads to. */
+export interface OfferedPort {
+  port: number;
+  /** Not safe to show */
+  program: string | null;
+  /** To be asked about: `guest = "auto"`, and not declined before */
+  asks: boolean;
+}
+
+/** Ports for as long as the request is open. */
+export type HoldPortsRequest = Pick<PortsRequest, 'publish'>;
+
 export interface PortsResult {
   ports: PortInfo[];
   /** It runs: the change is in force */

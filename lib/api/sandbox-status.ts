@@ -4,7 +4,7 @@ import type { Loss } from '../plan/loss.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant } from '../state/grants.ts';
 
-export type SandboxState = 'building' | 'starting' | 'running' | 'stopped' | 'failed';
+export type SandboxState = 'building' | 'starting' | 'running' | 'suspended' | 'stopped' | 'failed';
 
 export interface Condition {
   type: string;
@@ -23,8 +23,8 @@ export interface PortInfo {
   address: string | null;
   /** As if it spoke HTTP; null: the host does not listen now */
   url: string | null;
-  /** `file`: [[ports]]; `publish`: `sbx ports --publish` */
-  from: 'file' | 'publish';
+  /** `file`: [[ports]]; `publish`: `sbx ports --publish`; `command`: `--publish` of a command, while it runs */
+  from: 'file' | 'publish' | 'command';
   /** Why the host does not listen, although it should */
   problem: string | null;
 }
@@ -45,8 +45,10 @@ export interface SandboxStatus {
   accel: string | null;
   cpus: number;
   memoryBytes: number;
-  /** What the sandbox's own disk takes on the host */
+  /** What the sandbox's own disk and its saved memory take on the host */
   diskBytes: number;
+  /** Its saved memory; null: it is not suspended */
+  suspended: { bytes: number; at: string } | null;
   workspace: string;
   ports: PortInfo[];
   pid: number | null;
@@ -69,4 +71,6 @@ export interface SandboxDetail extends SandboxStatus {
   losses: Loss[];
   /** `[lifecycle] pool`, and how many wait now */
   pool: { wanted: number; waiting: number };
+  /** `[agent] keep`: a folder inside, and where it lies on the host. Its removal does not take it away */
+  kept: { path: string; folder: string }[];
 }

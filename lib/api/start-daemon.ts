@@ -1,6 +1,6 @@
 /** Starts the user's daemon. One of another build is replaced unless clients work through it: it owns nothing, the VMs continue. */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../errors.ts';
@@ -33,6 +33,7 @@ export async function startDaemon(options: StartDaemonOptions): Promise<string> 
   ensurePrivateDir(home.root);
   ensurePrivateDir(home.daemon.dir);
   const until = Date.now() + READY_MS;
+  const logged = sizeOf(home.daemon.log);
   let child: { ended: boolean } | undefined;
   for (let wait = 5; Date.now() < until; wait = Math.min(wait * 1.5, 50)) {
     // Two commands may start one at the same time: the lock lets one live, both find it. One that was ending may have held the lock.
@@ -41,7 +42,7 @@ export async function startDaemon(options: StartDaemonOptions): Promise<string> 
     if ((await client.status().catch(() => undefined))?.build === build) return build;
   }
   throw new SbxError('daemon-unreachable', 'the sbx daemon did not start', {
-    why: tailOf(home.daemon.log),
+    why: tailOf(home.daemon.log, logged),
     hint: 'see `sbx daemon logs`; `sbx daemon stop` ends one that hangs',
   });
 }
@@ -94,9 +95,16 @@ function launch({ home, distDir }: StartDaemonOptions): { ended: boolean } {
   return state;
 }
 
-function tailOf(file: string): string {
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Its last lines beyond `from`: those before are of an earlier daemon, whose end may have had another reason. */
+function tailOf(file: string, from: number): string {
   try {
-    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-3).join('\n');
+    // A smaller one is new: the daemon has put the full one aside.
+    const text = readFileSync(file).subarray(sizeOf(file) < from ? 0 : from);
+    return text.toString('utf8').trimEnd().split('\n').slice(-3).join('\n') || 'it wrote nothing to its log';
   } catch {
     return 'its log cannot be read';
   }

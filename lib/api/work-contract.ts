@@ -12,6 +12,8 @@ export interface DiffResult {
   changes?: PrivateChangeInfo[];
   /** There is more */
   isPartial?: boolean;
+  /** `[agent] keep`: folders whose content is not shown, and is not lost */
+  kept?: string[];
 }
 
 export interface DiffRequest {

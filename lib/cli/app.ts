@@ -8,7 +8,7 @@ import { usageText } from './command/usage-text.ts';
 import { daemonRoutes, hostRoutes } from './commands/host/routes.ts';
 import { netRoutes } from './commands/net/routes.ts';
 import { projectRoutes } from './commands/project/routes.ts';
-import { sandboxRoutes } from './commands/sandbox/routes.ts';
+import { sandboxRoutes, snapshotRoutes } from './commands/sandbox/routes.ts';
 import { secretRoutes } from './commands/secret/routes.ts';
 import { sessionRoutes } from './commands/session/routes.ts';
 import { templateRoutes } from './commands/template/routes.ts';
@@ -20,6 +20,7 @@ const ROUTES: Routes = { ...projectRoutes, ...sandboxRoutes, ...sessionRoutes, .
 
 const GROUPS: Record<string, { brief: string; routes: Routes }> = {
   net: { brief: 'Network access of the sandboxes, with reasons', routes: netRoutes },
+  snapshot: { brief: 'Named states of the disk of a sandbox', routes: snapshotRoutes },
   workspace: { brief: 'What the sandboxes may do in the project folder', routes: workspaceRoutes },
   secret: { brief: 'Keys and tokens that stay on the host', routes: secretRoutes },
   template: { brief: 'Agents that sbx supports, one file each', routes: templateRoutes },

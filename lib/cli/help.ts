@@ -9,8 +9,9 @@ interface Page {
 export const SECTIONS: readonly [title: string, commands: readonly string[]][] = [
   ['Start', ['init', 'validate', 'plan', 'apply']],
   ['Work in a sandbox', ['run', 'exec', 'shell', 'cp', 'logs', 'open', 'ssh-config', 'ssh-proxy']],
-  ['See', ['ls', 'status', 'inspect', 'ports']],
-  ['Change', ['start', 'stop', 'restart', 'reset', 'rm']],
+  ['See', ['ls', 'status', 'inspect', 'stats', 'ports']],
+  ['Change', ['start', 'stop', 'suspend', 'restart', 'reset', 'rm']],
+  ['Snapshots of a disk', ['snapshot create', 'snapshot ls', 'snapshot restore', 'snapshot rm']],
   ['Take work over', ['diff', 'accept', 'fetch', 'workspace check']],
   ['Network', ['net log', 'net check', 'net allow', 'net deny', 'net revoke', 'net suggest']],
   ['Secrets', ['secret set', 'secret ls', 'secret rm']],

@@ -2,8 +2,8 @@
 import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
-import type { GcRequest, SecretRequest } from '../api/contract.ts';
-import type { AllowRequest, PortsRequest, RevokeRequest } from '../api/live-contract.ts';
+import type { GcRequest, RemoveRequest, SecretRequest, SnapshotsRequest } from '../api/contract.ts';
+import type { AllowRequest, HoldPortsRequest, PortsRequest, RevokeRequest } from '../api/live-contract.ts';
 import type { ApplyRequest, ApproveRequest, PlanRequest } from '../api/project-contract.ts';
 import type { AcceptRequest, DiffRequest, FetchRequest } from '../api/work-contract.ts';
 import { SbxError } from '../errors.ts';
@@ -61,6 +61,8 @@ export const portsBody = z.strictObject({
   publish: z.array(port).max(100),
   unpublish: z.array(port).max(100),
 }) as Body<PortsRequest>;
+export const holdPortsBody = z.strictObject({ publish: z.array(port).min(1).max(100) }) as Body<HoldPortsRequest>;
+export const declineBody = z.strictObject({ ports: z.array(z.int().min(1).max(65_535)).max(100) });
 export const revokeBody = z.strictObject({ entries: z.array(z.string()).min(1) }) as Body<RevokeRequest>;
 export const secretBody = z.strictObject({
   name: z.string(),
@@ -77,6 +79,12 @@ export const gcBody = z.strictObject({
 }) as Body<GcRequest>;
 
 export const consentBody = z.strictObject(consent) as Body<Consent>;
+export const removeBody = z.strictObject({ ...consent, kept: z.boolean().optional() }) as Body<RemoveRequest>;
+export const snapshotsBody = z.strictObject({
+  ...consent,
+  action: z.enum(['create', 'ls', 'restore', 'rm']),
+  label: z.string().optional(),
+}) as Body<SnapshotsRequest>;
 const hash = z
   .string()
   .regex(/^[0-9a-f]{64}$/)

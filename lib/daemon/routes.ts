@@ -1,12 +1,14 @@
 /** Implements each address of the daemon's API. */
 import { API_VERSION, type DaemonService } from '../api/contract.ts';
+import type { SandboxStats } from '../api/sandbox-stats.ts';
 import type { SandboxDetail } from '../api/sandbox-status.ts';
 import { grantsOf, knownLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
 import { type Control, statusIn } from './control/control.ts';
 import { refuseCutOff } from './lifecycle/end-daemon.ts';
-import { removeIn, resetIn, restartIn, startIn, stopIn } from './lifecycle/lifecycle.ts';
+import { removeIn, resetIn, restartIn, startIn, stopIn, suspendIn } from './lifecycle/lifecycle.ts';
 import { openGuestIn } from './lifecycle/open-guest.ts';
+import { snapshotsIn } from './lifecycle/snapshots.ts';
 import { applyIn, approveIn } from './project/apply.ts';
 import { planOf } from './project/plan.ts';
 import { portInfo } from './status/port-info.ts';
@@ -36,13 +38,16 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     }),
     list: async () => records.list().map((record) => statusIn(control, record)),
     inspect: (id) => detailOf(control, records.require(id)),
+    stats: (id) => statsOf(control, records.require(id)),
     plan: (request) => planOf(control, request),
     apply: (request, context) => applyIn(control, request, context),
     stop: (id, request, context) => stopIn(control, id, { ...request, ...context }),
+    suspend: (id, request, context) => suspendIn(control, id, { ...request, ...context }),
     start: (id, context) => startIn(control, id, context),
     restart: (id, request, context) => restartIn(control, id, { ...request, ...context }),
     reset: (id, request, context) => resetIn(control, id, { ...request, ...context }),
     remove: (id, request, context) => removeIn(control, id, { ...request, ...context }),
+    snapshots: (id, request) => snapshotsIn(control, id, request),
     fetch: (id, request, context) => fetchIn(control, id, { ...request, ...context }),
     diff: (id, request, context) => diffIn(control, id, { ...request, ...context }),
     accept: (id, request) => acceptIn(control, id, request),
@@ -54,6 +59,25 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     async changePorts(id, request) {
       const { ports, live } = await engine.changePorts(records.require(id).id, request);
       return { ports: ports.map(portInfo), live };
+    },
+    async listening(id) {
+      const record = records.require(id);
+      const isAsked = (record.applied ?? record.target).offerPorts === true;
+      const found = await engine.listeningPorts(record.id);
+      return found.map(({ port, program, declined }) => ({
+        port,
+        program: program ?? null,
+        asks: isAsked && !declined,
+      }));
+    },
+    async declinePorts(id, { ports }) {
+      engine.declinePorts(records.require(id).id, ports);
+      return {};
+    },
+    async holdPorts(id, { publish }, { signal, emit }) {
+      const ports = await engine.holdPorts(records.require(id).id, publish, signal);
+      emit({ type: 'ports', ports: ports.map(portInfo) });
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     },
     async deny(id, { rules, seconds }) {
       const record = records.require(id);
@@ -76,6 +100,12 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       return options.onShutdown;
     },
   };
+}
+
+async function statsOf(control: Control, record: InstanceRecord): Promise<SandboxStats> {
+  const { id, name, project, state, cpus } = statusIn(control, record);
+  const { host = null, guest = null, network = null, diskBytes } = await control.engine.usage(id);
+  return { id, name, project, state, atMs: Date.now(), cpus, host, guest, diskBytes, network };
 }
 
 async function detailOf(control: Control, record: InstanceRecord): Promise<SandboxDetail> {

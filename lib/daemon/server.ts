@@ -65,17 +65,25 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.get('/status', (c) => c.json(service.status()));
   v1.get('/sandboxes', async (c) => c.json(await service.list()));
   v1.get('/sandboxes/:id', async (c) => c.json(await service.inspect(c.req.param('id'))));
+  v1.get('/sandboxes/:id/stats', async (c) => c.json(await service.stats(c.req.param('id'))));
   v1.post('/plan', async (c) => c.json(await service.plan(await bodyOf(c, bodies.planBody))));
   v1.post('/apply', async (c) => {
     const body = await bodyOf(c, bodies.applyBody);
     return streamed(c, (context) => service.apply(body, context));
   });
   v1.post('/sandboxes/:id/start', (c) => streamed(c, (context) => service.start(c.req.param('id'), context)));
-  for (const verb of ['stop', 'restart', 'reset', 'remove'] as const)
+  for (const verb of ['stop', 'suspend', 'restart', 'reset'] as const)
     v1.post(`/sandboxes/:id/${verb}`, async (c) => {
       const body = await bodyOf(c, bodies.consentBody);
       return streamed(c, (context) => service[verb](c.req.param('id'), body, context));
     });
+  v1.post('/sandboxes/:id/remove', async (c) => {
+    const body = await bodyOf(c, bodies.removeBody);
+    return streamed(c, (context) => service.remove(c.req.param('id'), body, context));
+  });
+  v1.post('/sandboxes/:id/snapshots', async (c) =>
+    c.json(await service.snapshots(c.req.param('id'), await bodyOf(c, bodies.snapshotsBody))),
+  );
   v1.post('/sandboxes/:id/fetch', async (c) => {
     const body = await bodyOf(c, bodies.fetchBody);
     return streamed(c, (context) => service.fetch(c.req.param('id'), body, context));
@@ -96,6 +104,14 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   v1.post('/sandboxes/:id/ports', async (c) =>
     c.json(await service.changePorts(c.req.param('id'), await bodyOf(c, bodies.portsBody))),
   );
+  v1.get('/sandboxes/:id/listening', async (c) => c.json(await service.listening(c.req.param('id'))));
+  v1.post('/sandboxes/:id/declined-ports', async (c) =>
+    c.json(await service.declinePorts(c.req.param('id'), await bodyOf(c, bodies.declineBody))),
+  );
+  v1.post('/sandboxes/:id/held-ports', async (c) => {
+    const body = await bodyOf(c, bodies.holdPortsBody);
+    return streamed(c, (context) => service.holdPorts(c.req.param('id'), body, context));
+  });
   v1.post('/sandboxes/:id/deny', async (c) =>
     c.json(await service.deny(c.req.param('id'), await bodyOf(c, bodies.allowBody))),
   );

@@ -1,6 +1,6 @@
 /** The boundary to what runs sandboxes: QEMU on this host (lib/engine/local). The daemon decides, an engine does. */
 import type { GuestConnection } from '../guest/client/connection.ts';
-import type { SessionsRunning } from '../guest/protocol/messages.ts';
+import type { GuestUsage, SessionsRunning } from '../guest/protocol/messages.ts';
 import type { ObservedSandbox, Step } from '../plan/types.ts';
 import type { SandboxSpec } from '../spec/spec.ts';
 import type { Grant, LiveRules } from '../state/grants.ts';
@@ -31,6 +31,8 @@ export interface SandboxStatusFacts {
   outOfMemory: { kills: number; at: string } | undefined;
   /** What the sandbox's own disk takes on the host */
   diskBytes: number;
+  /** Its memory is saved: how large, and since when, ISO 8601. Undefined: it is not suspended */
+  saved: { bytes: number; at: string } | undefined;
   /** As the guest reported last; undefined: unknown */
   sessions: SessionsRunning | undefined;
   /** The egress proxy serves its policy */
@@ -44,6 +46,28 @@ export interface SandboxStatusFacts {
   ports: PortState[];
   /** Connections to its ports, and when the last one began or ended, in ms since 1970 */
   portUsage: { open: number; usedAt: number | undefined };
+}
+
+/** What a sandbox uses now, and has used; `sbx stats` */
+export interface SandboxUsage {
+  /** Of the processes of its VM; undefined: it does not run */
+  host: { cpuMs: number; memoryBytes: number } | undefined;
+  /** As the guest says; undefined: it does not */
+  guest: GuestUsage | undefined;
+  /** What the sandbox's own disk takes on the host */
+  diskBytes: number;
+  /** Of the gateway, since it serves the sandbox; undefined: it does not */
+  network: NetworkUsage | undefined;
+}
+
+interface NetworkUsage {
+  /** Open now */
+  connections: number;
+  allowed: number;
+  denied: number;
+  failed: number;
+  bytesUp: number;
+  bytesDown: number;
 }
 
 export interface OpenGuest {
@@ -60,10 +84,19 @@ export interface OpenGuest {
 export interface PortState extends PortRule {
   /** The host listens */
   open: boolean;
-  /** By `sbx ports --publish`, not by the spec */
-  published: boolean;
+  /** The spec, `sbx ports --publish`, or a command for as long as it runs */
+  from: 'file' | 'publish' | 'command';
   /** Why it could not be opened; it is tried again */
   problem?: string;
+}
+
+/** A service inside that no port of the host leads to. */
+export interface UnopenedPort {
+  port: number;
+  /** Name of its program; undefined: unknown */
+  program: string | undefined;
+  /** The person does not want to be asked about it */
+  declined: boolean;
 }
 
 export interface PortChange {
@@ -77,6 +110,28 @@ export interface SandboxStorage {
   instanceDir: string;
   layers: { kind: string; key: string; bytes: number }[];
   pool: { wanted: number; waiting: number };
+  /** Folders that outlive it, in the guest and on the host */
+  kept: KeptPlace[];
+}
+
+/** `label`: for all but `ls` */
+export interface SnapshotRequest {
+  action: 'create' | 'ls' | 'restore' | 'rm';
+  label?: string | undefined;
+}
+
+export interface SnapshotInfo {
+  label: string;
+  /** ISO 8601 */
+  createdAt: string;
+  bytes: number;
+  /** False: the sandbox has another image or other packages now */
+  fits: boolean;
+}
+
+export interface KeptPlace {
+  path: string;
+  folder: string;
 }
 
 interface Garbage {
@@ -129,6 +184,12 @@ export interface Engine extends AsyncDisposable {
   grant(id: string, spec: SandboxSpec, grants: Grant[]): { grants: Grant[]; live: boolean };
   /** Until the sandbox is removed; at once where it runs. @throws SbxError `port-taken`, `usage`, `not-found`: nothing is changed then */
   changePorts(id: string, change: PortChange): Promise<{ ports: PortState[]; live: boolean }>;
+  /** Services inside that no port of the host leads to, as the guest says: for showing only. @throws SbxError `not-running`, `guest-protocol` */
+  listeningPorts(id: string): Promise<UnopenedPort[]>;
+  /** They are not offered again */
+  declinePorts(id: string, ports: readonly number[]): void;
+  /** Opens more until `signal` aborts, and MUST NOT outlive this process. @throws SbxError `port-taken`, `usage`: nothing is changed then */
+  holdPorts(id: string, rules: PortRule[], signal: AbortSignal): Promise<PortState[]>;
   /** In force at once where the sandbox runs: connections that a rule covers are cut */
   deny(id: string, spec: SandboxSpec, denials: Grant[]): { denials: Grant[]; live: boolean };
   /** Removes grants and denials, by the text of the user */
@@ -136,11 +197,17 @@ export interface Engine extends AsyncDisposable {
   /** What the sandbox gets at an absolute path of the host. Undefined: it is not served now. @throws SbxError `workspace`, `not-found` */
   explainPath(id: string, spec: SandboxSpec, path: string): Promise<PathExplanation | undefined>;
   status(id: string): SandboxStatusFacts;
+  /** MUST NOT wait long for a guest that does not answer */
+  usage(id: string): Promise<SandboxUsage>;
   /** What the guest changed for itself alone. Reads only; MUST work on a sandbox that does not run */
   privateWork(request: PrivateWorkRequest): Promise<PrivateWork>;
   /** Writes one change to the host. @throws SbxError `workspace`: it is not what was shown; `not-found` */
   acceptPrivate(request: AcceptRequest): Promise<void>;
   storage(id: string): Promise<SandboxStorage>;
+  /** Named states of its disk. @returns those there are then; @throws SbxError `busy`: it is not stopped; `usage`, `not-found` */
+  snapshots(id: string, request: SnapshotRequest): Promise<SnapshotInfo[]>;
+  /** Removes what outlives the sandbox, which MUST be gone. No error when there is nothing */
+  removeKept(id: string): Promise<void>;
   /** Ends pooled clones that no desired state asks for */
   shrinkPool(): Promise<void>;
   /** Starts to make the pooled clones that are missing. MUST NOT throw */

@@ -31,8 +31,9 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   credentials: 'live',
   services: 'live',
   ports: 'live',
+  offerPorts: 'live',
   env: 'live',
-  lifecycle: { restart: 'live', idleSeconds: 'live', pool: 'live' },
+  lifecycle: { restart: 'live', idleSeconds: 'live', idleAction: 'live', pool: 'live' },
   agent: {
     name: 'live',
     command: 'live',
@@ -40,6 +41,9 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
     mcpFile: 'live',
     mcpFormat: 'live',
     files: 'rebuild',
+    // Folders are mounted as the VM starts.
+    keep: 'restart',
+    keepExcept: 'live',
     template: undefined,
   },
 };

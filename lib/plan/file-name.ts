@@ -4,8 +4,10 @@ const NAMES: Record<string, string> = {
   'resources.memoryBytes': 'resources.memory',
   'resources.diskBytes': 'resources.disk',
   'lifecycle.idleSeconds': 'lifecycle.idle',
+  'lifecycle.idleAction': 'lifecycle.idle_action',
   'agent.mcpFile': 'agent.mcp_file',
   'agent.mcpFormat': 'agent.mcp_format',
+  'agent.keepExcept': 'agent.keep_except',
   'workspace.gitIdentity': 'workspace.git_identity',
 };
 

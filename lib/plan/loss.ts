@@ -27,7 +27,7 @@ export interface Ended {
 type Action = Step['action'];
 
 const LOSES_DISK: ReadonlySet<Action> = new Set(['create', 'destroy']);
-/** `start` ends a VM as well, one that does not answer */
+/** `start` ends a VM as well, one that does not answer. `suspend` keeps what runs */
 const ENDS_VM: ReadonlySet<Action> = new Set(['stop', 'create', 'destroy']);
 
 export function endedBy(steps: Step[]): Ended[] {

@@ -1,5 +1,5 @@
 /** Plans the changes and steps from the observed to the desired state. Pure. The plan of a converged state is empty. */
-import type { Desired } from '../spec/desired.ts';
+import type { Desired, Power } from '../spec/desired.ts';
 import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { diffSpecs } from './diff.ts';
 import { strongest } from './effects.ts';
@@ -18,7 +18,7 @@ export interface PlanOptions {
 export function planSandbox(desired: Desired, observed: ObservedSandbox, options: PlanOptions): Plan {
   const { spec, generation, boot } = desired;
   if (spec === undefined) return observed.exists ? destroyPlan(observed) : { changes: [], steps: [] };
-  if (desired.power === 'off') return offPlan(spec.name, observed);
+  if (desired.power !== 'on') return offPlan(spec.name, desired.power, observed);
   if (!observed.exists || observed.applied === undefined) return createPlan(spec, desired);
   const sandbox = spec.name;
   const found = diffSpecs(observed.applied, spec);
@@ -30,12 +30,15 @@ export function planSandbox(desired: Desired, observed: ObservedSandbox, options
   const effect = strongest(changes.map((change) => change.effect));
   if (effect === 'rebuild') return { changes, steps: rebuildSteps(spec, desired) };
   const healthy = observed.running && observed.ready;
-  const wantsRun = healthy || boot > observed.boot || shouldRun(spec, observed, options.mode);
+  if (canWake(observed, desired, effect)) return wakePlan(spec, { fields, observed, desired });
+  const wantsRun =
+    healthy || observed.suspended !== undefined || boot > observed.boot || shouldRun(spec, observed, options.mode);
   // Left by an apply that was cut off. In the background it stays: no request asks for a restart.
   const resized = options.mode === 'apply' && effect !== 'restart' && hasOtherSize(observed, spec);
   const restart = wantsRun && (effect === 'restart' || !healthy || resized || boot > observed.boot);
   const steps: Step[] = [];
-  if (restart && observed.running) steps.push({ action: 'stop', sandbox });
+  // Of a suspended one: its saved memory is lost.
+  if (restart && (observed.running || observed.suspended !== undefined)) steps.push({ action: 'stop', sandbox });
   if (restart) steps.push({ action: 'start', sandbox, spec, generation, boot });
   else if (observed.running) {
     if (growsDisk(observed.applied, spec)) steps.push({ action: 'grow', sandbox, spec });
@@ -70,18 +73,39 @@ function growsDisk(applied: SandboxSpec, { resources: { diskBytes } }: SandboxSp
 }
 
 /** A changed spec waits until the sandbox is on again. */
-function offPlan(sandbox: string, observed: ObservedSandbox): Plan {
-  if (!observed.running) return { changes: [], steps: [] };
-  const change: Change = {
-    sandbox,
-    path: 'power',
-    from: 'on',
-    to: 'off',
-    effect: 'live',
-    widens: false,
-    source: 'default',
-  };
-  return { changes: [change], steps: [{ action: 'stop', sandbox }] };
+function offPlan(sandbox: string, to: 'off' | 'suspended', { running, suspended }: ObservedSandbox): Plan {
+  const from = running ? 'on' : suspended !== undefined ? 'suspended' : 'off';
+  if (from === to || from === 'off') return { changes: [], steps: [] };
+  const action = to === 'suspended' ? 'suspend' : 'stop';
+  return { changes: [powerChange(sandbox, { from, to })], steps: [{ action, sandbox }] };
+}
+
+function powerChange(sandbox: string, { from, to }: { from: Power; to: Power }): Change {
+  return { sandbox, path: 'power', from, to, effect: 'live', widens: false, source: 'default' };
+}
+
+/** A suspended sandbox whose VM would be the same one. */
+function canWake({ suspended, running, boot }: ObservedSandbox, desired: Desired, effect: Change['effect']): boolean {
+  if (suspended === undefined || running || desired.spec === undefined) return false;
+  const { cpus, memoryBytes } = desired.spec.resources;
+  const fits = suspended.cpus === cpus && suspended.memoryBytes === memoryBytes;
+  return fits && effect !== 'restart' && desired.boot <= boot;
+}
+
+interface Waking {
+  fields: Change[];
+  observed: ObservedSandbox;
+  desired: Desired;
+}
+
+/** What the file changed meanwhile is brought to it once it runs. */
+function wakePlan(spec: SandboxSpec, { fields, observed, desired: { generation, boot } }: Waking): Plan {
+  const sandbox = spec.name;
+  const steps: Step[] = [{ action: 'resume', sandbox, spec, generation, boot }];
+  if (observed.applied !== undefined && growsDisk(observed.applied, spec))
+    steps.push({ action: 'grow', sandbox, spec });
+  if (fields.length > 0) steps.push(...lastSteps(spec, { fields, runs: true }));
+  return { changes: [...fields, powerChange(sandbox, { from: 'suspended', to: 'on' })], steps };
 }
 
 /** `reset` raises the generation, `restart` the boot. */
@@ -148,8 +172,9 @@ function shouldRun(spec: SandboxSpec, observed: ObservedSandbox, mode: PlanOptio
 }
 
 /** The change of a VM that does not run or answer, although no field changed. */
-function driftOf({ name: sandbox, running, power }: ObservedSandbox): Change {
+function driftOf({ name: sandbox, running, power, suspended }: ObservedSandbox): Change {
   const drift = { sandbox, effect: 'restart', widens: false, source: 'default' } as const;
+  if (suspended !== undefined) return { ...drift, path: 'power', from: 'suspended', to: 'on' };
   if (power === 'off' && !running) return { ...drift, path: 'power', from: 'off', to: 'on' };
   return { ...drift, path: 'machine', from: running ? 'not answering' : 'exited', to: 'running' };
 }

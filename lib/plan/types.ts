@@ -27,11 +27,13 @@ export interface ObservedSandbox {
   applied: SandboxSpec | undefined;
   /** QEMU's process is alive */
   running: boolean;
-  /** The recorded desired power: `off` after `sbx stop` or an idle stop, until it is asked for again */
+  /** The recorded desired power: not `on` after `sbx stop`, `sbx suspend` or an idle stop, until it is asked for again */
   power: Power;
   /** Of its disk, and of its last start: see `Desired` */
   generation: number;
   boot: number;
+  /** Its memory is saved, of a VM of this size; absent: it is not suspended */
+  suspended?: VmSize | undefined;
   /** How the last run ended, when not running */
   exit: { code: number | undefined; at: number } | undefined;
   /** The guest agent answers */
@@ -52,7 +54,12 @@ export interface Steps {
   create: { sandbox: string; spec: SandboxSpec; generation: number; boot: number };
   /** Cold-boot on the instance's own disk, with cpus and memory as the spec says; a disk that is smaller than it says grows */
   start: { sandbox: string; spec: SandboxSpec; generation: number; boot: number };
+  /** End the VM. A saved memory is dropped */
   stop: { sandbox: string };
+  /** Save the memory of the VM that runs, and end it. After a failure it MUST run on */
+  suspend: { sandbox: string };
+  /** Continue from the saved memory, or cold-boot on its own disk where that cannot be */
+  resume: { sandbox: string; spec: SandboxSpec; generation: number; boot: number };
   /** Make the disk of the VM that runs as large as the spec says, with its file system. MUST NOT make it smaller. Nothing to do where none runs: its next start does it */
   grow: { sandbox: string; spec: SandboxSpec };
   /** Install the packages that the applied spec lacks in the VM that runs, and run the lines added to `setup`, under its own network policy. MUST leave the disk and what runs as they are otherwise */

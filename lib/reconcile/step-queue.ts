@@ -14,7 +14,7 @@ interface Wait {
   onWaiting: () => void;
 }
 
-const HEAVY: ReadonlySet<Step['action']> = new Set(['build', 'create', 'start']);
+const HEAVY: ReadonlySet<Step['action']> = new Set(['build', 'create', 'start', 'suspend', 'resume']);
 
 export function createStepQueue(concurrency: number): StepQueue {
   const queue = new PQueue({ concurrency });

@@ -1,7 +1,8 @@
 /** The desired state of one sandbox. Every request (apply, start, stop, restart, reset, rm, idle stop) changes it; the supervisor makes it so. */
 import type { SandboxSpec } from './spec.ts';
 
-export type Power = 'on' | 'off';
+/** `suspended`: off, with its memory kept for the next start */
+export type Power = 'on' | 'off' | 'suspended';
 
 export interface Desired {
   /** Undefined: the sandbox is to be removed */

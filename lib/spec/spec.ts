@@ -111,6 +111,8 @@ interface LifecycleSpec {
   restart: 'never' | 'on-failure' | 'always';
   /** 0: never */
   idleSeconds: number;
+  /** Absent: it is stopped */
+  idleAction?: 'suspend';
   pool: number;
 }
 
@@ -123,6 +125,10 @@ export interface AgentSpec {
   mcpFormat: 'json' | 'toml' | undefined;
   /** Path in the sandbox → content; `~/…` is the home folder of the user `agent` */
   files?: Record<string, string>;
+  /** Folders below `~` that outlive the disk: `.tool`, `.local/share/tool`. Absent: none */
+  keep?: string[];
+  /** Paths in them that go with the disk: `.tool/auth.json` */
+  keepExcept?: string[];
   /** File of the template that defines the agent: its packages are a separate layer. Absent: the project's own file */
   template?: string;
 }
@@ -157,6 +163,8 @@ export interface SandboxSpec {
   services?: ServiceSpec[];
   /** Absent: none */
   ports?: PortSpec[];
+  /** `sbx ports` asks about what starts to listen inside */
+  offerPorts?: true;
   resources: ResourcesSpec;
   /** Absent: no Docker engine */
   docker?: DockerSpec;

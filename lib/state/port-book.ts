@@ -12,31 +12,37 @@ export interface PortBook {
   published: PortRule[];
   /** The port that was picked for a rule, by `portKey`: the next daemon uses it again, so that addresses stay valid */
   picked: Record<string, number>;
+  /** Ports of the guest that are not asked about again */
+  declined: number[];
 }
 
 /** A damaged file opens nothing. */
 export function readPortBook(home: Home, id: string): PortBook {
   try {
     const value = JSON.parse(readFileSync(instancePaths(home, id).ports, 'utf8')) as PortBook & { version: number };
-    const { version, published, picked } = value;
-    if (version === 1 && Array.isArray(published) && published.every(isRule) && isTable(picked))
-      return { published, picked };
+    const { version, published, picked, declined = [] } = value;
+    if (version === 1 && Array.isArray(published) && published.every(isRule) && isTable(picked) && isNumbers(declined))
+      return { published, picked, declined };
   } catch {
     // None was written.
   }
-  return { published: [], picked: {} };
+  return { published: [], picked: {}, declined: [] };
 }
 
 function isRule(one: PortRule | null): boolean {
   return typeof one?.guest === 'number' && typeof one.host === 'number';
 }
 
+function isNumbers(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'number');
+}
+
 function isTable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export function writePortBook(home: Home, id: string, { published, picked }: PortBook): void {
-  const text = JSON.stringify({ version: 1, published, picked });
+export function writePortBook(home: Home, id: string, { published, picked, declined }: PortBook): void {
+  const text = JSON.stringify({ version: 1, published, picked, declined });
   writeFileAtomic.sync(instancePaths(home, id).ports, text, { mode: 0o600 });
 }
 

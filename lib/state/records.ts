@@ -37,6 +37,12 @@ export interface InstanceRecord {
   bootedWith?: WarmImage['chain'];
   /** The process whose guest went through the resume sequence, and its size (absent in records of earlier builds) */
   resumed: { pid: number; startTime: string; size?: VmSize } | null;
+  /** What it was booted from last, where those are not its image's */
+  bootFiles?: Pick<WarmImage, 'kernel' | 'initrd' | 'runtimeDisk'> | null;
+  /** Why its last resume was a cold boot, and when (ISO 8601) */
+  lostMemory?: { why: string; at: string } | null;
+  /** The kept folders that have what the image has in them, and for which disk. Absent: none */
+  filledKept?: { generation: number; folders: string[] };
   createdAt: string;
 }
 

@@ -88,6 +88,15 @@ export interface VmDriver {
   restore(config: VmConfig, warm: WarmFiles, paths: VmPaths, options?: StartOptions): Promise<VmProcess>;
   /** Writes RAM and device state of a VM that was booted with `ramFile`, then ends it. */
   snapshot(paths: VmPaths, into: WarmFiles, signal?: AbortSignal): Promise<void>;
+  /**
+   * Pauses the VM and writes all of its memory to `file`, which MUST NOT appear before it is whole. The VM stays paused until `destroy`, or until `continue`.
+   * Throws `no-space`, `vm-save-failed`; the VM runs on then, also after an abort.
+   */
+  save(paths: VmPaths, file: string, options?: StartOptions): Promise<void>;
+  /** Takes the pause of a `save` back, also of one that was cut off. No error for a VM that has ended. */
+  continue(paths: VmPaths): Promise<void>;
+  /** A new VM with the memory that `save` wrote, of the same config. It is paused: `resume` runs it. Throws `vm-restore-failed`. */
+  load(config: VmConfig, file: string, paths: VmPaths, options?: StartOptions): Promise<VmProcess>;
   /** The running VM of these paths, or undefined. MUST read the process file only and check the start time. */
   find(paths: VmPaths): VmProcess | undefined;
   /** How the last process of these paths ended; undefined when none was started since `destroy`. */

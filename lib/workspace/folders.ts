@@ -11,14 +11,36 @@ import { readHostGit } from './host-git.ts';
 import { below, isInside } from './paths-below.ts';
 import { checkRoots } from './roots.ts';
 
+/** Begin of the names of kept folders */
+const KEPT = 'kept-';
+
+/** What a sandbox has for itself in such a folder can be made again. */
+export function isKeptFolder(name: string): boolean {
+  return name.startsWith(KEPT);
+}
+
 export interface ServedFolders {
   folders: ServedFolder[];
   /** What the guest binds: below the served mount, and where to */
   guestMounts: { source: string; target: string }[];
 }
 
+/** A folder of the guest that lies on the host, apart from every project. */
+export interface KeptFolder {
+  /** Real absolute path; made by sbx */
+  host: string;
+  guest: string;
+  /** Below it, as patterns: these stay in the private layer */
+  except: string[];
+}
+
 /** @throws SbxError `workspace` when a folder cannot be shown. */
-export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Promise<ServedFolders> {
+export async function servedFolders(
+  spec: SandboxSpec,
+  forbidden: string[],
+  kept: KeptFolder[] = [],
+): Promise<ServedFolders> {
+  if (spec.workspace.mode === 'clone') return { folders: kept.map(keptFolder), guestMounts: keptMounts(kept, true) };
   const { path, repository, repositoryTop: top } = spec.workspace;
   const extra = checkRoots({ path, mounts: spec.mounts, repository, top, forbidden, userHome: homedir() });
   if (top !== undefined) for (const { guest } of spec.mounts) checkTarget(guest, { top, path });
@@ -45,16 +67,42 @@ export async function servedFolders(spec: SandboxSpec, forbidden: string[]): Pro
   const tree = top === undefined ? [] : [treeFolder(spec, top)];
   const sources = mounts.map(({ name, path: real, isFile }) => (isFile ? `${name}/${basename(real)}` : name));
   return {
-    folders: [workspace, ...mounts, ...git, ...tree],
+    folders: [workspace, ...mounts, ...git, ...tree, ...kept.map(keptFolder)],
     guestMounts: [
       // The others are mounted in it.
       ...tree.map(({ name, path: target }) => ({ source: name, target })),
       // One folder alone is the mount itself.
-      { source: mounts.length + git.length === 0 ? '.' : 'ws', target: path },
+      { source: mounts.length + git.length + kept.length === 0 ? '.' : 'ws', target: path },
+      ...keptMounts(kept, false),
       ...spec.mounts.map(({ guest }, index) => ({ source: sources[index] ?? '', target: guest })),
       ...git.map(({ name, path: target }) => ({ source: name, target })),
     ],
   };
+}
+
+/** A mount may lie in a kept folder: that one comes first. */
+function keptMounts(kept: KeptFolder[], isAll: boolean): ServedFolders['guestMounts'] {
+  return kept.map(({ guest }, index) => ({
+    source: isAll && kept.length === 1 ? '.' : keptName(index),
+    target: guest,
+  }));
+}
+
+/** No program of the host works in it, and nothing of the host is in it. */
+function keptFolder({ host, except }: KeptFolder, index: number): ServedFolder {
+  const lists = { hide: [], readonly: [], unprotect: [], configFiles: [], named: [] };
+  const apart = except.map((text) => ({ text: `/${text}`, source: 'default' as const }));
+  return {
+    name: keptName(index),
+    path: host,
+    isFile: false,
+    readonly: false,
+    rules: { ...lists, private: apart, own: true },
+  };
+}
+
+function keptName(index: number): string {
+  return `${KEPT}${index}`;
 }
 
 /** Nothing is made in the work tree around the project, also not a folder to mount at. */

@@ -3,6 +3,7 @@ import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { SbxError } from '../errors.ts';
 import { run } from '../system/run-tool.ts';
+import { conditionalEntries, type Entry, entriesIn, filesOf, home } from './host-git-entries.ts';
 import { below } from './paths-below.ts';
 
 /** Keys whose value git runs without being asked to */
@@ -41,12 +42,9 @@ export async function readHostGit(root: string): Promise<HostGit> {
   ]);
   // Of a subfolder of a work tree git takes relative paths from the top.
   const tops = [...new Set([root, shown.replace(/\n$/, '') || root])];
-  const fields = text.split('\0');
-  const entries = fields.flatMap((origin, index): Entry[] => {
-    if (index % 2 === 1) return [];
-    const [key = '', ...value] = (fields[index + 1] ?? '').split('\n');
-    return [{ root, tops, origin, key, value: value.join('\n') }];
-  });
+  const now = entriesIn(text, { root, tops });
+  const list = (file: string) => ask('config', '--null', '--show-origin', '--includes', '--file', file, '--list');
+  const entries = [...now, ...(await conditionalEntries(now, list))];
   const folders = hooks === '' ? [] : tops.map((top) => resolve(top, hooks.replace(/\n$/, '')));
   return {
     named: [...new Set([...entries.flatMap(namedBy), ...folders.flatMap((folder) => linkedHooks(root, folder))])],
@@ -76,28 +74,12 @@ function namesIn(folder: string): string[] {
   }
 }
 
-interface Entry {
-  root: string;
-  /** Where relative paths may count from */
-  tops: string[];
-  origin: string;
-  key: string;
-  value: string;
-}
-
 function namedBy(entry: Entry): string[] {
   const { root, tops, key, value } = entry;
   const paths = filesOf(entry);
   if (key === 'core.hookspath') paths.push(...tops.map((top) => resolve(top, home(value))));
   if (COMMANDS.some((pattern) => pattern.test(key))) paths.push(...tops.flatMap((top) => filesIn(top, value)));
   return paths.flatMap((path) => inside(root, path));
-}
-
-/** The file that has the entry, and the one that it includes. */
-function filesOf({ tops, origin, key, value }: Entry): string[] {
-  const files = origin.startsWith('file:') ? tops.map((top) => resolve(top, origin.slice('file:'.length))) : [];
-  const isInclude = /^include(if\..*)?\.path$/.test(key);
-  return [...files, ...(isInclude ? files.map((file) => resolve(dirname(file), home(value))) : [])];
 }
 
 function filesIn(root: string, command: string): string[] {
@@ -150,8 +132,4 @@ function targetOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function home(value: string): string {
-  return value.startsWith('~/') ? join(process.env['HOME'] ?? '/', value.slice(2)) : value;
 }

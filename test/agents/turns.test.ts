@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALL_DOUBLES } from '../doubles/all.ts';
 import type { Script } from '../doubles/double.ts';
-import type { SeenRequest } from '../doubles/model-server.ts';
+import { type SeenRequest, startModelServer } from '../doubles/model-server.ts';
+import { ownServer } from '../doubles/openai.ts';
 import { startWorld, type World } from '../doubles/world.ts';
-import { HOME, must, type Project, project, type Result, sbx, statusOf } from '../e2e/harness.ts';
+import { HOME, must, netLog, type Project, project, type Result, sbx, statusOf } from '../e2e/harness.ts';
 import { filesBelow, inFile, inMemory } from '../e2e/memory-search.ts';
 
 interface Agent {
@@ -179,5 +180,21 @@ describe('Codex', () => {
     expect(ways(await turn('codex', p.dir))).toEqual(['true 101', 'true 200']);
     expect(ways(await turn('codex', p.dir, false))).toEqual(['true 404', 'false 200']);
     expect(readFileSync(script.path, 'utf8')).toBe(script.content);
+  });
+});
+
+describe('a model server of this host', () => {
+  test('does a whole turn with the template `local`, without a key and without any other host', async () => {
+    await using server = await startModelServer({ script, doubles: [ownServer] });
+    const service = `[[services]]\nname = "model"\nhost = "127.0.0.1:${server.port}"\nport = 11434\n`;
+    await using p = project('agent-local', `version = 1\nagent = "local"\n${service}${RESOURCES}`);
+    await must(['apply', '--yes', '--accept-widening'], inWorld(p.dir));
+    expect(await turn('local', p.dir)).toEqual([]);
+    expect(readFileSync(script.path, 'utf8')).toBe(script.content);
+    expect([...new Set(server.seen.map(({ status, host, path }) => `${status} ${host} ${path}`))]).toEqual([
+      '200 model.host.sbx /v1/chat/completions',
+    ]);
+    const allowed = (await netLog(p.dir)).filter(({ verdict }) => verdict === 'allow');
+    expect([...new Set(allowed.map(({ host, port }) => `${host}:${port}`))]).toEqual(['model.host.sbx:11434']);
   });
 });

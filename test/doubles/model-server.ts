@@ -1,8 +1,8 @@
-/** One TLS server for all doubles, which picks by the name that the client asks for, and keeps a book of every request. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+/** One server for all doubles, which picks by the name that the client asks for, and keeps a book of every request. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Authority } from '../../lib/gateway/tls/authority.ts';
 import type { Double, DoubleAnswer, DoubleRequest, Script } from './double.ts';
 import { serveWebSocket } from './websocket-server.ts';
@@ -10,7 +10,7 @@ import { serveWebSocket } from './websocket-server.ts';
 export interface SeenRequest extends DoubleRequest {
   /** Name of the double; undefined: none has this host */
   double: string | undefined;
-  /** Name of the TLS handshake */
+  /** Name of the TLS handshake; empty without TLS */
   sni: string;
   websocket: boolean;
   /** 404: the double has no such endpoint */
@@ -24,7 +24,8 @@ export interface ModelServer extends AsyncDisposable {
 
 export interface ModelServerOptions {
   doubles: Double[];
-  authority: Authority;
+  /** Signs its certificates; undefined: it speaks plain HTTP */
+  authority?: Authority;
   script: Script;
 }
 
@@ -37,17 +38,8 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     upgrade({ request, socket, head }, options, seen),
   );
-  const server = createTlsServer(
-    {
-      ALPNProtocols: ['http/1.1'],
-      SNICallback: (name, done) => {
-        options.authority.contextFor({ host: name, kind: 'name' }).then((context) => done(null, context), done);
-      },
-    },
-    (socket) => http.emit('connection', socket),
-  );
+  const server = options.authority === undefined ? http : withTls(http, options.authority);
   server.on('connection', (socket: Duplex) => sockets.add(socket));
-  server.on('tlsClientError', () => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
@@ -57,6 +49,19 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function withTls(http: Server, authority: Authority): TlsServer {
+  const server = createTlsServer(
+    {
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (name, done) => {
+        authority.contextFor({ host: name, kind: 'name' }).then((context) => done(null, context), done);
+      },
+    },
+    (socket) => http.emit('connection', socket),
+  );
+  return server.on('tlsClientError', () => {});
 }
 
 export const serves = (double: Double, host: string): boolean =>

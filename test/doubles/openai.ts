@@ -25,6 +25,15 @@ export const compatible: Double = {
   unknown: openaiUnknown,
 };
 
+/** A model server of the user's own machine, as the guest names it. */
+export const ownServer: Double = {
+  name: 'own',
+  hosts: ['model.host.sbx'],
+  answer: ({ method, path, body }, script) =>
+    method === 'POST' && path === '/v1/chat/completions' ? chatTurn(body, script) : undefined,
+  unknown: openaiUnknown,
+};
+
 function openaiUnknown({ method, path }: DoubleRequest): DoubleAnswer {
   const message = `${method} ${path} is not of this double`;
   return { status: 404, json: { error: { message, type: 'invalid_request_error', param: null, code: null } } };

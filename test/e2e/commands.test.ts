@@ -23,6 +23,7 @@ import { spawn as spawnPty } from '@lydell/node-pty';
 import { describe, expect, test } from 'vitest';
 import { DaemonClient } from '../../lib/api/client.ts';
 import { allCommands } from '../../lib/cli/app.ts';
+import type { RatedStats } from '../../lib/cli/view/stats-table.ts';
 import { GuestConnection } from '../../lib/guest/client/connection.ts';
 import { homeOf } from '../../lib/paths.ts';
 import { appliedProject } from './applied-project.ts';
@@ -235,6 +236,31 @@ test('logs -f shows lines as they arrive, until ctrl-c', async () => {
   expect((await following).code).toBe(130);
 });
 
+test('stats: what a busy sandbox uses, here and inside, and what the gateway let through', async () => {
+  const stats = async () => (await json<RatedStats[]>(['stats'], { cwd: p.dir }))[0];
+  const before = await stats();
+  await sbx(['exec', '--', 'curl', '-s', 'http://denied.example/'], { cwd: p.dir });
+  let busy: ChildProcess | undefined;
+  const ended = sbx(['exec', '--', 'sh', '-c', 'while :; do :; done'], {
+    cwd: p.dir,
+    onStart: (child) => {
+      busy = child;
+    },
+  });
+  // Other programs have the processors of the host, too: any part of one is more than an idle guest uses.
+  const isBusy = (one: RatedStats | undefined) =>
+    (one?.rates.hostCpuPercent ?? 0) > 10 && (one?.rates.guestCpuPercent ?? 0) > 10 ? one : undefined;
+  const now = await until(async () => isBusy(await stats()));
+  busy?.kill('SIGTERM');
+  await ended;
+  expect(now.network?.denied).toBeGreaterThan(before?.network?.denied ?? Number.POSITIVE_INFINITY);
+  expect(now.guest?.processes).toBeGreaterThan(before?.guest?.processes ?? Number.POSITIVE_INFINITY);
+  expect(now.host?.memoryBytes).toBeGreaterThan(1024 ** 2);
+  expect(now.guest?.memoryBytes).toBeLessThanOrEqual(512 * 1024 ** 2);
+  expect(now.guest?.memoryUsedBytes).toBeLessThan(now.guest?.memoryBytes ?? 0);
+  expect(now.guest?.diskUsedBytes).toBeLessThan(now.guest?.diskBytes ?? 0);
+});
+
 test('gc --dry-run removes nothing', async () => {
   const before = readdirSync(join(HOME, 'store')).toSorted();
   const first = await json<{ items: unknown[]; freedBytes: number }>(['gc', '--dry-run'], { cwd: p.dir });
@@ -255,6 +281,7 @@ test('every command prints only JSON with --json', async () => {
     ['apply', [], { steps: [] }],
     ['ls'],
     ['status', [], { state: 'running' }],
+    ['stats'],
     ['version', [], { node: process.version }],
     ['inspect', [], { state: 'running' }],
     ['exec', ['--', 'sh', '-c', 'echo out']],
@@ -282,8 +309,13 @@ test('every command prints only JSON with --json', async () => {
     ['gc', ['--dry-run', '--keep', '7'], { dryRun: true, kept: expect.any(Array) }],
     ['completion', ['fish'], { shell: 'fish' }],
     ['stop', [], { state: 'stopped' }],
+    ['snapshot create', ['one'], { snapshots: [expect.objectContaining({ label: 'one', fits: true })] }],
+    ['snapshot ls'],
+    ['snapshot restore', ['one', '--yes']],
+    ['snapshot rm', ['one'], { snapshots: [] }],
     ['start', [], { state: 'running' }],
     ['restart', [], { state: 'running' }],
+    ['suspend', [], { state: 'suspended' }],
     ['reset', ['--yes'], { state: 'running' }],
     ['rm', ['--yes'], { removed: [expect.anything()] }],
     ['daemon status', [], { running: true }],
@@ -313,6 +345,14 @@ test('every command prints only JSON with --json', async () => {
 const LINES: Record<string, unknown> = {
   ports: [[expect.objectContaining({ guest: 3000, from: 'publish' })]],
   ls: [expect.arrayContaining([expect.objectContaining({ name: expect.any(String), state: 'running' })])],
+  stats: [
+    [
+      expect.objectContaining({
+        state: 'running',
+        rates: expect.objectContaining({ hostCpuPercent: expect.any(Number) }),
+      }),
+    ],
+  ],
   exec: [{ stream: 'stdout', data: 'out\n' }, { exit: { code: 0 } }],
   run: [
     { started: { sandbox: expect.any(String), session: expect.any(Number) } },

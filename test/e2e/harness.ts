@@ -101,7 +101,7 @@ export function project(name: string, toml: string): Project {
     dir,
     write,
     async [Symbol.asyncDispose]() {
-      await sbx(['rm', '--all', '--yes', '--discard'], { cwd: dir });
+      await sbx(['rm', '--all', '--yes', '--discard', '--kept'], { cwd: dir });
       // A test may leave folders inside that their owner cannot read.
       execFileSync('chmod', ['-R', 'u+rwX', dir]);
       rmSync(dir, { recursive: true, force: true });

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { spawn } from '@lydell/node-pty';
 import { describe, expect, test } from 'vitest';
 import type { PortInfo, SandboxStatus } from '../../lib/api/sandbox-status.ts';
 import { appliedProject } from './applied-project.ts';
-import { inside, json, killDaemon, must, SHELL, sbx, until } from './harness.ts';
+import { HOME, inside, json, killDaemon, must, SBX, SHELL, sbx, until } from './harness.ts';
 
 /** Two HTTP servers: one on each loopback of the guest. */
 const SERVERS = `
@@ -13,7 +14,35 @@ createServer((_, answer) => answer.end('four')).listen(3004, '127.0.0.1');
 createServer((_, answer) => answer.end('six')).listen(3006, '::1');
 `;
 
+const OFFERED = '[[ports]]\nguest = "auto"\n';
 const PORTS = '[[ports]]\nguest = 3004\nhost = 0\n';
+
+/** A login: it waits for the call-back of a browser, and shows the code that it brought. */
+const LOGIN = `
+const server = require('node:http').createServer((request, answer) => {
+  answer.end('you can close this page');
+  console.log(request.url);
+  server.close();
+  server.closeAllConnections();
+}).listen(1455, '127.0.0.1');
+`;
+
+const LATE = "require('node:http').createServer((_, answer) => answer.end('late')).listen(3008, '127.0.0.1');";
+
+/** `sbx ports` on a terminal, with the answer to each question; what was shown. */
+async function answered(cwd: string, answer: string): Promise<string> {
+  const pty = spawn(SBX, ['ports'], { cols: 160, rows: 24, cwd, env: { ...process.env, SBX_HOME: HOME } });
+  let shown = '';
+  let asked = 0;
+  pty.onData((data) => {
+    shown += data;
+    const questions = shown.split('on this host?').length - 1;
+    if (questions > asked) pty.write(`${answer}\r`);
+    asked = questions;
+  });
+  await new Promise((resolve) => pty.onExit(resolve));
+  return shown;
+}
 
 describe('ports of a sandbox on the host', () => {
   const p = appliedProject('ports', `${SHELL}[lifecycle]\nrestart = "always"\n`);
@@ -58,6 +87,49 @@ describe('ports of a sandbox on the host', () => {
       holder.close();
     }
     expect(await ports()).toHaveLength(2);
+  });
+
+  test('a port is open for the time of a login, and no longer, also when its client is killed', async () => {
+    writeFileSync(join(p.dir, 'login.cjs'), LOGIN);
+    const publish = ['exec', '-p', '0:1455', '--'];
+    const login = sbx([...publish, '/opt/sbx/bin/node', 'login.cjs'], { cwd: p.dir });
+    const url = await until(() => urlOf(1455));
+    expect(await until(() => get(`${url}/callback?code=42`))).toBe('you can close this page');
+    expect(await login).toMatchObject({ code: 0, stdout: '/callback?code=42\n', stderr: expect.stringContaining(url) });
+    await until(async () => (await urlOf(1455)) === undefined);
+    let pid: number | undefined;
+    const killed = sbx([...publish, 'sleep', '600'], { cwd: p.dir, onStart: (child) => (pid = child.pid) });
+    await until(() => urlOf(1455));
+    process.kill(pid ?? 0, 'SIGKILL');
+    await killed;
+    await until(async () => (await urlOf(1455)) === undefined);
+    expect(await ports()).toHaveLength(2);
+  });
+
+  test('what listens inside is shown, asked about once, and never opened unasked', async () => {
+    const { stdout } = await must(['ports'], { cwd: p.dir });
+    expect(stdout).not.toContain('listens inside');
+    await must(['ports', '--unpublish', `${(await ports()).find(({ guest }) => guest === 3006)?.host}:3006`], {
+      cwd: p.dir,
+    });
+    expect((await must(['ports'], { cwd: p.dir })).stdout).toMatch(/3006 \(node\) listens inside; .* --publish 3006/);
+    const restart = '[lifecycle]\nrestart = "always"\n';
+    p.write(`${SHELL}${PORTS}${OFFERED}${restart}`);
+    const { changes } = await json<{ changes: object[] }>(['apply'], { cwd: p.dir });
+    expect(changes).toMatchObject([{ path: 'offerPorts', effect: 'live' }]);
+    // Without a terminal nobody is asked, and nothing is opened.
+    expect(await ports()).toHaveLength(1);
+    expect(await answered(p.dir, 'n')).toContain('listens on 3006 (node). Open it on this host?');
+    expect(await answered(p.dir, 'y')).not.toContain('Open it on this host?');
+    expect(await ports()).toHaveLength(1);
+    writeFileSync(join(p.dir, 'late.cjs'), LATE);
+    await inside(p.dir, 'setsid /opt/sbx/bin/node late.cjs </dev/null >/dev/null 2>&1 & echo');
+    await until(async () => (await must(['ports'], { cwd: p.dir })).stdout.includes('3008'));
+    expect(await answered(p.dir, 'y')).toContain('listens on 3008 (node). Open it on this host?');
+    const late = (await ports()).find(({ guest }) => guest === 3008);
+    expect(late).toMatchObject({ from: 'publish' });
+    expect(await until(() => get(late?.url ?? ''))).toBe('late');
+    await must(['ports', '--unpublish', `${late?.host}:3008`, '--publish', '0:3006'], { cwd: p.dir });
   });
 
   test('the next daemon listens on the same ports again after kill -9', async () => {

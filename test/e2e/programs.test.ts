@@ -9,6 +9,7 @@ import { type Database, type SshServer, startPostgres, startSshd } from './real-
 
 const GIT = 'git.programs.test';
 const DATABASE = 'db.programs.test';
+const SERVICE = 'postgres.host.sbx';
 const ALLOW = [READ, UNREAD, `${GIT}:22`, `${DATABASE}:5432`];
 /** Without any of the variables that tell of a proxy */
 const BARE = 'env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u NODE_USE_ENV_PROXY';
@@ -24,7 +25,7 @@ beforeAll(async () => {
   // A repository as plain files is one that git reads over HTTP.
   world = await startProgramWorld((path) => repositoryFile(path));
   Object.assign(world.servers, { [`${GIT}:22`]: ssh.port, [`${DATABASE}:5432`]: database.port });
-  p = project('programs', programToml(ALLOW));
+  p = project('programs', toml(ALLOW));
   for (const [name, text] of Object.entries(SCRIPTS)) writeFileSync(join(p.dir, name), text);
   // Its environment is the daemon's: none of an earlier one may serve.
   await must(['daemon', 'stop', '--yes'], { cwd: p.dir });
@@ -36,6 +37,8 @@ afterAll(async () => {
   for (const one of [world, ssh, database]) await one?.[Symbol.asyncDispose]();
 });
 
+const toml = (allow: string[]) =>
+  `${programToml(allow)}[[services]]\nname = "postgres"\nhost = "127.0.0.1:${database.port}"\nport = 5432\n`;
 const command = (args: string[]) => must(args, { cwd: p.dir, env: world.environment });
 const run = (script: string) => inside(p.dir, `cd ${p.dir} && { ${script}\n} 2>&1`);
 const hello = (host: string, path: string) => `200 {"host":"${host}","path":"${path}"}`;
@@ -119,6 +122,15 @@ describe('other protocols, by name and port', () => {
     expect(await psql(DATABASE, 'select 6 * 7')).toBe('42');
   });
 
+  test('psql works with a database of this host that is offered as a service', async () => {
+    const table = 'create temp table t(n int); insert into t select generate_series(1, 100000); select sum(n) from t';
+    expect(await psql(SERVICE, table)).toMatch(/5000050000$/);
+    // The same database under another name of the host is none of its services.
+    expect(await psql('other.host.sbx', 'select 1')).toMatch(/server closed the connection unexpectedly|reset by peer/);
+    const [allowed] = (await netLog(p.dir)).filter(({ host, verdict }) => host === SERVICE && verdict === 'allow');
+    expect(allowed).toMatchObject({ port: 5432, rule: { file: expect.stringMatching(/sandbox\.toml$/) } });
+  });
+
   test('denied connections are closed soon, and the log says why', async () => {
     expect(await run(`timeout 120 ssh -o BatchMode=yes shop@${DENIED} true; echo "ended $?"`)).toMatch(
       /(closed|reset) by [\s\S]*ended 255$/,
@@ -128,6 +140,7 @@ describe('other protocols, by name and port', () => {
     expect(await psql(GIT, 'select 1')).toMatch(/server closed the connection unexpectedly|reset by peer/);
     const denied = (await netLog(p.dir)).filter(({ verdict, port = 443 }) => verdict === 'deny' && port !== 443);
     expect(denied.map(({ host, port, reason }) => [host, port, reason])).toEqual([
+      ['other.host.sbx', 5432, expect.any(String)],
       [DENIED, 22, 'default-deny'],
       [DENIED, 5432, 'default-deny'],
       [GIT, 5432, 'default-deny'],
@@ -149,7 +162,7 @@ describe('apt in a running sandbox', () => {
   });
 
   test('updates and installs from the mirror of this host once the preset is allowed', async () => {
-    p.write(programToml([...ALLOW, 'preset:apt']));
+    p.write(toml([...ALLOW, 'preset:apt']));
     await command(['apply', '--accept-widening']);
     // Once as if its settings named no proxy, once with them.
     await run(`${update} -o Acquire::http::Proxy=DIRECT -o Acquire::https::Proxy=DIRECT update`);

@@ -19,6 +19,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   'no-jail': 'run `sbx doctor`: it shows a fix',
   'vm-boot-failed': '`sbx logs --console` shows its console; `sbx apply` retries',
   'vm-died': '`sbx logs --console` shows its console; `sbx apply` starts it again',
+  'vm-save-failed': 'the sandbox runs on; see `sbx logs --console`, and retry',
   'vm-restore-failed': 'retry; if the error persists, `sbx gc` and `sbx apply` create a new snapshot',
   qmp: 'retry; `sbx daemon logs` and `sbx logs --console` show the cause',
   'guest-protocol': 'check `sbx ls` and `sbx logs --console`, then retry',

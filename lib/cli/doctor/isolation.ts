@@ -2,7 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { SbxError } from '../../errors.ts';
+import { SbxError, summaryOf } from '../../errors.ts';
+import type { Home } from '../../paths.ts';
+import { type AccelReport, probeQemu, qemuBinary } from '../../vm/qemu/accel.ts';
 import { probeJail } from '../../vm/qemu/jail-probe.ts';
 import type { CheckResult } from './check-result.ts';
 
@@ -40,24 +42,29 @@ export function subordinateIds(): CheckResult {
   };
 }
 
-export async function accelerator(): Promise<CheckResult> {
+/** Asks what every start of a VM asks; `probe` is another one in tests. */
+export async function accelerator(
+  { probes }: Pick<Home, 'probes'>,
+  probe: () => Promise<AccelReport> = () => probeQemu(qemuBinary(), probes),
+): Promise<CheckResult> {
   const name = 'hardware virtualisation';
-  const usable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+  try {
+    const { facts, reason } = await probe();
+    if (facts.accel === 'kvm') return { name, status: 'ok', message: reason };
+    const message = `${reason}: VMs are emulated, which works but is slower`;
+    return { name, status: 'warning', message, ...((await isUsable('/dev/kvm')) ? {} : { fix: fixOfKvm() }) };
+  } catch (error) {
+    return { name, status: 'warning', message: `QEMU could not be asked: ${summaryOf(error)}` };
+  }
+}
+
+function isUsable(path: string): Promise<boolean> {
+  return access(path, constants.R_OK | constants.W_OK).then(
     () => true,
     () => false,
   );
-  const flags = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
-  const seen = /^flags\s*:.*\b(vmx|svm)\b/m.test(flags);
-  if (usable && seen) return { name, status: 'ok', message: '/dev/kvm is usable; a probe VM decides' };
-  const why = usable ? 'the processor has no vmx or svm flag' : '/dev/kvm is not usable for this user';
-  return {
-    name,
-    status: 'warning',
-    message: `${why}: VMs are emulated, which works but is slower`,
-    ...(usable
-      ? {}
-      : {
-          fix: `usermod --append --groups kvm ${userInfo().username}, if this machine has a /dev/kvm; then log in again`,
-        }),
-  };
+}
+
+function fixOfKvm(): string {
+  return `usermod --append --groups kvm ${userInfo().username}, if this machine has a /dev/kvm; then log in again`;
 }

@@ -41,7 +41,7 @@ export async function readySandbox(options: Options): Promise<ReadySandbox> {
   return { sandbox: await started(options, sandbox), agent };
 }
 
-const DOWN: readonly SandboxState[] = ['stopped', 'starting', 'building'];
+const DOWN: readonly SandboxState[] = ['stopped', 'suspended', 'starting', 'building'];
 
 async function started({ client, view }: Options, sandbox: SandboxStatus): Promise<SandboxStatus> {
   return DOWN.includes(sandbox.state) ? startFirst({ client, view, sandbox }) : sandbox;

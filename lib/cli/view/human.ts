@@ -5,6 +5,7 @@ import type { Ora } from 'ora';
 import type { ErrorJson, Place } from '../../errors.ts';
 import { showsColours } from './drawing.ts';
 import { inOneLine, printable } from './printable.ts';
+import { createRedraw } from './redraw.ts';
 import { type Progress, SILENT, type View } from './types.ts';
 
 /** Without `spin`, progress is plain lines. */
@@ -19,6 +20,7 @@ export function createHumanView(process: NodeJS.Process, spin?: (text: string) =
     json: false,
     result: (_value, text) => void (text !== '' && stdout.write(`${show(text)}\n`)),
     line: (_value, text) => void stdout.write(`${show(text)}\n`),
+    redraw: createRedraw(process),
     progress: (text) => (spin === undefined ? plainProgress(text, stderr) : spinner(spin(inOneLine(text)), stderr)),
     meter: (text) => (spin === undefined ? SILENT : spinner(spin(inOneLine(text)), stderr)),
     loud: (text) => (showsColours(stdout, process.env) ? `\x1b[1;31m${text}\x1b[0m` : text),

@@ -17,6 +17,8 @@ export interface View {
   result(value: unknown, text: string): void;
   /** A line of a stream: `value` as JSON, `text` for the human view */
   line(value: unknown, text: string): void;
+  /** A result that takes the place of the last one on a terminal, and is a part of a stream elsewhere */
+  redraw(value: unknown, text: string): void;
   progress(text: string): Progress;
   /** Progress of which no line stays: nothing is written where it cannot be drawn */
   meter(text: string): Progress;

@@ -23,6 +23,7 @@ function createJsonView(process: NodeJS.Process): View {
     json: true,
     result: write,
     line: write,
+    redraw: write,
     progress: () => SILENT,
     meter: () => SILENT,
     loud: (text) => text,

@@ -31,6 +31,8 @@ const UNITED: Record<string, (entry: unknown) => unknown> = {
   'workspace.readonly': byText,
   'workspace.private': byText,
   'workspace.unprotect': byText,
+  // Replacing `keep` must not keep what a template leaves out.
+  'agent.keep_except': byText,
   mounts: byField('guest'),
   ports: byField('guest'),
   services: byField('name'),

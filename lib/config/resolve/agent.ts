@@ -16,6 +16,7 @@ export function agentOf(input: SandboxInput): SandboxSpec['agent'] {
   const table: AgentTable = typeof input.config.agent === 'object' ? input.config.agent : {};
   const { args = [] } = table;
   const files = agentFilesOf(input);
+  const kept = keptOf(input, table);
   const template = agentTemplateOf(input);
   return {
     name: table.name,
@@ -24,8 +25,36 @@ export function agentOf(input: SandboxInput): SandboxSpec['agent'] {
     mcpFile: table.mcp_file,
     mcpFormat: table.mcp_format,
     ...(Object.keys(files).length === 0 ? {} : { files }),
+    ...kept,
     ...(template === undefined ? {} : { template }),
   };
+}
+
+/** Paths below `~`. @throws SbxError `config-invalid` for a folder in another one, and for an exception outside of them */
+function keptOf({ sources }: SandboxInput, { keep = [], keep_except: except = [] }: AgentTable) {
+  const folders = keep.map(belowHome);
+  const left = except.map(belowHome);
+  const isIn = (path: string, folder: string) => path.startsWith(`${folder}/`);
+  for (const [index, path] of folders.entries()) {
+    const around = folders.find((other, at) => isIn(path, other) || (other === path && at < index));
+    if (around !== undefined)
+      throw problem(sources[`agent.keep[${index}]`], `agent.keep: "~/${path}" is kept with "~/${around}" already`, {
+        hint: 'remove one of them',
+      });
+  }
+  return {
+    ...(folders.length === 0 ? {} : { keep: folders }),
+    // Of a template whose folders the project replaced: those that are not kept any more have no exceptions.
+    ...withSome({ keepExcept: left.filter((path) => folders.some((folder) => isIn(path, folder))) }),
+  };
+}
+
+function withSome({ keepExcept }: { keepExcept: string[] }) {
+  return keepExcept.length === 0 ? {} : { keepExcept };
+}
+
+function belowHome(path: string): string {
+  return path.slice(2).split('/').filter(Boolean).join('/');
 }
 
 /** The first field that the project did not set itself: a project may change a command and keeps the template. */

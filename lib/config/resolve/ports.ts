@@ -4,11 +4,14 @@ import type { PortSpec, Source } from '../../spec/spec.ts';
 import { problem } from './problem.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 
-/** Entries that are not supported yet are left out: `apply` refuses the file. @throws SbxError `config-invalid`, with the place. */
+/** Entries with `auto` open nothing by themselves: see `offersPorts`. @throws SbxError `config-invalid`, with the place. */
 export function portsOf({ config, sources }: SandboxInput): PortSpec[] {
   const found: PortSpec[] = [];
   for (const [index, { guest, host, address, auto }] of (config.ports ?? []).entries()) {
-    if (guest === 'auto') continue;
+    if (guest === 'auto') {
+      rejectMore(sources[`ports[${index}]`] ?? 'default', { host, address, auto });
+      continue;
+    }
     const one: PortSpec = {
       guest,
       host: host ?? guest,
@@ -21,6 +24,21 @@ export function portsOf({ config, sources }: SandboxInput): PortSpec[] {
     found.push(one);
   }
   return found;
+}
+
+/** Whether `sbx ports` asks about what starts to listen inside. */
+export function offersPorts({ config }: Pick<SandboxInput, 'config'>): boolean {
+  return (config.ports ?? []).some(({ guest }) => guest === 'auto');
+}
+
+/** Where each goes is decided when it is asked about. */
+function rejectMore(source: Source, fields: Record<string, unknown>): void {
+  const [field] = Object.entries(fields).find(([, value]) => value !== undefined) ?? [];
+  if (field !== undefined)
+    throw problem(source, `ports: guest = "auto" takes no ${field}`, {
+      why: 'nothing is opened by itself: `sbx ports` asks about each port',
+      hint: `remove ${field}, or write the number of the port`,
+    });
 }
 
 /** With `auto`, the second takes a free port. */

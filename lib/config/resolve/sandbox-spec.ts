@@ -8,7 +8,7 @@ import { agentOf } from './agent.ts';
 import { credentialsOf } from './credentials.ts';
 import { fromFile, mountsOf, workspaceOf } from './folders.ts';
 import { networkOf } from './network.ts';
-import { portsOf } from './ports.ts';
+import { offersPorts, portsOf } from './ports.ts';
 import { problem } from './problem.ts';
 import { repositoryOf } from './repository.ts';
 import type { SandboxInput } from './sandbox-input.ts';
@@ -59,6 +59,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     credentials: credentialsOf(input),
     ...(services.length === 0 ? {} : { services }),
     ...(ports.length === 0 ? {} : { ports }),
+    ...(offersPorts(input) ? { offerPorts: true as const } : {}),
     resources: {
       cpus: resources.cpus ?? Math.max(1, Math.min(2, host.cpus)),
       memoryBytes: sizeOf(input, 'memory', resources.memory ?? '2GiB'),
@@ -69,6 +70,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     lifecycle: {
       restart: lifecycle.restart ?? 'on-failure',
       idleSeconds: parseDuration(lifecycle.idle ?? '0') ?? 0,
+      ...(lifecycle.idle_action === 'suspend' && { idleAction: 'suspend' as const }),
       pool: lifecycle.pool ?? 0,
     },
     agent: agentOf(input),

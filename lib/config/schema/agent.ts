@@ -1,6 +1,6 @@
 /** The schema of the `[agent]` table. */
 import { z } from 'zod';
-import { envValue, list, name, text } from './fields.ts';
+import { envValue, homePath, list, name, text } from './fields.ts';
 
 export const agentTable = z
   .strictObject({
@@ -20,6 +20,19 @@ export const agentTable = z
       .meta({
         description:
           'Files in the sandbox, path → content, built into the image with the packages; `~` is the home folder of the user `agent`. A file that begins with `#!` is executable',
+      })
+      .optional(),
+    keep: list(homePath, 16)
+      .meta({
+        description:
+          'Folders in the home folder of the user `agent` that outlive the disk: `reset`, `rm` and rebuilds keep them',
+        default: [],
+      })
+      .optional(),
+    keep_except: list(homePath, 100)
+      .meta({
+        description: 'Files and folders in `keep` that go with the disk, such as the tokens of a login',
+        default: [],
       })
       .optional(),
   })

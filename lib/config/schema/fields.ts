@@ -101,6 +101,12 @@ export const absolutePath = checked(
   'write a path that begins with / and contains no ".."',
 );
 
+export const homePath = checked(
+  (value) => /^~\/[^/]/.test(value) && !value.split('/').some((part) => part === '..' || part === '.'),
+  'must be a path below the home folder',
+  'write a path such as "~/.claude", without ".."',
+);
+
 export const pathBelow = checked(
   (value) => !value.startsWith('~') && !value.split('/').includes('..') && !/^\/|^\.?\/?$/.test(value),
   'must be a path below the workspace',

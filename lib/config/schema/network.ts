@@ -81,7 +81,8 @@ export const credentials = list(
 export const ports = list(
   z.strictObject({
     guest: z.union([port, z.literal('auto')]).meta({
-      description: 'Port inside, of a service on 127.0.0.1, ::1 or all addresses. `auto` is not implemented yet',
+      description:
+        'Port inside, of a service on 127.0.0.1, ::1 or all addresses. `auto`: `sbx ports` asks once about each port that starts to listen',
     }),
     host: z
       .int()

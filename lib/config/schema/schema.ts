@@ -163,6 +163,10 @@ const lifecycle = z
         default: '0',
       })
       .optional(),
+    idle_action: z
+      .enum(['stop', 'suspend'])
+      .meta({ description: 'What an unused sandbox does: `suspend` keeps its processes', default: 'stop' })
+      .optional(),
     pool: z
       .int()
       .min(0)

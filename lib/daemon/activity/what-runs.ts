@@ -22,7 +22,8 @@ export async function whatRuns(
   record: InstanceRecord,
 ): Promise<string | undefined> {
   const { id, applied, target } = record;
-  const { vm, finalized, sessions } = engine.status(id);
+  const { vm, finalized, sessions, saved } = engine.status(id);
+  if (saved !== undefined) return 'the processes of the suspended sandbox';
   if (vm === undefined || !finalized) return undefined;
   const spec = applied ?? target;
   const known = sessions ?? (await askSessions(() => engine.open(id, spec)));
@@ -58,6 +59,14 @@ async function askSessions(open: () => ReturnType<Engine['open']>): Promise<Sess
 
 function isRunning({ endedAt, lost }: SessionInfo): boolean {
   return endedAt === undefined && lost === undefined;
+}
+
+/** Commands, shells and copies: they end with the connection to them. In words; undefined: nothing. */
+export async function workThroughDaemon(
+  activity: Pick<ActivityTracker, 'workOf'>,
+  { id }: InstanceRecord,
+): Promise<string | undefined> {
+  return workText(await lastingWork(() => activity.workOf(id)))[0];
 }
 
 async function lastingWork(look: () => Work | undefined): Promise<Work | undefined> {

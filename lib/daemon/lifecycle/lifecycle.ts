@@ -1,10 +1,11 @@
-/** stop, start, restart, reset, rm and idle stop: each changes the desired state of one sandbox, and the supervisor makes it so. */
+/** stop, suspend, start, restart, reset, rm and idle stop: each changes the desired state of one sandbox, and the supervisor makes it so. */
 import type { RequestContext } from '../../api/contract.ts';
 import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import { SbxError } from '../../errors.ts';
 import { type Consent, refuseLosses } from '../../plan/loss.ts';
 import type { Desired } from '../../spec/desired.ts';
 import { backgroundDesired, type DesiredRecord, type InstanceRecord, nextGeneration } from '../../state/records.ts';
+import { workThroughDaemon } from '../activity/what-runs.ts';
 import { type Control, converge, statusIn, WAITING } from '../control/control.ts';
 import { type LossRequest, lossesOf } from '../work/losses.ts';
 
@@ -16,6 +17,9 @@ type Change = (record: InstanceRecord) => Partial<DesiredRecord>;
 const off =
   (stoppedBy: 'user' | 'idle'): Change =>
   () => ({ power: 'off', stoppedBy });
+const suspended =
+  (stoppedBy: 'user' | 'idle'): Change =>
+  () => ({ power: 'suspended', stoppedBy });
 // Above what was reached as well: a reset that was taken back may have been reached all the same.
 const boot: Change = ({ desired, boot: reached }) => ({
   power: 'on',
@@ -33,6 +37,22 @@ export function stopIn(control: Control, id: string, context: Ending): Promise<S
   });
 }
 
+/** What runs inside stays. A sandbox that does not run stays as it is. @throws SbxError `needs-confirmation`: a command of a client would be cut off */
+export function suspendIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
+  return inTurn(control, { id, context }, async (record) => {
+    requireApplied(record);
+    if (control.engine.status(id).vm === undefined) return;
+    await refuseCutOffIn(control, record, context);
+    await reach(control, record, { change: suspended('user'), context, interrupt: true });
+  });
+}
+
+async function refuseCutOffIn({ activity }: Control, record: InstanceRecord, consent: Consent): Promise<void> {
+  const runs = consent.confirmed ? undefined : await workThroughDaemon(activity, record);
+  if (runs === undefined) return;
+  refuseLosses([{ sandbox: record.name, kind: 'session', message: `${record.name}: cuts off ${runs}` }], consent);
+}
+
 /** Unless it was used, or changed, before its turn came. */
 export async function stopIdle(
   control: Control,
@@ -41,15 +61,21 @@ export async function stopIdle(
 ): Promise<void> {
   const context = { signal: new AbortController().signal, emit: () => {} };
   await inTurn(control, { id, context }, async (record) => {
-    if (stillIdle(record)) await reach(control, record, { change: off('idle'), context, interrupt: true });
+    if (stillIdle(record)) await reach(control, record, { change: whenIdle(record), context, interrupt: true });
   });
 }
 
-/** A running sandbox stays as it is. */
+function whenIdle({ applied }: InstanceRecord): Change {
+  return applied?.lifecycle.idleAction === 'suspend' ? suspended('idle') : off('idle');
+}
+
+/** A running sandbox stays as it is; one that is suspended continues. */
 export function startIn(control: Control, id: string, context: RequestContext): Promise<SandboxStatus> {
   return inTurn(control, { id, context }, (record) => {
     requireApplied(record);
-    const change: Change = control.engine.status(id).vm === undefined ? boot : () => ({ power: 'on', stoppedBy: null });
+    const { vm, saved } = control.engine.status(id);
+    const isDown = vm === undefined && saved === undefined;
+    const change: Change = isDown ? boot : () => ({ power: 'on', stoppedBy: null });
     return reach(control, record, { change, context });
   });
 }
@@ -73,12 +99,17 @@ export function resetIn(control: Control, id: string, context: Ending): Promise<
 }
 
 /** A removal that fails or is cancelled is taken back. */
-export async function removeIn(control: Control, id: string, context: Ending): Promise<void> {
-  const { mutex, records, activity } = control;
+export async function removeIn(
+  control: Control,
+  id: string,
+  { kept = false, ...context }: Ending & { kept?: boolean },
+): Promise<void> {
+  const { mutex, records, activity, engine } = control;
   const work = async () => {
     await refuseUnasked(control, records.require(id), { ...context, losesDisk: true });
     await reach(control, records.require(id), { change: remove, context, interrupt: true, revert: true });
     activity.forget(id);
+    if (kept) await engine.removeKept(id);
   };
   await mutex.take(records.require(id).projectDir, work, () => waiting(control, id, context));
 }

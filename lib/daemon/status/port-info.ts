@@ -2,13 +2,13 @@
 import type { PortInfo } from '../../api/sandbox-status.ts';
 import type { PortState } from '../../engine/engine.ts';
 
-export function portInfo({ guest, host, address, open, published, problem }: PortState): PortInfo {
+export function portInfo({ guest, host, address, open, from, problem }: PortState): PortInfo {
   return {
     guest,
     host,
     address: address ?? null,
     url: open ? `http://${hostOf(address)}:${host}` : null,
-    from: published ? 'publish' : 'file',
+    from,
     problem: problem ?? null,
   };
 }

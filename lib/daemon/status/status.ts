@@ -37,17 +37,19 @@ export function statusOf(facts: StatusFacts): SandboxStatus {
     pid: vm?.pid ?? null,
     createdAt: record.createdAt,
     startedAt: vm?.startedAt ?? null,
-    diskBytes: facts.diskBytes,
+    diskBytes: facts.diskBytes + (facts.saved?.bytes ?? 0),
+    suspended: facts.saved ?? null,
     conditions: conditionsOf(facts),
   };
 }
 
-function stateOf({ record, vm, finalized, busy, diskFull }: StatusFacts): SandboxState {
+function stateOf({ record, vm, finalized, busy, diskFull, saved }: StatusFacts): SandboxState {
   if (diskFull) return 'failed';
   if (busy && vm === undefined && record.image === null) return 'building';
   if (busy) return 'starting';
   if (vm !== undefined) return finalized ? 'running' : 'failed';
-  return record.desired.power === 'off' ? 'stopped' : 'failed';
+  if (saved !== undefined) return 'suspended';
+  return record.desired.power === 'on' ? 'failed' : 'stopped';
 }
 
 function conditionsOf(facts: StatusFacts): Condition[] {
@@ -84,6 +86,7 @@ function conditionsOf(facts: StatusFacts): Condition[] {
       : [make('Workspace', workspace.is === 'served', workspaceCondition(workspace, record.name))]),
     ...portsCondition(facts.ports, (...args) => make('PortsReady', ...args)),
     ...outOfMemory(facts),
+    ...(record.lostMemory ? [lostMemory(record.lostMemory)] : []),
     ...(diskFull ? [make('DiskSpace', false, ['HostDiskFull', DISK_FULL])] : []),
     ...(failure === undefined ? [] : [make('Healthy', false, [failure.code, failure.message])]),
   ];
@@ -98,8 +101,9 @@ const UNWATCHED: Record<'some' | 'none', [reason: string, message: string]> = {
 
 const DISK_FULL = 'paused: the disk of the host is full. Free some space, and the sandbox continues';
 
-function readiness({ record, vm, connected }: StatusFacts): [reason: string, message: string] {
+function readiness({ record, vm, connected, saved }: StatusFacts): [reason: string, message: string] {
   if (vm !== undefined) return connected ? ['Answers', 'the agent answers'] : ['NoAnswer', 'the agent does not answer'];
+  if (saved !== undefined) return ['Suspended', 'its memory is saved; `sbx start` continues it'];
   return record.desired.stoppedBy === 'idle'
     ? ['StoppedIdle', stoppedIdle(record.applied)]
     : ['NotRunning', 'no virtual machine'];
@@ -113,6 +117,11 @@ function outOfMemory({ outOfMemory: found, now }: StatusFacts): Condition[] {
   const processes = found.kills === 1 ? '1 process was' : `${found.kills} processes were`;
   const message = `out of memory: ${processes} ended since the start; raise [resources] memory, or run less at once`;
   return [{ type: 'MemoryAvailable', status: false, reason: 'OutOfMemory', message, since: found.at }];
+}
+
+function lostMemory({ why, at }: { why: string; at: string }): Condition {
+  const message = `booted from its disk, and what ran in it is lost: ${why}`;
+  return { type: 'Resumed', status: false, reason: 'BootedInstead', message, since: at };
 }
 
 function agentRunning({ running, since }: SessionsRunning, started: string, now: string): Condition {

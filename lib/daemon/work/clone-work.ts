@@ -38,6 +38,13 @@ export async function fetchIn(
 
 /** @throws SbxError `workspace`, `not-running`, `guest-failed` */
 export async function diffIn(control: Control, id: string, request: DiffRequest & RequestContext): Promise<DiffResult> {
+  const { applied, target } = control.records.require(id);
+  const { keep = [] } = (applied ?? target).agent;
+  const kept = keep.length === 0 ? {} : { kept: keep.map((folder) => `~/${folder}`) };
+  return { ...(await workDiffOf(control, id, request)), ...kept };
+}
+
+async function workDiffOf(control: Control, id: string, request: DiffRequest & RequestContext): Promise<DiffResult> {
   const { patch, path, signal } = request;
   if (control.records.require(id).target.workspace.mode === 'mount')
     return privateDiffOf(control, control.records.require(id), request);

@@ -4,6 +4,7 @@ import { instancePaths } from '../../paths.ts';
 import type { Step } from '../../plan/types.ts';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import type { Grant } from '../../state/grants.ts';
+import type { PortRule } from '../../state/port-book.ts';
 import { boundConsole } from '../../vm/console-log.ts';
 import type { AcceptRequest, PrivateWork, PrivateWorkRequest } from '../../workspace/changes/private-work.ts';
 import type {
@@ -13,6 +14,7 @@ import type {
   PortChange,
   SandboxStatusFacts,
   SandboxStorage,
+  SnapshotRequest,
   StepContext,
 } from '../engine.ts';
 import { StepError } from '../step-error.ts';
@@ -23,21 +25,24 @@ import { Pool } from './pool/pool.ts';
 import { endPooled, isAlive, isPooled, makePooled } from './pool/pooled-clone.ts';
 import { ResizedImages } from './pool/resized-images.ts';
 import { SandboxPorts } from './sandbox-ports.ts';
-import { statusFacts, storageOf } from './status-facts.ts';
+import { statusFacts, storageOf, usageOf } from './status-facts.ts';
 import { destroy } from './steps/destroy.ts';
 import { observe } from './steps/observe.ts';
 import { runStep } from './steps/run-step.ts';
 import { type StepDeps, warmImage } from './steps/step-deps.ts';
+import { settleCutOff } from './suspend/cut-off.ts';
 import { acceptPrivate } from './vm/accept-private.ts';
 import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
 import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
 import { explainHostPath } from './vm/explain-path.ts';
+import { removeKept } from './vm/kept.ts';
 import { privateWork } from './vm/private-work.ts';
 import { recover } from './vm/recover.ts';
+import { snapshots } from './vm/snapshots.ts';
 import { mailboxOf } from './vm/workspaces.ts';
 
 const ANSWER_MS = 10_000;
-const ENDS_VM: ReadonlySet<Step['action']> = new Set(['create', 'start', 'stop', 'destroy']);
+const ENDS_VM: ReadonlySet<Step['action']> = new Set(['create', 'start', 'stop', 'suspend', 'resume', 'destroy']);
 
 export class LocalEngine implements Engine {
   readonly capabilities = CAPABILITIES;
@@ -58,7 +63,7 @@ export class LocalEngine implements Engine {
       log: options.log,
       records: () => parts.records.list().map((record) => this.#resized.withImage(record)),
       make: (request) => makePooled(parts, request),
-      end: (id) => endPooled(parts, id),
+      end: (id) => endPooled(this.#deps, id),
       isAlive: (clone) => isAlive(parts, clone),
     });
     this.#deps = { ...parts, pool };
@@ -68,7 +73,12 @@ export class LocalEngine implements Engine {
   }
 
   async recover(): Promise<void> {
-    await recover(this.#deps, { isPooled, endPooled: (id) => endPooled(this.#deps, id), log: this.#log });
+    await recover(this.#deps, {
+      isPooled,
+      endPooled: (id) => endPooled(this.#deps, id),
+      settle: (record) => settleCutOff(this.#deps, record),
+      log: this.#log,
+    });
     await Promise.all(this.#deps.records.list().map(({ id }) => this.#ports.sync(id)));
   }
 
@@ -130,6 +140,18 @@ export class LocalEngine implements Engine {
     return this.#ports.change(id, change);
   }
 
+  listeningPorts(id: string) {
+    return this.#ports.listening(id);
+  }
+
+  declinePorts(id: string, ports: readonly number[]) {
+    this.#ports.decline(id, ports);
+  }
+
+  holdPorts(id: string, rules: PortRule[], signal: AbortSignal) {
+    return this.#ports.hold(id, rules, signal);
+  }
+
   explainPath(id: string, spec: SandboxSpec, path: string) {
     return explainHostPath(this.#deps, { id, spec, path });
   }
@@ -137,6 +159,10 @@ export class LocalEngine implements Engine {
   status(id: string): SandboxStatusFacts {
     const parts = { ports: this.#ports, disks: this.#disks };
     return statusFacts(this.#deps, parts, id);
+  }
+
+  usage(id: string) {
+    return usageOf(this.#deps, id);
   }
 
   privateWork(request: PrivateWorkRequest): Promise<PrivateWork> {
@@ -149,6 +175,16 @@ export class LocalEngine implements Engine {
 
   storage(id: string): Promise<SandboxStorage> {
     return storageOf(this.#deps, this.#resized, id);
+  }
+
+  snapshots(id: string, request: SnapshotRequest) {
+    return snapshots(this.#deps, id, request);
+  }
+
+  /** A pooled clone may have the folders mounted still. */
+  async removeKept(id: string): Promise<void> {
+    await this.#deps.pool.shrink();
+    removeKept(this.#deps.home, id);
   }
 
   shrinkPool(): Promise<void> {

@@ -2,7 +2,9 @@
 import { SbxError } from '../../errors.ts';
 import type { GuestConnection } from '../../guest/client/connection.ts';
 import { instancePaths } from '../../paths.ts';
-import type { PortChange, PortState, SandboxStatusFacts } from '../engine.ts';
+import { type PortRule, readPortBook, writePortBook } from '../../state/port-book.ts';
+import type { PortChange, PortState, SandboxStatusFacts, UnopenedPort } from '../engine.ts';
+import { servicesIn } from './ports/listening.ts';
 import { Ports, type WantedPorts } from './ports/ports.ts';
 import { isFinalized } from './steps/observe.ts';
 import type { VmDeps } from './vm/deps.ts';
@@ -12,16 +14,18 @@ type PortDeps = Pick<VmDeps, 'driver' | 'home' | 'records'>;
 export class SandboxPorts implements Disposable {
   readonly #deps: PortDeps;
   readonly #ports: Ports;
+  readonly #connect: (id: string) => Promise<GuestConnection>;
 
   constructor(deps: PortDeps, connect: (id: string) => Promise<GuestConnection>) {
     this.#deps = deps;
+    this.#connect = async (id) => {
+      // Not before its identity: a connection that waits for the next VM would take the place of the one that boots it.
+      if (!this.#wanted(id).running) throw new SbxError('not-running', 'the sandbox is not running');
+      return connect(id);
+    };
     this.#ports = new Ports({
       home: deps.home,
-      connect: async (id) => {
-        // Not before its identity: a connection that waits for the next VM would take the place of the one that boots it.
-        if (!this.#wanted(id).running) throw new SbxError('not-running', 'the sandbox is not running');
-        return connect(id);
-      },
+      connect: this.#connect,
       nameOf: (id) => deps.records.get(id)?.name ?? id,
     });
   }
@@ -41,6 +45,27 @@ export class SandboxPorts implements Disposable {
     const wanted = this.#wanted(id);
     await this.#ports.change(id, () => this.#wanted(id), change);
     return { ports: this.#ports.stateOf(id, wanted.spec), live: wanted.running };
+  }
+
+  /** @throws SbxError `port-taken`, `usage` */
+  async hold(id: string, rules: PortRule[], signal: AbortSignal): Promise<PortState[]> {
+    await this.#ports.hold(id, () => this.#wanted(id), { rules, signal });
+    return this.stateOf(id);
+  }
+
+  /** @throws SbxError `not-running`, `guest-protocol` */
+  async listening(id: string): Promise<UnopenedPort[]> {
+    const { declined } = readPortBook(this.#deps.home, id);
+    const services = await servicesIn(await this.#connect(id));
+    const open = new Set(this.stateOf(id).map(({ guest }) => guest));
+    return services
+      .filter(({ port }) => !open.has(port))
+      .map(({ port, program }) => ({ port, program, declined: declined.includes(port) }));
+  }
+
+  decline(id: string, ports: readonly number[]): void {
+    const book = readPortBook(this.#deps.home, id);
+    writePortBook(this.#deps.home, id, { ...book, declined: [...new Set([...book.declined, ...ports])] });
   }
 
   stateOf(id: string): PortState[] {

@@ -16,7 +16,7 @@ import { plainResponse } from '../policy/denial-text.ts';
 import type { Policy } from '../policy/policy.ts';
 import { stillAdmitted } from '../request/admit.ts';
 import { type Enforcement, FULL_ENFORCEMENT } from '../request/enforcement.ts';
-import { type ListenerState, type ListenerStats, writeRecord } from '../request/listener-state.ts';
+import { type ListenerState, type ListenerStats, statsOf, writeRecord } from '../request/listener-state.ts';
 import { serveRequests } from '../request/request-loop.ts';
 import type { Authority } from '../tls/authority.ts';
 import type { Dialer } from '../upstream/dial.ts';
@@ -77,7 +77,7 @@ export async function openEgress(input: ListenerInput): Promise<EgressListener> 
       return state.policy;
     },
     get stats() {
-      return { ...state.stats, connections: slots(), active: state.active.size };
+      return statsOf(state, slots());
     },
     setPolicy: (policy) => changePolicy(state, policy),
     close,

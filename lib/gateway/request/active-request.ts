@@ -105,14 +105,18 @@ function trackConnection(request: Request, { connection, verdict, active, cut }:
   // From now on only the dialled address counts: another one may become denied without harm.
   if (address !== undefined) active.addresses = [address];
   const before = { up: read ? socket.bytesWritten : 0, down: read ? socket.bytesRead : 0 };
+  const transferred = () => ({
+    bytesUp: socket.bytesWritten - before.up,
+    bytesDown: socket.bytesRead - before.down,
+  });
+  active.bytes = transferred;
   let open = true;
   const leave = (reason: AuditReason, detail?: string) => {
     if (!open) return;
     open = false;
     abort.signal.removeEventListener('abort', onAbort);
     state.active.delete(active);
-    const bytesUp = socket.bytesWritten - before.up;
-    const bytesDown = socket.bytesRead - before.down;
+    const { bytesUp, bytesDown } = transferred();
     state.stats.bytesUp += bytesUp;
     state.stats.bytesDown += bytesDown;
     writeRecord(state, {

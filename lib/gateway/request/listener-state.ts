@@ -25,11 +25,19 @@ export interface ActiveRequest {
   /** For intercepted requests */
   line?: RequestLine;
   client: Socket;
+  /** What passed so far; undefined before its connection */
+  bytes?: (() => Transferred) | undefined;
   /** MUST end the request at once */
   cut(reason: AuditReason): void;
 }
 
-export interface ListenerStats {
+/** Bytes to and from upstream. */
+interface Transferred {
+  bytesUp: number;
+  bytesDown: number;
+}
+
+export interface ListenerStats extends Transferred {
   /** Open now */
   connections: number;
   /** Requests and tunnels that have not ended */
@@ -37,8 +45,6 @@ export interface ListenerStats {
   allowed: number;
   denied: number;
   failed: number;
-  bytesUp: number;
-  bytesDown: number;
 }
 
 export interface ListenerState {
@@ -60,6 +66,18 @@ export interface ListenerState {
   idle: Set<Socket>;
   halfClosed: HalfClosed;
   stats: ListenerStats;
+}
+
+/** The counts now, with what open requests have transferred so far. */
+export function statsOf({ stats, active }: ListenerState, connections: number): ListenerStats {
+  const open = [...active].map((one) => one.bytes?.() ?? { bytesUp: 0, bytesDown: 0 });
+  return {
+    ...stats,
+    connections,
+    active: active.size,
+    bytesUp: open.reduce((sum, { bytesUp }) => sum + bytesUp, stats.bytesUp),
+    bytesDown: open.reduce((sum, { bytesDown }) => sum + bytesDown, stats.bytesDown),
+  };
 }
 
 /** Writes one record. False: the write failed, and the request must not be sent. */

@@ -12,12 +12,14 @@ import type {
 import { DISCARD, type MuxStream, type StreamEvents } from '../protocol/mux.ts';
 import { get, put } from './copy.ts';
 import { GuestMailbox } from './guest-mailbox.ts';
+import { listening } from './net/listening.ts';
 import { exec } from './process/exec.ts';
 import { Workload } from './process/workload.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { createSyscalls } from './syscalls.ts';
 import { createSystem, ENVIRONMENT, limitOpenFiles } from './system.ts';
 import { tcp } from './tcp.ts';
+import { usageOfGuest } from './usage.ts';
 
 export interface Services {
   open(stream: MuxStream, service: string, body: unknown): StreamEvents;
@@ -44,6 +46,7 @@ export function createServices({ perl, records, cgroups }: ServicesOptions): Ser
       const outOfMemory = workload.outOfMemory();
       return { ok: true, ...(outOfMemory === undefined ? {} : { outOfMemory }) };
     },
+    usage: async () => usageOfGuest(),
     clock: system.clock,
     trusted: system.trusted,
     async 'prepare-snapshot'(ask) {
@@ -51,6 +54,7 @@ export function createServices({ perl, records, cgroups }: ServicesOptions): Ser
       workload.forget();
       return system.prepareSnapshot(ask);
     },
+    listening: async () => ({ ports: await listening() }),
     shutdown: system.shutdown,
     sessions: async () => ({ sessions: sessions.list() }),
     'session-end': async ({ id }) => ({ sessions: await sessions.end(id) }),

@@ -22,7 +22,8 @@ export const ENVIRONMENT = {
 
 export function createSystem(syscalls: Syscalls): System {
   return {
-    async clock({ forwardMs }) {
+    async clock({ forwardMs, entropy }) {
+      if (entropy !== undefined) await syscalls([{ op: 'entropy', bytes: Buffer.from(entropy, 'base64') }]);
       if (forwardMs !== undefined) {
         const to = BigInt(Math.round(Date.now() + forwardMs));
         await syscalls([{ op: 'clock', seconds: to / 1000n, nanoseconds: (to % 1000n) * 1_000_000n }]);

@@ -118,15 +118,36 @@ export interface ConnectRequest {
   port: number;
 }
 
+export interface ListeningPort {
+  port: number;
+  /** Short name of a process that has it */
+  program?: string;
+}
+
+/** What the guest uses, as it says. */
+export interface GuestUsage {
+  /** Since it started, of all its processors */
+  cpuMs: number;
+  memoryUsedBytes: number;
+  memoryBytes: number;
+  /** Of its own disk */
+  diskUsedBytes: number;
+  diskBytes: number;
+  processes: number;
+}
+
 /** Requests without a stream of data: the stream's `close` carries the answer. */
 export interface Calls {
   /** `outOfMemory`: processes that the kernel ended since the guest started, and when the last was found, ISO 8601 */
   ping: { ask: Record<string, never>; answer: { ok: true; outOfMemory?: { kills: number; at: string } } };
-  /** Sets the clock forward (or back), then returns the time: ms since 1970 */
-  clock: { ask: { forwardMs?: number }; answer: { nowMs: number } };
+  /** Sets the clock forward (or back), then returns the time: ms since 1970. `entropy`: base64, the kernel's generator is seeded again with it first */
+  clock: { ask: { forwardMs?: number; entropy?: string }; answer: { nowMs: number } };
+  usage: { ask: Record<string, never>; answer: GuestUsage };
   /** The system's trust store has changed */
   trusted: { ask: Record<string, never>; answer: { ok: true } };
   'prepare-snapshot': { ask: { dropCaches?: boolean }; answer: { ok: true } };
+  /** TCP services on the loopback or on all addresses; the lowest port first */
+  listening: { ask: Record<string, never>; answer: { ports: ListeningPort[] } };
   shutdown: { ask: Record<string, never>; answer: { ok: true } };
   /** The oldest first */
   sessions: { ask: Record<string, never>; answer: { sessions: SessionInfo[] } };

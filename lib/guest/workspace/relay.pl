@@ -14,6 +14,8 @@
 # A server that has the mailbox open says so by a message with the unique number 0 and the code $OFFER. From then on the payload of a large
 # WRITE is written to a slot of that block device, and only its headers go through the port, with the slot's number from 1 on where the kernel
 # leaves 0. A large READ names a slot, too: the server may put the data there, and then the length in its reply has the top bit set.
+# A server that is about to be suspended with the guest sends a message with the code $PAUSE. No further request is taken then; once none waits for
+# a reply, the server gets $PAUSED and leaves. So no request is lost between the two. The next connection ends the pause.
 # Only built-in functions are used: no perl module has to be found.
 my $MAGIC = "sbx workspace 1\n";
 my $READ = 1 << 20;
@@ -34,6 +36,9 @@ my %SILENT = (2 => 1, 36 => 1, 42 => 1);
 
 # Not of FUSE: names the process that repeats the host's changes inside, and marks what is meant for it (events.pl)
 my ($ANNOUNCE, $ORDER) = (0x53425801, 0x53425802);
+my ($PAUSE, $PAUSED) = (0x70617573, 0x53425803);
+# 1: the server asked for a pause; 2: it knows that no request waits
+my $pause = 0;
 
 my ($fuse, $port, $notifier, $notifier_pid);
 # That process, its pipe, and orders for it
@@ -187,6 +192,7 @@ sub reply {
   if ($unique eq "\0" x 8) {
     if (unpack('x4V', $_[0]) == $ORDER) { $orders .= $_[0] if $repeater; }
     elsif (unpack('x4V', $_[0]) == $OFFER) { $is_offered = defined $box; }
+    elsif (unpack('x4V', $_[0]) == $PAUSE) { $pause ||= 1; }
     else { $notes .= $_[0]; }
     return;
   }
@@ -231,6 +237,7 @@ sub forget_slots {
 
 # A port says only by a read whether a server is connected. What arrives before the greeting is of the connection before.
 sub wait_for_server {
+  $pause = 0;
   while (1) {
     my $got = sysread($port, my $stale, $READ);
     last if !defined $got && $! == $EAGAIN;
@@ -287,8 +294,12 @@ sub start_repeater {
   set_nonblocking($orders_to);
 }
 
-sub announcement {
-  $repeater ? pack('VVx8x8VVVV', 40, $ANNOUNCE, 0, 0, $repeater, 0) : '';
+sub announcement { $repeater ? message($ANNOUNCE, $repeater) : ''; }
+
+# Looks like a request of the kernel
+sub message {
+  my ($code, $pid) = @_;
+  pack('VVx8x8VVVV', 40, $code, 0, 0, $pid, 0);
 }
 
 sub send_notes {
@@ -312,8 +323,9 @@ sub relay {
   while (1) {
     my ($reads, $writes) = ('', '');
     vec($reads, fileno($port), 1) = 1;
+    if ($pause == 1 && $out eq '' && !%waiting) { ($out, $pause) = (message($PAUSED, 0), 2); }
     # The next request is read once the one before is sent.
-    if ($out eq '') { vec($reads, fileno($fuse), 1) = 1; }
+    if ($out eq '') { vec($reads, fileno($fuse), 1) = 1 unless $pause; }
     else { vec($writes, fileno($port), 1) = 1; }
     vec($writes, fileno($notifier), 1) = 1 if $notes ne '';
     vec($writes, fileno($orders_to), 1) = 1 if $orders ne '';

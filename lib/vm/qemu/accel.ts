@@ -31,6 +31,11 @@ export interface AccelReport {
 /** Files that describe the host; other ones in tests. */
 const HOST = { kvm: '/dev/kvm', cpuinfo: '/proc/cpuinfo', bootId: '/proc/sys/kernel/random/boot_id' };
 
+/** The program that runs VMs, unless a driver is made for another one. */
+export function qemuBinary(): string {
+  return process.env['SBX_QEMU'] ?? '/usr/bin/qemu-system-x86_64';
+}
+
 /** Facts about QEMU and this host, cached in `cacheFile` for one boot of the host and one binary. */
 export async function probeQemu(binary: string, cacheFile: string, host = HOST): Promise<AccelReport> {
   const bootId = (await readFile(host.bootId, 'utf8')).trim();

@@ -30,7 +30,9 @@ export type Ram =
   /** Shared with a file, for a snapshot */
   | { kind: 'capture'; file: string }
   /** A private copy-on-write view of a warm file */
-  | { kind: 'clone'; file: string };
+  | { kind: 'clone'; file: string }
+  /** Anonymous, filled from a saved memory */
+  | { kind: 'saved' };
 
 export interface QemuArgsInput {
   config: VmConfig;
@@ -101,7 +103,7 @@ export function buildQemuArgs({ config, facts, ram, marker }: QemuArgsInput): st
     'on,obsolete=deny,resourcecontrol=deny',
     // Nothing runs before the monitor says so.
     '-S',
-    ...(ram.kind === 'clone' ? ['-incoming', 'defer'] : []),
+    ...(ram.kind === 'clone' || ram.kind === 'saved' ? ['-incoming', 'defer'] : []),
   ];
 }
 
@@ -117,7 +119,7 @@ function accelerator(facts: QemuFacts): string[] {
 }
 
 function memory(ram: Ram, mib: number, facts: QemuFacts): string {
-  if (ram.kind === 'private') return `memory-backend-ram,id=ram,size=${mib}M`;
+  if (ram.kind === 'private' || ram.kind === 'saved') return `memory-backend-ram,id=ram,size=${mib}M`;
   if (ram.kind === 'capture')
     return `memory-backend-file,id=ram,size=${mib}M,mem-path=${optionValue(ram.file)},share=on`;
   // Before 8.2 the file is opened read-write even for a private view: see the seal in lib/image/store/store.ts.

@@ -11,13 +11,14 @@ import {
   type VmProcess,
   type WarmFiles,
 } from '../driver.ts';
-import { probeQemu } from './accel.ts';
+import { probeQemu, qemuBinary } from './accel.ts';
 import type { QemuFacts } from './args.ts';
 import { growDisks, growRunning } from './grow-disk.ts';
 import { identityOf } from './identity.ts';
 import { probeJail } from './jail-probe.ts';
 import { type Launch, launch } from './launch.ts';
 import { continueVm, health, openMonitor } from './monitor.ts';
+import { continueAfterSave, loadMemory, saveMemory } from './saved-memory.ts';
 import { captureBeside, resume, takeSnapshot } from './snapshot.ts';
 import { notStarted, tailOf } from './start-failure.ts';
 import { destroyVm, endsSoon, findVm, lastExit, markersOf, movedFrom } from './vm-process.ts';
@@ -33,7 +34,7 @@ export interface QemuDriverOptions {
 type Start = (what: Pick<Launch, 'config' | 'paths' | 'ram' | 'state'>) => Promise<VmProcess>;
 
 export function createQemuDriver(options: QemuDriverOptions): VmDriver {
-  const binary = options.binary ?? process.env['SBX_QEMU'] ?? '/usr/bin/qemu-system-x86_64';
+  const binary = options.binary ?? qemuBinary();
   const bwrap = options.bwrap ?? '/usr/bin/bwrap';
   const getFacts = keptFacts({ binary, bwrap, probeCache: options.probeCache });
   const start: Start = async (what) => launch({ ...what, binary, bwrap, facts: await getFacts() });
@@ -41,6 +42,9 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     boot: (config, paths, boot) => coldBoot(start, config, paths, boot),
     restore: (config, warm, paths, options = {}) => restore(start, { config, warm, paths, options }),
     snapshot: (paths, into, signal) => takeSnapshot(paths, into, signal),
+    save: saveMemory,
+    continue: continueAfterSave,
+    load: (config, file, paths, options = {}) => load(start, { config, file, paths, options }),
     find: findVm,
     lastExit,
     health,
@@ -114,6 +118,23 @@ async function restore(start: Start, { config, warm, paths, options }: Restore):
       why: `${error instanceof Error ? error.message : error}; ${tailOf(paths.monitorLog)}`,
       cause: error,
     });
+  }
+}
+
+type Load = Omit<Restore, 'warm'> & { file: string };
+
+async function load(start: Start, { config, file, paths, options }: Load): Promise<VmProcess> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const vm = await start({ config, paths, ram: { kind: 'saved' }, state: file });
+  try {
+    await loadMemory(paths, vm, options);
+    return vm;
+  } catch (error) {
+    const why = `${error instanceof Error ? error.message : error}; ${tailOf(paths.monitorLog)}`;
+    await destroyVm(paths);
+    if (signal?.aborted) throw error;
+    throw new SbxError('vm-restore-failed', 'the saved memory could not be loaded', { why, cause: error });
   }
 }
 

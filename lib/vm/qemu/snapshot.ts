@@ -76,7 +76,14 @@ function notWritten(paths: VmPaths): SbxError {
 /** Loads the device state into a VM that waits for it and runs it. */
 export async function resume(paths: VmPaths, vm: VmProcess, { signal }: StartOptions): Promise<void> {
   await using qmp = await openMonitor(paths, vm, { signal });
-  await Promise.all([leaveRamInItsFile(qmp), qmp.execute('migrate-incoming', { uri: `exec:cat ${JAIL.state}` })]);
+  await leaveRamInItsFile(qmp);
+  await loadState(qmp);
+  await qmp.execute('cont');
+}
+
+/** From the file that the jail has. The VM stays paused. */
+export async function loadState(qmp: Qmp): Promise<void> {
+  await qmp.execute('migrate-incoming', { uri: `exec:cat ${JAIL.state}` });
   const loaded = await qmp.until<{ status: string }>(
     'query-status',
     (answer) => answer.status !== 'inmigrate',
@@ -84,7 +91,6 @@ export async function resume(paths: VmPaths, vm: VmProcess, { signal }: StartOpt
   );
   if (loaded.status !== 'paused' && loaded.status !== 'prelaunch')
     throw new SbxError('qmp', `QEMU is ${loaded.status} after loading the device state`);
-  await qmp.execute('cont');
 }
 
 async function leaveRamInItsFile(qmp: Qmp): Promise<void> {

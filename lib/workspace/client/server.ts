@@ -74,6 +74,12 @@ export class Server implements Disposable {
     await askServer(this.paths.control, { op: 'detach', id }).catch(() => {});
   }
 
+  /** @throws as `askServer`: the guest is served as before, or by the next server */
+  async suspend(id: string): Promise<void> {
+    await askServer(this.paths.control, { op: 'suspend', id });
+    this.#guests.delete(id);
+  }
+
   /** As of some seconds ago; undefined: unknown */
   watchedOf(id: string): Watched | undefined {
     return this.#watched.get(id);

@@ -10,7 +10,7 @@ import { askExplanation, askServer, type PathExplanation } from './ask.ts';
 import { type Follow, Followed } from './follow.ts';
 import { folderId, readGuestRecord, writeGuestRecord } from './guest-record.ts';
 import { giveBackLayer, removeServerFolder, takeLayer } from './layer-folder.ts';
-import { makeLinkFolder, removeLink } from './link-folder.ts';
+import { giveState, makeLinkFolder, removeLink, takeState } from './link-folder.ts';
 import { release, releaseOthers } from './release.ts';
 import { attachRequest, folderSetOf, type ServedFolder } from './served-folders.ts';
 import { Server } from './server.ts';
@@ -33,6 +33,8 @@ export interface Guest {
   recordFile: string;
   /** Its private layer while it is not served */
   privateLayer: string;
+  /** What it has open, while it is suspended. Absent: it never is */
+  stateFile?: string;
 }
 
 export interface FolderPath {
@@ -58,7 +60,7 @@ export class WorkspaceServers implements AsyncDisposable {
    * @returns the folder in which QEMU makes the socket `port`, for its jail
    * @throws SbxError `workspace`, also when a folder of a running VM was replaced by another one
    */
-  async attach({ id, recordFile, privateLayer }: Guest, folders: ServedFolder[]): Promise<{ link: string }> {
+  async attach({ id, recordFile, privateLayer, stateFile }: Guest, folders: ServedFolder[]): Promise<{ link: string }> {
     const set = folderSetOf(folders);
     const known = readGuestRecord(recordFile);
     if (known !== undefined && known.key !== set.key) throw replaced(id);
@@ -70,12 +72,34 @@ export class WorkspaceServers implements AsyncDisposable {
     const server = this.#serverOf(record.key, set.folders);
     const link = makeLinkFolder(server.paths, record.link);
     writeGuestRecord(recordFile, record);
+    if (stateFile !== undefined) giveState(server.paths, record.link, stateFile);
     takeLayer(server.paths, { id: record.link, privateLayer }, namesWithRules(folders));
     await this.#followed.stop(record.link);
     const attach = (now: ServedFolder[]) => server.attach(attachRequest(record.link, now, set));
     await attach(folders);
     this.#followed.start(record.link, folders, attach);
     return { link };
+  }
+
+  /**
+   * Serves the guest no longer; what it has open is in its `stateFile`, for the next `attach`. Its VM MUST run, and keeps its link;
+   * `isWaiting`: it has not run since the last `attach`, so that a server that is gone takes nothing with it.
+   * No error when it is not served. @throws SbxError `workspace`
+   */
+  async suspend({ recordFile, stateFile }: Guest, { isWaiting = false } = {}): Promise<void> {
+    const record = readGuestRecord(recordFile);
+    if (record === undefined || stateFile === undefined) return;
+    await this.#followed.stop(record.link);
+    const paths = workspacePaths(this.#options.home, record.key);
+    const server = this.#servers.get(record.key);
+    const suspend = async () => {
+      if (server === undefined) await askServer(paths.control, { op: 'suspend', id: record.link });
+      else await server.suspend(record.link);
+    };
+    await suspend().catch((error: unknown) => {
+      if (!isWaiting) throw error;
+    });
+    takeState(paths, record.link, stateFile);
   }
 
   /** After the guest's VM has ended. No error when it is not served. */

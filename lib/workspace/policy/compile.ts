@@ -25,6 +25,8 @@ export interface WorkspaceRules {
   configFiles: readonly string[];
   /** Paths below the root that are served as roots of their own; given, the rest of it has names and attributes alone */
   around?: readonly string[] | undefined;
+  /** A folder that no program of the host works in: the built-in rules about those are off */
+  own?: boolean | undefined;
   /** How the host's file system compares names; of several file systems in one workspace the one that folds most */
   fold: (name: string) => string;
   /** Built-in rules to leave out. For tests only, which show what each rule prevents. */
@@ -54,7 +56,7 @@ export interface WorkspacePolicy {
 export function compileWorkspacePolicy(rules: WorkspaceRules): WorkspacePolicy {
   const { fold } = rules;
   const left = new Set(rules.without ?? []);
-  const has = (rule: string) => !left.has(rule);
+  const has = (rule: string) => !left.has(rule) && !(rules.own === true && isOfHost(rule));
   const settings = settingsRules(fold, has);
   const opened = rules.unprotect.map(({ text }) => [...indexPaths([text], fold).paths.keys()].join('/'));
   return {
@@ -75,6 +77,11 @@ export function compileWorkspacePolicy(rules: WorkspaceRules): WorkspacePolicy {
     gitRows: compileGitRows(fold),
     has,
   };
+}
+
+/** It is about programs of the host; all others hold the rules of the project together. */
+function isOfHost(rule: string): boolean {
+  return rule in SETTINGS_ROWS || rule in GIT_RULES || rule in GIT_ROWS;
 }
 
 const LISTS = {

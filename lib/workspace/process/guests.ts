@@ -88,6 +88,11 @@ export class ServedGuests {
     guest.volume[Symbol.dispose]();
   }
 
+  async suspend(id: string): Promise<void> {
+    await this.#guests.get(id)?.served.suspend();
+    await this.detach(id);
+  }
+
   #serve({ id, link, mailbox, stateFile, folders }: Attach): Guest {
     const volume = openVolume(folders.map(({ name, path }) => ({ name, path })));
     const layers = new Map(

@@ -5,7 +5,7 @@ import type { Request } from '../protocol/messages.ts';
 const IDLE_MS = 30_000;
 
 /** Requests that change which guests there are; the daemon asks for the status all the time. */
-const CHANGES: ReadonlySet<Request['op']> = new Set(['attach', 'detach']);
+const CHANGES: ReadonlySet<Request['op']> = new Set(['attach', 'detach', 'suspend']);
 
 /** @returns a function to be called after each request */
 export function endWhenIdle(isIdle: () => boolean, end: () => void): (op: Request['op']) => void {

@@ -23,6 +23,7 @@ async function main(controlSocket: string): Promise<void> {
   const handle = async (asked: Request): Promise<Answer> => {
     if (asked.op === 'attach') guests.attach(asked);
     if (asked.op === 'take-out') guests.takeOut(asked);
+    if (asked.op === 'suspend') await guests.suspend(asked.id);
     if (asked.op === 'detach') await guests.detach(asked.id);
     onRequest(asked.op);
     if (asked.op === 'explain') return { explanation: await guests.explain(asked) };

@@ -14,6 +14,8 @@ const rules = z.strictObject({
   /** Paths that the host's git configuration outside of the folder names */
   named: z.array(z.string()),
   around: z.array(z.string()).optional(),
+  /** The sandbox's own: no program of the host works in it, so the built-in rules about those are off */
+  own: z.boolean().optional(),
 });
 export type FolderRules = z.infer<typeof rules>;
 
@@ -48,6 +50,8 @@ export type Attach = z.infer<typeof attach>;
 export const request = z.discriminatedUnion('op', [
   attach,
   z.strictObject({ op: z.literal('detach'), id: z.string() }),
+  /** As `detach`, but what the guest has open is written to its state file. Its VM runs */
+  z.strictObject({ op: z.literal('suspend'), id: z.string() }),
   /** What a guest gets at a path of one of its folders, relative to that */
   z.strictObject({ op: z.literal('explain'), id: z.string(), folder: z.string(), path: z.string() }),
   /** An entry of the private layer is on the host now: `path` as for `explain` */

@@ -22,6 +22,8 @@ export interface GuestOptions extends Omit<SessionOptions, 'log' | 'saved' | 'ma
 /** The ids of a server that was lost are never given again: a server would have to give a million a second. */
 const IDS_PER_SECOND = 2 ** 20;
 const PAUSE_MS = 20;
+/** How long a guest may take to end what it has begun, before what it waits for fails */
+const SUSPEND_MS = 5_000;
 const SLOT_BYTES = 1 << 20;
 
 export class ServedGuest implements AsyncDisposable {
@@ -44,6 +46,16 @@ export class ServedGuest implements AsyncDisposable {
     return this.#session;
   }
 
+  /** Writes down what the guest has open, for the server that resumes it, and serves it no longer. Its VM MUST run: the relay ends what it has begun. */
+  async suspend(): Promise<void> {
+    const session = this.#session;
+    if (session !== undefined) {
+      if (!(await session.pause(SUSPEND_MS))) this.#options.log.warn('a guest is suspended while it waits for a reply');
+      this.#write(session.save());
+    }
+    await this[Symbol.asyncDispose]();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     this.#session?.[Symbol.dispose]();
@@ -64,6 +76,8 @@ export class ServedGuest implements AsyncDisposable {
         onMount: () => this.#keep(session),
       });
       this.#session = session;
+      // Its ids are given again from here on: a server that is lost must not continue with them.
+      if (saved?.isSuspended) this.#keep(session);
       if (this.#stop.signal.aborted) session[Symbol.dispose]();
       await session.closed;
       this.#session = undefined;
@@ -77,7 +91,11 @@ export class ServedGuest implements AsyncDisposable {
   #keep(session: Session): void {
     const { version, init, nodes } = session.save();
     const roots = nodes.filter(({ root }) => root !== undefined);
-    writeFileAtomic.sync(this.#options.stateFile, JSON.stringify({ version, init, nodes: roots }), { mode: 0o600 });
+    this.#write({ version, init, nodes: roots });
+  }
+
+  #write(state: object): void {
+    writeFileAtomic.sync(this.#options.stateFile, JSON.stringify(state), { mode: 0o600 });
   }
 }
 
@@ -100,10 +118,12 @@ function openMailbox(path: string): MailboxFile | undefined {
  * The guest's kernel finds files under new ids by itself, when an old one is unknown (ESTALE); what was open answers EBADF.
  * A damaged file is none: then only a new mount can be served.
  */
-function readTakeover(file: string): SavedSession | undefined {
+function readTakeover(file: string): (SavedSession & { isSuspended?: boolean }) | undefined {
   try {
-    const { version, init, nodes } = JSON.parse(readFileSync(file, 'utf8')) as SavedSession;
+    const saved = JSON.parse(readFileSync(file, 'utf8')) as SavedSession;
+    const { version, init, nodes } = saved;
     if (version !== 1 || init === undefined || !Array.isArray(nodes)) return undefined;
+    if (saved.handles !== undefined) return { ...saved, isSuspended: true };
     const next = Math.floor(Date.now() / 1000) * IDS_PER_SECOND;
     return { version, init, nodes, nextNode: next, nextHandle: next, handles: [], owners: [] };
   } catch {

@@ -5,14 +5,14 @@ import type { Layer } from '../layer/layer.ts';
 import { AGAIN_MS, type Answer, Coherence, type CoherenceOptions } from './coherence/coherence.ts';
 import { GuestEvents } from './coherence/guest-events.ts';
 import { invalidationsOf } from './coherence/host-change.ts';
-import { stalePrivate } from './coherence/private-cache.ts';
+import { staleAll, stalePrivate } from './coherence/private-cache.ts';
 import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, OUT_HEADER_SIZE, type Reply, sealReply } from './fuse/encode.ts';
 import { FrameReader, IN_HEADER_SIZE, type RequestHeader, readHeader } from './fuse/frames.ts';
 import { encodeInit, type Negotiated, negotiate, saysWhenPrivilegesEnd } from './fuse/init.ts';
-import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
-import { ANNOUNCE, expectsReply, OPCODES } from './fuse/opcodes.ts';
+import { encodeInvalidation, encodePause, type Invalidation } from './fuse/notify.ts';
+import { ANNOUNCE, expectsReply, OPCODES, PAUSED } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
 import { Mailbox, type MailboxFile } from './mailbox.ts';
 import { restoreState, type SavedSession, saveState } from './saved.ts';
@@ -53,8 +53,10 @@ export interface SessionOptions extends ServerOptions {
 export interface Session extends Disposable {
   /** Resolves when the stream has ended or the guest broke the protocol, and everything is closed */
   readonly closed: Promise<void>;
-  /** @returns what `saved` needs. Call it while the guest is paused. */
+  /** @returns what `saved` needs. Call it while the guest is paused, or after `pause`. */
   save(): SavedSession;
+  /** No further request comes. False: after `waitMs` the guest still waited for a reply, or its relay knows of no pause */
+  pause(waitMs: number): Promise<boolean>;
   /** Makes the guest's kernel drop what it caches. */
   invalidate(invalidation: Invalidation): void;
   /** Drops all that the kernel caches: other rules are in force. */
@@ -89,6 +91,7 @@ class StreamSession implements Session {
   private unsent = 0;
   private logged = 0;
   private ended = false;
+  private onPaused: () => void = () => {};
 
   constructor(stream: Duplex, state: ServerState, options: SessionOptions) {
     const { log, saved, mailbox, onMount, coherence, heldBytesMax = HELD_BYTES_MAX } = options;
@@ -116,12 +119,26 @@ class StreamSession implements Session {
     stream.on('close', () => this[Symbol.dispose]());
     this.mailbox = mailbox === undefined ? undefined : new Mailbox(mailbox);
     if (this.mailbox !== undefined) this.send(Mailbox.offer());
+    if (saved?.nodes.some(({ root }) => root === undefined)) this.drop(staleAll(state));
     // A socket whose greeting was read comes paused.
     stream.resume();
   }
 
   save(): SavedSession {
     return saveState(this.state, this.init);
+  }
+
+  pause(waitMs: number): Promise<boolean> {
+    // Also names that the kernel remembers as missing, which no table has.
+    this.invalidateAll();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), waitMs);
+      this.onPaused = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      this.send(encodePause());
+    });
   }
 
   invalidate(invalidation: Invalidation): void {
@@ -192,6 +209,7 @@ class StreamSession implements Session {
   private answer(header: RequestHeader, frame: Buffer): void {
     if (header.opcode === OPCODES.INIT) return void this.mount(header, frame);
     if (header.opcode === ANNOUNCE) return void this.events.announce(header.pid);
+    if (header.opcode === PAUSED) return void this.onPaused();
     this.isResumed = false;
     if (this.init === undefined) this.end('a request came before INIT');
     else if (header.opcode === OPCODES.DESTROY) this.unmount(header);

@@ -1,5 +1,5 @@
 /** A client of another build replaces the daemon only when nothing is cut off by that. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -70,6 +70,19 @@ test('a session runs through it and its API is another one: refused', async () =
     hint: expect.stringContaining('sbx daemon stop --yes'),
   });
   expect(await buildThatAnswers()).toBe('older');
+});
+
+test('one that cannot start: its own words are the reason, not those of an earlier daemon', async () => {
+  const dist = join(home.root, 'dist');
+  mkdirSync(dist);
+  mkdirSync(home.daemon.dir, { mode: 0o700 });
+  writeFileSync(join(dist, 'build.json'), readFileSync(join(DIST, 'build.json')));
+  writeFileSync(join(dist, 'daemon.js'), 'process.stderr.write("the disk is on fire\\n"); process.exit(1);\n');
+  writeFileSync(home.daemon.log, 'an earlier end, which has another reason\n');
+  const client = new DaemonClient(launching({ home, distDir: dist, say: () => {} }));
+  const error = await client.list().catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'daemon-unreachable', why: expect.stringContaining('the disk is on fire') });
+  expect(error).not.toMatchObject({ why: expect.stringContaining('earlier') });
 });
 
 test('one that is in use ends only after the user has agreed', async () => {

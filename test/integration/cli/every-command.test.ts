@@ -30,6 +30,9 @@ const ARGS: Record<string, string[]> = {
   'net allow': ['example.com'],
   'net deny': ['example.com'],
   'net revoke': ['example.com'],
+  'snapshot create': ['x'],
+  'snapshot restore': ['x'],
+  'snapshot rm': ['x'],
   accept: ['x'],
   'workspace check': ['x'],
   'secret set': ['x'],
@@ -42,6 +45,7 @@ const PASSING = ['exec', 'run', 'shell'];
 const WORK_ANYWHERE = [
   'init',
   'ls',
+  'stats',
   'doctor',
   'gc',
   'completion',

@@ -1,8 +1,9 @@
 /** What the configuration of the host's git names in a project, asked of real git. */
-import { rmSync, symlinkSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readHostGit } from '../../../lib/workspace/host-git.ts';
-import { makeHost } from './policy/host.ts';
+import { type Host, makeHost } from './policy/host.ts';
 
 const namedIn = async (path: string) => (await readHostGit(path)).named;
 
@@ -61,4 +62,68 @@ test('of a hooks folder that is a link', async () => {
   rmSync(`${host.path}/.git/hooks`, { recursive: true });
   symlinkSync('../packages/app/hooks', `${host.path}/.git/hooks`);
   expect(await namedIn(`${host.path}/packages/app`)).toContain('hooks');
+});
+
+describe('of a condition in the configuration of the user that is not true yet', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  /** A host whose user has these files, with a hook in the project. */
+  function hostWith(files: Record<string, string>): Host {
+    const host = makeHost();
+    const home = dirname(host.path);
+    vi.stubEnv('HOME', home);
+    vi.stubEnv('XDG_CONFIG_HOME', undefined);
+    const user = '[user]\n\tname = x\n\temail = x@example.com\n';
+    for (const [name, text] of Object.entries(files))
+      writeFileSync(join(home, name), name === '.gitconfig' ? user + text : text);
+    host.write('team/hooks/pre-commit', `#!/bin/sh\n${host.canary}\n`, 0o755);
+    return host;
+  }
+  const includeIf = (condition: string, path: string) => `[includeIf "${condition}"]\n\tpath = ${path}\n`;
+  const HOOKS = '[core]\n\thooksPath = team/hooks\n';
+  const commit = ['commit', '-q', '--allow-empty', '-m', 'x'];
+
+  test('what the file says is known before a branch makes it true', async () => {
+    using host = hostWith({ '.gitconfig': includeIf('onbranch:release', 'release'), release: HOOKS });
+    host.git('init', '-q', '-b', 'main');
+    host.git(...commit);
+    expect(host.hasRun()).toBe(false);
+    expect(await namedIn(host.path)).toContain('team/hooks');
+    host.git('checkout', '-q', '-b', 'release');
+    host.git(...commit);
+    expect(host.hasRun()).toBe(true);
+  });
+
+  test('and before there is a repository', async () => {
+    using host = hostWith({ '.gitconfig': includeIf('gitdir:~/ws/', '~/work'), work: HOOKS });
+    expect(await namedIn(host.path)).toContain('team/hooks');
+    host.git('init', '-q', '-b', 'main');
+    host.git(...commit);
+    expect(host.hasRun()).toBe(true);
+  });
+
+  test('also behind another condition; both files are followed', async () => {
+    using host = hostWith({
+      '.gitconfig': includeIf('onbranch:a', 'one'),
+      one: includeIf('onbranch:b', 'two'),
+      two: '[include]\n\tpath = three\n',
+      three: HOOKS,
+    });
+    const { named, sources } = await readHostGit(host.path);
+    expect(named).toContain('team/hooks');
+    const home = dirname(host.path);
+    expect(sources).toEqual(expect.arrayContaining(['one', 'two', 'three'].map((name) => join(home, name))));
+  });
+
+  test('a file that includes itself, or many, has an end; one that is wrong or missing says nothing', async () => {
+    const many = Array.from({ length: 100 }, (_, index) => includeIf('onbranch:c', `none-${index}`)).join('');
+    using host = hostWith({
+      '.gitconfig': includeIf('onbranch:a', 'self') + includeIf('onbranch:b', 'wrong') + many,
+      self: includeIf('onbranch:a', 'self') + HOOKS,
+      wrong: '[core\n',
+    });
+    const { named, isBroken } = await readHostGit(host.path);
+    expect(named).toContain('team/hooks');
+    expect(isBroken).toBe(false);
+  });
 });

@@ -4,6 +4,8 @@ import { absent, planProject, planSandbox } from '../../../lib/plan/plan.ts';
 import type { ObservedSandbox, Step } from '../../../lib/plan/types.ts';
 import { apply, hash, rule, running, spec, want } from './spec.ts';
 
+const SIZE = { cpus: 1, memoryBytes: 2 ** 31 };
+
 /** Performs steps in a world of plain data. */
 function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
   switch (step.action) {
@@ -11,6 +13,7 @@ function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
       return world;
     case 'create':
     case 'start':
+    case 'resume':
       return {
         ...world,
         exists: true,
@@ -19,11 +22,14 @@ function perform(world: ObservedSandbox, step: Step): ObservedSandbox {
         generation: step.action === 'create' ? step.generation : world.generation,
         boot: step.boot,
         exit: undefined,
+        suspended: undefined,
         networkHash: hash(step.spec),
         size: { cpus: step.spec.resources.cpus, memoryBytes: step.spec.resources.memoryBytes },
       };
     case 'stop':
-      return { ...world, running: false, ready: false, size: undefined };
+      return { ...world, running: false, ready: false, size: undefined, suspended: undefined };
+    case 'suspend':
+      return { ...world, running: false, ready: false, size: undefined, suspended: world.size ?? SIZE };
     case 'grow':
     case 'install':
       return world;
@@ -64,10 +70,11 @@ describe('convergence', () => {
       generation: fc.constantFrom(1, 2),
       boot: fc.constantFrom(1, 2),
       served: fc.boolean(),
+      suspended: fc.boolean(),
       size: fc.option(fc.constantFrom(1, 2), { nil: undefined }),
     })
     .map(
-      ({ applied, exists, running: runs, ready, off, generation, boot, served, size }): ObservedSandbox =>
+      ({ applied, exists, running: runs, ready, off, generation, boot, served, suspended, size }): ObservedSandbox =>
         exists
           ? {
               name: 'shop',
@@ -79,6 +86,7 @@ describe('convergence', () => {
               generation,
               boot,
               exit: undefined,
+              suspended: suspended && !runs ? { cpus: size ?? 1, memoryBytes: 2 ** 31 } : undefined,
               networkHash: served && applied !== undefined ? hash(applied) : undefined,
               warmKey: undefined,
               size: runs && size !== undefined ? { cpus: size, memoryBytes: 2 ** 31 } : undefined,

@@ -10,7 +10,9 @@ describe('every field of a spec', () => {
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
       docker: { enabled: true },
-      agent: { ...spec().agent, files: {}, template: '' },
+      offerPorts: true,
+      lifecycle: { ...spec().lifecycle, idleAction: 'suspend' },
+      agent: { ...spec().agent, files: {}, keep: [], keepExcept: [], template: '' },
       workspace: {
         ...spec().workspace,
         ...{ private: [], gitIdentity: false, repository: '/r/.git', repositoryTop: '/r', uncommitted: false },

@@ -56,7 +56,7 @@ export class TestEngine implements Engine {
 
   #perform(id: string, step: Step): void {
     const now = this.#get(id);
-    if (step.action === 'create' || step.action === 'start') {
+    if (step.action === 'create' || step.action === 'start' || step.action === 'resume') {
       const { generation, boot, spec } = step;
       const { cpus, memoryBytes, diskBytes } = spec.resources;
       const disk = step.action === 'create' ? 0 : (this.disks.get(id) ?? 0);
@@ -65,9 +65,13 @@ export class TestEngine implements Engine {
       this.world.set(id, {
         ...now,
         ...reached,
+        suspended: undefined,
         ...{ exists: true, running: true, ready: true, networkHash: hash(spec), size: { cpus, memoryBytes } },
       });
-    } else if (step.action === 'stop') this.world.set(id, { ...now, running: false, ready: false, size: undefined });
+    } else if (step.action === 'stop')
+      this.world.set(id, { ...now, running: false, ready: false, size: undefined, suspended: undefined });
+    else if (step.action === 'suspend')
+      this.world.set(id, { ...now, running: false, ready: false, size: undefined, suspended: now.size });
     else if (step.action === 'grow')
       this.disks.set(id, Math.max(this.disks.get(id) ?? 0, step.spec.resources.diskBytes));
     else if (step.action === 'network') this.world.set(id, { ...now, networkHash: hash(step.spec) });
@@ -105,6 +109,16 @@ export class TestEngine implements Engine {
     return { ports: [], live: true };
   }
 
+  async listeningPorts() {
+    return [];
+  }
+
+  declinePorts() {}
+
+  async holdPorts() {
+    return [];
+  }
+
   deny(_id: string, _spec: SandboxSpec, denials: Grant[]) {
     return { denials, live: true };
   }
@@ -131,6 +145,7 @@ export class TestEngine implements Engine {
       finalized: running,
       connected: running,
       outOfMemory: undefined,
+      saved: this.#get(id).suspended === undefined ? undefined : { bytes: 1, at: '' },
       sessions: { running: 0 },
       networkReady: running,
       workspaceWatched: undefined,
@@ -142,10 +157,19 @@ export class TestEngine implements Engine {
     };
   }
 
-  async storage() {
-    return { instanceDir: '', diskBytes: 0, layers: [], pool: { wanted: 0, waiting: 0 } };
+  async usage() {
+    return { host: undefined, guest: undefined, diskBytes: 0, network: undefined };
   }
 
+  async storage() {
+    return { instanceDir: '', diskBytes: 0, layers: [], pool: { wanted: 0, waiting: 0 }, kept: [] };
+  }
+
+  async snapshots() {
+    return [];
+  }
+
+  async removeKept() {}
   async shrinkPool(): Promise<void> {}
   fillPool(): void {}
   tick(): void {}

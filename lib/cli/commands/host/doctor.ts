@@ -31,7 +31,7 @@ async function runChecks(home: Home): Promise<CheckResult[]> {
     await stateFolder(home),
     await diskSpace(home),
     socketLength(home),
-    await accelerator(),
+    await accelerator(home),
   ];
 }
 

@@ -7,7 +7,7 @@ import { confirmed } from '../../command/confirm.ts';
 import { follow } from '../../command/follow.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 
-export type StateInput = Run<{ yes: boolean; discard?: boolean }, [string?]>;
+export type StateInput = Run<{ yes: boolean; discard?: boolean; suspend?: boolean }, [string?]>;
 
 interface Change {
   /** Shown with the name while it runs: "stopping" */

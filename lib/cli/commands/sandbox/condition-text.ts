@@ -4,10 +4,6 @@ import type { Condition, SandboxStatus } from '../../../api/sandbox-status.ts';
 import { ageOf } from '../../view/age.ts';
 import { inOneLine } from '../../view/printable.ts';
 
-export function sizeOf(bytes: number): string {
-  return bytes < 1024 ** 3 ? `${Math.ceil(bytes / 1024 ** 2)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
-}
-
 /** How long the agent has been running */
 export function sessionOf({ conditions }: Pick<SandboxStatus, 'conditions'>, now: number): string {
   const session = conditions.find(({ type, status }) => type === 'AgentRunning' && status);
@@ -18,6 +14,7 @@ export function sessionOf({ conditions }: Pick<SandboxStatus, 'conditions'>, now
 const TELLING = [
   'Healthy',
   'MemoryAvailable',
+  'Resumed',
   'DiskSpace',
   'Workspace',
   'Applied',
@@ -37,7 +34,7 @@ export function whyOf({ conditions, state }: Pick<SandboxStatus, 'conditions' | 
 /** The most telling first. */
 export function wrongWith({ conditions, state }: Pick<SandboxStatus, 'conditions' | 'state'>): Condition[] {
   const wrong = TELLING.flatMap((type) => conditions.find((one) => one.type === type && !one.status) ?? []);
-  return wrong.filter(({ reason }) => !(state === 'stopped' && ORDINARY.includes(reason)));
+  return wrong.filter(({ reason }) => !(DOWN.includes(state) && ORDINARY.includes(reason)));
 }
 
 /** What a running sandbox suffers from, in words. */
@@ -47,8 +44,9 @@ export function troublesOf({ state, conditions }: Pick<SandboxStatus, 'state' | 
   return [...(isFalse('Ready') ? ['no answer'] : []), ...(isFalse('MemoryAvailable') ? ['out of memory'] : [])];
 }
 
-/** Reasons of a sandbox that is stopped as it should be */
-const ORDINARY = ['NotRunning', 'Shut'];
+const DOWN = ['stopped', 'suspended'];
+/** Reasons of a sandbox that is down as it should be */
+const ORDINARY = ['NotRunning', 'Suspended', 'Shut'];
 
 /** Whether the project's folder is where it was applied. */
 export function hasFolder({ projectDir }: Pick<SandboxStatus, 'projectDir'>): boolean {

@@ -5,7 +5,8 @@ import type { Run } from '../../command/command.ts';
 import { daemonOf, ownSandboxes } from '../../command/project.ts';
 import { ageOf } from '../../view/age.ts';
 import { columns } from '../../view/columns.ts';
-import { hasFolder, sessionOf, sizeOf, troublesOf, whyOf } from './condition-text.ts';
+import { size } from '../../view/size.ts';
+import { hasFolder, sessionOf, troublesOf, whyOf } from './condition-text.ts';
 
 export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quiet: boolean }>): Promise<number> {
   const client = await daemonOf(context);
@@ -20,7 +21,7 @@ export async function ls({ context, cwd, view, flags }: Run<{ all: boolean; quie
     ageOf(one.createdAt, now),
     one.agent ?? '-',
     sessionOf(one, now),
-    sizeOf(one.diskBytes),
+    size(one.diskBytes),
     ...(hasPorts ? [portsOf(one)] : []),
     one.projectDir,
     whyOf(one, hasFolder(one)),

@@ -9,7 +9,7 @@ import { follow } from '../../command/follow.ts';
 import { daemonOf, ownSandboxes, resolveSandbox } from '../../command/project.ts';
 import type { View } from '../../view/types.ts';
 
-type Input = Run<{ yes: boolean; all: boolean; discard: boolean }, string[]>;
+type Input = Run<{ yes: boolean; all: boolean; discard: boolean; kept: boolean }, string[]>;
 
 export async function rm(input: Input): Promise<number> {
   const { context, view } = input;
@@ -17,11 +17,11 @@ export async function rm(input: Input): Promise<number> {
   const targets = await targetsOf(client, input);
   const projects = new Set(targets.map(({ projectDir }) => projectDir));
   const list = targets.map(({ name, project }) => (projects.size > 1 ? `${project}/${name}` : name)).join(', ');
-  const { yes, discard } = input.flags;
-  await agree(client, { view, list, targets, consent: { confirmed: yes, discard } });
+  const { yes, discard, kept } = input.flags;
+  await agree(client, { view, list, targets, kept, consent: { confirmed: yes, discard } });
   for (const target of targets)
     await follow(view, `removing ${target.name}`, (signal, onEvent) =>
-      client.remove(target.id, { discard: discard || !yes, confirmed: true }, { signal, onEvent }),
+      client.remove(target.id, { discard: discard || !yes, confirmed: true, kept }, { signal, onEvent }),
     );
   view.result({ removed: targets.map(({ name, project }) => ({ name, project })) }, `removed ${list}`);
   return 0;
@@ -33,10 +33,12 @@ interface Question {
   consent: Consent;
   list: string;
   targets: SandboxStatus[];
+  /** With what `[agent] keep` keeps */
+  kept: boolean;
 }
 
 /** Names all that is lost, before the first is removed: a yes agrees to it. @throws SbxError `needs-confirmation`, `cancelled` */
-async function agree(client: DaemonClient, { view, list, targets, consent }: Question): Promise<void> {
+async function agree(client: DaemonClient, { view, list, targets, kept, consent }: Question): Promise<void> {
   const { confirmed = false, discard = false } = consent;
   // Of one, the daemon refuses the same before anything is done.
   if (confirmed && (discard || targets.length === 1)) return;
@@ -46,7 +48,10 @@ async function agree(client: DaemonClient, { view, list, targets, consent }: Que
   if (confirmed) return;
   const lines = lossLines(losses).map((line) => `\n  ${line}`);
   const warning = lines.length === 0 ? '' : `This cannot be undone:${lines.join('')}\n`;
-  await confirm(view, `${warning}Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}?`);
+  await confirm(
+    view,
+    `${warning}Remove ${list} with ${targets.length === 1 ? 'its disk' : 'their disks'}${kept ? ', and what [agent] keep kept' : ''}?`,
+  );
 }
 
 async function targetsOf(client: DaemonClient, { cwd, flags, args }: Input): Promise<SandboxStatus[]> {

@@ -1,6 +1,6 @@
 /** The commands of existing sandboxes. */
 import { command } from '../../command/command.ts';
-import { DISCARD, maybeName, names, text, toggle, YES, YES_TO_DISK } from '../../command/parameters.ts';
+import { DISCARD, maybeName, names, text, toggle, word, YES, YES_TO_DISK } from '../../command/parameters.ts';
 
 const one = { flags: { yes: YES }, aliases: { y: 'yes' }, positional: maybeName() };
 
@@ -23,6 +23,20 @@ export const sandboxRoutes = {
     parameters: { positional: maybeName() },
     load: async () => (await import('./inspect.ts')).inspect,
   }),
+  stats: command({
+    brief: 'Shows what sandboxes use: processors, memory, disk, network, processes',
+    examples: ['sbx stats', 'sbx stats --once review', 'sbx stats --json'],
+    parameters: {
+      flags: {
+        all: toggle('Of all projects, as outside of a project'),
+        once: toggle('One table, as without a terminal'),
+        watch: toggle('A table every two seconds until Ctrl-C, as on a terminal; with --json a document a line'),
+      },
+      aliases: { a: 'all' },
+      positional: names('Sandboxes'),
+    },
+    load: async () => (await import('./stats.ts')).stats,
+  }),
   ports: command({
     brief: 'Shows the ports of a sandbox on this host, opens more, or takes them back',
     examples: ['sbx ports', 'sbx ports --publish 8080:3000', 'sbx ports review --unpublish 8080:3000'],
@@ -33,20 +47,30 @@ export const sandboxRoutes = {
           variadic: true,
         },
         unpublish: { ...text('As it was published; may be repeated'), variadic: true },
+        watch: toggle('Stay, and say or ask what begins to listen inside; Ctrl-C ends it'),
       },
       positional: maybeName(),
     },
     load: async () => (await import('./ports.ts')).ports,
   }),
   start: command({
-    brief: 'Starts a stopped sandbox',
+    brief: 'Starts a stopped sandbox, or continues a suspended one',
     parameters: one,
     load: async () => (await import('./start.ts')).start,
   }),
   stop: command({
     brief: 'Stops a sandbox and keeps its disk',
-    parameters: one,
+    parameters: {
+      ...one,
+      flags: { yes: YES, suspend: toggle('Saves its memory: the next start continues its processes') },
+    },
     load: async () => (await import('./stop.ts')).stop,
+  }),
+  suspend: command({
+    brief: 'Suspends sandboxes: their memory is saved, and `sbx start` continues their processes',
+    examples: ['sbx suspend', 'sbx suspend review build'],
+    parameters: { flags: { yes: YES }, aliases: { y: 'yes' }, positional: names('Sandboxes') },
+    load: async () => (await import('./suspend.ts')).suspend,
   }),
   restart: command({
     brief: 'Boots a sandbox again on its own disk',
@@ -66,10 +90,43 @@ export const sandboxRoutes = {
         yes: YES_TO_DISK,
         all: toggle('All sandboxes of this project; outside of a project, of all projects'),
         discard: DISCARD,
+        kept: toggle('Also the folders of [agent] keep, which stay otherwise'),
       },
       aliases: { y: 'yes' },
       positional: names('Sandboxes'),
     },
     load: async () => (await import('./rm.ts')).rm,
+  }),
+};
+
+const SANDBOX = { sandbox: text('The sandbox; default: the only one') };
+const LABEL = word('Name of the snapshot', 'label');
+
+/** The commands of `sbx snapshot`. */
+export const snapshotRoutes = {
+  create: command({
+    brief: 'Copies the disk of a stopped sandbox under a name',
+    examples: ['sbx stop && sbx snapshot create before-upgrade && sbx start'],
+    parameters: { flags: SANDBOX, positional: LABEL },
+    load: async () => (await import('./snapshot.ts')).create,
+  }),
+  ls: command({
+    brief: 'Lists the snapshots of a sandbox',
+    parameters: { flags: SANDBOX },
+    load: async () => (await import('./snapshot.ts')).ls,
+  }),
+  restore: command({
+    brief: 'Gives a stopped sandbox the disk of a snapshot',
+    parameters: {
+      flags: { ...SANDBOX, yes: YES_TO_DISK, discard: DISCARD },
+      aliases: { y: 'yes' },
+      positional: LABEL,
+    },
+    load: async () => (await import('./snapshot.ts')).restore,
+  }),
+  rm: command({
+    brief: 'Removes a snapshot',
+    parameters: { flags: SANDBOX, positional: LABEL },
+    load: async () => (await import('./snapshot.ts')).rm,
   }),
 };

@@ -4,7 +4,8 @@ import type { Run } from '../../command/command.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { ageOf } from '../../view/age.ts';
 import { inOneLine } from '../../view/printable.ts';
-import { hasFolder, sessionOf, sizeOf, whyOf, wrongWith } from './condition-text.ts';
+import { size } from '../../view/size.ts';
+import { hasFolder, sessionOf, whyOf, wrongWith } from './condition-text.ts';
 
 export async function status({ context, cwd, view, args }: Run<object, [string?]>): Promise<number> {
   const client = await daemonOf(context);
@@ -24,8 +25,8 @@ function describe(one: SandboxDetail, now: number): string {
     ['created', `${ageOf(one.createdAt, now)} ago`],
     ...(one.startedAt === null ? [] : [['started', `${ageOf(one.startedAt, now)} ago`] as [string, string]]),
     ['agent', `${one.agent ?? 'none'}${session === '-' ? '' : `, running for ${session}`}`],
-    ['machine', `${one.cpus} CPUs, ${sizeOf(one.memoryBytes)} of memory${one.accel === null ? '' : `, ${one.accel}`}`],
-    ['disk', `${sizeOf(one.diskBytes)} of at most ${sizeOf(resources.diskBytes)}`],
+    ['machine', `${one.cpus} CPUs, ${size(one.memoryBytes)} of memory${one.accel === null ? '' : `, ${one.accel}`}`],
+    ['disk', `${size(one.diskBytes)} of at most ${size(resources.diskBytes)}`],
     ['network', `mode ${network.mode}, ${network.allow.length + one.grants.length} allowed`],
     ...one.grants.map(({ text, until }): [string, string] => [
       'granted',

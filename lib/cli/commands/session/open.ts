@@ -51,8 +51,8 @@ async function start([program = '', ...args]: string[]): Promise<void> {
     });
   });
   if (code === 0) return;
-  throw new SbxError('tool-missing', `${program} ended with exit code ${code}`, {
-    why: inOneLine(tail.join('; ')),
+  throw new SbxError('editor-failed', `${program} ended with exit code ${code}`, {
+    why: inOneLine(tail.join('; ')) || 'it said nothing',
     hint: 'see the command with --print; Code and its like need the extension Remote - SSH',
   });
 }

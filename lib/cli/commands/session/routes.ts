@@ -8,6 +8,10 @@ const USER = text('User inside; default: agent');
 const WORKDIR = text(
   'Folder, relative to the workspace; default: the current folder if it is in the workspace, else the workspace',
 );
+const PUBLISH = {
+  ...text('Port open while the command runs: [ADDR:]HOST:GUEST, or one for both; may be repeated'),
+  variadic: true,
+} as const;
 const APPLY = toggle('Apply sandbox.toml first');
 
 export const sessionRoutes = {
@@ -26,10 +30,11 @@ export const sessionRoutes = {
         detach: toggle('Start the agent and return at once'),
         detachKeys: { kind: 'parsed', parse: String, brief: 'Keys that leave the terminal', default: DETACH_KEYS },
         interactive: toggle('Without a terminal: pass stdin on'),
+        publish: PUBLISH,
         end: toggle('End the running sessions of the agent'),
         ...APPLY_FLAGS,
       },
-      aliases: { d: 'detach', i: 'interactive', y: 'yes' },
+      aliases: { d: 'detach', i: 'interactive', y: 'yes', p: 'publish' },
       positional: { kind: 'array', parameter: sandbox('The sandbox, then -- and arguments of the agent', 'arg') },
     },
     load: async () => (await import('./run.ts')).run,
@@ -50,9 +55,10 @@ export const sessionRoutes = {
         workdir: WORKDIR,
         env: { ...text('NAME=VALUE, or NAME for the value of this host; may be repeated'), variadic: true },
         envFile: { ...text('File with a line NAME=VALUE for each variable; may be repeated'), variadic: true },
+        publish: PUBLISH,
         apply: APPLY,
       },
-      aliases: { i: 'interactive', t: 'tty', u: 'user', w: 'workdir', e: 'env' },
+      aliases: { i: 'interactive', t: 'tty', u: 'user', w: 'workdir', e: 'env', p: 'publish' },
       positional: { kind: 'array', parameter: sandbox('The sandbox, then -- and the command', 'arg') },
     },
     load: async () => (await import('./exec.ts')).exec,
@@ -60,8 +66,8 @@ export const sessionRoutes = {
   shell: command({
     brief: 'Opens a shell in a sandbox',
     parameters: {
-      flags: { user: USER, workdir: WORKDIR, apply: APPLY },
-      aliases: { u: 'user', w: 'workdir' },
+      flags: { user: USER, workdir: WORKDIR, publish: PUBLISH, apply: APPLY },
+      aliases: { u: 'user', w: 'workdir', p: 'publish' },
       positional: maybeName(),
     },
     load: async () => (await import('./shell.ts')).shell,

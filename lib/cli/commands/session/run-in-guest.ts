@@ -3,8 +3,10 @@ import { GuestConnection } from '../../../guest/client/connection.ts';
 import type { ExecRequest, ExecResult } from '../../../guest/protocol/messages.ts';
 import { applyProject } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
+import type { WantedPort } from '../../command/port-text.ts';
 import { daemonOf, guestOf } from '../../command/project.ts';
 import { callerOf } from '../../run/caller.ts';
+import { holdPorts } from '../../run/held-ports.ts';
 import { forwardSignals, rawTerminal, terminalSize } from '../../terminal/terminal.ts';
 import { sayOutOfMemory } from '../../view/out-of-memory.ts';
 import { inOneLine } from '../../view/printable.ts';
@@ -26,6 +28,8 @@ interface GuestCommand {
   tty: boolean;
   /** Pass stdin on */
   stdin: boolean;
+  /** Ports of the host that are open while it runs */
+  publish?: WantedPort[];
 }
 
 export async function applyAll({ context, view, cwd }: Input): Promise<void> {
@@ -43,6 +47,7 @@ export async function runInGuest({ context, cwd, view }: Input, command: GuestCo
   const isChosen = command.workdir !== undefined;
   const note = (line: string) => void (view.json || stderr.write(`${inOneLine(line)}\n`));
   const folder = await folderThatExists(guest, { wanted, isChosen, workspace: place.workspace, note });
+  using _ports = await holdPorts({ context, sandbox: place, publish: command.publish ?? [], view });
   const child = guest.exec(requestOf(command, folder));
   const shown = Promise.all([
     showOutput({ from: child.stdout, to: stdout, name: 'stdout', view }),

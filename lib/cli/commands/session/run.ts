@@ -2,10 +2,12 @@
 import type { DaemonClient } from '../../../api/client.ts';
 import { SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
+import { parsePort, type WantedPort } from '../../command/port-text.ts';
 import { daemonOf, resolveSandbox } from '../../command/project.ts';
 import { splitArgs } from '../../command/split-args.ts';
 import { headlessArgv, interactiveArgv } from '../../run/agent-argv.ts';
 import { runHeadless } from '../../run/headless.ts';
+import { holdPorts } from '../../run/held-ports.ts';
 import { setPromptAside } from '../../run/prompt-argument.ts';
 import { readySandbox } from '../../run/ready-sandbox.ts';
 import { endSessions, runDetached, runOnTerminal } from '../../run/sessions.ts';
@@ -17,6 +19,7 @@ interface RunFlags {
   headless?: string;
   detach: boolean;
   detachKeys: string;
+  publish?: string[];
   interactive: boolean;
   end: boolean;
   yes: boolean;
@@ -35,22 +38,29 @@ export async function run(input: Input): Promise<number> {
     throw new SbxError('usage', 'stdin is already used for the prompt', {
       hint: 'remove -i, or pass the prompt as an argument',
     });
+  const publish = (flags.publish ?? []).map(parsePort);
+  if (flags.detach && publish.length > 0)
+    throw new SbxError('usage', '--publish and --detach are mutually exclusive', {
+      why: '--publish opens a port while the command runs',
+      hint: 'a port that stays: sbx ports --publish HOST:GUEST',
+    });
   const client = await daemonOf(context);
   if (flags.end) return endSessions({ client, sandbox: await resolveSandbox(client, cwd, name) }, view);
   const text = prompt === '-' ? await readAll(context.process.stdin) : prompt;
   return text === undefined
-    ? interactive(input, { client, name }, more ?? [])
-    : headless(input, { client, name }, text);
+    ? interactive(input, { client, name, publish }, more ?? [])
+    : headless(input, { client, name, publish }, text);
 }
 
 interface Target {
   client: DaemonClient;
   /** Undefined: the project's only sandbox */
   name: string | undefined;
+  publish: WantedPort[];
 }
 
 /** On a terminal the agent gets one as well; without, its arguments describe the work, and it has the caller's stdin with `-i` only. */
-async function interactive(input: Input, { client, name }: Target, args: string[]): Promise<number> {
+async function interactive(input: Input, { client, name, publish }: Target, args: string[]): Promise<number> {
   const { context, cwd, view, flags } = input;
   const { stdin, stdout } = context.process;
   const onTerminal = stdin.isTTY === true && stdout.isTTY === true && !view.json;
@@ -65,17 +75,19 @@ async function interactive(input: Input, { client, name }: Target, args: string[
   const argv = interactiveArgv(ready.agent, args);
   const { sandbox } = ready;
   if (flags.detach) return runDetached({ client, sandbox }, { argv, terminal: true, join }, view);
-  if (onTerminal) return runOnTerminal({ client, sandbox }, { argv, join, keys: flags.detachKeys });
-  return runHeadless({ client, sandbox }, { argv, input: flags.interactive ? stdin : undefined }, view);
+  using _ports = await holdPorts({ context, sandbox, publish, view });
+  if (onTerminal) return await runOnTerminal({ client, sandbox }, { argv, join, keys: flags.detachKeys });
+  return await runHeadless({ client, sandbox }, { argv, input: flags.interactive ? stdin : undefined }, view);
 }
 
-async function headless(input: Input, { client, name }: Target, prompt: string): Promise<number> {
+async function headless(input: Input, { client, name, publish }: Target, prompt: string): Promise<number> {
   const { context, cwd, view, flags } = input;
   const { agent, sandbox } = await readySandbox({ context, client, view, cwd, name, join: false, ...flags });
   const { argv, input: text } = headlessArgv(agent, prompt);
   if (!flags.detach) {
     const stdin = flags.interactive ? context.process.stdin : undefined;
-    return runHeadless({ client, sandbox }, { argv, input: text ?? stdin }, view);
+    using _ports = await holdPorts({ context, sandbox, publish, view });
+    return await runHeadless({ client, sandbox }, { argv, input: text ?? stdin }, view);
   }
   if (text !== undefined || flags.interactive)
     throw new SbxError('usage', 'a detached session cannot read stdin', {

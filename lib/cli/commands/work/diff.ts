@@ -18,8 +18,14 @@ export async function diff({ context, cwd, args, flags, view }: Input): Promise<
     client.diff(id, { patch, ...path }, { signal, onEvent }),
   );
   // A patch whose bytes are changed does not apply. On a terminal, the view makes them visible.
-  view.result(result, patch ? result.diff.replace(/\n$/, '') : printable(textOf(result)) || `${name}: no changes`);
+  view.result(result, patch ? result.diff.replace(/\n$/, '') : shown(result, name));
   return 0;
+}
+
+function shown(result: DiffResult, name: string): string {
+  const changes = printable(textOf(result)) || `${name}: no changes`;
+  const { kept = [] } = result;
+  return kept.length === 0 ? changes : `${changes}\nkept over reset and rm, not shown: ${kept.join(', ')}`;
 }
 
 function textOf({ diff: text, isPartial = false }: DiffResult): string {

@@ -2,8 +2,9 @@
 import { SbxError } from '../../../errors.ts';
 import { GuestConnection } from '../../../guest/client/connection.ts';
 import { watchSessions } from '../../../guest/client/session-client.ts';
-import type { SessionsRunning } from '../../../guest/protocol/messages.ts';
+import type { GuestUsage, SessionsRunning } from '../../../guest/protocol/messages.ts';
 import { within } from '../../../system/deadline.ts';
+import { GuestUsages } from './guest-usage.ts';
 import { Heartbeat, type HeartbeatTimes, type OutOfMemory } from './heartbeat.ts';
 
 export interface ConnectOptions {
@@ -20,6 +21,7 @@ export class Guests implements AsyncDisposable {
   readonly #sessions = new WeakMap<GuestConnection, SessionsRunning>();
   readonly #watched = new WeakSet<GuestConnection>();
   readonly #heartbeat: Heartbeat;
+  readonly #usages = new GuestUsages();
 
   /** `onClosed` is called when an open connection closes unasked: the VM died or its agent restarted. */
   constructor(onClosed: (id: string) => void, times?: HeartbeatTimes) {
@@ -55,6 +57,12 @@ export class Guests implements AsyncDisposable {
   outOfMemory(id: string): OutOfMemory | undefined {
     const guest = this.#open.get(id);
     return guest === undefined ? undefined : this.#heartbeat.outOfMemory(guest);
+  }
+
+  /** As the guest says; undefined: it does not */
+  async usageOf(id: string): Promise<GuestUsage | undefined> {
+    const guest = this.#open.get(id);
+    return guest === undefined ? undefined : this.#usages.of(guest);
   }
 
   /** The agent's sessions, as the guest reports on each change; undefined before its first report */

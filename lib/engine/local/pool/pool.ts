@@ -1,11 +1,9 @@
 /** Keeps the warm pool: as many idle clones as the applied sandboxes ask for. None outlives the daemon. */
 import { SbxError, summaryOf } from '../../../errors.ts';
-import type { WarmImage } from '../../../image/warm/warm-image.ts';
 import type { Log } from '../../../log.ts';
-import type { SandboxSpec } from '../../../spec/spec.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
 import type { CloneRequest } from '../vm/resume-clone.ts';
-import { type Demand, poolDemand, poolKeyOf } from './demand.ts';
+import { type Demand, poolDemand, poolKeyOf, type Wanted } from './demand.ts';
 import { newPooledId, type PooledClone } from './pooled-clone.ts';
 
 export interface PoolDeps {
@@ -42,16 +40,16 @@ export class Pool implements AsyncDisposable {
   }
 
   /** A live clone that fits; it belongs to the caller from now on. */
-  take(spec: SandboxSpec, image: WarmImage): PooledClone | undefined {
+  take(wanted: Wanted): PooledClone | undefined {
     if (this.size === 0) return undefined;
-    const [found] = this.#fitting(poolKeyOf(spec, image));
+    const [found] = this.#fitting(poolKeyOf(wanted));
     if (found !== undefined) this.#members.splice(this.#members.indexOf(found), 1);
     return found;
   }
 
   /** How many live clones fit. */
-  waiting(spec: SandboxSpec, image: WarmImage): number {
-    return this.#fitting(poolKeyOf(spec, image)).length;
+  waiting(wanted: Wanted): number {
+    return this.#fitting(poolKeyOf(wanted)).length;
   }
 
   /** Resolves when the clones without demand have ended. */
@@ -99,10 +97,10 @@ export class Pool implements AsyncDisposable {
     return [...poolDemand(this.#deps.records())].find(([key, { count }]) => has(key) < count);
   }
 
-  async #clone(key: string, { spec, image }: Demand): Promise<void> {
+  async #clone(key: string, { spec, image, owner }: Demand): Promise<void> {
     const abort = new AbortController();
     const signal = AbortSignal.any([abort.signal, this.#ending.signal]);
-    const done = this.#deps.make({ id: newPooledId(), spec, image, signal }).then(
+    const done = this.#deps.make({ id: newPooledId(), owner, spec, image, signal }).then(
       (clone) => void this.#members.push({ ...clone, key }),
       (error: unknown) => {
         if (signal.aborted) return;

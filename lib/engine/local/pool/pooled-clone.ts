@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync } from 'node:fs';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
-import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import { removeTree } from '../../../system/remove-tree.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
 import type { VmDeps } from '../vm/deps.ts';
+import { keptFolders } from '../vm/kept.ts';
 import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
 import { attachWorkspace, detachWorkspace, guestOf } from '../vm/workspaces.ts';
 
@@ -80,7 +80,7 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
   const { id, spec } = request;
   const [from, to] = [instancePaths(deps.home, clone.id), instancePaths(deps.home, id)];
   try {
-    if (!(await fits(deps, clone, spec))) {
+    if (!(await fits(deps, clone, request))) {
       await endPooled(deps, clone.id);
       return undefined;
     }
@@ -89,7 +89,10 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
     renameSync(from.disk, to.disk);
     deps.guests.rename(clone.id, id);
     removeTree(from.dir);
-    const [workspace] = await allOrAbort(request.signal, () => [attachWorkspace(deps, id, spec), request.openEgress()]);
+    const [workspace] = await allOrAbort(request.signal, () => [
+      attachWorkspace(deps, id, { spec }),
+      request.openEgress(),
+    ]);
     return { vm: clone.vm, workspace };
   } catch (error) {
     await deps.driver.destroy(to);
@@ -99,8 +102,8 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
 }
 
 /** False when a folder was replaced since the clone was made. One without folders of the host fits always. */
-async function fits(deps: VmDeps, clone: PooledClone, spec: SandboxSpec): Promise<boolean> {
-  if (spec.workspace.mode === 'clone') return true;
-  const { folders } = await servedFolders(spec, [deps.home.root]);
+async function fits(deps: VmDeps, clone: PooledClone, { id, spec }: Claim): Promise<boolean> {
+  const { folders } = await servedFolders(spec, [deps.home.root], await keptFolders(deps.home, id, spec));
+  if (folders.length === 0) return true;
   return deps.workspaces.serves(guestOf(deps.home, clone.id), folders);
 }

@@ -1,11 +1,11 @@
 /** Listens on the host for the ports of the running sandboxes: those of their specs and those that were published. */
-import { SbxError, summaryOf } from '../../../errors.ts';
+import type { SbxError } from '../../../errors.ts';
 import type { GuestConnection } from '../../../guest/client/connection.ts';
 import type { Home } from '../../../paths.ts';
 import { type PortRule, portKey, readPortBook, writePortBook } from '../../../state/port-book.ts';
 import type { PortChange, PortState } from '../../engine.ts';
-import { holderOf } from './holder.ts';
 import { type Listener, listen } from './listener.ts';
+import { explained, isSame, notPublished, textOf } from './port-errors.ts';
 import { Tunnels, type Usage } from './tunnels.ts';
 
 export interface PortsOptions {
@@ -25,6 +25,11 @@ export interface WantedPorts {
   running: boolean;
 }
 
+interface HeldPorts {
+  rules: PortRule[];
+  signal: AbortSignal;
+}
+
 interface Entry {
   listener: Listener | undefined;
   tunnels: Tunnels;
@@ -35,6 +40,8 @@ interface Entry {
 interface Sandbox {
   usage: Usage;
   entries: Map<string, Entry>;
+  /** For as long as a command runs. One that two commands want is here twice */
+  held: PortRule[];
   /** The change under way */
   last: Promise<void>;
 }
@@ -57,7 +64,7 @@ export class Ports implements Disposable {
       // A failure is of this turn alone: the next call tries again.
       .then(() => this.#bring(id, sandbox, wanted).catch(() => {}))
       .then(() => {
-        if (sandbox.last === done && sandbox.entries.size === 0) this.#sandboxes.delete(id);
+        if (sandbox.last === done && sandbox.entries.size + sandbox.held.length === 0) this.#sandboxes.delete(id);
       });
     sandbox.last = done;
     return done;
@@ -89,16 +96,33 @@ export class Ports implements Disposable {
     throw error;
   }
 
+  /** Opens more until `signal` aborts. @throws SbxError `port-taken`, `usage`; nothing is changed then. */
+  async hold(id: string, wantedNow: () => WantedPorts, { rules, signal }: HeldPorts): Promise<void> {
+    const sandbox = this.#of(id);
+    sandbox.held.push(...rules);
+    const release = () => {
+      sandbox.held = sandbox.held.filter((rule) => !rules.includes(rule));
+      return this.sync(id, wantedNow());
+    };
+    await this.sync(id, wantedNow());
+    const error = rules.map((rule) => sandbox.entries.get(portKey(rule))?.error).find(Boolean);
+    if (error !== undefined || signal.aborted) await release();
+    if (error !== undefined) throw error;
+    signal.addEventListener('abort', release, { once: true });
+  }
+
   /** Of all its ports, those of the spec first. */
   stateOf(id: string, spec: readonly PortRule[]): PortState[] {
     const { published, picked } = readPortBook(this.#options.home, id);
-    const entries = this.#sandboxes.get(id)?.entries;
-    return rulesOf(spec, published).map((rule) => {
+    const { entries, held = [] } = this.#sandboxes.get(id) ?? {};
+    const fromOf = (rule: PortRule) =>
+      published.includes(rule) ? 'publish' : held.includes(rule) ? 'command' : 'file';
+    return rulesOf(spec, [...published, ...held]).map((rule) => {
       const entry = entries?.get(portKey(rule));
       const host = entry?.listener?.port ?? picked[portKey(rule)] ?? rule.host;
       const problem = entry?.error === undefined ? {} : { problem: textOf(entry.error) };
       const isOpen = entry?.listener !== undefined;
-      return { ...rule, host, open: isOpen, published: published.includes(rule), ...problem };
+      return { ...rule, host, open: isOpen, from: fromOf(rule), ...problem };
     });
   }
 
@@ -115,14 +139,14 @@ export class Ports implements Disposable {
   #of(id: string): Sandbox {
     const known = this.#sandboxes.get(id);
     if (known !== undefined) return known;
-    const fresh = { usage: { open: 0, usedAt: undefined }, entries: new Map(), last: Promise.resolve() };
+    const fresh = { usage: { open: 0, usedAt: undefined }, entries: new Map(), held: [], last: Promise.resolve() };
     this.#sandboxes.set(id, fresh);
     return fresh;
   }
 
   async #bring(id: string, sandbox: Sandbox, { spec, running }: WantedPorts): Promise<void> {
     const book = readPortBook(this.#options.home, id);
-    const rules = running && !this.#ended ? rulesOf(spec, book.published) : [];
+    const rules = running && !this.#ended ? rulesOf(spec, [...book.published, ...sandbox.held]) : [];
     const keys = new Set(rules.map(portKey));
     for (const [key, entry] of sandbox.entries) {
       if (keys.has(key)) continue;
@@ -145,7 +169,7 @@ export class Ports implements Disposable {
     try {
       entry.listener = await listen({ ...rule, picked, onConnection: (socket) => tunnels.accept(socket) });
     } catch (error) {
-      entry.error = await this.#explain(rule, error);
+      entry.error = await explained(error, { rule, owner: this.#ownerOf(rule) });
       return;
     }
     if (this.#ended) return close(entry);
@@ -162,49 +186,21 @@ export class Ports implements Disposable {
     writePortBook(this.#options.home, id, { ...book, picked: { ...book.picked, [key]: port } });
   }
 
-  /** Of a port that another sandbox has, the process would be this one. */
-  async #explain({ host }: PortRule, error: unknown): Promise<SbxError> {
-    if (!(error instanceof SbxError)) return new SbxError('internal', summaryOf(error), { cause: error });
+  #ownerOf({ host }: PortRule): string | undefined {
     const owner = [...this.#sandboxes].find(([, { entries }]) =>
       [...entries.values()].some(({ listener }) => listener?.port === host),
     )?.[0];
-    if (error.code !== 'port-taken' || host === 0) return error;
-    const { message, hint = '' } = error;
-    if (owner !== undefined)
-      return new SbxError('port-taken', message, {
-        why: `it leads to the sandbox ${this.#options.nameOf(owner)} already`,
-        hint: 'choose another port, or 0 for a free one: `sbx ports` lists those that are open',
-        cause: error,
-      });
-    return new SbxError('port-taken', message, { why: `it is held by ${await holderOf(host)}`, hint, cause: error });
+    return owner === undefined ? undefined : this.#options.nameOf(owner);
   }
 }
 
-/** A published port that the spec has as well is the spec's. */
-function rulesOf(spec: readonly PortRule[], published: readonly PortRule[]): PortRule[] {
-  const known = new Set(spec.map(portKey));
-  return [...spec, ...published.filter((rule) => !known.has(portKey(rule)))];
+/** The first rule of each key: what the spec has as well is the spec's. */
+function rulesOf(spec: readonly PortRule[], others: readonly PortRule[]): PortRule[] {
+  const known = new Set<string>();
+  return [...spec, ...others].filter((rule) => !known.has(portKey(rule)) && known.add(portKey(rule)));
 }
 
 function close({ listener, tunnels }: Entry): void {
   listener?.close();
   tunnels.close();
-}
-
-function textOf({ message, why }: SbxError): string {
-  return why === undefined ? message : `${message}: ${why}`;
-}
-
-/** Without an address, any is meant. */
-function isSame(one: PortRule, rule: PortRule): boolean {
-  const isThere = one.address === undefined || one.address === rule.address;
-  return one.guest === rule.guest && one.host === rule.host && isThere;
-}
-
-function notPublished(rule: PortRule, name: string, spec: readonly PortRule[]): SbxError {
-  const shown = `${rule.address === undefined ? '' : `${rule.address}:`}${rule.host}:${rule.guest}`;
-  const isOfFile = spec.some((one) => isSame(rule, one));
-  return new SbxError('not-found', `${shown} was not published for ${name}`, {
-    hint: isOfFile ? 'it is in [[ports]]: remove it there and run `sbx apply`' : `\`sbx ports ${name}\` lists them`,
-  });
 }

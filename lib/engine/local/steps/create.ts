@@ -8,6 +8,7 @@ import type { SandboxSpec } from '../../../spec/spec.ts';
 import { removeTree } from '../../../system/remove-tree.ts';
 import type { StepContext } from '../../engine.ts';
 import { claim } from '../pool/pooled-clone.ts';
+import { dropSaved } from '../suspend/saved-state.ts';
 import { finalizeStart } from '../vm/finalize-start.ts';
 import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
 import { endVm, type StepDeps, type StepHandler, warmImage } from './step-deps.ts';
@@ -29,6 +30,7 @@ export async function createFrom(
   await verifyImage(deps.image, image);
   const paths = instancePaths(deps.home, id);
   await endVm(deps, id);
+  dropSaved(paths);
   signal.throwIfAborted();
   mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
   // A reset that is cut off is found by its generation: the spec stays applied.
@@ -40,6 +42,8 @@ export async function createFrom(
     built: null,
     resumed: null,
     imageLacksPackages: false,
+    bootFiles: null,
+    lostMemory: null,
   });
   rmSync(paths.disk, { force: true });
   // What the sandbox kept for itself goes with its disk.
@@ -52,7 +56,7 @@ export async function createFrom(
 
 /** Claims a pooled clone where one fits. */
 async function fromPool(deps: StepDeps, request: CloneRequest, context: StepContext): Promise<ResumedVm | undefined> {
-  const clone = deps.pool.take(request.spec, request.image);
+  const clone = deps.pool.take(request);
   if (clone === undefined) return undefined;
   const openEgress = () => freshEgress(deps, request.id, request.spec);
   const claimed = await claim(deps, clone, { ...request, openEgress });

@@ -4,6 +4,7 @@ import { absent } from '../../../plan/plan.ts';
 import type { ObservedSandbox } from '../../../plan/types.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
+import { readSaved } from '../suspend/saved-state.ts';
 import type { VmDeps } from '../vm/deps.ts';
 
 /** A guest that answers does so at once */
@@ -22,6 +23,7 @@ export async function observe(deps: VmDeps, id: string, signal?: AbortSignal): P
     power: record.desired.power,
     generation: record.generation,
     boot: record.boot,
+    suspended: vm === undefined ? readSaved(paths)?.size : undefined,
     exit: vm === undefined ? deps.driver.lastExit(paths) : undefined,
     size: vm !== undefined && isFinalized(record, vm) ? record.resumed?.size : undefined,
     ready: vm !== undefined && (await isReady(deps, record, vm, signal)),

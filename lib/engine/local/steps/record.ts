@@ -5,6 +5,6 @@ import type { StepHandler } from './step-deps.ts';
 
 export const record: StepHandler<'record'> = async (deps, { spec }, { id }) => {
   deps.credentials.bind(id, spec);
-  if (deps.driver.find(instancePaths(deps.home, id)) !== undefined) await attachWorkspace(deps, id, spec);
+  if (deps.driver.find(instancePaths(deps.home, id)) !== undefined) await attachWorkspace(deps, id, { spec });
   await deps.records.update(id, { applied: spec, target: spec });
 };

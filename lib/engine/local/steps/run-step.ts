@@ -8,15 +8,19 @@ import { grow } from './grow.ts';
 import { install } from './install.ts';
 import { network } from './network.ts';
 import { record } from './record.ts';
+import { resume } from './resume.ts';
 import { start } from './start.ts';
 import type { StepDeps, StepHandler } from './step-deps.ts';
 import { stop } from './stop.ts';
+import { suspend } from './suspend.ts';
 
 const HANDLERS: { [A in keyof Steps]: StepHandler<A> } = {
   build,
   create,
   start,
   stop,
+  suspend,
+  resume,
   grow,
   install,
   network,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import { bootSupervised } from '../../../vm/boot-supervisor.ts';
+import { dropSaved } from '../suspend/saved-state.ts';
 import { finalizeStart } from '../vm/finalize-start.ts';
 import { vmConfigOf } from '../vm/resume-clone.ts';
 import { attachWorkspace } from '../vm/workspaces.ts';
@@ -19,12 +20,15 @@ export const start: StepHandler<'start'> = async (deps, step, context) => {
   if (image === null || !existsSync(paths.disk))
     return createFrom(deps, await warmImage(deps, spec, context), step, context);
   await endVm(deps, id);
+  dropSaved(paths);
   context.onProgress('checking the layers under its disk');
   await verifyImage(deps.image, image);
-  const workspace = await attachWorkspace(deps, id, spec);
+  const workspace = await attachWorkspace(deps, id, { spec });
   await deps.egress.open(id, spec);
   const platform = await platformOf(deps, spec, context);
-  await deps.records.update(id, { resumed: null, bootedWith: platform.chain });
+  const { chain: bootedWith, kernel, initrd, runtimeDisk } = platform;
+  const bootFiles = { kernel, initrd, runtimeDisk };
+  await deps.records.update(id, { resumed: null, bootedWith, bootFiles, lostMemory: null });
   const config = vmConfigOf({ spec, image: { ...image, ...platform }, disk: paths.disk, workspace });
   const { process: vm, guest } = await bootSupervised(deps.driver, config, paths, { signal });
   await guest[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@
 import type { GuestConnection } from '../../../guest/client/connection.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { VmDriver, VmPaths } from '../../../vm/driver.ts';
+import { dropSaved } from '../suspend/saved-state.ts';
 import { endVm, type StepHandler } from './step-deps.ts';
 
 export const stop: StepHandler<'stop'> = async (deps, _step, { id }) => {
@@ -9,6 +10,7 @@ export const stop: StepHandler<'stop'> = async (deps, _step, { id }) => {
   const guest = deps.guests.get(id);
   if (deps.driver.find(paths) !== undefined && guest !== undefined) await powerOff(deps.driver, paths, guest);
   await endVm(deps, id);
+  dropSaved(paths);
 };
 
 /** The guest flushes its disks and powers off; the caller ends one that takes longer than 5 s. */

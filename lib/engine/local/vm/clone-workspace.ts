@@ -8,13 +8,12 @@ import type { CloneGuest } from '../../../workspace/clone/guest.ts';
 import { readCloneRecord, writeCloneRecord } from '../../../workspace/clone/record.ts';
 
 /** @throws SbxError `workspace`: `[[mounts]]` would show the host */
-export function unmounted({ mounts }: SandboxSpec): { link: undefined; guestMounts: [] } {
-  if (mounts.length > 0)
-    throw new SbxError('workspace', 'a sandbox of mode "clone" has no mounts', {
-      why: mounts.map(({ host }) => host).join(', '),
-      hint: 'remove [[mounts]], or use mode = "mount"',
-    });
-  return { link: undefined, guestMounts: [] };
+export function refuseMounts({ mounts }: SandboxSpec): void {
+  if (mounts.length === 0) return;
+  throw new SbxError('workspace', 'a sandbox of mode "clone" has no mounts', {
+    why: mounts.map(({ host }) => host).join(', '),
+    hint: 'remove [[mounts]], or use mode = "mount"',
+  });
 }
 
 export interface CloneRequest {

@@ -1,5 +1,6 @@
 /** Turns a resumed or booted VM into its sandbox: connects and assigns its identity. */
 import { rmSync } from 'node:fs';
+import type { GuestConnection } from '../../../guest/client/connection.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { Desired } from '../../../spec/desired.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
@@ -9,6 +10,8 @@ import { guestGitConfig } from '../../../workspace/guest-git.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from './assign-identity.ts';
 import { makeClone } from './clone-workspace.ts';
 import type { VmDeps } from './deps.ts';
+import { fillKept, foldersToFill } from './fill-kept.ts';
+import { noteKeptOwner } from './kept.ts';
 import type { AttachedWorkspace } from './workspaces.ts';
 
 export interface Started {
@@ -41,9 +44,34 @@ export async function finalizeStart(
   ]);
   if (spec.workspace.mode === 'clone') await makeClone(guest, { record: paths.clone, spec, signal: context.signal });
   else rmSync(paths.clone, { force: true });
+  const filledKept = await prepareKept(deps, guest, {
+    id,
+    spec,
+    generation: reached.generation,
+    signal: context.signal,
+  });
   // Not awaited: requests to the guest are handled in order.
   if (java) guest.request('trusted', {}).catch(() => {});
   const { cpus, memoryBytes } = spec.resources;
   const resumed = { pid: vm.pid, startTime: vm.startTime, size: { cpus, memoryBytes } };
-  await deps.records.update(id, { resumed, ...reached });
+  await deps.records.update(id, { resumed, ...reached, ...filledKept });
+}
+
+interface Preparing {
+  id: string;
+  spec: SandboxSpec;
+  generation: number;
+  signal: AbortSignal;
+}
+
+/** What to record: a start that is cut off before does it again. */
+async function prepareKept(deps: VmDeps, guest: GuestConnection, { id, spec, generation, signal }: Preparing) {
+  const { keep = [] } = spec.agent;
+  if (keep.length === 0) return {};
+  const { filledKept, projectDir, name } = deps.records.require(id);
+  const folders = foldersToFill(keep, generation, filledKept);
+  if (folders.length === 0) return {};
+  await noteKeptOwner(deps.home, id, { projectDir, name });
+  await fillKept(guest, folders, signal);
+  return { filledKept: { generation, folders: keep } };
 }

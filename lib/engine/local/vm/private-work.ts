@@ -7,7 +7,7 @@ import type { PrivateWork, PrivateWorkRequest } from '../../../workspace/changes
 import { readLayer } from '../../../workspace/changes/read-layer.ts';
 import type { ServedFolder } from '../../../workspace/client/served-folders.ts';
 import type { WorkspaceServers } from '../../../workspace/client/servers.ts';
-import { servedFolders } from '../../../workspace/folders.ts';
+import { isKeptFolder, servedFolders } from '../../../workspace/folders.ts';
 import { globMatcher } from '../../../workspace/git/hide-match.ts';
 import { enterAll, openBelow } from './layer-folders.ts';
 import { guestOf } from './workspaces.ts';
@@ -23,8 +23,8 @@ type Deps = { home: Home; workspaces: WorkspaceServers };
 /** Paths are those of the workspace, relative; of other folders absolute on the host. */
 export async function privateWork({ home, workspaces }: Deps, request: PrivateWorkRequest): Promise<PrivateWork> {
   const { id, spec } = request;
-  const { base, names } = workspaces.layerOf(guestOf(home, id));
-  const layer = await openBelow(base, names);
+  const place = workspaces.layerOf(guestOf(home, id));
+  const layer = await openBelow(place.base, place.names);
   if (layer === undefined) return { changes: [], isPartial: false };
   await using layers = layer;
   const folders = await servedFolders(spec, [home.root]).then(
@@ -33,8 +33,9 @@ export async function privateWork({ home, workspaces }: Deps, request: PrivateWo
     () => [],
   );
   const all: PrivateWork = { changes: [], isPartial: false };
-  for (const bytes of (await layers.list()).toSorted(Buffer.compare))
-    await addFolder(all, layers, bytes.toString(), { request, folders });
+  const names = (await layers.list()).toSorted(Buffer.compare).map((bytes) => bytes.toString());
+  for (const name of names.filter((one) => !isKeptFolder(one)))
+    await addFolder(all, layers, name, { request, folders });
   return all;
 }
 

@@ -8,20 +8,24 @@ import type { InstanceRecord } from '../../../state/records.ts';
 import { removeTemporaries } from '../../../workspace/changes/temporary-names.ts';
 import { removeMountStubs } from '../../../workspace/mount-stubs.ts';
 import type { VmDeps } from './deps.ts';
+import { dropUnfinished } from './snapshots.ts';
 import { attachWorkspace } from './workspaces.ts';
 
 export interface RecoverOptions {
   /** Instances that an earlier pool left; they were not watched since */
   isPooled: (id: string) => boolean;
   endPooled: (id: string) => Promise<void>;
+  /** Of a suspend or a resume that was cut off */
+  settle: (record: InstanceRecord) => Promise<void>;
   log: Pick<Log, 'warn'>;
 }
 
-export async function recover(deps: VmDeps, { isPooled, endPooled, log }: RecoverOptions): Promise<void> {
+export async function recover(deps: VmDeps, { isPooled, endPooled, settle, log }: RecoverOptions): Promise<void> {
   const { home, image, records } = deps;
   await Promise.all(readdirSync(home.instances).filter(isPooled).map(endPooled));
   await deps.workspaces.sweep(records.list().map(({ id }) => instancePaths(home, id).workspace));
   records.sweep();
+  for (const { id } of records.list()) dropUnfinished(instancePaths(home, id));
   await removeTemporaries(home.temporaries).catch((error: unknown) => {
     log.warn(`could not remove temporary files of a killed daemon: ${summaryOf(error)}`);
   });
@@ -30,21 +34,23 @@ export async function recover(deps: VmDeps, { isPooled, endPooled, log }: Recove
     log.warn(`could not remove leftovers of killed builds: ${summaryOf(error)}`);
   });
   for (const record of records.list())
-    await takeOver({ ...deps, log }, record).catch((error: unknown) => {
+    await takeOver({ ...deps, log, settle }, record).catch((error: unknown) => {
       // What cannot be opened stays closed to it, and a workspace server that runs serves on. What runs inside is not lost.
       log.warn(`${record.id}: taking over failed: ${summaryOf(error)}`);
     });
 }
 
-async function takeOver(deps: VmDeps & Pick<RecoverOptions, 'log'>, { id, applied }: InstanceRecord): Promise<void> {
+async function takeOver(deps: VmDeps & Pick<RecoverOptions, 'log' | 'settle'>, record: InstanceRecord): Promise<void> {
+  const { id, applied } = record;
   await endUnserved(deps, id);
+  await deps.settle(record);
   const vm = deps.driver.find(instancePaths(deps.home, id));
   if (vm === undefined || applied === null) return;
   await deps.egress.open(id, applied).catch(async (error: unknown) => {
     await deps.egress.close(id);
     throw error;
   });
-  await attachWorkspace(deps, id, applied);
+  await attachWorkspace(deps, id, { spec: applied });
 }
 
 /** A VM of a build without workspace servers has its folders from mounts that are not kept up any more. Its mount stubs are removed. */

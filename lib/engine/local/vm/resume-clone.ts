@@ -15,6 +15,8 @@ export interface ResumedVm {
 export interface CloneRequest {
   /** Of the instance folder */
   id: string;
+  /** The sandbox whose kept folders it gets; default: `id` */
+  owner?: string;
   spec: SandboxSpec;
   image: WarmImage;
   signal: AbortSignal;
@@ -23,12 +25,12 @@ export interface CloneRequest {
 /** Resumes a clone on a disk of its own. `beside` runs in parallel and ends before the clone runs. */
 export async function resumeClone(
   deps: Pick<VmDeps, 'home' | 'driver' | 'workspaces'>,
-  { id, spec, image, signal }: CloneRequest,
+  { id, owner, spec, image, signal }: CloneRequest,
   beside: () => Promise<void> = async () => {},
 ): Promise<ResumedVm> {
   const paths = instancePaths(deps.home, id);
   const [workspace] = await allOrAbort(signal, () => [
-    attachWorkspace(deps, id, spec),
+    attachWorkspace(deps, id, { spec, owner }),
     cloneDisk(image, paths.disk),
     beside(),
   ]);

@@ -6,7 +6,8 @@ import { noteGuestFolders } from '../../../system/guest-folders.ts';
 import { ownLinkOf, WORKSPACE_LINK } from '../../../vm/driver.ts';
 import type { Guest, WorkspaceServers } from '../../../workspace/client/servers.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
-import { unmounted } from './clone-workspace.ts';
+import { refuseMounts } from './clone-workspace.ts';
+import { keptFolders } from './kept.ts';
 
 export interface AttachedWorkspace {
   /** Host folder for the VM's jail: the server and QEMU meet in it. Undefined: nothing of the host is served */
@@ -20,14 +21,15 @@ interface Deps {
   workspaces: WorkspaceServers;
 }
 
-/** Also after a change of its rules: they are in force at once. @throws SbxError `workspace` */
+/** Also after a change of its rules: they are in force at once. @param owner the sandbox whose kept folders it gets @throws SbxError `workspace` */
 export async function attachWorkspace(
   { home, workspaces }: Deps,
   id: string,
-  spec: SandboxSpec,
+  { spec, owner = id }: { spec: SandboxSpec; owner?: string | undefined },
 ): Promise<AttachedWorkspace> {
-  if (spec.workspace.mode === 'clone') return unmounted(spec);
-  const { folders, guestMounts } = await servedFolders(spec, [home.root]);
+  if (spec.workspace.mode === 'clone') refuseMounts(spec);
+  const { folders, guestMounts } = await servedFolders(spec, [home.root], await keptFolders(home, owner, spec));
+  if (folders.length === 0) return { link: undefined, guestMounts };
   const written = folders.filter(({ readonly }) => !readonly).map(({ path }) => path);
   noteGuestFolders(home.guestFolders, written);
   const { link } = await workspaces.attach(guestOf(home, id), folders);
@@ -39,6 +41,15 @@ export async function detachWorkspace({ home, workspaces }: Deps, id: string): P
   await workspaces.detach(guestOf(home, id));
 }
 
+/** Before the VM is paused: what the guest has open is kept for the next `attachWorkspace`. `isWaiting`: it has not continued since. */
+export async function suspendWorkspace(
+  { home, workspaces }: Deps,
+  id: string,
+  { isWaiting = false } = {},
+): Promise<void> {
+  await workspaces.suspend(guestOf(home, id), { isWaiting });
+}
+
 /** File of the guest's mailbox on the host */
 export function mailboxOf({ home, workspaces }: Deps, id: string): string {
   const link = workspaces.linkOf(guestOf(home, id)) ?? ownLinkOf(instancePaths(home, id));
@@ -46,6 +57,6 @@ export function mailboxOf({ home, workspaces }: Deps, id: string): string {
 }
 
 export function guestOf(home: Home, id: string): Guest {
-  const { workspace, privateLayer } = instancePaths(home, id);
-  return { id, recordFile: workspace, privateLayer };
+  const { workspace, privateLayer, workspaceState } = instancePaths(home, id);
+  return { id, recordFile: workspace, privateLayer, stateFile: workspaceState };
 }

@@ -74,6 +74,11 @@ export function stalePrivateBelow(folder: Node): Invalidation[] {
   return found;
 }
 
+/** Everything that the kernel may hold of a session that was saved: the host had no watch meanwhile. */
+export function staleAll({ nodes }: ServerState): Invalidation[] {
+  return [...nodes.all()].flatMap(staleNode);
+}
+
 function staleNode({ id, kind, links }: Node): Invalidation[] {
   const names = kind === 'directory' ? [] : links;
   return [

@@ -1,6 +1,6 @@
 /** Encodes messages that the server sends unasked: the kernel drops what it caches. */
 import { writeU64 } from './encode.ts';
-import { NOTIFY_DELETE, NOTIFY_INVAL_ENTRY, NOTIFY_INVAL_INODE, NOTIFY_ORDER } from './opcodes.ts';
+import { NOTIFY_DELETE, NOTIFY_INVAL_ENTRY, NOTIFY_INVAL_INODE, NOTIFY_ORDER, NOTIFY_PAUSE } from './opcodes.ts';
 
 export type Invalidation =
   /** Attributes of a node, and its data from `offset` (default: all of it) */
@@ -36,6 +36,10 @@ export function encodeOrder(words: string[]): Buffer {
   const message = newNotification(NOTIFY_ORDER, text.length);
   text.copy(message, 16);
   return message;
+}
+
+export function encodePause(): Buffer {
+  return newNotification(NOTIFY_PAUSE, 0);
 }
 
 /** A header whose `unique` is 0 marks a notification, and `error` holds its code. */

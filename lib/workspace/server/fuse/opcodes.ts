@@ -74,3 +74,6 @@ export const NOTIFY_DELETE = 6;
 export const ANNOUNCE = 0x5342_5801;
 /** Not of FUSE: the relay hands the message to that process. */
 export const NOTIFY_ORDER = 0x5342_5802;
+/** Not of FUSE: the relay takes no further request, and says so once none waits for a reply. */
+export const NOTIFY_PAUSE = 0x7061_7573;
+export const PAUSED = 0x5342_5803;

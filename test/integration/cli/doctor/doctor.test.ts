@@ -58,6 +58,14 @@ test('a missing tool fails with its fix', async () => {
   expect(JSON.parse((await doctor('--json')).stdout)).toMatchObject({ ok: false });
 });
 
+test('of hardware virtualisation it says what the probe found that each start of a VM asks', async () => {
+  apt('exit 1');
+  const { stdout } = await doctor();
+  const { reason } = JSON.parse(readFileSync(join(dir, 'home', 'probes.json'), 'utf8'));
+  expect(reason).toMatch(/kvm|processor/);
+  expect(stdout).toContain(`hardware virtualisation: ${reason}`);
+});
+
 test('--fix installs only what is missing, and checks again', async () => {
   apt(`ln -s /usr/bin/socat ${bin}/socat`);
   const { code, stdout, stderr } = await doctor('--fix', '--json');

@@ -16,8 +16,12 @@ describe('a tunnel', () => {
     expect(rig.dials).toEqual([]);
     client.send(HELLO);
     await client.until(`hello ${HELLO.toString('latin1')}`);
+    const bytes = { bytesUp: HELLO.length, bytesDown: HELLO.length + 6 };
+    // Before its end as after it.
+    expect(rig.listener.stats).toMatchObject({ connections: 1, active: 1, allowed: 1, ...bytes });
     client.socket.end();
     await client.end();
+    expect(rig.listener.stats).toMatchObject({ active: 0, allowed: 1, ...bytes });
     expect(rig.lookups).toEqual(['api.ok.test']);
     expect(rig.dials).toEqual([`${PUBLIC}:443`]);
     const [allow, closed] = rig.records();
@@ -35,8 +39,7 @@ describe('a tunnel', () => {
       verdict: 'closed',
       reason: 'rule',
       address: PUBLIC,
-      bytesUp: HELLO.length,
-      bytesDown: HELLO.length + 6,
+      ...bytes,
     });
     expect(rig.records()).toHaveLength(2);
   });

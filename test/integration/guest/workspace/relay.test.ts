@@ -17,6 +17,7 @@ const WRITE = 16;
 const FORGET = 2;
 const LOOKUP = 1;
 const INIT = 26;
+const [PAUSE, PAUSED] = [0x70617573, 0x53425803];
 
 let dir: string;
 let server: Server;
@@ -260,5 +261,32 @@ describe('the mailbox', () => {
     port.write(boxed(1, 20_000));
     await until(() => written().length === 1);
     expect(written()[0]?.readInt32LE(4)).toBe(-EIO);
+  });
+});
+
+describe('a pause', () => {
+  const pause = () => {
+    const message = Buffer.alloc(16);
+    message.writeUInt32LE(16, 0);
+    message.writeUInt32LE(PAUSE, 4);
+    port.write(message);
+  };
+
+  test('comes once no request waits for a reply; what comes later waits in the kernel, and nothing fails', async () => {
+    await receive(0);
+    ask(request(1, LOOKUP));
+    expect(await receive(40)).toEqual(request(1, LOOKUP));
+    pause();
+    await new Promise((done) => setTimeout(done, 100));
+    ask(request(2, LOOKUP));
+    // The first one has no reply yet.
+    expect(await receive(40)).toHaveLength(40);
+    port.write(reply(1));
+    const paused = (await receive(80)).subarray(40);
+    expect([paused.readUInt32LE(4), paused.length]).toEqual([PAUSED, 40]);
+    port.destroy();
+    await new Promise((done) => setTimeout(done, 100));
+    // Neither was sent, nor failed with EIO: it waits in the kernel.
+    expect(written()).toEqual([reply(1)]);
   });
 });

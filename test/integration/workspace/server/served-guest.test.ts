@@ -8,7 +8,8 @@ import { ServedGuest } from '../../../../lib/workspace/server/served-guest.ts';
 import { openVolume, type Volume } from '../../../../lib/workspace/server/tables/volume.ts';
 import { frame, name, OP, pack, readEntry, u32, u64 } from './wire.ts';
 
-const [ENOENT, EBADF, ESTALE] = [2, 9, 116];
+const [ENOENT, EIO, EBADF, ESTALE] = [2, 5, 9, 116];
+const [PAUSE, PAUSED] = [0x70617573, 0x53425803];
 const quiet = () => {};
 const log = { info: quiet, warn: quiet, error: quiet };
 
@@ -139,3 +140,76 @@ async function greetAfterLoss(guest: ServedGuest): Promise<Socket> {
   guest.session?.[Symbol.dispose]();
   return greet();
 }
+
+/** The relay ends what it has begun, and says so. */
+async function pausedBy(socket: Socket): Promise<void> {
+  let text = Buffer.alloc(0);
+  const asked = Buffer.alloc(16);
+  asked.writeUInt32LE(16, 0);
+  asked.writeUInt32LE(PAUSE, 4);
+  while (!text.includes(asked)) {
+    text = Buffer.concat([text, (socket.read() as Buffer | null) ?? Buffer.alloc(0)]);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  socket.write(frame({ opcode: PAUSED, unique: 0, node: 0 }, Buffer.alloc(0)));
+}
+
+describe('a guest that is suspended', () => {
+  const read = (handle: bigint) => pack(u64(handle), u64(0), u32(10), u32(0), u64(0), u32(0), u32(0));
+
+  async function suspended() {
+    const first = newServer();
+    const before = await greet();
+    await ask(before, OP.INIT, 0, INIT);
+    const project = await entry(before, 1, 'project');
+    const file = await entry(before, project.node, 'file');
+    const opened = await ask(before, OP.OPEN, file.node, pack(u32(0), u32(0)));
+    const suspending = first.suspend();
+    await pausedBy(before);
+    await suspending;
+    // It is not served meanwhile.
+    expect([before.destroyed || arrivals.length === 0, first.session]).toEqual([true, undefined]);
+    return { project, file, handle: opened.body.readBigUInt64LE(0) };
+  }
+
+  /** Notifications come before the first reply: what the host changed meanwhile is asked for again. */
+  async function resumed(): Promise<{ socket: Socket; notes: number }> {
+    const socket = await greet();
+    let notes = 0;
+    const until = Date.now() + 60;
+    while (Date.now() < until) {
+      const chunk = socket.read() as Buffer | null;
+      for (let at = 0; chunk !== null && at < chunk.length; at += chunk.readUInt32LE(at)) notes += 1;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    return { socket, notes };
+  }
+
+  test('continues with its nodes and open files, in another server', async () => {
+    const { file, handle } = await suspended();
+    writeFileSync(join(dir, 'project', 'file'), 'edited');
+    await using _next = newServer();
+    const { socket, notes } = await resumed();
+    expect(notes).toBeGreaterThan(0);
+    expect((await ask(socket, OP.GETATTR, file.node, pack(u32(0), u32(0), u64(0)))).errno).toBe(0);
+    expect((await ask(socket, OP.READ, file.node, read(handle))).body.toString()).toBe('edited');
+  });
+
+  test('finds a file that is gone to answer EIO', async () => {
+    const { file, handle } = await suspended();
+    rmSync(join(dir, 'project', 'file'));
+    await using _next = newServer();
+    const { socket } = await resumed();
+    expect((await ask(socket, OP.READ, file.node, read(handle))).errno).toBe(EIO);
+  });
+
+  test('continues once: a server that is lost later does not go back to that moment', async () => {
+    const { file, handle } = await suspended();
+    const next = newServer();
+    await resumed();
+    await next[Symbol.asyncDispose]();
+    await using _third = newServer();
+    const { socket } = await resumed();
+    expect((await ask(socket, OP.READ, file.node, read(handle))).errno).toBe(ESTALE);
+  });
+});

@@ -22,7 +22,7 @@ test.each(names.filter((name) => name !== 'shell'))(
   '%s allows explicit hosts, and sets the file for MCP servers',
   async (name) => {
     const [spec] = (await load(`agent = "${name}"`)).sandboxes;
-    expect(spec?.network.allow.length).toBeGreaterThan(0);
+    expect((spec?.network.allow.length ?? 0) + (spec?.services?.length ?? 0)).toBeGreaterThan(0);
     // A wildcard would allow every owner of a name below it.
     for (const { pattern } of spec?.network.allow ?? []) expect(pattern).toMatch(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/);
     expect([spec?.agent.mcpFile, spec?.agent.mcpFormat]).toEqual([expect.stringMatching(/^~\//), expect.any(String)]);
@@ -35,11 +35,11 @@ test.each(names)('the files of %s match their extensions', async (name) => {
     if (/\.jsonc?$/.test(path)) expect(Object.keys(JSON.parse(content))).not.toEqual([]);
 });
 
+/** Two templates are named for what they are without: an agent, and a service elsewhere. */
+const agentNames = names.filter((name) => !['shell', 'local'].includes(name));
+
 test('nothing in lib/ names an agent: only the files and folders that agents keep in a workspace are known', () => {
-  const agents = new RegExp(
-    `(?<![.\\w])(${names.filter((name) => name !== 'shell').join('|')})(?!\\w|\\.jsonc?')`,
-    'i',
-  );
+  const agents = new RegExp(`(?<![.\\w])(${agentNames.join('|')})(?!\\w|\\.jsonc?')`, 'i');
   const lines = readdirSync(libDir, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .flatMap((file) =>
@@ -50,5 +50,5 @@ test('nothing in lib/ names an agent: only the files and folders that agents kee
   expect(lines.length).toBeGreaterThan(5000);
   expect(lines.filter((line) => agents.test(line))).toEqual([]);
   // The pattern does find what it is there to find.
-  for (const name of names.filter((one) => one !== 'shell')) expect(`if (agent === '${name}')`).toMatch(agents);
+  for (const name of agentNames) expect(`if (agent === '${name}')`).toMatch(agents);
 });

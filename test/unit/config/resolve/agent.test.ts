@@ -54,6 +54,43 @@ describe('files of an agent', () => {
   });
 });
 
+describe('kept folders', () => {
+  const agentOf = async (text: string) => (await load(`[agent]\n${text}\n`)).sandboxes[0]?.agent;
+
+  test('lie below the home folder', async () => {
+    expect(await agentOf('keep = ["~/.a/", "~/.b//c"]')).toMatchObject({ keep: ['.a', '.b/c'] });
+  });
+
+  test.each(['~', '~/', '/home/agent/.a', '.a', '~/../root', '~/./a', '~other/a'])('%s is refused', async (path) => {
+    const error = await failure(agentOf(`keep = ["${path}"]`));
+    expect(error).toMatchObject({ code: 'config-invalid', place: { line: 2 } });
+  });
+
+  test.each(['["~/.a", "~/.a/b"]', '["~/.a", "~/.a/"]'])('%s names one folder twice', async (keep) => {
+    expect(await failure(agentOf(`keep = ${keep}`))).toMatchObject({ code: 'config-invalid', place: { line: 2 } });
+  });
+
+  test('an exception outside of them is left out', async () => {
+    const found = await agentOf('keep = ["~/.a"]\nkeep_except = ["~/.a/auth.json", "~/.b/auth.json"]');
+    expect(found).toMatchObject({ keep: ['.a'], keepExcept: ['.a/auth.json'] });
+  });
+
+  test('of a project replace those of a template, whose exceptions still hold', async () => {
+    const dir = await makeProject({
+      'sandbox.toml': 'extends = ["claude"]\n[agent]\nkeep = ["~/.claude", "~/.x"]\n',
+    });
+    const [found] = (await loadProject({ cwd: dir, host: hostFacts() })).sandboxes;
+    expect(found?.agent).toMatchObject({ keep: ['.claude', '.x'], keepExcept: ['.claude/.credentials.json'] });
+  });
+
+  test('an empty list keeps nothing', async () => {
+    const dir = await makeProject({ 'sandbox.toml': 'extends = ["claude"]\n[agent]\nkeep = []\n' });
+    const [found] = (await loadProject({ cwd: dir, host: hostFacts() })).sandboxes;
+    expect(found?.agent).not.toHaveProperty('keep');
+    expect(found?.agent).not.toHaveProperty('keepExcept');
+  });
+});
+
 describe('the template of the agent', () => {
   test.each([
     ['a name', 'agent = "claude"', /templates\/claude\.toml$/],

@@ -10,6 +10,7 @@ const FACTS: StatusFacts = {
   connected: true,
   outOfMemory: undefined,
   diskBytes: 4096,
+  saved: undefined,
   sessions: undefined,
   networkReady: true,
   diskFull: false,

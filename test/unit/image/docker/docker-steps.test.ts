@@ -39,7 +39,8 @@ function runInstall(packages: string[]) {
   try {
     const bin = join(dir, 'bin');
     mkdirSync(bin);
-    const program = (name: string, text: string) => writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    const program = (name: string, text: string) =>
+      writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
     program('apt-cache', `case " ${packages.join(' ')} " in *" $2 "*) ;; *) exit 100 ;; esac`);
     program('apt-get', `echo "$*" >> ${dir}/apt`);
     program('docker', 'exit 1');

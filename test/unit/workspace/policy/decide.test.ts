@@ -232,3 +232,28 @@ test('what is no path below the workspace is hidden', () => {
     expect(ask('read', path)).toBe('hidden');
   expect(ask('list', '')).toBe('pass');
 });
+
+describe('a folder that no program of the host works in', () => {
+  const policy = policyOf({ own: true, private: ['/auth.json'] });
+  const written = [
+    '.git/hooks/pre-commit',
+    'plugins/x/.git/config',
+    '.claude/settings.json',
+    '.vscode/tasks.json',
+    '.envrc',
+  ];
+
+  test('has no rules about those', () => {
+    for (const path of written) expect(ask('create', path, { policy }), path).toBe('pass');
+  });
+
+  test('which hold elsewhere', () => {
+    for (const path of written) expect(ask('create', path), path).toMatch(/^(private|own)$/);
+  });
+
+  test('keeps what is left out apart, also what gets its name later', () => {
+    for (const operation of ['create', 'write', 'rename-to', 'link'] as const)
+      expect(ask(operation, 'auth.json', { policy }), operation).toMatch(/^(private|own)$/);
+    expect(ask('write', 'sessions/auth.json', { policy })).toBe('pass');
+  });
+});

@@ -25,7 +25,7 @@ const elsewhere = { cwd: '/usr' };
 test('in a project its own sandboxes are listed, and how many others there are', async () => {
   const { stdout } = await world.sbx(['ls']);
   expect(stdout).toMatch(
-    /^NAME +PROJECT +STATE +AGE +AGENT +SESSION +DISK +FOLDER +WHY\nshop +shop +running +3h +shell +- +5 MiB +\//,
+    /^NAME +PROJECT +STATE +AGE +AGENT +SESSION +DISK +FOLDER +WHY\nshop +shop +running +3h +shell +- +5\.0 MiB +\//,
   );
   expect(stdout).toContain('3 more of other projects: sbx ls --all\n');
   expect(stdout).not.toContain('blog');

@@ -124,6 +124,7 @@ export function listed(about: Partial<SandboxStatus>): SandboxStatus {
     createdAt: since,
     startedAt: since,
     diskBytes: 5 * 1024 ** 2,
+    suspended: null,
     conditions: [],
     ...about,
   };

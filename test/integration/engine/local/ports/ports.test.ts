@@ -145,3 +145,49 @@ test('the holder of a port that no process of ours has', async () => {
   await held[Symbol.asyncDispose]();
   expect(await holderOf(port)).toBe('a connection that is still open');
 });
+
+test('a held port is open until its signal aborts; two holders keep one open until both are gone', async () => {
+  await using inside = await service((socket) => socket.end('in'));
+  using r = portsRig(() => rig.guest);
+  const wanted = () => ({ spec: [], running: true });
+  const [first, second] = [new AbortController(), new AbortController()];
+  const port = await r.open(inside.port);
+  await r.ports.change(ID, wanted, { publish: [], unpublish: [{ guest: inside.port, host: port }] });
+  const rules = () => [{ guest: inside.port, host: port }];
+  await r.ports.hold(ID, wanted, { rules: rules(), signal: first.signal });
+  await r.ports.hold(ID, wanted, { rules: rules(), signal: second.signal });
+  expect(r.ports.stateOf(ID, [])).toMatchObject([{ host: port, open: true, from: 'command' }]);
+  expect(await reach(port)).toBe('in');
+  first.abort();
+  await r.ports.sync(ID, wanted());
+  expect(await reach(port)).toBe('in');
+  second.abort();
+  await r.ports.sync(ID, wanted());
+  expect(r.ports.stateOf(ID, [])).toEqual([]);
+  expect(await reach(port)).toBe('ECONNREFUSED');
+});
+
+test('a port that cannot be held changes nothing; the next daemon knows of none', async () => {
+  await using inside = await service((socket) => socket.end('in'));
+  await using holder = await service((socket) => socket.end('held'));
+  using r = portsRig(() => rig.guest);
+  const wanted = () => ({ spec: [], running: true });
+  const { signal } = new AbortController();
+  const [free, taken] = [
+    { guest: inside.port, host: 0 },
+    { guest: inside.port, host: holder.port },
+  ];
+  await expect(r.ports.hold(ID, wanted, { rules: [free, taken], signal })).rejects.toMatchObject({
+    code: 'port-taken',
+    why: expect.stringContaining(`(pid ${process.pid})`),
+  });
+  expect(r.ports.stateOf(ID, [])).toEqual([]);
+  const aborted = AbortSignal.abort();
+  await r.ports.hold(ID, wanted, { rules: [free], signal: aborted });
+  expect(r.ports.stateOf(ID, [])).toEqual([]);
+  await r.ports.hold(ID, wanted, { rules: [free], signal });
+  expect(r.ports.stateOf(ID, [])).toMatchObject([{ open: true }]);
+  const next = r.next();
+  await next.sync(ID, wanted());
+  expect(next.stateOf(ID, [])).toEqual([]);
+});

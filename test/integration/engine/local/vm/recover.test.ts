@@ -102,6 +102,7 @@ async function newDaemon({ unservable = [] as string[] } = {}): Promise<void> {
   await recover(deps as unknown as VmDeps, {
     isPooled: () => false,
     endPooled: async () => {},
+    settle: async () => {},
     log: {
       warn: (message) => {
         said += `${message}\n`;

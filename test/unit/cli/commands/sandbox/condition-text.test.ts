@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Condition } from '../../../../../lib/api/sandbox-status.ts';
-import { sessionOf, sizeOf, whyOf } from '../../../../../lib/cli/commands/sandbox/condition-text.ts';
+import { sessionOf, whyOf } from '../../../../../lib/cli/commands/sandbox/condition-text.ts';
 import { ageOf } from '../../../../../lib/cli/view/age.ts';
 
 const NOW = Date.parse('2026-01-02T00:00:00Z');
@@ -21,10 +21,6 @@ test.each([
   ['', '-'],
 ])('since %j is an age of %s', (since, age) => {
   expect(ageOf(since, NOW)).toBe(age);
-});
-
-test('sizes are in MiB, then in GiB', () => {
-  expect([1, 1024 ** 2, 1536 * 1024 ** 2].map(sizeOf)).toEqual(['1 MiB', '1 MiB', '1.5 GiB']);
 });
 
 test('a session shows how long it has been running', () => {

@@ -49,16 +49,27 @@ test.each<[string, Partial<SandboxSpec>]>([
   ['another mount', { mounts: [mount(1)] }],
   ['a file of the configuration that is to be protected', { sources: { name: { file: FILE, line: 1, column: 1 } } }],
 ])('%s does not fit', (_what, change) => {
-  expect(poolKeyOf(spec(change), image())).not.toBe(poolKeyOf(spec(), image()));
+  expect(poolKeyOf({ id: 'i', spec: spec(change), image: image() })).not.toBe(
+    poolKeyOf({ id: 'i', spec: spec(), image: image() }),
+  );
   expect(counts([record(waiting(1)), record(waiting(1, change))])).toEqual([1, 1]);
 });
 
 test('the same on other lines of the file fits', () => {
   const at = (line: number) =>
     spec({ mounts: [mount(line)], sources: { 'mounts[0]': { file: FILE, line, column: 1 } } });
-  expect(poolKeyOf(at(4), image())).toBe(poolKeyOf(at(9), image()));
+  expect(poolKeyOf({ id: 'i', spec: at(4), image: image() })).toBe(poolKeyOf({ id: 'i', spec: at(9), image: image() }));
 });
 
 test('another image does not fit', () => {
-  expect(poolKeyOf(spec(), image('other'))).not.toBe(poolKeyOf(spec(), image()));
+  expect(poolKeyOf({ id: 'i', spec: spec(), image: image('other') })).not.toBe(
+    poolKeyOf({ id: 'i', spec: spec(), image: image() }),
+  );
+});
+
+test('kept folders are those of one sandbox: its clones are its own', () => {
+  const keeping = spec({ agent: { ...spec().agent, keep: ['.a'] } });
+  const keyOf = (id: string, of = keeping) => poolKeyOf({ id, spec: of, image: image() });
+  expect(keyOf('one')).not.toBe(keyOf('two'));
+  expect(keyOf('one', spec())).toBe(keyOf('two', spec()));
 });

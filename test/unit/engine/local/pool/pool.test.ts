@@ -7,6 +7,7 @@ import { FIRST, type InstanceRecord } from '../../../../../lib/state/records.ts'
 import { spec } from '../../../plan/spec.ts';
 
 const IMAGE = { key: 'k' } as WarmImage;
+const WANTED = { id: 'i', spec: spec(), image: IMAGE };
 const asking = (pool: number) => spec({ lifecycle: { restart: 'on-failure', idleSeconds: 0, pool } });
 
 /** A pool that one sandbox asks of, with what happens to the machines. `make` may take its time, or fail. */
@@ -38,9 +39,9 @@ test('as many as asked for are made; one that was taken is nobody else’s, and 
   const { pool, alive, log } = rig(2);
   await pool.fill();
   expect([pool.size, log]).toEqual([2, ['made', 'made']]);
-  const [one, two] = [pool.take(spec(), IMAGE), pool.take(spec(), IMAGE)];
+  const [one, two] = [pool.take(WANTED), pool.take(WANTED)];
   expect(new Set([one?.id, two?.id, undefined]).size).toBe(3);
-  expect(pool.take(spec(), IMAGE)).toBeUndefined();
+  expect(pool.take(WANTED)).toBeUndefined();
   await pool.fill();
   expect([pool.size, alive.size]).toEqual([2, 4]);
   await pool[Symbol.asyncDispose]();
@@ -51,16 +52,18 @@ test('as many as asked for are made; one that was taken is nobody else’s, and 
 test('one that does not fit is not given', async () => {
   const { pool } = rig(1);
   await pool.fill();
-  expect(pool.take(spec(), { key: 'other' } as WarmImage)).toBeUndefined();
-  expect(pool.take(spec({ workspace: { ...spec().workspace, hide: ['.env'] } }), IMAGE)).toBeUndefined();
-  expect(pool.waiting(spec(), IMAGE)).toBe(1);
+  expect(pool.take({ ...WANTED, image: { key: 'other' } as WarmImage })).toBeUndefined();
+  expect(
+    pool.take({ id: 'i', spec: spec({ workspace: { ...spec().workspace, hide: ['.env'] } }), image: IMAGE }),
+  ).toBeUndefined();
+  expect(pool.waiting(WANTED)).toBe(1);
 });
 
 test('one that died is not given, is ended for good, and is made up for', async () => {
   const { pool, alive, log } = rig(1);
   await pool.fill();
   alive.clear();
-  expect([pool.waiting(spec(), IMAGE), pool.take(spec(), IMAGE)]).toEqual([0, undefined]);
+  expect([pool.waiting(WANTED), pool.take(WANTED)]).toEqual([0, undefined]);
   await pool.fill();
   expect(log).toEqual(['made', 'nobody ended', 'ended', 'made']);
 });

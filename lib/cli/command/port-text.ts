@@ -1,10 +1,10 @@
 /** Parses and shows ports as `[ADDR:]HOST:GUEST`. Pure. */
 import { isIP } from 'node:net';
-import type { PortsRequest } from '../../../api/live-contract.ts';
-import type { PortInfo } from '../../../api/sandbox-status.ts';
-import { SbxError } from '../../../errors.ts';
+import type { PortsRequest } from '../../api/live-contract.ts';
+import type { PortInfo } from '../../api/sandbox-status.ts';
+import { SbxError } from '../../errors.ts';
 
-type WantedPort = PortsRequest['publish'][number];
+export type WantedPort = PortsRequest['publish'][number];
 
 /** `3000`, `8080:3000`, `0:3000`, `192.168.1.2:8080:3000`, `[::]:8080:3000`. @throws SbxError `usage` */
 export function parsePort(text: string): WantedPort {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hostText, isWide, parsePort } from '../../../../../lib/cli/commands/sandbox/port-text.ts';
+import { hostText, isWide, parsePort } from '../../../../lib/cli/command/port-text.ts';
 
 test.each([
   ['3000', { host: 3000, guest: 3000 }],
