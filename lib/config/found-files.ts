@@ -9,7 +9,7 @@ export interface FoundFile {
 
 /** Files that say more than init can turn into fields: the user decides */
 const UNUSED: readonly [files: RegExp, what: string][] = [
-  [/^(docker-)?compose(\..+)?\.ya?ml$/, 'its services do not run: docker is no part of the image'],
+  [/^(docker-)?compose(\..+)?\.ya?ml$/, 'its services run only with [docker] enabled = true'],
   [/^Dockerfile(\..+)?$/, 'the image is Debian: write what it installs into [packages]'],
   [/^\.devcontainer(\.json)?$/, 'write its features into [packages], its commands into setup'],
   [

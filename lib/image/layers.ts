@@ -7,6 +7,7 @@ import { hostExtraCas } from './bake/host-trust.ts';
 import { type RootDisk, stackedOn } from './bake/root-disk.ts';
 import { BASE_FILES } from './base/base.ts';
 import { ensureBase } from './base/base-layer.ts';
+import { dockerSteps } from './docker/docker-steps.ts';
 import { bootFiles, ensurePlatform, type Platform } from './platform/platform.ts';
 import type { ImageBuild, ImageDeps, ImageEvents, ImageRequest } from './store/image-build.ts';
 import type { Layer } from './store/store.ts';
@@ -61,7 +62,12 @@ async function ensurePackages(build: ImageBuild, platform: Platform, base: Layer
     platform,
     parent: { layer: base, backing: [join(base.dir, BASE_FILES.disk)], format: 'raw' },
     kind: 'packages',
-    steps: [...foundationSteps(), ...trustSteps(await hostExtraCas()), ...packageSteps(build.request.packages)],
+    steps: [
+      ...foundationSteps(),
+      ...trustSteps(await hostExtraCas()),
+      ...(build.request.docker ? dockerSteps() : []),
+      ...packageSteps(build.request.packages),
+    ],
   });
 }
 

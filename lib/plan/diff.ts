@@ -19,7 +19,7 @@ export function diffSpecs(from: SandboxSpec, to: SandboxSpec): Change[] {
     return Object.entries(effects).flatMap(([key, effect]) => {
       if (effect === undefined) return [];
       const path = `${field}.${key}`;
-      const at = (table: unknown) => (table as Record<string, unknown>)[key];
+      const at = (table: unknown) => (table as Record<string, unknown> | undefined)?.[key];
       return change(to, { path, before: at(before), after: at(after), effect }).map((one) => {
         const reason = whyNewDisk(path, from, to);
         return reason === undefined ? one : { ...one, effect: 'rebuild' as const, reason };

@@ -133,6 +133,10 @@ export interface AgentSpec {
   template?: string;
 }
 
+interface DockerSpec {
+  enabled: true;
+}
+
 interface NetworkSpec {
   mode: 'enforce' | 'observe';
   allow: NetworkRule[];
@@ -162,6 +166,8 @@ export interface SandboxSpec {
   /** `sbx ports` asks about what starts to listen inside */
   offerPorts?: true;
   resources: ResourcesSpec;
+  /** Absent: no Docker engine */
+  docker?: DockerSpec;
   env: Record<string, string>;
   lifecycle: LifecycleSpec;
   agent: { name: string | undefined } & AgentSpec;

@@ -65,6 +65,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       memoryBytes: sizeOf(input, 'memory', resources.memory ?? '2GiB'),
       diskBytes: sizeOf(input, 'disk', resources.disk ?? '20GiB'),
     },
+    ...(config.docker?.enabled === true ? { docker: { enabled: true } } : {}),
     env: config.env ?? {},
     lifecycle: {
       restart: lifecycle.restart ?? 'on-failure',

@@ -143,7 +143,10 @@ const docker = z
   .strictObject({
     enabled: z
       .boolean()
-      .meta({ description: 'Whether a Docker engine runs in the sandbox', default: false })
+      .meta({
+        description: 'Whether a Docker engine runs in the sandbox, with Compose. A change makes a new disk',
+        default: false,
+      })
       .optional(),
   })
   .meta({ description: 'Containers in the sandbox' });

@@ -5,9 +5,7 @@ import type { SandboxConfig } from './schema.ts';
 
 const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length > 0;
 
-/** `at`: the path of the value that is not supported, where that is not the field as a whole */
-const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean, at?: (config: SandboxConfig) => string][] = [
-  ['docker.enabled', (config) => config.docker?.enabled === true],
+const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];
@@ -18,9 +16,8 @@ export function listUnsupported(
   config: SandboxConfig,
   sources: Record<string, Source>,
 ): { path: string; source: Place }[] {
-  return CHECKS.filter(([, wanted]) => wanted(config)).flatMap(([path, , at]) => {
-    // The place of an array of tables is that of its first entry.
-    const source = at === undefined ? (sources[`${path}[0]`] ?? sources[path]) : sources[at(config)];
+  return CHECKS.filter(([, wanted]) => wanted(config)).flatMap(([path]) => {
+    const source = sources[path];
     return source === undefined || source === 'default' ? [] : [{ path, source }];
   });
 }

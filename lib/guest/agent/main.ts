@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { pipeOf } from '../protocol/pipe.ts';
 import { createSession } from '../protocol/server-session.ts';
 import { restartGreeting } from '../protocol/wire.ts';
+import { GUEST_ADDRESS } from '../setup/operations.ts';
 import { startDns } from './net/dns-server.ts';
 import { createNames } from './net/names.ts';
 import { startRedirect } from './net/redirect.ts';
@@ -47,5 +48,8 @@ if (values.port !== undefined) {
  */
 async function startNetwork(): Promise<void> {
   const names = createNames();
-  await Promise.all([startDns(names), startRedirect({ names, gateway: GATEWAY, perl })]);
+  await Promise.all([
+    startDns(names, { addresses: ['127.0.0.1', GUEST_ADDRESS] }),
+    startRedirect({ names, gateway: GATEWAY, perl }),
+  ]);
 }

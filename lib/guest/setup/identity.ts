@@ -1,6 +1,6 @@
 /** Lists the operations that assign a guest its identity after a clone or a boot. Pure. */
 import { SERVED } from '../workspace/relay.ts';
-import type { Operation } from './operations.ts';
+import { type Operation, START_DOCKER } from './operations.ts';
 
 /** One of the served folders: `source` below the mount of the workspace server, `target` absolute. */
 interface GuestMount {
@@ -21,6 +21,8 @@ export interface Identity {
   ca: string;
   /** Git's configuration for all users of the guest; empty: none */
   git: string;
+  /** Its Docker engine starts */
+  docker: boolean;
 }
 
 /** The host waits no longer, either */
@@ -30,7 +32,8 @@ const GIT_FILE = '/etc/sbx.gitconfig';
 const GIT_INCLUDE = `[include]\n\tpath = ${GIT_FILE}\n`;
 
 /** Entropy and clock come first: all random values and dates after them are the clone's own. */
-export function identityOperations({ entropy, timeNs, machineId, hostname, mounts, ca, git }: Identity): Operation[] {
+export function identityOperations(identity: Identity): Operation[] {
+  const { entropy, timeNs, machineId, hostname, mounts, ca, git, docker } = identity;
   return [
     { op: 'entropy', bytes: entropy },
     { op: 'clock', seconds: timeNs / 1_000_000_000n, nanoseconds: timeNs % 1_000_000_000n },
@@ -41,6 +44,8 @@ export function identityOperations({ entropy, timeNs, machineId, hostname, mount
     { op: 'write', path: '/etc/hosts', text: hostsFile(hostname) },
     ...(git === '' ? [] : configuringGit(git)),
     ...mounting(mounts),
+    // Last: a container that the engine restarts finds its folders.
+    ...(docker ? [START_DOCKER] : []),
   ];
 }
 

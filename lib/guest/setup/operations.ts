@@ -23,6 +23,12 @@ export type Operation =
 
 /** Where the system's own tools keep certificates that were added to the bundle */
 export const ADDED_CERTIFICATES = '/usr/local/share/ca-certificates';
+/** The guest's own address on its network card: containers reach it from every network of theirs */
+export const GUEST_ADDRESS = '10.0.2.15';
+/** An image with a Docker engine has this file. Also in runtime-init.sh */
+export const DOCKER_ENABLED = '/etc/sbx/docker';
+/** The Docker engine of a guest starts once this file exists. Also in docker.pl */
+export const START_DOCKER: Operation = { op: 'write', path: '/run/sbx/docker', text: '' };
 const OWN_CERTIFICATE = `${ADDED_CERTIFICATES}/sbx.crt`;
 /** Certificates besides the public roots, for programs that include those: Node 20 reads all of this file at every start */
 export const EXTRA_CERTIFICATES = '/etc/ssl/sbx-extra.pem';

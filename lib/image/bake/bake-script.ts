@@ -29,7 +29,7 @@ export const AGENT_USER = 'agent';
 const DPKG = ['-o', 'Dpkg::Use-Pty=0', '-o', 'Dpkg::Options::=--force-unsafe-io'];
 const APT = ['apt-get', ...DPKG, '-o', 'Acquire::Retries=3', '-y', '--no-install-recommends'];
 // Translations of descriptions are a third of the fetched lists.
-const APT_UPDATE = ['apt-get', '-o', 'Acquire::Retries=3', '-o', 'Acquire::Languages=none', 'update'];
+export const APT_UPDATE = ['apt-get', '-o', 'Acquire::Retries=3', '-o', 'Acquire::Languages=none', 'update'];
 const NPM = ['npm', 'install', '--global', '--prefix', '/usr/local', '--no-audit', '--no-fund', '--no-update-notifier'];
 const PIP = [
   ...['python3', '-m', 'pip', 'install'],
@@ -57,7 +57,7 @@ export function foundationSteps(): BakeStep[] {
 }
 
 /** Sets the variables that a script begins by requiring (`: "${user:?}"`). Values need no quotes: they are constants of this program. */
-function withVariables(variables: Record<string, string>, script: string): string {
+export function withVariables(variables: Record<string, string>, script: string): string {
   const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`);
   return `${lines.join('')}${script}`;
 }

@@ -1,8 +1,6 @@
 /** Builds the kernel and the runtime disk that every VM of an image starts with. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import SETUP_SCRIPT from '../../guest/setup/setup.pl';
-import { RELAY_SCRIPTS } from '../../guest/workspace/relay.ts';
 import type { Disk } from '../../vm/driver.ts';
 import { aptSourcesFor } from '../base/apt-sources.ts';
 import { distributionOf, hostDistribution } from '../base/distribution.ts';
@@ -10,6 +8,7 @@ import { ensureLayer } from '../store/ensure-layer.ts';
 import { hashFile } from '../store/hash-file.ts';
 import type { ImageBuild } from '../store/image-build.ts';
 import type { Layer } from '../store/store.ts';
+import { GUEST_SCRIPTS } from './guest-scripts.ts';
 import { fillKernel, KERNEL_FILES, kernelRecipe } from './kernel.ts';
 import { fillRuntime, RUNTIME_FILES } from './runtime.ts';
 
@@ -57,8 +56,7 @@ async function ensureRuntime(build: ImageBuild, kernel: Layer): Promise<Layer> {
     recipe: {
       kernel: kernel.key,
       agent: await hashFile(parts.agent),
-      setup: SETUP_SCRIPT,
-      relay: RELAY_SCRIPTS,
+      scripts: GUEST_SCRIPTS,
       versions: await Promise.all([parts.node, parts.npm, ...parts.pty].map(versionOf)),
     },
     parents: [kernel],

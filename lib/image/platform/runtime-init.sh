@@ -60,12 +60,17 @@ while [ -z "$(port sbx.setup)" -o -z "$(port sbx.agent)" -o -z "$(port sbx.works
   $bb sleep 0.1
 done
 
+case $($bb uname -m) in aarch64) arch=arm64 ;; *) arch=x64 ;; esac
+# Not one of the agent's helpers: lack of memory may end it.
+if [ -e /etc/sbx/docker ]; then
+  /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/perl /opt/sbx/agent/docker.pl $arch </dev/null &
+fi
+
 # The agent and its helpers are the last that lack of memory ends. The agent takes it back for the commands that it starts.
 echo -1000 > /proc/self/oom_score_adj
 export SBX_CGROUPS=/sys/fs/cgroup
 
 # The setup helper and the workspace's relay are resident in the snapshot.
-case $($bb uname -m) in aarch64) arch=arm64 ;; *) arch=x64 ;; esac
 /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/perl /opt/sbx/agent/setup.pl $arch $(port sbx.setup) </dev/null &
 /opt/sbx/lib/ld.so --library-path /opt/sbx/lib /opt/sbx/libexec/perl /opt/sbx/agent/relay.pl $arch $(port sbx.workspace) </dev/null &
 

@@ -2,11 +2,10 @@
 import { cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import SETUP_SCRIPT from '../../guest/setup/setup.pl';
-import { RELAY_SCRIPTS } from '../../guest/workspace/relay.ts';
 import { makeExt4 } from '../store/filesystem.ts';
 import type { RuntimeParts } from '../store/image-build.ts';
 import { packTree } from '../store/pack-tree.ts';
+import { GUEST_SCRIPTS } from './guest-scripts.ts';
 import { KERNEL_FILES } from './kernel.ts';
 
 export const RUNTIME_FILES = { disk: 'runtime.ext4' } as const;
@@ -64,8 +63,7 @@ async function gatherParts(parts: RuntimeParts, tree: string): Promise<void> {
     });
   }
   await cp(parts.agent, join(tree, 'agent/agent.cjs'));
-  await writeFile(join(tree, 'agent/setup.pl'), SETUP_SCRIPT);
-  for (const [name, script] of Object.entries(RELAY_SCRIPTS)) await writeFile(join(tree, 'agent', name), script);
+  for (const [name, script] of Object.entries(GUEST_SCRIPTS)) await writeFile(join(tree, 'agent', name), script);
   for (const from of parts.pty)
     await cp(from, join(tree, 'agent/node_modules/@lydell', from.split('/').at(-1) ?? ''), {
       recursive: true,

@@ -26,6 +26,8 @@ export interface ImageRequest {
   agentPackages: PackageLists;
   /** Path → content, in that layer */
   agentFiles: Record<string, string>;
+  /** With a Docker engine, which runs in the snapshot */
+  docker: boolean;
   cpus: number;
   memoryBytes: number;
   diskBytes: number;

@@ -72,7 +72,7 @@ async function capture({ deps, request }: ImageBuild, { dir, platform, parent, s
     const files = { ram: join(dir, WARM_FILES.ram), device: join(dir, WARM_FILES.device) };
     const config = bakeConfig({ dir, parent, platform, cpus, memoryBytes });
     const { guest } = await bootSupervised(deps.driver, config, paths, { ramFile: files.ram, signal });
-    await warmUp(guest, paths.setup);
+    await warmUp(guest, { setup: paths.setup, docker: request.docker });
     await deps.driver.snapshot(paths, files, signal);
   } finally {
     await deps.driver.destroy(paths);

@@ -5,7 +5,6 @@ import { UNSUPPORTED } from '../../../lib/config/schema/unsupported.ts';
 
 /** Field of the file → its words in README */
 const WORDS: Record<string, string> = {
-  'docker.enabled': 'Docker inside',
   credentials: 'credentials',
   'mcp.servers': 'MCP',
   'image.base': 'OCI images',

@@ -9,6 +9,7 @@ describe('every field of a spec', () => {
       services: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
+      docker: { enabled: true },
       offerPorts: true,
       lifecycle: { ...spec().lifecycle, idleAction: 'suspend' },
       agent: { ...spec().agent, files: {}, keep: [], keepExcept: [], template: '' },

@@ -27,6 +27,7 @@ describe('the steps of', () => {
     ['a package of a stopped sandbox', changed({ pip: ['b', 'c'] }), stopped, ['start', 'install', 'record']],
     ['no answer', changed({ pip: ['b', 'c'] }), { ready: false }, ['stop', 'start', 'install', 'record']],
     ['a package and a removal', changed({ apt: ['git', 'jq', 'rg'], npm: [] }), {}, REBUILD],
+    ['a Docker engine', changed({}, { docker: { enabled: true } }), {}, REBUILD],
     ['another version', changed({ npm: ['a@2'] }), {}, REBUILD],
     ['a line at the start of setup', changed({ setup: ['zero', 'one', 'two'] }), {}, REBUILD],
     ['a line that is gone', changed({ setup: ['one'] }), {}, REBUILD],

@@ -35,7 +35,13 @@ export async function makePooled(deps: VmDeps, request: CloneRequest): Promise<P
     mkdirSync(paths.dir, { recursive: true, mode: 0o700 });
     await verifyImage(deps.image, image);
     const resumed = await resumeClone(deps, request);
-    const anonymous = newIdentity({ hostname: 'sbx', mounts: resumed.workspace.guestMounts, ca: '', git: '' });
+    const anonymous = newIdentity({
+      hostname: 'sbx',
+      mounts: resumed.workspace.guestMounts,
+      ca: '',
+      git: '',
+      docker: false,
+    });
     await allOrAbort(signal, (both) => [
       deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal: both }),
       // Not the last: a sandbox assigns its own later, by a setup helper that is warm then.

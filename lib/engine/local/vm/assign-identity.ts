@@ -9,7 +9,7 @@ import { within } from '../../../system/deadline.ts';
 export const ANSWER_MS = 30_000;
 
 /** Entropy, time and machine id are new with each call. */
-export function newIdentity(known: Pick<Identity, 'hostname' | 'mounts' | 'ca' | 'git'>): Identity {
+export function newIdentity(known: Pick<Identity, 'hostname' | 'mounts' | 'ca' | 'git' | 'docker'>): Identity {
   return {
     entropy: randomBytes(64),
     timeNs: BigInt(Date.now()) * 1_000_000n,

@@ -34,7 +34,8 @@ export async function finalizeStart(
   const paths = instancePaths(deps.home, id);
   const ca = deps.gateway.caOf(id) ?? '';
   const git = await guestGitConfig(spec);
-  const identity = newIdentity({ hostname: spec.name, mounts: workspace.guestMounts, ca, git });
+  const docker = spec.docker !== undefined;
+  const identity = newIdentity({ hostname: spec.name, mounts: workspace.guestMounts, ca, git, docker });
   const [guest, { java }] = await allOrAbort(context.signal, (signal) => [
     deps.guests.connect(id, paths.agent, { fresh, timeoutMs: ANSWER_MS, signal }),
     assignIdentity(paths.setup, identity, { last: true, signal }),

@@ -9,6 +9,7 @@ export function imageRequestOf(spec: SandboxSpec, env: Record<string, string>): 
     packages,
     agentPackages,
     agentFiles: spec.agent.files ?? {},
+    docker: spec.docker !== undefined,
     ...spec.resources,
     env,
   };

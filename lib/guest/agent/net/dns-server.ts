@@ -12,13 +12,35 @@ const IDLE_MS = 10_000;
 
 const LOOPBACK = '127.0.0.1';
 
+interface DnsOptions {
+  /** 0, in tests: any free one, the same for UDP and TCP */
+  port?: number;
+  addresses?: string[];
+}
+
 export interface DnsServer extends AsyncDisposable {
   port: number;
 }
 
-/** `port` 0, in tests: any free one, the same for UDP and TCP. */
-export async function startDns(names: Names, port = 53): Promise<DnsServer> {
-  const answer = (packet: Buffer) => answerDns(packet, (name) => addressFor(names, name));
+/** `addresses`: of the loopback by default; a container has another network and reaches only an address of a card. */
+export async function startDns(
+  names: Names,
+  { port = 53, addresses = [LOOPBACK] }: DnsOptions = {},
+): Promise<DnsServer> {
+  const answer: Answer = (packet) => answerDns(packet, (name) => addressFor(names, name));
+  const servers: DnsServer[] = [];
+  for (const address of addresses) servers.push(await startAt(address, servers[0]?.port ?? port, answer));
+  return {
+    port: servers[0]?.port ?? port,
+    async [Symbol.asyncDispose]() {
+      for (const server of servers) await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Answer = (packet: Buffer) => Buffer | undefined;
+
+async function startAt(address: string, port: number, answer: Answer): Promise<DnsServer> {
   const udp = createSocket('udp4');
   udp.on('error', () => {});
   udp.on('message', (packet, from) => {
@@ -27,7 +49,7 @@ export async function startDns(names: Names, port = 53): Promise<DnsServer> {
   });
   await new Promise<void>((resolve, reject) => {
     udp.once('error', reject);
-    udp.bind(port, LOOPBACK, resolve);
+    udp.bind(port, address, resolve);
   });
   const chosen = udp.address().port;
   const open = new Set<Socket>();
@@ -38,7 +60,7 @@ export async function startDns(names: Names, port = 53): Promise<DnsServer> {
   tcp.maxConnections = 256;
   await new Promise<void>((resolve, reject) => {
     tcp.once('error', reject);
-    tcp.listen(chosen, LOOPBACK, resolve);
+    tcp.listen(chosen, address, resolve);
   });
   return {
     port: chosen,
@@ -55,7 +77,7 @@ function addressFor(names: Names, name: string): string {
 }
 
 /** Each message follows its length in two bytes. */
-function serveTcp(socket: Socket, answer: (packet: Buffer) => Buffer | undefined): void {
+function serveTcp(socket: Socket, answer: Answer): void {
   let held = Buffer.alloc(0);
   socket.setTimeout(IDLE_MS, () => socket.destroy());
   socket.on('error', () => {});

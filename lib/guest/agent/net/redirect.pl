@@ -1,6 +1,6 @@
-# Redirects all outgoing TCP of the guest to the agent's listening socket: perl redirect.pl ARCH, with that socket as descriptor 3
+# Redirects all outgoing TCP of the guest and its containers to the agent's listening socket: perl redirect.pl ARCH, with that socket as descriptor 3
 #
-# It prints `ok`, or the step that the kernel refused, then `syn ADDRESS PORT SOURCE-PORT` for each new connection, which waits for `accept …` or
+# It prints `ok`, or the step that the kernel refused, then `syn ADDRESS PORT SOURCE-PORT SOURCE` for each new connection, which waits for `accept …` or
 # `refuse …` on stdin, until that is closed, and `gone …` for one whose program does not wait any more. No netfilter is used, so no kernel module
 # and no program of the base image is needed:
 # - A route for TCP alone, after all others, makes every address without a route of its own local: packets turn round at `lo`. Everything
@@ -73,38 +73,59 @@ my $map = bpf('map', 0, pack('LLLL', 15, 4, 8, 1));
 my ($key, $socket) = (pack('L', 0), pack('Q', 3));
 bpf('listener', 2, pack('LxxxxPPQ', $map, $key, $socket, 0));
 
-sub insn {
-  my ($code, $dst, $src, $off, $imm) = @_;
-  pack('CCsl', $code, $src << 4 | $dst, $off, $imm);
+# Replaces the names of labels, strings in the list of instructions, by distances. `@jumps`: where an instruction has them
+sub resolve {
+  my ($jumps, @list) = @_;
+  my (%at, @insns);
+  for (@list) {
+    if (ref) { push @insns, [@$_] } else { $at{$_} = @insns }
+  }
+  for my $i (0 .. $#insns) {
+    for (@{$insns[$i]}[@$jumps]) { $_ = $at{$_} - $i - 1 if !/^-?\d+$/ }
+  }
+  @insns;
 }
+
 my $me = unpack('l', $own);
-my @program = (
-  insn(0xbf, 6, 1, 0, 0),        #  0 r6 = context
-  insn(0x61, 2, 1, 8, 0),        #  1 family
-  insn(0x55, 2, 0, 20, 2),       #  2 not IPv4: pass
-  insn(0x61, 2, 1, 12, 0),       #  3 protocol
-  insn(0x55, 2, 0, 18, 6),       #  4 not TCP: pass
-  insn(0x61, 3, 1, 16, 0),       #  5 source address
-  insn(0x61, 2, 1, 40, 0),       #  6 destination address
-  insn(0x56, 3, 0, 15, $me),     #  7 not from the address that the route gives: pass
-  insn(0x16, 2, 0, 14, $me),     #  8 to the guest itself: pass
-  insn(0x62, 10, 0, -4, 0),      #  9 key = 0
-  insn(0x18, 1, 1, 0, $map),     # 10 r1 = map (two instructions)
-  insn(0, 0, 0, 0, 0),           # 11
-  insn(0xbf, 2, 10, 0, 0),       # 12
-  insn(0x07, 2, 0, 0, -4),       # 13 r2 = address of the key
-  insn(0x85, 0, 0, 0, 1),        # 14 look up the listener
-  insn(0x15, 0, 0, 7, 0),        # 15 no listener: pass
-  insn(0xbf, 7, 0, 0, 0),        # 16
-  insn(0xbf, 1, 6, 0, 0),        # 17
-  insn(0xbf, 2, 7, 0, 0),        # 18
-  insn(0xb7, 3, 0, 0, 0),        # 19
-  insn(0x85, 0, 0, 0, 124),      # 20 assign the connection to it
-  insn(0xbf, 1, 7, 0, 0),        # 21
-  insn(0x85, 0, 0, 0, 86),       # 22 release the reference of the look-up
-  insn(0xb7, 0, 0, 0, 1),        # 23 pass
-  insn(0x95, 0, 0, 0, 0),        # 24
+# Code, destination and source register, distance of a jump or offset, operand. Addresses are in network order: the first octet is the lowest.
+# The networks of containers are among those of RFC 1918, and no other source is redirected; from there, such a destination is the guest or another
+# container.
+my $private = sub {
+  my ($register, $found) = @_;
+  map { my ($mask, $network) = @$_; ([0xbf, 4, $register, 0, 0], [0x54, 4, 0, 0, $mask], [0x16, 4, 0, $found, $network]) }
+    [0xff, 10], [0xf0ff, 0x10ac], [0xffff, 0xa8c0];
+};
+my @program = resolve([3],
+  [0xbf, 6, 1, 0, 0],                # r6 = context
+  [0x61, 2, 1, 8, 0],                # family
+  [0x55, 2, 0, 'pass', 2],           # not IPv4
+  [0x61, 2, 1, 12, 0],               # protocol
+  [0x55, 2, 0, 'pass', 6],           # not TCP
+  [0x61, 3, 1, 16, 0],               # source address
+  [0x61, 2, 1, 40, 0],               # destination address
+  [0x16, 3, 0, 'own', $me],          # from the address that the route gives
+  $private->(3, 'container'),
+  [0x05, 0, 0, 'pass', 0],
+  'container', $private->(2, 'pass'),
+  'own', [0x16, 2, 0, 'pass', $me],  # to the guest itself
+  [0x62, 10, 0, -4, 0],              # key = 0
+  [0x18, 1, 1, 0, $map],             # r1 = map (two instructions)
+  [0, 0, 0, 0, 0],
+  [0xbf, 2, 10, 0, 0],
+  [0x07, 2, 0, 0, -4],               # r2 = address of the key
+  [0x85, 0, 0, 0, 1],                # look up the listener
+  [0x15, 0, 0, 'pass', 0],           # no listener
+  [0xbf, 7, 0, 0, 0],
+  [0xbf, 1, 6, 0, 0],
+  [0xbf, 2, 7, 0, 0],
+  [0xb7, 3, 0, 0, 0],
+  [0x85, 0, 0, 0, 124],              # assign the connection to it
+  [0xbf, 1, 7, 0, 0],
+  [0x85, 0, 0, 0, 86],               # release the reference of the look-up
+  'pass', [0xb7, 0, 0, 0, 1],
+  [0x95, 0, 0, 0, 0],
 );
+@program = map { pack('CCsl', $_->[0], $_->[1] | $_->[2] << 4, @$_[3, 4]) } @program;
 my ($code, $license) = (join('', @program), "Apache-2.0\0");
 my $loaded = bpf('program', 5, pack('LLPPLLQLLx16LL', 30, scalar @program, $code, $license, 0, 0, 0, 0, 0, 0, 36));
 open(my $netns, '<', '/proc/self/ns/net') or fail('network namespace');
@@ -112,7 +133,8 @@ my $link = bpf('link', 28, pack('LLLL', $loaded, fileno($netns), 36, 0));
 
 # SO_ATTACH_FILTER; each instruction: code, jumps if true and if false, operand
 sub filter {
-  my ($what, $socket, @insns) = @_;
+  my ($what, $socket, @list) = @_;
+  my @insns = resolve([1, 2], @list);
   my $code = join '', map { pack('SCCL', @$_) } @insns;
   setsockopt($socket, 1, 26, pack('Sx6P', scalar @insns, $code)) or fail($what);
 }
@@ -120,25 +142,34 @@ my ($me_n, $skb_mark, $skb_type, $source) = (unpack('N', $own), 0xfffff014, 0xff
 open(my $listener, '+<&=', 3) or fail('listener');
 filter(
   'filter', $listener,
-  [0x20, 0, 0, $skb_mark], [0x15, 5, 0, $mark],                        # sent here: pass
-  [0x30, 0, 0, 13], [0x54, 0, 0, 0x12], [0x15, 0, 2, 2],               # no SYN: pass
-  [0x20, 0, 0, $source], [0x15, 1, 0, $me_n],                          # from the guest's address: drop
-  [0x06, 0, 0, 0xffffffff], [0x06, 0, 0, 0],
+  [0x20, 0, 0, $skb_mark], [0x15, 'pass', 0, $mark],                   # sent here
+  [0x30, 0, 0, 13], [0x54, 0, 0, 0x12], [0x15, 0, 'pass', 2],          # no SYN
+  [0x30, 0, 0, $source], [0x15, 'pass', 0, 127],                       # made to the listener itself
+  [0x06, 0, 0, 0],
+  'pass', [0x06, 0, 0, 0xffffffff],
 );
 # A packet socket without the link's header
 socket(my $seen, 17, 2, 0) or fail('packet socket');
 filter(
   'packet filter', $seen,
-  [0x20, 0, 0, $skb_mark], [0x15, 12, 0, $mark],                       # sent here: no
-  [0x28, 0, 0, $skb_type], [0x15, 0, 10, 0],                           # on its way out: no
-  [0x30, 0, 0, 9], [0x15, 0, 8, 6],                                    # not TCP: no
-  [0x20, 0, 0, 12], [0x15, 0, 6, $me_n],                               # not from the guest's address: no
-  [0x20, 0, 0, 16], [0x15, 4, 0, $me_n],                               # to the guest itself: no
-  [0xb1, 0, 0, 0], [0x50, 0, 0, 13], [0x54, 0, 0, 0x12], [0x15, 1, 0, 2],  # a SYN: yes
-  [0x06, 0, 0, 0], [0x06, 0, 0, 0xffff],
+  [0x20, 0, 0, $skb_mark], [0x15, 'no', 0, $mark],                     # sent here
+  [0x28, 0, 0, $skb_type], [0x15, 0, 'no', 0],                         # on its way out
+  [0x30, 0, 0, 9], [0x15, 0, 'no', 6],                                 # not TCP
+  [0x20, 0, 0, 12], [0x15, 'own', 0, $me_n],                           # from the guest's address
+  [0x30, 0, 0, 12], [0x15, 'container', 0, 10],                        # from a network of containers
+  [0x28, 0, 0, 12], [0x15, 'container', 0, 0xc0a8],
+  [0x54, 0, 0, 0xfff0], [0x15, 0, 'no', 0xac10],
+  'container',
+  [0x30, 0, 0, 16], [0x15, 'no', 0, 10],                               # to one, or to the guest
+  [0x28, 0, 0, 16], [0x15, 'no', 0, 0xc0a8],
+  [0x54, 0, 0, 0xfff0], [0x15, 'no', 0, 0xac10],
+  'own', [0x20, 0, 0, 16], [0x15, 'no', 0, $me_n],                     # to the guest itself
+  [0xb1, 0, 0, 0], [0x50, 0, 0, 13], [0x54, 0, 0, 0x12], [0x15, 'yes', 0, 2],  # a SYN
+  'no', [0x06, 0, 0, 0],
+  'yes', [0x06, 0, 0, 0xffff],
 );
-# Only IPv4 and only `lo`, where redirected packets turn round
-bind($seen, pack('SnlSCCa8', 17, 0x800, $lo, 0, 0, 0, '')) or fail('packet socket');
+# IPv4 of every interface: the guest's own packets turn round at `lo`, those of a container come through its bridge.
+bind($seen, pack('SnlSCCa8', 17, 0x800, 0, 0, 0, 0, '')) or fail('packet socket');
 # Sends whole IP packets: IPPROTO_RAW, SO_MARK
 socket(my $raw, 2, 3, 255) or fail('raw socket');
 setsockopt($raw, 1, 36, pack('L', $mark)) or fail('raw socket');
@@ -185,7 +216,7 @@ sub see {
   sysread($seen, my $packet, 65536) or return;
   $packet = substr($packet, 0, unpack('x2n', $packet));
   my ($sport, $port, $sequence) = unpack('nnN', substr($packet, (ord($packet) & 15) * 4));
-  my $key = join('.', unpack('x16C4', $packet)) . " $port $sport";
+  my $key = join('.', unpack('x16C4', $packet)) . " $port $sport " . join('.', unpack('x12C4', $packet));
   # A slow guest repeats what was answered meanwhile.
   my ($answered, $word) = @{$done{$key} // [-1]};
   return $answer{$word}->($packet) if $answered == $sequence;

@@ -1,4 +1,4 @@
-/** Redirects every outgoing TCP connection of the guest to the gateway. */
+/** Redirects every outgoing TCP connection of the guest and its containers to the gateway. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
@@ -20,7 +20,9 @@ export async function startRedirect(options: RedirectOptions): Promise<void> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
     client.on('error', () => {});
     // A redirected connection keeps the address that its program asked for.
-    const upstream = attempts.take(`${client.localAddress} ${client.localPort} ${client.remotePort}`);
+    const upstream = attempts.take(
+      [client.localAddress, client.localPort, client.remotePort, client.remoteAddress].join(' '),
+    );
     // Without one, it was made to the listener itself.
     if (upstream === undefined) client.resetAndDestroy();
     else joinUpstream(client, upstream);
@@ -53,7 +55,7 @@ async function attach(server: Server, attempts: Attempts, options: RedirectOptio
   if (line !== 'ok') throw new Error(`the redirect could not be set up: ${line}`);
 }
 
-/** `key`: address, port and source port of a new connection. */
+/** `key`: address and port of a new connection, and those of its source. */
 async function open(key: string, { names, gateway }: RedirectOptions, signal: AbortSignal) {
   const [address = '', port] = key.split(' ');
   const host = isSynthetic(address) ? names.nameOf(address) : address;

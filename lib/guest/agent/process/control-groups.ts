@@ -35,6 +35,9 @@ export class ControlGroups {
     writeFileSync(join(this.#work, 'memory.max'), String(limits.memoryBytes));
     writeFileSync(join(this.#work, 'pids.max'), String(limits.processes));
     writeFileSync(join(this.#work, 'cgroup.subtree_control'), CONTROLLERS);
+    // Of all containers together: a command still starts beside them.
+    mkdirSync(join(this.#work, 'docker'), { recursive: true });
+    this.#limit('docker');
     // An agent that was killed may have left one so.
     for (const name of this.#names()) this.#write(name, 'cgroup.freeze', '0');
   }
@@ -86,9 +89,13 @@ export class ControlGroups {
   #make(): string {
     const name = String(Math.max(0, ...this.#names().map(Number)) + 1);
     mkdirSync(join(this.#work, name));
+    this.#limit(name);
+    return name;
+  }
+
+  #limit(name: string): void {
     this.#write(name, 'memory.max', String(this.#limits.commandBytes));
     this.#write(name, 'pids.max', String(this.#limits.commandProcesses));
-    return name;
   }
 
   /** A child begins in the group of its parent: this process is in it for the moment of the fork. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Identity, identityOperations } from '../../../../lib/guest/setup/identity.ts';
-import { lineOf } from '../../../../lib/guest/setup/operations.ts';
+import { lineOf, START_DOCKER } from '../../../../lib/guest/setup/operations.ts';
 
 const IDENTITY: Identity = {
   entropy: Buffer.alloc(64, 7),
@@ -10,6 +10,7 @@ const IDENTITY: Identity = {
   mounts: [{ source: '0', target: '/home/me/shop' }],
   ca: 'PEM',
   git: '',
+  docker: false,
 };
 
 test('entropy and clock come before all operations with random values or dates', () => {
@@ -33,6 +34,11 @@ test('without mounts nothing is mounted, without an authority nothing is trusted
   const operations = identityOperations({ ...IDENTITY, mounts: [], ca: '' });
   expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['trust']));
   expect(operations.map(({ op }) => op)).not.toEqual(expect.arrayContaining(['await-mount']));
+});
+
+test('the Docker engine starts after all else: its containers find their folders', () => {
+  expect(identityOperations({ ...IDENTITY, docker: true }).at(-1)).toBe(START_DOCKER);
+  expect(identityOperations(IDENTITY)).not.toContain(START_DOCKER);
 });
 
 test('no argument can end a line, an operation or an argument', () => {

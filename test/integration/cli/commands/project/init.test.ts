@@ -19,7 +19,7 @@ test('a file that gave something, files that gave nothing, and a name that would
     writeFileSync(join(dir, file), '');
   const lines = init();
   expect(lines).toContain('used: package.json: packages and presets for JavaScript (npm)');
-  expect(lines).toContain('not used: compose.yaml: its services do not run: docker is no part of the image');
+  expect(lines).toContain('not used: compose.yaml: its services run only with [docker] enabled = true');
   expect(lines.filter((line) => line.startsWith('not used: .nvmrc: the versions are those of the image'))).toHaveLength(
     1,
   );

@@ -19,14 +19,15 @@ const addressIn = (answer: Buffer) => [...answer.subarray(-4)].join('.');
 describe('the DNS server', () => {
   test('answers over UDP and TCP, the same for both, and knows its own host', async () => {
     const names = createNames();
-    await using dns = await startDns(names, 0);
+    await using dns = await startDns(names, { port: 0, addresses: ['127.0.0.1', '127.0.0.2'] });
     const udp = createSocket('udp4');
-    const overUdp = (name: string) =>
-      new Promise<Buffer>((resolve) => udp.once('message', resolve).send(ask(name), dns.port, '127.0.0.1'));
+    const overUdp = (name: string, at = '127.0.0.1') =>
+      new Promise<Buffer>((resolve) => udp.once('message', resolve).send(ask(name), dns.port, at));
     const address = addressIn(await overUdp('api.ok.test'));
     expect(names.nameOf(address)).toBe('api.ok.test');
     expect(addressIn(await overUdp(hostname()))).toBe('127.0.0.1');
     expect(addressIn(await overUdp('x.localhost'))).toBe('127.0.0.1');
+    expect(addressIn(await overUdp('api.ok.test', '127.0.0.2'))).toBe(address);
     udp.close();
     const tcp = connect(dns.port, '127.0.0.1');
     const question = ask('api.ok.test');
@@ -44,7 +45,7 @@ describe('the DNS server', () => {
   });
 
   test('ends a connection that asks for too much', async () => {
-    await using dns = await startDns(createNames(), 0);
+    await using dns = await startDns(createNames(), { port: 0 });
     const tcp = connect(dns.port, '127.0.0.1');
     tcp.write(Buffer.from([0xff, 0xff]));
     await new Promise((resolve) => tcp.once('close', resolve).resume());

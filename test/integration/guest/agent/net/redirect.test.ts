@@ -14,6 +14,7 @@ interface Seen {
   closed: string[];
   unknown: string;
   many: string[];
+  container: string[];
   early: string;
   slow: string;
   givenUp: string;
@@ -49,6 +50,10 @@ describe.skipIf(process.getuid?.() !== 0)('a redirected connection', () => {
     // While the gateway dials, the program is neither connected nor refused.
     expect([seen.early, seen.slow]).toEqual(['waits', 'open early hello 5432']);
     expect(seen.many).toEqual(['open early hello 7']);
+    // A container's, too; those to the guest itself are not redirected.
+    const refused = 'ECONNREFUSED';
+    expect(seen.container).toEqual(['early hello 5433', refused, 'early hello 80', refused, refused]);
+    for (const own of ['172.17.0.1:80', '10.0.2.15:80']) expect(seen.asked).not.toContain(own);
     expect(seen.givenUp).toBe('ended');
     expect(seen.asked).not.toContain('198.19.255.1:80');
   });

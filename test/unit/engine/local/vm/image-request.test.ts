@@ -58,3 +58,12 @@ test('each of several sandboxes has the layer of its own agent', async () => {
   ]);
   expect(sandboxes.map((spec) => imageRequestOf(spec, {}).packages.apt)).toEqual([['git'], ['git']]);
 });
+
+test('a Docker engine is part of the image where the file asks for one', async () => {
+  const requests = await Promise.all(
+    ['', '[docker]\nenabled = false\n', '[docker]\nenabled = true\n'].map((toml) =>
+      requestOf({ 'shop/sandbox.toml': toml }),
+    ),
+  );
+  expect(requests.map(({ docker }) => docker)).toEqual([false, false, true]);
+});

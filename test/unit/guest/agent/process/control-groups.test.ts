@@ -29,6 +29,10 @@ test('all commands have limits together, and each has its own', () => {
   expect([read('work/1/memory.max'), read('work/1/pids.max')]).toEqual(['900', '10']);
 });
 
+test('all containers have the limits of one command together', () => {
+  expect([read('work/docker/memory.max'), read('work/docker/pids.max')]).toEqual(['900', '10']);
+});
+
 test('a command starts in its group, and the agent leaves it again, also when the start fails', () => {
   const group = groups.take();
   writeFileSync(join(root, 'work/1/cgroup.procs'), '');

@@ -1,0 +1,10 @@
+/** The scripts beside the guest agent on the runtime disk, by the names of their files. */
+import DOCKER_SCRIPT from '../../guest/setup/docker.pl';
+import SETUP_SCRIPT from '../../guest/setup/setup.pl';
+import { RELAY_SCRIPTS } from '../../guest/workspace/relay.ts';
+
+export const GUEST_SCRIPTS: Readonly<Record<string, string>> = {
+  'setup.pl': SETUP_SCRIPT,
+  'docker.pl': DOCKER_SCRIPT,
+  ...RELAY_SCRIPTS,
+};
