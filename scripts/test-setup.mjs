@@ -13,13 +13,14 @@ const isRoot = process.getuid() === 0;
 /** Readable by every user: root's tests run servers as the test user. */
 const FOLDER = isRoot ? '/var/cache/sbx-test-servers' : join(homedir(), '.cache', 'sbx-test-servers');
 
-const PACKAGES = ['openssh-server', 'postgresql'];
+const PACKAGES = ['openssh-server', 'postgresql', 'docker-registry'];
 /** Program → its path in the package; `*`: the newest version */
 const PROGRAMS = {
   sshd: 'usr/sbin/sshd',
   'ssh-keygen': 'usr/bin/ssh-keygen',
   initdb: 'usr/lib/postgresql/*/bin/initdb',
   postgres: 'usr/lib/postgresql/*/bin/postgres',
+  'docker-registry': 'usr/bin/docker-registry',
 };
 
 /** Creates the test user, with subordinate ids. */

@@ -34,6 +34,7 @@ const ONCE_AS_USER = [
   'clone',
   'commands',
   'credentials',
+  'docker',
   'file-system',
   'git-guest',
   'git-worktree',

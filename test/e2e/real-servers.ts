@@ -1,4 +1,4 @@
-/** Starts real servers on the host's loopback (an sshd with a git repository, a PostgreSQL), which scripts/test-setup.mjs unpacked. */
+/** Starts real servers on the host's loopback (an sshd with a git repository, a PostgreSQL, a registry of images), which scripts/test-setup.mjs unpacked. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -71,6 +71,17 @@ export async function startPostgres(): Promise<Database> {
   const port = await freePort();
   const place = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', ''];
   return { ...(await serve(['postgres', ...place, '-F'], { folder, port })), port, user, password };
+}
+
+/** An empty registry of images, over plain HTTP. */
+export async function startRegistry(): Promise<AsyncDisposable & { port: number }> {
+  const folder = mkdtempSync(join(tmpdir(), 'sbx-registry-'));
+  const port = await freePort();
+  const storage = { filesystem: { rootdirectory: join(folder, 'data') } };
+  // JSON is YAML.
+  const config = { version: 0.1, storage, http: { addr: `127.0.0.1:${port}` } };
+  writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
+  return { ...(await serve(['docker-registry', 'serve', join(folder, 'config.yml')], { folder, port })), port };
 }
 
 /** Root's tests run servers as the user of scripts/test.mjs: PostgreSQL refuses to be root, and sshd need not be. */
