@@ -13,7 +13,8 @@ sub say_once { print "sbx-docker: $_[0]\n"; }
 
 sub put {
   my ($path, $text) = @_;
-  open(my $file, '>', $path) && syswrite($file, $text) or say_once("$path: $!");
+  my $file;
+  open($file, '>', $path) && syswrite($file, $text) or say_once("$path: $!");
 }
 
 # Below the limits of all commands, beside those: what containers take is taken from them, and never from the guest agent.

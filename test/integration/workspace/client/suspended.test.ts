@@ -1,10 +1,10 @@
 /** What a guest has open is kept beside its disk while it is suspended: through another server, and past what a server in the hands of a guest put there. */
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { workspacePaths } from '../../../../lib/paths.ts';
 import type { Guest, WorkspaceServers } from '../../../../lib/workspace/client/servers.ts';
-import { Host, kill } from './host.ts';
+import { Host, isRunning, kill } from './host.ts';
 
 let host: Host;
 let client: WorkspaceServers;
@@ -37,7 +37,11 @@ describe('what a guest has open', () => {
   test('is kept when the server has ended before the guest continued, and not taken from one that ends while it runs', async () => {
     writeFileSync(await served(), 'open files');
     await client[Symbol.asyncDispose]();
-    kill(host.pidOf() ?? 0);
+    const pid = host.pidOf() ?? 0;
+    const all = [pid, ...host.processesBelow(pid)];
+    for (const one of all) kill(one);
+    // Its own process ends after that of its jail.
+    await vi.waitUntil(() => !all.some(isRunning), { timeout: 30_000 });
     client = host.client();
     await expect(client.suspend(guest)).rejects.toThrow();
     await client.suspend(guest, { isWaiting: true });

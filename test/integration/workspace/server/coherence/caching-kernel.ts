@@ -85,6 +85,8 @@ export class CachingKernel {
     const node = Number(body.readBigUInt64LE(0));
     const isFolder = node !== 0 && (body.readUInt32LE(40 + 60) & 0o170000) === 0o040000;
     const entry = { node, isFolder, until: Date.now() + 1000 * Number(body.readBigUInt64LE(16)) };
+    // A folder has one name: what is known of it moves there (`d_splice_alias`).
+    if (isFolder) for (const [other, { node: its }] of this.#entries) if (its === node) this.#entries.delete(other);
     this.#entries.set(key, entry);
     return entry;
   }
