@@ -28,7 +28,18 @@ const BOOTS = '5';
  */
 const FIRST_AS_ROOT = ['host-trouble', 'killed', 'pool', 'pressure'];
 /** …as root, beside those of the ordinary user… */
-const ONCE_AS_ROOT = ['coherence', 'idle', 'packages', 'programs', 'recovery', 'rounds', 'tar-base'];
+const ONCE_AS_ROOT = [
+  'coherence',
+  'idle',
+  'net-commands',
+  'packages',
+  'private-work',
+  'programs',
+  'recovery',
+  'rounds',
+  'ssh',
+  'tar-base',
+];
 /** …or as that user. SBX_TEST_TWICE=1 runs everything as both. */
 const ONCE_AS_USER = [
   'clone',
@@ -40,13 +51,10 @@ const ONCE_AS_USER = [
   'git-worktree',
   'intercept',
   'keep-save',
-  'net-commands',
   'network',
   'own-agent',
   'ports',
-  'private-work',
   'run',
-  'ssh',
   'suspend',
 ];
 const twice = process.env.SBX_TEST_TWICE === '1';
