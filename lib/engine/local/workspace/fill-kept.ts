@@ -2,8 +2,8 @@
 import { SbxError } from '../../../errors.ts';
 import type { GuestConnection } from '../../../guest/client/connection.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
+import { guestScript } from '../guests/guest-script.ts';
 import FILL_KEPT from './fill-kept.sh';
-import { guestScript } from './guest-script.ts';
 import { AGENT_HOME } from './kept.ts';
 
 const FILL_MS = 120_000;

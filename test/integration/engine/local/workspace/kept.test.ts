@@ -13,11 +13,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { collectKept } from '../../../../lib/engine/local/kept-garbage.ts';
-import { keptFolders, noteKeptOwner, removeKept } from '../../../../lib/engine/local/vm/kept.ts';
-import { homeOf, keptPaths } from '../../../../lib/paths.ts';
-import { servedFolders } from '../../../../lib/workspace/folders.ts';
-import { spec } from '../../../unit/plan/spec.ts';
+import { collectKept } from '../../../../../lib/engine/local/kept-garbage.ts';
+import { keptFolders, noteKeptOwner, removeKept } from '../../../../../lib/engine/local/workspace/kept.ts';
+import { homeOf, keptPaths } from '../../../../../lib/paths.ts';
+import { servedFolders } from '../../../../../lib/workspace/folders.ts';
+import { spec } from '../../../../unit/plan/spec.ts';
 
 let base: string;
 let home: ReturnType<typeof homeOf>;

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
 import { SbxError } from '../../../errors.ts';
-import { type InstancePaths, instancePaths } from '../../../paths.ts';
-import type { InstanceRecord } from '../../../state/records.ts';
+import { type Home, type InstancePaths, instancePaths } from '../../../paths.ts';
+import type { InstanceRecord, Records } from '../../../state/records.ts';
+import type { VmDriver } from '../../../vm/driver.ts';
 import type { SnapshotInfo, SnapshotRequest } from '../../engine.ts';
-import type { VmDeps } from './deps.ts';
 
 const DISK = 'disk.qcow2';
 const CLONE = 'clone.json';
@@ -25,7 +25,7 @@ interface About {
   packages: unknown;
 }
 
-type Deps = Pick<VmDeps, 'home' | 'records' | 'driver'>;
+type Deps = { home: Home; records: Records; driver: VmDriver };
 
 /** @throws SbxError `busy` while it runs, `usage`, `not-found`. Cut off anywhere, the disk and each snapshot are whole. */
 export async function snapshots(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createDiskWatch } from '../../../../../lib/engine/local/vm/disk-watch.ts';
+import { createDiskWatch } from '../../../../../lib/engine/local/disk/disk-watch.ts';
 import type { VmHealth, VmPaths, VmProcess } from '../../../../../lib/vm/driver.ts';
 
 const ALIVE: VmProcess = { pid: 1, startTime: '1', accel: 'tcg', startedAt: '' };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { foldersToFill } from '../../../../../lib/engine/local/vm/fill-kept.ts';
+import { foldersToFill } from '../../../../../lib/engine/local/workspace/fill-kept.ts';
 
 describe('a kept folder gets what the image has in it', () => {
   test('once for each disk', () => {

@@ -1,8 +1,8 @@
 /** Grows the file system of a running guest to the size of its disk. */
 import { SbxError } from '../../../errors.ts';
 import type { GuestConnection } from '../../../guest/client/connection.ts';
+import { guestScript } from '../guests/guest-script.ts';
 import GROW_ROOT from './grow-root.sh';
-import { guestScript } from './guest-script.ts';
 
 /** Some seconds for the largest disks; a host under load takes several times as long */
 const GROW_MS = 120_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createClockWatch } from '../../../../../lib/engine/local/vm/clock-sync.ts';
+import { createClockWatch } from '../../../../../lib/engine/local/guests/clock-sync.ts';
 import type { GuestConnection } from '../../../../../lib/guest/client/connection.ts';
 
 /** A host's clock and a guest's, and how long the guest takes to answer. */

@@ -1,7 +1,7 @@
 /** How the answer of a guest is taken. The guest is a test double: the script itself runs in the e2e tests. */
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { growFileSystem } from '../../../../../lib/engine/local/vm/grow-file-system.ts';
+import { growFileSystem } from '../../../../../lib/engine/local/disk/grow-file-system.ts';
 import { SbxError } from '../../../../../lib/errors.ts';
 import type { GuestConnection } from '../../../../../lib/guest/client/connection.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { placeOf } from '../../../../../lib/engine/local/vm/explain-path.ts';
+import { placeOf } from '../../../../../lib/engine/local/workspace/explain-path.ts';
 
 const folder = (name: string, path: string, isFile = false) => ({ name, path, isFile, readonly: false });
 const folders = [folder('ws', '/p'), folder('m0', '/p/data'), folder('m1', '/etc/one', true)];

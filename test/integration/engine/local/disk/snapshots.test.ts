@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { dropUnfinished, snapshots } from '../../../../lib/engine/local/vm/snapshots.ts';
-import { homeOf, type InstancePaths, instancePaths } from '../../../../lib/paths.ts';
-import { spec } from '../../../unit/plan/spec.ts';
+import { dropUnfinished, snapshots } from '../../../../../lib/engine/local/disk/snapshots.ts';
+import { homeOf, type InstancePaths, instancePaths } from '../../../../../lib/paths.ts';
+import { spec } from '../../../../unit/plan/spec.ts';
 
 const ID = 'shop-1';
 let paths: InstancePaths;
@@ -18,13 +18,13 @@ beforeEach(() => {
   writeFileSync(paths.disk, 'one');
   state = { running: false, power: 'off', image: 'k', apt: [] };
 });
-afterEach(() => rmSync(join(paths.dir, '../..'), { recursive: true }));
+afterEach(() => rmSync(join(paths.dir, '../../..'), { recursive: true }));
 
 function ask(action: 'create' | 'ls' | 'restore' | 'rm', label?: string) {
   const packages = { ...spec().packages, apt: state.apt };
   const record = { name: 'shop', image: { key: state.image }, applied: { packages }, desired: { power: state.power } };
   const deps = {
-    home: homeOf({ SBX_HOME: join(paths.dir, '../..') }),
+    home: homeOf({ SBX_HOME: join(paths.dir, '../../..') }),
     records: { require: () => record },
     driver: { find: () => (state.running ? {} : undefined) },
   };
