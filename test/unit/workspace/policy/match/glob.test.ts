@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compileGlob, isExact } from '../../../../lib/workspace/policy/glob.ts';
+import { compileGlob, isExact } from '../../../../../lib/workspace/policy/match/glob.ts';
 
 test.each([
   ['.env', '.env', true],

@@ -1,5 +1,11 @@
 /** Indexes paths that something on the host names. */
-import type { PathIndex } from './types.ts';
+
+/** Paths with all their parent folders, for questions that cost one look each. */
+export interface PathIndex {
+  /** Rules by folded path */
+  paths: ReadonlyMap<string, string>;
+  parents: ReadonlySet<string>;
+}
 
 /** `fold` is the one of the policy. The workspace itself is left out: it cannot be protected as a whole. */
 export function indexPaths(named: readonly string[], fold: (name: string) => string): PathIndex {
