@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, startTimeOf } from '../../system/process-identity.ts';
-import type { VmExit, VmPaths, VmProcess } from '../driver.ts';
+import { isAlive, startTimeOf } from '../../../system/process-identity.ts';
+import type { VmExit, VmPaths, VmProcess } from '../../driver.ts';
 import { optionValue } from './args.ts';
 
 export function findVm(paths: VmPaths): VmProcess | undefined {

@@ -1,7 +1,7 @@
 /** Makes the folder in which the guest's relay and the workspace server meet. */
 import { closeSync, ftruncateSync, lstatSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ownLinkOf, type VmConfig, type VmPaths, WORKSPACE_LINK } from '../driver.ts';
+import { ownLinkOf, type VmConfig, type VmPaths, WORKSPACE_LINK } from '../../driver.ts';
 
 export function linkOf({ workspace }: Pick<VmConfig, 'workspace'>, paths: VmPaths): string {
   return workspace?.link ?? ownLinkOf(paths);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { homeOf, instancePaths } from '../../../../lib/paths.ts';
-import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
+import { homeOf, instancePaths } from '../../../../../lib/paths.ts';
+import { markerOf } from '../../../../../lib/vm/qemu/process/vm-process.ts';
 
 test.each([
   ['/home/a', 'sbx-vm:/home/a/instances/i'],

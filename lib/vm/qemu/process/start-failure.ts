@@ -1,8 +1,8 @@
 /** Explains from their output why QEMU or its jail did not start. */
 import { readFileSync } from 'node:fs';
-import { SbxError } from '../../errors.ts';
-import { toolMissing } from '../../system/tool-path.ts';
-import type { VmPaths } from '../driver.ts';
+import { SbxError } from '../../../errors.ts';
+import { toolMissing } from '../../../system/tool-path.ts';
+import type { VmPaths } from '../../driver.ts';
 
 export function notStarted(paths: VmPaths): SbxError {
   const why = tailOf(paths.monitorLog);

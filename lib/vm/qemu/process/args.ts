@@ -1,5 +1,5 @@
 /** Builds QEMU's command line from facts: pure, tested without QEMU. */
-import { type Accel, type Disk, type VmConfig, WORKSPACE_LINK } from '../driver.ts';
+import { type Accel, type Disk, type VmConfig, WORKSPACE_LINK } from '../../driver.ts';
 
 /** Where things lie inside the jail */
 export const JAIL = {

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { WORKSPACE_LINK } from '../../../../lib/vm/driver.ts';
-import { makeLink } from '../../../../lib/vm/qemu/workspace-link.ts';
+import { WORKSPACE_LINK } from '../../../../../lib/vm/driver.ts';
+import { makeLink } from '../../../../../lib/vm/qemu/process/workspace-link.ts';
 
 let dir: string;
 let link: string;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { VmConfig } from '../../../../lib/vm/driver.ts';
-import { buildQemuArgs, type QemuFacts, versionAtLeast } from '../../../../lib/vm/qemu/args.ts';
+import type { VmConfig } from '../../../../../lib/vm/driver.ts';
+import { buildQemuArgs, type QemuFacts, versionAtLeast } from '../../../../../lib/vm/qemu/process/args.ts';
 
 const CONFIG: VmConfig = {
   cpus: 2,

@@ -1,7 +1,7 @@
 /** Checks that this host can make jails, before minutes are spent on what would run in one. */
-import { SbxError } from '../../errors.ts';
-import { ISOLATED } from '../../system/isolated.ts';
-import { run } from '../../system/run-tool.ts';
+import { SbxError } from '../../../errors.ts';
+import { ISOLATED } from '../../../system/isolated.ts';
+import { run } from '../../../system/run-tool.ts';
 
 /** Runs `true` in the jail of every VM. @throws SbxError `no-jail`, `tool-missing` */
 export async function probeJail(bwrap: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { buildJailArgs } from '../../../../lib/vm/qemu/jail.ts';
+import { buildJailArgs } from '../../../../../lib/vm/qemu/process/jail.ts';
 
 describe('jail arguments', () => {
   const jail = buildJailArgs({

@@ -1,5 +1,5 @@
 /** Builds the command line of bubblewrap, which jails every QEMU: pure; nothing else of the host is inside. */
-import { ISOLATED } from '../../system/isolated.ts';
+import { ISOLATED } from '../../../system/isolated.ts';
 import { JAIL } from './args.ts';
 
 export interface JailInput {
