@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { World } from '../layer/world.ts';
-import { errnoOf, Rig, ROOT } from './rig.ts';
+import { World } from '../../layer/world.ts';
+import { errnoOf, Rig, ROOT } from '../rig.ts';
 
 const [ENOENT, ESTALE] = [2, 116];
 const S_IFMT = 0o170000;

@@ -19,8 +19,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { errnoOf, Rig, ROOT } from './rig.ts';
-import { name, OP, pack, u32, u64 } from './wire.ts';
+import { errnoOf, Rig, ROOT } from '../rig.ts';
+import { name, OP, pack, u32, u64 } from '../wire.ts';
 
 const E = {
   PERM: 1,

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { errnoOf, Rig, ROOT } from './rig.ts';
-import { name, OP, pack, readAttr, u32, u64 } from './wire.ts';
+import { errnoOf, Rig, ROOT } from '../rig.ts';
+import { name, OP, pack, readAttr, u32, u64 } from '../wire.ts';
 
 const SPECIAL = 0o7000;
 /** What a kernel sends along for a process without CAP_FSETID: in OPEN and CREATE, in WRITE, in SETATTR */

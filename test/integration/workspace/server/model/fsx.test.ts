@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Rig, ROOT } from './rig.ts';
+import { Rig, ROOT } from '../rig.ts';
 
 const SIZE_MAX = 256 * 1024;
 const [KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE] = [1, 2, 16];

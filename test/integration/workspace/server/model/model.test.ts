@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { Rig } from '../rig.ts';
 import { Model } from './model.ts';
 import { action, Guest, modelTree, outcome, readTree, runModel } from './model-guest.ts';
-import { Rig } from './rig.ts';
 
 it('behaves as a file system in memory does, call by call', async () => {
   await fc.assert(

@@ -3,8 +3,8 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { GuestError, type Rig, ROOT } from '../rig.ts';
 import { type Inode, type Model, ModelError } from './model.ts';
-import { GuestError, type Rig, ROOT } from './rig.ts';
 
 const path = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 3 }).map((names) => names.join('/'));
 const data = fc.uint8Array({ maxLength: 40 }).map(Buffer.from);
