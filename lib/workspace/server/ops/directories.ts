@@ -15,8 +15,9 @@ import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 import { entryOf, rememberEntry } from './entry.ts';
 
-/** FOPEN_CACHE_DIR, and FOPEN_KEEP_CACHE, without which each open drops what is cached */
-const CACHE_DIR = 8 | 2;
+const FOPEN_CACHE_DIR = 8;
+/** Without it, each open drops what is cached. */
+const FOPEN_KEEP_CACHE = 2;
 const DT_DIR = 4;
 
 export function opendir({ state, node }: Call): Reply {
@@ -26,7 +27,12 @@ export function opendir({ state, node }: Call): Reply {
   state.handles.requireRoom();
   const fd = openNode(state, node, O_RDONLY | O_DIRECTORY);
   const handle = state.handles.add({ node, fd, flags: O_RDONLY, kind: 'directory' });
-  return openReply(handle.id, state.keepCache ? CACHE_DIR : 0);
+  return openReply(handle.id, cacheFlags(state));
+}
+
+function cacheFlags({ keepCache, lifetimes }: ServerState): number {
+  if (keepCache) return FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
+  return lifetimes.entrySeconds > 0 ? FOPEN_CACHE_DIR : 0;
 }
 
 export function readdir(call: Call, request: Decoded['READDIR']): Reply {
