@@ -77,6 +77,10 @@ RUN get registry.host.sbx 5000 /v2/ > /built
 CMD ["serve", "80"]
 `;
 
+/** The programs that have the socket of the engine, without those that have a connection to it. */
+const HOLDERS = `inode=$(sed -n "s|.* 00010000 0001 01 *\\([0-9]*\\) /run/docker.sock$|\\1|p" /proc/net/unix)
+for p in /proc/[0-9]*; do ls -l $p/fd 2>/dev/null | grep -qF "socket:[$inode]" && cat $p/comm; done | sort -u`;
+
 const COMPOSE = `version: "3"
 services:
   web:
@@ -161,6 +165,8 @@ describe('Docker inside', () => {
     expect(await until(async () => (await fetch(url).catch(() => undefined))?.text())).toBe('page\r\n');
     expect(await docker('logs web')).toBe('serving');
     expect(await docker('exec web cat /built')).toContain('200 OK');
+    // Neither containerd nor what serves the port: who accepts on the socket has the engine's rights.
+    expect(await inside(p.dir, `sudo sh -c '${HOLDERS}'`)).toBe('dockerd\nsbx-docker');
     await docker('rm -f web');
   });
 
