@@ -122,8 +122,8 @@ function vitest(project, { as, env = {}, cwd = root, files = [], exclude = [] })
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
-    ...files.map((name) => `test/e2e/${name}.test.ts`),
-    ...exclude.map((name) => `--exclude=test/e2e/${name}.test.ts`),
+    ...files.map((name) => `/${name}.test.ts`),
+    ...exclude.map((name) => `--exclude=test/e2e/**/${name}.test.ts`),
   ];
   return { args, report, settings: { cwd, env: { ...process.env, ...env } } };
 }

@@ -28,7 +28,8 @@ const FALLBACK = 'debian:bookworm';
 /** @throws SbxError `config-invalid`, with the place. */
 export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpec, 'name'>> {
   const { config, sources, host } = input;
-  const { packages = {}, workspace = {}, resources = {}, lifecycle = {} } = config;
+  const { apt = [], npm = [], pip = [], setup = [] } = config.packages ?? {};
+  const { workspace = {}, resources = {}, lifecycle = {} } = config;
   const path = await workspaceOf(input);
   const isServed = workspace.mode !== 'clone' && workspace.git_repository !== false;
   const repository = isServed ? await repositoryOf(path, host) : undefined;
@@ -36,20 +37,10 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
   const ports = portsOf(input);
   return {
     image: { base: await baseOf(input) },
-    packages: {
-      apt: packages.apt ?? [],
-      npm: packages.npm ?? [],
-      pip: packages.pip ?? [],
-      setup: packages.setup ?? [],
-    },
+    packages: { apt, npm, pip, setup },
     workspace: {
       path,
-      mode: workspace.mode ?? 'mount',
-      ...(workspace.uncommitted === undefined ? {} : { uncommitted: workspace.uncommitted }),
-      hide: workspace.hide ?? [],
-      readonly: (workspace.readonly ?? []).map(cleanPath),
-      ...(workspace.private === undefined ? {} : { private: workspace.private }),
-      unprotect: (workspace.unprotect ?? []).map(cleanPath),
+      ...rulesOf(workspace),
       ...(repository === undefined ? {} : { repository: repository.folder }),
       ...(repository?.top === undefined ? {} : { repositoryTop: repository.top }),
       ...(workspace.git_identity === false ? { gitIdentity: false } : {}),
@@ -75,6 +66,18 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     },
     agent: agentOf(input),
     sources: repository === undefined ? sources : { ...sources, ...placesOf(repository.top ?? path) },
+  };
+}
+
+/** What `[workspace]` says of its files */
+function rulesOf(workspace: NonNullable<SandboxInput['config']['workspace']>): Omit<SandboxSpec['workspace'], 'path'> {
+  return {
+    mode: workspace.mode ?? 'mount',
+    ...(workspace.uncommitted === undefined ? {} : { uncommitted: workspace.uncommitted }),
+    hide: workspace.hide ?? [],
+    readonly: (workspace.readonly ?? []).map(cleanPath),
+    ...(workspace.private === undefined ? {} : { private: workspace.private }),
+    unprotect: (workspace.unprotect ?? []).map(cleanPath),
   };
 }
 
