@@ -34,15 +34,21 @@ const IDLE_MS = 120_000;
 /** @returns what closes it, with its connections */
 export async function openSigner(options: SignerOptions): Promise<() => Promise<void>> {
   const sockets = new Set<Socket>();
+  let served = 0;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => sockets.delete(socket));
     socket.setTimeout(IDLE_MS, () => socket.destroy());
-    if (sockets.size > CONNECTIONS) {
+    if (served >= CONNECTIONS) {
       deny(options, 'too many connections at once');
-      return void socket.end(failure('too many signatures at once: try again'));
+      // Read to its end: closed before, its answer would be lost.
+      return void socket.resume().end(failure('too many signatures at once: try again'));
     }
+    served += 1;
+    socket.once('close', () => {
+      served -= 1;
+    });
     serve(socket, options).then(
       () => socket.end(),
       (error: Error) => {

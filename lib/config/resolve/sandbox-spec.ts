@@ -77,11 +77,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       pool: lifecycle.pool ?? 0,
     },
     agent: agentOf(input),
-    sources: {
-      ...sources,
-      ...(repository === undefined ? {} : placesOf(repository.top ?? path)),
-      ...(sources['git.sign'] === undefined ? {} : { 'git.signingKey': sources['git.sign'] }),
-    },
+    sources: repository === undefined ? sources : { ...sources, ...placesOf(repository.top ?? path) },
   };
 }
 

@@ -29,7 +29,7 @@ function servicesOf({ services = [], workspace, mounts }: SandboxSpec): PolicyRu
 }
 
 function signerOf({ git, sources }: SandboxSpec): PolicyRule[] {
-  return git === undefined ? [] : [signerRule(sources['git.signingKey'] ?? 'default')];
+  return git === undefined ? [] : [signerRule(sources['git.sign'] ?? 'default')];
 }
 
 function ruleOf(rule: NetworkRule): PolicyRule {

@@ -5,7 +5,7 @@ import { wideningHash, widensAtBirth } from '../../../lib/plan/widening.ts';
 import { FILE, spec } from './spec.ts';
 
 const place = { file: FILE, line: 4, column: 1 };
-const signing = (signingKey: string) => spec({ git: { signingKey }, sources: { 'git.signingKey': place } });
+const signing = (signingKey: string) => spec({ git: { signingKey }, sources: { 'git.sign': place } });
 const ONE = signing('ssh-ed25519 AAAA');
 const hashOf = (one = spec()) =>
   wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one], unsupported: [] });
