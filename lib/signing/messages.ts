@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 
 /** A request of git has some 300 bytes, with the largest RSA key 2.5 KiB */
-export const MESSAGE_MAX = 8 * 1024;
+const MESSAGE_MAX = 8 * 1024;
 
 /** Each message without its length. @throws Error on one that is empty, too long or cut off. */
 export async function* readMessages(socket: Socket): AsyncGenerator<Buffer, void> {
