@@ -48,6 +48,7 @@ const ONCE_AS_USER = [
   'docker',
   'file-system',
   'git-guest',
+  'git-sign',
   'git-worktree',
   'intercept',
   'keep-save',

@@ -13,6 +13,7 @@ import { problem } from './problem.ts';
 import { repositoryOf } from './repository.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 import { servicesOf } from './services.ts';
+import { signingKeyOf } from './signing-key.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -35,6 +36,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
   const repository = isServed ? await repositoryOf(path, host) : undefined;
   const services = await servicesOf(input);
   const ports = portsOf(input);
+  const signingKey = await signingKeyOf(input);
   return {
     image: { base: await baseOf(input) },
     packages: { apt, npm, pip, setup },
@@ -56,6 +58,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       memoryBytes: sizeOf(input, 'memory', resources.memory ?? '2GiB'),
       diskBytes: sizeOf(input, 'disk', resources.disk ?? '20GiB'),
     },
+    ...(signingKey === undefined ? {} : { git: { signingKey } }),
     ...(config.docker?.enabled === true ? { docker: { enabled: true } } : {}),
     env: config.env ?? {},
     lifecycle: {
