@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
-import type { GuestConnection } from '../../guest/client/connection.ts';
+import type { GuestConnection, GuestProcess } from '../../guest/client/connection.ts';
 import { within } from '../../system/deadline.ts';
 import type { BakeStep } from './bake-script.ts';
 
@@ -20,6 +20,8 @@ export interface InstallOptions {
 
 /** For one step: a large package under emulation takes minutes */
 const STEP_MS = 60 * 60_000;
+/** For package managers to end after SIGTERM; a guest may never say that they did */
+const END_MS = 3_000;
 const TAIL_LINES = 15;
 /** Of one step, that a client gets: it may not read them */
 const LINES_MAX = 20_000;
@@ -39,7 +41,7 @@ export async function installStep(
   const env = { ...options.env, DEBIAN_FRONTEND: 'noninteractive', HOME: '/root' };
   const child = guest.exec({ argv: step.argv, cwd: '/', env, user: 'root', stdin: false });
   using limit = within(STEP_MS, options.signal);
-  const onAbort = () => void child[Symbol.asyncDispose]();
+  const onAbort = () => void endProcess(child);
   limit.addEventListener('abort', onAbort, { once: true });
   if (limit.aborted) onAbort();
   const tail: string[] = [];
@@ -59,6 +61,14 @@ export async function installStep(
   } finally {
     limit.removeEventListener('abort', onAbort);
   }
+}
+
+/** The disk may be used or flushed next: waits a little for the end of what writes to it. */
+async function endProcess(child: GuestProcess): Promise<void> {
+  child.kill('SIGTERM');
+  const end = child.exit.catch(() => {});
+  await Promise.race([end, sleep(END_MS, undefined, { ref: false })]);
+  await child[Symbol.asyncDispose]();
 }
 
 /** Lines as short ASCII. One that never ends is cut, not collected. A program that writes more than is read waits. */

@@ -36,6 +36,9 @@ describe('the steps', () => {
   });
 });
 
+/** Signals that commands got */
+const killed: string[] = [];
+
 /** `code` undefined: it never answers. */
 function guest(code: number | undefined, said: string | Buffer = '') {
   const exec = () => {
@@ -50,6 +53,7 @@ function guest(code: number | undefined, said: string | Buffer = '') {
     });
     return {
       ...{ stdout, stderr, exit },
+      kill: (signal: string) => void killed.push(signal),
       [Symbol.asyncDispose]: async () => {
         stdout.destroy();
         stderr.destroy();
@@ -109,4 +113,5 @@ test.each(['before', 'while'])('an abort %s it runs ends it, also when the guest
   const installing = installStep(guest(undefined), STEP, options(abort.signal).options);
   abort.abort(reason);
   await expect(installing).rejects.toBe(reason);
+  expect(killed.splice(0)).toEqual(when === 'while' ? ['SIGTERM'] : []);
 });
