@@ -68,11 +68,10 @@ const conditionOf = async ({ dir }: Project) =>
   (await statusOf(dir)).conditions.find(({ type }) => type === 'ImageReady');
 
 /** An apply whose installation has begun, and does not end. */
-async function applying(p: Project, options: { args?: string[]; env?: Record<string, string> } = {}) {
+async function applying(p: Project, env: Record<string, string> = {}) {
   await inside(p.dir, 'sudo rm -f /root/begun');
-  const { args = [], env = {} } = options;
   const ending = new AbortController();
-  const result: Promise<Result> = sbx(['apply', ...args], {
+  const result: Promise<Result> = sbx(['apply'], {
     cwd: p.dir,
     env,
     onStart: (child) => ending.signal.addEventListener('abort', () => child.kill('SIGINT')),
@@ -118,15 +117,15 @@ describe('from a package source', () => {
     const denied = await sbx(['apply'], { cwd: p.dir, env });
     expect([denied.code, denied.stderr]).toEqual([
       1,
-      expect.stringMatching(/packages\.apt[\s\S]*by sbx[\s\S]*\[network\]/),
+      expect.stringMatching(/packages\.apt[\s\S]*is denied[\s\S]*\[network\]/),
     ]);
     expect(world.seen).toEqual([]);
     expect((await netLog(p.dir)).filter(({ host }) => host === REPO).map(({ verdict }) => verdict)).toContain('deny');
     expect(await stateOf('sbx-quick')).toContain('no packages found');
   });
 
-  test('it would be installed, were its policy not enforced', async () => {
-    p.write(toml({ apt: ['sbx-quick'], network: 'mode = "observe"' }));
+  test('that its policy lets through, the same is installed', async () => {
+    p.write(toml({ apt: ['sbx-quick'], network: ALLOWED }));
     await command(['apply', '--accept-widening']);
     expect(world.seen.length).toBeGreaterThan(0);
     expect(await stateOf('sbx-quick')).toBe('install ok installed');
@@ -149,7 +148,7 @@ describe('from a package source', () => {
 
   test('Ctrl-C of the apply ends what runs inside, and dpkg is left as it can be repaired', async () => {
     p.write(toml({ apt: ['sbx-quick', 'sbx-slow'], network: ALLOWED }));
-    const { result, interrupt } = await applying(p, { args: ['--accept-widening'], env });
+    const { result, interrupt } = await applying(p, env);
     interrupt();
     expect((await result).code).toBe(130);
     await until(async () => (await inside(p.dir, 'grep -lx sleep /proc/[0-9]*/comm || true')) === '');
@@ -157,9 +156,9 @@ describe('from a package source', () => {
   });
 
   test('stop does not wait for an installation; the next apply repairs dpkg and installs', async () => {
-    const { result } = await applying(p, { env });
+    const { result } = await applying(p, env);
     await command(['stop']);
-    expect(await result).toMatchObject({ code: 1, stderr: expect.stringContaining('another command ended') });
+    expect(await result).toMatchObject({ code: 130, stderr: expect.stringContaining('another command ended') });
     expect(await statusOf(p.dir)).toMatchObject({ state: 'stopped', pid: null });
     await command(['start']);
     expect(await stateOf('sbx-slow')).toMatch(/^install ok (half-configured|unpacked)$/);
@@ -199,7 +198,7 @@ describe('lines of setup', () => {
     await inside(p.dir, 'sudo touch /mine');
     const { stderr } = await must(['reset', '--yes'], { cwd: p.dir });
     expect(stderr).toContain('ending the installation of packages');
-    expect(await result).toMatchObject({ code: 1, stderr: expect.stringContaining('another command ended') });
+    expect(await result).toMatchObject({ code: 130, stderr: expect.stringContaining('another command ended') });
     expect(await inside(p.dir, 'ls /mine 2>/dev/null; cat /etc/added')).toBe('added');
   });
 
@@ -207,7 +206,7 @@ describe('lines of setup', () => {
     const { id, name } = await statusOf(p.dir);
     const { result } = await applying(p);
     await must(['rm', name, '--yes'], { cwd: p.dir });
-    expect((await result).code).toBe(1);
+    expect((await result).code).toBe(130);
     expect((await json<Status[]>(['ls', '--all'], { cwd: p.dir })).map((one) => one.id)).not.toContain(id);
     expect(qemusOf(id)).toEqual([]);
   });

@@ -81,9 +81,9 @@ describe('the condition ImageReady', () => {
     ['Building', { is: 'building', reason: 'size', since: at, doing: '' }, at, /its new size is built .*sbx reset/],
     [
       'BuildFailed',
-      { is: 'failed', reason: 'packages', since: at, error: 'no jq' },
+      { is: 'failed', reason: 'packages', since: at, error: 'it ended:\n  no jq' },
       at,
-      /no jq.*sbx logs --bake.*sbx apply/,
+      /it ended: no jq\. .*sbx logs --bake.*sbx apply/,
     ],
   ])('is false with the reason %s, since when, and what to do', (reason, image, since, message) => {
     expect(found(image)).toMatchObject({ status: false, reason, since, message: expect.stringMatching(message) });
