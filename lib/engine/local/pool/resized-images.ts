@@ -4,7 +4,6 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { SbxError, summaryOf } from '../../../errors.ts';
-import type { ImageEvents } from '../../../image/store/image-build.ts';
 import type { WarmImage } from '../../../image/warm/warm-image.ts';
 import type { Log } from '../../../log.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
@@ -14,7 +13,7 @@ import type { NewImage } from '../../engine.ts';
 export interface ResizedImagesDeps {
   build: (
     spec: SandboxSpec,
-    events: { signal: AbortSignal; onProgress: ImageEvents['onProgress'] },
+    events: { signal: AbortSignal; onProgress: (message: string) => void },
   ) => Promise<WarmImage>;
   log: Pick<Log, 'warn'>;
 }
