@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { agent } from './agent.ts';
 import { commands } from './commands.ts';
+import { copies } from './copies.ts';
 import { edits } from './edits.ts';
 import { interception } from './interception.ts';
 import { manyFiles } from './many-files.ts';
@@ -25,6 +26,7 @@ const PARTS = {
   workspace,
   edits,
   'many-files': manyFiles,
+  copies,
   memory,
   tunnels,
   interception,

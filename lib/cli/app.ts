@@ -6,6 +6,7 @@ import type { DescribedCommand } from './command/command.ts';
 import type { SbxContext } from './command/context.ts';
 import { usageText } from './command/usage-text.ts';
 import { daemonRoutes, hostRoutes } from './commands/host/routes.ts';
+import { lifecycleRoutes } from './commands/lifecycle/routes.ts';
 import { netRoutes } from './commands/net/routes.ts';
 import { projectRoutes } from './commands/project/routes.ts';
 import { sandboxRoutes, snapshotRoutes } from './commands/sandbox/routes.ts';
@@ -16,7 +17,14 @@ import { workRoutes, workspaceRoutes } from './commands/work/routes.ts';
 
 type Routes = Record<string, DescribedCommand>;
 
-const ROUTES: Routes = { ...projectRoutes, ...sandboxRoutes, ...sessionRoutes, ...workRoutes, ...hostRoutes };
+const ROUTES: Routes = {
+  ...projectRoutes,
+  ...sandboxRoutes,
+  ...lifecycleRoutes,
+  ...sessionRoutes,
+  ...workRoutes,
+  ...hostRoutes,
+};
 
 const GROUPS: Record<string, { brief: string; routes: Routes }> = {
   net: { brief: 'Network access of the sandboxes, with reasons', routes: netRoutes },

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { versionAtLeast } from '../../lib/vm/qemu/args.ts';
+import { versionAtLeast } from '../../lib/vm/qemu/process/args.ts';
 import { HOME, json, qemuPid, SBX, type Status } from './harness.ts';
 import type { Permitted } from './jail-view.ts';
 

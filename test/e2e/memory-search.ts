@@ -2,7 +2,7 @@
 import { createReadStream, existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { homeOf, instancePaths } from '../../lib/paths.ts';
-import { JAIL } from '../../lib/vm/qemu/args.ts';
+import { JAIL } from '../../lib/vm/qemu/process/args.ts';
 import { Qmp } from '../../lib/vm/qemu/qmp.ts';
 import { HOME } from './harness.ts';
 

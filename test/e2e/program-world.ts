@@ -1,7 +1,7 @@
 /** Hosts and packages shared by the tests of programs and packages; one list of packages means that one layer serves all. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pythonIndex } from '../doubles/python-index.ts';
+import { pythonIndex } from '../doubles/python/python-index.ts';
 import { HOME } from './harness.ts';
 import { type MarkedHosts, startMarkedHosts } from './marked-host.ts';
 

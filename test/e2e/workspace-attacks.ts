@@ -1,7 +1,7 @@
 /** What a hostile guest would try on a workspace, each with what is left of it on the host when it has worked. */
 import { existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { SETTINGS_ROWS } from '../../lib/workspace/policy/settings-rows.ts';
+import { SETTINGS_ROWS } from '../../lib/workspace/policy/protected/settings-rows.ts';
 import type { CaseFolder } from './case-folder.ts';
 
 export interface Attack {

@@ -5,7 +5,7 @@ import { userInfo } from 'node:os';
 import { SbxError, summaryOf } from '../../errors.ts';
 import type { Home } from '../../paths.ts';
 import { type AccelReport, probeQemu, qemuBinary } from '../../vm/qemu/accel.ts';
-import { probeJail } from '../../vm/qemu/jail-probe.ts';
+import { probeJail } from '../../vm/qemu/process/jail-probe.ts';
 import type { CheckResult } from './check-result.ts';
 
 export async function userNamespaces(): Promise<CheckResult> {

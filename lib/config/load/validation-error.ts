@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { type Place, SbxError } from '../../errors.ts';
 import { pathOf } from '../../spec/path-of.ts';
-import { homesOf, keysAt } from '../schema/keys.ts';
+import { homesOf, isTableListAt, keysAt } from '../schema/keys.ts';
 import type { Positions } from '../toml/positions.ts';
 import { nearest } from './did-you-mean.ts';
 
@@ -79,17 +79,20 @@ function unknownKey(path: PropertyKey[], key: string, positions: Positions): Fin
   const full = [...path, key];
   const known = keysAt(path);
   const guess = nearest(key, known);
-  const homes = homesOf(key);
   return {
     message: `unknown key "${pathOf(full)}"`,
     hint:
-      guess !== undefined
-        ? `did you mean "${guess}"?`
-        : homes.length > 0
-          ? `"${key}" belongs in ${homes.map((home) => `[${home}]`).join(' or ')}`
-          : `known keys: ${known.join(', ') || 'none'}`,
+      guess !== undefined ? `did you mean "${guess}"?` : (homeOf(key) ?? `known keys: ${known.join(', ') || 'none'}`),
     place: positions.keyAt(full),
   };
+}
+
+/** Where a key belongs that was written below another [table] */
+function homeOf(key: string): string | undefined {
+  const homes = homesOf(key);
+  if (homes.length > 0) return `"${key}" belongs in ${homes.map((home) => `[${home}]`).join(' or ')}`;
+  if (key === 'agent') return 'write agent = "<name>" above the first [table], or extends = ["<name>"] beside [agent]';
+  return keysAt([]).includes(key) ? `"${key}" belongs above the first [table], or is one of its own` : undefined;
 }
 
 function wordsOf(issue: Issue, got: unknown): string {
@@ -130,20 +133,24 @@ function hintFor(issue: Issue, got: unknown): string {
     const guess = nearest(String(got), values);
     return guess === undefined || typeof got !== 'string' ? `write ${oneOf(issue.values)}` : `did you mean "${guess}"?`;
   }
-  if (issue.code === 'invalid_type') return rightForm(issue.expected, got);
+  if (issue.code === 'invalid_type') return rightForm(issue, got);
   if (issue.code === 'too_small' || issue.code === 'too_big')
     return 'change the value, or remove it to use the default';
   return 'see docs/reference.md for the valid values';
 }
 
 /** Shows the value rewritten in the expected form. */
-function rightForm(expected: string, got: unknown): string {
+function rightForm({ expected, path }: z.core.$ZodIssueInvalidType, got: unknown): string {
   const plain = typeof got === 'string' || typeof got === 'number' || typeof got === 'boolean';
+  const header = pathOf(path.filter((key) => typeof key !== 'number'));
+  const isEntry = typeof path.at(-1) === 'number';
+  if (isTableListAt(path)) return `write [[${header}]] above each entry`;
+  if (expected === 'object' || expected === 'record')
+    return isEntry ? `write the fields of each entry below [[${header}]]` : `write its fields below one [${header}]`;
   if (expected === 'string' && plain) return `put it in quotes: "${got}"`;
   if (expected === 'array' && plain) return `put it in brackets: [${JSON.stringify(got)}]`;
   if (typeof got === 'string' && (expected === 'number' || expected === 'int' || expected === 'boolean'))
     return 'write it without quotes';
-  if (expected === 'object' || expected === 'record') return 'write a [table], or an inline table { key = value }';
   return `write ${article(expected)}`;
 }
 

@@ -3,9 +3,13 @@ import { fileSchema } from './schema.ts';
 
 /** The keys known in the table at a path. */
 export function keysAt(path: readonly PropertyKey[]): string[] {
-  let node: unknown = fileSchema;
-  for (const key of path) node = step(node, key);
-  return shapesOf(node).flatMap((shape) => Object.keys(shape));
+  return shapesOf(nodeAt(path)).flatMap((shape) => Object.keys(shape));
+}
+
+/** True for `mounts`: each entry has a table of its own. */
+export function isTableListAt(path: readonly PropertyKey[]): boolean {
+  const definition = definitionOf(nodeAt(path));
+  return definition?.type === 'array' && shapesOf(definition.element).length > 0;
 }
 
 /** The sections that have a key: for a key written without its section, or in another one. */
@@ -26,6 +30,10 @@ interface Definition {
 function definitionOf(node: unknown): Definition | undefined {
   const definition = (node as { def?: Definition } | undefined)?.def;
   return definition?.innerType === undefined ? definition : definitionOf(definition.innerType);
+}
+
+function nodeAt(path: readonly PropertyKey[]): unknown {
+  return path.reduce(step, fileSchema);
 }
 
 function step(node: unknown, key: PropertyKey): unknown {

@@ -4,6 +4,7 @@ import { ParseError, parseTOML } from 'toml-eslint-parser';
 import { type ErrorDetails, type Place, SbxError } from '../../errors.ts';
 import { pathOf } from '../../spec/path-of.ts';
 import { findPositions, type Positions } from './positions.ts';
+import { redefinitionAt } from './redefined.ts';
 
 /** Largest file that is read, in bytes */
 const FILE_MAX = 1024 * 1024;
@@ -69,9 +70,13 @@ function parse(text: string, file: string): { parsed: unknown; positions: Positi
     return { parsed: parseText(text), positions: findPositions(text, { file, maxDepth: DEPTH_MAX }) };
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
-    throw new SbxError('config-syntax', `not valid TOML: ${wordsOf(message)}`, {
-      place: { file, ...placeOf(error, text) },
+    const place = { file, ...placeOf(error, text) };
+    const again = REDEFINED.test(message) ? redefinitionAt(text, place.line) : undefined;
+    const words = again === undefined ? wordsOf(message) : `cannot redefine the key "${again.path}"`;
+    throw new SbxError('config-syntax', `not valid TOML: ${words}`, {
       hint: hintFor(message),
+      ...(again !== undefined && { why: again.why, hint: again.hint }),
+      place,
       cause: error,
     });
   }
@@ -128,8 +133,10 @@ function show(code: number): string {
   return code > 0x20 && code < 0x7f ? String.fromCodePoint(code) : `U+${hex}`;
 }
 
+const REDEFINED = /redefine|extend an inline|multiple times/;
+
 const HINTS: [RegExp, string][] = [
-  [/redefine|extend an inline/, 'define each key and each [table] once; write lists of tables in [[double brackets]]'],
+  [REDEFINED, 'define each key and each [table] once; write lists of tables in [[double brackets]]'],
   [/Unterminated string|multi-line/, 'close the string with the same quotes that opened it'],
   [/Unterminated inline/, 'close the list with ] and the inline table with }'],
   [/escape|unicode/, "write \\\\ for a backslash, or use 'single quotes', where it needs no escape"],

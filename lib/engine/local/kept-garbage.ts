@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Home, keptPaths } from '../../paths.ts';
 import type { Collected, GarbageRules } from '../engine.ts';
-import { type KeptOwner, listKept, removeKept } from './vm/kept.ts';
+import { type KeptOwner, listKept, removeKept } from './workspace/kept.ts';
 
 /** It is work of an agent: only `all` frees it, and only what no `sbx apply` can find again. */
 export function collectKept(

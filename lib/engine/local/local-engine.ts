@@ -18,8 +18,11 @@ import type {
   StepContext,
 } from '../engine.ts';
 import { StepError } from '../step-error.ts';
+import { createDiskWatch, type DiskWatch } from './disk/disk-watch.ts';
+import { snapshots } from './disk/snapshots.ts';
 import { CAPABILITIES, engineParts, type LocalEngineOptions } from './engine-parts.ts';
 import { collectUnused } from './garbage.ts';
+import { type ClockWatch, createClockWatch } from './guests/clock-sync.ts';
 import { environmentOf } from './guests/environment.ts';
 import { Pool } from './pool/pool.ts';
 import { endPooled, isAlive, isPooled, makePooled } from './pool/pooled-clone.ts';
@@ -31,15 +34,12 @@ import { observe } from './steps/observe.ts';
 import { runStep } from './steps/run-step.ts';
 import { type StepDeps, warmImage } from './steps/step-deps.ts';
 import { settleCutOff } from './suspend/cut-off.ts';
-import { acceptPrivate } from './vm/accept-private.ts';
-import { type ClockWatch, createClockWatch } from './vm/clock-sync.ts';
-import { createDiskWatch, type DiskWatch } from './vm/disk-watch.ts';
-import { explainHostPath } from './vm/explain-path.ts';
-import { removeKept } from './vm/kept.ts';
-import { privateWork } from './vm/private-work.ts';
 import { recover } from './vm/recover.ts';
-import { snapshots } from './vm/snapshots.ts';
-import { mailboxOf } from './vm/workspaces.ts';
+import { acceptPrivate } from './workspace/accept-private.ts';
+import { explainHostPath } from './workspace/explain-path.ts';
+import { removeKept } from './workspace/kept.ts';
+import { privateWork } from './workspace/private-work.ts';
+import { mailboxOf } from './workspace/workspaces.ts';
 
 const ANSWER_MS = 10_000;
 const ENDS_VM: ReadonlySet<Step['action']> = new Set(['create', 'start', 'stop', 'suspend', 'resume', 'destroy']);

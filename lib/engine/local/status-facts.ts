@@ -4,14 +4,14 @@ import { type Home, instancePaths } from '../../paths.ts';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import { processUsage } from '../../system/process-usage.ts';
 import type { KeptPlace, SandboxStatusFacts, SandboxStorage, SandboxUsage } from '../engine.ts';
+import type { DiskWatch } from './disk/disk-watch.ts';
 import type { ResizedImages } from './pool/resized-images.ts';
 import type { SandboxPorts } from './sandbox-ports.ts';
 import { isFinalized } from './steps/observe.ts';
 import type { StepDeps } from './steps/step-deps.ts';
 import { savedFacts } from './suspend/saved-state.ts';
-import type { DiskWatch } from './vm/disk-watch.ts';
-import { keptFolders } from './vm/kept.ts';
-import { guestOf } from './vm/workspaces.ts';
+import { keptFolders } from './workspace/kept.ts';
+import { guestOf } from './workspace/workspaces.ts';
 
 interface StatusParts {
   ports: SandboxPorts;

@@ -7,6 +7,7 @@ $| = 1;
 $0 = 'sbx-docker';
 
 my $DUP3 = $ARGV[0] eq 'arm64' ? 24 : 292;
+my $CLOEXEC = 02000000;
 my ($socket, $start, $log, $groups) = ('/run/docker.sock', '/run/sbx/docker', '/var/log/docker.log', '/sys/fs/cgroup');
 
 sub say_once { print "sbx-docker: $_[0]\n"; }
@@ -47,8 +48,8 @@ while (1) {
     open(STDIN, '<', '/dev/null');
     open(STDOUT, '>>', $log);
     open(STDERR, '>&', \*STDOUT);
-    # A fresh descriptor that the program keeps
-    syscall($DUP3, fileno $listener, 50, 0);
+    # The engine keeps descriptor 3 only, which it hands to none of its own programs.
+    syscall($DUP3, fileno $listener, 50, $CLOEXEC);
     syscall($DUP3, 50, 3, 0);
     $ENV{LISTEN_PID} = $$;
     exec('/usr/sbin/dockerd', '-H', 'fd://') or exit 127;

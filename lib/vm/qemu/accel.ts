@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { run, runToEnd } from '../../system/run-tool.ts';
 import type { Accel } from '../driver.ts';
-import { optionValue, type QemuFacts } from './args.ts';
+import { optionValue, type QemuFacts } from './process/args.ts';
 
 /** A broken KVM hangs rather than fails. */
 const PROBE_DEADLINE_MS = 4_000;

@@ -12,16 +12,16 @@ import {
   type WarmFiles,
 } from '../driver.ts';
 import { probeQemu, qemuBinary } from './accel.ts';
-import type { QemuFacts } from './args.ts';
 import { growDisks, growRunning } from './grow-disk.ts';
 import { identityOf } from './identity.ts';
-import { probeJail } from './jail-probe.ts';
-import { type Launch, launch } from './launch.ts';
 import { continueVm, health, openMonitor } from './monitor.ts';
+import type { QemuFacts } from './process/args.ts';
+import { probeJail } from './process/jail-probe.ts';
+import { type Launch, launch } from './process/launch.ts';
+import { notStarted, tailOf } from './process/start-failure.ts';
+import { destroyVm, endsSoon, findVm, lastExit, markersOf, movedFrom } from './process/vm-process.ts';
 import { continueAfterSave, loadMemory, saveMemory } from './saved-memory.ts';
 import { captureBeside, resume, takeSnapshot } from './snapshot.ts';
-import { notStarted, tailOf } from './start-failure.ts';
-import { destroyVm, endsSoon, findVm, lastExit, markersOf, movedFrom } from './vm-process.ts';
 
 export interface QemuDriverOptions {
   /** Where probe results are kept */

@@ -1,10 +1,10 @@
 /** Makes a disk larger over the monitor: QEMU changes the image in its jail, and no tool of the host opens what a guest may have written. */
 import { SbxError } from '../../errors.ts';
 import type { VmConfig, VmPaths } from '../driver.ts';
-import { diskDevice } from './args.ts';
 import { openMonitor } from './monitor.ts';
+import { diskDevice } from './process/args.ts';
+import { findVm } from './process/vm-process.ts';
 import type { Qmp } from './qmp.ts';
-import { findVm } from './vm-process.ts';
 
 export interface DiskGrowth {
   /** Place in `VmConfig.disks` */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { VmConfig } from '../driver.ts';
-import { buildQemuArgs, type QemuFacts } from './args.ts';
+import { buildQemuArgs, type QemuFacts } from './process/args.ts';
 
 /** Any VM: its own sizes are in the key already */
 const ANY: VmConfig = { cpus: 1, memoryBytes: 2 ** 30, kernel: '', initrd: '', cmdline: '', disks: [] };

@@ -1,8 +1,8 @@
 /** Opens the monitor of a running VM, queries its health and continues it. */
 import { isAlive } from '../../system/process-identity.ts';
 import type { VmHealth, VmPaths, VmProcess } from '../driver.ts';
+import { findVm } from './process/vm-process.ts';
 import { Qmp } from './qmp.ts';
-import { findVm } from './vm-process.ts';
 
 const HEALTH_DEADLINE_MS = 2_000;
 const MONITOR_DEADLINE_MS = 20_000;

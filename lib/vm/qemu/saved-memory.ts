@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
 import type { StartOptions, VmPaths, VmProcess } from '../driver.ts';
-import { JAIL } from './args.ts';
 import { openMonitor } from './monitor.ts';
+import { JAIL } from './process/args.ts';
+import { tailOf } from './process/start-failure.ts';
+import { findVm } from './process/vm-process.ts';
 import type { Qmp } from './qmp.ts';
 import { loadState } from './snapshot.ts';
-import { tailOf } from './start-failure.ts';
 import { takeFile } from './take-file.ts';
-import { findVm } from './vm-process.ts';
 
 const DEADLINE_MS = 300_000;
 const LOOK_MS = 5;

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SbxError } from '../../errors.ts';
 import { run } from '../../system/run-tool.ts';
 import type { StartOptions, VmPaths, VmProcess, WarmFiles } from '../driver.ts';
-import { JAIL } from './args.ts';
 import { openMonitor } from './monitor.ts';
+import { JAIL } from './process/args.ts';
+import { tailOf } from './process/start-failure.ts';
+import { destroyVm, endsSoon, findVm } from './process/vm-process.ts';
 import type { Qmp } from './qmp.ts';
-import { tailOf } from './start-failure.ts';
-import { destroyVm, endsSoon, findVm } from './vm-process.ts';
 
 const MIGRATION_DEADLINE_MS = 120_000;
 const LOOK_MS = 5;

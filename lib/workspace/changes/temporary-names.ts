@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Folder } from '../../guest/copy/folder.ts';
-import { ACCEPT_PREFIX } from '../policy/own-names.ts';
+import { ACCEPT_PREFIX } from '../policy/protected/own-names.ts';
 
 const NAME = new RegExp(`^${ACCEPT_PREFIX.replaceAll('.', '\\.')}[0-9a-f]{12}$`);
 

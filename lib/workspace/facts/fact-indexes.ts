@@ -1,5 +1,5 @@
 /** Indexes the paths that the folders of a root name. */
-import { indexPaths } from '../policy/path-index.ts';
+import { indexPaths } from '../policy/match/path-index.ts';
 import type { WorkspaceFacts } from '../policy/types.ts';
 import type { FolderFacts } from './folder-facts.ts';
 

@@ -1,5 +1,5 @@
 /** Finds out how the file system of a folder compares names, without writing into it. */
-import type { FoldTraits } from '../policy/fold.ts';
+import type { FoldTraits } from '../policy/match/fold.ts';
 import { Errno } from '../server/sys/errno.ts';
 import { closeFd, readFlags, statFileSystem } from '../server/sys/files.ts';
 import { O_DIRECTORY, O_RDONLY } from '../server/sys/flags.ts';

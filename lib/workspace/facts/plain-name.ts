@@ -1,9 +1,10 @@
 /** Tells early that no rule covers a name: most names of a project are such. */
 import type { WorkspacePolicy } from '../policy/compile.ts';
 import type { Walk } from '../policy/findings.ts';
-import { isOwnName } from '../policy/own-names.ts';
+import type { PathIndex } from '../policy/match/path-index.ts';
 import { isMatch, nextState } from '../policy/path-pattern.ts';
-import type { PathIndex, WorkspaceFacts } from '../policy/types.ts';
+import { isOwnName } from '../policy/protected/own-names.ts';
+import type { WorkspaceFacts } from '../policy/types.ts';
 
 interface PlainRequest {
   above: Walk;

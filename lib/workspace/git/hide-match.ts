@@ -1,6 +1,6 @@
 /** Matches the paths of a history against `hide`. Pure. */
 
-import { compileGlob } from '../policy/glob.ts';
+import { compileGlob } from '../policy/match/glob.ts';
 
 /** A file is hidden with each folder above it. */
 export function globMatcher(hide: string[]): (path: string) => boolean {

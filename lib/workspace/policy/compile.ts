@@ -1,11 +1,11 @@
 /** Compiles what the project says about its workspace. */
 import type { Source } from '../../spec/spec.ts';
 import { compileGitRows, type GitRows } from './git-place.ts';
-import { GIT_PARTS, GIT_ROWS, GIT_RULES } from './git-rows.ts';
-import { indexPaths } from './path-index.ts';
+import { indexPaths, type PathIndex } from './match/path-index.ts';
 import { compilePathPattern, type PathPattern } from './path-pattern.ts';
-import { PACKAGES_FOLDER, SETTINGS_ROWS } from './settings-rows.ts';
-import type { PathIndex, WorkspaceRule } from './types.ts';
+import { GIT_PARTS, GIT_ROWS, GIT_RULES } from './protected/git-rows.ts';
+import { PACKAGES_FOLDER, SETTINGS_ROWS } from './protected/settings-rows.ts';
+import type { WorkspaceRule } from './types.ts';
 
 interface WorkspaceEntry {
   text: string;

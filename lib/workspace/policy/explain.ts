@@ -2,7 +2,7 @@
 
 import type { WorkspacePolicy } from './compile.ts';
 import { decideWorkspace } from './decide.ts';
-import { SETTINGS_ROWS } from './settings-rows.ts';
+import { SETTINGS_ROWS } from './protected/settings-rows.ts';
 import type { WorkspaceDecision, WorkspaceFacts, WorkspaceRule } from './types.ts';
 
 export interface WorkspaceExplanation {

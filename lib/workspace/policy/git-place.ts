@@ -1,5 +1,5 @@
 /** Where a path lies as git of the host sees it: in a tree, in a git folder, or among the git folders of submodules. */
-import { GIT_PARTS, GIT_ROWS } from './git-rows.ts';
+import { GIT_PARTS, GIT_ROWS } from './protected/git-rows.ts';
 import type { WorkspaceFacts } from './types.ts';
 
 export type Place =

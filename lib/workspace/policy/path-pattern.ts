@@ -2,7 +2,7 @@
  * Matches patterns as in .gitignore one name at a time: the state after a folder is all that matters below it. So a path costs its own names,
  * and two folders can be compared before one is renamed to the other.
  */
-import { compileGlob } from './glob.ts';
+import { compileGlob } from './match/glob.ts';
 import type { WorkspaceRule } from './types.ts';
 
 type Segment = 'any' | ((name: string) => boolean);

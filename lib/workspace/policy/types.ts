@@ -6,6 +6,7 @@
  * through their settings. So under a protected name a link is as private as a file.
  */
 import type { Source } from '../../spec/spec.ts';
+import type { PathIndex } from './match/path-index.ts';
 
 /**
  * - `pass`: the host's entry
@@ -74,11 +75,4 @@ export interface WorkspaceFacts {
   gitBelow?(path: string): boolean;
   /** The strictest decision on another hard link of the same file */
   alias?: WorkspaceDecision;
-}
-
-/** Paths with all their parent folders, for questions that cost one look each. */
-export interface PathIndex {
-  /** Rules by folded path */
-  paths: ReadonlyMap<string, string>;
-  parents: ReadonlySet<string>;
 }

@@ -3,8 +3,8 @@ import { builtIn } from './built-in.ts';
 import type { WorkspacePolicy } from './compile.ts';
 import type { Finding, Step, Walk } from './findings.ts';
 import { isGitFolder, joinPath, TREE } from './git-place.ts';
-import { isOwnName } from './own-names.ts';
 import { isMatch, nextState, type PatternState, startState } from './path-pattern.ts';
+import { isOwnName } from './protected/own-names.ts';
 import { surroundingFindings } from './surroundings.ts';
 import type { EntryKind, WorkspaceFacts } from './types.ts';
 

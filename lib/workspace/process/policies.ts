@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { foldTraitsOf } from '../facts/fold-traits.ts';
 import { RootFacts } from '../facts/root-facts.ts';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../policy/compile.ts';
-import { foldOf } from '../policy/fold.ts';
+import { foldOf } from '../policy/match/fold.ts';
 import type { AttachedFolder, FolderRules } from '../protocol/messages.ts';
 import type { Volume } from '../server/tables/volume.ts';
 

@@ -4,7 +4,7 @@ import type { Reply } from './fuse/encode.ts';
 import { IN_HEADER_SIZE } from './fuse/frames.ts';
 import type { Opcode } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
-import { statNode } from './ops/resolve.ts';
+import { statNode } from './overlay/resolve.ts';
 import { Errno, fail } from './sys/errno.ts';
 import { O_ACCMODE, O_RDONLY, O_TRUNC } from './sys/flags.ts';
 import type { Stat } from './sys/stat.ts';

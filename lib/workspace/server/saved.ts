@@ -1,6 +1,6 @@
 /** Saves what a session knows as plain data, and continues with it: for suspend, fork and a restarted server. */
 import type { Negotiated } from './fuse/init.ts';
-import { openNode } from './ops/resolve.ts';
+import { openNode } from './overlay/resolve.ts';
 import { O_ACCMODE, O_APPEND, O_DIRECTORY } from './sys/flags.ts';
 import type { FileKind } from './sys/stat.ts';
 import { type Handle, type Link, type Node, newNode } from './tables/node.ts';

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../log.ts';
 import type { Layer } from '../layer/layer.ts';
+import { Backlog } from './backlog.ts';
 import { AGAIN_MS, type Answer, Coherence, type CoherenceOptions } from './coherence/coherence.ts';
 import { GuestEvents } from './coherence/guest-events.ts';
 import { invalidationsOf } from './coherence/host-change.ts';
@@ -11,27 +12,16 @@ import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, OUT_HEADER_SIZE, type Reply, sealReply } from './fuse/encode.ts';
 import { FrameReader, IN_HEADER_SIZE, type RequestHeader, readHeader } from './fuse/frames.ts';
 import { encodeInit, type Negotiated, negotiate, saysWhenPrivilegesEnd } from './fuse/init.ts';
-import { encodeInvalidation, encodePause, type Invalidation } from './fuse/notify.ts';
+import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
 import { ANNOUNCE, expectsReply, OPCODES, PAUSED } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
 import { Mailbox, type MailboxFile } from './mailbox.ts';
+import { Pause } from './pause.ts';
 import { restoreState, type SavedSession, saveState } from './saved.ts';
 import { ERRNO, Errno } from './sys/errno.ts';
 import { addRoots, createState, type ServerOptions, type ServerState } from './tables/state.ts';
 import type { Volume } from './tables/volume.ts';
 import { type TakenEntry, takeOut } from './take-out.ts';
-
-/** Reading stops while more than this waits to be written, in bytes */
-const QUEUE_MAX = 8 * 1024 * 1024;
-
-/** As QUEUE_MAX, in replies: a small one takes more memory than its bytes */
-const UNSENT_MAX = 8192;
-
-/** Requests that run in other threads at a time; reading stops beyond it */
-const PENDING_MAX = 64;
-
-/** As PENDING_MAX, in bytes: a request that waits for a walk is kept whole, and a guest can make it long */
-const HELD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Unexpected errors that are logged; a guest could cause any number of them */
 const LOGGED_MAX = 100;
@@ -85,17 +75,14 @@ class StreamSession implements Session {
   private init: Negotiated | undefined;
   /** Nothing was asked yet since this session was saved */
   private isResumed: boolean;
-  private pending = 0;
-  private heldBytes = 0;
-  private readonly heldBytesMax: number;
-  private unsent = 0;
+  private readonly backlog: Backlog;
+  private readonly paused = new Pause();
   private logged = 0;
   private ended = false;
-  private onPaused: () => void = () => {};
 
   constructor(stream: Duplex, state: ServerState, options: SessionOptions) {
-    const { log, saved, mailbox, onMount, coherence, heldBytesMax = HELD_BYTES_MAX } = options;
-    this.heldBytesMax = heldBytesMax;
+    const { log, saved, mailbox, onMount, coherence, heldBytesMax } = options;
+    this.backlog = new Backlog(heldBytesMax);
     this.stream = stream;
     this.state = state;
     this.log = log;
@@ -131,14 +118,7 @@ class StreamSession implements Session {
   pause(waitMs: number): Promise<boolean> {
     // Also names that the kernel remembers as missing, which no table has.
     this.invalidateAll();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), waitMs);
-      this.onPaused = () => {
-        clearTimeout(timer);
-        resolve(true);
-      };
-      this.send(encodePause());
-    });
+    return this.paused.request((message) => this.send(message), waitMs);
   }
 
   invalidate(invalidation: Invalidation): void {
@@ -198,18 +178,13 @@ class StreamSession implements Session {
   }
 
   private get isFull(): boolean {
-    return this.stream.writableLength > QUEUE_MAX || this.unsent > UNSENT_MAX || this.isHolding;
-  }
-
-  /** What waits does not wait for another request of the guest: it ends also while nothing is read. */
-  private get isHolding(): boolean {
-    return this.pending >= PENDING_MAX || this.heldBytes > this.heldBytesMax;
+    return this.backlog.isFull(this.stream.writableLength);
   }
 
   private answer(header: RequestHeader, frame: Buffer): void {
     if (header.opcode === OPCODES.INIT) return void this.mount(header, frame);
     if (header.opcode === ANNOUNCE) return void this.events.announce(header.pid);
-    if (header.opcode === PAUSED) return void this.onPaused();
+    if (header.opcode === PAUSED) return void this.paused.confirm();
     this.isResumed = false;
     if (this.init === undefined) this.end('a request came before INIT');
     else if (header.opcode === OPCODES.DESTROY) this.unmount(header);
@@ -259,17 +234,13 @@ class StreamSession implements Session {
   }
 
   private async answerLater(header: RequestHeader, reply: Promise<Reply>, length: number): Promise<void> {
-    this.pending++;
-    this.heldBytes += length;
+    this.backlog.hold(length);
     try {
       this.reply(header, await reply);
     } catch (error) {
       this.replyError(header, error);
     }
-    const wasHolding = this.isHolding;
-    this.pending--;
-    this.heldBytes -= length;
-    if (wasHolding && !this.isHolding && !this.ended) this.pump();
+    if (this.backlog.release(length) && !this.ended) this.pump();
   }
 
   private reply({ unique }: RequestHeader, reply: Reply): void {
@@ -289,13 +260,13 @@ class StreamSession implements Session {
   }
 
   private send(message: Buffer): void {
-    this.unsent++;
+    this.backlog.addReply();
     this.stream.write(message, this.sent);
   }
 
   private readonly sent = (): void => {
     // A stream reports that it drained before it calls back: without this, nothing would resume the reading.
-    if (--this.unsent === UNSENT_MAX / 2) this.pump();
+    if (this.backlog.removeReply()) this.pump();
   };
 
   private end(reason: string): void {

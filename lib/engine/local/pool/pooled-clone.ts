@@ -8,9 +8,9 @@ import { removeTree } from '../../../system/remove-tree.ts';
 import { servedFolders } from '../../../workspace/folders.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
 import type { VmDeps } from '../vm/deps.ts';
-import { keptFolders } from '../vm/kept.ts';
 import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
-import { attachWorkspace, detachWorkspace, guestOf } from '../vm/workspaces.ts';
+import { keptFolders } from '../workspace/kept.ts';
+import { attachWorkspace, detachWorkspace, guestOf } from '../workspace/workspaces.ts';
 
 export interface PooledClone extends ResumedVm {
   /** Of its folder, beside those of the sandboxes */

@@ -1,6 +1,6 @@
 /** Makes the disk of a running VM larger, with the file system on it. */
 import { instancePaths } from '../../../paths.ts';
-import { growFileSystem } from '../vm/grow-file-system.ts';
+import { growFileSystem } from '../disk/grow-file-system.ts';
 import { ROOT_DISK } from '../vm/resume-clone.ts';
 import type { StepHandler } from './step-deps.ts';
 

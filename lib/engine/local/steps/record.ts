@@ -1,6 +1,6 @@
 /** Puts a spec's credentials and workspace rules into force and records it as applied. */
 import { instancePaths } from '../../../paths.ts';
-import { attachWorkspace } from '../vm/workspaces.ts';
+import { attachWorkspace } from '../workspace/workspaces.ts';
 import type { StepHandler } from './step-deps.ts';
 
 export const record: StepHandler<'record'> = async (deps, { spec }, { id }) => {

@@ -10,7 +10,7 @@ import { readSaved, type SavedState } from '../suspend/saved-state.ts';
 import { wakeGuest } from '../suspend/wake-guest.ts';
 import { ANSWER_MS } from '../vm/assign-identity.ts';
 import { vmConfigOf } from '../vm/resume-clone.ts';
-import { attachWorkspace } from '../vm/workspaces.ts';
+import { attachWorkspace } from '../workspace/workspaces.ts';
 import { start } from './start.ts';
 import type { StepDeps, StepHandler } from './step-deps.ts';
 

@@ -6,7 +6,7 @@ import { bootSupervised } from '../../../vm/boot-supervisor.ts';
 import { dropSaved } from '../suspend/saved-state.ts';
 import { finalizeStart } from '../vm/finalize-start.ts';
 import { vmConfigOf } from '../vm/resume-clone.ts';
-import { attachWorkspace } from '../vm/workspaces.ts';
+import { attachWorkspace } from '../workspace/workspaces.ts';
 import { createFrom } from './create.ts';
 import { endVm, platformOf, type StepHandler, warmImage } from './step-deps.ts';
 

@@ -10,7 +10,7 @@ import type { StepContext } from '../../engine.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { VmDeps } from '../vm/deps.ts';
 import { imageRequestOf } from '../vm/image-request.ts';
-import { detachWorkspace } from '../vm/workspaces.ts';
+import { detachWorkspace } from '../workspace/workspaces.ts';
 
 export interface StepDeps extends VmDeps {
   pool: Pool;

@@ -4,7 +4,7 @@ import { instancePaths } from '../../../paths.ts';
 import { settleCutOff } from '../suspend/cut-off.ts';
 import { dropMemory, dropSaved, writeSaved } from '../suspend/saved-state.ts';
 import { syncGuest } from '../suspend/sync-guest.ts';
-import { attachWorkspace, suspendWorkspace } from '../vm/workspaces.ts';
+import { attachWorkspace, suspendWorkspace } from '../workspace/workspaces.ts';
 import { isFinalized } from './observe.ts';
 import { endVm, type StepDeps, type StepHandler } from './step-deps.ts';
 

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { instancePaths } from '../../../paths.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
 import type { VmDeps } from '../vm/deps.ts';
-import { detachWorkspace, suspendWorkspace } from '../vm/workspaces.ts';
+import { detachWorkspace, suspendWorkspace } from '../workspace/workspaces.ts';
 import { readSaved } from './saved-state.ts';
 
 /**

@@ -7,12 +7,12 @@ import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
 import { guestGitConfig } from '../../../workspace/guest-git.ts';
+import { makeClone } from '../workspace/clone-workspace.ts';
+import { fillKept, foldersToFill } from '../workspace/fill-kept.ts';
+import { noteKeptOwner } from '../workspace/kept.ts';
+import type { AttachedWorkspace } from '../workspace/workspaces.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from './assign-identity.ts';
-import { makeClone } from './clone-workspace.ts';
 import type { VmDeps } from './deps.ts';
-import { fillKept, foldersToFill } from './fill-kept.ts';
-import { noteKeptOwner } from './kept.ts';
-import type { AttachedWorkspace } from './workspaces.ts';
 
 export interface Started {
   spec: SandboxSpec;

@@ -7,9 +7,9 @@ import { instancePaths } from '../../../paths.ts';
 import type { InstanceRecord } from '../../../state/records.ts';
 import { removeTemporaries } from '../../../workspace/changes/temporary-names.ts';
 import { removeMountStubs } from '../../../workspace/mount-stubs.ts';
+import { dropUnfinished } from '../disk/snapshots.ts';
+import { attachWorkspace } from '../workspace/workspaces.ts';
 import type { VmDeps } from './deps.ts';
-import { dropUnfinished } from './snapshots.ts';
-import { attachWorkspace } from './workspaces.ts';
 
 export interface RecoverOptions {
   /** Instances that an earlier pool left; they were not watched since */

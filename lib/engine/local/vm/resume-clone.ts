@@ -4,8 +4,8 @@ import { instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmConfig, VmProcess } from '../../../vm/driver.ts';
+import { type AttachedWorkspace, attachWorkspace } from '../workspace/workspaces.ts';
 import type { VmDeps } from './deps.ts';
-import { type AttachedWorkspace, attachWorkspace } from './workspaces.ts';
 
 export interface ResumedVm {
   vm: VmProcess;

@@ -1,6 +1,6 @@
 /** The folders of one guest that are watched on the host, and what its kernel may hold of each. */
 import type { HostWatches, Watcher } from '../../watch/host-watches.ts';
-import { isTop } from '../ops/top.ts';
+import { isTop } from '../overlay/top.ts';
 import { Errno } from '../sys/errno.ts';
 import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';

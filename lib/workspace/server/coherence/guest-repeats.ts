@@ -8,7 +8,7 @@ import { BodyReader } from '../fuse/reader.ts';
 import { getattr } from '../ops/attributes.ts';
 import { rememberEntry } from '../ops/entry.ts';
 import { openFile } from '../ops/files.ts';
-import { find } from '../ops/find.ts';
+import { find } from '../overlay/find.ts';
 import { fail } from '../sys/errno.ts';
 import { O_RDONLY } from '../sys/flags.ts';
 import { type Link, ROOT_NODE_ID } from '../tables/node.ts';

@@ -1,5 +1,5 @@
 /** A file that the host has removed, for as long as the guest's kernel is to remove it, too. */
-import { statNode } from '../ops/resolve.ts';
+import { statNode } from '../overlay/resolve.ts';
 import { Errno } from '../sys/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../sys/flags.ts';
 import type { Stat } from '../sys/stat.ts';

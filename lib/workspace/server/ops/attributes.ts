@@ -2,17 +2,17 @@
 import { setSpecialMode } from '../../layer/marks.ts';
 import type { Decoded } from '../fuse/decode.ts';
 import { attributesReply, type Reply, statfsReply } from '../fuse/encode.ts';
+import { prepareChange } from '../overlay/areas.ts';
+import { openNode, statNode, withFd, withNodeFd } from '../overlay/resolve.ts';
+import { isTop, statTop } from '../overlay/top.ts';
 import { fail } from '../sys/errno.ts';
 import { setMode, setModeOfPath, setTimes, statFd, statFileSystem, truncateFd } from '../sys/files.ts';
 import { O_WRONLY } from '../sys/flags.ts';
 import type { Stat } from '../sys/stat.ts';
 import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import { prepareChange } from './areas.ts';
 import type { Call } from './call.ts';
 import { dropPrivileges, endPrivileges } from './privileges.ts';
-import { openNode, statNode, withFd, withNodeFd } from './resolve.ts';
-import { isTop, statTop } from './top.ts';
 
 const PERMISSION_BITS = 0o777;
 const SPECIAL_BITS = 0o7000;

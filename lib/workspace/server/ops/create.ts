@@ -1,5 +1,10 @@
 import type { Decoded } from '../fuse/decode.ts';
 import { createReply, entryReply, type Reply } from '../fuse/encode.ts';
+import { areaOf } from '../overlay/areas.ts';
+import { find } from '../overlay/find.ts';
+import { areaForNew, dropLeftovers, newPrivate } from '../overlay/new-private.ts';
+import { withFd } from '../overlay/resolve.ts';
+import { isTop } from '../overlay/top.ts';
 import { fail, isErrno } from '../sys/errno.ts';
 import { closeFd, setMode, setModeOfPath, statFd } from '../sys/files.ts';
 import {
@@ -20,14 +25,9 @@ import type { Stat } from '../sys/stat.ts';
 import type { Link } from '../tables/node.ts';
 import { rootNameOf } from '../tables/nodes.ts';
 import type { ServerState } from '../tables/state.ts';
-import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
 import { newEntry, rememberEntry } from './entry.ts';
 import { openFile, openFlagsFor } from './files.ts';
-import { find } from './find.ts';
-import { areaForNew, dropLeftovers, newPrivate } from './new-private.ts';
-import { withFd } from './resolve.ts';
-import { isTop } from './top.ts';
 
 const PERMISSION_BITS = 0o777;
 const SPECIAL_BITS = 0o7000;

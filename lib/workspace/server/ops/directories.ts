@@ -3,6 +3,10 @@ import type { Decoded } from '../fuse/decode.ts';
 import { type DirectoryEntry, DirectoryReply } from '../fuse/directory-reply.ts';
 import { emptyReply, openReply, type Reply } from '../fuse/encode.ts';
 import { MAX_WRITE } from '../fuse/limits.ts';
+import { find } from '../overlay/find.ts';
+import { readListing } from '../overlay/listing.ts';
+import { openNode } from '../overlay/resolve.ts';
+import { isTop, statTop } from '../overlay/top.ts';
 import { Errno, fail } from '../sys/errno.ts';
 import { O_DIRECTORY, O_RDONLY } from '../sys/flags.ts';
 import { entryAt, kindOfEntry, type ListedEntry } from '../tables/listing.ts';
@@ -10,10 +14,6 @@ import type { Handle, Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 import { entryOf, rememberEntry } from './entry.ts';
-import { find } from './find.ts';
-import { readListing } from './listing.ts';
-import { openNode } from './resolve.ts';
-import { isTop, statTop } from './top.ts';
 
 /** FOPEN_CACHE_DIR, and FOPEN_KEEP_CACHE, without which each open drops what is cached */
 const CACHE_DIR = 8 | 2;

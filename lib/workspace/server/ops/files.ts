@@ -3,6 +3,8 @@ import type { Decoded } from '../fuse/decode.ts';
 import { emptyReply, offsetReply, openReply, type Reply, sizeReply } from '../fuse/encode.ts';
 import { MAX_WRITE } from '../fuse/limits.ts';
 import { exactReply, scratchBody } from '../fuse/scratch.ts';
+import { prepareChange } from '../overlay/areas.ts';
+import { openNode } from '../overlay/resolve.ts';
 import { fail } from '../sys/errno.ts';
 import { allocate, closeFd, copyRange, readAt, seek, setAppend, statFd, syncFd, writeAt } from '../sys/files.ts';
 import {
@@ -19,11 +21,9 @@ import {
 } from '../sys/flags.ts';
 import type { Handle, Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import { prepareChange } from './areas.ts';
 import { truncate } from './attributes.ts';
 import type { Call } from './call.ts';
 import { endPrivileges, endPrivilegesUnlessRoot } from './privileges.ts';
-import { openNode } from './resolve.ts';
 
 const FOPEN_KEEP_CACHE = 2;
 

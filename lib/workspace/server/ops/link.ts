@@ -2,17 +2,17 @@
 import { FILE } from '../../layer/items.ts';
 import type { Decoded } from '../fuse/decode.ts';
 import { entryReply, type Reply } from '../fuse/encode.ts';
+import { areaOfNode, copyUp } from '../overlay/areas.ts';
+import { find } from '../overlay/find.ts';
+import { areaForNew, newPrivate } from '../overlay/new-private.ts';
+import { withNodeFd } from '../overlay/resolve.ts';
 import { fail } from '../sys/errno.ts';
 import { linkFd, statAt } from '../sys/names.ts';
 import type { Stat } from '../sys/stat.ts';
 import type { Link, Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import { areaOfNode, copyUp } from './areas.ts';
 import type { Call } from './call.ts';
 import { rememberEntry } from './entry.ts';
-import { find } from './find.ts';
-import { areaForNew, newPrivate } from './new-private.ts';
-import { withNodeFd } from './resolve.ts';
 
 /** Links the file of the node itself, so that no other file can take its place on the way. */
 export function link({ state, node: parent }: Call, request: Decoded['LINK']): Reply {

@@ -1,14 +1,14 @@
 /** Finds names: LOOKUP, FORGET, READLINK. */
 import type { Decoded } from '../fuse/decode.ts';
 import { bytesReply, entryReply, type Reply } from '../fuse/encode.ts';
+import { find } from '../overlay/find.ts';
+import { locate } from '../overlay/resolve.ts';
+import { findRoot, isTop, statTop } from '../overlay/top.ts';
 import { fail } from '../sys/errno.ts';
 import { readLinkAt } from '../sys/names.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 import { entryOf, rememberEntry } from './entry.ts';
-import { find } from './find.ts';
-import { locate } from './resolve.ts';
-import { findRoot, isTop, statTop } from './top.ts';
 
 export function lookup({ state, node: parent }: Call, { name }: Decoded['LOOKUP']): Reply {
   if (isTop(parent)) {

@@ -1,9 +1,9 @@
 /** When set-user-id and set-group-id bits end, which are kept for the guest only. */
+import { statNode } from '../overlay/resolve.ts';
 import { isErrno } from '../sys/errno.ts';
 import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
-import { statNode } from './resolve.ts';
 
 const ROOT_UID = 0;
 

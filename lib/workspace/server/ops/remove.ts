@@ -2,17 +2,17 @@
 import type { WorkspaceOperation } from '../../policy/types.ts';
 import type { Decoded } from '../fuse/decode.ts';
 import { emptyReply, type Reply } from '../fuse/encode.ts';
+import { areaOf } from '../overlay/areas.ts';
+import { type Found, peek } from '../overlay/find.ts';
+import { dropLeftovers } from '../overlay/new-private.ts';
+import { isEmptyFolder, removePrivate } from '../overlay/remove-private.ts';
 import { fail } from '../sys/errno.ts';
 import { removeDirectory, statIfPresent, unlinkAt } from '../sys/names.ts';
 import { kindOfMode } from '../sys/stat.ts';
 import type { Link, Where } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
-import { type Found, peek } from './find.ts';
 import { holdFolder } from './hold-folder.ts';
-import { dropLeftovers } from './new-private.ts';
-import { isEmptyFolder, removePrivate } from './remove-private.ts';
 
 export function unlink({ state, node: parent }: Call, { name }: Decoded['UNLINK']): Reply {
   const link = { parent, name };

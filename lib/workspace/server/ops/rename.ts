@@ -1,19 +1,19 @@
 /** Moves names: RENAME, RENAME2. */
 import type { Decoded } from '../fuse/decode.ts';
 import { emptyReply, type Reply } from '../fuse/encode.ts';
+import { areaOf } from '../overlay/areas.ts';
+import { type Found, peek } from '../overlay/find.ts';
+import { isEmptyFolder } from '../overlay/remove-private.ts';
+import { exchangePrivate, moveIntoLayer, movePrivate, prepareFollow, prepareSwap } from '../overlay/rename-private.ts';
 import { fail } from '../sys/errno.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../sys/flags.ts';
 import { renameAt } from '../sys/names.ts';
 import type { Link, Node } from '../tables/node.ts';
 import type { PolicyFile } from '../tables/policy.ts';
 import type { ServerState } from '../tables/state.ts';
-import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
-import { type Found, peek } from './find.ts';
 import { holdFolder } from './hold-folder.ts';
 import { lastNameOf, requireExisting } from './remove.ts';
-import { isEmptyFolder } from './remove-private.ts';
-import { exchangePrivate, moveIntoLayer, movePrivate, prepareFollow, prepareSwap } from './rename-private.ts';
 
 /** NOREPLACE and EXCHANGE are done by the host's kernel, too. */
 export function rename({ state, node: parent }: Call, request: Decoded['RENAME2']): Reply {

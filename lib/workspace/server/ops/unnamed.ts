@@ -1,13 +1,13 @@
 /** Opens a file without a name: TMPFILE. */
 import type { Decoded } from '../fuse/decode.ts';
 import type { Reply } from '../fuse/encode.ts';
+import { areaOf } from '../overlay/areas.ts';
 import { fail } from '../sys/errno.ts';
 import { setMode, statFd } from '../sys/files.ts';
 import { O_ACCMODE, O_TMPFILE } from '../sys/flags.ts';
 import { openAt } from '../sys/names.ts';
 import type { Node, Where } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import { areaOf } from './areas.ts';
 import type { Call } from './call.ts';
 import { keepOpen } from './create.ts';
 import { claimNew, rememberUnnamed } from './entry.ts';

@@ -1,14 +1,14 @@
 /** Extended attributes: those of users only, on files and folders. */
 import type { Decoded } from '../fuse/decode.ts';
 import { bytesReply, emptyReply, type Reply, sizeReply } from '../fuse/encode.ts';
+import { prepareChange } from '../overlay/areas.ts';
+import { openAttributes, withFd } from '../overlay/resolve.ts';
 import { fail, isErrno } from '../sys/errno.ts';
 import { O_RDONLY, O_WRONLY } from '../sys/flags.ts';
 import { getXattr, listXattrs, removeXattr, setXattr } from '../sys/xattrs.ts';
 import type { Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
-import { prepareChange } from './areas.ts';
 import type { Call } from './call.ts';
-import { openAttributes, withFd } from './resolve.ts';
 
 const PREFIX = 'user.';
 const NAME_MAX = 255;

@@ -8,7 +8,7 @@ import { homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { isAlive, startTimeOf } from '../../../../lib/system/process-identity.ts';
 import type { VmPaths } from '../../../../lib/vm/driver.ts';
 import { createQemuDriver } from '../../../../lib/vm/qemu/driver.ts';
-import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
+import { markerOf } from '../../../../lib/vm/qemu/process/vm-process.ts';
 
 let root: string;
 const driver = createQemuDriver({ probeCache: '/nonexistent' });

@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bakePaths } from '../../../../lib/image/bake/bake-paths.ts';
 import type { VmPaths } from '../../../../lib/vm/driver.ts';
-import { JAIL } from '../../../../lib/vm/qemu/args.ts';
+import { JAIL } from '../../../../lib/vm/qemu/process/args.ts';
+import { markerOf } from '../../../../lib/vm/qemu/process/vm-process.ts';
 import { saveMemory } from '../../../../lib/vm/qemu/saved-memory.ts';
-import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
 
 const MEMORY = 'memory '.repeat(100_000);
 

@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { bakePaths } from '../../../../lib/image/bake/bake-paths.ts';
 import type { VmPaths, WarmFiles } from '../../../../lib/vm/driver.ts';
-import { JAIL } from '../../../../lib/vm/qemu/args.ts';
+import { JAIL } from '../../../../lib/vm/qemu/process/args.ts';
+import { markerOf } from '../../../../lib/vm/qemu/process/vm-process.ts';
 import { captureBeside, takeSnapshot } from '../../../../lib/vm/qemu/snapshot.ts';
-import { markerOf } from '../../../../lib/vm/qemu/vm-process.ts';
 
 /** Waits are over at once, where a test says so: what is waited for there never comes. */
 const clock = vi.hoisted(() => ({ hurries: false }));

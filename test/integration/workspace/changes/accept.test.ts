@@ -22,7 +22,7 @@ import { acceptChange, takeOutOfFolder } from '../../../../lib/workspace/changes
 import { showChange } from '../../../../lib/workspace/changes/diff-text.ts';
 import { readLayer } from '../../../../lib/workspace/changes/read-layer.ts';
 import type { ChangeVersion } from '../../../../lib/workspace/changes/sides.ts';
-import { ACCEPT_PREFIX } from '../../../../lib/workspace/policy/own-names.ts';
+import { ACCEPT_PREFIX } from '../../../../lib/workspace/policy/protected/own-names.ts';
 import { Attacker, serveFolder } from '../facts/guest.ts';
 
 let dir: string;

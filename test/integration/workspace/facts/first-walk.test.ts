@@ -16,7 +16,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { deferred } from '../../../../lib/guest/protocol/deferred.ts';
 import { RootFacts } from '../../../../lib/workspace/facts/root-facts.ts';
 import { compileWorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
-import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import { foldOf } from '../../../../lib/workspace/policy/match/fold.ts';
 import { projectPolicy } from '../../../../lib/workspace/server/project-policy.ts';
 import { openVolume, type Root } from '../../../../lib/workspace/server/tables/volume.ts';
 import { Rig, ROOT } from '../server/rig.ts';

@@ -6,7 +6,7 @@ import {
   type WorkspacePolicy,
   type WorkspaceRules,
 } from '../../../../lib/workspace/policy/compile.ts';
-import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import { foldOf } from '../../../../lib/workspace/policy/match/fold.ts';
 import { projectPolicy } from '../../../../lib/workspace/server/project-policy.ts';
 import { openVolume, type Root } from '../../../../lib/workspace/server/tables/volume.ts';
 import { GuestError, Rig, ROOT } from '../server/rig.ts';

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compileWorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
-import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import { foldOf } from '../../../../lib/workspace/policy/match/fold.ts';
 import { projectPolicy } from '../../../../lib/workspace/server/project-policy.ts';
 import { openVolume } from '../../../../lib/workspace/server/tables/volume.ts';
 import { errnoOf, Rig, ROOT } from '../server/rig.ts';

@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RootFacts } from '../../../../lib/workspace/facts/root-facts.ts';
 import { compileWorkspacePolicy, type WorkspaceRules } from '../../../../lib/workspace/policy/compile.ts';
-import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import { foldOf } from '../../../../lib/workspace/policy/match/fold.ts';
 import { statAt } from '../../../../lib/workspace/server/sys/names.ts';
 import { openVolume, type Volume } from '../../../../lib/workspace/server/tables/volume.ts';
 

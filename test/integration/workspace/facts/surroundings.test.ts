@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { RootFacts } from '../../../../lib/workspace/facts/root-facts.ts';
 import { compileWorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
-import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import { foldOf } from '../../../../lib/workspace/policy/match/fold.ts';
 import { projectPolicy, type RootPolicy } from '../../../../lib/workspace/server/project-policy.ts';
 import { openVolume } from '../../../../lib/workspace/server/tables/volume.ts';
 import { HostWatches } from '../../../../lib/workspace/watch/host-watches.ts';

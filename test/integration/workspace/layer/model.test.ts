@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Layer } from '../../../../lib/workspace/layer/layer.ts';
 import type { Decide } from '../../../../lib/workspace/server/tables/policy.ts';
-import { Model } from '../server/model.ts';
-import { type Action, action, Guest, modelTree, outcome, readTree, runModel } from '../server/model-guest.ts';
+import { Model } from '../server/model/model.ts';
+import { type Action, action, Guest, modelTree, outcome, readTree, runModel } from '../server/model/model-guest.ts';
 import { Rig, ROOT } from '../server/rig.ts';
 
 const [EXDEV, ENOTEMPTY] = [18, 39];

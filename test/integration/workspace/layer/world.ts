@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Layer, type LayerOptions } from '../../../../lib/workspace/layer/layer.ts';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
-import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import { foldOf } from '../../../../lib/workspace/policy/match/fold.ts';
 import type { CoherenceOptions } from '../../../../lib/workspace/server/coherence/coherence.ts';
 import { projectPolicy } from '../../../../lib/workspace/server/project-policy.ts';
 import type { Decide, JudgeRename } from '../../../../lib/workspace/server/tables/policy.ts';

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
 import { decideWorkspace } from '../../../../lib/workspace/policy/decide.ts';
-import { indexPaths } from '../../../../lib/workspace/policy/path-index.ts';
+import { indexPaths } from '../../../../lib/workspace/policy/match/path-index.ts';
 import { judgeRename } from '../../../../lib/workspace/policy/rename.ts';
 import type { EntryKind, WorkspaceFacts, WorkspaceOperation } from '../../../../lib/workspace/policy/types.ts';
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compileWorkspacePolicy, type WorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
-import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
+import { foldOf } from '../../../../lib/workspace/policy/match/fold.ts';
 import { projectPolicy } from '../../../../lib/workspace/server/project-policy.ts';
 import { openVolume } from '../../../../lib/workspace/server/tables/volume.ts';
 import { errnoOf, Rig, ROOT } from './rig.ts';

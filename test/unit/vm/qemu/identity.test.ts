@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { tscKhzOf } from '../../../../lib/vm/qemu/accel.ts';
-import type { QemuFacts } from '../../../../lib/vm/qemu/args.ts';
 import { identityOf } from '../../../../lib/vm/qemu/identity.ts';
+import type { QemuFacts } from '../../../../lib/vm/qemu/process/args.ts';
 
 const FACTS: QemuFacts = { accel: 'tcg', version: '7.2.22', tscKhz: 2_596_136, translationCacheMib: 64 };
 const identity = (change: Partial<QemuFacts> = {}) => identityOf(process.execPath, { ...FACTS, ...change });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { decideWorkspace } from '../../../../lib/workspace/policy/decide.ts';
-import { foldOf } from '../../../../lib/workspace/policy/fold.ts';
-import { indexPaths } from '../../../../lib/workspace/policy/path-index.ts';
+import { foldOf } from '../../../../lib/workspace/policy/match/fold.ts';
+import { indexPaths } from '../../../../lib/workspace/policy/match/path-index.ts';
+import { SETTINGS_ROWS } from '../../../../lib/workspace/policy/protected/settings-rows.ts';
 import { judgeRename } from '../../../../lib/workspace/policy/rename.ts';
-import { SETTINGS_ROWS } from '../../../../lib/workspace/policy/settings-rows.ts';
 import { ask, factsOf, hostOf, OPERATIONS, policyOf } from './model.ts';
 
 const READS = ['lookup', 'list', 'read'] as const;

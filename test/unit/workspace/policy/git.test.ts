@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { GIT_LEFT_OPEN, GIT_ROWS } from '../../../../lib/workspace/policy/git-rows.ts';
-import { indexPaths } from '../../../../lib/workspace/policy/path-index.ts';
+import { indexPaths } from '../../../../lib/workspace/policy/match/path-index.ts';
+import { GIT_LEFT_OPEN, GIT_ROWS } from '../../../../lib/workspace/policy/protected/git-rows.ts';
 import { ask, OPERATIONS, policyOf, repository } from './model.ts';
 
 const worktree = (folder: string) => ['HEAD', 'commondir', 'gitdir', 'index'].map((name) => `${folder}/${name}`);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { WorkspacePolicy } from '../../../../lib/workspace/policy/compile.ts';
-import { indexPaths } from '../../../../lib/workspace/policy/path-index.ts';
+import { indexPaths } from '../../../../lib/workspace/policy/match/path-index.ts';
 import { judgeRename } from '../../../../lib/workspace/policy/rename.ts';
 import type { EntryKind, WorkspaceFacts } from '../../../../lib/workspace/policy/types.ts';
 import { factsOf, hostOf, policyOf, repository } from './model.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isPlainName } from '../../../../lib/workspace/facts/plain-name.ts';
 import { decideAt, walkPath } from '../../../../lib/workspace/policy/decide.ts';
-import { indexPaths } from '../../../../lib/workspace/policy/path-index.ts';
+import { indexPaths } from '../../../../lib/workspace/policy/match/path-index.ts';
 import type { WorkspaceFacts } from '../../../../lib/workspace/policy/types.ts';
 import { walkTo } from '../../../../lib/workspace/policy/walk.ts';
 import { WalkMemo } from '../../../../lib/workspace/server/walk-memo.ts';

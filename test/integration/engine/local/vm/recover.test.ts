@@ -22,7 +22,7 @@ import { openSecrets } from '../../../../../lib/secrets/secrets.ts';
 import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
 import { FIRST, Records } from '../../../../../lib/state/records.ts';
 import { createQemuDriver } from '../../../../../lib/vm/qemu/driver.ts';
-import { markerOf } from '../../../../../lib/vm/qemu/vm-process.ts';
+import { markerOf } from '../../../../../lib/vm/qemu/process/vm-process.ts';
 import { spec } from '../../../../unit/plan/spec.ts';
 
 let home: Home;
