@@ -50,6 +50,7 @@ const ONCE_AS_USER = [
   'git-guest',
   'git-sign',
   'git-worktree',
+  'install',
   'intercept',
   'keep-save',
   'network',
