@@ -19,6 +19,8 @@ const scriptsAsText = {
 export default defineConfig({
   plugins: [scriptsAsText],
   test: {
+    // Not the agent of who runs the tests
+    env: { SSH_AUTH_SOCK: '' },
     projects: [
       {
         extends: true,

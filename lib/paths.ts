@@ -94,6 +94,8 @@ export interface InstancePaths {
   /** Bound into the jail: the gateway's socket, made by the host */
   egress: string;
   proxySocket: string;
+  /** Where the filter before the ssh agent of the host listens */
+  signerSocket: string;
   console: string;
   /** stderr of the jail and QEMU */
   monitorLog: string;
@@ -142,6 +144,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     setup: join(run, 'setup'),
     egress,
     proxySocket: join(egress, 'proxy'),
+    signerSocket: join(dir, 'signer'),
     console: join(dir, 'console.log'),
     monitorLog: join(dir, 'monitor.log'),
     audit: join(dir, 'audit.jsonl'),

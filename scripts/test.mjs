@@ -48,7 +48,9 @@ const ONCE_AS_USER = [
   'docker',
   'file-system',
   'git-guest',
+  'git-sign',
   'git-worktree',
+  'install',
   'intercept',
   'keep-save',
   'network',
@@ -122,8 +124,8 @@ function vitest(project, { as, env = {}, cwd = root, files = [], exclude = [] })
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
-    ...files.map((name) => `test/e2e/${name}.test.ts`),
-    ...exclude.map((name) => `--exclude=test/e2e/${name}.test.ts`),
+    ...files.map((name) => `/${name}.test.ts`),
+    ...exclude.map((name) => `--exclude=test/e2e/**/${name}.test.ts`),
   ];
   return { args, report, settings: { cwd, env: { ...process.env, ...env } } };
 }

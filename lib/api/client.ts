@@ -58,7 +58,7 @@ export class DaemonClient {
     this.#call<object>('POST', `/v1/sandboxes/${id}/declined-ports`, body);
   /** Ends with `signal` only: its event `ports` says that they are open. */
   holdPorts = (id: string, body: HoldPortsRequest, options: StreamOptions) =>
-    this.#stream<null>('POST', `/v1/sandboxes/${id}/held-ports`, body, options);
+    this.#stream<null>(`/v1/sandboxes/${id}/held-ports`, body, options);
   checkPath = (id: string, body: CheckPathRequest) =>
     this.#call<CheckedPath>('POST', `/v1/sandboxes/${id}/check-path`, body);
   deny = (id: string, body: AllowRequest) => this.#call<DenyResult>('POST', `/v1/sandboxes/${id}/deny`, body);
@@ -70,27 +70,26 @@ export class DaemonClient {
     this.#call<{ removed: boolean }>('POST', '/v1/secret-removal', body);
   gc = (body: GcRequest) => this.#call<GcResult>('POST', '/v1/gc', body);
   shutdown = (body: Consent) => this.#call<unknown>('POST', '/v1/shutdown', body);
-  apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('POST', '/v1/apply', body, options);
+  apply = (body: ApplyRequest, options: StreamOptions) => this.#stream<ApplyResult>('/v1/apply', body, options);
   stop = (id: string, body: Consent, options: StreamOptions) =>
-    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/stop`, body, options);
+    this.#stream<SandboxStatus>(`/v1/sandboxes/${id}/stop`, body, options);
   suspend = (id: string, body: Consent, options: StreamOptions) =>
-    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/suspend`, body, options);
-  start = (id: string, options: StreamOptions) =>
-    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/start`, {}, options);
+    this.#stream<SandboxStatus>(`/v1/sandboxes/${id}/suspend`, body, options);
+  start = (id: string, options: StreamOptions) => this.#stream<SandboxStatus>(`/v1/sandboxes/${id}/start`, {}, options);
   restart = (id: string, body: Consent, options: StreamOptions) =>
-    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/restart`, body, options);
+    this.#stream<SandboxStatus>(`/v1/sandboxes/${id}/restart`, body, options);
   reset = (id: string, body: Consent, options: StreamOptions) =>
-    this.#stream<SandboxStatus>('POST', `/v1/sandboxes/${id}/reset`, body, options);
+    this.#stream<SandboxStatus>(`/v1/sandboxes/${id}/reset`, body, options);
   snapshots = (id: string, body: SnapshotsRequest) =>
     this.#call<SnapshotsResult>('POST', `/v1/sandboxes/${id}/snapshots`, body);
   remove = (id: string, body: RemoveRequest, options: StreamOptions) =>
-    this.#stream<null>('POST', `/v1/sandboxes/${id}/remove`, body, options);
+    this.#stream<null>(`/v1/sandboxes/${id}/remove`, body, options);
   fetch = (id: string, body: FetchRequest, options: StreamOptions) =>
-    this.#stream<FetchResult>('POST', `/v1/sandboxes/${id}/fetch`, body, options);
+    this.#stream<FetchResult>(`/v1/sandboxes/${id}/fetch`, body, options);
   accept = (id: string, body: AcceptRequest) =>
     this.#call<{ accepted: string }>('POST', `/v1/sandboxes/${id}/accept`, body);
   diff = (id: string, body: DiffRequest, options: StreamOptions) =>
-    this.#stream<DiffResult>('POST', `/v1/sandboxes/${id}/diff`, body, options);
+    this.#stream<DiffResult>(`/v1/sandboxes/${id}/diff`, body, options);
 
   /** Opens a socket that speaks the guest's protocol. */
   guest(id: string): Promise<OpenGuest> {
@@ -104,8 +103,8 @@ export class DaemonClient {
     return value as T;
   }
 
-  async #stream<T>(method: string, path: string, body: unknown, options: StreamOptions): Promise<T> {
-    const response = await this.#send(method, path, body, options.signal);
+  async #stream<T>(path: string, body: unknown, options: StreamOptions): Promise<T> {
+    const response = await this.#send('POST', path, body, options.signal);
     if ((response.statusCode ?? 500) >= 400) throw errorOf(await readJson(response));
     try {
       const { createInterface } = await import('node:readline');

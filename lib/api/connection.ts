@@ -25,6 +25,8 @@ export interface LaunchOptions {
 
 /** Names the build that a client needs: a daemon of another one does nothing, and answers 409 */
 export const BUILD_HEADER = 'sbx-build';
+/** The client's `SSH_AUTH_SOCK`, as a URI component: the daemon's own may be of an ended login */
+export const SSH_AGENT_HEADER = 'sbx-ssh-agent';
 /** Name of the upgrade of a connection to a guest */
 export const GUEST_PROTOCOL = 'sbx-guest';
 /** Header of the upgrade's answer: the `GuestPlace`, as JSON in a URI component */
@@ -36,7 +38,12 @@ export function running(home: Home): Connection {
 }
 
 export function headersOf({ revival }: Connection): Record<string, string> {
-  return { host: 'sbx', ...(revival === undefined ? {} : { [BUILD_HEADER]: encodeURIComponent(revival.build) }) };
+  const socket = process.env['SSH_AUTH_SOCK'] ?? '';
+  return {
+    host: 'sbx',
+    ...(revival === undefined ? {} : { [BUILD_HEADER]: encodeURIComponent(revival.build) }),
+    ...(socket === '' ? {} : { [SSH_AGENT_HEADER]: encodeURIComponent(socket) }),
+  };
 }
 
 /** Retries `ask` once after a revival: nothing was done when no daemon listens, or one of another build does. */

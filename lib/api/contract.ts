@@ -30,6 +30,8 @@ export const API_VERSION = 2;
 export interface DaemonService {
   /** As in `DaemonStatus` */
   readonly build: string;
+  /** `SSH_AUTH_SOCK` of a client: the agent there may sign commits of sandboxes */
+  noteSshAgent(socket: string): void;
   status(): DaemonStatus;
   /** GET /v1/sandboxes */
   list(): Promise<SandboxStatus[]>;

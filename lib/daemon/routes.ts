@@ -27,6 +27,7 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
   const startedAt = new Date().toISOString();
   return {
     build: options.build,
+    noteSshAgent: (socket) => control.agents.note(socket),
     status: () => ({
       pid: process.pid,
       apiVersion: API_VERSION,

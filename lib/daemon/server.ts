@@ -7,7 +7,7 @@ import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { BUILD_HEADER, GUEST_PROTOCOL, PLACE_HEADER } from '../api/connection.ts';
+import { BUILD_HEADER, GUEST_PROTOCOL, PLACE_HEADER, SSH_AGENT_HEADER } from '../api/connection.ts';
 import type { DaemonEvent, DaemonService, RequestContext } from '../api/contract.ts';
 import type { WantedGuest } from '../api/guest-upgrade.ts';
 import { SbxError, toErrorJson } from '../errors.ts';
@@ -51,6 +51,7 @@ function appOf(service: DaemonService): Hono<{ Bindings: HttpBindings }> {
   });
   app.use(async (c, next) => {
     checkBuild(service, c.req.header(BUILD_HEADER));
+    noteSshAgent(service, c.req.header(SSH_AGENT_HEADER));
     await next();
   });
   app.use(
@@ -166,6 +167,7 @@ async function upgrade(service: DaemonService, request: IncomingMessage, socket:
     if (wanted === undefined || request.headers.upgrade !== GUEST_PROTOCOL)
       throw new SbxError('not-found', 'no such address');
     checkBuild(service, request.headers[BUILD_HEADER]);
+    noteSshAgent(service, request.headers[SSH_AGENT_HEADER]);
     const { place, serve: serveGuest } = await service.guest(wanted);
     const fields = [
       'Connection: Upgrade',
@@ -198,6 +200,10 @@ function checkBuild(service: DaemonService, wanted: string | string[] | undefine
   throw new SbxError('daemon-version', 'the running daemon is a different build', {
     hint: 'run the command again: the daemon is replaced on demand',
   });
+}
+
+function noteSshAgent(service: DaemonService, socket: string | string[] | undefined): void {
+  if (socket !== undefined) service.noteSshAgent(decodeURIComponent(String(socket)));
 }
 
 function statusOf(error: unknown): 400 | 404 | 409 | 500 {

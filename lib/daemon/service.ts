@@ -6,6 +6,7 @@ import { LocalEngine } from '../engine/local/local-engine.ts';
 import type { Home } from '../paths.ts';
 import { Supervisor } from '../reconcile/supervisor.ts';
 import { openSecrets } from '../secrets/secrets.ts';
+import { HostAgents } from '../signing/host-agents.ts';
 import { backgroundDesired, Records } from '../state/records.ts';
 import { createActivityTracker } from './activity/activity.ts';
 import type { Control } from './control/control.ts';
@@ -30,7 +31,8 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
   const { home } = options;
   const records = new Records(home);
   const secrets = openSecrets(home);
-  const engine = new LocalEngine({ ...options, records, secrets, onChange: (id) => supervisor.notify(id) });
+  const agents = new HostAgents();
+  const engine = new LocalEngine({ ...options, records, secrets, agents, onChange: (id) => supervisor.notify(id) });
   const loader = new ProjectLoader({ worker: join(options.distDir, 'load-worker.js'), stateDir: home.root });
   const listeners = createListeners();
   const supervisor = new Supervisor({
@@ -50,6 +52,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     log: options.log,
     records,
     secrets,
+    agents,
     engine,
     supervisor,
     listeners,

@@ -35,6 +35,8 @@ export interface SandboxStatusFacts {
   saved: { bytes: number; at: string } | undefined;
   /** As the guest reported last; undefined: unknown */
   sessions: SessionsRunning | undefined;
+  /** The image that its next disk starts from is built in the background; undefined: there is no other than its own */
+  newImage: NewImage | undefined;
   /** The egress proxy serves its policy */
   networkReady: boolean;
   /** Of the folders that the guest uses, those that are watched on the host; undefined: unknown */
@@ -47,6 +49,13 @@ export interface SandboxStatusFacts {
   /** Connections to its ports, and when the last one began or ended, in ms since 1970 */
   portUsage: { open: number; usedAt: number | undefined };
 }
+
+/** `reason`: what differs from the image that the sandbox was cloned from. `since`: ISO 8601. `doing`: the part that is built now */
+export type NewImage = { reason: 'packages' | 'size' } & (
+  | { is: 'waiting' }
+  | { is: 'building'; since: string; doing: string }
+  | { is: 'failed'; since: string; error: string }
+);
 
 /** What a sandbox uses now, and has used; `sbx stats` */
 export interface SandboxUsage {

@@ -3,7 +3,7 @@ import type { SecureContext } from 'node:tls';
 import { openAudit } from './audit/audit.ts';
 import type { Inspector } from './http/inspector.ts';
 import { compilePolicy, DENY_ALL, type Policy } from './policy/policy.ts';
-import type { PolicyInput } from './policy/types.ts';
+import type { AuditRecord, PolicyInput } from './policy/types.ts';
 import { type EgressListener, openEgress } from './proxy/listener.ts';
 import type { ListenerStats } from './request/listener-state.ts';
 import { type Authority, loadAuthority, NO_AUTHORITY } from './tls/authority.ts';
@@ -19,6 +19,8 @@ interface ListenerRequest {
   authorityPath?: string;
   policy: PolicyInput;
   inspector?: Inspector;
+  /** Where the filter before the ssh agent of the host listens */
+  signerSocket?: string;
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -35,6 +37,8 @@ export interface Gateway extends AsyncDisposable {
   /** Hash of the policy in force; undefined: no open listener */
   hashOf(sandbox: string): string | undefined;
   statsOf(sandbox: string): ListenerStats | undefined;
+  /** Adds a record to the log of the sandbox. False: it was not written, or there is no listener */
+  record(sandbox: string, record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean;
   /** The CA certificate for the sandbox to trust, PEM; undefined: no open listener */
   caOf(sandbox: string): string | undefined;
 }
@@ -58,13 +62,17 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     await listener?.close();
   };
   return {
-    async open(sandbox, { socketPath, auditPath, authorityPath, policy, inspector }) {
+    async open(sandbox, { socketPath, auditPath, authorityPath, policy, inspector, signerSocket }) {
       const compiled = compiledOr(policy, listeners.get(sandbox)?.policy ?? DENY_ALL);
       await close(sandbox);
       const audit = openAudit(auditPath);
       const authority = authorityPath === undefined ? NO_AUTHORITY : await loadAuthority(authorityPath);
       const input = { socketPath, sandbox, policy: compiled.policy, resolver, dialer, audit, authority, trust };
-      listeners.set(sandbox, await openEgress(inspector === undefined ? input : { ...input, inspector }));
+      const optional = {
+        ...(inspector === undefined ? {} : { inspector }),
+        ...(signerSocket === undefined ? {} : { signerSocket }),
+      };
+      listeners.set(sandbox, await openEgress({ ...input, ...optional }));
       authorities.set(sandbox, authority);
       if ('error' in compiled) throw compiled.error;
     },
@@ -75,6 +83,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     list: () => [...listeners.keys()],
     hashOf: (sandbox) => listeners.get(sandbox)?.policy.hash,
     statsOf: (sandbox) => listeners.get(sandbox)?.stats,
+    record: (sandbox, record) => listeners.get(sandbox)?.record(record) ?? false,
     caOf: (sandbox) => authorities.get(sandbox)?.pem,
     async [Symbol.asyncDispose]() {
       await Promise.all([...listeners.keys()].map(close));

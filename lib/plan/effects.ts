@@ -27,6 +27,8 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   network: { mode: 'live', allow: 'live', deny: 'live', http: 'live', bandwidth: 'live' },
   // A smaller disk would have to be a new one: see `effectOf`.
   resources: { cpus: 'restart', memoryBytes: 'restart', diskBytes: 'live' },
+  // Git's configuration is written as the VM starts.
+  git: { signingKey: 'restart' },
   docker: { enabled: 'rebuild' },
   credentials: 'live',
   services: 'live',

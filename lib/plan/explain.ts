@@ -64,6 +64,8 @@ const UNITS: Record<string, Text> = {
   'resources.memoryBytes': size,
   'resources.diskBytes': size,
   'lifecycle.idleSeconds': unlessAbsent(formatDuration),
+  'git.signingKey': (value) =>
+    typeof value === 'string' ? `commits signed with your key ${value} by the ssh agent of the host` : show(value),
   'network.bandwidth': unlessAbsent((value) => `${formatSize(value)}/s`),
   resources: (value) => {
     const { cpus, memoryBytes } = value as VmSize;

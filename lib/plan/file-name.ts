@@ -8,6 +8,7 @@ const NAMES: Record<string, string> = {
   'agent.mcpFile': 'agent.mcp_file',
   'agent.mcpFormat': 'agent.mcp_format',
   'agent.keepExcept': 'agent.keep_except',
+  'git.signingKey': 'git.sign',
   'workspace.gitIdentity': 'workspace.git_identity',
 };
 

@@ -15,6 +15,7 @@ export function widensField(path: string, from: unknown, to: unknown): boolean {
   if (path === 'network.http') return widensHttp(from as Narrowing[], to as Narrowing[]);
   if (path === 'mounts') return added(from, to).length > 0;
   if (path === 'workspace.path') return true;
+  if (path === 'git.signingKey') return to !== undefined;
   if (path === 'workspace.repository' || path === 'workspace.repositoryTop') return to !== undefined;
   if (path === 'network.mode') return to === 'observe';
   // A limit that was raised or removed
@@ -47,6 +48,7 @@ export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[
   note('credentials', spec.credentials);
   note('services', spec.services ?? []);
   note('ports', spec.ports ?? []);
+  if (spec.git !== undefined) found.push({ path: 'git.signingKey', to: spec.git.signingKey });
   if (spec.network.mode === 'observe') found.push({ path: 'network.mode', to: 'observe' });
   if (!isInside(spec)) found.push({ path: 'workspace.path', to: spec.workspace.path });
   if (spec.workspace.repository !== undefined)
@@ -85,6 +87,7 @@ export function wideningHash(project: ProjectSpec): string {
     ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
     ...((spec.services ?? []).length === 0 ? [] : [{ services: comparable(spec.services) }]),
     ...((spec.ports ?? []).length === 0 ? [] : [{ ports: comparable(spec.ports) }]),
+    ...(spec.git === undefined ? [] : [{ signingKey: spec.git.signingKey }]),
   ]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

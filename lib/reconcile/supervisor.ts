@@ -44,6 +44,16 @@ interface Entry {
   listeners: Set<(event: StepEvent) => void>;
   /** Tries allowed now: a caller who waits gets the first error */
   attempts: number;
+  /** The step under way */
+  step?: Step['action'] | undefined;
+  /** Settles after the last call of `converge` */
+  converging?: Promise<unknown>;
+}
+
+interface Converging {
+  entry: Entry;
+  desired: Desired;
+  options: ConvergeOptions;
 }
 
 const SILENT = { onProgress: () => {}, onLine: () => {} };
@@ -62,6 +72,20 @@ export class Supervisor {
   /** Brings a sandbox to `desired`. Resolves when a plan of the observed state is empty; rejects with the error of the step that failed. */
   async converge(id: string, desired: Desired, options: ConvergeOptions = {}): Promise<void> {
     const entry = this.#entryOf(id);
+    const converging = this.#converge(id, { entry, desired, options });
+    entry.converging = converging.catch(() => {});
+    await converging;
+  }
+
+  /** Aborts this step where it runs, and resolves when the caller that waits for it has its error. */
+  async abortStep(id: string, step: Step['action'], reason: SbxError): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry?.step !== step) return;
+    entry.abort.abort(reason);
+    await entry.converging;
+  }
+
+  async #converge(id: string, { entry, desired, options }: Converging): Promise<void> {
     if (options.interrupt && this.busy(id))
       entry.abort.abort(new SbxError('cancelled', 'another request replaced this one'));
     if (entry.abort.signal.aborted) entry.abort = new AbortController();
@@ -106,6 +130,19 @@ export class Supervisor {
   /** Steps are being run */
   busy(id: string): boolean {
     return this.#entries.get(id)?.actor.getSnapshot().matches('working') === true;
+  }
+
+  /** Resolves when this step is under way; never after `signal` has aborted. */
+  whenRuns(id: string, action: Step['action'], signal: AbortSignal): Promise<void> {
+    const entry = this.#entryOf(id);
+    return new Promise((resolve) => {
+      if (entry.step === action) return resolve();
+      const listener = ({ step, status }: StepEvent) => {
+        if (step.action === action && status === 'started') resolve();
+      };
+      entry.listeners.add(listener);
+      signal.addEventListener('abort', () => entry.listeners.delete(listener), { once: true });
+    });
   }
 
   lastError(id: string): unknown {
@@ -177,6 +214,7 @@ export class Supervisor {
     const { signal } = entry.abort;
     const work = async () => {
       const from = performance.now();
+      entry.step = step.action;
       notify({ step, status: 'started' });
       try {
         await this.#options.engine.run(step, { id, signal, ...(this.#options.output?.(id, step) ?? SILENT) });
@@ -185,6 +223,8 @@ export class Supervisor {
         const failure = error instanceof StepError ? error : new StepError(step, error);
         notify({ step, status: 'failed', error: failure });
         throw failure;
+      } finally {
+        entry.step = undefined;
       }
     };
     await this.#queue.run(step.action, work, { signal, onWaiting: () => notify({ step, status: 'waiting' }) });

@@ -146,6 +146,11 @@ interface NetworkSpec {
   bandwidth?: number;
 }
 
+interface GitSpec {
+  /** Public key of the host's user, `type base64`: its ssh agent signs commits of the sandbox (a widening) */
+  signingKey: string;
+}
+
 /** What a VM keeps from its start to its end. */
 export type VmSize = Pick<ResourcesSpec, 'cpus' | 'memoryBytes'>;
 
@@ -166,6 +171,8 @@ export interface SandboxSpec {
   /** `sbx ports` asks about what starts to listen inside */
   offerPorts?: true;
   resources: ResourcesSpec;
+  /** Absent: commits are not signed */
+  git?: GitSpec;
   /** Absent: no Docker engine */
   docker?: DockerSpec;
   env: Record<string, string>;

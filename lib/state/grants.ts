@@ -27,7 +27,8 @@ export interface LiveRules {
 }
 
 /** The rules in force. @throws SbxError `gateway` for a file that cannot be read: without its denials too much would be allowed. */
-export function readLive(home: Home, id: string, now = Date.now()): LiveRules {
+export function readLive(home: Home, id: string): LiveRules {
+  const now = Date.now();
   const holds = ({ until }: Grant) => until === undefined || Date.parse(until) > now;
   const { grants, denials } = readAll(home, id);
   return { grants: grants.filter(holds), denials: denials.filter(holds) };

@@ -26,6 +26,16 @@ export interface ToolResult {
   tail: string[];
 }
 
+/** Its stdout is kept, and both outputs are followed; its end is judged here, also after an abort. */
+const OUTPUT_ONLY = {
+  extendEnv: false,
+  stdin: 'ignore',
+  all: true,
+  buffer: { stdout: true, stderr: false, all: false },
+  reject: false,
+  cleanup: false,
+} as const;
+
 /** Lines kept for the error message of a failed tool */
 const TAIL_LINES = 20;
 
@@ -46,12 +56,7 @@ export async function runToEnd(command: string, args: string[], options: RunOpti
   const child = execa(command, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: options.env ?? process.env,
-    extendEnv: false,
-    stdin: 'ignore',
-    all: true,
-    buffer: { stdout: true, stderr: false, all: false },
-    reject: false,
-    cleanup: false,
+    ...OUTPUT_ONLY,
     ...(signal === undefined || options.group === true ? {} : { cancelSignal: signal }),
     detached: options.group === true,
     killSignal: deadline === undefined ? 'SIGTERM' : 'SIGKILL',

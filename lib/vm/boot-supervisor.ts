@@ -23,6 +23,9 @@ const LOOK_MS = 100;
 /** Checks of the process for each query to the monitor */
 const HEALTH_LOOKS = 30;
 
+/** Of the console, in an error */
+const CONSOLE_LINES = 15;
+
 /** A boot takes 5–10 s under emulation; a loaded host takes several times as long. */
 const BOOT_DEADLINE_MS = 90_000;
 
@@ -111,14 +114,14 @@ export function noSpace(): SbxError {
 }
 
 /** The last lines that the guest's kernel and start-up wrote. */
-function consoleTail(path: string, lines = 15): string {
+function consoleTail(path: string): string {
   try {
     const text = readFileSync(path, 'utf8');
     return (
       text
         .trimEnd()
         .split('\n')
-        .slice(-lines)
+        .slice(-CONSOLE_LINES)
         .map((line) => `  ${line.trimEnd()}`)
         .join('\n') || '  (nothing)'
     );

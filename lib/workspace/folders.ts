@@ -51,18 +51,7 @@ export async function servedFolders(
     readonly: false,
     rules: await workspaceRules(spec),
   };
-  const served = extra.map(async ({ real, readonly, isFolder }, index): Promise<ServedFolder> => {
-    const name = `m${index}`;
-    const isFile = !isFolder;
-    return {
-      name,
-      path: real,
-      isFile,
-      readonly,
-      ...(isFile || readonly ? {} : { rules: await mountRules(spec, real) }),
-    };
-  });
-  const mounts = await Promise.all(served);
+  const mounts = await Promise.all(extra.map((root, index) => mountFolder(spec, root, `m${index}`)));
   const git = repository === undefined ? [] : [await repositoryFolder(repository)];
   const tree = top === undefined ? [] : [treeFolder(spec, top)];
   const sources = mounts.map(({ name, path: real, isFile }) => (isFile ? `${name}/${basename(real)}` : name));
@@ -78,6 +67,15 @@ export async function servedFolders(
       ...git.map(({ name, path: target }) => ({ source: name, target })),
     ],
   };
+}
+
+async function mountFolder(
+  spec: SandboxSpec,
+  { real, readonly, isFolder }: ReturnType<typeof checkRoots>[number],
+  name: string,
+): Promise<ServedFolder> {
+  const rules = isFolder && !readonly ? { rules: await mountRules(spec, real) } : {};
+  return { name, path: real, isFile: !isFolder, readonly, ...rules };
 }
 
 /** A mount may lie in a kept folder: that one comes first. */

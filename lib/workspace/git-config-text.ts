@@ -1,6 +1,6 @@
 /** Writes git's configuration format. Pure. */
 
-/** `section.name`, without a subsection, and any value */
+/** `section.name` or `section.subsection.name`, and any value */
 export type GitEntry = [key: string, value: string];
 
 const ESCAPES: Record<string, string> = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\t': '\\t', '\b': '\\b' };
@@ -10,8 +10,10 @@ export function gitConfigText(entries: readonly GitEntry[]): string {
   return entries
     .filter(([, value]) => !value.includes('\0'))
     .map(([key, value]) => {
-      const [section = '', name = ''] = key.split('.');
-      return `[${section}]\n\t${name} = "${value.replace(/[\\"\n\t\b]/g, (char) => ESCAPES[char] ?? char)}"\n`;
+      const [section = '', ...names] = key.split('.');
+      const name = names.pop() ?? '';
+      const below = names.length === 0 ? '' : ` "${names.join('.')}"`;
+      return `[${section}${below}]\n\t${name} = "${value.replace(/[\\"\n\t\b]/g, (char) => ESCAPES[char] ?? char)}"\n`;
     })
     .join('');
 }

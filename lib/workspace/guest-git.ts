@@ -9,7 +9,7 @@ const IDENTITY = ['user.name', 'user.email'];
 const BRANCH = 'init.defaultbranch';
 
 /** The text of a configuration file. Without git on the host it has no user. */
-export async function guestGitConfig({ workspace, mounts }: SandboxSpec): Promise<string> {
+export async function guestGitConfig({ workspace, mounts, git }: SandboxSpec): Promise<string> {
   const known = await globalValues();
   const identity = workspace.gitIdentity === false ? [] : IDENTITY;
   const outer = workspace.repositoryTop === undefined ? [] : [workspace.repositoryTop];
@@ -20,6 +20,7 @@ export async function guestGitConfig({ workspace, mounts }: SandboxSpec): Promis
       return value === undefined ? [] : [[key, value]];
     }),
     ['init.defaultBranch', known.get(BRANCH) ?? 'main'],
+    ...(git === undefined ? [] : signing(git.signingKey)),
     // Both sides use one index, and do not agree on owners and on parts of a second.
     ['core.checkStat', 'minimal'],
     // Files belong to the user `agent`, also for git that root runs. The second form is for repositories below, from git 2.46 on.
@@ -28,6 +29,19 @@ export async function guestGitConfig({ workspace, mounts }: SandboxSpec): Promis
       ['safe.directory', `${folder === '/' ? '' : folder}/*`],
     ]),
   ]);
+}
+
+/** Beside the guest agent: see git-sign.pl */
+const SIGN_PROGRAM = '/opt/sbx/agent/git-sign';
+
+function signing(key: string): GitEntry[] {
+  return [
+    ['gpg.format', 'ssh'],
+    ['gpg.ssh.program', SIGN_PROGRAM],
+    // Git 2.34 knows no prefix; later ones need it for the other types.
+    ['user.signingKey', key.startsWith('ssh-') ? key : `key::${key}`],
+    ['commit.gpgSign', 'true'],
+  ];
 }
 
 /** Only the user's own configuration: what a project's repository says may come from a sandbox. */

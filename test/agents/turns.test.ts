@@ -12,7 +12,7 @@ import { type SeenRequest, startModelServer } from '../doubles/model-server.ts';
 import { ownServer } from '../doubles/openai.ts';
 import { startWorld, type World } from '../doubles/world.ts';
 import { HOME, must, netLog, type Project, project, type Result, sbx, statusOf } from '../e2e/harness.ts';
-import { filesBelow, inFile, inMemory } from '../e2e/memory-search.ts';
+import { filesBelow, inFile, inMemory } from '../e2e/network/memory-search.ts';
 
 interface Agent {
   /** Name of the secret in its template */

@@ -115,7 +115,7 @@ export interface Status {
   state: string;
   pid: number | null;
   snapshot: string | null;
-  conditions: { type: string; status: boolean }[];
+  conditions: { type: string; status: boolean; reason: string; message: string }[];
 }
 
 export async function statusOf(dir: string, name?: string): Promise<Status> {

@@ -18,6 +18,8 @@ export interface CleanRoot extends Disposable {
   run: (user: 'root' | 'ada' | 'sue', script: string) => Answer;
   /** Puts a file inside, readable by every user. */
   put: (file: string, target: string) => void;
+  /** From now on APT installs */
+  allowInstallation: () => void;
 }
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
@@ -28,10 +30,12 @@ useradd --create-home --shell /bin/bash sue
 echo 'sue ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/sue
 chmod 440 /etc/sudoers.d/sue
 `;
-/** In a mount namespace of its own: nothing stays mounted after the script. */
+const SIMULATE = 'etc/apt/apt.conf.d/99simulate';
+/** In a mount namespace of its own: nothing stays mounted after the script. Its root, since no user namespace can be made below a chroot. */
 const ENTER = `
-mount --bind /dev "$1/dev" && mount -t proc proc "$1/proc" && mount --bind "$2" "$1/var/cache/npm" &&
-exec chroot "$1" su --login "$3" --command "$4"
+mount --bind "$1" "$1" && mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc" && mount --bind "$2" "$1/var/cache/npm" &&
+cd "$1" && mkdir -p .outside && pivot_root . .outside && umount --lazy /.outside &&
+exec su --login "$3" --command "$4"
 `;
 
 /** @param suite of Debian: `bookworm`. Needs root, and the mirrors and the registry of this host. */
@@ -48,7 +52,12 @@ export async function createCleanRoot(suite: string): Promise<CleanRoot> {
     const run: CleanRoot['run'] = (user, script) => enter([root, cache, user, script]);
     const made = run('root', USERS);
     if (made.code !== 0) throw new Error(`no users in the clean root: ${made.stderr}`);
-    return { run, put: (file, target) => cpSync(file, join(root, target)), [Symbol.dispose]: remove };
+    return {
+      run,
+      put: (file, target) => cpSync(file, join(root, target)),
+      allowInstallation: () => rmSync(join(root, SIMULATE)),
+      [Symbol.dispose]: remove,
+    };
   } catch (error) {
     remove();
     throw error;
@@ -89,7 +98,7 @@ function useHostConfiguration(root: string): void {
   // Not the global file: with --prefix, npm looks for that below the prefix.
   for (const home of ['root', 'etc/skel']) writeFileSync(join(root, home, '.npmrc'), `${lines.join('\n')}\n`);
   // What `doctor --fix` would install is resolved by APT, and shown only.
-  writeFileSync(join(root, 'etc/apt/apt.conf.d/99simulate'), 'APT::Get::Simulate "true";\n');
+  writeFileSync(join(root, SIMULATE), 'APT::Get::Simulate "true";\n');
 }
 
 function npm(key: string): string {

@@ -7,6 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, type CleanRoot, createCleanRoot } from './clean-root.ts';
 
+const FIRST_APPLY = `
+mkdir first && cd first &&
+printf 'version = 1\\nagent = "shell"\\n[resources]\\nmemory = "512MiB"\\ncpus = 1\\n' > sandbox.toml &&
+sbx apply --json --yes --accept-widening && sbx ls --json && sbx exec -- uname &&
+sbx rm --yes first && test -z "$(sbx ls -q)" && echo no sandbox left
+code=$?
+sbx daemon stop --yes > /dev/null
+exit $code
+`;
 const project = fileURLToPath(new URL('../..', import.meta.url));
 let dir: string;
 let archive: string;
@@ -75,6 +84,17 @@ describe.each(['bookworm', 'trixie'])('a clean Debian %s', (suite) => {
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
       error: { code: 'tool-missing', hint: expect.stringContaining('sbx doctor --fix') },
+    });
+  });
+
+  test('once doctor --fix has installed what is missing, the first apply of an ordinary user brings up a sandbox', () => {
+    host.allowInstallation();
+    expect(host.run('sue', 'sbx doctor --fix --json')).toMatchObject({ code: 0 });
+    // In one script: what it leaves behind ends with it.
+    const first = host.run('ada', FIRST_APPLY);
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/"state":"running"[\s\S]*^Linux$[\s\S]*^no sandbox left$/m),
     });
   });
 

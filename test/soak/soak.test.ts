@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HOME, inside, json, must, project, SMALL, sbx } from '../e2e/harness.ts';
-import { daemonMegabytes } from '../e2e/leftovers.ts';
-import { roundsLeaveNothing } from '../e2e/rounds.ts';
+import { daemonMegabytes } from '../e2e/resilience/leftovers.ts';
+import { roundsLeaveNothing } from '../e2e/resilience/rounds.ts';
 
 const scale = (count: number) => Math.max(2, Math.round(count * Number(process.env['SBX_SOAK'] ?? '1')));
 

@@ -1,6 +1,7 @@
 /** The facts of the host that loading depends on. */
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, homedir, totalmem } from 'node:os';
+import { ask } from '../registries/ask.ts';
 import { type HostRegistries, readRegistries } from '../registries/read-registries.ts';
 
 export interface HostFacts {
@@ -14,6 +15,8 @@ export interface HostFacts {
   os: { id: string; codename: string };
   /** Called only if a list uses a preset */
   registries: () => Promise<HostRegistries>;
+  /** A value of the user's global git configuration; undefined: it is not set. Called only if a field needs it */
+  gitValue?: (key: string) => Promise<string | undefined>;
   /** State folder of sbx, which no workspace may contain */
   stateDir?: string;
 }
@@ -29,6 +32,7 @@ export function hostFacts(stateDir: string, env: NodeJS.ProcessEnv): HostFacts {
     owners: [0, process.getuid?.() ?? 0, Number(env['SUDO_UID'] ?? 0)],
     os: { id: field('ID'), codename: field('VERSION_CODENAME') },
     registries: () => readRegistries(`${stateDir}/registries.json`, env),
+    gitValue: async (key) => (await ask('git', ['config', '--global', '--includes', '--get', key], env)).at(-1),
     stateDir,
   };
 }

@@ -13,6 +13,7 @@ import { problem } from './problem.ts';
 import { repositoryOf } from './repository.ts';
 import type { SandboxInput } from './sandbox-input.ts';
 import { servicesOf } from './services.ts';
+import { signingKeyOf } from './signing-key.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -28,28 +29,20 @@ const FALLBACK = 'debian:bookworm';
 /** @throws SbxError `config-invalid`, with the place. */
 export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpec, 'name'>> {
   const { config, sources, host } = input;
-  const { packages = {}, workspace = {}, resources = {}, lifecycle = {} } = config;
+  const { apt = [], npm = [], pip = [], setup = [] } = config.packages ?? {};
+  const { workspace = {}, resources = {}, lifecycle = {} } = config;
   const path = await workspaceOf(input);
   const isServed = workspace.mode !== 'clone' && workspace.git_repository !== false;
   const repository = isServed ? await repositoryOf(path, host) : undefined;
   const services = await servicesOf(input);
   const ports = portsOf(input);
+  const signingKey = await signingKeyOf(input);
   return {
     image: { base: await baseOf(input) },
-    packages: {
-      apt: packages.apt ?? [],
-      npm: packages.npm ?? [],
-      pip: packages.pip ?? [],
-      setup: packages.setup ?? [],
-    },
+    packages: { apt, npm, pip, setup },
     workspace: {
       path,
-      mode: workspace.mode ?? 'mount',
-      ...(workspace.uncommitted === undefined ? {} : { uncommitted: workspace.uncommitted }),
-      hide: workspace.hide ?? [],
-      readonly: (workspace.readonly ?? []).map(cleanPath),
-      ...(workspace.private === undefined ? {} : { private: workspace.private }),
-      unprotect: (workspace.unprotect ?? []).map(cleanPath),
+      ...rulesOf(workspace),
       ...(repository === undefined ? {} : { repository: repository.folder }),
       ...(repository?.top === undefined ? {} : { repositoryTop: repository.top }),
       ...(workspace.git_identity === false ? { gitIdentity: false } : {}),
@@ -65,6 +58,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
       memoryBytes: sizeOf(input, 'memory', resources.memory ?? '2GiB'),
       diskBytes: sizeOf(input, 'disk', resources.disk ?? '20GiB'),
     },
+    ...(signingKey === undefined ? {} : { git: { signingKey } }),
     ...(config.docker?.enabled === true ? { docker: { enabled: true } } : {}),
     env: config.env ?? {},
     lifecycle: {
@@ -75,6 +69,18 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     },
     agent: agentOf(input),
     sources: repository === undefined ? sources : { ...sources, ...placesOf(repository.top ?? path) },
+  };
+}
+
+/** What `[workspace]` says of its files */
+function rulesOf(workspace: NonNullable<SandboxInput['config']['workspace']>): Omit<SandboxSpec['workspace'], 'path'> {
+  return {
+    mode: workspace.mode ?? 'mount',
+    ...(workspace.uncommitted === undefined ? {} : { uncommitted: workspace.uncommitted }),
+    hide: workspace.hide ?? [],
+    readonly: (workspace.readonly ?? []).map(cleanPath),
+    ...(workspace.private === undefined ? {} : { private: workspace.private }),
+    unprotect: (workspace.unprotect ?? []).map(cleanPath),
   };
 }
 

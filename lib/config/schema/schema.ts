@@ -151,6 +151,19 @@ const docker = z
   })
   .meta({ description: 'Containers in the sandbox' });
 
+const git = z
+  .strictObject({
+    sign: z
+      .union([z.boolean(), text])
+      .meta({
+        description:
+          "Whether git in the sandbox signs commits with a key of yours: the ssh agent of the host signs, the key stays there. `true`: the `user.signingkey` of the host's global git configuration; else a public key, or the path of its file. A widening",
+        default: false,
+      })
+      .optional(),
+  })
+  .meta({ description: 'Git in the sandbox' });
+
 const lifecycle = z
   .strictObject({
     restart: z
@@ -196,6 +209,7 @@ const shared = {
   network: networkTable.optional(),
   credentials: credentials.optional(),
   resources: resources.optional(),
+  git: git.optional(),
   docker: docker.optional(),
   ports: ports.optional(),
   services: services.optional(),

@@ -8,6 +8,7 @@ import type { Log } from '../../log.ts';
 import type { Home } from '../../paths.ts';
 import type { Supervisor } from '../../reconcile/supervisor.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
+import type { HostAgents } from '../../signing/host-agents.ts';
 import type { Desired } from '../../spec/desired.ts';
 import type { ProjectSpec } from '../../spec/spec.ts';
 import type { InstanceRecord, Records } from '../../state/records.ts';
@@ -21,6 +22,7 @@ export interface Control {
   log: Log;
   records: Records;
   secrets: Secrets;
+  agents: HostAgents;
   engine: Engine;
   supervisor: Supervisor;
   listeners: Listeners;

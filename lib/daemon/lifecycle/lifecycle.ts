@@ -6,8 +6,9 @@ import { type Consent, refuseLosses } from '../../plan/loss.ts';
 import type { Desired } from '../../spec/desired.ts';
 import { backgroundDesired, type DesiredRecord, type InstanceRecord, nextGeneration } from '../../state/records.ts';
 import { workThroughDaemon } from '../activity/what-runs.ts';
-import { type Control, converge, statusIn, WAITING } from '../control/control.ts';
+import { type Control, converge, statusIn } from '../control/control.ts';
 import { type LossRequest, lossesOf } from '../work/losses.ts';
+import { type Turn, takeTurn } from './turn.ts';
 
 /** Of a verb that ends the VM */
 type Ending = RequestContext & Consent;
@@ -31,18 +32,20 @@ const remove: Change = () => ({ exists: false });
 
 /** @throws SbxError `needs-confirmation`, as of all verbs that end a VM */
 export function stopIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
-  return inTurn(control, { id, context }, async (record) => {
-    await refuseUnasked(control, record, { ...context, losesDisk: false });
-    return reach(control, record, { change: off('user'), context, interrupt: true });
-  });
+  const mayBegin = (record: InstanceRecord) => refuseUnasked(control, record, { ...context, losesDisk: false });
+  return inTurn(control, { id, context, mayBegin }, (record) =>
+    reach(control, record, { change: off('user'), context, interrupt: true }),
+  );
 }
 
 /** What runs inside stays. A sandbox that does not run stays as it is. @throws SbxError `needs-confirmation`: a command of a client would be cut off */
 export function suspendIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
-  return inTurn(control, { id, context }, async (record) => {
+  const mayBegin = async (record: InstanceRecord) => {
     requireApplied(record);
-    if (control.engine.status(id).vm === undefined) return;
     await refuseCutOffIn(control, record, context);
+  };
+  return inTurn(control, { id, context, mayBegin }, async (record) => {
+    if (control.engine.status(id).vm === undefined) return;
     await reach(control, record, { change: suspended('user'), context, interrupt: true });
   });
 }
@@ -82,20 +85,24 @@ export function startIn(control: Control, id: string, context: RequestContext): 
 
 /** On its own disk. */
 export function restartIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
-  return inTurn(control, { id, context }, async (record) => {
+  const mayBegin = (record: InstanceRecord) => {
     requireApplied(record);
-    await refuseUnasked(control, record, { ...context, losesDisk: false });
-    return reach(control, record, { change: boot, context, interrupt: true });
-  });
+    return refuseUnasked(control, record, { ...context, losesDisk: false });
+  };
+  return inTurn(control, { id, context, mayBegin }, (record) =>
+    reach(control, record, { change: boot, context, interrupt: true }),
+  );
 }
 
 /** Back to the warm base. A reset that fails or is cancelled is taken back. */
 export function resetIn(control: Control, id: string, context: Ending): Promise<SandboxStatus> {
-  return inTurn(control, { id, context }, async (record) => {
+  const mayBegin = (record: InstanceRecord) => {
     requireApplied(record);
-    await refuseUnasked(control, record, { ...context, losesDisk: true });
-    return reach(control, record, { change: reset, context, interrupt: true, revert: true });
-  });
+    return refuseUnasked(control, record, { ...context, losesDisk: true });
+  };
+  return inTurn(control, { id, context, mayBegin }, (record) =>
+    reach(control, record, { change: reset, context, interrupt: true, revert: true }),
+  );
 }
 
 /** A removal that fails or is cancelled is taken back. */
@@ -104,14 +111,13 @@ export async function removeIn(
   id: string,
   { kept = false, ...context }: Ending & { kept?: boolean },
 ): Promise<void> {
-  const { mutex, records, activity, engine } = control;
-  const work = async () => {
-    await refuseUnasked(control, records.require(id), { ...context, losesDisk: true });
-    await reach(control, records.require(id), { change: remove, context, interrupt: true, revert: true });
+  const { activity, engine } = control;
+  const mayBegin = (record: InstanceRecord) => refuseUnasked(control, record, { ...context, losesDisk: true });
+  await takeTurn(control, { id, context, mayBegin }, async (record) => {
+    await reach(control, record, { change: remove, context, interrupt: true, revert: true });
     activity.forget(id);
     if (kept) await engine.removeKept(id);
-  };
-  await mutex.take(records.require(id).projectDir, work, () => waiting(control, id, context));
+  });
 }
 
 /** @throws SbxError `needs-confirmation` */
@@ -153,21 +159,11 @@ function desiredOf({ applied, target, desired }: InstanceRecord): Desired {
   return { spec: exists ? (applied ?? target) : undefined, power, generation, boot };
 }
 
-async function inTurn(
-  control: Control,
-  { id, context }: { id: string; context: RequestContext },
-  work: (record: InstanceRecord) => Promise<void>,
-): Promise<SandboxStatus> {
-  const { records, mutex } = control;
-  const run = async () => {
-    await work(records.require(id));
-    return statusIn(control, records.require(id));
-  };
-  return mutex.take(records.require(id).projectDir, run, () => waiting(control, id, context));
-}
-
-function waiting({ records }: Control, id: string, context: RequestContext): void {
-  context.emit({ type: 'progress', sandbox: records.require(id).name, message: WAITING });
+function inTurn(control: Control, turn: Turn, work: (record: InstanceRecord) => Promise<void>): Promise<SandboxStatus> {
+  return takeTurn(control, turn, async (record) => {
+    await work(record);
+    return statusIn(control, control.records.require(turn.id));
+  });
 }
 
 /** @throws SbxError `busy` */

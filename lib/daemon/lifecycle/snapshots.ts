@@ -16,7 +16,7 @@ export async function snapshotsIn(
     if (action === 'restore') await refuseUnasked(control, id, consent);
     return { name, snapshots: await engine.snapshots(id, { action, label }) };
   };
-  return mutex.take(projectDir, work, () => {});
+  return mutex.take(projectDir, work);
 }
 
 /** The private layer of the workspace stays as it is. */

@@ -16,11 +16,10 @@ import { isDeclined, planLoaded, repositoryNotices, withoutRepositories } from '
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */
 export async function applyIn(control: Control, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
   const project = await control.load(request);
-  return control.mutex.take(
-    project.dir,
-    () => apply(control, { ...request, project }, context),
-    () => context.emit({ type: 'progress', sandbox: project.name, message: WAITING }),
-  );
+  return control.mutex.take(project.dir, () => apply(control, { ...request, project }, context), {
+    onWait: () => context.emit({ type: 'progress', sandbox: project.name, message: WAITING }),
+    signal: context.signal,
+  });
 }
 
 /** Approves what the user's own command wrote into the file, if everything before it was approved. */

@@ -10,6 +10,8 @@ import { shownText } from '../../workspace/git/shown-text.ts';
 export interface NoticeFacts {
   spec: SandboxSpec;
   isSet: (secret: string) => boolean;
+  /** Why its commits cannot be signed now */
+  unsigned?: string | undefined;
   /** Files of the workspace that git tracks and `hide` hides */
   trackedHidden?: string[];
 }
@@ -18,9 +20,10 @@ const SHOWN = 5;
 
 /** One notice for each cause, also where several sandboxes share it. Pure. */
 export function noticesOf(facts: NoticeFacts[]): Notice[] {
-  const all = facts.flatMap(({ spec, isSet, trackedHidden = [] }) => [
+  const all = facts.flatMap(({ spec, isSet, unsigned, trackedHidden = [] }) => [
     ...unset(spec, isSet),
     ...uncovered(spec),
+    ...cannotSign(spec, unsigned),
     ...deletedInside(spec, trackedHidden),
   ]);
   return [...new Map(all.map((notice) => [notice.message, notice])).values()];
@@ -46,6 +49,11 @@ function uncovered(spec: SandboxSpec): Notice[] {
     const why = verdict.reason === 'default-deny' ? 'no allow rule covers it' : verdict.detail;
     return [{ message: `${env} is for ${host}, which no request can reach: ${why}${placeOf(source)}`, source }];
   });
+}
+
+function cannotSign({ sources }: SandboxSpec, why: string | undefined): Notice[] {
+  if (why === undefined) return [];
+  return [{ message: `commits in the sandbox cannot be signed: ${why}`, source: sources['git.sign'] ?? 'default' }];
 }
 
 function deletedInside({ sources }: SandboxSpec, files: string[]): Notice[] {

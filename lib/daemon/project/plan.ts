@@ -77,7 +77,12 @@ export async function planLoaded(
       ...(project.warnings ?? []),
       ...noticesOf(
         await Promise.all(
-          meant.map(async (spec) => ({ spec, isSet: isSet(spec.name), trackedHidden: await deletedInside(spec) })),
+          meant.map(async (spec) => ({
+            spec,
+            isSet: isSet(spec.name),
+            unsigned: spec.git && (await control.agents.problemOf(spec.git.signingKey)),
+            trackedHidden: await deletedInside(spec),
+          })),
         ),
       ),
     ],

@@ -5,6 +5,7 @@ import type { SandboxStatusFacts } from '../../engine/engine.ts';
 import { toErrorJson } from '../../errors.ts';
 import type { SessionsRunning } from '../../guest/protocol/messages.ts';
 import type { InstanceRecord } from '../../state/records.ts';
+import { imageCondition } from './image-condition.ts';
 import { portInfo, portsCondition } from './port-info.ts';
 import { stoppedIdle } from './stopped-idle.ts';
 import { workspaceCondition } from './workspace-condition.ts';
@@ -88,6 +89,7 @@ function conditionsOf(facts: StatusFacts): Condition[] {
     ...outOfMemory(facts),
     ...(record.lostMemory ? [lostMemory(record.lostMemory)] : []),
     ...(diskFull ? [make('DiskSpace', false, ['HostDiskFull', DISK_FULL])] : []),
+    ...imageCondition(facts.newImage, now),
     ...(failure === undefined ? [] : [make('Healthy', false, [failure.code, failure.message])]),
   ];
 }

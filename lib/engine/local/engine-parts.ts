@@ -7,6 +7,7 @@ import { openStore } from '../../image/store/store.ts';
 import type { Log } from '../../log.ts';
 import { ensurePrivateDir, type Home } from '../../paths.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
+import type { HostAgents } from '../../signing/host-agents.ts';
 import { cached } from '../../state/cached.ts';
 import type { Records } from '../../state/records.ts';
 import { createQemuDriver } from '../../vm/qemu/driver.ts';
@@ -22,6 +23,8 @@ export interface LocalEngineOptions {
   home: Home;
   records: Records;
   secrets: Secrets;
+  /** Sign commits of sandboxes */
+  agents: HostAgents;
   /** Folder of the bundles: the guest agent lies below it */
   distDir: string;
   registries: () => Promise<Registries>;
@@ -55,7 +58,7 @@ export function engineParts({ home, records, secrets, onChange, log, ...options 
     records,
     driver,
     gateway,
-    egress: createEgress({ home, gateway, credentials }),
+    egress: createEgress({ home, gateway, credentials, agents: options.agents }),
     credentials,
     guests: new Guests(onChange),
     workspaces,

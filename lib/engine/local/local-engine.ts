@@ -57,7 +57,7 @@ export class LocalEngine implements Engine {
     const parts = engineParts(options);
     this.#resized = new ResizedImages({
       log: options.log,
-      build: (spec, signal) => warmImage(this.#deps, spec, { signal, onProgress: () => {}, onLine: () => {} }),
+      build: (spec, events) => warmImage(this.#deps, spec, { ...events, onLine: () => {} }),
     });
     const pool = new Pool({
       log: options.log,
@@ -157,7 +157,7 @@ export class LocalEngine implements Engine {
   }
 
   status(id: string): SandboxStatusFacts {
-    const parts = { ports: this.#ports, disks: this.#disks };
+    const parts = { ports: this.#ports, disks: this.#disks, resized: this.#resized };
     return statusFacts(this.#deps, parts, id);
   }
 

@@ -16,9 +16,10 @@ import { guestOf } from './workspace/workspaces.ts';
 interface StatusParts {
   ports: SandboxPorts;
   disks: DiskWatch;
+  resized: ResizedImages;
 }
 
-export function statusFacts(deps: StepDeps, { ports, disks }: StatusParts, id: string): SandboxStatusFacts {
+export function statusFacts(deps: StepDeps, { ports, disks, resized }: StatusParts, id: string): SandboxStatusFacts {
   const { driver, home, guests, gateway, records, workspaces } = deps;
   const vm = driver.find(instancePaths(home, id));
   const record = records.get(id);
@@ -30,6 +31,7 @@ export function statusFacts(deps: StepDeps, { ports, disks }: StatusParts, id: s
     diskBytes: allocatedBytes(instancePaths(home, id).disk),
     saved: vm === undefined ? savedFacts(instancePaths(home, id)) : undefined,
     sessions: guests.sessionsOf(id),
+    newImage: record && resized.stateOf(record),
     networkReady: gateway.hashOf(id) !== undefined,
     workspaceWatched: vm === undefined ? undefined : workspaces.watchedOf(guestOf(home, id)),
     diskFull: disks.isWaiting(id),

@@ -44,13 +44,13 @@ export interface Pace {
 }
 
 /** A token bucket that holds two seconds' worth. */
-export function createPace(perSecond: number, now: () => number = Date.now): Pace {
+export function createPace(perSecond: number): Pace {
   const most = perSecond * 2;
   let turns = most;
-  let filled = now();
+  let filled = Date.now();
   return {
     turn(signal) {
-      const time = now();
+      const time = Date.now();
       turns = Math.min(most, turns + ((time - filled) / 1_000) * perSecond) - 1;
       filled = time;
       return turns >= 0 ? undefined : wait((-turns / perSecond) * 1_000, signal);
@@ -64,12 +64,12 @@ export interface Allowance {
 }
 
 /** A token bucket for optional work, which is skipped instead of delayed. */
-export function createAllowance(perSecond: number, now: () => number = Date.now): Allowance {
+export function createAllowance(perSecond: number): Allowance {
   let left = perSecond * 2;
-  let filled = now();
+  let filled = Date.now();
   return {
     take() {
-      const time = now();
+      const time = Date.now();
       left = Math.min(perSecond * 2, left + ((time - filled) / 1_000) * perSecond);
       filled = time;
       if (left < 1) return false;

@@ -132,7 +132,7 @@ function holds({ until }: PolicyRule): boolean {
 /** A service by address leads to this host alone, and a deny rule of its address wins. `own`: canonical addresses of this host. */
 export function decideService(policy: Policy, verdict: Verdict, own: readonly string[]): Verdict {
   const service = verdict.rule?.service;
-  if (!verdict.allow || service === undefined || 'path' in service) return verdict;
+  if (!verdict.allow || service === undefined || !('host' in service)) return verdict;
   const addresses = service.host === 'localhost' ? ['127.0.0.1', '::1'] : [canonicalAddress(service.host)];
   const denied = policy.deny.find(
     ({ pattern }) => onPort(pattern, service.port, 'deny') && addresses.some((one) => touchesAddress(pattern, one)),

@@ -1,8 +1,10 @@
 /** Names of the host's services: `<name>.host.sbx` leads to what `[[services]]` names, and nothing else does. Pure. */
-import type { ServiceSpec, ServiceTarget } from '../../spec/spec.ts';
+import type { ServiceSpec, ServiceTarget, Source } from '../../spec/spec.ts';
 import type { PolicyRule } from './types.ts';
 
 const DOMAIN = 'host.sbx';
+/** No entry of `[[services]]` can have this name */
+export const SIGNER = { host: `git.sign.${DOMAIN}`, port: 22 } as const;
 
 /** Also of a name that no service has. */
 export function isServiceName(host: string): boolean {
@@ -15,6 +17,13 @@ export function serviceRule({ name, port, target, source }: ServiceSpec, guestFo
   const place = source === 'default' ? {} : { file: source.file, line: source.line };
   const service = 'path' in target ? { ...target, guestFolders } : target;
   return { pattern, text: `${pattern} ([[services]], ${textOfTarget(target)})`, service, ...place };
+}
+
+/** `[git] sign`: the filter before the ssh agent of the host. */
+export function signerRule(source: Source): PolicyRule {
+  const pattern = `${SIGNER.host}:${SIGNER.port}`;
+  const place = source === 'default' ? {} : { file: source.file, line: source.line };
+  return { pattern, text: `${pattern} ([git] sign)`, service: { signer: true }, ...place };
 }
 
 function textOfTarget(target: ServiceTarget): string {

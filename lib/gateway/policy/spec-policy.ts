@@ -1,13 +1,13 @@
 /** Translates the network rules of a spec into the gateway's policy input. Pure. */
 import type { NetworkRule, SandboxSpec, Source } from '../../spec/spec.ts';
-import { serviceRule } from './services.ts';
+import { serviceRule, signerRule } from './services.ts';
 import type { PolicyInput, PolicyRule } from './types.ts';
 
 export function policyOf(spec: SandboxSpec): PolicyInput {
   return {
     mode: spec.network.mode,
     ...(spec.network.bandwidth === undefined ? {} : { bandwidth: spec.network.bandwidth }),
-    allow: [...spec.network.allow.map(ruleOf), ...servicesOf(spec)],
+    allow: [...spec.network.allow.map(ruleOf), ...servicesOf(spec), ...signerOf(spec)],
     deny: spec.network.deny.map(ruleOf),
     ...(spec.network.http.length === 0
       ? {}
@@ -26,6 +26,10 @@ function servicesOf({ services = [], workspace, mounts }: SandboxSpec): PolicyRu
   const { path, repository } = workspace;
   const guestFolders = [path, ...(repository === undefined ? [] : [repository]), ...mounts.map(({ host }) => host)];
   return services.map((service) => serviceRule(service, guestFolders));
+}
+
+function signerOf({ git, sources }: SandboxSpec): PolicyRule[] {
+  return git === undefined ? [] : [signerRule(sources['git.sign'] ?? 'default')];
 }
 
 function ruleOf(rule: NetworkRule): PolicyRule {

@@ -2,7 +2,11 @@
 import type { ServiceTarget } from '../../spec/spec.ts';
 
 /** `guestFolders`: a socket is not dialled through a path in one of them. */
-export type DialledService = Exclude<ServiceTarget, { path: string }> | { path: string; guestFolders: string[] };
+export type DialledService =
+  | Exclude<ServiceTarget, { path: string }>
+  | { path: string; guestFolders: string[] }
+  /** The filter before the ssh agent of the host, of the sandbox's own */
+  | { signer: true };
 
 export interface PolicyRule {
   /** `host`, `*.host`, `**.host`, IPv4/IPv6 literal or CIDR, each with an optional `:port` or `:from-to`; without a port an allow rule means 443, a deny rule every port */

@@ -14,6 +14,7 @@ import { createAllowance, createPace, LIMITS, type Limits } from '../limits/limi
 import { createMeter } from '../limits/meter.ts';
 import { plainResponse } from '../policy/denial-text.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { AuditRecord } from '../policy/types.ts';
 import { stillAdmitted } from '../request/admit.ts';
 import { type Enforcement, FULL_ENFORCEMENT } from '../request/enforcement.ts';
 import { type ListenerState, type ListenerStats, statsOf, writeRecord } from '../request/listener-state.ts';
@@ -32,6 +33,8 @@ export interface ListenerInput {
   dialer: Dialer;
   /** For intercepted requests */
   inspector?: Inspector;
+  /** The filter before the ssh agent of the host; absent: none */
+  signerSocket?: string;
   /** Issues the certificates of intercepted hosts */
   authority: Authority;
   /** Roots for verifying upstream certificates */
@@ -48,6 +51,8 @@ export interface EgressListener extends AsyncDisposable {
   readonly stats: ListenerStats;
   /** Takes effect at once; open connections that are no longer allowed are closed */
   setPolicy(policy: Policy): void;
+  /** Adds a record of what its sandbox did. False: it was not written */
+  record(record: Omit<AuditRecord, 'time' | 'sandbox'>): boolean;
   close(): Promise<void>;
 }
 
@@ -80,6 +85,7 @@ export async function openEgress(input: ListenerInput): Promise<EgressListener> 
       return statsOf(state, slots());
     },
     setPolicy: (policy) => changePolicy(state, policy),
+    record: (record) => writeRecord(state, record),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -123,6 +129,7 @@ function stateOf(input: ListenerInput): ListenerState {
     dialer: input.dialer,
     audit,
     inspector: input.inspector,
+    signerSocket: input.signerSocket,
     authority: input.authority,
     trust: input.trust,
     limits,

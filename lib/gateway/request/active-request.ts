@@ -2,10 +2,10 @@
 
 import type { Verdict } from '../policy/policy.ts';
 import type { AuditReason } from '../policy/types.ts';
-import type { Connection } from '../upstream/dial.ts';
+import type { Connection, SignerSocket } from '../upstream/dial.ts';
 import { type Admission, stillAdmitted } from './admit.ts';
 import { type Denial, denialOf, denialOfFailure, UNRECORDED } from './denial.ts';
-import { type ActiveRequest, writeRecord } from './listener-state.ts';
+import { type ActiveRequest, type ListenerState, writeRecord } from './listener-state.ts';
 import { aboutOf, durationOf, type Request, ruleOf } from './request.ts';
 
 /** The upstream connection of an active request. */
@@ -57,8 +57,15 @@ export async function dialAdmitted(
 /** Dials a new connection for the request. */
 export function dialDirect({ state, head, purpose }: Request): Dial {
   const { host, port } = head.endpoint;
-  return ({ addresses, service }, signal) =>
-    state.dialer.dial({ host, port, purpose, addresses, ...(service === undefined ? {} : { service }) }, signal);
+  return async ({ addresses, service: named }, signal) => {
+    const service = named !== undefined && 'signer' in named ? signerOf(state) : named;
+    return state.dialer.dial({ host, port, purpose, addresses, ...(service === undefined ? {} : { service }) }, signal);
+  };
+}
+
+function signerOf({ signerSocket }: ListenerState): SignerSocket {
+  if (signerSocket === undefined) throw new Error('nothing signs for this sandbox');
+  return { signerSocket };
 }
 
 const CHANGED = 'the policy changed and no longer allows it';

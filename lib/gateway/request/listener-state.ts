@@ -54,6 +54,8 @@ export interface ListenerState {
   dialer: Dialer;
   audit: Audit;
   inspector: Inspector | undefined;
+  /** Where its filter before the ssh agent of the host listens */
+  signerSocket: string | undefined;
   authority: Authority;
   trust: () => SecureContext;
   limits: Limits;

@@ -2,6 +2,7 @@
 import { connect, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { errnoOf } from '../../errors.ts';
+import { connectTo } from '../../system/unix-socket.ts';
 import type { DialledService } from '../policy/types.ts';
 import { secureUpstream } from '../tls/tls.ts';
 import { hostTrust } from '../tls/trust.ts';
@@ -14,7 +15,12 @@ interface DialTarget extends ProxyQuestion {
   /** Checked, in order of preference; empty if `resolves` returned true */
   addresses: string[];
   /** Dialled instead: never through a proxy of the host */
-  service?: DialledService;
+  service?: Exclude<DialledService, { signer: true }> | SignerSocket;
+}
+
+/** Made by this process, in a folder of its own */
+export interface SignerSocket {
+  signerSocket: string;
 }
 
 export interface Connection {
@@ -67,8 +73,12 @@ async function dialProxy(
   return secureUpstream(socket, { host: named, trust: trust(), verify: true, ms: DIAL_MS });
 }
 
-async function dialService(service: DialledService, signal: AbortSignal): Promise<Connection> {
-  return { socket: await dialOne(serviceAddress(service), signal), address: undefined, proxy: undefined };
+async function dialService(service: NonNullable<DialTarget['service']>, signal: AbortSignal): Promise<Connection> {
+  const socket =
+    'signerSocket' in service
+      ? await connected(connectTo(service.signerSocket), signal)
+      : await dialOne(serviceAddress(service), signal);
+  return { socket, address: undefined, proxy: undefined };
 }
 
 /** Tries the addresses in sequence, sharing the timeout. */
@@ -88,8 +98,11 @@ async function dialAddresses({ addresses, port }: DialTarget, signal: AbortSigna
 }
 
 function dialOne(to: NetConnectOpts, signal: AbortSignal, ms = DIAL_MS): Promise<Socket> {
+  return connected(connect({ ...to, allowHalfOpen: true, noDelay: true, keepAlive: true }), signal, ms);
+}
+
+function connected(socket: Socket, signal: AbortSignal, ms = DIAL_MS): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...to, allowHalfOpen: true, noDelay: true, keepAlive: true });
     const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), ms);
     const abort = () => socket.destroy(new Error('cancelled'));
     const settle = () => {

@@ -5,7 +5,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Failure } from '../protocol/failure.ts';
 
-/** The lanes follow the slots of the workspace's relay (lib/guest/workspace/relay.pl). */
+/** The lanes follow the slots of the workspace's relay (lib/guest/workspace/mailbox.pl). */
 export const LANES = { at: 16 << 20, count: 2, slots: 4, slotBytes: 1 << 20 } as const;
 export const MAILBOX_BYTES = LANES.at + LANES.count * LANES.slots * LANES.slotBytes;
 

@@ -17,46 +17,45 @@
 # A server that is about to be suspended with the guest sends a message with the code $PAUSE. No further request is taken then; once none waits for
 # a reply, the server gets $PAUSED and leaves. So no request is lost between the two. The next connection ends the pause.
 # Only built-in functions are used: no perl module has to be found.
+#
+# Beside it: mailbox.pl, what it does with the mailbox; relay-children.pl, the processes of its own.
 my $MAGIC = "sbx workspace 1\n";
-my $READ = 1 << 20;
+our $READ = 1 << 20;
 # A request of the largest write
-my $LARGEST = (1 << 20) + 4096;
-my $HEADER = 16;
-my ($ENOENT, $EINTR, $EIO, $EAGAIN) = (2, 4, 5, 11);
+our $LARGEST = (1 << 20) + 4096;
+our $HEADER = 16;
+my ($ENOENT, $EINTR) = (2, 4);
+our ($EIO, $EAGAIN) = (5, 11);
 my ($INIT, $DESTROY) = (26, 38);
-my $MOUNT = '/run/sbx/workspace';
-my ($READ_DATA, $WRITE_DATA) = (15, 16);
-# Slots of the mailbox, in bytes, and the smallest payload that goes there
-my ($SLOTS, $SLOT, $LARGE) = (16, 1 << 20, 16384);
+our $MOUNT = '/run/sbx/workspace';
+our ($READ_DATA, $WRITE_DATA) = (15, 16);
 my ($OFFER, $BOXED) = (0x786f626d, 0x80000000);
-my $SECTOR = 512;
-my $WRITE_HEADERS = 80;
 # FORGET, INTERRUPT, BATCH_FORGET
 my %SILENT = (2 => 1, 36 => 1, 42 => 1);
 
 # Not of FUSE: names the process that repeats the host's changes inside, and marks what is meant for it (events.pl)
-my ($ANNOUNCE, $ORDER) = (0x53425801, 0x53425802);
+our $ANNOUNCE = 0x53425801;
+my $ORDER = 0x53425802;
 my ($PAUSE, $PAUSED) = (0x70617573, 0x53425803);
 # 1: the server asked for a pause; 2: it knows that no request waits
 my $pause = 0;
 
-my ($fuse, $port, $notifier, $notifier_pid);
-# That process, its pipe, and orders for it
-my ($repeater, $orders_to, $orders) = (0, undef, '');
-# Notifications for that process
-my $notes = '';
-# The mailbox; whether the server has it open; the free slots; slots by the unique number of their request
-my ($box, $is_offered, @free, %slot_of);
-# Buffers that hold the payload page-aligned, for O_DIRECT: they are never copied to or from as a whole, which would move them
-my ($request, $data) = ('', '');
-# Where a request and the data of a reply begin in them
-my ($request_at, $data_at);
+our ($fuse, $port);
+# The process that writes notifications, its pipe, and notifications for it
+our ($notifier_pid, $notifier, $notes) = (0, undef, '');
+# The process that repeats the host's changes, its pipe, and orders for it
+our ($repeater, $orders_to, $orders) = (0, undef, '');
+# The mailbox, and whether the server has it open
+our ($box, $is_offered);
+# A request, and where it begins
+our ($request, $request_at);
 # Requests without a reply, by their unique number in its 8 bytes
-my %waiting;
+our %waiting;
 # The first request, until it has its reply: the kernel would give the mount up after a failure
 my $init;
 # Bytes for the server from $sent on; bytes of it that are no whole reply yet, and how many more that one needs at least
-my ($out, $sent, $in, $missing) = ('', 0, '', $HEADER);
+our $out = '';
+my ($sent, $in, $missing) = (0, '', $HEADER);
 
 sub open_fd {
   open(my $handle, '+<&=' . $_[0]) or die "fd $_[0]: $!";
@@ -84,62 +83,6 @@ sub take_request {
   if ($opcode == $INIT) { $init = $out; }
   elsif (!$SILENT{$opcode}) { $waiting{ substr($out, 8, 8) } = 1; }
   1;
-}
-
-# Assigns a slot if the request is large and one is free. Returns how many bytes of the request go through the port.
-sub use_slot {
-  my ($opcode, $got) = @_;
-  my $size = unpack('V', substr($request, $request_at + 56, 4));
-  return $got if $size < $LARGE || $size > $SLOT || !@free;
-  my $slot = $free[-1];
-  if ($opcode == $WRITE_DATA) {
-    return $got if $got != $WRITE_HEADERS + $size;
-    my $length = sectors($size);
-    $request .= "\0" x ($length - $size);
-    sysseek($box, $slot * $SLOT, 0);
-    my $wrote = syswrite($box, $request, $length, $request_at + $WRITE_HEADERS);
-    return $got unless defined $wrote && $wrote == $length;
-    $got = $WRITE_HEADERS;
-    substr($request, $request_at, 4, pack('V', $got));
-  }
-  pop @free;
-  $slot_of{ substr($request, $request_at + 8, 8) } = $slot;
-  substr($request, $request_at + 36, 4, pack('V', $slot + 1));
-  $got;
-}
-
-sub sectors { ($_[0] + $SECTOR - 1) & ~($SECTOR - 1); }
-
-# Puts a reply together whose data is in its slot, and hands it to the kernel. False: the server says what cannot be.
-sub reply_boxed {
-  my ($header) = @_;
-  my ($length, $unique) = unpack('Vx4a8', $header);
-  my $slot = $slot_of{$unique};
-  $length &= ~$BOXED;
-  return 0 if !defined $slot || $length <= $HEADER || $length - $HEADER > $SLOT;
-  my $bytes = sectors($length - $HEADER);
-  sysseek($box, $slot * $SLOT, 0);
-  my $got = sysread($box, $data, $bytes, $data_at);
-  my $whole = defined $got && $got == $bytes;
-  free_slot($unique);
-  delete $waiting{$unique};
-  return syswrite($fuse, pack('VVa8', $HEADER, -$EIO, $unique)), 1 unless $whole;
-  substr($data, $data_at - $HEADER, $HEADER, pack('VVa8', $length, 0, $unique));
-  syswrite($fuse, $data, $length, $data_at - $HEADER);
-  1;
-}
-
-sub free_slot {
-  my $slot = delete $slot_of{ $_[0] };
-  push @free, $slot if defined $slot;
-}
-
-# Reserves the memory of a buffer. Returns from where on a payload is page-aligned after $before bytes of headers, where those begin.
-sub align {
-  my ($before) = @_;
-  $_[1] = "\0" x ($LARGEST + 3 * 4096);
-  my $address = unpack('J', pack('P', $_[1]));
-  4096 + (-$before - $address) % 4096;
 }
 
 # False: the server is gone.
@@ -213,26 +156,10 @@ sub read_further_ahead {
   if (open(my $ahead, '>', "/sys/class/bdi/$1/read_ahead_kb")) { syswrite($ahead, '1024'); }
 }
 
-# The block device with the mailbox's serial number, past the guest's page cache
-sub open_mailbox {
-  my ($o_direct) = @_;
-  for my $disk ('a' .. 'z') {
-    open(my $serial, '<', "/sys/block/vd$disk/serial") or last;
-    sysread($serial, my $name, 64);
-    next unless defined $name && $name =~ /^sbx-mailbox$/;
-    sysopen($box, "/dev/vd$disk", 2 | $o_direct) or undef $box;
-  }
-}
-
 sub fail_waiting {
   reply(pack('VVa8', $HEADER, -$EIO, $_)) for keys %waiting;
   ($out, $sent, $in, $missing) = ('', 0, '', $HEADER);
   forget_slots();
-}
-
-sub forget_slots {
-  ($is_offered, %slot_of) = (0);
-  @free = reverse 0 .. $SLOTS - 1;
 }
 
 # A port says only by a read whether a server is connected. What arrives before the greeting is of the connection before.
@@ -244,78 +171,6 @@ sub wait_for_server {
     select(undef, undef, undef, 0.01) unless $got;
   }
   ($out, $sent) = ($MAGIC . announcement() . ($init // ''), 0);
-}
-
-# Reads notifications from the pipe and writes each in one piece, until the relay ends. The kernel refuses those about what it has forgotten.
-sub notify {
-  my $pipe = shift;
-  my $held = '';
-  while (sysread($pipe, $held, $READ, length $held)) {
-    while (length $held >= $HEADER) {
-      my $length = unpack('V', $held);
-      last if length $held < $length;
-      my $note = substr($held, 0, $length, '');
-      until (defined syswrite($fuse, $note) || $! != $EAGAIN) { select(undef, undef, undef, 0.005); }
-    }
-  }
-  exit;
-}
-
-sub start_notifier {
-  pipe(my $pipe, $notifier) or die "pipe: $!";
-  $notifier_pid = fork() // die "fork: $!";
-  if ($notifier_pid == 0) {
-    lock_memory();
-    close $notifier;
-    close $port;
-    notify($pipe);
-  }
-  close $pipe;
-  set_nonblocking($notifier);
-}
-
-# It is resident, too. It must not hold /dev/fuse open when the relay has ended.
-# Without it the host's changes raise no events inside.
-sub start_repeater {
-  my $script = $0 =~ s/relay\.pl$/events.pl/r;
-  return unless -e $script;
-  pipe(my $pipe, $orders_to) or die "pipe: $!";
-  $repeater = fork() // die "fork: $!";
-  if ($repeater == 0) {
-    close $_ for grep { defined } $orders_to, $port, $box, $fuse, $notifier;
-    open(STDIN, '<&', $pipe) or die "stdin: $!";
-    close $pipe;
-    @ARGV = ($MOUNT);
-    # Not exec: here perl is run by a loader of its own, so that $^X is not perl.
-    do $script;
-    exit;
-  }
-  close $pipe;
-  set_nonblocking($orders_to);
-}
-
-sub announcement { $repeater ? message($ANNOUNCE, $repeater) : ''; }
-
-# Looks like a request of the kernel
-sub message {
-  my ($code, $pid) = @_;
-  pack('VVx8x8VVVV', 40, $code, 0, 0, $pid, 0);
-}
-
-sub send_notes {
-  my $wrote = syswrite($notifier, $notes);
-  substr($notes, 0, $wrote, '') if $wrote;
-}
-
-sub send_orders {
-  my $wrote = syswrite($orders_to, $orders);
-  return substr($orders, 0, $wrote, '') if $wrote;
-  return if is_soon();
-  # A program inside has ended it; another process may get its number.
-  waitpid($repeater, 0);
-  $orders = '';
-  start_repeater();
-  $out .= announcement();
 }
 
 # Until the file system is unmounted. A server is connected.
@@ -398,7 +253,7 @@ sub stay {
   open($port, '+<:unix', $path) or die "$path: $!";
   set_nonblocking($port);
   open_mailbox($arch eq 'arm64' ? 0200000 : 040000);
-  prepare();
+  prepare_mailbox();
   protect();
   start_repeater();
   while (1) {
@@ -415,23 +270,20 @@ sub stay {
   }
 }
 
-sub prepare {
-  $request_at = align($WRITE_HEADERS, $request);
-  $data_at = align($HEADER, $data) + $HEADER;
-  forget_slots();
-}
-
 # MAILBOX: a file, not a device
 sub test_run {
   my ($fuse_fd, $port_fd, $mailbox) = @_;
   ($fuse, $port) = map { open_fd($_) } $fuse_fd, $port_fd;
   if (defined $mailbox) { sysopen($box, $mailbox, 2) or die "$mailbox: $!"; }
-  prepare();
+  prepare_mailbox();
   start_notifier();
   wait_for_server();
   relay();
 }
 
 $SIG{PIPE} = "IGNORE";
+for my $part ('mailbox.pl', 'relay-children.pl') {
+  do $0 =~ s/relay\.pl$/$part/r or die "$part: " . ($@ || $!);
+}
 if (@ARGV) { $ARGV[0] =~ /^\d+$/ ? test_run(@ARGV) : stay(@ARGV); }
 1;

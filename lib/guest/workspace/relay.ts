@@ -1,9 +1,16 @@
 /** What the host and the relay of the workspace (relay.pl) agree on. */
 import EVENTS from './events.pl';
-import SCRIPT from './relay.pl';
+import MAILBOX from './mailbox.pl';
+import RELAY from './relay.pl';
+import CHILDREN from './relay-children.pl';
 
-/** Files of one folder, by their names: the relay looks for the other one beside itself. */
-export const RELAY_SCRIPTS: Readonly<Record<string, string>> = { 'relay.pl': SCRIPT, 'events.pl': EVENTS };
+/** Files of one folder, by their names: the relay looks for the others beside itself. */
+export const RELAY_SCRIPTS: Readonly<Record<string, string>> = {
+  'relay.pl': RELAY,
+  'mailbox.pl': MAILBOX,
+  'relay-children.pl': CHILDREN,
+  'events.pl': EVENTS,
+};
 
 /** Where the relay mounts what a workspace server serves */
 export const SERVED = '/run/sbx/workspace';

@@ -86,8 +86,16 @@ export function installSteps(
 
 const SYNC: BakeStep = { title: 'write it to the disk', argv: ['sync'], path: undefined };
 
+/** An installation that was cut off may hold dpkg's lock for some seconds more: the code is 2 then. */
+const WHILE_LOCKED =
+  'for _ in 1 2 3 4 5 6 7 8 9; do "$0" "$@" && exit; code=$?; test $code = 2 || exit $code; sleep 1; done; exec "$0" "$@"';
+
 /** Left half done where an installation was cut off */
-const MEND_DPKG: BakeStep = { title: 'dpkg --configure -a', argv: ['dpkg', '--configure', '-a'], path: 'packages.apt' };
+const MEND_DPKG: BakeStep = {
+  title: 'dpkg --configure -a',
+  argv: ['/bin/sh', '-c', WHILE_LOCKED, 'dpkg', '--configure', '-a'],
+  path: 'packages.apt',
+};
 
 /** Installs apt, npm and pip packages, in this order, and then runs the project's own lines. */
 export function packageSteps({ apt, npm, pip, setup }: PackageLists): BakeStep[] {

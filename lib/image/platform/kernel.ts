@@ -1,5 +1,6 @@
 /** The kernel layer: Debian's generic kernel, an initramfs, and the tree that the runtime disk is made of. */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SbxError } from '../../errors.ts';
 import { run } from '../../system/run-tool.ts';
@@ -65,7 +66,7 @@ export async function fillKernel(dir: string, source: KernelSource, options: Fil
   const tree = join(dir, 'tree');
   await unpackPackages(dir, work, source, options);
   const version = await onlyKernel(work);
-  const modules = join(work, 'lib/modules', version);
+  const modules = join(await modulesFolder(work), version);
   for (const folder of HARDWARE_ONLY) await rm(join(modules, 'kernel', folder), { recursive: true, force: true });
   await unpackModules(modules);
   await run('depmod', ['-b', work, version], { signal });
@@ -87,6 +88,16 @@ async function unpackPackages(dir: string, work: string, source: KernelSource, o
   const wanted = WANTED.filter((name) => members.has(name));
   await run('tar', ['-xf', tar, '-C', work, '--no-same-owner', ...wanted], { signal: options.signal });
   await rm(tar);
+}
+
+/** Packages of Debian 13 have their modules below /usr; `depmod` looks in either place, by its own release. */
+export async function modulesFolder(work: string): Promise<string> {
+  const [folder, merged] = [join(work, 'lib/modules'), join(work, 'usr/lib/modules')];
+  if (existsSync(folder)) return folder;
+  await mkdir(join(work, 'lib'), { recursive: true });
+  await rename(merged, folder);
+  await symlink('../../lib/modules', merged);
+  return folder;
 }
 
 async function onlyKernel(work: string): Promise<string> {

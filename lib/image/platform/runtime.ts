@@ -63,7 +63,8 @@ async function gatherParts(parts: RuntimeParts, tree: string): Promise<void> {
     });
   }
   await cp(parts.agent, join(tree, 'agent/agent.cjs'));
-  for (const [name, script] of Object.entries(GUEST_SCRIPTS)) await writeFile(join(tree, 'agent', name), script);
+  for (const [name, script] of Object.entries(GUEST_SCRIPTS))
+    await writeFile(join(tree, 'agent', name), script, { mode: 0o755 });
   for (const from of parts.pty)
     await cp(from, join(tree, 'agent/node_modules/@lydell', from.split('/').at(-1) ?? ''), {
       recursive: true,

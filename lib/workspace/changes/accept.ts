@@ -32,9 +32,6 @@ export interface AcceptPlaces extends Required<Sides> {
   notes: string;
 }
 
-/** The longest file that can be taken over, in bytes */
-const FILE_MAX = 1024 * 1024;
-
 /**
  * Writes it below held folders, through no link, and whole or not at all.
  * @throws SbxError `workspace` when a side is not what was shown, or something else is in the way
@@ -42,8 +39,8 @@ const FILE_MAX = 1024 * 1024;
 export async function acceptChange(places: AcceptPlaces, { path, version }: AcceptedChange): Promise<void> {
   const { layer, host } = places;
   if (host === undefined) throw refused(path, 'the folder of the host is gone');
-  const mine = await contentAt(layer, path, FILE_MAX);
-  const theirs = await contentAt(host, path, FILE_MAX);
+  const mine = await contentAt(layer, path);
+  const theirs = await contentAt(host, path);
   // A removed file is a record in the layer.
   const isRemoved = version.layer === null && (await isRemovedAt(layer, path));
   const now = { layer: isRemoved ? null : (versionOf(mine) ?? 'none'), host: versionOf(theirs) };

@@ -8,9 +8,6 @@ import { shownText } from '../git/shown-text.ts';
 import type { PrivateChange } from './read-layer.ts';
 import { type ChangeVersion, contentAt, hashOf, isProgram, linkAt, type Sides } from './sides.ts';
 
-/** Longer files are shown by their sizes */
-const FILE_MAX = 1024 * 1024;
-
 export interface ShownChange {
   /** Names are safe to show, contents are not. Empty: both sides are equal */
   diff: string;
@@ -21,7 +18,7 @@ export interface ShownChange {
 export async function showChange(change: PrivateChange, { layer, host }: Sides): Promise<ShownChange> {
   const { path, kind, size, files } = change;
   const shown = shownText(path);
-  const before = host === undefined ? undefined : await contentAt(host, path, FILE_MAX);
+  const before = host === undefined ? undefined : await contentAt(host, path);
   if (kind === 'removed')
     return {
       diff: `removed: ${shown}\n`,
@@ -31,7 +28,7 @@ export async function showChange(change: PrivateChange, { layer, host }: Sides):
   if (kind === 'special') return { diff: `special file: ${shown}\n` };
   if (kind === 'folder') return { diff: `folder: ${shown}${files === 0 ? '' : ` (${files} files, ${size} bytes)`}\n` };
   if (kind === 'link') return { diff: `link: ${shown} → ${shownText(await linkAt(layer, path))}\n` };
-  const after = await contentAt(layer, path, FILE_MAX);
+  const after = await contentAt(layer, path);
   if (before === 'large' || after === 'large' || after === undefined)
     return { diff: `large file: ${shown} (${size} bytes)\n` };
   const text = await unified(shown, before?.bytes, after.bytes);

@@ -4,6 +4,9 @@ import type { Folder } from '../../guest/copy/folder.ts';
 import type { Item } from '../layer/items.ts';
 import { decodeRecord, isRecord, RECORD_MAX } from '../layer/record.ts';
 
+/** Longer files are shown by their sizes, and cannot be taken over, in bytes */
+const FILE_MAX = 1024 * 1024;
+
 export interface Sides {
   /** Of the layer */
   layer: Folder;
@@ -23,13 +26,13 @@ export interface FileContent {
   mode: number;
 }
 
-/** `large`: longer than `max` bytes. Undefined: there is no such file */
-export async function contentAt(root: Folder, path: string, max: number): Promise<FileContent | 'large' | undefined> {
+/** `large`: longer than FILE_MAX. Undefined: there is no such file */
+export async function contentAt(root: Folder, path: string): Promise<FileContent | 'large' | undefined> {
   return within(root, path, async (folder, name) => {
     if ((await folder.lstat(name))?.isFile() !== true) return undefined;
     await using file = await folder.openFile(name);
     const { size, mode } = await file.stat();
-    if (size > max) return 'large';
+    if (size > FILE_MAX) return 'large';
     const bytes = Buffer.alloc(size);
     const { bytesRead } = await file.read(bytes, 0, size, 0);
     return { bytes: bytes.subarray(0, bytesRead), mode: mode & 0o777 };

@@ -16,7 +16,7 @@ export interface MailboxFile {
 const WRITE_HEADERS = IN_HEADER_SIZE + 40;
 const SIZE_AT = IN_HEADER_SIZE + 16;
 
-/** Where the kernel leaves 0 in READ and WRITE, the relay (lib/guest/workspace/relay.pl) names a slot, from 1 on */
+/** Where the kernel leaves 0 in READ and WRITE, the relay (lib/guest/workspace/mailbox.pl) names a slot, from 1 on */
 const SLOT_AT = 36;
 
 /** Says that the data of a reply is in the slot of its request */

@@ -48,6 +48,7 @@ export interface RigOptions {
   authority?: Authority;
   trust?: SecureContext;
   inspector?: Inspector;
+  signerSocket?: string;
   dialer?: (port: number) => Dialer;
   /** Where a dialer of its own keeps its book */
   dials?: string[];
@@ -86,6 +87,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     authority: options.authority ?? NO_AUTHORITY,
     trust: () => options.trust ?? createSecureContext(),
     ...(options.inspector === undefined ? {} : { inspector: options.inspector }),
+    ...(options.signerSocket === undefined ? {} : { signerSocket: options.signerSocket }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.enforcement === undefined ? {} : { enforcement: options.enforcement }),
   });

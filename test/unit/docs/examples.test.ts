@@ -8,6 +8,7 @@ import { app } from '../../../lib/cli/app.ts';
 import { setPromptAside } from '../../../lib/cli/run/prompt-argument.ts';
 import { loadProject } from '../../../lib/config/load/load-project.ts';
 import { hostFacts } from '../config/project.ts';
+import { KEY } from '../signing/data.ts';
 import { commandLines, examplesOf, mentionsOf } from './examples.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sbx-docs-'));
@@ -63,7 +64,10 @@ function load(text: string) {
   const project = mkdtempSync(join(dir, 'project-'));
   const file = join(project, 'sandbox.toml');
   writeFileSync(file, text);
-  return loadProject({ cwd: project, host: hostFacts() });
+  return loadProject({
+    cwd: project,
+    host: hostFacts({ gitValue: async (key) => (key === 'gpg.format' ? 'ssh' : KEY) }),
+  });
 }
 
 /** Parses a command line with the program's own parser. @throws SbxError `usage` where it is wrong. */

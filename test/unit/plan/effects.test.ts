@@ -9,6 +9,7 @@ describe('every field of a spec', () => {
       services: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
+      git: { signingKey: '' },
       docker: { enabled: true },
       offerPorts: true,
       lifecycle: { ...spec().lifecycle, idleAction: 'suspend' },

@@ -147,6 +147,7 @@ export class TestEngine implements Engine {
       outOfMemory: undefined,
       saved: this.#get(id).suspended === undefined ? undefined : { bytes: 1, at: '' },
       sessions: { running: 0 },
+      newImage: undefined,
       networkReady: running,
       workspaceWatched: undefined,
       diskFull: false,

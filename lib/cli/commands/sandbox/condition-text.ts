@@ -22,6 +22,7 @@ const TELLING = [
   'NetworkReady',
   'PortsReady',
   'WorkspaceWatched',
+  'ImageReady',
 ];
 
 /** Why it is not simply running; empty: it is. */

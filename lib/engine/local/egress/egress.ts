@@ -8,6 +8,7 @@ import type { Gateway } from '../../../gateway/gateway.ts';
 import { compilePolicy, decide, type Policy, policyHash } from '../../../gateway/policy/policy.ts';
 import { isServiceName } from '../../../gateway/policy/services.ts';
 import { ensurePrivateDir, type Home, instancePaths } from '../../../paths.ts';
+import type { HostAgents } from '../../../signing/host-agents.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import {
   addLive,
@@ -19,6 +20,7 @@ import {
   removeLive,
 } from '../../../state/grants.ts';
 import type { Credentials } from '../credentials/credentials.ts';
+import { Signers } from './signers.ts';
 
 export interface Egress extends Disposable {
   /** Opens the egress proxy, or applies the policy to an open one */
@@ -41,6 +43,7 @@ export interface EgressDeps {
   home: Home;
   gateway: Gateway;
   credentials: Credentials;
+  agents: HostAgents;
 }
 
 export function createEgress(deps: EgressDeps): Egress {
@@ -51,27 +54,30 @@ class EgressProxies implements Egress {
   readonly #home: Home;
   readonly #gateway: Gateway;
   readonly #credentials: Credentials;
+  readonly #signers: Signers;
   readonly #served = new Map<string, SandboxSpec>();
   /** Until the next rule of the command line ends */
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  constructor({ home, gateway, credentials }: EgressDeps) {
+  constructor({ home, gateway, credentials, agents }: EgressDeps) {
     this.#home = home;
     this.#gateway = gateway;
     this.#credentials = credentials;
+    this.#signers = new Signers({ home, gateway, agents });
   }
 
   async open(id: string, spec: SandboxSpec): Promise<void> {
-    const { egress, proxySocket, audit, authority } = instancePaths(this.#home, id);
+    const { egress, proxySocket, audit, authority, signerSocket } = instancePaths(this.#home, id);
     mkdirSync(egress, { recursive: true, mode: 0o700 });
     const policy = livePolicy(spec, readLive(this.#home, id));
     this.#credentials.bind(id, spec);
     if (this.#gateway.list().includes(id)) this.#gateway.update(id, policy);
     else {
       const inspector = this.#credentials.inspector(id);
-      const files = { socketPath: proxySocket, auditPath: audit, authorityPath: authority };
+      const files = { socketPath: proxySocket, auditPath: audit, authorityPath: authority, signerSocket };
       await this.#gateway.open(id, { ...files, policy, inspector });
     }
+    await this.#signers.set(id, spec.git?.signingKey);
     this.#served.set(id, spec);
     // A rule may have been added meanwhile.
     this.#refresh(id);
@@ -80,6 +86,7 @@ class EgressProxies implements Egress {
   async close(id: string): Promise<void> {
     this.#disarm(id);
     this.#served.delete(id);
+    await this.#signers.set(id, undefined);
     await this.#gateway.close(id);
   }
 
@@ -115,6 +122,7 @@ class EgressProxies implements Egress {
 
   [Symbol.dispose](): void {
     for (const id of [...this.#timers.keys()]) this.#disarm(id);
+    this.#signers[Symbol.dispose]();
   }
 
   #refresh(id: string): void {

@@ -3,11 +3,11 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 
 /** `node (pid 42)`, `another user's process`. What another process does meanwhile may change the answer. */
-export async function holderOf(port: number, proc = '/proc'): Promise<string> {
-  const inodes = new Set([`${proc}/net/tcp`, `${proc}/net/tcp6`].flatMap((file) => listenersIn(file, port)));
+export async function holderOf(port: number): Promise<string> {
+  const inodes = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => listenersIn(file, port)));
   if (inodes.size === 0) return 'a connection that is still open';
-  for (const pid of numbersIn(proc)) {
-    if (holds(`${proc}/${pid}/fd`, inodes)) return `${programOf(`${proc}/${pid}`)} (pid ${pid})`;
+  for (const pid of processes()) {
+    if (holds(`/proc/${pid}/fd`, inodes)) return `${programOf(`/proc/${pid}`)} (pid ${pid})`;
     // This process carries the connections of all sandboxes.
     await turn();
   }
@@ -26,8 +26,8 @@ function listenersIn(file: string, port: number): string[] {
   });
 }
 
-function numbersIn(proc: string): string[] {
-  return attempt(() => readdirSync(proc), []).filter((name) => /^\d+$/.test(name));
+function processes(): string[] {
+  return attempt(() => readdirSync('/proc'), []).filter((name) => /^\d+$/.test(name));
 }
 
 /** Folders of other users' processes cannot be read. */

@@ -18,7 +18,7 @@ export const install: StepHandler<'install'> = async (deps, { spec }, { id, sign
   const { agent } = instancePaths(deps.home, id);
   const guest = await deps.guests.connect(id, agent, { fresh: false, timeoutMs: ANSWER_MS, signal });
   const env = guestEnvironment(await deps.registries.refresh());
-  const options = { name: spec.name, env, signal, onProgress, onLine };
+  const options = { name: spec.name, env, signal, onProgress, onLine, denied: [] };
   // Before the first: a disk with half of them is no clone of its image either.
   await deps.records.update(id, { imageLacksPackages: true });
   for (const step of packages) await installStep(guest, step, options);

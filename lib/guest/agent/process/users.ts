@@ -10,8 +10,8 @@ export interface User {
 }
 
 /** Finds a user by name or number in /etc/passwd; a number needs no entry there, and neither does root. */
-export function findUser(wanted: string, passwd: string = read('/etc/passwd')): User | undefined {
-  for (const line of passwd.split('\n')) {
+export function findUser(wanted: string): User | undefined {
+  for (const line of read('/etc/passwd').split('\n')) {
     const [name = '', , uid = '', gid = '', , home, shell] = line.split(':');
     if (name !== '' && (name === wanted || uid === wanted))
       return { name, uid: Number(uid), gid: Number(gid), home: home || '/', shell: shell || '/bin/sh' };
@@ -22,8 +22,8 @@ export function findUser(wanted: string, passwd: string = read('/etc/passwd')): 
 }
 
 /** Returns the groups besides the user's own, from /etc/group. */
-export function groupsOf(user: User, group: string = read('/etc/group')): number[] {
-  return group
+export function groupsOf(user: User): number[] {
+  return read('/etc/group')
     .split('\n')
     .map((line) => line.split(':'))
     .filter(([, , gid, members]) => members?.split(',').includes(user.name) && Number(gid) !== user.gid)

@@ -11,6 +11,7 @@ import { createProjectMutex } from '../../../../lib/daemon/control/project-mutex
 import { homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { Supervisor } from '../../../../lib/reconcile/supervisor.ts';
 import { openSecrets } from '../../../../lib/secrets/secrets.ts';
+import { HostAgents } from '../../../../lib/signing/host-agents.ts';
 import { FIRST, type InstanceRecord, Records } from '../../../../lib/state/records.ts';
 import { hostFacts } from '../../config/project.ts';
 import { running, spec } from '../../plan/spec.ts';
@@ -70,6 +71,7 @@ function daemon(root: string, options: TestEngineOptions): Omit<Rig, typeof Symb
     log: { info: () => {}, warn: () => {}, error: () => {} },
     records,
     secrets: openSecrets(home),
+    agents: new HostAgents({}),
     engine,
     supervisor,
     listeners: createListeners(),

@@ -12,6 +12,7 @@ const FACTS: StatusFacts = {
   diskBytes: 4096,
   saved: undefined,
   sessions: undefined,
+  newImage: undefined,
   networkReady: true,
   diskFull: false,
   workspaceWatched: undefined,
@@ -57,6 +58,40 @@ describe('a sandbox out of memory', () => {
   test('is silent about it when nothing was ended, or an hour ago', () => {
     expect(memory(undefined)).toBe(undefined);
     expect(memory({ kills: 1, at: '2025-12-31T23:59:00.000Z' })).toBe(undefined);
+  });
+});
+
+describe('the condition ImageReady', () => {
+  const at = '2026-01-01T00:30:00.000Z';
+  const found = (newImage: StatusFacts['newImage']) =>
+    statusOf({ ...FACTS, newImage }).conditions.find(({ type }) => type === 'ImageReady');
+
+  test('is not there when the image of the sandbox is the newest', () => {
+    expect(found(undefined)).toBeUndefined();
+  });
+
+  test.each<[string, NonNullable<StatusFacts['newImage']>, string, RegExp]>([
+    ['Waiting', { is: 'waiting', reason: 'packages' }, FACTS.now, /packages .* to be built in the background/],
+    [
+      'Building',
+      { is: 'building', reason: 'packages', since: at, doing: 'apt-get install jq' },
+      at,
+      /: apt-get install jq\./,
+    ],
+    ['Building', { is: 'building', reason: 'size', since: at, doing: '' }, at, /its new size is built .*sbx reset/],
+    [
+      'BuildFailed',
+      { is: 'failed', reason: 'packages', since: at, error: 'it ended:\n  no jq' },
+      at,
+      /it ended: no jq\. .*sbx logs --bake.*sbx apply/,
+    ],
+  ])('is false with the reason %s, since when, and what to do', (reason, image, since, message) => {
+    expect(found(image)).toMatchObject({ status: false, reason, since, message: expect.stringMatching(message) });
+  });
+
+  test('shows no more of what is built than a line has room for', () => {
+    const doing = 'x'.repeat(10_000);
+    expect(found({ is: 'building', reason: 'packages', since: at, doing })?.message.length).toBeLessThan(400);
   });
 });
 

@@ -36,6 +36,9 @@ describe('the steps', () => {
   });
 });
 
+/** Signals that commands got */
+const killed: string[] = [];
+
 /** `code` undefined: it never answers. */
 function guest(code: number | undefined, said: string | Buffer = '') {
   const exec = () => {
@@ -50,6 +53,7 @@ function guest(code: number | undefined, said: string | Buffer = '') {
     });
     return {
       ...{ stdout, stderr, exit },
+      kill: (signal: string) => void killed.push(signal),
       [Symbol.asyncDispose]: async () => {
         stdout.destroy();
         stderr.destroy();
@@ -64,7 +68,14 @@ function options(signal = new AbortController().signal) {
   const lines: string[] = [];
   return {
     lines,
-    options: { name: 'shop', env: {}, signal, onProgress: () => {}, onLine: (line: string) => void lines.push(line) },
+    options: {
+      name: 'shop',
+      env: {},
+      signal,
+      onProgress: () => {},
+      onLine: (line: string) => void lines.push(line),
+      denied: [],
+    },
   };
 }
 
@@ -83,6 +94,19 @@ test('a failure names the step, its last lines and the ways out', async () => {
 
 test('a denied host is named as the reason', async () => {
   expect((await failureOf('E: Failed to fetch http://deb.test  403  Forbidden by sbx\n')).hint).toContain('preset:apt');
+});
+
+test('so is one that an earlier step went on without, as apt-get update does', async () => {
+  const { options: own } = options();
+  const said = 'Invalid response from proxy: HTTP/1.1 403 sbx: deb.test:443 is denied. Run on the host';
+  await installStep(guest(0, `${said}\n`), STEP, own);
+  const failed = (await installStep(guest(100, 'E: Unable to locate package jq\n'), STEP, own).catch(
+    (error: unknown) => error,
+  )) as SbxError;
+  expect([failed.why, failed.hint]).toEqual([
+    expect.stringContaining(`last lines:\n  ${said}\n  E: Unable`),
+    expect.stringContaining('allow the host'),
+  ]);
 });
 
 test('what a hostile guest says is bounded and plain', async () => {
@@ -109,4 +133,5 @@ test.each(['before', 'while'])('an abort %s it runs ends it, also when the guest
   const installing = installStep(guest(undefined), STEP, options(abort.signal).options);
   abort.abort(reason);
   await expect(installing).rejects.toBe(reason);
+  expect(killed.splice(0)).toEqual(when === 'while' ? ['SIGTERM'] : []);
 });

@@ -11,6 +11,7 @@ import { createGateway, type Gateway } from '../../../../../lib/gateway/gateway.
 import type { AuditRecord } from '../../../../../lib/gateway/policy/types.ts';
 import { type Home, homeOf, instancePaths } from '../../../../../lib/paths.ts';
 import { openSecrets } from '../../../../../lib/secrets/secrets.ts';
+import { HostAgents } from '../../../../../lib/signing/host-agents.ts';
 import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
 import { grantsOf, readLive } from '../../../../../lib/state/grants.ts';
 import { rule, spec } from '../../../../unit/plan/spec.ts';
@@ -45,7 +46,7 @@ afterEach(async () => {
 function createTestEgress(): Egress {
   const refOf = () => ({ dir: '/project', name: 'shop' });
   const credentials = createCredentials({ home, secrets: openSecrets(home), refOf, ids: [] });
-  return createEgress({ home, gateway, credentials });
+  return createEgress({ home, gateway, credentials, agents: new HostAgents({}) });
 }
 
 function newGateway(): Gateway {

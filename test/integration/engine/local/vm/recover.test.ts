@@ -19,6 +19,7 @@ import { openStore } from '../../../../../lib/image/store/store.ts';
 import { type Home, homeOf, instancePaths } from '../../../../../lib/paths.ts';
 import type { Supervisor } from '../../../../../lib/reconcile/supervisor.ts';
 import { openSecrets } from '../../../../../lib/secrets/secrets.ts';
+import { HostAgents } from '../../../../../lib/signing/host-agents.ts';
 import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
 import { FIRST, Records } from '../../../../../lib/state/records.ts';
 import { createQemuDriver } from '../../../../../lib/vm/qemu/driver.ts';
@@ -82,7 +83,7 @@ async function newDaemon({ unservable = [] as string[] } = {}): Promise<void> {
   const driver = createQemuDriver({ probeCache: home.probes });
   const refOf = (id: string) => ({ dir: '/project', name: id });
   const credentials = createCredentials({ home, secrets: openSecrets(home), refOf, ids: [] });
-  const egress = createEgress({ home, gateway, credentials });
+  const egress = createEgress({ home, gateway, credentials, agents: new HostAgents({}) });
   const attach = async ({ id }: { id: string }) => {
     if (unservable.includes(id)) throw new SbxError('workspace', 'it cannot be served', { why: 'no server starts' });
     log.push(`${id} served`);

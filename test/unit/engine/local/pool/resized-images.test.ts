@@ -1,5 +1,5 @@
 /** Snapshots for sandboxes whose size has changed: which are built, and what the pool is told. The builds are test doubles. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { poolDemand } from '../../../../../lib/engine/local/pool/demand.ts';
 import { ResizedImages } from '../../../../../lib/engine/local/pool/resized-images.ts';
 import type { WarmImage } from '../../../../../lib/image/warm/warm-image.ts';
@@ -19,8 +19,9 @@ function record(change: Partial<InstanceRecord> = {}, pool = 1): InstanceRecord 
 function rig(made: (signal: AbortSignal) => Promise<void> = async () => {}) {
   const log: string[] = [];
   const images = new ResizedImages({
-    async build({ resources }, signal) {
+    async build({ resources }, { signal, onProgress }) {
       log.push('build');
+      onProgress('apt-get install jq');
       await made(signal);
       return image(resources, `of ${resources.memoryBytes}`);
     },
@@ -81,6 +82,48 @@ test('packages that were installed since: an image is built without a pool, too,
   const alone = { ...one, id: 'alone', applied: spec({ resources: OLD }) };
   await images.fill(() => [alone]);
   expect(log).toEqual(['build', 'build']);
+});
+
+describe('what is said of a missing image', () => {
+  const size = { resources: OLD, lifecycle: { restart: 'on-failure', idleSeconds: 0, pool: 0 } } as const;
+  const lacking = (id = 'shop', apt: string[] = []) =>
+    ({
+      ...record({
+        applied: spec({ ...size, packages: { apt, npm: [], pip: [], setup: [] } }),
+        image: image(OLD, 'old'),
+      }),
+      ...{ id, imageLacksPackages: true },
+    }) as InstanceRecord;
+
+  test('it waits, is built with its part that is built now, and then nothing is missing', async () => {
+    let finish = () => {};
+    const { images } = rig(
+      () =>
+        new Promise((resolve) => {
+          finish = resolve;
+        }),
+    );
+    expect(images.stateOf(lacking())).toEqual({ is: 'waiting', reason: 'packages' });
+    const filling = images.fill(() => [lacking()]);
+    expect(images.stateOf(lacking())).toMatchObject({ is: 'building', doing: 'apt-get install jq' });
+    expect(images.stateOf(lacking('other'))).toMatchObject({ is: 'waiting' });
+    finish();
+    await filling;
+    expect(images.stateOf(lacking())).toBeUndefined();
+    expect(images.stateOf(record({ image: image(NEW, 'own') }))).toBeUndefined();
+    expect(images.stateOf(record())).toEqual({ is: 'waiting', reason: 'size' });
+  });
+
+  test('a failure is named, holds up no other sandbox, and ends with other packages', async () => {
+    const { images, log } = rig(() => (log.length === 1 ? Promise.reject(new Error('no jq')) : Promise.resolve()));
+    await images.fill(() => [lacking(), lacking('other')]);
+    expect(images.stateOf(lacking())).toMatchObject({ is: 'failed', error: 'no jq', since: expect.any(String) });
+    expect([images.stateOf(lacking('other')), log.filter((line) => line === 'build').length]).toEqual([undefined, 2]);
+    const corrected = lacking('shop', ['gron']);
+    expect(images.stateOf(corrected)).toMatchObject({ is: 'waiting' });
+    await images.fill(() => [corrected]);
+    expect(images.stateOf(corrected)).toBeUndefined();
+  });
 });
 
 test('the end of the daemon ends a build', async () => {
