@@ -15,6 +15,7 @@ import { CachedFolders, type Folder, type WatchedPart } from './cached-folders.t
 import { type HostEdit, judgeChange, staleOf } from './host-change.ts';
 import { type Expected, expectedOf, isExpected } from './own-changes.ts';
 import { PRIVATE_SECONDS, PrivateCache } from './private-cache.ts';
+import { isListing, UnwatchedListings } from './unwatched-listings.ts';
 
 /** What a watch covers is valid until the guest's kernel is told otherwise: this only bounds an error of the watches. In seconds */
 const CACHE_SECONDS = 3600;
@@ -58,6 +59,7 @@ export class Coherence implements Watcher, Disposable {
   readonly #deps: Deps;
   readonly #folders: CachedFolders;
   readonly #private: PrivateCache;
+  readonly #unwatched: UnwatchedListings;
   readonly #pending = new Map<string, Pending>();
   #expected: Expected | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -66,6 +68,7 @@ export class Coherence implements Watcher, Disposable {
     this.#deps = deps;
     this.#folders = new CachedFolders(this, deps);
     this.#private = new PrivateCache(deps.state);
+    this.#unwatched = new UnwatchedListings(deps.send, AGAIN_MS);
     deps.state.attributeLifetime = (node, { nlink }) => {
       if (node.where === 'layer') return PRIVATE_SECONDS;
       if (node.kind === 'directory') return isTop(node) || this.#folders.has(node) ? CACHE_SECONDS : 0;
@@ -87,6 +90,8 @@ export class Coherence implements Watcher, Disposable {
       state.keepCache = folder !== undefined && node !== undefined && this.#keeps(header.opcode, node, folder);
     }
     const reply = this.#watched(header, frame, work);
+    if (node !== undefined && isListing(header.opcode) && state.lifetimes.entrySeconds === 0)
+      this.#unwatched.add(node.id);
     this.#private.noteNew(header, reply);
     return reply;
   }
@@ -133,6 +138,7 @@ export class Coherence implements Watcher, Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    this.#unwatched[Symbol.dispose]();
     this.#folders[Symbol.dispose]();
   }
 

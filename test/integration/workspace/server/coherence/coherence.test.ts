@@ -146,10 +146,10 @@ describe('what is watched', () => {
   });
 });
 
-describe('the entries of a folder', () => {
+describe('the entries of a folder that the kernel opens', () => {
   test('are kept from the second open on, and dropped by a change of the host', async () => {
     mkdirSync(join(dir, 'listed'));
-    await using rig = await mount();
+    await using rig = await mount({ opensFolders: true });
     const { node } = await rig.lookup(ROOT, 'listed');
     expect(await listingFlags(rig, node)).toBe(FOPEN_CACHE_DIR);
     expect(await listingFlags(rig, node)).toBe(FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE);
@@ -161,12 +161,12 @@ describe('the entries of a folder', () => {
   test('are not kept where no watch is left', async () => {
     watches[Symbol.dispose]();
     watches = new HostWatches({ max: 0 });
-    await using rig = await mount();
+    await using rig = await mount({ opensFolders: true });
     for (let count = 0; count < 2; count += 1) expect(await listingFlags(rig, ROOT)).toBe(0);
   });
 
   test('are read again after changes were lost', async () => {
-    await using rig = await mount();
+    await using rig = await mount({ opensFolders: true });
     for (const flags of [FOPEN_CACHE_DIR, FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE])
       expect(await listingFlags(rig, ROOT)).toBe(flags);
     rig.session.invalidateAll();
