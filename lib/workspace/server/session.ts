@@ -11,7 +11,7 @@ import { dispatch } from './dispatch.ts';
 import { DECODERS } from './fuse/decode.ts';
 import { emptyReply, encodeError, OUT_HEADER_SIZE, type Reply, sealReply } from './fuse/encode.ts';
 import { FrameReader, IN_HEADER_SIZE, type RequestHeader, readHeader } from './fuse/frames.ts';
-import { encodeInit, type Negotiated, negotiate, saysWhenPrivilegesEnd } from './fuse/init.ts';
+import { encodeInit, type Negotiated, needsNoOpendir, negotiate, saysWhenPrivilegesEnd } from './fuse/init.ts';
 import { encodeInvalidation, type Invalidation } from './fuse/notify.ts';
 import { ANNOUNCE, expectsReply, OPCODES, PAUSED } from './fuse/opcodes.ts';
 import { BodyReader } from './fuse/reader.ts';
@@ -70,6 +70,7 @@ class StreamSession implements Session {
   private readonly reader = new FrameReader();
   private readonly events: GuestEvents;
   private readonly coherence: Coherence | undefined;
+  private readonly isCoherent: boolean;
   private readonly mailbox: Mailbox | undefined;
   private readonly onMount: (() => void) | undefined;
   private init: Negotiated | undefined;
@@ -86,6 +87,7 @@ class StreamSession implements Session {
     this.stream = stream;
     this.state = state;
     this.log = log;
+    this.isCoherent = coherence !== undefined;
     if (saved === undefined) addRoots(state);
     else restoreState(state, saved);
     this.agreeOn(saved?.init);
@@ -231,6 +233,8 @@ class StreamSession implements Session {
   private agreeOn(init: Negotiated | undefined): void {
     this.init = init;
     this.state.saysWhenPrivilegesEnd = init !== undefined && saysWhenPrivilegesEnd(init);
+    // Entries that are kept until the kernel is told otherwise need somebody who tells it.
+    this.state.readsUnopened = init !== undefined && this.isCoherent && needsNoOpendir(init);
   }
 
   private async answerLater(header: RequestHeader, reply: Promise<Reply>, length: number): Promise<void> {

@@ -20,10 +20,8 @@ export function takeOut(state: ServerState, layer: Layer, { root, path }: TakenE
   let parent = state.nodes.rootNamed(root);
   for (const name of names.slice(0, -1)) parent = parent?.children?.get(name);
   const name = names.at(-1);
-  if (parent === undefined || name === undefined) return told;
-  state.nodes.detach({ parent, name });
-  // What it lists is cached, too.
-  return [...told, { type: 'inode', node: parent.id }];
+  if (parent !== undefined && name !== undefined) state.nodes.detach({ parent, name });
+  return told;
 }
 
 /** Without a session. @returns false if it stays: below a folder that hides that of the host, the guest would see nothing instead */

@@ -26,6 +26,8 @@ export class Folder {
   touchedAt = Number.NEGATIVE_INFINITY;
   /** Files that were opened since the watch began */
   opened = new WeakSet<Node>();
+  /** Its entries were read since the watch began */
+  listed = false;
   readonly #missing = new Map<string, number>();
 
   constructor(node: Node, watch: number) {
@@ -60,6 +62,7 @@ export class Folder {
   forgetAll(): void {
     this.#missing.clear();
     this.opened = new WeakSet();
+    this.listed = false;
   }
 }
 

@@ -15,10 +15,13 @@ import { CachedFolders, type Folder, type WatchedPart } from './cached-folders.t
 import { type HostEdit, judgeChange, staleOf } from './host-change.ts';
 import { type Expected, expectedOf, isExpected } from './own-changes.ts';
 import { PRIVATE_SECONDS, PrivateCache } from './private-cache.ts';
+import { isListing, UnwatchedListings } from './unwatched-listings.ts';
 
-/** Bounds how long a change is missed that was made while no server ran, in seconds */
-const CACHE_SECONDS = 10;
-const CACHED = { entrySeconds: CACHE_SECONDS, attributeSeconds: CACHE_SECONDS, missingSeconds: CACHE_SECONDS };
+/** What a watch covers is valid until the guest's kernel is told otherwise: this only bounds an error of the watches. In seconds */
+const CACHE_SECONDS = 3600;
+/** No table has the names that the kernel remembers as missing: this bounds how long a new one is missed that was made while no server ran. In seconds */
+const MISSING_SECONDS = 10;
+const CACHED = { entrySeconds: CACHE_SECONDS, attributeSeconds: CACHE_SECONDS, missingSeconds: MISSING_SECONDS };
 const UNCACHED = { entrySeconds: 0, attributeSeconds: 0, missingSeconds: 0 };
 
 /** An editor's save is several changes: the guest is told once. In milliseconds */
@@ -56,6 +59,7 @@ export class Coherence implements Watcher, Disposable {
   readonly #deps: Deps;
   readonly #folders: CachedFolders;
   readonly #private: PrivateCache;
+  readonly #unwatched: UnwatchedListings;
   readonly #pending = new Map<string, Pending>();
   #expected: Expected | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -64,6 +68,7 @@ export class Coherence implements Watcher, Disposable {
     this.#deps = deps;
     this.#folders = new CachedFolders(this, deps);
     this.#private = new PrivateCache(deps.state);
+    this.#unwatched = new UnwatchedListings(deps.send, AGAIN_MS);
     deps.state.attributeLifetime = (node, { nlink }) => {
       if (node.where === 'layer') return PRIVATE_SECONDS;
       if (node.kind === 'directory') return isTop(node) || this.#folders.has(node) ? CACHE_SECONDS : 0;
@@ -85,6 +90,8 @@ export class Coherence implements Watcher, Disposable {
       state.keepCache = folder !== undefined && node !== undefined && this.#keeps(header.opcode, node, folder);
     }
     const reply = this.#watched(header, frame, work);
+    if (node !== undefined && isListing(header.opcode) && state.lifetimes.entrySeconds === 0)
+      this.#unwatched.add(node.id);
     this.#private.noteNew(header, reply);
     return reply;
   }
@@ -131,6 +138,7 @@ export class Coherence implements Watcher, Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    this.#unwatched[Symbol.dispose]();
     this.#folders[Symbol.dispose]();
   }
 
@@ -141,7 +149,7 @@ export class Coherence implements Watcher, Disposable {
     state.lifetimes = folder === undefined ? UNCACHED : folder.hasRoom(now) ? CACHED : { ...CACHED, missingSeconds: 0 };
     const reply = work();
     const isMissing = Buffer.isBuffer(reply) && isNegative(reply);
-    if (isMissing) folder?.addMissing(nameOf(frame), now + CACHE_SECONDS * 1000);
+    if (isMissing) folder?.addMissing(nameOf(frame), now + MISSING_SECONDS * 1000);
     return reply;
   }
 
@@ -152,8 +160,13 @@ export class Coherence implements Watcher, Disposable {
     return link === undefined || more.length > 0 ? undefined : this.#folders.cover(link.parent);
   }
 
-  /** Data that the kernel read before the watch began is dropped by the first open after it. */
+  /** Data and entries that the kernel read before the watch began are dropped by the first open after it. */
   #keeps(opcode: number, node: Node, folder: Folder): boolean {
+    if (opcode === OPCODES.OPENDIR) {
+      const wasListed = folder.listed;
+      folder.listed = true;
+      return wasListed;
+    }
     if (opcode !== OPCODES.OPEN || node.kind !== 'file') return false;
     const isKnown = folder.opened.has(node);
     folder.opened.add(node);
@@ -195,7 +208,11 @@ export class Coherence implements Watcher, Disposable {
       }
       if (found.edit !== undefined) edits.push(found.edit);
     }
-    for (const { id } of changed) this.#deps.send({ type: 'inode', node: id });
+    for (const node of changed) {
+      const listing: Invalidation = { type: 'inode', node: node.id };
+      this.#deps.send(listing);
+      if (this.#folders.get(node)?.isInUse(now)) again.push(listing);
+    }
     if (again.length > 0) setTimeout(() => again.forEach(this.#deps.send), AGAIN_MS);
     if (edits.length > 0) this.#deps.onEdits(edits);
   }

@@ -49,7 +49,8 @@ export function invalidationsOf({ nodes, fds }: ServerState, root: string, names
   let node = nodes.rootNamed(root);
   for (const [index, name] of names.entries()) {
     if (node === undefined) return [];
-    if (index === names.length - 1) found.push({ type: 'entry', parent: node.id, name });
+    if (index === names.length - 1)
+      found.push({ type: 'entry', parent: node.id, name }, { type: 'inode', node: node.id });
     node = node.children?.get(name);
   }
   if (node === undefined) return found;

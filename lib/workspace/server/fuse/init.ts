@@ -20,6 +20,8 @@ const PARALLEL_DIROPS = 1 << 18;
 const HANDLE_KILLPRIV = 1 << 19;
 const MAX_PAGES_FLAG = 1 << 22;
 const CACHE_SYMLINKS = 1 << 23;
+/** Since Linux 5.1: a folder is read without OPENDIR once that was answered with ENOSYS. */
+const NO_OPENDIR_SUPPORT = 1 << 24;
 const EXPLICIT_INVAL_DATA = 1 << 25;
 /** Since Linux 5.11: the kernel says with which writes set-user-id and set-group-id bits end. Before, they end with each. */
 const HANDLE_KILLPRIV_V2 = 1 << 28;
@@ -38,6 +40,7 @@ const WANTED =
   HANDLE_KILLPRIV |
   MAX_PAGES_FLAG |
   CACHE_SYMLINKS |
+  NO_OPENDIR_SUPPORT |
   EXPLICIT_INVAL_DATA |
   HANDLE_KILLPRIV_V2;
 
@@ -71,6 +74,10 @@ export function negotiate(request: InitRequest): Negotiated | 'retry' | undefine
 /** False: set-user-id and set-group-id bits end with every write, also of root. */
 export function saysWhenPrivilegesEnd({ flags }: Pick<Negotiated, 'flags'>): boolean {
   return (flags & HANDLE_KILLPRIV_V2) !== 0;
+}
+
+export function needsNoOpendir({ flags }: Pick<Negotiated, 'flags'>): boolean {
+  return (flags & NO_OPENDIR_SUPPORT) !== 0;
 }
 
 /** @param agreed undefined asks a newer kernel to repeat INIT with this major version */

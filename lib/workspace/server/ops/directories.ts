@@ -1,4 +1,4 @@
-/** Open folders: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. */
+/** Reading folders: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. Without OPENDIR, a folder whose entries the kernel holds is read without a request. */
 import type { Decoded } from '../fuse/decode.ts';
 import { type DirectoryEntry, DirectoryReply } from '../fuse/directory-reply.ts';
 import { emptyReply, openReply, type Reply } from '../fuse/encode.ts';
@@ -8,25 +8,34 @@ import { readListing } from '../overlay/listing.ts';
 import { openNode } from '../overlay/resolve.ts';
 import { isTop, statTop } from '../overlay/top.ts';
 import { Errno, fail } from '../sys/errno.ts';
+import { closeFd } from '../sys/files.ts';
 import { O_DIRECTORY, O_RDONLY } from '../sys/flags.ts';
-import { entryAt, kindOfEntry, type ListedEntry } from '../tables/listing.ts';
+import { idOf, indexOf, offsetOf } from '../tables/kept-listings.ts';
+import { entryAt, kindOfEntry, type ListedEntry, type Listing } from '../tables/listing.ts';
 import type { Handle, Node } from '../tables/node.ts';
 import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 import { entryOf, rememberEntry } from './entry.ts';
 
-/** FOPEN_CACHE_DIR, and FOPEN_KEEP_CACHE, without which each open drops what is cached */
-const CACHE_DIR = 8 | 2;
+const FOPEN_CACHE_DIR = 8;
+/** Without it, each open drops what is cached. */
+const FOPEN_KEEP_CACHE = 2;
 const DT_DIR = 4;
 
 export function opendir({ state, node }: Call): Reply {
   if (node.kind !== 'directory') return fail('ENOTDIR');
+  if (state.readsUnopened) return fail('ENOSYS');
   if (isTop(node)) return openReply(0, 0);
   state.gate.requireNode(node, 'read');
   state.handles.requireRoom();
   const fd = openNode(state, node, O_RDONLY | O_DIRECTORY);
   const handle = state.handles.add({ node, fd, flags: O_RDONLY, kind: 'directory' });
-  return openReply(handle.id, state.keepCache ? CACHE_DIR : 0);
+  return openReply(handle.id, cacheFlags(state));
+}
+
+function cacheFlags({ keepCache, lifetimes }: ServerState): number {
+  if (keepCache) return FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
+  return lifetimes.entrySeconds > 0 ? FOPEN_CACHE_DIR : 0;
 }
 
 export function readdir(call: Call, request: Decoded['READDIR']): Reply {
@@ -47,31 +56,65 @@ export function releasedir({ state, node }: Call, { handle }: Decoded['RELEASEDI
 function list({ state, node }: Call, { handle, offset, size }: Decoded['READDIR'], plus: boolean): Reply {
   if (size > MAX_WRITE) return fail('EINVAL');
   if (isTop(node)) return listTop(node, offset, { state, size, plus });
-  const opened = state.handles.get(handle, node, 'directory');
+  const opened = handle === 0 && state.readsUnopened ? undefined : state.handles.get(handle, node, 'directory');
   state.gate.requireNode(node, 'read');
-  const listing = listingOf(state, opened, offset);
+  const {
+    listing,
+    id,
+    index: first,
+  } = opened === undefined ? unopened(state, node, offset) : listingOf(state, opened, offset);
   const reply = new DirectoryReply(size, plus);
-  for (let index = offset; ; index++) {
+  for (let index = first; ; index++) {
     const listed = entryAt(listing, index);
     if (listed === undefined) break;
     if (isHidden(state, { parent: node, listed, isOwn: index >= listing.ownFrom })) continue;
     if (!reply.hasRoom(listed.name)) return reply.finish();
-    reply.add({ ...listed, offset: index + 1 }, plus ? lookupEntry(state, node, listed) : undefined);
+    const next = offsetOf(id, index + 1);
+    reply.add({ ...listed, offset: next }, plus ? lookupEntry(state, node, listed) : undefined);
   }
-  if (reply.isEmpty) {
-    state.handles.listings.free(opened.listing);
-    opened.listing = undefined;
-  }
+  if (reply.isEmpty) endOf(state, opened, offset);
   return reply.finish();
 }
 
+/** A listing, its number in the offsets, and the index of the entry at an offset */
+interface Position {
+  listing: Listing;
+  id: number;
+  index: number;
+}
+
+function unopened(state: ServerState, node: Node, offset: number): Position {
+  const index = indexOf(offset);
+  const known = offset === 0 ? undefined : state.listings.find(node, offset);
+  if (known !== undefined) return { listing: known, id: idOf(offset), index };
+  return { ...state.listings.add(node, () => readUnopened(state, node)), index };
+}
+
+function readUnopened(state: ServerState, node: Node): Listing {
+  const fd = openNode(state, node, O_RDONLY | O_DIRECTORY);
+  try {
+    return readListing(state, node, fd);
+  } finally {
+    closeFd(fd);
+  }
+}
+
 /** Reads the folder at offset 0, and again where the entries were given up or lost by a restart. */
-function listingOf(state: ServerState, opened: Handle & { fd: number }, offset: number) {
-  if (opened.listing !== undefined && offset !== 0) return opened.listing;
-  state.handles.listings.free(opened.listing);
-  opened.listing = undefined;
-  opened.listing = readListing(state, opened.node, opened.fd);
-  return opened.listing;
+function listingOf(state: ServerState, opened: Handle & { fd: number }, offset: number): Position {
+  if (opened.listing === undefined || offset === 0) {
+    state.handles.listings.free(opened.listing);
+    opened.listing = undefined;
+    opened.listing = readListing(state, opened.node, opened.fd);
+  }
+  return { listing: opened.listing, id: 0, index: offset };
+}
+
+function endOf(state: ServerState, opened: Handle | undefined, offset: number): void {
+  if (opened === undefined) state.listings.drop(offset);
+  else {
+    state.handles.listings.free(opened.listing);
+    opened.listing = undefined;
+  }
 }
 
 function isHidden(

@@ -13,6 +13,7 @@ import {
   FALLOC_FL_ZERO_RANGE,
   O_ACCMODE,
   O_APPEND,
+  O_DIRECTORY,
   O_RDONLY,
   O_TRUNC,
   O_WRONLY,
@@ -87,9 +88,20 @@ export function write(
 }
 
 export async function fsync({ state, node }: Call, { handle, dataOnly }: Decoded['FSYNC']): Promise<Reply> {
+  if (node.kind === 'directory' && handle === 0) return syncUnopened(state, node);
   const opened = state.handles.get(handle, node, node.kind === 'directory' ? 'directory' : 'file');
   await state.handles.hold(opened, () => syncFd(opened.fd, dataOnly));
   return emptyReply();
+}
+
+async function syncUnopened(state: ServerState, node: Node): Promise<Reply> {
+  const fd = openNode(state, node, O_RDONLY | O_DIRECTORY);
+  try {
+    await syncFd(fd, false);
+    return emptyReply();
+  } finally {
+    closeFd(fd);
+  }
 }
 
 export function release({ state, node }: Call, { handle }: Decoded['RELEASE']): Reply {

@@ -3,6 +3,7 @@ import type { Layer } from '../../layer/layer.ts';
 import type { Stat } from '../sys/stat.ts';
 import { DirectoryFds } from './directory-fds.ts';
 import { HandleTable } from './handles.ts';
+import { KeptListings } from './kept-listings.ts';
 import { Layers } from './layers.ts';
 import { type Node, newNode, ROOT_NODE_ID } from './node.ts';
 import { NodeTable } from './nodes.ts';
@@ -57,6 +58,8 @@ export interface ServerState extends Disposable {
   volume: Volume;
   nodes: NodeTable;
   handles: HandleTable;
+  /** Of folders that are read without being opened */
+  listings: KeptListings;
   fds: DirectoryFds;
   owners: Owners;
   gate: PolicyGate;
@@ -71,6 +74,8 @@ export interface ServerState extends Disposable {
   onUnreachable?: (node: Node) => void;
   /** The guest's kernel says with which changes of a file's content set-user-id and set-group-id bits end; false: with each */
   saysWhenPrivilegesEnd: boolean;
+  /** The kernel reads folders without opening them, and keeps their entries until it is told otherwise */
+  readsUnopened: boolean;
   /** Mode bits that the host takes from new files of this process */
   hostUmask: number;
   isClosed(): boolean;
@@ -98,6 +103,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     volume,
     nodes,
     handles,
+    listings: new KeptListings(handles.listings),
     fds,
     owners: new Owners({ hostUid, uid, gid, max: limits.owners }),
     gate: new PolicyGate(options),
@@ -107,6 +113,7 @@ export function createState(volume: Volume, options: ServerOptions): ServerState
     lifetimes: options.lifetimes ?? { entrySeconds: 1, attributeSeconds: 1, missingSeconds: 0 },
     keepCache: options.keepCache ?? false,
     saysWhenPrivilegesEnd: false,
+    readsUnopened: false,
     hostUmask: process.umask(),
     isClosed: () => isClosed,
     [Symbol.dispose]: () => {

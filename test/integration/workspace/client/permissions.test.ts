@@ -34,9 +34,7 @@ afterEach(async () => {
 });
 
 async function list(node: number): Promise<string[] | number> {
-  const { errno, body } = await vm.ask(OP.OPENDIR, node, pack(u32(0), u32(0)));
-  if (errno !== 0) return errno;
-  const request = pack(body.subarray(0, 8), u64(0), u32(4096), u32(0), u64(0), u32(0), u32(0));
+  const request = pack(u64(0), u64(0), u32(4096), u32(0), u64(0), u32(0), u32(0));
   const listed = await vm.ask(OP.READDIR, node, request);
   if (listed.errno !== 0) return listed.errno;
   const entries = readDirents(listed.body, false);

@@ -32,7 +32,13 @@ export class GuestError extends Error {
   }
 }
 
+const ENOSYS = 38;
+const ALL_FLAGS = 0xffff_ffff;
+const NO_OPENDIR_SUPPORT = 1 << 24;
+
 export interface RigOptions extends Partial<SessionOptions> {
+  /** The kernel opens folders before it reads them, as before Linux 5.1 */
+  opensFolders?: boolean;
   openFolder?: OpenFolder;
   roots?: { name: string; path: string }[];
   /** Leaves out INIT */
@@ -78,7 +84,8 @@ export class Rig implements AsyncDisposable {
 
   static async mount(folder: string, options: RigOptions = {}): Promise<Rig> {
     const rig = new Rig(folder, options);
-    if (options.unmounted !== true && options.saved === undefined) await rig.init();
+    if (options.unmounted !== true && options.saved === undefined)
+      await rig.init(31, 7, options.opensFolders === true ? ~NO_OPENDIR_SUPPORT >>> 0 : ALL_FLAGS);
     return rig;
   }
 
@@ -88,7 +95,7 @@ export class Rig implements AsyncDisposable {
     this.volume[Symbol.dispose]();
   }
 
-  init(minor = 31, major = 7, flags = 0xffff_ffff): Promise<Buffer> {
+  init(minor = 31, major = 7, flags = ALL_FLAGS): Promise<Buffer> {
     return this.call(OP.INIT, 0, pack(u32(major), u32(minor), u32(131072), u32(flags)));
   }
 
@@ -227,11 +234,18 @@ export class Rig implements AsyncDisposable {
     return (await this.call(OP.COPY_FILE_RANGE, from.node, body)).readUInt32LE(0);
   }
 
+  /** @returns 0 where folders are read without being opened */
   async opendir(node: number): Promise<number> {
-    return Number((await this.call(OP.OPENDIR, node, pack(u32(0), u32(0)))).readBigUInt64LE(0));
+    try {
+      return Number((await this.call(OP.OPENDIR, node, pack(u32(0), u32(0)))).readBigUInt64LE(0));
+    } catch (error) {
+      if (error instanceof GuestError && error.errno === ENOSYS) return 0;
+      throw error;
+    }
   }
 
   async releasedir(node: number, handle: number): Promise<void> {
+    if (handle === 0) return;
     await this.call(OP.RELEASEDIR, node, pack(u64(handle), u32(0), u32(0), u64(0)));
   }
 

@@ -155,12 +155,13 @@ describe('invalidation', () => {
     rig.session.invalidatePath('', ['unknown', 'x']);
     rig.session.invalidate({ type: 'delete', parent: d.node, child: f.node, name: 'f' });
     await rig.getattr(ROOT);
-    const [entry, inode, unseen, deleted, ...rest] = rig.notifications;
+    const [entry, listing, inode, unseen, , deleted, ...rest] = rig.notifications;
     expect([entry?.code, entry?.body.readBigUInt64LE(0), entry?.body.toString('latin1', 16)]).toEqual([
       3,
       BigInt(d.node),
       'f\0',
     ]);
+    expect([listing?.code, listing?.body.readBigUInt64LE(0)]).toEqual([2, BigInt(d.node)]);
     expect([inode?.code, inode?.body.readBigUInt64LE(0)]).toEqual([2, BigInt(f.node)]);
     expect(unseen?.body.toString('latin1', 16)).toBe('unseen\0');
     expect([deleted?.code, deleted?.body.readBigUInt64LE(8), deleted?.body.length]).toEqual([6, BigInt(f.node), 26]);
@@ -177,6 +178,9 @@ describe('invalidation', () => {
     rig.session.invalidatePath('two', ['f']);
     rig.session.invalidatePath('three', ['f']);
     await rig.getattr(ROOT);
-    expect(rig.notifications.map(({ code, body }) => [code, body.readBigUInt64LE(0)])).toEqual([[3, BigInt(two.node)]]);
+    expect(rig.notifications.map(({ code, body }) => [code, body.readBigUInt64LE(0)])).toEqual([
+      [3, BigInt(two.node)],
+      [2, BigInt(two.node)],
+    ]);
   });
 });

@@ -24,6 +24,10 @@ import { CachingKernel } from './caching-kernel.ts';
 
 const [INVAL_INODE, INVAL_ENTRY] = [2, 3];
 const FOPEN_KEEP_CACHE = 2;
+const FOPEN_CACHE_DIR = 8;
+
+/** In seconds */
+const HOUR = 3600;
 
 /** Until a busy machine gets there */
 const WAIT = { timeout: 10_000 };
@@ -65,6 +69,11 @@ const entryNames = (rig: Rig) =>
 const inodes = (rig: Rig) =>
   rig.notifications.filter(({ code }) => code === INVAL_INODE).map(({ body }) => Number(body.readBigUInt64LE(0)));
 
+/** What the kernel may do with the entries of a folder, by the flags that its open returns */
+async function listingFlags(rig: Rig, node: number): Promise<number> {
+  return (await rig.call(OP.OPENDIR, node, Buffer.alloc(8))).readUInt32LE(8);
+}
+
 /** Everything that happened before this call has been delivered when the marker file's name arrives. */
 async function settled(rig: Rig): Promise<void> {
   const marker = `marker-${Math.random()}`;
@@ -78,7 +87,7 @@ describe('what is watched', () => {
   test('is cached, with names that do not exist and data', async () => {
     writeFileSync(join(dir, 'file'), 'one');
     await using rig = await mount();
-    expect(await lifetimesOf(rig, ROOT, 'file')).toEqual({ entry: 10, attributes: 10 });
+    expect(await lifetimesOf(rig, ROOT, 'file')).toEqual({ entry: HOUR, attributes: HOUR });
     expect(await lifetimesOf(rig, ROOT, 'none')).toEqual({ entry: 10, attributes: 0 });
     const { node } = await rig.lookup(ROOT, 'file');
     // The kernel may hold data of before the watch: the first open drops it.
@@ -92,14 +101,14 @@ describe('what is watched', () => {
     writeFileSync(join(dir, 'file'), 'one');
     linkSync(join(dir, 'file'), join(dir, 'sub', 'other'));
     await using rig = await mount();
-    expect(await lifetimesOf(rig, ROOT, 'sub')).toEqual({ entry: 10, attributes: 0 });
-    expect(await lifetimesOf(rig, ROOT, 'file')).toEqual({ entry: 10, attributes: 0 });
+    expect(await lifetimesOf(rig, ROOT, 'sub')).toEqual({ entry: HOUR, attributes: 0 });
+    expect(await lifetimesOf(rig, ROOT, 'file')).toEqual({ entry: HOUR, attributes: 0 });
     const { node } = await rig.lookup(ROOT, 'file');
     await openFlags(rig, node);
     expect(await openFlags(rig, node)).toBe(0);
     const sub = await rig.lookup(ROOT, 'sub');
     await rig.getattr(sub.node);
-    expect(await lifetimesOf(rig, ROOT, 'sub')).toEqual({ entry: 10, attributes: 10 });
+    expect(await lifetimesOf(rig, ROOT, 'sub')).toEqual({ entry: HOUR, attributes: HOUR });
   });
 
   test('is nothing without watches left, and it is said', async () => {
@@ -123,17 +132,45 @@ describe('what is watched', () => {
     for (const name of ['a', 'b']) writeFileSync(join(dir, name, 'file'), '');
     await using rig = await mount();
     const a = await rig.lookup(ROOT, 'a');
-    expect((await lifetimesOf(rig, a.node, 'file')).entry).toBe(10);
+    expect((await lifetimesOf(rig, a.node, 'file')).entry).toBe(HOUR);
     const b = await rig.lookup(ROOT, 'b');
     expect((await lifetimesOf(rig, b.node, 'file')).entry).toBe(0);
     expect(states).toEqual(['all', 'some']);
     now = 60_000;
     watches.touch(1); // the root's
     await new Promise((resolve) => setTimeout(resolve, 1100));
-    expect((await lifetimesOf(rig, b.node, 'file')).entry).toBe(10);
+    expect((await lifetimesOf(rig, b.node, 'file')).entry).toBe(HOUR);
     // What the kernel cached of the other one is taken back.
     expect(entryNames(rig)).toContain('file');
     expect((await lifetimesOf(rig, a.node, 'file')).entry).toBe(0);
+  });
+});
+
+describe('the entries of a folder that the kernel opens', () => {
+  test('are kept from the second open on, and dropped by a change of the host', async () => {
+    mkdirSync(join(dir, 'listed'));
+    await using rig = await mount({ opensFolders: true });
+    const { node } = await rig.lookup(ROOT, 'listed');
+    expect(await listingFlags(rig, node)).toBe(FOPEN_CACHE_DIR);
+    expect(await listingFlags(rig, node)).toBe(FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE);
+    writeFileSync(join(dir, 'listed', 'new'), '');
+    await expect.poll(() => inodes(rig).filter((id) => id === node).length, WAIT).toBeGreaterThan(1);
+    expect(await listingFlags(rig, node)).toBe(FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE);
+  });
+
+  test('are not kept where no watch is left', async () => {
+    watches[Symbol.dispose]();
+    watches = new HostWatches({ max: 0 });
+    await using rig = await mount({ opensFolders: true });
+    for (let count = 0; count < 2; count += 1) expect(await listingFlags(rig, ROOT)).toBe(0);
+  });
+
+  test('are read again after changes were lost', async () => {
+    await using rig = await mount({ opensFolders: true });
+    for (const flags of [FOPEN_CACHE_DIR, FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE])
+      expect(await listingFlags(rig, ROOT)).toBe(flags);
+    rig.session.invalidateAll();
+    expect(await listingFlags(rig, ROOT)).toBe(FOPEN_CACHE_DIR);
   });
 });
 

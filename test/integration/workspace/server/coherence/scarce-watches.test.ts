@@ -65,7 +65,7 @@ test('with fewer watches than folders the rest of them is not cached, and it is 
   expect(states.at(-1)).toBe('some');
   expect(watched).toBe(2);
   expect(seen.map(({ folder, entrySeconds }) => ({ folder, entrySeconds }))).toEqual([
-    { folder: 'a', entrySeconds: 10 },
+    { folder: 'a', entrySeconds: 3600 },
     { folder: 'b', entrySeconds: 0 },
     { folder: 'c', entrySeconds: 0 },
   ]);
