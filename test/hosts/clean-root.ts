@@ -1,5 +1,6 @@
 /** A clean Debian system in a folder, with Node.js and npm as a user has them, and an ordinary user. */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,8 @@ export interface Answer {
 }
 
 export interface CleanRoot extends Disposable {
+  /** The folder that holds the system */
+  dir: string;
   /** Runs a shell script inside, as a login of the user would: its home, the PATH of the system. */
   run: (user: 'root' | 'ada' | 'sue', script: string) => Answer;
   /** Puts a file inside, readable by every user. */
@@ -38,14 +41,17 @@ cd "$1" && mkdir -p .outside && pivot_root . .outside && umount --lazy /.outside
 exec su --login "$3" --command "$4"
 `;
 
-/** @param suite of Debian: `bookworm`. Needs root, and the mirrors and the registry of this host. */
-export async function createCleanRoot(suite: string): Promise<CleanRoot> {
+/**
+ * @param suite of Debian: `bookworm`. Needs root, and the mirrors and the registry of this host.
+ * @param packages besides the smallest system, `sudo` and what Node.js needs
+ */
+export async function createCleanRoot(suite: string, packages: string[] = []): Promise<CleanRoot> {
   if (process.getuid?.() !== 0) throw new Error('the tests of clean hosts need root: chroot and mounts');
   const work = mkdtempSync(join(tmpdir(), 'sbx-host-'));
   const root = join(work, 'root');
   const remove = () => rmSync(work, { recursive: true, force: true });
   try {
-    await unpackDebian(suite, work);
+    await unpackDebian(suite, packages, work);
     addNode(root);
     useHostConfiguration(root);
     const cache = npm('cache');
@@ -53,6 +59,7 @@ export async function createCleanRoot(suite: string): Promise<CleanRoot> {
     const made = run('root', USERS);
     if (made.code !== 0) throw new Error(`no users in the clean root: ${made.stderr}`);
     return {
+      dir: root,
       run,
       put: (file, target) => cpSync(file, join(root, target)),
       allowInstallation: () => rmSync(join(root, SIMULATE)),
@@ -65,15 +72,20 @@ export async function createCleanRoot(suite: string): Promise<CleanRoot> {
 }
 
 /** `SBX_TEST_ROOTS`: a folder that keeps the unpacked systems for the next run, as tars. */
-async function unpackDebian(suite: string, work: string): Promise<void> {
-  const target = join(process.env['SBX_TEST_ROOTS'] ?? work, `${suite}.tar`);
+async function unpackDebian(suite: string, packages: string[], work: string): Promise<void> {
+  const target = join(process.env['SBX_TEST_ROOTS'] ?? work, `${nameOf(suite, packages)}.tar`);
   if (!existsSync(target)) {
     const sources = await aptSourcesFor('debian', suite);
-    const include = ['sudo', 'ca-certificates', 'libatomic1'];
+    const include = ['sudo', 'ca-certificates', 'libatomic1', ...packages];
     await mmdebstrap({ suite, sources, variant: 'minbase', include, target });
   }
   mkdirSync(join(work, 'root'));
   execFileSync('tar', ['-xpf', target, '-C', join(work, 'root'), '--numeric-owner']);
+}
+
+function nameOf(suite: string, packages: string[]): string {
+  if (packages.length === 0) return suite;
+  return `${suite}-${createHash('sha256').update(packages.join()).digest('hex').slice(0, 8)}`;
 }
 
 /** The Node.js and the npm that sbx itself depends on. */

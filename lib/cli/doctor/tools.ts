@@ -21,6 +21,9 @@ const TOOLS: [program: string, pkg: string, why: string][] = [
   ['git', 'git', 'lists the files of a workspace that git would run'],
 ];
 
+/** Debian packages with everything that a host needs besides Node.js */
+export const HOST_PACKAGES = TOOLS.map(([, pkg]) => pkg);
+
 export function toolChecks(): CheckResult[] {
   return [nodeCheck(), ...TOOLS.map(toolCheck)];
 }

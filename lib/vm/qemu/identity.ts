@@ -13,8 +13,10 @@ export function identityOf(binary: string, facts: QemuFacts): string {
   // A guest counts time by the rate that its kernel was told. A rate that is measured again at each boot of the host differs slightly.
   const tscKhz = facts.tscKhz === undefined ? undefined : Math.round(facts.tscKhz / 1000) * 1000;
   const args = buildQemuArgs({ config: ANY, facts: { ...facts, tscKhz }, ram: { kind: 'private' }, marker: '' });
+  // A kernel and its programs choose their code by the features that they saw at boot; QEMU loads them onto any other processor.
+  const processor = facts.accel === 'kvm' ? [facts.processor] : [];
   return createHash('sha256')
-    .update(JSON.stringify([facts.accel, facts.version, size, mtimeMs, args]))
+    .update(JSON.stringify([facts.accel, facts.version, size, mtimeMs, args, ...processor]))
     .digest('hex')
     .slice(0, 16);
 }

@@ -233,7 +233,7 @@ class StreamSession implements Session {
   private agreeOn(init: Negotiated | undefined): void {
     this.init = init;
     this.state.saysWhenPrivilegesEnd = init !== undefined && saysWhenPrivilegesEnd(init);
-    // Entries that are kept until the kernel is told otherwise need somebody who tells it.
+    // What the kernel keeps until it is told otherwise needs watches.
     this.state.readsUnopened = init !== undefined && this.isCoherent && needsNoOpendir(init);
   }
 

@@ -20,6 +20,8 @@ export interface QemuFacts {
   version: string;
   /** Time stamp counter of the host; undefined where it is not known */
   tscKhz: number | undefined;
+  /** Model and features of the host's processor, which KVM shows to a guest */
+  processor: string;
   /** Bound of TCG's code cache, in MiB */
   translationCacheMib: number;
 }

@@ -31,14 +31,21 @@ const asked = () => readFileSync(join(dir, 'asked'), 'utf8').trim().split('\n').
 const cache = () => join(dir, 'probes.json');
 
 test('a KVM on which the probe guest hangs is not believed, and not asked again in this boot', async () => {
-  const binary = qemu('exec sleep 1000');
+  const binary = qemu('case "$*" in *"-accel tcg"*) exit 85;; esac; exec sleep 1000');
   const first = await probeQemu(binary, cache(), host());
   expect(first).toMatchObject({
     facts: { accel: 'tcg', version: '7.2.1' },
     reason: expect.stringMatching(/probe guest/),
   });
   expect(await probeQemu(binary, cache(), host())).toEqual(first);
-  expect(asked()).toBe(1);
+  // Once on KVM, and once under emulation to see how fast this host is.
+  expect(asked()).toBe(2);
+});
+
+test('a host on which the emulated guest is slow as well gets more time, and its KVM is believed', async () => {
+  const slow = qemu('case "$*" in *"-accel tcg"*) sleep 2;; *) sleep 5;; esac; exit 85');
+  expect((await probeQemu(slow, cache(), host())).facts.accel).toBe('kvm');
+  expect(asked()).toBe(3);
 });
 
 test('one on which it runs is kept; another boot of the host, or another QEMU, is probed again', async () => {

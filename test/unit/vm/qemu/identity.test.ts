@@ -1,9 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { tscKhzOf } from '../../../../lib/vm/qemu/accel.ts';
+import { processorOf, tscKhzOf } from '../../../../lib/vm/qemu/cpuinfo.ts';
 import { identityOf } from '../../../../lib/vm/qemu/identity.ts';
 import type { QemuFacts } from '../../../../lib/vm/qemu/process/args.ts';
 
-const FACTS: QemuFacts = { accel: 'tcg', version: '7.2.22', tscKhz: 2_596_136, translationCacheMib: 64 };
+const FACTS: QemuFacts = {
+  accel: 'tcg',
+  version: '7.2.22',
+  tscKhz: 2_596_136,
+  processor: 'model: 1',
+  translationCacheMib: 64,
+};
 const identity = (change: Partial<QemuFacts> = {}) => identityOf(process.execPath, { ...FACTS, ...change });
 
 describe('what a snapshot depends on', () => {
@@ -23,6 +29,12 @@ describe('what a snapshot depends on', () => {
   test('is the same where the counter was measured a little differently', () => {
     expect(identity({ tscKhz: 2_596_128 })).toBe(identity());
   });
+
+  test('changes with the processor of the host where a guest sees it, and only there', () => {
+    const other = { processor: 'model: 2' };
+    expect(identity({ accel: 'kvm', ...other })).not.toBe(identity({ accel: 'kvm' }));
+    expect(identity(other)).toBe(identity());
+  });
 });
 
 const cpuinfo = (flags: string, mhz: string, bogomips: string) =>
@@ -40,5 +52,22 @@ describe('the rate of the counter', () => {
     ['nothing', ''],
   ])('is not known of %s', (_what, text) => {
     expect(tscKhzOf(text)).toBeUndefined();
+  });
+});
+
+describe('the processor that a guest sees', () => {
+  const text = (mhz: string, flags = 'fpu svm') =>
+    `processor\t: 0\nvendor_id\t: A\ncpu family\t: 23\nmodel\t\t: 1\nmodel name\t: An EPYC: 7\nstepping\t: 2\ncpu MHz\t\t: ${mhz}\nflags\t\t: ${flags}\n\nprocessor\t: 1\n`;
+
+  test('is its model and its features, not how fast it runs just now', () => {
+    expect(processorOf(text('800.000'))).toBe(
+      'vendor_id: A\ncpu family: 23\nmodel: 1\nmodel name: An EPYC: 7\nstepping: 2\nflags: fpu svm',
+    );
+    expect(processorOf(text('2596.136'))).toBe(processorOf(text('800.000')));
+    expect(processorOf(text('800.000', 'fpu svm avx512f'))).not.toBe(processorOf(text('800.000')));
+  });
+
+  test('is empty where nothing is known', () => {
+    expect(processorOf('')).toBe('');
   });
 });

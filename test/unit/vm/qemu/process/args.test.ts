@@ -18,7 +18,7 @@ const CONFIG: VmConfig = {
     },
   ],
 };
-const FACTS: QemuFacts = { accel: 'tcg', version: '7.2.22', tscKhz: 2_100_000, translationCacheMib: 64 };
+const FACTS: QemuFacts = { accel: 'tcg', version: '7.2.22', tscKhz: 2_100_000, processor: '', translationCacheMib: 64 };
 const args = (facts: Partial<QemuFacts> = {}, ram: Parameters<typeof buildQemuArgs>[0]['ram'] = { kind: 'private' }) =>
   buildQemuArgs({ config: CONFIG, facts: { ...FACTS, ...facts }, ram, marker: 'sbx-vm:/i' });
 const argOf = (list: string[], flag: string) => list[list.indexOf(flag) + 1] ?? '';
