@@ -7,6 +7,7 @@ import { loadProject } from '../../../../lib/config/load/load-project.ts';
 import { builtinTemplates, templatesDir } from '../../../../lib/config/load/templates.ts';
 import { fileSchema } from '../../../../lib/config/schema/schema.ts';
 import { UNSUPPORTED } from '../../../../lib/config/schema/unsupported.ts';
+import { KEY } from '../../signing/data.ts';
 import { hostFacts, load, makeProject } from '../project.ts';
 
 const example = readFileSync(join(templatesDir(), '../sandbox.toml.example'), 'utf8');
@@ -32,7 +33,8 @@ test('the example loads, and uses only implemented fields', async () => {
 });
 
 test('with commented-out fields enabled it uses every unimplemented field', async () => {
-  const spec = await load(withEverything(example));
+  const gitValue = async (name: string) => (name === 'gpg.format' ? 'ssh' : KEY);
+  const spec = await load(withEverything(example), hostFacts({ gitValue }));
   expect(new Set(spec.unsupported.map(({ path }) => path))).toEqual(new Set(UNSUPPORTED));
 });
 
