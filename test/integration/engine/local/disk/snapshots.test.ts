@@ -4,27 +4,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dropUnfinished, snapshots } from '../../../../../lib/engine/local/disk/snapshots.ts';
-import { homeOf, type InstancePaths, instancePaths } from '../../../../../lib/paths.ts';
+import { type Home, homeOf, type InstancePaths, instancePaths } from '../../../../../lib/paths.ts';
 import { spec } from '../../../../unit/plan/spec.ts';
 
 const ID = 'shop-1';
+let home: Home;
 let paths: InstancePaths;
 let state: { running: boolean; power: 'on' | 'off'; image: string; apt: string[] };
 
 beforeEach(() => {
-  const home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-snap-')) });
+  home = homeOf({ SBX_HOME: mkdtempSync(join(tmpdir(), 'sbx-snap-')) });
   paths = instancePaths(home, ID);
   mkdirSync(paths.dir, { recursive: true });
   writeFileSync(paths.disk, 'one');
   state = { running: false, power: 'off', image: 'k', apt: [] };
 });
-afterEach(() => rmSync(join(paths.dir, '../../..'), { recursive: true }));
+afterEach(() => rmSync(home.root, { recursive: true }));
 
 function ask(action: 'create' | 'ls' | 'restore' | 'rm', label?: string) {
   const packages = { ...spec().packages, apt: state.apt };
   const record = { name: 'shop', image: { key: state.image }, applied: { packages }, desired: { power: state.power } };
   const deps = {
-    home: homeOf({ SBX_HOME: join(paths.dir, '../../..') }),
+    home,
     records: { require: () => record },
     driver: { find: () => (state.running ? {} : undefined) },
   };
