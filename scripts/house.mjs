@@ -4,13 +4,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BEFORE, edgesBetweenRooms, importsOf, measure, readTree, roomOf } from './figures.mjs';
+import { checkRemovals } from './removals.mjs';
 import { checkWords } from './words.mjs';
 
 const own = fileURLToPath(new URL('..', import.meta.url));
 
 /** @returns one line or report for each fault of the tree at `root`; none if it is sound */
 export function checkHouse(root) {
-  return [...checkImports(root), ...checkRooms(root), ...checkWords(undefined, root), ...checkExports(root)];
+  return [
+    ...checkImports(root),
+    ...checkRooms(root),
+    ...checkWords(undefined, root),
+    ...checkRemovals(root),
+    ...checkExports(root),
+  ];
 }
 
 /** Forbidden imports between rooms, and cycles of files and of rooms */

@@ -77,6 +77,14 @@ describe('npm run house', { timeout: 120_000 }, () => {
     expect(checkExports(root).join()).toMatch(/part\s+lib\/low\/low.ts:1/);
   });
 
+  it('fails on a removal whose path goes up', () => {
+    const up = ['.', '.', '/', '..'].join('');
+    plant({
+      'test/one.test.ts': `import { rmSync } from 'node:fs';\n\nafterEach(() => rmSync(join(dir, '${up}')));\n`,
+    });
+    expect(checkHouse(root).join()).toMatch(/test\/one.test.ts:3: a removal goes up/);
+  });
+
   it('fails on a banned word', () => {
     plant({ 'lib/low/low.ts': "/** A Door */\nexport const low = 'low';\n" });
     expect(checkHouse(root)).toEqual(['lib/low/low.ts:1: "door" is not used here: proxy']);
