@@ -94,7 +94,7 @@ function conditionsOf(facts: StatusFacts): Condition[] {
   ];
 }
 
-const RAISE = 'raise fs.inotify.max_user_watches on the host';
+const RAISE = 'raise fs.inotify.max_user_watches on the host, or keep the project on a local file system';
 /** The rest of the workspace works, slower, without events */
 const UNWATCHED: Record<'some' | 'none', [reason: string, message: string]> = {
   some: ['SomeFolders', `some folders are not cached, and changes on the host raise no events there; ${RAISE}`],

@@ -1,7 +1,9 @@
 /** Shares a bounded number of watches on folders of the host among the sessions of one server. */
 import { readFileSync } from 'node:fs';
 import { Errno, isErrno } from '../server/sys/errno.ts';
+import { statFileSystem } from '../server/sys/files.ts';
 import { IN, Inotify, type InotifyEvent } from './inotify.ts';
+import { isShared } from './shared-file-systems.ts';
 
 export interface FolderChange {
   mask: number;
@@ -30,6 +32,8 @@ export interface HostWatchesOptions {
   max?: number;
   /** Most of one session; default: a half of them */
   maxEach?: number;
+  /** Type of a folder's file system, as in statfs(2) */
+  typeOf?: (folderFd: number) => number;
   /** Milliseconds of a monotonic clock */
   now?: () => number;
 }
@@ -44,11 +48,14 @@ export class HostWatches implements Disposable {
   readonly #counts = new Map<Watcher, number>();
   readonly #max: number;
   readonly #maxEach: number;
+  readonly #typeOf: (folderFd: number) => number;
   readonly #now: () => number;
 
-  constructor({ max = defaultMax(), maxEach, now = () => performance.now() }: HostWatchesOptions = {}) {
+  constructor(options: HostWatchesOptions = {}) {
+    const { max = defaultMax(), maxEach, typeOf = typeOfFileSystem, now = () => performance.now() } = options;
     this.#max = max;
     this.#maxEach = maxEach ?? Math.ceil(max / 2);
+    this.#typeOf = typeOf;
     this.#now = now;
     this.#inotify = max > 0 ? open(() => this.deliver()) : undefined;
   }
@@ -57,8 +64,12 @@ export class HostWatches implements Disposable {
     return this.#watches.size;
   }
 
-  /** @returns the number of the folder's watch; undefined: no watch is left; @throws Errno for a folder that cannot be read or is gone */
-  add(watcher: Watcher, folderFd: number): number | undefined {
+  /**
+   * @returns the number of the folder's watch; undefined: no watch is left; `shared`: a watch would miss changes
+   * @throws Errno for a folder that cannot be read or is gone
+   */
+  add(watcher: Watcher, folderFd: number): number | 'shared' | undefined {
+    if (isShared(this.#typeOf(folderFd))) return 'shared';
     if (this.#inotify === undefined || !this.#makeRoomOf(watcher) || !this.#makeRoom()) return undefined;
     try {
       const number = this.#inotify.add(folderFd);
@@ -186,4 +197,8 @@ function defaultMax(): number {
   } catch {
     return 0;
   }
+}
+
+function typeOfFileSystem(folderFd: number): number {
+  return statFileSystem(folderFd).type;
 }

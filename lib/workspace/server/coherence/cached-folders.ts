@@ -78,6 +78,8 @@ export class CachedFolders implements Disposable {
   readonly #byNode = new Map<Node, Folder>();
   readonly #byWatch = new Map<number, Folder>();
   #refusedAt = Number.NEGATIVE_INFINITY;
+  /** The guest uses a folder that no watch covers */
+  #hasShared = false;
   #reported: WatchedPart | undefined;
 
   constructor(watcher: Watcher, deps: Deps) {
@@ -135,6 +137,11 @@ export class CachedFolders implements Disposable {
     if (now - this.#refusedAt < RETRY_MS) return undefined;
     const watch = this.#tryWatch(node);
     if (watch === undefined) return undefined;
+    if (watch === 'shared') {
+      this.#hasShared = true;
+      this.#report(this.#byNode.size > 0 ? 'some' : 'none');
+      return undefined;
+    }
     if (watch === 'refused') {
       this.#refusedAt = now;
       this.#report(this.#byNode.size > 0 ? 'some' : 'none');
@@ -148,7 +155,7 @@ export class CachedFolders implements Disposable {
     return folder;
   }
 
-  #tryWatch(node: Node): number | 'refused' | undefined {
+  #tryWatch(node: Node): number | 'refused' | 'shared' | undefined {
     try {
       return this.#deps.watches.add(this.#watcher, this.#deps.state.fds.get(node)) ?? 'refused';
     } catch (error) {
@@ -158,7 +165,8 @@ export class CachedFolders implements Disposable {
     }
   }
 
-  #report(state: WatchedPart): void {
+  #report(found: WatchedPart): void {
+    const state = found === 'all' && this.#hasShared ? 'some' : found;
     if (state === this.#reported) return;
     this.#reported = state;
     this.#deps.onWatched?.(state);

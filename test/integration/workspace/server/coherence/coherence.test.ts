@@ -18,6 +18,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { WatchedPart } from '../../../../../lib/workspace/server/coherence/cached-folders.ts';
 import { HostWatches } from '../../../../../lib/workspace/watch/host-watches.ts';
+import { isShared } from '../../../../../lib/workspace/watch/shared-file-systems.ts';
 import { Rig, type RigOptions, ROOT } from '../rig.ts';
 import { name as nameBytes, OP } from '../wire.ts';
 import { CachingKernel } from './caching-kernel.ts';
@@ -143,6 +144,41 @@ describe('what is watched', () => {
     // What the kernel cached of the other one is taken back.
     expect(entryNames(rig)).toContain('file');
     expect((await lifetimesOf(rig, a.node, 'file')).entry).toBe(0);
+  });
+});
+
+describe('a file system that others change without an event', () => {
+  const NFS = 0x6969;
+
+  test('is not cached, and it is said; what lies elsewhere is', async () => {
+    const types = { now: 0 };
+    watches[Symbol.dispose]();
+    watches = new HostWatches({ typeOf: () => types.now });
+    for (const folder of ['local', 'remote']) mkdirSync(join(dir, folder));
+    for (const folder of ['local', 'remote']) writeFileSync(join(dir, folder, 'file'), '');
+    await using rig = await mount();
+    const [local, remote] = [await rig.lookup(ROOT, 'local'), await rig.lookup(ROOT, 'remote')];
+    expect(await lifetimesOf(rig, local.node, 'file')).toEqual({ entry: HOUR, attributes: HOUR });
+    expect(states).toEqual(['all']);
+    types.now = NFS;
+    expect(await lifetimesOf(rig, remote.node, 'file')).toEqual({ entry: 0, attributes: 0 });
+    expect(await lifetimesOf(rig, local.node, 'file')).toEqual({ entry: HOUR, attributes: HOUR });
+    expect(states).toEqual(['all', 'some']);
+  });
+
+  test('without any other, nothing is cached', async () => {
+    watches[Symbol.dispose]();
+    watches = new HostWatches({ typeOf: () => NFS });
+    writeFileSync(join(dir, 'file'), '');
+    await using rig = await mount();
+    expect(await lifetimesOf(rig, ROOT, 'file')).toEqual({ entry: 0, attributes: 0 });
+    expect(states).toEqual(['none']);
+  });
+
+  test('is told by the type that statfs gives', () => {
+    expect([NFS, 0xfe534d42, 0x65735546].map(isShared)).toEqual([true, true, true]);
+    // ext4, Btrfs, tmpfs, overlay
+    expect([0xef53, 0x9123683e, 0x01021994, 0x794c7630].map(isShared)).toEqual([false, false, false, false]);
   });
 });
 
