@@ -88,6 +88,37 @@ describe('ssh to a sandbox', () => {
     await forwarding;
   });
 
+  test('the commands of JetBrains Gateway, as its published logs show them, with another worker program', async () => {
+    // From the log of a deployment (coder/jetbrains-coder, issue 325): each command is one word for a login shell, with a marker before its output.
+    const quoted = (text: string) => text.replaceAll(/[^\w./-]/g, (char) => `\\${char}`);
+    const logged = async (command: string) => {
+      const { exitCode, stdout } = await ssh([
+        host,
+        `/bin/bash -lc ${quoted(`echo REMOTE_EXEC_OUTPUT_MARKER_ && ${command}`)}`,
+      ]);
+      expect(stdout).toMatch(/^REMOTE_EXEC_OUTPUT_MARKER_/);
+      return { exitCode, output: stdout.replace(/^REMOTE_EXEC_OUTPUT_MARKER_\n?/, '') };
+    };
+    expect((await ssh([host, 'uname -sm'])).stdout).toMatch(/^Linux \S+$/);
+    expect((await ssh([host, 'echo $SHELL'])).stdout).toBe('/bin/bash');
+    expect((await logged('echo $HOME')).output).toBe('/home/agent');
+    expect((await logged('echo $XDG_CACHE_HOME')).output).toBe('');
+    const folder = '/home/agent/.cache/JetBrains/RemoteDev/remote-dev-worker';
+    const worker = `${folder}/remote-dev-worker_1`;
+    expect((await logged(`test -f ${worker}`)).exitCode).toBe(1);
+    expect((await logged(`dirname ${worker}`)).output).toBe(folder);
+    // The worker is uploaded under another name, and not run by a shell.
+    await logged(`mkdir -p ${folder}`);
+    const program = join(dir, 'worker');
+    writeFileSync(program, '#!/bin/sh\necho "worker $*"\n');
+    const upload = await by('sftp', ['-F', config, '-b', '-', host], `put ${program} ${worker}.2.tmp\n`);
+    expect(upload).toMatchObject({ exitCode: 0 });
+    expect((await logged(`mv ${worker}.2.tmp ${worker}`)).exitCode).toBe(0);
+    expect((await logged(`chmod +x ${worker}`)).exitCode).toBe(0);
+    expect((await logged(`test -x ${worker}`)).exitCode).toBe(0);
+    expect((await logged(`${worker} host-status --project /`)).output).toBe('worker host-status --project /');
+  });
+
   test('nothing listens inside or outside, and an ended client leaves no server', async () => {
     await ssh([host, 'true']);
     await until(async () => (await inside(p.dir, 'pgrep -c sshd || true')) === '0');
