@@ -12,17 +12,19 @@ import {
   UnsatisfiedFlagError,
   UnsatisfiedPositionalError,
 } from '@stricli/core';
+import { nearest } from '../../config/load/did-you-mean.ts';
 import { SbxError } from '../../errors.ts';
 
 /** The parser requests a text to print; an exception is thrown instead, which its `run` passes on. */
 export const usageText: ApplicationText = {
   ...text_en,
   noCommandRegisteredForInput: ({ input, corrections }) => {
-    const meant = Object.hasOwn(MEANT, input) ? MEANT[input] : undefined;
-    if (meant !== undefined)
-      throw new SbxError('usage', `unknown command: ${input}`, { hint: `did you mean ${meant}?` });
+    const like = corrections.filter((word) => nearest(input, [kebab(word)]) !== undefined);
+    const other = like.length === 0 || Object.hasOwn(MEANT, input) ? nearest(input, Object.keys(MEANT)) : undefined;
+    if (other !== undefined)
+      throw new SbxError('usage', `unknown command: ${input}`, { hint: `did you mean ${MEANT[other]}?` });
     if (input.startsWith('-')) throw misplaced(input);
-    throw usage(`unknown command: ${input}`, corrections);
+    throw usage(`unknown command: ${input}`, like);
   },
   exceptionWhileParsingArguments: (error) => {
     throw error instanceof SbxError ? error : wrongArgument(error);

@@ -162,6 +162,8 @@ test.each([
     'did you mean --accept-widening?',
   ],
   ['a word of other tools', ['up'], 'unknown command: up', 'did you mean sbx apply?'],
+  ['one that is misspelt', ['creat'], 'unknown command: creat', 'did you mean sbx apply, after sbx init?'],
+  ['a word that is like no command', ['fork'], 'unknown command: fork', '`sbx --help` lists the commands'],
   ['another', ['list'], 'unknown command: list', 'did you mean sbx ls?'],
   ['their short flag of the version', ['-V'], 'unknown command: -V', 'did you mean sbx --version?'],
   ['a misspelt common flag', ['ls', '--jsn'], 'unknown flag: --jsn', 'did you mean --json?'],
