@@ -75,6 +75,10 @@ export function attributesReply(attributes: Attributes, seconds: number): Reply 
   return reply;
 }
 
+/** Without it, an open drops what the kernel holds of the file or folder. */
+export const FOPEN_KEEP_CACHE = 2;
+export const FOPEN_CACHE_DIR = 8;
+
 /** @param openFlags FOPEN_KEEP_CACHE, FOPEN_CACHE_DIR */
 export function openReply(handle: number, openFlags: number): Reply {
   const { reply, body } = newReply(16);

@@ -1,7 +1,7 @@
 /** Reading folders: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. Without OPENDIR, a folder whose entries the kernel holds is read without a request. */
 import type { Decoded } from '../fuse/decode.ts';
 import { type DirectoryEntry, DirectoryReply } from '../fuse/directory-reply.ts';
-import { emptyReply, openReply, type Reply } from '../fuse/encode.ts';
+import { emptyReply, FOPEN_CACHE_DIR, FOPEN_KEEP_CACHE, openReply, type Reply } from '../fuse/encode.ts';
 import { MAX_WRITE } from '../fuse/limits.ts';
 import { find } from '../overlay/find.ts';
 import { readListing } from '../overlay/listing.ts';
@@ -17,9 +17,6 @@ import type { ServerState } from '../tables/state.ts';
 import type { Call } from './call.ts';
 import { entryOf, rememberEntry } from './entry.ts';
 
-const FOPEN_CACHE_DIR = 8;
-/** Without it, each open drops what is cached. */
-const FOPEN_KEEP_CACHE = 2;
 const DT_DIR = 4;
 
 export function opendir({ state, node }: Call): Reply {

@@ -1,6 +1,6 @@
 /** Open files: OPEN, READ, WRITE, FSYNC, RELEASE, FALLOCATE, LSEEK, COPY_FILE_RANGE. */
 import type { Decoded } from '../fuse/decode.ts';
-import { emptyReply, offsetReply, openReply, type Reply, sizeReply } from '../fuse/encode.ts';
+import { emptyReply, FOPEN_KEEP_CACHE, offsetReply, openReply, type Reply, sizeReply } from '../fuse/encode.ts';
 import { MAX_WRITE } from '../fuse/limits.ts';
 import { exactReply, scratchBody } from '../fuse/scratch.ts';
 import { prepareChange } from '../overlay/areas.ts';
@@ -25,8 +25,6 @@ import type { ServerState } from '../tables/state.ts';
 import { truncate } from './attributes.ts';
 import type { Call } from './call.ts';
 import { endPrivileges, endPrivilegesUnlessRoot } from './privileges.ts';
-
-const FOPEN_KEEP_CACHE = 2;
 
 /** A longer copy is done in parts: each call keeps every other request waiting. In bytes */
 const COPY_MAX = 16 * 1024 * 1024;
