@@ -1,4 +1,4 @@
-/** Scripts for the guest are imported as text: the loader `text` of esbuild, a plugin of vitest (vitest.config.ts). */
+/** Scripts for the guest are imported as text: the module type `text` of rolldown, the loader `text` of esbuild, a plugin of vitest (vitest.config.ts). */
 
 declare module '*.pl' {
   const text: string;

@@ -1,59 +1,53 @@
 /** Bundles the command line, the daemon and the guest agent into dist/. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { build } from 'esbuild';
+import { build } from 'rolldown';
 
+// The keyring and koffi are native modules.
+// cosmiconfig would load TypeScript for files that are refused: it has no place in the bundle.
+const EXTERNAL = ['typescript', '@napi-rs/keyring', 'koffi'];
 const common = {
-  bundle: true,
   platform: 'node',
-  target: 'node20.19',
-  logLevel: 'warning',
-  loader: { '.pl': 'text', '.sh': 'text' },
-  minifySyntax: true,
-  legalComments: 'none',
-  // The keyring and koffi are native modules.
-  // cosmiconfig would load TypeScript for files that are refused: it has no place in the bundle.
-  external: ['typescript', '@napi-rs/keyring', 'koffi'],
+  moduleTypes: { '.pl': 'text', '.sh': 'text' },
+  // @iarna/toml calls `eval('require')`, where it finds no `require`, and goes on without.
+  checks: { eval: false },
+  logLevel: 'warn',
 };
-/** ES modules in parts: `chunks`, beside the entry, are loaded when a dynamic import needs them. */
+// Names stay for stack traces.
+const written = { comments: false, minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } } };
+/** ES modules in parts: what several entries and dynamic imports share is loaded once, and only when it is needed. */
 const modules = {
   ...common,
-  format: 'esm',
-  splitting: true,
-  // CommonJS dependencies in an ES module bundle look for these names.
-  banner: {
-    js: "import { createRequire as __sbxRequire } from 'node:module'; const require = __sbxRequire(import.meta.url); import { fileURLToPath as __sbxFile } from 'node:url'; import { dirname as __sbxDir } from 'node:path'; const __filename = __sbxFile(import.meta.url); const __dirname = __sbxDir(__filename);",
-  },
+  external: EXTERNAL,
+  transform: { target: 'node20.19' },
 };
+// CommonJS dependencies in an ES module look for these names.
+const banner =
+  "import { fileURLToPath as __sbxFile } from 'node:url'; import { dirname as __sbxDir } from 'node:path'; const __filename = __sbxFile(import.meta.url); const __dirname = __sbxDir(__filename);";
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist', { recursive: true });
 // All parts in one folder: code takes the folder of the bundles from its own place.
 await build({
   ...modules,
-  entryPoints: ['lib/cli/main.ts'],
-  outdir: 'dist/cli',
-  minifyWhitespace: true,
-  chunkNames: '[name]-[hash]',
+  input: { main: 'lib/cli/main.ts' },
+  output: { ...written, dir: 'dist/cli', format: 'esm', banner, chunkFileNames: '[name]-[hash].js' },
 });
 await build({
   ...modules,
-  entryPoints: {
+  input: {
     daemon: 'lib/daemon/main.ts',
     'load-worker': 'lib/daemon/load-worker.ts',
     'workspace-server': 'lib/workspace/process/main.ts',
   },
-  outdir: 'dist',
-  entryNames: '[name]',
-  chunkNames: 'chunks/[name]-[hash]',
+  output: { dir: 'dist', format: 'esm', banner, comments: false, chunkFileNames: 'chunks/[name]-[hash].js' },
 });
 await build({
   ...common,
-  entryPoints: ['lib/guest/agent/main.ts'],
-  outfile: 'dist/guest/agent.cjs',
-  format: 'cjs',
-  target: 'node24',
   external: ['@lydell/node-pty'],
+  transform: { target: 'node24' },
+  input: 'lib/guest/agent/main.ts',
+  output: { file: 'dist/guest/agent.cjs', format: 'cjs', comments: false },
 });
 
 // An entry names its chunks by their hashes: its own bytes change with any of theirs.
