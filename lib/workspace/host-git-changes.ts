@@ -42,7 +42,10 @@ async function follow(folders: ServedFolder[], { apply, everyMs, signal }: Follo
   let applied = folders;
   let sources: string[] = [];
   let known: string | undefined;
-  while (!signal.aborted) {
+  while (true) {
+    // Not at once: the folders were listed just now, and a sandbox that starts needs the processors.
+    await sleep(everyMs, undefined, { signal, ref: false }).catch(() => {});
+    if (signal.aborted) return;
     // From before git is asked: a change in between is seen by the next look.
     const stamp = await stampOf(sources);
     if (stamp !== known) {
@@ -59,7 +62,6 @@ async function follow(folders: ServedFolder[], { apply, everyMs, signal }: Follo
       known = isWhole && asked.length === sources.length ? stamp : undefined;
       sources = asked;
     }
-    await sleep(everyMs, undefined, { signal, ref: false }).catch(() => {});
   }
 }
 

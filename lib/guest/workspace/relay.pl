@@ -1,7 +1,7 @@
 # Copies raw FUSE messages between /dev/fuse and a virtio port: perl relay.pl ARCH PORT
 #
-# The process is resident: it starts before the snapshot and waits until a server connects to PORT. Then it mounts the file system at
-# /run/sbx/workspace. For tests: perl relay.pl FUSE_FD PORT_FD [MAILBOX], with both open, and mounted already.
+# The process is resident: it starts before the snapshot, with all that it needs but the mount, and waits until a server connects to PORT. Then it
+# mounts the file system at /run/sbx/workspace. For tests: perl relay.pl FUSE_FD PORT_FD [MAILBOX], with both open, and mounted already.
 #
 # It knows of FUSE only where a message ends and which requests wait for a reply. One read of /dev/fuse is one request, one write one reply.
 # It never blocks on one side while the other has data, so a slow server cannot stop replies. When the file system is unmounted
@@ -53,6 +53,9 @@ our ($request, $request_at);
 our %waiting;
 # The first request, until it has its reply: the kernel would give the mount up after a failure
 my $init;
+# The kernel is still to be told how far to read ahead: once nothing is asked for so many seconds, or after so many turns
+my ($QUIET, $TURNS) = (0.2, 500);
+my $ahead_in = 0;
 # Bytes for the server from $sent on; bytes of it that are no whole reply yet, and how many more that one needs at least
 our $out = '';
 my ($sent, $in, $missing) = (0, '', $HEADER);
@@ -144,7 +147,7 @@ sub reply {
   my $is_init = defined $init && $unique eq substr($init, 8, 8);
   undef $init if $is_init;
   syswrite($fuse, $_[0]);
-  read_further_ahead() if $is_init;
+  $ahead_in = $TURNS if $is_init;
 }
 
 # The kernel reads 128 KiB ahead by itself. A `stat` of the mount point would wait for this process.
@@ -184,7 +187,13 @@ sub relay {
     else { vec($writes, fileno($port), 1) = 1; }
     vec($writes, fileno($notifier), 1) = 1 if $notes ne '';
     vec($writes, fileno($orders_to), 1) = 1 if $orders ne '';
-    next if select($reads, $writes, undef, undef) < 0;
+    my $ready = select($reads, $writes, undef, $ahead_in ? $QUIET : undef);
+    next if $ready < 0;
+    # Not at once: a sandbox that starts waits for the first replies.
+    if ($ahead_in) {
+      $ahead_in = $ready == 0 ? 0 : $ahead_in - 1;
+      read_further_ahead() if $ahead_in == 0;
+    }
     my $connected = 1;
     $connected = take_replies() if vec($reads, fileno($port), 1);
     if ($connected && $out eq '' && vec($reads, fileno($fuse), 1)) { take_request() or return; }
@@ -215,7 +224,7 @@ sub reset_state {
   waitpid($notifier_pid, 0);
   %waiting = ();
   undef $init;
-  ($out, $sent, $in, $missing, $notes) = ('', 0, '', $HEADER, '');
+  ($out, $sent, $in, $missing, $notes, $ahead_in) = ('', 0, '', $HEADER, '', 0);
   forget_slots();
 }
 
@@ -236,9 +245,15 @@ sub protect {
   lock_memory();
 }
 
-sub mount_fuse {
-  open($fuse, '+<:unix', '/dev/fuse') or return;
+# Its processes can be made before it is mounted: a mount names the open file.
+sub open_fuse {
+  open($fuse, '+<:unix', '/dev/fuse') or return 0;
   set_nonblocking($fuse);
+  start_notifier();
+  1;
+}
+
+sub mount_fuse {
   mkdir $MOUNT, 0755;
   my $options = 'fd=' . fileno($fuse)
     . ',rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions,max_read=1048576';
@@ -257,13 +272,14 @@ sub stay {
   protect();
   start_repeater();
   while (1) {
+    my $is_open = open_fuse();
     wait_for_server();
-    if (!mount_fuse()) {
+    if (!$is_open || !mount_fuse()) {
       print STDERR "sbx-relay: the workspace cannot be mounted: $!\n";
       select(undef, undef, undef, 1);
+      reset_state() if $is_open;
       next;
     }
-    start_notifier();
     relay();
     leave_server();
     reset_state();

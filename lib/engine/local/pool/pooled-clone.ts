@@ -5,12 +5,11 @@ import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import { removeTree } from '../../../system/remove-tree.ts';
-import { servedFolders } from '../../../workspace/folders.ts';
+import type { ServedFolders } from '../../../workspace/folders.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
 import type { VmDeps } from '../vm/deps.ts';
 import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
-import { keptFolders } from '../workspace/kept.ts';
-import { attachWorkspace, detachWorkspace, guestOf } from '../workspace/workspaces.ts';
+import { attachFolders, detachWorkspace, foldersOf, guestOf } from '../workspace/workspaces.ts';
 
 export interface PooledClone extends ResumedVm {
   /** Of its folder, beside those of the sandboxes */
@@ -80,7 +79,8 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
   const { id, spec } = request;
   const [from, to] = [instancePaths(deps.home, clone.id), instancePaths(deps.home, id)];
   try {
-    if (!(await fits(deps, clone, request))) {
+    const served = await foldersOf(deps.home, id, spec);
+    if (!fits(deps, clone, served)) {
       await endPooled(deps, clone.id);
       return undefined;
     }
@@ -90,7 +90,7 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
     deps.guests.rename(clone.id, id);
     removeTree(from.dir);
     const [workspace] = await allOrAbort(request.signal, () => [
-      attachWorkspace(deps, id, { spec }),
+      attachFolders(deps, id, { spec, served }),
       request.openEgress(),
     ]);
     return { vm: clone.vm, workspace };
@@ -102,8 +102,6 @@ export async function claim(deps: VmDeps, clone: PooledClone, request: Claim): P
 }
 
 /** False when a folder was replaced since the clone was made. One without folders of the host fits always. */
-async function fits(deps: VmDeps, clone: PooledClone, { id, spec }: Claim): Promise<boolean> {
-  const { folders } = await servedFolders(spec, [deps.home.root], await keptFolders(deps.home, id, spec));
-  if (folders.length === 0) return true;
-  return deps.workspaces.serves(guestOf(deps.home, clone.id), folders);
+function fits(deps: VmDeps, clone: PooledClone, { folders }: ServedFolders): boolean {
+  return folders.length === 0 || deps.workspaces.serves(guestOf(deps.home, clone.id), folders);
 }

@@ -22,18 +22,20 @@ export interface Started {
   fresh: boolean;
   /** Recorded once the identity is assigned */
   reached: Pick<Desired, 'generation' | 'boot'>;
+  /** `guestGitConfig` of the spec, where the caller has asked for it before; it never rejects */
+  git?: Promise<string>;
 }
 
 /** Assigns entropy, clock, identity and workspace. Commands run only afterwards; the agent starts to answer meanwhile. */
 export async function finalizeStart(
   deps: VmDeps,
   context: { id: string; signal: AbortSignal },
-  { spec, vm, workspace, fresh, reached }: Started,
+  { spec, vm, workspace, fresh, reached, git: text = guestGitConfig(spec) }: Started,
 ): Promise<void> {
   const { id } = context;
   const paths = instancePaths(deps.home, id);
   const ca = deps.gateway.caOf(id) ?? '';
-  const git = await guestGitConfig(spec);
+  const git = await text;
   const docker = spec.docker !== undefined;
   const identity = newIdentity({ hostname: spec.name, mounts: workspace.guestMounts, ca, git, docker });
   const [guest, { java }] = await allOrAbort(context.signal, (signal) => [
