@@ -1,6 +1,7 @@
 /** A clone of the warm pool: resumed and idle, its workspace mounted; no hostname, no proxy socket, no user input. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync } from 'node:fs';
+import type { GuestConnection } from '../../../guest/client/connection.ts';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
@@ -41,16 +42,25 @@ export async function makePooled(deps: VmDeps, request: CloneRequest): Promise<P
       git: '',
       docker: false,
     });
-    await allOrAbort(signal, (both) => [
+    const [guest] = await allOrAbort(signal, (both) => [
       deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal: both }),
       // Not the last: a sandbox assigns its own later, by a setup helper that is warm then.
       assignIdentity(paths.setup, anonymous, { last: false, signal: both }),
     ]);
+    await runOnce(guest);
     return { id, ...resumed };
   } catch (error) {
     await endPooled(deps, id);
     throw error;
   }
+}
+
+/** An emulating host translates code when it first runs: the first command of the sandbox will find this done. Its end does not matter. */
+async function runOnce(guest: GuestConnection): Promise<void> {
+  const child = guest.exec({ argv: ['/bin/true'], cwd: '/', stdin: false });
+  child.stdout.resume();
+  child.stderr.resume();
+  await child.exit;
 }
 
 export function isAlive(deps: VmDeps, { id, vm }: PooledClone): boolean {
