@@ -9,7 +9,7 @@ const EXTERNAL = ['typescript', '@napi-rs/keyring', 'koffi'];
 const common = {
   platform: 'node',
   moduleTypes: { '.pl': 'text', '.sh': 'text' },
-  // @iarna/toml calls `eval('require')`, where it finds no `require`, and goes on without.
+  // @iarna/toml calls `eval('require')`, and does without where there is none.
   checks: { eval: false },
   logLevel: 'warn',
 };

@@ -1,7 +1,6 @@
 /** A clone of the warm pool: resumed and idle, its workspace mounted; no hostname, no proxy socket, no user input. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync } from 'node:fs';
-import type { GuestConnection } from '../../../guest/client/connection.ts';
 import { verifyImage } from '../../../image/warm/warm-image.ts';
 import { instancePaths } from '../../../paths.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
@@ -10,6 +9,7 @@ import type { ServedFolders } from '../../../workspace/folders.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
 import type { VmDeps } from '../vm/deps.ts';
 import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
+import { runOnce } from '../vm/run-once.ts';
 import { attachFolders, detachWorkspace, foldersOf, guestOf } from '../workspace/workspaces.ts';
 
 export interface PooledClone extends ResumedVm {
@@ -53,14 +53,6 @@ export async function makePooled(deps: VmDeps, request: CloneRequest): Promise<P
     await endPooled(deps, id);
     throw error;
   }
-}
-
-/** An emulating host translates code when it first runs: the first command of the sandbox will find this done. Its end does not matter. */
-async function runOnce(guest: GuestConnection): Promise<void> {
-  const child = guest.exec({ argv: ['/bin/true'], cwd: '/', stdin: false });
-  child.stdout.resume();
-  child.stderr.resume();
-  await child.exit;
 }
 
 export function isAlive(deps: VmDeps, { id, vm }: PooledClone): boolean {
