@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'config-invalid'
   | 'config-not-found'
   | 'config-unsupported'
+  | 'template-missing'
   | 'not-found'
   | 'ambiguous-name'
   | 'not-running'
@@ -76,6 +77,7 @@ const USER_CODES: ReadonlySet<ErrorCode> = new Set([
   'config-invalid',
   'config-not-found',
   'config-unsupported',
+  'template-missing',
   'not-found',
   'ambiguous-name',
   'not-running',
@@ -97,6 +99,7 @@ const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
   'config-invalid': 2,
   'config-not-found': 2,
   'config-unsupported': 2,
+  'template-missing': 2,
   'ambiguous-name': 2,
   'refused-widening': 4,
   'refused-policy': 4,

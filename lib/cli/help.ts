@@ -7,7 +7,7 @@ interface Page {
 
 /** Each command MUST be in one section: a test looks for all of them on the page. */
 export const SECTIONS: readonly [title: string, commands: readonly string[]][] = [
-  ['Start', ['init', 'validate', 'plan', 'apply']],
+  ['Start', ['init', 'validate', 'lock', 'plan', 'apply']],
   ['Work in a sandbox', ['run', 'exec', 'shell', 'cp', 'logs', 'open', 'ssh-config', 'ssh-proxy']],
   ['See', ['ls', 'status', 'inspect', 'stats', 'ports']],
   ['Change', ['start', 'stop', 'suspend', 'restart', 'reset', 'rm']],

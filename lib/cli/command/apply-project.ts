@@ -10,6 +10,7 @@ import { confirmed } from './confirm.ts';
 import type { SbxContext } from './context.ts';
 import { follow } from './follow.ts';
 import { projectAt } from './project.ts';
+import { withTemplates } from './with-templates.ts';
 
 export interface ApplyOptions {
   context: SbxContext;
@@ -29,6 +30,10 @@ export interface ApplyOptions {
 
 /** @throws SbxError by the daemon: `refused-widening`, when widening changes are not accepted; `needs-confirmation`. `cancelled`: the user said no */
 export async function applyProject(options: ApplyOptions): Promise<ApplyResult> {
+  return withTemplates({ ...options, pin: true }, () => applyOnce(options));
+}
+
+async function applyOnce(options: ApplyOptions): Promise<ApplyResult> {
   const { context, client, view, cwd, only, yes, acceptWidening, discard = false, rebuild = false } = options;
   const request = {
     ...projectAt(context, cwd),

@@ -19,6 +19,25 @@ export async function readProject({ home }: Pick<SbxContext, 'home'>, cwd: strin
   return loadProject({ cwd, host: hostFacts(home.root, process.env) });
 }
 
+export interface Locking {
+  /** See `FetchOptions` */
+  update: boolean;
+  pin: boolean;
+  onFetch?: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Fetches the templates of repositories that the file uses, and writes sandbox.lock. */
+export async function lockTemplates({ home }: Pick<SbxContext, 'home'>, cwd: string, locking: Locking) {
+  const { loadProject } = await import('../../config/load/load-project.ts');
+  const { hostFacts } = await import('../../config/resolve/host-facts.ts');
+  const { fetchingTemplates } = await import('../../config/remote/fetching.ts');
+  const fetching = fetchingTemplates({ stateDir: home.root, ...locking });
+  await loadProject({ cwd, host: { ...hostFacts(home.root, process.env), templates: fetching.templates } });
+  const isWritten = await fetching.write();
+  return { pinned: fetching.pinned(), isWritten };
+}
+
 /** The registries of this host's own npm, APT and pip configuration. */
 export async function registriesOf(home: Home): Promise<HostRegistries> {
   const { readRegistries } = await import('../../config/registries/read-registries.ts');

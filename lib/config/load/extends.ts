@@ -2,6 +2,9 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { type Place, SbxError } from '../../errors.ts';
+import type { RemoteTemplates } from '../remote/locked.ts';
+import { isGitReference } from '../remote/reference.ts';
+import { treeOf } from '../remote/tree-cache.ts';
 import { nearest } from './did-you-mean.ts';
 import { type Annotated, merge, type Table, without } from './provenance.ts';
 import { readTable } from './read-table.ts';
@@ -12,20 +15,23 @@ interface Reference {
   place: Place;
 }
 
-/** Templates first, in order, the agent's last; then the file itself. `onRead` gets each template. */
-export async function withTemplates(
-  table: Table,
-  onRead: (file: string, template: Table) => void,
-  chain: string[] = [],
-): Promise<Table> {
+export interface TemplateOptions {
+  /** Gets each template */
+  onRead: (file: string, template: Table) => void;
+  /** Finds those of repositories; absent: there are none */
+  remote?: RemoteTemplates | undefined;
+}
+
+/** Templates first, in order, the agent's last; then the file itself. */
+export async function withTemplates(table: Table, options: TemplateOptions, chain: string[] = []): Promise<Table> {
   let below: Table = { kind: 'table', entries: new Map(), place: table.place };
   for (const reference of referencesOf(table)) {
     const path = [...chain, reference.place.file];
-    const file = await resolveTemplate(reference, dirname(path[0] ?? ''));
+    const file = await resolveTemplate(reference, dirname(path[0] ?? ''), options.remote);
     if (path.includes(file)) throw circular(reference.place, [...path, file]);
     const template = await readTable(file, reference.place);
-    onRead(file, template);
-    below = merge(below, await withTemplates(without(template, ['version', 'name', 'sandboxes']), onRead, path));
+    options.onRead(file, template);
+    below = merge(below, await withTemplates(without(template, ['version', 'name', 'sandboxes']), options, path));
   }
   const agent = table.entries.get('agent');
   const names = agent?.kind === 'leaf' ? ['agent', 'extends'] : ['extends'];
@@ -52,11 +58,16 @@ function named(table: Table, name: Annotated): Table {
   return { ...table, entries: new Map([...table.entries, ['agent', whole]]) };
 }
 
-async function resolveTemplate({ text, place }: Reference, projectDir: string): Promise<string> {
+async function resolveTemplate(
+  { text, place }: Reference,
+  projectDir: string,
+  remote: RemoteTemplates | undefined,
+): Promise<string> {
+  if (isGitReference(text) && remote !== undefined) return remote(text, place, projectDir);
   if (/^(git|github|gitlab|https?|ssh|oci|file)(\+\w+)?:|^git@/.test(text))
-    throw new SbxError('config-unsupported', `remote templates are not supported yet: ${text}`, {
+    throw new SbxError('config-unsupported', `templates are not taken from there yet: ${text}`, {
       place,
-      hint: 'copy the template into the project and use its path: "./template.toml"',
+      hint: 'write it as git+https:// or git+ssh:// (see docs/templates.md), or copy the template into the project and use its path',
     });
   if (text.includes('/') || text.endsWith('.toml')) return templateFile({ text, place }, projectDir);
   const known = await builtinTemplates();
@@ -83,6 +94,12 @@ async function templateFile({ text, place }: Reference, projectDir: string): Pro
       hint: 'use a file such as "./template.toml"',
     });
   const file = resolve(dirname(place.file), text);
+  const tree = treeOf(place.file);
+  if (tree !== undefined && !isBelow(file, tree.dir))
+    throw new SbxError('config-invalid', `the path of a template leads out of its repository: ${text}`, {
+      place,
+      hint: 'ask who wrote the template: it can only name files of its own repository',
+    });
   // Without the real path, a second name of a file would hide a circular `extends`.
   const real = await realpath(file).catch(() => file);
   const project = await realpath(projectDir).catch(() => projectDir);

@@ -33,9 +33,12 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
   const unsupported: ProjectSpec['unsupported'] = [];
   const warnings: Warning[] = [];
   for (const { table, stem } of variants(own, name)) {
-    const merged = await withTemplates(table, (path, template) => {
-      files.add(path);
-      warnings.push(...ignoredInTemplate(template));
+    const merged = await withTemplates(table, {
+      remote: options.host.templates,
+      onRead: (path, template) => {
+        files.add(path);
+        warnings.push(...ignoredInTemplate(template));
+      },
     });
     const config = plain(merged) as SandboxConfig;
     const sources = sourcesOf(merged);

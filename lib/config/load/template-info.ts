@@ -25,7 +25,7 @@ export interface TemplateInfo {
 
 /** @throws SbxError with the same codes as `loadProject`. */
 export async function templateInfo(file: string): Promise<TemplateInfo> {
-  const config = plain(await withTemplates(await readTable(file), () => {})) as SandboxConfig;
+  const config = plain(await withTemplates(await readTable(file), { onRead: () => {} })) as SandboxConfig;
   const name = basename(file, '.toml');
   const header = headerOf(await readFile(file, 'utf8'));
   const { apt = [], npm = [], pip = [], setup = [] } = config.packages ?? {};

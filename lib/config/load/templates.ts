@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { treeOf } from '../remote/tree-cache.ts';
 
 /** Names without `.toml`, sorted */
 export async function builtinTemplates(): Promise<string[]> {
@@ -12,8 +13,10 @@ export async function builtinTemplates(): Promise<string[]> {
     .toSorted();
 }
 
-/** For messages: a built-in template by its name, any other file as `shorten` says. */
+/** For messages: a built-in template by its name, one of a repository by its path there, any other file as `shorten` says. */
 export function shownFile(file: string, shorten: (file: string) => string = (path) => path): string {
+  const fetched = treeOf(file);
+  if (fetched !== undefined) return `fetched ${fetched.path}`;
   return dirname(file) === templatesDir() ? `template ${basename(file, '.toml')}` : shorten(file);
 }
 

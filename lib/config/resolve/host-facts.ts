@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cpus, homedir, totalmem } from 'node:os';
 import { ask } from '../registries/ask.ts';
 import { type HostRegistries, readRegistries } from '../registries/read-registries.ts';
+import { lockedTemplates, type RemoteTemplates } from '../remote/locked.ts';
 
 export interface HostFacts {
   cpus: number;
@@ -17,6 +18,8 @@ export interface HostFacts {
   registries: () => Promise<HostRegistries>;
   /** A value of the user's global git configuration; undefined: it is not set. Called only if a field needs it */
   gitValue?: (key: string) => Promise<string | undefined>;
+  /** Templates of repositories; absent: none are known */
+  templates?: RemoteTemplates;
   /** State folder of sbx, which no workspace may contain */
   stateDir?: string;
 }
@@ -33,6 +36,7 @@ export function hostFacts(stateDir: string, env: NodeJS.ProcessEnv): HostFacts {
     os: { id: field('ID'), codename: field('VERSION_CODENAME') },
     registries: () => readRegistries(`${stateDir}/registries.json`, env),
     gitValue: async (key) => (await ask('git', ['config', '--global', '--includes', '--get', key], env)).at(-1),
+    templates: lockedTemplates(stateDir),
     stateDir,
   };
 }

@@ -5,6 +5,7 @@ import { linesOf, noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { lossLines } from '../../command/confirm.ts';
 import { daemonOf, projectAt } from '../../command/project.ts';
+import { withTemplates } from '../../command/with-templates.ts';
 import type { View } from '../../view/types.ts';
 
 /** Of `--exit-code` */
@@ -18,11 +19,13 @@ export async function plan({
   args,
 }: Run<{ exitCode: boolean; rebuild: boolean }, string[]>): Promise<number> {
   const client = await daemonOf(context);
-  const whole = await client.plan({
-    ...projectAt(context, cwd),
-    ...(args.length === 0 ? {} : { only: [...args] }),
-    ...(flags.rebuild && { rebuild: true }),
-  });
+  const whole = await withTemplates({ context, cwd, view, pin: false }, () =>
+    client.plan({
+      ...projectAt(context, cwd),
+      ...(args.length === 0 ? {} : { only: [...args] }),
+      ...(flags.rebuild && { rebuild: true }),
+    }),
+  );
   const found = { ...whole, ...whole.declined };
   view.result(found, describe(found, { cwd, loud: view.loud }));
   return flags.exitCode && found.steps.length > 0 ? CHANGES_FOUND : 0;

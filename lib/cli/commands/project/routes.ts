@@ -26,6 +26,14 @@ export const projectRoutes = {
     },
     load: async () => (await import('./plan.ts')).plan,
   }),
+  lock: command({
+    brief: 'Fetches the templates of repositories, and pins them in sandbox.lock',
+    examples: ['sbx lock', 'sbx lock --update'],
+    parameters: {
+      flags: { update: toggle('Also take what a tag or branch is now, and show what changed') },
+    },
+    load: async () => (await import('./lock.ts')).lock,
+  }),
   apply: command({
     brief: 'Makes the sandboxes match sandbox.toml',
     examples: ['sbx apply', 'sbx apply review', 'sbx apply --yes --accept-widening', 'sbx apply --rebuild review'],

@@ -3,9 +3,10 @@ import { relative } from 'node:path';
 import { noticeLines } from '../../command/apply-project.ts';
 import type { Run } from '../../command/command.ts';
 import { readProject } from '../../command/project.ts';
+import { withTemplates } from '../../command/with-templates.ts';
 
 export async function validate({ context, cwd, view }: Run): Promise<number> {
-  const project = await readProject(context, cwd);
+  const project = await withTemplates({ context, cwd, view, pin: false }, () => readProject(context, cwd));
   const file = relative(cwd, project.files[0] ?? '') || 'sandbox.toml';
   const later = project.unsupported.map(
     ({ path, source }) => `  ${path} (line ${source.line}) is valid but not supported yet`,

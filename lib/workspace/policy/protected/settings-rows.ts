@@ -7,7 +7,7 @@ interface SettingsRow {
 }
 
 export const SETTINGS_ROWS: Readonly<Record<string, SettingsRow>> = {
-  'settings-sbx': { names: ['sandbox.toml'], reason: 'sbx takes the rights of the sandbox from it' },
+  'settings-sbx': { names: ['sandbox.toml', 'sandbox.lock'], reason: 'sbx takes the rights of the sandbox from it' },
   'settings-agent': {
     names: [
       '.claude',

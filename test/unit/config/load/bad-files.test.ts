@@ -270,8 +270,8 @@ const VALUES: Case[] = [
   ['a template that is a folder', 'extends = ["./folder.toml"]', 1, 12, /not a file/],
   ['a template of another kind', 'extends = ["./x.js"]', 1, 12, /must be a TOML file/],
   ['a template by an absolute path', 'extends = ["/etc/x.toml"]', 1, 12, /must be relative/],
-  ['a template from git', 'extends = ["git+https://a.test/x"]', 1, 12, /not supported yet/],
-  ['a template from a registry', 'extends = ["oci:a.test/x"]', 1, 12, /not supported yet/],
+  ['a template from git', 'extends = ["git+https://a.test/x"]', 1, 12, /not taken from there yet/],
+  ['a template from a registry', 'extends = ["oci:a.test/x"]', 1, 12, /not taken from there yet/],
   ['a template that extends itself', 'extends = ["./sandbox.toml"]', 1, 12, /circular/],
 ];
 
