@@ -5,6 +5,7 @@ import type { ProjectSpec, SandboxSpec, Source } from '../spec/spec.ts';
 import { formatSize } from '../spec/units.ts';
 import type { Limit, Organisation } from './policy-file.ts';
 import type { Forbidden } from './schema.ts';
+import { checkSource } from './sources/allows-source.ts';
 
 /** @throws SbxError `refused-policy` with the place in the project's file, and that in the policy */
 export function checkProject(project: ProjectSpec, policy: Organisation): void {
@@ -17,7 +18,9 @@ export function checkProject(project: ProjectSpec, policy: Organisation): void {
   for (const spec of project.sandboxes) checkSandbox(spec, policy);
 }
 
-function checkSandbox(spec: SandboxSpec, { limits, forbid }: Organisation): void {
+function checkSandbox(spec: SandboxSpec, { limits, forbid, registries }: Organisation): void {
+  const { base } = spec.image;
+  if (base.startsWith('oci:')) checkSource({ registries }, base, spec.sources['image.base']);
   const { cpus, memoryBytes, diskBytes } = spec.resources;
   const sourceOf = (field: string) => spec.sources[`resources.${field}`] ?? 'default';
   checkLimit({ field: 'cpus', value: cpus, text: String(cpus), limit: limits.cpus, source: sourceOf('cpus') });
@@ -128,7 +131,7 @@ export function withOrganisation(input: PolicyInput, { deny }: Organisation): Po
 }
 
 /** In one line, for people; undefined: there is none */
-export function summaryOf({ file, deny, forbid, limits, neverApproves }: Organisation): string | undefined {
+export function summaryOf({ file, deny, forbid, limits, registries, neverApproves }: Organisation): string | undefined {
   if (file === undefined) return undefined;
   const parts = [
     ...(deny.length === 0
@@ -140,6 +143,9 @@ export function summaryOf({ file, deny, forbid, limits, neverApproves }: Organis
             .join(', ')}${deny.length > 5 ? ` and ${deny.length - 5} more` : ''}`,
         ]),
     ...(forbid.length === 0 ? [] : [`forbids ${forbid.map(({ name }) => name).join(', ')}`]),
+    ...(registries === undefined
+      ? []
+      : [`templates and images from ${registries.entries.join(', ') || 'no registry'}`]),
     ...Object.entries(limits).map(([key, limit]) => `${key} at most ${limit?.text}`),
     ...(neverApproves === undefined ? [] : ['nothing can be approved']),
   ];

@@ -10,6 +10,7 @@ import type { PolicyRule } from '../gateway/policy/types.ts';
 import { pathOf } from '../spec/path-of.ts';
 import { parseSize } from '../spec/units.ts';
 import { type Forbidden, policySchema } from './schema.ts';
+import type { SourcePolicy } from './sources/allows-source.ts';
 
 const POLICY_FILE = '/etc/sbx/policy.toml';
 
@@ -27,6 +28,8 @@ export interface Organisation {
   neverApproves: Place | undefined;
   forbid: { name: Forbidden; place: Place }[];
   deny: PolicyRule[];
+  /** Where templates and images may come from; undefined: from anywhere */
+  registries?: SourcePolicy['registries'];
   limits: Partial<Record<'cpus' | 'memory' | 'disk' | 'sandboxes', Limit>>;
 }
 
@@ -120,7 +123,7 @@ function parse(bytes: Buffer, file: string): Organisation {
       ? unknownKey(unknown.path, unknown.keys[0] ?? '', positions)
       : invalid(checked.error.issues, value, positions);
   }
-  const { approve, forbid = [], network, limits = {} } = checked.data;
+  const { approve, forbid = [], network, templates, limits = {} } = checked.data;
   const limit = (key: keyof typeof limits): Limit | undefined => {
     const text = limits[key];
     if (text === undefined) return undefined;
@@ -136,13 +139,17 @@ function parse(bytes: Buffer, file: string): Organisation {
       const { line } = positions.valueAt(['network', 'deny', index]);
       return { pattern, text: pattern, file, line };
     }),
+    ...(templates?.registries === undefined
+      ? {}
+      : { registries: { entries: templates.registries, place: positions.valueAt(['templates', 'registries']) } }),
     limits: Object.fromEntries(found.filter(([, one]) => one !== undefined)),
   };
 }
 
 const KEYS: Record<string, string[]> = {
-  '': ['version', 'approve', 'forbid', 'network', 'limits'],
+  '': ['version', 'approve', 'forbid', 'network', 'templates', 'limits'],
   network: ['deny'],
+  templates: ['registries'],
   limits: ['cpus', 'memory', 'disk', 'sandboxes'],
 };
 

@@ -1,6 +1,7 @@
 /** The schema of an organisation's policy: what no project on this machine can widen. */
 import { z } from 'zod';
 import { network, size } from '../config/schema/fields.ts';
+import { isRegistry } from './sources/allows-source.ts';
 
 /** What a project can be kept from, by the name in `forbid` */
 export const FORBIDDEN = [
@@ -32,6 +33,25 @@ export const policySchema = z.strictObject({
           }),
         )
         .max(10_000)
+        .optional(),
+    })
+    .optional(),
+  templates: z
+    .strictObject({
+      /** The only places that templates and images may come from; empty: none */
+      registries: z
+        .array(
+          z
+            .string()
+            .max(512)
+            .refine(isRegistry, {
+              message: 'must be a host, or a host and a path below it',
+              params: {
+                hint: 'write "registry.example.com" or "git.example.com:8443/team", in lower case, without a scheme',
+              },
+            }),
+        )
+        .max(1_000)
         .optional(),
     })
     .optional(),

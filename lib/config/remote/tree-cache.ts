@@ -9,7 +9,7 @@ import { removeTree } from '../../system/remove-tree.ts';
 export type Files = ReadonlyMap<string, Buffer>;
 
 /** Depends on the paths and the bytes of all files. 64 hex digits */
-export function contentOf(files: Files): string {
+function contentOf(files: Files): string {
   const parts = [...files]
     .map(([path, bytes]): [string, string] => [path, createHash('sha256').update(bytes).digest('hex')])
     .toSorted(([a], [b]) => (a < b ? -1 : 1));

@@ -42,7 +42,7 @@ describe('the policy of an organisation', () => {
 
   test('has a place for each of its rules', () => {
     write(
-      'version = 1\napprove = "never"\nforbid = ["docker", "mounts"]\n[network]\ndeny = [\n  "paste.test",\n  "**.upload.test:443",\n]\n[limits]\ncpus = 4\nmemory = "4GiB"\n',
+      'version = 1\napprove = "never"\nforbid = ["docker", "mounts"]\n[network]\ndeny = [\n  "paste.test",\n  "**.upload.test:443",\n]\n[limits]\ncpus = 4\nmemory = "4GiB"\n[templates]\nregistries = ["registry.test/team"]\n',
     );
     expect(read()).toEqual({
       file,
@@ -55,6 +55,7 @@ describe('the policy of an organisation', () => {
         { pattern: 'paste.test', text: 'paste.test', file, line: 6 },
         { pattern: '**.upload.test:443', text: '**.upload.test:443', file, line: 7 },
       ],
+      registries: { entries: ['registry.test/team'], place: { file, line: 13, column: 14 } },
       limits: {
         cpus: { most: 4, text: '4', place: { file, line: 10, column: 8 } },
         memory: { most: 4 * 1024 ** 3, text: '4GiB', place: { file, line: 11, column: 10 } },
@@ -79,6 +80,7 @@ describe('the policy of an organisation', () => {
     ['with an unknown rule', 'version = 1\nforbid = ["dokcer"]\n', 'config-invalid'],
     ['with a preset', 'version = 1\n[network]\ndeny = ["preset:npm"]\n', 'config-invalid'],
     ['with a limit without a unit', 'version = 1\n[limits]\nmemory = 4\n', 'config-invalid'],
+    ['with a registry with a scheme', 'version = 1\n[templates]\nregistries = ["https://a.test"]\n', 'config-invalid'],
     ['with a host that is none', 'version = 1\n[network]\ndeny = ["https://a.test/"]\n', 'config-invalid'],
   ])('%s is refused with its place, each time', (_what, text, code) => {
     write(text);

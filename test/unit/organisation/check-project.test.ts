@@ -90,6 +90,20 @@ describe('the policy of an organisation', () => {
     );
   });
 
+  test('lets images come from its registries alone; a distribution is not one', () => {
+    const base = (text: string) => project(spec({ image: { base: text }, sources: { 'image.base': source } }));
+    const listed = policy({ registries: { entries: ['registry.test/team'], place: at(6) } });
+    expect(() => checkProject(base('oci:registry.test/team/image:1'), listed)).not.toThrow();
+    expect(() => checkProject(base('debian:bookworm'), listed)).not.toThrow();
+    expect(() => checkProject(base('oci:other.test/team/image:1'), policy({}))).not.toThrow();
+    expect(refusal(() => checkProject(base('oci:other.test/team/image:1'), listed))).toMatchObject({
+      code: 'refused-policy',
+      place: source,
+      why: expect.stringContaining('policy.toml:6'),
+    });
+    expect(summaryOf(listed)).toBe('/etc/sbx/policy.toml: templates and images from registry.test/team');
+  });
+
   test('approves nothing where it says never', () => {
     expect(() => refuseApproval(policy({}), 'another host')).not.toThrow();
     expect(refusal(() => refuseApproval(policy({ neverApproves: at(2) }), 'another host'))).toMatchObject({
