@@ -12,6 +12,8 @@ const common = {
   // @iarna/toml calls `eval('require')`, and does without where there is none.
   checks: { eval: false },
   logLevel: 'warn',
+  // Its CommonJS files name their parts in a way that no bundler follows.
+  resolve: { alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' } },
 };
 // Names stay for stack traces.
 const written = { comments: false, minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } } };

@@ -11,7 +11,7 @@ export interface FoundFile {
 const UNUSED: readonly [files: RegExp, what: string][] = [
   [/^(docker-)?compose(\..+)?\.ya?ml$/, 'its services run only with [docker] enabled = true'],
   [/^Dockerfile(\..+)?$/, 'the image is Debian: write what it installs into [packages]'],
-  [/^\.devcontainer(\.json)?$/, 'write its features into [packages], its commands into setup'],
+  [/^\.devcontainer(\.json)?$/, '`sbx init --from-devcontainer` uses its image, features, ports and variables'],
   [
     /^(\.tool-versions|\.?mise\.toml|\.nvmrc|\.node-version|\.python-version|\.ruby-version|\.sdkmanrc)$/,
     'the versions are those of the image: a version manager in setup installs others',

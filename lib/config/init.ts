@@ -1,5 +1,6 @@
 /** Writes the first sandbox.toml of a project, from what its files show. */
 import { readdir } from 'node:fs/promises';
+import type { FromDevcontainer } from './devcontainer/from-devcontainer.ts';
 import { type FoundFile, foundFiles } from './found-files.ts';
 import { nameFromFolder } from './load/load-project.ts';
 
@@ -16,6 +17,8 @@ export interface DetectedProject {
   secrets: string[];
   /** Files that were recognized, used or not */
   found: FoundFile[];
+  /** With `--from-devcontainer` */
+  devcontainer?: FromDevcontainer;
 }
 
 interface Sign {
@@ -114,6 +117,20 @@ export async function detectProject(dir: string): Promise<DetectedProject> {
   };
 }
 
+/** Adds what a devcontainer.json says to what the other files show. */
+export function withDevcontainer(detected: DetectedProject, devcontainer: FromDevcontainer): DetectedProject {
+  const { file, fields } = devcontainer;
+  const others = detected.found.filter((one) => one.file !== '.devcontainer' && one.file !== '.devcontainer.json');
+  return {
+    ...detected,
+    apt: [...new Set([...detected.apt, ...devcontainer.apt])],
+    npm: [...new Set([...detected.npm, ...devcontainer.npm])],
+    setup: devcontainer.setup,
+    found: [...others, ...fields.map(({ field, what, used }) => ({ file: `${file}: ${field}`, what, used }))],
+    devcontainer,
+  };
+}
+
 /** A commented sandbox.toml that loads. */
 export function renderInit(
   detected: DetectedProject,
@@ -129,7 +146,7 @@ name = ${quote(detected.name)}
 
 # The coding agent, by the name of its template. "shell" is a plain VM without an agent.${others === '' ? '' : `\n# Others: ${others}. \`sbx template show NAME\` shows what each needs.`}
 agent = ${JSON.stringify(agent)}
-
+${renderImage(detected.devcontainer)}
 [packages]
 # Installed once, into the base image that all sandboxes share.
 apt = ${quoteList(detected.apt)}
@@ -151,10 +168,26 @@ allow = ${quoteList(detected.allow)}
 cpus = 2
 memory = "2GiB"
 disk = "20GiB"
+${renderServices(detected.devcontainer)}
+${renderEnv(detected.devcontainer)}`;
+}
 
-# [env]
-# NODE_ENV = "development"
-`;
+function renderImage(devcontainer: FromDevcontainer | undefined): string {
+  return devcontainer?.base === undefined ? '' : `\n[image]\nbase = ${quote(devcontainer.base)}\n`;
+}
+
+function renderServices({ docker, ports }: Partial<FromDevcontainer> = {}): string {
+  const engine = docker === true ? '\n[docker]\nenabled = true\n' : '';
+  return [engine, ...(ports ?? []).map((port) => `\n[[ports]]\nguest = ${port}\nauto = true\n`)].join('');
+}
+
+function renderEnv({ env = {}, later = [] }: Partial<FromDevcontainer> = {}): string {
+  const lines = Object.entries(env).map(([name, value]) => `${name} = ${quote(value)}\n`);
+  const variables = lines.length === 0 ? '# [env]\n# NODE_ENV = "development"\n' : `[env]\n${lines.join('')}`;
+  const commands = later.map((line) => `#   ${quote(line)}\n`);
+  return commands.length === 0
+    ? variables
+    : `${variables}\n# The image is built without the workspace: run these in it once, with \`sbx exec -- sh -c …\`.\n${commands.join('')}`;
 }
 
 function quoteList(values: string[]): string {

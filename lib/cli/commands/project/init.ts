@@ -2,14 +2,20 @@
 import { realpathSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { detectProject, renderInit } from '../../../config/init.ts';
+import { fromDevcontainer } from '../../../config/devcontainer/from-devcontainer.ts';
+import { detectProject, renderInit, withDevcontainer } from '../../../config/init.ts';
 import { templateInfo } from '../../../config/load/template-info.ts';
 import { builtinTemplates, templatesDir } from '../../../config/load/templates.ts';
 import { errnoOf, SbxError } from '../../../errors.ts';
 import type { Run } from '../../command/command.ts';
 import { inOneLine } from '../../view/printable.ts';
 
-export async function init({ context, cwd, view, flags }: Run<{ agent?: string }>): Promise<number> {
+export async function init({
+  context,
+  cwd,
+  view,
+  flags,
+}: Run<{ agent?: string; fromDevcontainer: boolean }>): Promise<number> {
   checkFolder(cwd, context.process.env['HOME'] ?? homedir());
   const agent = flags.agent ?? 'shell';
   const known = await builtinTemplates();
@@ -17,19 +23,20 @@ export async function init({ context, cwd, view, flags }: Run<{ agent?: string }
     throw new SbxError('usage', `unknown agent template: ${agent}`, {
       hint: `built-in templates are: ${known.join(', ')}`,
     });
-  const detected = await detectProject(cwd);
+  const found = await detectProject(cwd);
+  const detected = flags.fromDevcontainer ? withDevcontainer(found, await fromDevcontainer(cwd)) : found;
   const { secrets } = await templateInfo(join(templatesDir(), `${agent}.toml`));
   const path = join(cwd, 'sandbox.toml');
   writeNew(path, renderInit(detected, { agent, known }));
   const names = [...new Set(secrets.map(({ name }) => name))];
   const languages = detected.languages.length === 0 ? '' : ` for ${detected.languages.join(', ')}`;
-  const found = detected.found.map(
-    ({ file, what, used }) => `\n${used ? 'used' : 'not used'}: ${inOneLine(file)}: ${what}`,
+  const lines = detected.found.map(
+    ({ file, what, used }) => `\n${used ? 'used' : 'not used'}: ${inOneLine(file)}: ${inOneLine(what)}`,
   );
   const key = names.length === 0 ? '' : `\nits key: ${names.map((name) => `sbx secret set ${name}`).join(', or ')}`;
   view.result(
     { file: path, ...detected, agent, secrets: names },
-    `wrote ${path}${languages}${found.join('')}${key}\nnext: sbx apply`,
+    `wrote ${path}${languages}${lines.join('')}${key}\nnext: sbx apply`,
   );
   return 0;
 }

@@ -8,9 +8,12 @@ const all = names('Sandboxes; default: all of the project');
 export const projectRoutes = {
   init: command({
     brief: 'Writes a sandbox.toml that fits this project',
-    examples: ['sbx init', 'sbx init --agent shell'],
+    examples: ['sbx init', 'sbx init --agent shell', 'sbx init --from-devcontainer'],
     parameters: {
-      flags: { agent: { ...text('An agent template; default: shell'), proposeCompletions: templateNames } },
+      flags: {
+        agent: { ...text('An agent template; default: shell'), proposeCompletions: templateNames },
+        fromDevcontainer: toggle('Also use the devcontainer.json of the project'),
+      },
     },
     load: async () => (await import('./init.ts')).init,
   }),

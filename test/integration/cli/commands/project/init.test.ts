@@ -1,6 +1,6 @@
 /** `sbx init` says of each file that it knows what it took from it, or why it took nothing. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -11,7 +11,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const init = () => execFileSync(resolve('bin/sbx'), ['init'], { cwd: dir, encoding: 'utf8' }).split('\n').slice(1);
+const init = (...flags: string[]) =>
+  execFileSync(resolve('bin/sbx'), ['init', ...flags], { cwd: dir, encoding: 'utf8' })
+    .split('\n')
+    .slice(1);
 
 test('a file that gave something, files that gave nothing, and a name that would write to the terminal', () => {
   const hostile = 'Dockerfile.\u001b[2Jx';
@@ -31,4 +34,24 @@ test('a file that gave something, files that gave nothing, and a name that would
 
 test('a folder without such files has no line of them', () => {
   expect(init().filter((line) => line.includes('used:'))).toEqual([]);
+});
+
+test('a devcontainer.json is used with --from-devcontainer only; keys that would write to the terminal are shown', () => {
+  mkdirSync(join(dir, '.devcontainer'));
+  writeFileSync(
+    join(dir, '.devcontainer/devcontainer.json'),
+    '{ "image": "debian:trixie", /* comment */ "postCreateCommand": "npm ci", "x\\u001b[2J": 1, }',
+  );
+  const field = (name: string) => `used: .devcontainer/devcontainer.json: ${name}`;
+  expect(init('--from-devcontainer').filter((line) => line.includes('used: '))).toEqual([
+    field('image: base debian:trixie'),
+    `not ${field("postCreateCommand: run it yourself, once: sbx exec -- sh -c 'npm ci'")}`,
+    `not ${field('x\\u{1b}[2J: it has no counterpart in sandbox.toml')}`,
+  ]);
+  expect(readFileSync(join(dir, 'sandbox.toml'), 'utf8')).toContain('base = "debian:trixie"');
+  rmSync(join(dir, 'sandbox.toml'));
+  expect(init().filter((line) => line.includes('used: '))).toEqual([
+    'not used: .devcontainer: `sbx init --from-devcontainer` uses its image, features, ports and variables',
+  ]);
+  expect(readFileSync(join(dir, 'sandbox.toml'), 'utf8')).not.toContain('[image]');
 });
