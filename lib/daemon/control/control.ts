@@ -7,6 +7,7 @@ import type { Engine } from '../../engine/engine.ts';
 import type { Log } from '../../log.ts';
 import type { Home } from '../../paths.ts';
 import type { Supervisor } from '../../reconcile/supervisor.ts';
+import type { Registry } from '../../registry/registry.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
 import type { HostAgents } from '../../signing/host-agents.ts';
 import type { Desired } from '../../spec/desired.ts';
@@ -30,6 +31,8 @@ export interface Control {
   /** Loads a project's file. @throws SbxError: see `loadProject` */
   load: (request: ProjectRequest) => Promise<ProjectSpec>;
   activity: ActivityTracker;
+  /** Of images */
+  registry: Registry;
 }
 
 /** While another request of the project comes first */

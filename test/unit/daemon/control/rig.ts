@@ -10,6 +10,7 @@ import { createListeners } from '../../../../lib/daemon/control/progress.ts';
 import { createProjectMutex } from '../../../../lib/daemon/control/project-mutex.ts';
 import { homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { Supervisor } from '../../../../lib/reconcile/supervisor.ts';
+import { openRegistry } from '../../../../lib/registry/registry.ts';
 import { openSecrets } from '../../../../lib/secrets/secrets.ts';
 import { HostAgents } from '../../../../lib/signing/host-agents.ts';
 import { FIRST, type InstanceRecord, Records } from '../../../../lib/state/records.ts';
@@ -77,6 +78,7 @@ function daemon(root: string, options: TestEngineOptions): Omit<Rig, typeof Symb
     listeners: createListeners(),
     mutex: createProjectMutex(),
     activity: createActivityTracker(),
+    registry: openRegistry({ env: {}, secret: async () => undefined }),
     load: ({ cwd }) => loadProject({ cwd, host: hostFacts() }),
   };
   const nextDaemon = (next: TestEngineOptions = {}) => {
