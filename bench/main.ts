@@ -1,20 +1,20 @@
 /** Every row of the speed table of the design, each beside its floor of the same run. `--json` for machines; names of parts for these alone. */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
-import { agent } from './agent.ts';
-import { commands } from './commands.ts';
-import { copies } from './copies.ts';
-import { edits } from './edits.ts';
-import { interception } from './interception.ts';
-import { manyFiles } from './many-files.ts';
-import { memory } from './memory.ts';
-import { pool } from './pool.ts';
-import { starts } from './starts.ts';
-import { suspends } from './suspends.ts';
-import { type Row, table } from './table.ts';
-import { tunnels } from './tunnels.ts';
-import { workspace } from './workspace.ts';
-import { prepare } from './world.ts';
+import { agent } from './parts/agent.ts';
+import { commands } from './parts/commands.ts';
+import { copies } from './parts/copies.ts';
+import { edits } from './parts/edits.ts';
+import { interception } from './parts/interception.ts';
+import { manyFiles } from './parts/many-files.ts';
+import { memory } from './parts/memory.ts';
+import { pool } from './parts/pool.ts';
+import { starts } from './parts/starts.ts';
+import { suspends } from './parts/suspends.ts';
+import { tunnels } from './parts/tunnels.ts';
+import { workspace } from './parts/workspace.ts';
+import { type Row, table } from './tools/table.ts';
+import { prepare } from './tools/world.ts';
 
 /** By the names that a person writes: a bundler gives functions others. */
 const PARTS = {

@@ -9,7 +9,7 @@ const EXTERNAL = ['typescript', '@napi-rs/keyring', 'koffi'];
 const common = {
   platform: 'node',
   moduleTypes: { '.pl': 'text', '.sh': 'text' },
-  // @iarna/toml calls `eval('require')`, where it finds no `require`, and goes on without.
+  // @iarna/toml calls `eval('require')`, and does without where there is none.
   checks: { eval: false },
   logLevel: 'warn',
 };
@@ -21,9 +21,10 @@ const modules = {
   external: EXTERNAL,
   transform: { target: 'node20.19' },
 };
-// CommonJS dependencies in an ES module look for these names.
-const banner =
+// CommonJS dependencies in an ES module look for these names; the entry of the command line has none, and each of its parts is read at each start.
+const NAMES =
   "import { fileURLToPath as __sbxFile } from 'node:url'; import { dirname as __sbxDir } from 'node:path'; const __filename = __sbxFile(import.meta.url); const __dirname = __sbxDir(__filename);";
+const banner = ({ moduleIds }) => (moduleIds.some((id) => id.includes('/node_modules/')) ? NAMES : '');
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist', { recursive: true });

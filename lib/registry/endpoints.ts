@@ -13,7 +13,7 @@ export interface Endpoint {
   repository: string;
 }
 
-export interface RegistryRule {
+interface RegistryRule {
   /** `host`, or `host/path`: the longest one that fits counts */
   prefix: string;
   /** What takes the place of the prefix */

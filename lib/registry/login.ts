@@ -41,7 +41,7 @@ export function hostLogins({ env, secret }: LoginSources): LoginOf {
 }
 
 /** `registry-` and the host, with `-` for the colon of a port. */
-export function secretNameOf(host: string): string {
+function secretNameOf(host: string): string {
   return `registry-${host.replace(/[^A-Za-z0-9._-]/g, '-')}`;
 }
 

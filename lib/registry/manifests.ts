@@ -54,7 +54,7 @@ export interface ManifestRequest {
 }
 
 /** As it is stored. */
-export async function readManifest(
+async function readManifest(
   transport: AuthorizedTransport,
   { access, reference, signal }: ManifestRequest,
 ): Promise<ReadManifest> {

@@ -14,18 +14,18 @@ import { parseReference } from './reference.ts';
 import { createTransport, registryUrl, type TransportOptions } from './transport.ts';
 import { type Descriptor, type ImageManifest, MANIFEST } from './types.ts';
 
-export interface PulledManifest {
+interface PulledManifest {
   /** `sha256:…` of the manifest itself, not of an index that named it */
   digest: string;
   mediaType: string;
   manifest: ImageManifest;
 }
 
-export interface CallOptions {
+interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface DownloadOptions extends CallOptions {
+interface DownloadOptions extends CallOptions {
   /** Bytes of this blob that are there */
   onBytes?: (bytes: number) => void;
 }

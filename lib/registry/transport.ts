@@ -115,7 +115,7 @@ export function registryUrl(host: string, path: string): URL {
   return new URL(path, `${local ? 'http' : 'https'}://${host}`);
 }
 
-export function isLoopback({ hostname }: URL): boolean {
+function isLoopback({ hostname }: URL): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 

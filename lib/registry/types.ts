@@ -1,7 +1,7 @@
 /** Shapes of the OCI image specification, as far as they are used; checked by zod when they are read. */
 import { z } from 'zod';
 
-export const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 const descriptor = z.object({
   mediaType: z.string().max(255),

@@ -26,7 +26,7 @@ export interface MergeJob {
   limits: MergeLimits;
 }
 
-export interface MergeLimits {
+interface MergeLimits {
   /** Of all layers, unpacked, in bytes */
   bytes: number;
   entries: number;

@@ -9,6 +9,7 @@ import type { ServedFolders } from '../../../workspace/folders.ts';
 import { ANSWER_MS, assignIdentity, newIdentity } from '../vm/assign-identity.ts';
 import type { VmDeps } from '../vm/deps.ts';
 import { type CloneRequest, type ResumedVm, resumeClone } from '../vm/resume-clone.ts';
+import { runOnce } from '../vm/run-once.ts';
 import { attachFolders, detachWorkspace, foldersOf, guestOf } from '../workspace/workspaces.ts';
 
 export interface PooledClone extends ResumedVm {
@@ -41,11 +42,12 @@ export async function makePooled(deps: VmDeps, request: CloneRequest): Promise<P
       git: '',
       docker: false,
     });
-    await allOrAbort(signal, (both) => [
+    const [guest] = await allOrAbort(signal, (both) => [
       deps.guests.connect(id, paths.agent, { fresh: true, timeoutMs: ANSWER_MS, signal: both }),
       // Not the last: a sandbox assigns its own later, by a setup helper that is warm then.
       assignIdentity(paths.setup, anonymous, { last: false, signal: both }),
     ]);
+    await runOnce(guest);
     return { id, ...resumed };
   } catch (error) {
     await endPooled(deps, id);

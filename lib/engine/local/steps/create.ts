@@ -6,7 +6,6 @@ import { instancePaths } from '../../../paths.ts';
 import type { Steps } from '../../../plan/types.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { removeTree } from '../../../system/remove-tree.ts';
-import { guestGitConfig } from '../../../workspace/guest-git.ts';
 import type { StepContext } from '../../engine.ts';
 import { claim } from '../pool/pooled-clone.ts';
 import { dropSaved } from '../suspend/saved-state.ts';
@@ -50,11 +49,9 @@ export async function createFrom(
   // What the sandbox kept for itself goes with its disk.
   removeTree(paths.privateLayer);
   const request = { id, spec, image, signal };
-  // Beside the clone: the VM does not wait for git.
-  const git = guestGitConfig(spec);
   const resumed =
     (await fromPool(deps, request, context)) ?? (await resumeClone(deps, request, () => freshEgress(deps, id, spec)));
-  await finalizeStart(deps, context, { spec, ...resumed, fresh: true, reached: { generation, boot }, git });
+  await finalizeStart(deps, context, { spec, ...resumed, fresh: true, reached: { generation, boot } });
 }
 
 /** Claims a pooled clone where one fits. */

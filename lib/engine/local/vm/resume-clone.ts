@@ -4,12 +4,15 @@ import { instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmConfig, VmProcess } from '../../../vm/driver.ts';
+import { guestGitConfig } from '../../../workspace/guest-git.ts';
 import { type AttachedWorkspace, attachWorkspace } from '../workspace/workspaces.ts';
 import type { VmDeps } from './deps.ts';
 
 export interface ResumedVm {
   vm: VmProcess;
   workspace: AttachedWorkspace;
+  /** For `finalizeStart` */
+  git?: Promise<string>;
 }
 
 export interface CloneRequest {
@@ -29,6 +32,8 @@ export async function resumeClone(
   beside: () => Promise<void> = async () => {},
 ): Promise<ResumedVm> {
   const paths = instancePaths(deps.home, id);
+  // Beside the clone: the VM does not wait for git.
+  const git = guestGitConfig(spec);
   const [workspace] = await allOrAbort(signal, () => [
     attachWorkspace(deps, id, { spec, owner }),
     cloneDisk(image, paths.disk),
@@ -36,7 +41,7 @@ export async function resumeClone(
   ]);
   const shape = vmConfigOf({ spec, image, disk: paths.disk, workspace });
   const vm = await deps.driver.restore(shape, image.warm, paths, { signal });
-  return { vm, workspace };
+  return { vm, workspace, git };
 }
 
 export interface VmConfigFacts {

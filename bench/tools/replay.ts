@@ -2,12 +2,12 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DaemonClient } from '../lib/api/client.ts';
-import { GuestConnection } from '../lib/guest/client/connection.ts';
-import { cloneDisk, type WarmImage } from '../lib/image/warm/warm-image.ts';
-import { homeOf, instancePaths } from '../lib/paths.ts';
-import { Records } from '../lib/state/records.ts';
-import { createQemuDriver } from '../lib/vm/qemu/driver.ts';
+import { DaemonClient } from '../../lib/api/client.ts';
+import { GuestConnection } from '../../lib/guest/client/connection.ts';
+import { cloneDisk, type WarmImage } from '../../lib/image/warm/warm-image.ts';
+import { homeOf, instancePaths } from '../../lib/paths.ts';
+import { Records } from '../../lib/state/records.ts';
+import { createQemuDriver } from '../../lib/vm/qemu/driver.ts';
 import { timed } from './table.ts';
 import type { World } from './world.ts';
 

@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createSecureContext, type TLSSocket } from 'node:tls';
-import { createGateway } from '../lib/gateway/gateway.ts';
-import { createAuthority } from '../lib/gateway/tls/authority.ts';
-import { systemResolver } from '../lib/gateway/upstream/resolver.ts';
-import { median, type Row } from './table.ts';
-import { tunnel } from './ways.ts';
+import { createGateway } from '../../lib/gateway/gateway.ts';
+import { createAuthority } from '../../lib/gateway/tls/authority.ts';
+import { systemResolver } from '../../lib/gateway/upstream/resolver.ts';
+import { median, type Row } from '../tools/table.ts';
+import { tunnel } from '../tools/ways.ts';
 
 const REQUESTS = 1_000;
 /** Below the request rate limit of a listener, which would delay requests */

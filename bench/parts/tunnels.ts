@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createGateway } from '../lib/gateway/gateway.ts';
-import { median, type Row, timed } from './table.ts';
-import { startWays, type Way } from './ways.ts';
+import { createGateway } from '../../lib/gateway/gateway.ts';
+import { median, type Row, timed } from '../tools/table.ts';
+import { startWays, type Way } from '../tools/ways.ts';
 
 const BYTES = 512 * 1024 * 1024;
 const ROUNDS = 5;

@@ -1,8 +1,8 @@
 /** A start in a project of many files, over one of few. */
-import type { Row } from './table.ts';
-import { median, timed } from './table.ts';
-import { makeTree } from './workspace-guest.ts';
-import { prepare, type World } from './world.ts';
+import type { Row } from '../tools/table.ts';
+import { median, timed } from '../tools/table.ts';
+import { makeTree } from '../tools/workspace-guest.ts';
+import { prepare, type World } from '../tools/world.ts';
 
 const MANY = 400_000;
 const FEW = 10;

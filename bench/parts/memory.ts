@@ -1,11 +1,11 @@
 /** What one more idle clone costs: the proportional set size of all its processes and of the server of its workspace; and the daemon. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DaemonClient } from '../lib/api/client.ts';
-import type { SandboxStatus } from '../lib/api/sandbox-status.ts';
-import { homeOf } from '../lib/paths.ts';
-import { median, type Row } from './table.ts';
-import type { World } from './world.ts';
+import { DaemonClient } from '../../lib/api/client.ts';
+import type { SandboxStatus } from '../../lib/api/sandbox-status.ts';
+import { homeOf } from '../../lib/paths.ts';
+import { median, type Row } from '../tools/table.ts';
+import type { World } from '../tools/world.ts';
 
 /** Few, so that what they share with each other is not spread thin */
 const MEASURED = 6;

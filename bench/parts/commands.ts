@@ -1,10 +1,10 @@
 /** The command line itself: start, a no-op apply, a command in a running sandbox. */
 
-import { DaemonClient } from '../lib/api/client.ts';
-import { GuestConnection } from '../lib/guest/client/connection.ts';
-import { homeOf } from '../lib/paths.ts';
-import { median, type Row, samples, timed } from './table.ts';
-import { call, type World } from './world.ts';
+import { DaemonClient } from '../../lib/api/client.ts';
+import { GuestConnection } from '../../lib/guest/client/connection.ts';
+import { homeOf } from '../../lib/paths.ts';
+import { median, type Row, samples, timed } from '../tools/table.ts';
+import { call, type World } from '../tools/world.ts';
 
 const ROUNDS = 15;
 

@@ -5,8 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { median, type Row, samples, timed } from './table.ts';
-import { prepare, type World } from './world.ts';
+import { median, type Row, samples, timed } from '../tools/table.ts';
+import { prepare, type World } from '../tools/world.ts';
 
 const ROUNDS = 25;
 /** So that a change does not meet what the one before left */

@@ -1,7 +1,7 @@
 /** A fresh sandbox to its first command's exit, against a bare replay of the same snapshot; warm against cold. */
-import { imageOf, replay } from './replay.ts';
-import { median, type Row, samples, timed } from './table.ts';
-import type { World } from './world.ts';
+import { imageOf, replay } from '../tools/replay.ts';
+import { median, type Row, samples, timed } from '../tools/table.ts';
+import type { World } from '../tools/world.ts';
 
 const ROUNDS = 9;
 const COLD_ROUNDS = 3;

@@ -1,7 +1,7 @@
 /** A fresh sandbox of an agent to the end of `claude --version`, against the same command in a plain clone of the same snapshot. */
-import { imageOf, replay } from './replay.ts';
-import { median, type Row, samples, timed } from './table.ts';
-import { prepare, type World } from './world.ts';
+import { imageOf, replay } from '../tools/replay.ts';
+import { median, type Row, samples, timed } from '../tools/table.ts';
+import { prepare, type World } from '../tools/world.ts';
 
 const ROUNDS = 7;
 const COMMAND = ['/usr/local/bin/claude', '--version'];

@@ -1,9 +1,9 @@
 /** A fresh sandbox that has waited in the pool, to its first command's exit. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SandboxDetail } from '../lib/api/sandbox-status.ts';
-import { imageOf, replay } from './replay.ts';
-import { median, type Row, samples, timed } from './table.ts';
-import { prepare, type World } from './world.ts';
+import type { SandboxDetail } from '../../lib/api/sandbox-status.ts';
+import { imageOf, replay } from '../tools/replay.ts';
+import { median, type Row, samples, timed } from '../tools/table.ts';
+import { prepare, type World } from '../tools/world.ts';
 
 const ROUNDS = 9;
 const LOOK_MS = 50;

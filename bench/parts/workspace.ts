@@ -1,9 +1,9 @@
 /** The workspace against the guest's own disk: the same tree, guest and run. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Row } from './table.ts';
-import { commitAll, inTurns, makeTree, type Places } from './workspace-guest.ts';
-import { prepare, type World } from './world.ts';
+import type { Row } from '../tools/table.ts';
+import { commitAll, inTurns, makeTree, type Places } from '../tools/workspace-guest.ts';
+import { prepare, type World } from '../tools/world.ts';
 
 const TREES = [1_000, 20_000];
 const ROUNDS = 5;

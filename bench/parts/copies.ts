@@ -2,8 +2,8 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { median, type Row, samples, timed } from './table.ts';
-import type { World } from './world.ts';
+import { median, type Row, samples, timed } from '../tools/table.ts';
+import type { World } from '../tools/world.ts';
 
 const MIB = 1024 ** 2;
 const SIZE_MIB = 1024;

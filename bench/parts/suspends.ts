@@ -1,6 +1,6 @@
 /** A sandbox of 1 GiB with a process in it: saved, and continued to its first command's exit. Also a reset. */
-import { median, type Row, timed } from './table.ts';
-import type { World } from './world.ts';
+import { median, type Row, timed } from '../tools/table.ts';
+import type { World } from '../tools/world.ts';
 
 const ROUNDS = 7;
 const RESETS = 5;
