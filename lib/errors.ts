@@ -31,6 +31,7 @@ export type ErrorCode =
   | 'bake-failed'
   | 'install-failed'
   | 'image-source'
+  | 'registry'
   | 'layer-damaged'
   | 'workspace'
   | 'gateway'

@@ -53,6 +53,14 @@ await build({
   output: { file: 'dist/guest/agent.cjs', format: 'cjs', comments: false },
 });
 
+// Run by the guest's Node, in a jail that has this one file.
+await build({
+  ...common,
+  transform: { target: 'node24' },
+  input: 'lib/image/oci/main.ts',
+  output: { file: 'dist/merge-layers.mjs', format: 'esm', banner, comments: false },
+});
+
 // An entry names its chunks by their hashes: its own bytes change with any of theirs.
 const hash = createHash('sha256');
 for (const name of [
@@ -60,6 +68,7 @@ for (const name of [
   'dist/load-worker.js',
   'dist/workspace-server.js',
   'dist/guest/agent.cjs',
+  'dist/merge-layers.mjs',
   'dist/cli/main.js',
 ])
   hash.update(readFileSync(name));

@@ -33,7 +33,7 @@ export function ensureTestUser() {
   writeFileSync(join('/home', TEST_USER, '.gitconfig'), '[user]\n\tname = sbx test\n\temail = test@localhost\n');
 }
 
-/** Installs shellcheck, groff, the clients that connect to a sandbox by ssh, and the shells: they look for their functions and settings at the paths of their packages. */
+/** Installs shellcheck, groff, the clients that connect to a sandbox by ssh, the makers of images, and the shells: they look for their functions and settings at the paths of their packages. */
 export function ensureTools() {
   ensurePrograms({
     zsh: 'zsh',
@@ -42,6 +42,8 @@ export function ensureTools() {
     groff: 'groff-base',
     ssh: 'openssh-client',
     rsync: 'rsync',
+    umoci: 'umoci',
+    skopeo: 'skopeo',
   });
 }
 

@@ -7,6 +7,7 @@ import { checkProject } from '../organisation/check-project.ts';
 import { readOrganisation } from '../organisation/policy-file.ts';
 import type { Home } from '../paths.ts';
 import { Supervisor } from '../reconcile/supervisor.ts';
+import { openRegistry } from '../registry/registry.ts';
 import { openSecrets } from '../secrets/secrets.ts';
 import { HostAgents } from '../signing/host-agents.ts';
 import { backgroundDesired, Records } from '../state/records.ts';
@@ -29,12 +30,23 @@ const HEAVY_STEPS = 2;
 /** The request that just ended uses the host first */
 const FILL_POOL_AFTER_MS = 500;
 
+/** A login belongs to a registry: secrets of single projects do not count */
+const EVERY_PROJECT = { dir: '', name: '' };
+
 export async function createService(options: ServiceOptions): Promise<DaemonService & AsyncDisposable> {
   const { home } = options;
   const records = new Records(home);
   const secrets = openSecrets(home);
+  const registry = openRegistry({ env: process.env, secret: (name) => secrets.read(name, EVERY_PROJECT) });
   const agents = new HostAgents();
-  const engine = new LocalEngine({ ...options, records, secrets, agents, onChange: (id) => supervisor.notify(id) });
+  const engine = new LocalEngine({
+    ...options,
+    records,
+    secrets,
+    agents,
+    registry,
+    onChange: (id) => supervisor.notify(id),
+  });
   const loader = new ProjectLoader({ worker: join(options.distDir, 'load-worker.js'), stateDir: home.root });
   const listeners = createListeners();
   const supervisor = new Supervisor({
@@ -66,6 +78,7 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
       return project;
     },
     organisation: () => readOrganisation(),
+    registry,
   };
   fillPoolSoon();
   const monitor = startMonitor(control);

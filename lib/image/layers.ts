@@ -1,12 +1,12 @@
 /** The chain of layers that a sandbox is cloned from: kernel and runtime; base → packages → agent → warm. */
 import { join } from 'node:path';
 import { allOrAbort } from '../system/all-or-abort.ts';
-import { fileSteps, foundationSteps, packageSteps, trustSteps } from './bake/bake-script.ts';
+import { fileSteps, foundationSteps, imageUserSteps, packageSteps, trustSteps } from './bake/bake-script.ts';
 import { ensureBaked } from './bake/baked-layer.ts';
 import { hostExtraCas } from './bake/host-trust.ts';
 import { type RootDisk, stackedOn } from './bake/root-disk.ts';
 import { BASE_FILES } from './base/base.ts';
-import { ensureBase } from './base/base-layer.ts';
+import { ensureBase, isOci } from './base/base-layer.ts';
 import { dockerSteps } from './docker/docker-steps.ts';
 import { bootFiles, ensurePlatform, type Platform } from './platform/platform.ts';
 import type { ImageBuild, ImageDeps, ImageEvents, ImageRequest } from './store/image-build.ts';
@@ -63,6 +63,7 @@ async function ensurePackages(build: ImageBuild, platform: Platform, base: Layer
     parent: { layer: base, backing: [join(base.dir, BASE_FILES.disk)], format: 'raw' },
     kind: 'packages',
     steps: [
+      ...(isOci(build.request.base) ? imageUserSteps() : []),
       ...foundationSteps(),
       ...trustSteps(await hostExtraCas()),
       ...(build.request.docker ? dockerSteps() : []),

@@ -8,7 +8,8 @@ type Field<K extends keyof SandboxSpec = keyof SandboxSpec> = K;
 export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect | undefined> = {
   name: undefined,
   sources: undefined,
-  image: { base: 'rebuild' },
+  // The rest belongs to the digest.
+  image: { base: 'rebuild', digest: 'rebuild', env: undefined, user: undefined, workdir: undefined },
   // What is removed, or comes in another order, needs a new disk: see `whyNewDisk`.
   packages: { apt: 'live', npm: 'live', pip: 'live', setup: 'live' },
   workspace: {

@@ -69,9 +69,21 @@ export interface PortSpec {
   source: Source;
 }
 
-interface ImageSpec {
-  /** `debian:<suite>`, `ubuntu:<suite>`, or the absolute path of a root-filesystem tar */
+interface ImageSpec extends Partial<OciImage> {
+  /** `debian:<suite>`, `ubuntu:<suite>`, `oci:<reference>`, or the absolute path of a root-filesystem tar */
   base: string;
+}
+
+/** What an `oci:` reference meant when it was resolved; absent until then, and for other bases. */
+export interface OciImage {
+  /** `sha256:…` of the manifest for this platform */
+  digest: string;
+  /** The image's variables */
+  env: Record<string, string>;
+  /** As the image says it; commands run as `agent` */
+  user?: string;
+  /** As the image says it; commands start in the workspace */
+  workdir?: string;
 }
 
 interface PackagesSpec {

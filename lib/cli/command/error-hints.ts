@@ -26,6 +26,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   'guest-failed': '`sbx logs --console` shows its console; retry',
   'bake-failed': '`sbx logs --bake` shows its output',
   'image-source': 'run `sbx doctor`, then retry',
+  registry: 'check the name of the image and the login for its registry, then retry',
   workspace: 'check that you can read and write the folder',
   gateway: 'retry; `sbx daemon logs` shows the cause',
   'daemon-unreachable': 'retry: the daemon is started on demand',

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Place } from '../../errors.ts';
+import { isReference } from '../../registry/reference.ts';
 import type { SandboxSpec } from '../../spec/spec.ts';
 import { parseDuration, parseSize } from '../../spec/units.ts';
 import { agentOf } from './agent.ts';
@@ -97,8 +98,14 @@ async function baseOf(input: SandboxInput): Promise<string> {
     return DISTRIBUTIONS.includes(host.os.id) && /^[a-z]+$/.test(host.os.codename)
       ? `${host.os.id}:${host.os.codename}`
       : FALLBACK;
-  if (/^(debian|ubuntu):[a-z]+$/.test(base) || /^oci:\S+$/.test(base)) return base;
+  if (/^(debian|ubuntu):[a-z]+$/.test(base)) return base;
   const source = sources['image.base'];
+  if (base.startsWith('oci:')) {
+    if (isReference(base.slice('oci:'.length))) return base;
+    throw problem(source, `image.base: invalid image reference "${base}"`, {
+      hint: 'write "oci:registry.example.com/team/image:tag" or "oci:…/image@sha256:<64 hexadecimal digits>"',
+    });
+  }
   if (!isAbsolute(base) && (base.includes(':') || !/\/|\.tar(\.\w+)?$/.test(base)))
     throw problem(source, `image.base: unknown kind of image "${base}"`, {
       hint: `write "debian:<suite>" or "ubuntu:<suite>" (the suite's code name, such as "${FALLBACK}"), "oci:<reference>", or the path of a tar`,

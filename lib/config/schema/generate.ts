@@ -23,8 +23,7 @@ of that file) enables completion in editors. Unknown keys are errors. Entries of
 \`services\`, \`credentials\` and of the lists of \`workspace\` are united when templates are merged; any other value replaces
 the value of the template.
 
-Valid but not implemented yet; \`sbx apply\` fails when one is set: ${UNSUPPORTED.map((path) => `\`${path}\``).join(', ')}
-(\`image.base\` for \`oci:\` references only).
+Valid but not implemented yet; \`sbx apply\` fails when one is set: ${UNSUPPORTED.map((path) => `\`${path}\``).join(', ')}.
 
 ## Top level
 

@@ -24,7 +24,7 @@ const image = z
     base: text
       .meta({
         description:
-          '`debian:<suite>`, `ubuntu:<suite>`, `oci:<registry>/<repo>[:tag|@digest]`, or the path of a root-filesystem tar, relative to the file that sets it. Default: the release of the host, if it is Debian or Ubuntu',
+          '`debian:<suite>`, `ubuntu:<suite>`, `oci:[<registry>/]<repository>[:tag][@digest]` (an image of a registry), or the path of a root-filesystem tar, relative to the file that sets it. Default: the release of the host, if it is Debian or Ubuntu',
         default: 'debian:bookworm',
       })
       .optional(),

@@ -7,7 +7,6 @@ const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length 
 
 const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
   ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
-  ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];
 
 export const UNSUPPORTED: string[] = CHECKS.map(([path]) => path);

@@ -8,6 +8,7 @@ import type { Log } from '../../log.ts';
 import type { Organisation } from '../../organisation/policy-file.ts';
 import type { Home } from '../../paths.ts';
 import type { Supervisor } from '../../reconcile/supervisor.ts';
+import type { Registry } from '../../registry/registry.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
 import type { HostAgents } from '../../signing/host-agents.ts';
 import type { Desired } from '../../spec/desired.ts';
@@ -33,6 +34,8 @@ export interface Control {
   /** The organisation's policy as it is now. @throws SbxError `config-invalid` */
   organisation: () => Organisation;
   activity: ActivityTracker;
+  /** Of images */
+  registry: Registry;
 }
 
 /** While another request of the project comes first */

@@ -12,11 +12,13 @@ import type { ProjectSpec, SandboxSpec } from '../../spec/spec.ts';
 import { backgroundDesired, FIRST, type InstanceRecord, nextGeneration, type Records } from '../../state/records.ts';
 import { type Control, type Convergence, converge, statusIn, WAITING } from '../control/control.ts';
 import { checkCapabilities } from './capabilities.ts';
+import { pinImages } from './pin-images.ts';
 import { isDeclined, planLoaded, repositoryNotices, withoutRepositories } from './plan.ts';
 
 /** @throws SbxError `config-unsupported`, `refused-widening` before anything is done; later what a step throws. */
 export async function applyIn(control: Control, request: ApplyRequest, context: RequestContext): Promise<ApplyResult> {
-  const project = await control.load(request);
+  const { only, rebuild } = request;
+  const project = await pinImages(control, await control.load(request), { only, rebuild, signal: context.signal });
   return control.mutex.take(project.dir, () => apply(control, { ...request, project }, context), {
     onWait: () => context.emit({ type: 'progress', sandbox: project.name, message: WAITING }),
     signal: context.signal,

@@ -14,11 +14,12 @@ import { trackedHidden } from '../../workspace/git/tracked-hidden.ts';
 import type { Control } from '../control/control.ts';
 import { lossesOf } from '../work/losses.ts';
 import { noticesOf } from './notices.ts';
+import { pinImages } from './pin-images.ts';
 
 /** @throws SbxError: those of `loadProject`, `not-found`, `config-invalid` */
 export async function planOf(control: Control, request: PlanRequest): Promise<PlanResponse> {
-  const project = await control.load(request);
   const options = { ...(request.only && { only: request.only }), ...(request.rebuild && { rebuild: request.rebuild }) };
+  const project = await pinImages(control, await control.load(request), options);
   const found = await planLoaded(control, project, options);
   if (!isDeclined(control.records, project, found)) return found;
   const { changes, steps, losses, notices } = await planLoaded(control, withoutRepositories(project), options);

@@ -6,6 +6,7 @@ import { findRuntimeParts } from '../../image/platform/runtime.ts';
 import { openStore } from '../../image/store/store.ts';
 import type { Log } from '../../log.ts';
 import { ensurePrivateDir, type Home } from '../../paths.ts';
+import type { Registry } from '../../registry/registry.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
 import type { HostAgents } from '../../signing/host-agents.ts';
 import { cached } from '../../state/cached.ts';
@@ -28,6 +29,8 @@ export interface LocalEngineOptions {
   /** Folder of the bundles: the guest agent lies below it */
   distDir: string;
   registries: () => Promise<Registries>;
+  /** Of images */
+  registry: Registry;
   /** Hosts that a bake may reach */
   bakeHosts: () => Promise<{ host: string; port: number }[]>;
   /** A VM ended, or its guest agent restarted: observe the sandbox again */
@@ -68,6 +71,8 @@ export function engineParts({ home, records, secrets, onChange, log, ...options 
       runtimeParts: () => findRuntimeParts(options.distDir),
       openEgress: async ({ dir, egress }, name) =>
         openBakeEgress(gateway, { dir, socketPath: join(egress, 'proxy'), name, hosts: await options.bakeHosts() }),
+      registry: options.registry,
+      merge: join(options.distDir, 'merge-layers.mjs'),
       logs: ensurePrivateDir(join(home.root, 'logs')),
     },
     registries: cached(options.registries),

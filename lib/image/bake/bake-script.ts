@@ -4,6 +4,7 @@ import type { PackageLists } from '../store/image-build.ts';
 import CA_BUNDLE from './ca-bundle.sh';
 import FOUNDATION from './foundation.sh';
 import HOST_TRUST from './host-trust.sh';
+import IMAGE_USER from './image-user.sh';
 import WRITE_FILE from './write-file.sh';
 
 export interface BakeStep {
@@ -48,6 +49,12 @@ export function trustSteps(pem: string): BakeStep[] {
   if (pem === '') return [];
   const script = withVariables(TRUST_PATHS, HOST_TRUST);
   return [{ title: "add the host's own certificates", argv: ['/bin/sh', '-c', script], path: undefined, input: pem }];
+}
+
+/** For an image of a registry, which may have a user with the id of the sandbox's. */
+export function imageUserSteps(): BakeStep[] {
+  const script = withVariables({ user: AGENT_USER }, IMAGE_USER);
+  return [{ title: 'prepare the user', argv: ['/bin/sh', '-c', script], path: undefined }];
 }
 
 /** Prepares each base once: the user, the CA bundle, the tools' proxy settings. */

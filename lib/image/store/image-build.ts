@@ -1,4 +1,5 @@
 /** Inputs and dependencies of an image build. */
+import type { Registry } from '../../registry/registry.ts';
 import type { VmDriver, VmPaths } from '../../vm/driver.ts';
 import type { Store } from './store.ts';
 
@@ -19,7 +20,7 @@ export interface RuntimeParts {
 }
 
 export interface ImageRequest {
-  /** `debian:<suite>`, `ubuntu:<suite>` or the path of a tar */
+  /** `debian:<suite>`, `ubuntu:<suite>`, `oci:<reference with a digest>` or the path of a tar */
   base: string;
   packages: PackageLists;
   /** What the agent's template adds: a layer of its own */
@@ -41,6 +42,9 @@ export interface ImageDeps {
   runtimeParts: () => Promise<RuntimeParts>;
   /** Serves the gateway's socket of a bake with the presets' hosts; the returned function closes it */
   openEgress: (paths: VmPaths, name: string) => Promise<() => Promise<void>>;
+  /** Images of `oci:` bases; `merge`: the bundle that merges their layers */
+  registry: Registry;
+  merge: string;
   /** Folder of bake logs */
   logs: string;
 }

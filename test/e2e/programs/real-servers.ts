@@ -73,15 +73,44 @@ export async function startPostgres(): Promise<Database> {
   return { ...(await serve(['postgres', ...place, '-F'], { folder, port })), port, user, password };
 }
 
-/** An empty registry of images, over plain HTTP. */
-export async function startRegistry(): Promise<AsyncDisposable & { port: number }> {
+export interface RegistryAuth {
+  /** Basic: who may do anything */
+  login?: { user: string; password: string };
+  /** Bearer: tokens of this service, signed with the key of a certificate (PEM) */
+  token?: { realm: string; service: string; issuer: string; certificate: string };
+}
+
+/** An empty registry of images, over plain HTTP, open to all unless it is told otherwise. */
+export async function startRegistry({ login, token }: RegistryAuth = {}): Promise<AsyncDisposable & { port: number }> {
   const folder = mkdtempSync(join(tmpdir(), 'sbx-registry-'));
+  const at = (name: string) => join(folder, name);
   const port = await freePort();
-  const storage = { filesystem: { rootdirectory: join(folder, 'data') } };
+  const storage = { filesystem: { rootdirectory: at('data') } };
+  if (login !== undefined) writeFileSync(at('htpasswd'), `${login.user}:${bcrypt(login.password)}\n`);
+  if (token !== undefined) writeFileSync(at('certificate.pem'), token.certificate);
+  const auth = {
+    ...(login === undefined ? {} : { htpasswd: { realm: 'test', path: at('htpasswd') } }),
+    ...(token === undefined
+      ? {}
+      : {
+          token: {
+            realm: token.realm,
+            service: token.service,
+            issuer: token.issuer,
+            rootcertbundle: at('certificate.pem'),
+          },
+        }),
+  };
   // JSON is YAML.
-  const config = { version: 0.1, storage, http: { addr: `127.0.0.1:${port}` } };
-  writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
-  return { ...(await serve(['docker-registry', 'serve', join(folder, 'config.yml')], { folder, port })), port };
+  const config = { version: 0.1, storage, http: { addr: `127.0.0.1:${port}` }, auth };
+  writeFileSync(at('config.yml'), JSON.stringify(config));
+  return { ...(await serve(['docker-registry', 'serve', at('config.yml')], { folder, port })), port };
+}
+
+/** By the C library of this host, as htpasswd would. */
+function bcrypt(password: string): string {
+  const script = 'print crypt($ARGV[0], q($2y$05$) . $ARGV[1])';
+  return execFileSync('perl', ['-e', script, password, randomBytes(11).toString('hex')], { encoding: 'utf8' });
 }
 
 /** Root's tests run servers as the user of scripts/test.mjs: PostgreSQL refuses to be root, and sshd need not be. */

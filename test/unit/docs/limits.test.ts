@@ -7,7 +7,6 @@ import { UNSUPPORTED } from '../../../lib/config/schema/unsupported.ts';
 const WORDS: Record<string, string> = {
   credentials: 'credentials',
   'mcp.servers': 'MCP',
-  'image.base': 'OCI images',
   'agent.files': 'files of agents',
 };
 

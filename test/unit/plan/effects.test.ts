@@ -6,6 +6,7 @@ describe('every field of a spec', () => {
   test('has its effect in the table', () => {
     // With the fields that may be missing.
     const full = spec({
+      image: { ...spec().image, digest: '', env: {}, user: '', workdir: '' },
       services: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],

@@ -1,5 +1,6 @@
 /** Builds the environment of a sandbox's commands: the host's registries, the spec's `env`, placeholders for secrets. */
 import { guestEnvironment, type Registries } from '../../../image/bake/bake-script.ts';
+import { withImageEnvironment } from '../../../image/bake/image-environment.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import type { Cached } from '../../../state/cached.ts';
 import type { Credentials } from '../credentials/credentials.ts';
@@ -14,7 +15,8 @@ export async function environmentOf(
   spec: SandboxSpec,
 ): Promise<Record<string, string>> {
   const placeholders = await deps.credentials.environment(id, spec);
-  return { ...guestEnvironment(await deps.registries.get()), ...ownNames(spec.name), ...spec.env, ...placeholders };
+  const own = { ...guestEnvironment(await deps.registries.get()), ...ownNames(spec.name) };
+  return { ...withImageEnvironment(own, spec.image.env), ...spec.env, ...placeholders };
 }
 
 /** The guest's own names and addresses in the notations that programs understand: few know a block of addresses. */

@@ -1,5 +1,6 @@
 /** Installs added packages in a running VM, and runs the lines that were added to `setup`. */
 import { guestEnvironment, installSteps } from '../../../image/bake/bake-script.ts';
+import { withImageEnvironment } from '../../../image/bake/image-environment.ts';
 import { installStep } from '../../../image/bake/install.ts';
 import { instancePaths } from '../../../paths.ts';
 import { addedPackages } from '../../../plan/packages.ts';
@@ -17,7 +18,7 @@ export const install: StepHandler<'install'> = async (deps, { spec }, { id, sign
   const { packages, setup } = installSteps(applied.packages, added);
   const { agent } = instancePaths(deps.home, id);
   const guest = await deps.guests.connect(id, agent, { fresh: false, timeoutMs: ANSWER_MS, signal });
-  const env = guestEnvironment(await deps.registries.refresh());
+  const env = withImageEnvironment(guestEnvironment(await deps.registries.refresh()), spec.image.env);
   const options = { name: spec.name, env, signal, onProgress, onLine, denied: [] };
   // Before the first: a disk with half of them is no clone of its image either.
   await deps.records.update(id, { imageLacksPackages: true });

@@ -1,18 +1,25 @@
 /** Translates a spec into the request for its image. Pure. */
+import { withImageEnvironment } from '../../../image/bake/image-environment.ts';
 import type { ImageRequest, PackageLists } from '../../../image/store/image-build.ts';
+import { pinnedReference } from '../../../registry/reference.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 
 export function imageRequestOf(spec: SandboxSpec, env: Record<string, string>): ImageRequest {
   const [packages, agentPackages] = splitPackages(spec);
   return {
-    base: spec.image.base,
+    base: pinned(spec.image),
     packages,
     agentPackages,
     agentFiles: spec.agent.files ?? {},
     docker: spec.docker !== undefined,
     ...spec.resources,
-    env,
+    env: withImageEnvironment(env, spec.image.env),
   };
+}
+
+/** A tag may move: an image is what it was when the sandbox was planned. */
+function pinned({ base, digest }: SandboxSpec['image']): string {
+  return digest === undefined ? base : `oci:${pinnedReference(base.slice('oci:'.length), digest)}`;
 }
 
 /** What the agent's template asks for is a layer of its own, above the project's: known by where each entry stands. */

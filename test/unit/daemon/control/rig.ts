@@ -11,6 +11,7 @@ import { createProjectMutex } from '../../../../lib/daemon/control/project-mutex
 import type { Organisation } from '../../../../lib/organisation/policy-file.ts';
 import { homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { Supervisor } from '../../../../lib/reconcile/supervisor.ts';
+import { openRegistry } from '../../../../lib/registry/registry.ts';
 import { openSecrets } from '../../../../lib/secrets/secrets.ts';
 import { HostAgents } from '../../../../lib/signing/host-agents.ts';
 import { FIRST, type InstanceRecord, Records } from '../../../../lib/state/records.ts';
@@ -87,6 +88,7 @@ function daemon(root: string, options: TestEngineOptions): Omit<Rig, typeof Symb
     listeners: createListeners(),
     mutex: createProjectMutex(),
     activity: createActivityTracker(),
+    registry: openRegistry({ env: {}, secret: async () => undefined }),
     load: ({ cwd }) => loadProject({ cwd, host: hostFacts() }),
     organisation: () => NO_POLICY,
   };
