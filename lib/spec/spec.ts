@@ -69,6 +69,17 @@ export interface PortSpec {
   source: Source;
 }
 
+/** A program of the host whose MCP tools the sandbox may call. */
+export interface McpServerSpec {
+  name: string;
+  command: string[];
+  /** Real paths, read only, the same in its jail */
+  folders: string[];
+  /** Patterns with `*`. Absent: all */
+  tools?: string[];
+  source: Source;
+}
+
 interface ImageSpec {
   /** `debian:<suite>`, `ubuntu:<suite>`, or the absolute path of a root-filesystem tar */
   base: string;
@@ -123,6 +134,8 @@ export interface AgentSpec {
   headless: string[];
   mcpFile: string | undefined;
   mcpFormat: 'json' | 'toml' | undefined;
+  /** Merged into that file, with the URL for `{url}` */
+  mcpEntry?: string;
   /** Path in the sandbox → content; `~/…` is the home folder of the user `agent` */
   files?: Record<string, string>;
   /** Folders below `~` that outlive the disk: `.tool`, `.local/share/tool`. Absent: none */
@@ -170,6 +183,8 @@ export interface SandboxSpec {
   ports?: PortSpec[];
   /** `sbx ports` asks about what starts to listen inside */
   offerPorts?: true;
+  /** Absent: none */
+  mcp?: McpServerSpec[];
   resources: ResourcesSpec;
   /** Absent: commits are not signed */
   git?: GitSpec;

@@ -3,10 +3,7 @@ import type { Place } from '../../errors.ts';
 import type { Source } from '../../spec/spec.ts';
 import type { SandboxConfig } from './schema.ts';
 
-const isFilled = (value: object | undefined) => Object.keys(value ?? {}).length > 0;
-
 const CHECKS: [path: string, wanted: (config: SandboxConfig) => boolean][] = [
-  ['mcp.servers', (config) => isFilled(config.mcp?.servers)],
   ['image.base', (config) => config.image?.base?.startsWith('oci:') === true],
 ];
 

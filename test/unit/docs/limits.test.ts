@@ -6,7 +6,6 @@ import { UNSUPPORTED } from '../../../lib/config/schema/unsupported.ts';
 /** Field of the file → its words in README */
 const WORDS: Record<string, string> = {
   credentials: 'credentials',
-  'mcp.servers': 'MCP',
   'image.base': 'OCI images',
   'agent.files': 'files of agents',
 };

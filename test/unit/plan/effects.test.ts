@@ -7,13 +7,14 @@ describe('every field of a spec', () => {
     // With the fields that may be missing.
     const full = spec({
       services: [],
+      mcp: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
       git: { signingKey: '' },
       docker: { enabled: true },
       offerPorts: true,
       lifecycle: { ...spec().lifecycle, idleAction: 'suspend' },
-      agent: { ...spec().agent, files: {}, keep: [], keepExcept: [], template: '' },
+      agent: { ...spec().agent, files: {}, mcpEntry: '', keep: [], keepExcept: [], template: '' },
       workspace: {
         ...spec().workspace,
         ...{ private: [], gitIdentity: false, repository: '/r/.git', repositoryTop: '/r', uncommitted: false },

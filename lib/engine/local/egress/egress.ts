@@ -20,6 +20,7 @@ import {
   removeLive,
 } from '../../../state/grants.ts';
 import type { Credentials } from '../credentials/credentials.ts';
+import { McpGateways } from './mcp-gateways.ts';
 import { Signers } from './signers.ts';
 
 export interface Egress extends Disposable {
@@ -44,6 +45,8 @@ export interface EgressDeps {
   gateway: Gateway;
   credentials: Credentials;
   agents: HostAgents;
+  /** Folder of the bundles */
+  distDir: string;
 }
 
 export function createEgress(deps: EgressDeps): Egress {
@@ -55,29 +58,33 @@ class EgressProxies implements Egress {
   readonly #gateway: Gateway;
   readonly #credentials: Credentials;
   readonly #signers: Signers;
+  readonly #mcp: McpGateways;
   readonly #served = new Map<string, SandboxSpec>();
   /** Until the next rule of the command line ends */
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  constructor({ home, gateway, credentials, agents }: EgressDeps) {
+  constructor({ home, gateway, credentials, agents, distDir }: EgressDeps) {
     this.#home = home;
     this.#gateway = gateway;
     this.#credentials = credentials;
     this.#signers = new Signers({ home, gateway, agents });
+    this.#mcp = new McpGateways({ home, distDir });
   }
 
   async open(id: string, spec: SandboxSpec): Promise<void> {
-    const { egress, proxySocket, audit, authority, signerSocket } = instancePaths(this.#home, id);
+    const { egress, proxySocket, audit, authority, signerSocket, mcp } = instancePaths(this.#home, id);
     mkdirSync(egress, { recursive: true, mode: 0o700 });
     const policy = livePolicy(spec, readLive(this.#home, id));
     this.#credentials.bind(id, spec);
     if (this.#gateway.list().includes(id)) this.#gateway.update(id, policy);
     else {
       const inspector = this.#credentials.inspector(id);
-      const files = { socketPath: proxySocket, auditPath: audit, authorityPath: authority, signerSocket };
+      const own = { signerSocket, mcpSocket: mcp.socket };
+      const files = { socketPath: proxySocket, auditPath: audit, authorityPath: authority, ...own };
       await this.#gateway.open(id, { ...files, policy, inspector });
     }
     await this.#signers.set(id, spec.git?.signingKey);
+    await this.#mcp.set(id, spec.mcp ?? []);
     this.#served.set(id, spec);
     // A rule may have been added meanwhile.
     this.#refresh(id);
@@ -87,6 +94,7 @@ class EgressProxies implements Egress {
     this.#disarm(id);
     this.#served.delete(id);
     await this.#signers.set(id, undefined);
+    await this.#mcp.set(id, []);
     await this.#gateway.close(id);
   }
 
@@ -123,6 +131,7 @@ class EgressProxies implements Egress {
   [Symbol.dispose](): void {
     for (const id of [...this.#timers.keys()]) this.#disarm(id);
     this.#signers[Symbol.dispose]();
+    this.#mcp[Symbol.dispose]();
   }
 
   #refresh(id: string): void {

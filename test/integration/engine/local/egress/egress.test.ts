@@ -46,7 +46,7 @@ afterEach(async () => {
 function createTestEgress(): Egress {
   const refOf = () => ({ dir: '/project', name: 'shop' });
   const credentials = createCredentials({ home, secrets: openSecrets(home), refOf, ids: [] });
-  return createEgress({ home, gateway, credentials, agents: new HostAgents({}) });
+  return createEgress({ home, gateway, credentials, agents: new HostAgents({}), distDir: 'dist' });
 }
 
 function newGateway(): Gateway {
