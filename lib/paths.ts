@@ -131,7 +131,7 @@ export interface InstancePaths {
   ssh: string;
 }
 
-export interface McpPaths {
+interface McpPaths {
   /** Where the endpoint listens */
   socket: string;
   /** One JSON line a call */

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 export type Tool = Record<string, unknown> & { name: string };
 
 /** `changed`: its description is not the approved one. `new`: it came after the approval. `filtered`: `tools` leaves it out. `bad-name`: agents could not call it */
-export type ToolState = 'offered' | 'changed' | 'new' | 'filtered' | 'bad-name';
+type ToolState = 'offered' | 'changed' | 'new' | 'filtered' | 'bad-name';
 
 export interface ListedTool {
   server: string;
