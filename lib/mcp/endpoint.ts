@@ -9,6 +9,13 @@ import type { McpGateway } from './gateway.ts';
 const BODY_MAX = 4 * 1024 * 1024;
 const CONNECTIONS_MAX = 64;
 
+/** The SDK would make a compiler of schemas for each request, for questions that this server never asks */
+const NO_VALIDATOR = {
+  getValidator(): never {
+    throw new Error('no schema is compiled here');
+  },
+};
+
 /** Without sessions: a request carries all that it needs, so that neither a restart nor a suspended guest loses any. */
 export async function openEndpoint(socket: string, gateway: McpGateway): Promise<AsyncDisposable> {
   rmSync(socket, { force: true });
@@ -51,7 +58,8 @@ async function answer(gateway: McpGateway, request: IncomingMessage, response: S
 }
 
 function serverOf(gateway: McpGateway): Server {
-  const server = new Server({ name: 'sbx', version: '1' }, { capabilities: { tools: {} } });
+  const options = { capabilities: { tools: {} }, jsonSchemaValidator: NO_VALIDATOR };
+  const server = new Server({ name: 'sbx', version: '1' }, options);
   server.setRequestHandler(ListToolsRequestSchema, async () => ({ tools: (await gateway.tools()) as never[] }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal }) => {
     try {
