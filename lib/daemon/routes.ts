@@ -1,7 +1,9 @@
 /** Implements each address of the daemon's API. */
 import { API_VERSION, type DaemonService } from '../api/contract.ts';
+import type { PortsRequest } from '../api/live-contract.ts';
 import type { SandboxStats } from '../api/sandbox-stats.ts';
 import type { SandboxDetail } from '../api/sandbox-status.ts';
+import { refuseApproval, refusePorts } from '../organisation/check-project.ts';
 import { grantsOf, knownLive } from '../state/grants.ts';
 import type { InstanceRecord } from '../state/records.ts';
 import { type Control, statusIn } from './control/control.ts';
@@ -55,9 +57,11 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
     checkPath: (id, { path }) => checkPathIn(control, id, path),
     async allow(id, { rules, seconds }) {
       const record = records.require(id);
+      refuseApproval(control.organisation(), 'another host');
       return engine.grant(id, record.applied ?? record.target, grantsOf(rules, seconds));
     },
     async changePorts(id, request) {
+      refusePublishing(control, request.publish);
       const { ports, live } = await engine.changePorts(records.require(id).id, request);
       return { ports: ports.map(portInfo), live };
     },
@@ -76,6 +80,7 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       return {};
     },
     async holdPorts(id, { publish }, { signal, emit }) {
+      refusePublishing(control, publish);
       const ports = await engine.holdPorts(records.require(id).id, publish, signal);
       emit({ type: 'ports', ports: ports.map(portInfo) });
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -101,6 +106,13 @@ export function routesOf(control: Control, options: RouteOptions): DaemonService
       return options.onShutdown;
     },
   };
+}
+
+function refusePublishing({ organisation }: Control, publish: PortsRequest['publish']): void {
+  const policy = organisation();
+  const addresses = publish.map(({ address }) => address);
+  refusePorts(policy, addresses);
+  if (addresses.length > 0) refuseApproval(policy, 'another port');
 }
 
 async function statsOf(control: Control, record: InstanceRecord): Promise<SandboxStats> {

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { DaemonService } from '../api/contract.ts';
 import type { LocalEngineOptions } from '../engine/local/engine-parts.ts';
 import { LocalEngine } from '../engine/local/local-engine.ts';
+import { checkProject } from '../organisation/check-project.ts';
+import { readOrganisation } from '../organisation/policy-file.ts';
 import type { Home } from '../paths.ts';
 import { Supervisor } from '../reconcile/supervisor.ts';
 import { openSecrets } from '../secrets/secrets.ts';
@@ -58,7 +60,12 @@ export async function createService(options: ServiceOptions): Promise<DaemonServ
     listeners,
     mutex: createProjectMutex(fillPoolSoon),
     activity: createActivityTracker(),
-    load: (request) => loader.load(request),
+    load: async (request) => {
+      const project = await loader.load(request);
+      checkProject(project, readOrganisation());
+      return project;
+    },
+    organisation: () => readOrganisation(),
   };
   fillPoolSoon();
   const monitor = startMonitor(control);

@@ -5,6 +5,7 @@ import type { ApplyResult, ProjectRequest } from '../../api/project-contract.ts'
 import type { SandboxStatus } from '../../api/sandbox-status.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Log } from '../../log.ts';
+import type { Organisation } from '../../organisation/policy-file.ts';
 import type { Home } from '../../paths.ts';
 import type { Supervisor } from '../../reconcile/supervisor.ts';
 import type { Secrets } from '../../secrets/secrets.ts';
@@ -27,8 +28,10 @@ export interface Control {
   supervisor: Supervisor;
   listeners: Listeners;
   mutex: ProjectMutex;
-  /** Loads a project's file. @throws SbxError: see `loadProject` */
+  /** Loads a project's file, and holds it to the organisation's policy. @throws SbxError: see `loadProject`; `refused-policy` */
   load: (request: ProjectRequest) => Promise<ProjectSpec>;
+  /** The organisation's policy as it is now. @throws SbxError `config-invalid` */
+  organisation: () => Organisation;
   activity: ActivityTracker;
 }
 

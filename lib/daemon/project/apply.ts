@@ -4,6 +4,7 @@ import type { RequestContext } from '../../api/contract.ts';
 import type { ApplyRequest, ApplyResult, ApproveRequest, PlanResponse } from '../../api/project-contract.ts';
 import { shownFile } from '../../config/load/templates.ts';
 import { SbxError } from '../../errors.ts';
+import { refuseApproval } from '../../organisation/check-project.ts';
 import { explainRequest } from '../../plan/explain.ts';
 import { refuseLosses } from '../../plan/loss.ts';
 import { wideningHash } from '../../plan/widening.ts';
@@ -27,7 +28,8 @@ export function approveIn(control: Control, { before, after }: ApproveRequest): 
   return control.mutex.take(before.dir, async () => {
     const found = await planLoaded(control, before);
     const declined = isDeclined(control.records, before, found);
-    const approved = found.approved || declined;
+    const isNever = control.organisation().neverApproves !== undefined;
+    const approved = !isNever && (found.approved || declined);
     const approvedHash = wideningHash(declined ? withoutRepositories(after) : after);
     if (approved) await control.records.putProject({ version: 1, dir: after.dir, approvedHash });
     return { approved };
@@ -77,7 +79,11 @@ async function acceptedPart(
 ): Promise<{ project: ProjectSpec; found: PlanResponse }> {
   const options = { ...(only && { only }), ...(rebuild && { rebuild }), confirmed, discard };
   const found = await planLoaded(control, project, options);
-  if (found.approved || acceptWidening === found.wideningHash) return { project, found };
+  if (found.approved) return { project, found };
+  if (acceptWidening === found.wideningHash) {
+    refuseApproval(control.organisation(), 'what this file adds');
+    return { project, found };
+  }
   const rest = withoutRepositories(project);
   const plan = await planLoaded(control, rest, options);
   if (!plan.approved) throw refusedWidening(found, project.dir);

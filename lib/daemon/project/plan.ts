@@ -1,6 +1,8 @@
 /** Plans a project's file against what runs. */
 import type { PlanRequest, PlanResponse } from '../../api/project-contract.ts';
 import { SbxError } from '../../errors.ts';
+import { summaryOf } from '../../organisation/check-project.ts';
+import type { Organisation } from '../../organisation/policy-file.ts';
 import { type Consent, endedBy, type Loss } from '../../plan/loss.ts';
 import { planProject } from '../../plan/plan.ts';
 import { refuseSmallerDisk } from '../../plan/smaller-disk.ts';
@@ -74,6 +76,7 @@ export async function planLoaded(
   return {
     ...found,
     notices: [
+      ...organisationNotices(control.organisation()),
       ...(project.warnings ?? []),
       ...noticesOf(
         await Promise.all(
@@ -93,6 +96,12 @@ export async function planLoaded(
     first: records.project(project.dir).approvedHash === null,
     approved: widening.length === 0 || records.project(project.dir).approvedHash === hash,
   };
+}
+
+/** What no file can change is said before anything else. */
+function organisationNotices(policy: Organisation): PlanResponse['notices'] {
+  const text = summaryOf(policy);
+  return text === undefined ? [] : [{ message: `the policy of this machine holds: ${text}`, source: 'default' }];
 }
 
 interface Losing {

@@ -7,6 +7,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { app } from '../../../lib/cli/app.ts';
 import { setPromptAside } from '../../../lib/cli/run/prompt-argument.ts';
 import { loadProject } from '../../../lib/config/load/load-project.ts';
+import { readToml } from '../../../lib/config/toml/read-toml.ts';
+import { policySchema } from '../../../lib/organisation/schema.ts';
 import { hostFacts } from '../config/project.ts';
 import { KEY } from '../signing/data.ts';
 import { commandLines, examplesOf, mentionsOf } from './examples.ts';
@@ -50,8 +52,15 @@ describe('commands in the running text', () => {
   });
 });
 
+/** Its first line says which file it is. */
+const isPolicy = ({ text }: { text: string }) => text.startsWith('# /etc/sbx/policy.toml\n');
+
+test.each(examplesOf('toml').filter(isPolicy))('a policy: $place', ({ text }) => {
+  expect(policySchema.parse(readToml(Buffer.from(text), 'policy.toml').value)).toMatchObject({ version: 1 });
+});
+
 describe('sandbox.toml', () => {
-  test.each(examplesOf('toml'))('$place', async ({ text }) => {
+  test.each(examplesOf('toml').filter((one) => !isPolicy(one)))('$place', async ({ text }) => {
     expect((await load(text)).sandboxes.length).toBeGreaterThan(0);
   });
 

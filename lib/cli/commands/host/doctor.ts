@@ -5,6 +5,7 @@ import type { Home } from '../../../paths.ts';
 import type { Run } from '../../command/command.ts';
 import type { CheckResult } from '../../doctor/check-result.ts';
 import { accelerator, subordinateIds, userNamespaces } from '../../doctor/isolation.ts';
+import { organisationPolicy } from '../../doctor/organisation.ts';
 import { diskSpace, socketLength, stateFolder } from '../../doctor/state.ts';
 import { aptSources, toolChecks } from '../../doctor/tools.ts';
 
@@ -25,6 +26,7 @@ export async function doctor({ context, view, flags }: Run<{ fix: boolean }>): P
 async function runChecks(home: Home): Promise<CheckResult[]> {
   return [
     ...toolChecks(),
+    ...organisationPolicy(),
     await userNamespaces(),
     subordinateIds(),
     await aptSources(),

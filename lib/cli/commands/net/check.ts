@@ -2,6 +2,8 @@
 import { SbxError } from '../../../errors.ts';
 import { checkUrl, type Explanation } from '../../../gateway/policy/explain.ts';
 import { compilePolicy } from '../../../gateway/policy/policy.ts';
+import { withOrganisation } from '../../../organisation/check-project.ts';
+import { readOrganisation } from '../../../organisation/policy-file.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { livePolicy, readLive } from '../../../state/grants.ts';
 import { instanceId } from '../../../state/ids.ts';
@@ -80,7 +82,7 @@ interface Question {
 }
 
 function verdictOn({ context, spec, id, where, method }: Question): Explanation {
-  const policy = compilePolicy(livePolicy(spec, readLive(context.home, id)));
+  const policy = compilePolicy(withOrganisation(livePolicy(spec, readLive(context.home, id)), readOrganisation()));
   const verdict = checkUrl(policy, where, method);
   if (verdict !== undefined) return verdict;
   throw new SbxError('usage', `invalid host: ${where}`, { hint: 'write host, host:port, or an http(s) URL' });

@@ -5,6 +5,8 @@ import { compilePolicy } from '../../../gateway/policy/policy.ts';
 import { suggest as makeSuggestions, type Suggestions } from '../../../gateway/policy/suggest.ts';
 import type { AuditRecord } from '../../../gateway/policy/types.ts';
 import { systemResolver } from '../../../gateway/upstream/resolver.ts';
+import { withOrganisation } from '../../../organisation/check-project.ts';
+import { readOrganisation } from '../../../organisation/policy-file.ts';
 import { instancePaths } from '../../../paths.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
 import { livePolicy, readLive } from '../../../state/grants.ts';
@@ -21,7 +23,12 @@ export async function suggest({ context, cwd, view, flags, args }: Run<{ save: b
   const found = makeSuggestions({
     records: await recordsOf(context, id),
     // Grants end: what they allow is suggested for the file all the same.
-    policy: compilePolicy(livePolicy(spec, { grants: [], denials: readLive(context.home, id).denials })),
+    policy: compilePolicy(
+      withOrganisation(
+        livePolicy(spec, { grants: [], denials: readLive(context.home, id).denials }),
+        readOrganisation(),
+      ),
+    ),
     presets: (await registriesOf(context.home)).hosts,
     own: systemResolver().ownAddresses(),
   });

@@ -7,6 +7,9 @@ import { parseAuthority } from '../../../gateway/address/canonical-host.ts';
 import type { Gateway } from '../../../gateway/gateway.ts';
 import { compilePolicy, decide, type Policy, policyHash } from '../../../gateway/policy/policy.ts';
 import { isServiceName } from '../../../gateway/policy/services.ts';
+import type { PolicyInput } from '../../../gateway/policy/types.ts';
+import { withOrganisation } from '../../../organisation/check-project.ts';
+import { type Organisation, readOrganisation } from '../../../organisation/policy-file.ts';
 import { ensurePrivateDir, type Home, instancePaths } from '../../../paths.ts';
 import type { HostAgents } from '../../../signing/host-agents.ts';
 import type { SandboxSpec } from '../../../spec/spec.ts';
@@ -47,6 +50,8 @@ export interface EgressDeps {
   agents: HostAgents;
   /** Folder of the bundles */
   distDir: string;
+  /** The organisation's policy as it is now; default: that of this machine. @throws SbxError `config-invalid` */
+  organisation?: () => Organisation;
 }
 
 export function createEgress(deps: EgressDeps): Egress {
@@ -59,11 +64,13 @@ class EgressProxies implements Egress {
   readonly #credentials: Credentials;
   readonly #signers: Signers;
   readonly #mcp: McpGateways;
+  readonly #organisation: () => Organisation;
   readonly #served = new Map<string, SandboxSpec>();
   /** Until the next rule of the command line ends */
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  constructor({ home, gateway, credentials, agents, distDir }: EgressDeps) {
+  constructor({ home, gateway, credentials, agents, distDir, organisation = () => readOrganisation() }: EgressDeps) {
+    this.#organisation = organisation;
     this.#home = home;
     this.#gateway = gateway;
     this.#credentials = credentials;
@@ -74,7 +81,7 @@ class EgressProxies implements Egress {
   async open(id: string, spec: SandboxSpec): Promise<void> {
     const { egress, proxySocket, audit, authority, signerSocket, mcp } = instancePaths(this.#home, id);
     mkdirSync(egress, { recursive: true, mode: 0o700 });
-    const policy = livePolicy(spec, readLive(this.#home, id));
+    const policy = this.#policyOf(spec, readLive(this.#home, id));
     this.#credentials.bind(id, spec);
     if (this.#gateway.list().includes(id)) this.#gateway.update(id, policy);
     else {
@@ -101,12 +108,17 @@ class EgressProxies implements Egress {
   hashFor(id: string, spec: SandboxSpec): string {
     const live = knownLive(this.#home, id);
     // Served is what was there before: applying it says what is wrong.
-    return live === undefined ? 'unreadable' : policyHash(livePolicy(spec, live));
+    if (live === undefined) return 'unreadable';
+    try {
+      return policyHash(this.#policyOf(spec, live));
+    } catch {
+      return 'unreadable';
+    }
   }
 
   grant(id: string, spec: SandboxSpec, added: Grant[]): Grant[] {
     const { grants: given, denials } = readLive(this.#home, id);
-    const policy = compilePolicy(livePolicy(spec, { grants: [...given, ...added], denials }));
+    const policy = compilePolicy(this.#policyOf(spec, { grants: [...given, ...added], denials }));
     for (const grant of added) assertNotDenied(policy, grant);
     const { grants } = addLive(this.#home, id, { grants: added });
     this.#refresh(id);
@@ -116,7 +128,7 @@ class EgressProxies implements Egress {
   deny(id: string, spec: SandboxSpec, added: Grant[]): Grant[] {
     const { grants, denials: given } = readLive(this.#home, id);
     // A malformed rule MUST NOT reach the disk: the proxy would deny everything.
-    compilePolicy(livePolicy(spec, { grants, denials: [...given, ...added] }));
+    compilePolicy(this.#policyOf(spec, { grants, denials: [...given, ...added] }));
     const { denials } = addLive(this.#home, id, { denials: added });
     this.#refresh(id);
     return denials;
@@ -134,11 +146,16 @@ class EgressProxies implements Egress {
     this.#mcp[Symbol.dispose]();
   }
 
+  /** With the organisation's deny rules, which are read each time: also a sandbox that was applied before them has them. */
+  #policyOf(spec: SandboxSpec, live: LiveRules): PolicyInput {
+    return withOrganisation(livePolicy(spec, live), this.#organisation());
+  }
+
   #refresh(id: string): void {
     const spec = this.#served.get(id);
     if (spec === undefined) return;
     const live = readLive(this.#home, id);
-    const policy = livePolicy(spec, live);
+    const policy = this.#policyOf(spec, live);
     if (this.#gateway.hashOf(id) !== policyHash(policy)) this.#gateway.update(id, policy);
     this.#arm(id, live);
   }

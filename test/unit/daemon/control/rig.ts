@@ -8,6 +8,7 @@ import { createActivityTracker } from '../../../../lib/daemon/activity/activity.
 import type { Control } from '../../../../lib/daemon/control/control.ts';
 import { createListeners } from '../../../../lib/daemon/control/progress.ts';
 import { createProjectMutex } from '../../../../lib/daemon/control/project-mutex.ts';
+import type { Organisation } from '../../../../lib/organisation/policy-file.ts';
 import { homeOf, instancePaths } from '../../../../lib/paths.ts';
 import { Supervisor } from '../../../../lib/reconcile/supervisor.ts';
 import { openSecrets } from '../../../../lib/secrets/secrets.ts';
@@ -40,6 +41,15 @@ export async function rig(options: TestEngineOptions = {}): Promise<Rig> {
   made.engine.world.set(ID, running(SPEC));
   return { ...made, [Symbol.asyncDispose]: async () => dispose(made, home.root) };
 }
+
+/** A machine without an organisation's policy */
+export const NO_POLICY: Organisation = {
+  file: undefined,
+  neverApproves: undefined,
+  forbid: [],
+  deny: [],
+  limits: {},
+};
 
 export const RECORD: InstanceRecord = {
   version: 1,
@@ -78,6 +88,7 @@ function daemon(root: string, options: TestEngineOptions): Omit<Rig, typeof Symb
     mutex: createProjectMutex(),
     activity: createActivityTracker(),
     load: ({ cwd }) => loadProject({ cwd, host: hostFacts() }),
+    organisation: () => NO_POLICY,
   };
   const nextDaemon = (next: TestEngineOptions = {}) => {
     const made = daemon(root, next);

@@ -7,7 +7,7 @@ import { stopIn } from '../../../../lib/daemon/lifecycle/lifecycle.ts';
 import { applyIn, approveIn } from '../../../../lib/daemon/project/apply.ts';
 import { planOf } from '../../../../lib/daemon/project/plan.ts';
 import { watchAll } from '../../../../lib/daemon/service.ts';
-import { CONTEXT, type Rig, rig } from '../control/rig.ts';
+import { CONTEXT, NO_POLICY, type Rig, rig } from '../control/rig.ts';
 
 let dir = '';
 beforeEach(() => {
@@ -189,4 +189,51 @@ test('a sandbox dropped from the file whose daemon is killed is removed by the n
   watchAll(next.records, next.supervisor);
   while (next.engine.world.has(id)) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(next.records.get(id)).toBeUndefined();
+});
+
+describe('where nothing may be approved', () => {
+  const never = {
+    ...NO_POLICY,
+    file: '/etc/sbx/policy.toml',
+    neverApproves: { file: '/etc/sbx/policy.toml', line: 2, column: 1 },
+  };
+
+  test('a file that asks for more is refused with its approval, too; what was approved before is applied', async () => {
+    await using shop = await rig();
+    write('name = "shop"\n[network]\nallow = ["a.test"]\n');
+    const { wideningHash } = await planOf(shop.control, request());
+    await apply(shop, { acceptWidening: wideningHash });
+    const strict = { ...shop, control: { ...shop.control, organisation: () => never } };
+    expect((await apply(strict)).steps).toEqual([]);
+    write('name = "shop"\n[network]\nallow = ["a.test", "b.test"]\n');
+    const more = await planOf(strict.control, request());
+    await expect(apply(strict, { acceptWidening: more.wideningHash })).rejects.toMatchObject({
+      code: 'refused-policy',
+    });
+    await expect(apply(strict)).rejects.toMatchObject({ code: 'refused-widening' });
+    // Without the policy it is only a question of the approval.
+    await apply(shop, { acceptWidening: more.wideningHash });
+  });
+
+  test('nor does a command of the user approve what it wrote into the file', async () => {
+    await using shop = await rig();
+    write('name = "shop"\n');
+    await apply(shop);
+    const before = await shop.control.load(request());
+    write('name = "shop"\n[network]\nallow = ["a.test"]\n');
+    const after = await shop.control.load(request());
+    const control = { ...shop.control, organisation: () => never };
+    expect(await approveIn(control, { before, after })).toEqual({ approved: false });
+    expect(await approveIn(shop.control, { before, after })).toEqual({ approved: true });
+  });
+
+  test('the plan says what the policy holds', async () => {
+    await using shop = await rig();
+    write('name = "shop"\n');
+    const { notices } = await planOf({ ...shop.control, organisation: () => never }, request());
+    expect(notices.map(({ message }) => message)).toEqual([
+      'the policy of this machine holds: /etc/sbx/policy.toml: nothing can be approved',
+    ]);
+    expect((await planOf(shop.control, request())).notices).toEqual([]);
+  });
 });

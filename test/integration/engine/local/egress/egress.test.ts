@@ -9,11 +9,13 @@ import { createEgress, type Egress } from '../../../../../lib/engine/local/egres
 import { SbxError } from '../../../../../lib/errors.ts';
 import { createGateway, type Gateway } from '../../../../../lib/gateway/gateway.ts';
 import type { AuditRecord } from '../../../../../lib/gateway/policy/types.ts';
+import type { Organisation } from '../../../../../lib/organisation/policy-file.ts';
 import { type Home, homeOf, instancePaths } from '../../../../../lib/paths.ts';
 import { openSecrets } from '../../../../../lib/secrets/secrets.ts';
 import { HostAgents } from '../../../../../lib/signing/host-agents.ts';
 import type { SandboxSpec } from '../../../../../lib/spec/spec.ts';
 import { grantsOf, readLive } from '../../../../../lib/state/grants.ts';
+import { NO_POLICY } from '../../../../unit/daemon/control/rig.ts';
 import { rule, spec } from '../../../../unit/plan/spec.ts';
 import { CONNECT, openClient, PUBLIC, startUpstream } from '../../../gateway/rig.ts';
 
@@ -43,10 +45,17 @@ afterEach(async () => {
   rmSync(home.root, { recursive: true, force: true });
 });
 
-function createTestEgress(): Egress {
+function createTestEgress(organisation?: () => Organisation): Egress {
   const refOf = () => ({ dir: '/project', name: 'shop' });
   const credentials = createCredentials({ home, secrets: openSecrets(home), refOf, ids: [] });
-  return createEgress({ home, gateway, credentials, agents: new HostAgents({}), distDir: 'dist' });
+  return createEgress({
+    home,
+    gateway,
+    credentials,
+    agents: new HostAgents({}),
+    distDir: 'dist',
+    ...(organisation && { organisation }),
+  });
 }
 
 function newGateway(): Gateway {
@@ -334,3 +343,58 @@ test.each(['', '{', '{"version":2,"grants":[{"pattern":"x.test"}]}', '{"version"
     expect(await statusOf('ok.test:22')).toBe('200');
   },
 );
+
+describe('a deny rule of the organisation', () => {
+  const shop = network({ allow: [rule('a.test'), rule('b.test')] });
+  const denying = (pattern: string): Organisation => ({
+    ...NO_POLICY,
+    file: '/etc/sbx/policy.toml',
+    deny: [{ pattern, text: pattern, file: '/etc/sbx/policy.toml', line: 3 }],
+  });
+
+  test('wins over what the file allows, and the denial names its place; without it the host is reached', async () => {
+    await listeners.open(ID, shop);
+    expect(await statusOf('a.test:443')).toBe('200');
+    await gateway.close(ID);
+    await createTestEgress(() => denying('a.test')).open(ID, shop);
+    const client = await ask('a.test:443');
+    expect(client.text()).toContain('403');
+    await client.until('run: sbx apply');
+    expect(client.text()).toContain('/etc/sbx/policy.toml:3');
+    expect(await statusOf('b.test:443')).toBe('200');
+  });
+
+  test('that is added later is drift of a sandbox that runs, and holds when it is opened again', async () => {
+    let policy = NO_POLICY;
+    const egress = createTestEgress(() => policy);
+    await egress.open(ID, shop);
+    expect(egress.hashFor(ID, shop)).toBe(gateway.hashOf(ID));
+    policy = denying('a.test');
+    expect(egress.hashFor(ID, shop)).not.toBe(gateway.hashOf(ID));
+    await egress.open(ID, shop);
+    expect(await statusOf('a.test:443')).toBe('403');
+    egress[Symbol.dispose]();
+  });
+
+  test('cannot be passed by a grant', async () => {
+    const egress = createTestEgress(() => denying('**.paste.test'));
+    await egress.open(ID, shop);
+    expect(() => egress.grant(ID, shop, wanted('x.paste.test'))).toThrow(/paste\.test/);
+    expect(readLive(home, ID).grants).toEqual([]);
+    egress[Symbol.dispose]();
+  });
+
+  test('that cannot be read opens nothing, and leaves the rules of before where they are', async () => {
+    let isBroken = false;
+    const egress = createTestEgress(() => {
+      if (isBroken) throw new SbxError('config-invalid', 'broken');
+      return denying('a.test');
+    });
+    await egress.open(ID, shop);
+    isBroken = true;
+    expect(egress.hashFor(ID, shop)).toBe('unreadable');
+    await expect(egress.open(ID, shop)).rejects.toThrow('broken');
+    expect(await statusOf('a.test:443')).toBe('403');
+    egress[Symbol.dispose]();
+  });
+});
