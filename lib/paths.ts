@@ -96,6 +96,8 @@ export interface InstancePaths {
   proxySocket: string;
   /** Where the filter before the ssh agent of the host listens */
   signerSocket: string;
+  /** Of its MCP servers */
+  mcp: McpPaths;
   console: string;
   /** stderr of the jail and QEMU */
   monitorLog: string;
@@ -129,6 +131,29 @@ export interface InstancePaths {
   ssh: string;
 }
 
+interface McpPaths {
+  /** Where the endpoint listens */
+  socket: string;
+  /** One JSON line a call */
+  log: string;
+  /** Servers and tools as they are (JSON) */
+  state: string;
+  /** Hashes of the approved tools (JSON) */
+  pins: string;
+  /** Why the agent's own file was not written; absent: it was */
+  note: string;
+}
+
+function mcpPaths(dir: string): McpPaths {
+  return {
+    socket: join(dir, 'mcp'),
+    log: join(dir, 'mcp.jsonl'),
+    state: join(dir, 'mcp-state.json'),
+    pins: join(dir, 'mcp-pins.json'),
+    note: join(dir, 'mcp-note'),
+  };
+}
+
 export function instancePaths(home: Home, id: string): InstancePaths {
   const dir = join(home.instances, id);
   const run = join(dir, 'run');
@@ -145,6 +170,7 @@ export function instancePaths(home: Home, id: string): InstancePaths {
     egress,
     proxySocket: join(egress, 'proxy'),
     signerSocket: join(dir, 'signer'),
+    mcp: mcpPaths(dir),
     console: join(dir, 'console.log'),
     monitorLog: join(dir, 'monitor.log'),
     audit: join(dir, 'audit.jsonl'),

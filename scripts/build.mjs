@@ -41,6 +41,7 @@ await build({
   input: {
     daemon: 'lib/daemon/main.ts',
     'load-worker': 'lib/daemon/load-worker.ts',
+    'mcp-gateway': 'lib/mcp/main.ts',
     'workspace-server': 'lib/workspace/process/main.ts',
   },
   output: { dir: 'dist', format: 'esm', banner, comments: false, chunkFileNames: 'chunks/[name]-[hash].js' },
@@ -66,6 +67,7 @@ const hash = createHash('sha256');
 for (const name of [
   'dist/daemon.js',
   'dist/load-worker.js',
+  'dist/mcp-gateway.js',
   'dist/workspace-server.js',
   'dist/guest/agent.cjs',
   'dist/merge-layers.mjs',

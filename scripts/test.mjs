@@ -31,6 +31,7 @@ const FIRST_AS_ROOT = ['host-trouble', 'killed', 'pool', 'pressure'];
 const ONCE_AS_ROOT = [
   'coherence',
   'idle',
+  'mcp',
   'net-commands',
   'packages',
   'private-work',

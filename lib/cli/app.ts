@@ -7,6 +7,7 @@ import type { SbxContext } from './command/context.ts';
 import { usageText } from './command/usage-text.ts';
 import { daemonRoutes, hostRoutes } from './commands/host/routes.ts';
 import { lifecycleRoutes } from './commands/lifecycle/routes.ts';
+import { mcpRoutes } from './commands/mcp/routes.ts';
 import { netRoutes } from './commands/net/routes.ts';
 import { projectRoutes } from './commands/project/routes.ts';
 import { sandboxRoutes, snapshotRoutes } from './commands/sandbox/routes.ts';
@@ -28,6 +29,7 @@ const ROUTES: Routes = {
 
 const GROUPS: Record<string, { brief: string; routes: Routes }> = {
   net: { brief: 'Network access of the sandboxes, with reasons', routes: netRoutes },
+  mcp: { brief: 'Tools of MCP servers that run on this host', routes: mcpRoutes },
   snapshot: { brief: 'Named states of the disk of a sandbox', routes: snapshotRoutes },
   workspace: { brief: 'What the sandboxes may do in the project folder', routes: workspaceRoutes },
   secret: { brief: 'Keys and tokens that stay on the host', routes: secretRoutes },

@@ -14,6 +14,7 @@ export const SECTIONS: readonly [title: string, commands: readonly string[]][] =
   ['Snapshots of a disk', ['snapshot create', 'snapshot ls', 'snapshot restore', 'snapshot rm']],
   ['Take work over', ['diff', 'accept', 'fetch', 'workspace check']],
   ['Network', ['net log', 'net check', 'net allow', 'net deny', 'net revoke', 'net suggest']],
+  ['MCP servers', ['mcp ls', 'mcp log', 'mcp accept']],
   ['Secrets', ['secret set', 'secret ls', 'secret rm']],
   ['Templates', ['template ls', 'template show']],
   ['This host', ['doctor', 'gc', 'daemon status', 'daemon stop', 'daemon logs', 'completion', 'version']],

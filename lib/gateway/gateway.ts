@@ -21,6 +21,8 @@ interface ListenerRequest {
   inspector?: Inspector;
   /** Where the filter before the ssh agent of the host listens */
   signerSocket?: string;
+  /** Where the MCP gateway of the sandbox listens; absent: none */
+  mcpSocket?: string;
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -62,7 +64,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     await listener?.close();
   };
   return {
-    async open(sandbox, { socketPath, auditPath, authorityPath, policy, inspector, signerSocket }) {
+    async open(sandbox, { socketPath, auditPath, authorityPath, policy, inspector, signerSocket, mcpSocket }) {
       const compiled = compiledOr(policy, listeners.get(sandbox)?.policy ?? DENY_ALL);
       await close(sandbox);
       const audit = openAudit(auditPath);
@@ -71,6 +73,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       const optional = {
         ...(inspector === undefined ? {} : { inspector }),
         ...(signerSocket === undefined ? {} : { signerSocket }),
+        ...(mcpSocket === undefined ? {} : { mcpSocket }),
       };
       listeners.set(sandbox, await openEgress({ ...input, ...optional }));
       authorities.set(sandbox, authority);

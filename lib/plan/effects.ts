@@ -35,6 +35,8 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
   services: 'live',
   ports: 'live',
   offerPorts: 'live',
+  // The agent's own file is written as the VM starts.
+  mcp: 'restart',
   env: 'live',
   lifecycle: { restart: 'live', idleSeconds: 'live', idleAction: 'live', pool: 'live' },
   agent: {
@@ -43,6 +45,7 @@ export const EFFECTS: Record<Field, Record<string, Effect | undefined> | Effect 
     headless: 'live',
     mcpFile: 'live',
     mcpFormat: 'live',
+    mcpEntry: 'live',
     files: 'rebuild',
     // Folders are mounted as the VM starts.
     keep: 'restart',

@@ -7,7 +7,9 @@ const NAMES: Record<string, string> = {
   'lifecycle.idleAction': 'lifecycle.idle_action',
   'agent.mcpFile': 'agent.mcp_file',
   'agent.mcpFormat': 'agent.mcp_format',
+  'agent.mcpEntry': 'agent.mcp_entry',
   'agent.keepExcept': 'agent.keep_except',
+  mcp: 'mcp.servers',
   'git.signingKey': 'git.sign',
   'workspace.gitIdentity': 'workspace.git_identity',
 };

@@ -4,7 +4,7 @@ import type { ProjectSpec, SandboxSpec } from '../spec/spec.ts';
 import { comparable } from './compare.ts';
 
 /** Lists whose new entries widen */
-const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials', 'services', 'ports']);
+const GIVES = new Set(['network.allow', 'workspace.unprotect', 'credentials', 'services', 'ports', 'mcp']);
 /** Lists whose removed entries widen */
 const TAKES = new Set(['network.deny', 'workspace.hide', 'workspace.readonly', 'workspace.private']);
 
@@ -48,6 +48,7 @@ export function widensAtBirth(spec: SandboxSpec): { path: string; to: unknown }[
   note('credentials', spec.credentials);
   note('services', spec.services ?? []);
   note('ports', spec.ports ?? []);
+  note('mcp', spec.mcp ?? []);
   if (spec.git !== undefined) found.push({ path: 'git.signingKey', to: spec.git.signingKey });
   if (spec.network.mode === 'observe') found.push({ path: 'network.mode', to: 'observe' });
   if (!isInside(spec)) found.push({ path: 'workspace.path', to: spec.workspace.path });
@@ -87,6 +88,7 @@ export function wideningHash(project: ProjectSpec): string {
     ...(spec.credentials.length === 0 ? [] : [{ credentials: comparable(spec.credentials) }]),
     ...((spec.services ?? []).length === 0 ? [] : [{ services: comparable(spec.services) }]),
     ...((spec.ports ?? []).length === 0 ? [] : [{ ports: comparable(spec.ports) }]),
+    ...((spec.mcp ?? []).length === 0 ? [] : [{ mcp: comparable(spec.mcp) }]),
     ...(spec.git === undefined ? [] : [{ signingKey: spec.git.signingKey }]),
   ]);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');

@@ -69,6 +69,17 @@ export interface PortSpec {
   source: Source;
 }
 
+/** A program of the host whose MCP tools the sandbox may call. */
+export interface McpServerSpec {
+  name: string;
+  command: string[];
+  /** Real paths, read only, the same in its jail */
+  folders: string[];
+  /** Patterns with `*`. Absent: all */
+  tools?: string[];
+  source: Source;
+}
+
 interface ImageSpec extends Partial<OciImage> {
   /** `debian:<suite>`, `ubuntu:<suite>`, `oci:<reference>`, or the absolute path of a root-filesystem tar */
   base: string;
@@ -135,6 +146,8 @@ export interface AgentSpec {
   headless: string[];
   mcpFile: string | undefined;
   mcpFormat: 'json' | 'toml' | undefined;
+  /** Merged into that file, with the URL for `{url}` */
+  mcpEntry?: string;
   /** Path in the sandbox → content; `~/…` is the home folder of the user `agent` */
   files?: Record<string, string>;
   /** Folders below `~` that outlive the disk: `.tool`, `.local/share/tool`. Absent: none */
@@ -182,6 +195,8 @@ export interface SandboxSpec {
   ports?: PortSpec[];
   /** `sbx ports` asks about what starts to listen inside */
   offerPorts?: true;
+  /** Absent: none */
+  mcp?: McpServerSpec[];
   resources: ResourcesSpec;
   /** Absent: commits are not signed */
   git?: GitSpec;
@@ -202,8 +217,6 @@ export interface ProjectSpec {
   /** Every file that was read, in order */
   files: string[];
   sandboxes: SandboxSpec[];
-  /** Fields that are valid but not implemented yet; `apply` rejects them with their lines */
-  unsupported: { path: string; source: Place }[];
   /** Valid, but not what its author means. Absent in specs of earlier builds */
   warnings?: Warning[];
 }

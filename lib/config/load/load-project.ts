@@ -6,7 +6,6 @@ import type { ProjectSpec, SandboxSpec, Warning } from '../../spec/spec.ts';
 import type { HostFacts } from '../resolve/host-facts.ts';
 import { buildSandbox } from '../resolve/sandbox-spec.ts';
 import { NAME, type SandboxConfig } from '../schema/schema.ts';
-import { listUnsupported } from '../schema/unsupported.ts';
 import { withTemplates } from './extends.ts';
 import { findFile } from './find-file.ts';
 import { merge, plain, sourcesOf, type Table, without } from './provenance.ts';
@@ -30,7 +29,6 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
   const name = projectName(own, dir);
   const files = new Set([file]);
   const sandboxes: SandboxSpec[] = [];
-  const unsupported: ProjectSpec['unsupported'] = [];
   const warnings: Warning[] = [];
   for (const { table, stem } of variants(own, name)) {
     const merged = await withTemplates(table, {
@@ -42,7 +40,6 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
     });
     const config = plain(merged) as SandboxConfig;
     const sources = sourcesOf(merged);
-    unsupported.push(...listUnsupported(config, sources));
     const spec = await buildSandbox({ config, sources, file, dir, host: options.host });
     warnings.push(...(await warningsOf(spec, options.host)));
     for (const one of namesOf(stem, config.count, table.place)) {
@@ -52,7 +49,7 @@ export async function loadProject(options: LoadOptions): Promise<ProjectSpec> {
     }
   }
   warnings.push(...samePorts(sandboxes));
-  return { name, dir, files: [...files], sandboxes, unsupported: unique(unsupported), warnings: distinct(warnings) };
+  return { name, dir, files: [...files], sandboxes, warnings: distinct(warnings) };
 }
 
 async function locate({ cwd, file, host }: LoadOptions): Promise<string> {
@@ -123,10 +120,6 @@ export function nameFromFolder(dir: string): string {
     .slice(0, 40)
     .replace(/-+$/, '');
   return clean || 'project';
-}
-
-function unique(list: ProjectSpec['unsupported']): ProjectSpec['unsupported'] {
-  return [...new Map(list.map((one) => [`${one.path} ${one.source.file}:${one.source.line}`, one])).values()];
 }
 
 /** Several sandboxes share most of a file. */

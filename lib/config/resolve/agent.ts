@@ -24,6 +24,7 @@ export function agentOf(input: SandboxInput): SandboxSpec['agent'] {
     headless: withArgs(table.headless ?? [], args),
     mcpFile: table.mcp_file,
     mcpFormat: table.mcp_format,
+    ...(table.mcp_entry === undefined ? {} : { mcpEntry: table.mcp_entry }),
     ...(Object.keys(files).length === 0 ? {} : { files }),
     ...kept,
     ...(template === undefined ? {} : { template }),

@@ -8,6 +8,7 @@ import { parseDuration, parseSize } from '../../spec/units.ts';
 import { agentOf } from './agent.ts';
 import { credentialsOf } from './credentials.ts';
 import { fromFile, mountsOf, workspaceOf } from './folders.ts';
+import { mcpServersOf } from './mcp.ts';
 import { networkOf } from './network.ts';
 import { offersPorts, portsOf } from './ports.ts';
 import { problem } from './problem.ts';
@@ -37,6 +38,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
   const repository = isServed ? await repositoryOf(path, host) : undefined;
   const services = await servicesOf(input);
   const ports = portsOf(input);
+  const mcp = await mcpServersOf(input, path);
   const signingKey = await signingKeyOf(input);
   return {
     image: { base: await baseOf(input) },
@@ -54,6 +56,7 @@ export async function buildSandbox(input: SandboxInput): Promise<Omit<SandboxSpe
     ...(services.length === 0 ? {} : { services }),
     ...(ports.length === 0 ? {} : { ports }),
     ...(offersPorts(input) ? { offerPorts: true as const } : {}),
+    ...(mcp.length === 0 ? {} : { mcp }),
     resources: {
       cpus: resources.cpus ?? Math.max(1, Math.min(2, host.cpus)),
       memoryBytes: sizeOf(input, 'memory', resources.memory ?? '2GiB'),

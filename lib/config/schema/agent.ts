@@ -15,6 +15,12 @@ export const agentTable = z
       .optional(),
     mcp_file: text.meta({ description: "Path in the sandbox of the agent's file that lists MCP servers" }).optional(),
     mcp_format: z.enum(['json', 'toml']).meta({ description: 'Format of that file' }).optional(),
+    mcp_entry: text
+      .meta({
+        description:
+          'What is merged into that file for the MCP servers of `[mcp]`, in its format; `{url}` is the URL of their endpoint',
+      })
+      .optional(),
     files: z
       .record(text, envValue)
       .meta({

@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { describeFile, type Row } from './describe.ts';
 import { fileSchema } from './schema.ts';
-import { UNSUPPORTED } from './unsupported.ts';
 
 export function renderJsonSchema(): string {
   const schema = z.toJSONSchema(fileSchema, { target: 'draft-7', io: 'input' });
@@ -22,8 +21,6 @@ Generated from the schema (\`npm run generate\`). The first line \`#:schema ./sc
 of that file) enables completion in editors. Unknown keys are errors. Entries of \`packages\`, \`network\`, \`mounts\`, \`ports\`,
 \`services\`, \`credentials\` and of the lists of \`workspace\` are united when templates are merged; any other value replaces
 the value of the template.
-
-Valid but not implemented yet; \`sbx apply\` fails when one is set: ${UNSUPPORTED.map((path) => `\`${path}\``).join(', ')}.
 
 ## Top level
 

@@ -122,8 +122,14 @@ export const mcp = z
       .record(
         name,
         z.strictObject({
-          command: list(text).min(1).meta({ description: 'Program and arguments; it runs on the host' }),
-          tools: list(text).meta({ description: 'Tools that may be called, with `*`; absent: all' }).optional(),
+          command: list(text).min(1).meta({
+            description:
+              'Program of the host and its arguments; it runs in a jail without a network, with `/usr` and `folders`',
+          }),
+          folders: list(text, 16)
+            .meta({ description: 'Folders of the host that it can read, and no others', default: [] })
+            .optional(),
+          tools: list(text, 256).meta({ description: 'Tools that may be called, with `*`; absent: all' }).optional(),
         }),
       )
       .meta({ description: 'MCP servers by name' })

@@ -42,7 +42,6 @@ type Loaded = ApplyRequest & { project: ProjectSpec };
 
 async function apply(control: Control, asked: Loaded, context: RequestContext): Promise<ApplyResult> {
   const { records, engine } = control;
-  refuseUnsupported(asked.project);
   checkCapabilities(engine, asked.project.sandboxes);
   const { project, found } = await acceptedPart(control, asked);
   const request = { ...asked, project };
@@ -154,16 +153,4 @@ async function removeIfKnown(
   const { power, generation, boot } = desired;
   await records.update(id, { desired: { ...desired, exists: false } });
   await converge(control, { id, desired: { spec: undefined, power, generation, boot }, context, steps });
-}
-
-function refuseUnsupported(project: ProjectSpec): void {
-  const [first, ...more] = project.unsupported;
-  if (first === undefined) return;
-  throw new SbxError('config-unsupported', `${first.path} is not supported yet`, {
-    place: first.source,
-    ...(more.length === 0
-      ? {}
-      : { why: `nor are: ${more.map(({ path, source }) => `${path} (line ${source.line})`).join(', ')}` }),
-    hint: 'remove it from the file; nothing of the file is ignored silently',
-  });
 }

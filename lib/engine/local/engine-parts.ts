@@ -61,7 +61,7 @@ export function engineParts({ home, records, secrets, onChange, log, ...options 
     records,
     driver,
     gateway,
-    egress: createEgress({ home, gateway, credentials, agents: options.agents }),
+    egress: createEgress({ home, gateway, credentials, agents: options.agents, distDir: options.distDir }),
     credentials,
     guests: new Guests(onChange),
     workspaces,

@@ -3,7 +3,7 @@ import type { Endpoint } from '../address/canonical-host.ts';
 import { authorityOf } from '../address/canonical-host.ts';
 import { headBytes } from '../http/headers.ts';
 import type { Verdict } from './policy.ts';
-import { isServiceName, SIGNER } from './services.ts';
+import { isServiceName, MCP, SIGNER } from './services.ts';
 
 const REASON_PHRASES: Record<number, string> = {
   400: 'Bad Request',
@@ -58,6 +58,8 @@ export function fixFor(endpoint: Endpoint, verdict: Verdict): string {
   const place = rule?.file === undefined ? '[network] of sandbox.toml' : `${rule.file}:${rule.line ?? 1}`;
   if (verdict.reason === 'default-deny' && endpoint.host === SIGNER.host)
     return 'To have commits signed by the ssh agent of the host, set sign = true under [git] in sandbox.toml and run: sbx apply';
+  if (verdict.reason === 'default-deny' && endpoint.host === MCP.host)
+    return 'To offer MCP servers of the host, add them to [mcp.servers] in sandbox.toml and run: sbx apply';
   if (verdict.reason === 'default-deny' && isServiceName(endpoint.host))
     return 'To offer a service of the host under this name, add it to [[services]] in sandbox.toml and run: sbx apply';
   if (verdict.reason === 'default-deny')

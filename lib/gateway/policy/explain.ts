@@ -55,6 +55,8 @@ function parseAddress(text: string): Asked | undefined {
 
 function allowedHint(endpoint: Endpoint, verdict: Verdict): string {
   if (verdict.reason !== 'rule') return '`sbx net suggest` names the rule to add before the mode is "enforce" again.';
+  if (verdict.rule?.service !== undefined && 'mcp' in verdict.rule.service)
+    return 'The MCP servers of [mcp.servers]: `sbx mcp ls` shows their tools.';
   if (verdict.rule?.service !== undefined) return 'A service of the host: [[services]] names where it is.';
   if (endpoint.kind === 'address') return 'Whether it is an address of this host is checked at the request.';
   return verdict.rule?.trusted === true

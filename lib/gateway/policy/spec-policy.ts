@@ -1,13 +1,18 @@
 /** Translates the network rules of a spec into the gateway's policy input. Pure. */
 import type { NetworkRule, SandboxSpec, Source } from '../../spec/spec.ts';
-import { serviceRule, signerRule } from './services.ts';
+import { mcpRule, serviceRule, signerRule } from './services.ts';
 import type { PolicyInput, PolicyRule } from './types.ts';
 
 export function policyOf(spec: SandboxSpec): PolicyInput {
   return {
     mode: spec.network.mode,
     ...(spec.network.bandwidth === undefined ? {} : { bandwidth: spec.network.bandwidth }),
-    allow: [...spec.network.allow.map(ruleOf), ...servicesOf(spec), ...signerOf(spec)],
+    allow: [
+      ...spec.network.allow.map(ruleOf),
+      ...servicesOf(spec),
+      ...signerOf(spec),
+      ...(spec.mcp ?? []).slice(0, 1).map(mcpRule),
+    ],
     deny: spec.network.deny.map(ruleOf),
     ...(spec.network.http.length === 0
       ? {}

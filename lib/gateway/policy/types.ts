@@ -6,7 +6,9 @@ export type DialledService =
   | Exclude<ServiceTarget, { path: string }>
   | { path: string; guestFolders: string[] }
   /** The filter before the ssh agent of the host, of the sandbox's own */
-  | { signer: true };
+  | { signer: true }
+  /** The MCP gateway of the sandbox's own */
+  | { mcp: true };
 
 export interface PolicyRule {
   /** `host`, `*.host`, `**.host`, IPv4/IPv6 literal or CIDR, each with an optional `:port` or `:from-to`; without a port an allow rule means 443, a deny rule every port */

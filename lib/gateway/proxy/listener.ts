@@ -35,6 +35,8 @@ export interface ListenerInput {
   inspector?: Inspector;
   /** The filter before the ssh agent of the host; absent: none */
   signerSocket?: string;
+  /** Where the MCP gateway of the sandbox listens; absent: none */
+  mcpSocket?: string;
   /** Issues the certificates of intercepted hosts */
   authority: Authority;
   /** Roots for verifying upstream certificates */
@@ -130,6 +132,7 @@ function stateOf(input: ListenerInput): ListenerState {
     audit,
     inspector: input.inspector,
     signerSocket: input.signerSocket,
+    mcpSocket: input.mcpSocket,
     authority: input.authority,
     trust: input.trust,
     limits,

@@ -1,8 +1,8 @@
 /** Lifecycle of an admitted request: audit, dial, track until closed. */
 
 import type { Verdict } from '../policy/policy.ts';
-import type { AuditReason } from '../policy/types.ts';
-import type { Connection, SignerSocket } from '../upstream/dial.ts';
+import type { AuditReason, DialledService } from '../policy/types.ts';
+import type { Connection, OwnSocket } from '../upstream/dial.ts';
 import { type Admission, stillAdmitted } from './admit.ts';
 import { type Denial, denialOf, denialOfFailure, UNRECORDED } from './denial.ts';
 import { type ActiveRequest, type ListenerState, writeRecord } from './listener-state.ts';
@@ -58,14 +58,20 @@ export async function dialAdmitted(
 export function dialDirect({ state, head, purpose }: Request): Dial {
   const { host, port } = head.endpoint;
   return async ({ addresses, service: named }, signal) => {
-    const service = named !== undefined && 'signer' in named ? signerOf(state) : named;
+    const service = named === undefined ? undefined : ownOr(state, named);
     return state.dialer.dial({ host, port, purpose, addresses, ...(service === undefined ? {} : { service }) }, signal);
   };
 }
 
-function signerOf({ signerSocket }: ListenerState): SignerSocket {
-  if (signerSocket === undefined) throw new Error('nothing signs for this sandbox');
-  return { signerSocket };
+/** The signer and the MCP gateway are those of this sandbox. */
+function ownOr({ signerSocket, mcpSocket }: ListenerState, named: DialledService) {
+  if ('signer' in named) return ownSocket(signerSocket, 'nothing signs for this sandbox');
+  return 'mcp' in named ? ownSocket(mcpSocket, 'this sandbox has no MCP gateway') : named;
+}
+
+function ownSocket(path: string | undefined, otherwise: string): OwnSocket {
+  if (path === undefined) throw new Error(otherwise);
+  return { ownSocket: path };
 }
 
 const CHANGED = 'the policy changed and no longer allows it';

@@ -56,6 +56,8 @@ export interface ListenerState {
   inspector: Inspector | undefined;
   /** Where its filter before the ssh agent of the host listens */
   signerSocket: string | undefined;
+  /** Where its MCP gateway listens */
+  mcpSocket: string | undefined;
   authority: Authority;
   trust: () => SecureContext;
   limits: Limits;

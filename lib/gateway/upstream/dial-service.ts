@@ -5,7 +5,7 @@ import { placesOf } from '../../system/places.ts';
 import type { DialledService } from '../policy/types.ts';
 
 /** @throws where the way to a socket leads through a folder that the guest may write: what it leads to is the guest's choice. */
-export function serviceAddress(service: Exclude<DialledService, { signer: true }>): NetConnectOpts {
+export function serviceAddress(service: Exclude<DialledService, { signer: true } | { mcp: true }>): NetConnectOpts {
   if (!('path' in service)) return { host: service.host, port: service.port };
   const passed = placesOf(service.path);
   const folder = service.guestFolders.find((one) => passed.some((place) => isBelow(place, one)));

@@ -15,12 +15,12 @@ interface DialTarget extends ProxyQuestion {
   /** Checked, in order of preference; empty if `resolves` returned true */
   addresses: string[];
   /** Dialled instead: never through a proxy of the host */
-  service?: Exclude<DialledService, { signer: true }> | SignerSocket;
+  service?: Exclude<DialledService, { signer: true } | { mcp: true }> | OwnSocket;
 }
 
 /** Made by this process, in a folder of its own */
-export interface SignerSocket {
-  signerSocket: string;
+export interface OwnSocket {
+  ownSocket: string;
 }
 
 export interface Connection {
@@ -75,8 +75,8 @@ async function dialProxy(
 
 async function dialService(service: NonNullable<DialTarget['service']>, signal: AbortSignal): Promise<Connection> {
   const socket =
-    'signerSocket' in service
-      ? await connected(connectTo(service.signerSocket), signal)
+    'ownSocket' in service
+      ? await connected(connectTo(service.ownSocket), signal)
       : await dialOne(serviceAddress(service), signal);
   return { socket, address: undefined, proxy: undefined };
 }

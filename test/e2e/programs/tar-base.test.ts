@@ -51,8 +51,8 @@ test('an image of a registry with a login becomes a sandbox, and stays what it w
     addLayer(image, dir, { '/opt/tool/bin/hello': 'moved' });
     pushImage(image, reference, login);
     expect(await json(['plan'], { cwd: p.dir })).toMatchObject({ changes: [], steps: [] });
-    await must(['apply', '--rebuild', '--yes', '--discard'], { cwd: p.dir });
-    expect(await inside(p.dir, 'cat /opt/tool/bin/hello')).toBe('moved');
+    const { changes } = await json<{ changes: { path: string }[] }>(['plan', '--rebuild'], { cwd: p.dir });
+    expect(changes.map(({ path }) => path)).toContain('image.digest');
   } finally {
     await sbx(['secret', 'rm', name], { cwd: p.dir });
   }

@@ -238,15 +238,6 @@ describe('a project, from its file to a running microVM', () => {
   });
 });
 
-describe('an unsupported setting', () => {
-  test('is refused by apply with its line, and reported by validate', async () => {
-    await using p = project('later', `version = 1\n[mcp.servers.later]\ncommand = ["x"]\n`);
-    const result = await sbx(['apply', '--yes', '--json'], { cwd: p.dir });
-    expect(result.code).toBe(2);
-    expect(JSON.parse(result.stdout)).toMatchObject({ error: { code: 'config-unsupported', line: 2 } });
-  });
-});
-
 describe('packages', () => {
   test('a bake reaches only the hosts of the presets; its error names the failing line with its output, which is also kept', async () => {
     await using p = project(

@@ -26,6 +26,7 @@ const ARGS: Record<string, string[]> = {
   cp: ['a', ':b'],
   'ssh-proxy': ['x'],
   completion: ['bash'],
+  'mcp accept': ['x'],
   'net check': ['example.com'],
   'net allow': ['example.com'],
   'net deny': ['example.com'],

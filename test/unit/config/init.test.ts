@@ -51,7 +51,6 @@ test.each<[string, string[], object]>([
   const detected = await detectProject(dir);
   expect(detected).toMatchObject(expected);
   const spec = await load(renderInit(detected));
-  expect(spec.unsupported).toEqual([]);
   expect(spec.sandboxes[0]?.packages).toMatchObject({ apt: detected.apt, npm: detected.npm });
 });
 

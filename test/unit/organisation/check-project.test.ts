@@ -21,7 +21,7 @@ const project = (...sandboxes: SandboxSpec[]): ProjectSpec => ({
   dir: '/p',
   files: [],
   sandboxes,
-  unsupported: [],
+
   warnings: [],
 });
 const policy = (more: Partial<Organisation>): Organisation => ({ ...NO_POLICY, file: '/etc/sbx/policy.toml', ...more });

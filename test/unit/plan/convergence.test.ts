@@ -117,7 +117,6 @@ describe('convergence', () => {
       dir: '/project',
       files: [],
       sandboxes: [spec({ name: 'a' }), spec({ name: 'b' })],
-      unsupported: [],
     };
     expect(planProject(project, [running(spec({ name: 'gone' }))], apply).steps.map(({ sandbox }) => sandbox)).toEqual([
       'a',

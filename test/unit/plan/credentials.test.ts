@@ -21,7 +21,6 @@ const projectOf = (...credentials: CredentialSpec[]) => ({
   dir: '/project',
   files: [],
   sandboxes: [spec({ credentials })],
-  unsupported: [],
 });
 
 test('a new credential widens, at its place, and is live', () => {

@@ -8,13 +8,14 @@ describe('every field of a spec', () => {
     const full = spec({
       image: { ...spec().image, digest: '', env: {}, user: '', workdir: '' },
       services: [],
+      mcp: [],
       network: { ...spec().network, bandwidth: 1 },
       ports: [],
       git: { signingKey: '' },
       docker: { enabled: true },
       offerPorts: true,
       lifecycle: { ...spec().lifecycle, idleAction: 'suspend' },
-      agent: { ...spec().agent, files: {}, keep: [], keepExcept: [], template: '' },
+      agent: { ...spec().agent, files: {}, mcpEntry: '', keep: [], keepExcept: [], template: '' },
       workspace: {
         ...spec().workspace,
         ...{ private: [], gitIdentity: false, repository: '/r/.git', repositoryTop: '/r', uncommitted: false },

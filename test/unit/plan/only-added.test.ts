@@ -8,7 +8,6 @@ const project = (...sandboxes: SandboxSpec[]): ProjectSpec => ({
   dir: '/project',
   files: [],
   sandboxes,
-  unsupported: [],
 });
 const network = (change: Partial<SandboxSpec['network']>) => spec({ network: { ...spec().network, ...change } });
 const before = project(network({ allow: [rule('a.test')] }));

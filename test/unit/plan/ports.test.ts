@@ -13,7 +13,6 @@ const projectOf = (ports?: PortSpec[]) => ({
   dir: '/project',
   files: [],
   sandboxes: [spec(ports === undefined ? {} : { ports })],
-  unsupported: [],
 });
 
 test('a new port widens, at its place, and is live', () => {

@@ -13,7 +13,7 @@ const database = (change: Partial<ServiceSpec> = {}): ServiceSpec => ({
   ...change,
 });
 const hashOf = (...services: ServiceSpec[]) =>
-  wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [spec({ services })], unsupported: [] });
+  wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [spec({ services })] });
 
 test('a new service, or one that leads elsewhere, widens and is live; one that goes does not', () => {
   const [none, one] = [spec(), spec({ services: [database()], sources: { 'services[0]': place(4) } })];

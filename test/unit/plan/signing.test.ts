@@ -7,8 +7,7 @@ import { FILE, spec } from './spec.ts';
 const place = { file: FILE, line: 4, column: 1 };
 const signing = (signingKey: string) => spec({ git: { signingKey }, sources: { 'git.sign': place } });
 const ONE = signing('ssh-ed25519 AAAA');
-const hashOf = (one = spec()) =>
-  wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one], unsupported: [] });
+const hashOf = (one = spec()) => wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one] });
 
 test('signing, and another key, widen and restart; without one it does not widen', () => {
   expect(diffSpecs(spec(), ONE)).toMatchObject([

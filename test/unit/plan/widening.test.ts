@@ -46,8 +46,7 @@ describe('widening', () => {
     const limited = (bandwidth: number) => spec({ network: { ...spec().network, bandwidth } });
     expect([widens(limited(1_000), limited(2_000)), widens(limited(1_000), spec())]).toEqual([true, true]);
     expect([widens(limited(2_000), limited(1_000)), widens(spec(), limited(1_000))]).toEqual([false, false]);
-    const hashOf = (one: SandboxSpec) =>
-      wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one], unsupported: [] });
+    const hashOf = (one: SandboxSpec) => wideningHash({ name: 'p', dir: '/project', files: [], sandboxes: [one] });
     expect(hashOf(limited(1_000))).not.toBe(hashOf(limited(2_000)));
     expect(planSandbox(want(limited(1_000)), running(spec()), apply).changes).toMatchObject([
       { path: 'network.bandwidth', effect: 'live' },
@@ -76,7 +75,6 @@ describe('widening', () => {
       dir: '/project',
       files: [],
       sandboxes: [one],
-      unsupported: [],
     });
     expect(wideningHash(project(wide))).not.toBe(wideningHash(project(spec())));
     expect(wideningHash(project(spec({ env: { A: '1' } })))).toBe(wideningHash(project(spec())));
@@ -92,7 +90,7 @@ test('a repository outside of the project widens, and so does another one in its
     return spec({ workspace: repository === undefined ? workspace : { ...workspace, repository } });
   };
   const hash = (repository?: string) =>
-    wideningHash({ name: 'shop', dir: '/shop', files: [], unsupported: [], sandboxes: [one(repository)] });
+    wideningHash({ name: 'shop', dir: '/shop', files: [], sandboxes: [one(repository)] });
   expect(new Set([hash(), hash('/a/.git'), hash('/b/.git')]).size).toBe(3);
   expect(widensAtBirth(one('/a/.git'))).toContainEqual({ path: 'workspace.repository', to: '/a/.git' });
 });
@@ -104,8 +102,7 @@ test('the work tree around the project widens by itself', () => {
     const workspace = { ...spec().workspace, repository: '/a/.git' };
     return spec({ workspace: repositoryTop === undefined ? workspace : { ...workspace, repositoryTop } });
   };
-  const hash = (top?: string) =>
-    wideningHash({ name: 'shop', dir: '/shop', files: [], unsupported: [], sandboxes: [one(top)] });
+  const hash = (top?: string) => wideningHash({ name: 'shop', dir: '/shop', files: [], sandboxes: [one(top)] });
   expect(new Set([hash(), hash('/a'), hash('/b')]).size).toBe(3);
   expect(widensAtBirth(one('/a'))).toContainEqual({ path: 'workspace.repositoryTop', to: '/a' });
 });

@@ -8,12 +8,8 @@ import { withTemplates } from '../../command/with-templates.ts';
 export async function validate({ context, cwd, view }: Run): Promise<number> {
   const project = await withTemplates({ context, cwd, view, pin: false }, () => readProject(context, cwd));
   const file = relative(cwd, project.files[0] ?? '') || 'sandbox.toml';
-  const later = project.unsupported.map(
-    ({ path, source }) => `  ${path} (line ${source.line}) is valid but not supported yet`,
-  );
   const lines = [
     `${file} is valid: ${project.sandboxes.map(({ name }) => name).join(', ')}`,
-    ...later,
     ...noticeLines(project.warnings ?? []),
   ];
   view.result({ valid: true, project }, lines.join('\n'));

@@ -23,6 +23,7 @@ import {
   removeLive,
 } from '../../../state/grants.ts';
 import type { Credentials } from '../credentials/credentials.ts';
+import { McpGateways } from './mcp-gateways.ts';
 import { Signers } from './signers.ts';
 
 export interface Egress extends Disposable {
@@ -47,6 +48,8 @@ export interface EgressDeps {
   gateway: Gateway;
   credentials: Credentials;
   agents: HostAgents;
+  /** Folder of the bundles */
+  distDir: string;
   /** The organisation's policy as it is now; default: that of this machine. @throws SbxError `config-invalid` */
   organisation?: () => Organisation;
 }
@@ -60,31 +63,35 @@ class EgressProxies implements Egress {
   readonly #gateway: Gateway;
   readonly #credentials: Credentials;
   readonly #signers: Signers;
+  readonly #mcp: McpGateways;
   readonly #organisation: () => Organisation;
   readonly #served = new Map<string, SandboxSpec>();
   /** Until the next rule of the command line ends */
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  constructor({ home, gateway, credentials, agents, organisation = () => readOrganisation() }: EgressDeps) {
+  constructor({ home, gateway, credentials, agents, distDir, organisation = () => readOrganisation() }: EgressDeps) {
     this.#organisation = organisation;
     this.#home = home;
     this.#gateway = gateway;
     this.#credentials = credentials;
     this.#signers = new Signers({ home, gateway, agents });
+    this.#mcp = new McpGateways({ home, distDir });
   }
 
   async open(id: string, spec: SandboxSpec): Promise<void> {
-    const { egress, proxySocket, audit, authority, signerSocket } = instancePaths(this.#home, id);
+    const { egress, proxySocket, audit, authority, signerSocket, mcp } = instancePaths(this.#home, id);
     mkdirSync(egress, { recursive: true, mode: 0o700 });
     const policy = this.#policyOf(spec, readLive(this.#home, id));
     this.#credentials.bind(id, spec);
     if (this.#gateway.list().includes(id)) this.#gateway.update(id, policy);
     else {
       const inspector = this.#credentials.inspector(id);
-      const files = { socketPath: proxySocket, auditPath: audit, authorityPath: authority, signerSocket };
+      const own = { signerSocket, mcpSocket: mcp.socket };
+      const files = { socketPath: proxySocket, auditPath: audit, authorityPath: authority, ...own };
       await this.#gateway.open(id, { ...files, policy, inspector });
     }
     await this.#signers.set(id, spec.git?.signingKey);
+    await this.#mcp.set(id, spec.mcp ?? []);
     this.#served.set(id, spec);
     // A rule may have been added meanwhile.
     this.#refresh(id);
@@ -94,6 +101,7 @@ class EgressProxies implements Egress {
     this.#disarm(id);
     this.#served.delete(id);
     await this.#signers.set(id, undefined);
+    await this.#mcp.set(id, []);
     await this.#gateway.close(id);
   }
 
@@ -135,6 +143,7 @@ class EgressProxies implements Egress {
   [Symbol.dispose](): void {
     for (const id of [...this.#timers.keys()]) this.#disarm(id);
     this.#signers[Symbol.dispose]();
+    this.#mcp[Symbol.dispose]();
   }
 
   /** With the organisation's deny rules, which are read each time: also a sandbox that was applied before them has them. */

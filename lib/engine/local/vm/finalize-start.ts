@@ -7,6 +7,7 @@ import type { SandboxSpec } from '../../../spec/spec.ts';
 import { allOrAbort } from '../../../system/all-or-abort.ts';
 import type { VmProcess } from '../../../vm/driver.ts';
 import { guestGitConfig } from '../../../workspace/guest-git.ts';
+import { writeMcpFile } from '../guests/mcp-file.ts';
 import { makeClone } from '../workspace/clone-workspace.ts';
 import { fillKept, foldersToFill } from '../workspace/fill-kept.ts';
 import { noteKeptOwner } from '../workspace/kept.ts';
@@ -52,6 +53,7 @@ export async function finalizeStart(
     generation: reached.generation,
     signal: context.signal,
   });
+  await writeMcpFile(guest, { spec, note: paths.mcp.note, signal: context.signal });
   // Not awaited: requests to the guest are handled in order.
   if (java) guest.request('trusted', {}).catch(() => {});
   const { cpus, memoryBytes } = spec.resources;

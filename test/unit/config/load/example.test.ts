@@ -6,7 +6,6 @@ import { z } from 'zod';
 import { loadProject } from '../../../../lib/config/load/load-project.ts';
 import { builtinTemplates, templatesDir } from '../../../../lib/config/load/templates.ts';
 import { fileSchema } from '../../../../lib/config/schema/schema.ts';
-import { UNSUPPORTED } from '../../../../lib/config/schema/unsupported.ts';
 import { KEY } from '../../signing/data.ts';
 import { hostFacts, load, makeProject } from '../project.ts';
 
@@ -26,16 +25,15 @@ function withEverything(text: string): string {
   return lines.join('\n');
 }
 
-test('the example loads, and uses only implemented fields', async () => {
+test('the example loads', async () => {
   const spec = await load(example);
-  expect(spec.unsupported).toEqual([]);
   expect(spec.sandboxes.map(({ name }) => name)).toEqual(['dev', 'review-1', 'review-2', 'custom']);
 });
 
-test('with commented-out fields enabled it uses every unimplemented field', async () => {
+test('the example loads with its commented-out fields', async () => {
   const gitValue = async (name: string) => (name === 'gpg.format' ? 'ssh' : KEY);
   const spec = await load(withEverything(example), hostFacts({ gitValue }));
-  expect(new Set(spec.unsupported.map(({ path }) => path))).toEqual(new Set(UNSUPPORTED));
+  expect(spec.sandboxes.length).toBeGreaterThan(0);
 });
 
 test('the example shows every field of the schema', () => {
@@ -47,7 +45,6 @@ test('the example shows every field of the schema', () => {
 
 test.each(await builtinTemplates())('the template %s loads and describes its agent', async (name) => {
   const spec = await load(`agent = "${name}"`);
-  expect(spec.unsupported).toEqual([]);
   const agent = spec.sandboxes[0]?.agent;
   expect(agent?.name).toBe(name);
   expect(agent?.command).not.toEqual([]);

@@ -14,7 +14,7 @@ describe('defaults', () => {
       name: 'my-shop',
       dir: join(dir, 'My Shop'),
       files: [join(dir, 'My Shop/sandbox.toml')],
-      unsupported: [],
+
       warnings: [],
       sandboxes: [
         {
@@ -105,7 +105,6 @@ describe('values', () => {
     });
     const spec = await loadProject({ cwd: dir, host: hostFacts({ home: join(dir, 'home') }) });
     const file = join(dir, 'sandbox.toml');
-    expect(spec.unsupported).toEqual([]);
     expect(spec.sandboxes[0]).toMatchObject({
       name: 'shop',
       image: { base: join(dir, 'root.tar') },

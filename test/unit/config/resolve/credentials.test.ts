@@ -6,8 +6,7 @@ const ONE = '[[credentials]]\nsecret = "github"\nenv = "GITHUB_TOKEN"\nhost = "A
 
 describe('[[credentials]]', () => {
   test('has defaults, a normal form and its place', async () => {
-    const { sandboxes, unsupported } = await load(ONE);
-    expect(unsupported).toEqual([]);
+    const { sandboxes } = await load(ONE);
     expect(sandboxes[0]?.credentials).toEqual([
       {
         secret: 'github',

@@ -10,11 +10,10 @@ describe('a service of the host', () => {
     ['host = "[::1]:8080"', 8080, { host: '::1', port: 8080 }],
     ['host = "/run/postgresql/.s.PGSQL.5432"\nport = 5432', 5432, { path: '/run/postgresql/.s.PGSQL.5432' }],
   ])('%s', async (lines, port, target) => {
-    const { sandboxes, unsupported } = await load(of(lines));
+    const { sandboxes } = await load(of(lines));
     expect(sandboxes[0]?.services).toEqual([
       { name: 'db', port, target, source: expect.objectContaining({ line: 1 }) },
     ]);
-    expect(unsupported).toEqual([]);
   });
 
   test('a file without one has no such field, as specs of earlier builds', async () => {

@@ -16,7 +16,6 @@ const project = (...sandboxes: SandboxSpec[]): ProjectSpec => ({
   dir: '/p',
   files: [],
   sandboxes,
-  unsupported: [],
 });
 
 /** Each resolve gives the next digest. */

@@ -53,6 +53,7 @@ function createTestEgress(organisation?: () => Organisation): Egress {
     gateway,
     credentials,
     agents: new HostAgents({}),
+    distDir: 'dist',
     ...(organisation && { organisation }),
   });
 }

@@ -83,7 +83,7 @@ async function newDaemon({ unservable = [] as string[] } = {}): Promise<void> {
   const driver = createQemuDriver({ probeCache: home.probes });
   const refOf = (id: string) => ({ dir: '/project', name: id });
   const credentials = createCredentials({ home, secrets: openSecrets(home), refOf, ids: [] });
-  const egress = createEgress({ home, gateway, credentials, agents: new HostAgents({}) });
+  const egress = createEgress({ home, gateway, credentials, agents: new HostAgents({}), distDir: 'dist' });
   const attach = async ({ id }: { id: string }) => {
     if (unservable.includes(id)) throw new SbxError('workspace', 'it cannot be served', { why: 'no server starts' });
     log.push(`${id} served`);
