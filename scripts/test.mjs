@@ -43,6 +43,7 @@ const ONCE_AS_ROOT = [
 ];
 /** …or as that user. SBX_TEST_TWICE=1 runs everything as both. */
 const ONCE_AS_USER = [
+  'boot',
   'clone',
   'commands',
   'credentials',
@@ -51,6 +52,7 @@ const ONCE_AS_USER = [
   'git-guest',
   'git-sign',
   'git-worktree',
+  'idle',
   'install',
   'intercept',
   'keep-save',

@@ -79,6 +79,7 @@ const USES: Record<Forbidden, (spec: SandboxSpec) => Use> = {
     first(credentials, ({ env, source }) => ({ what: `the credential ${env}`, source })),
   docker: ({ docker, sources }) =>
     docker && { what: 'a Docker engine', source: sources['docker.enabled'] ?? sources['docker'] ?? 'default' },
+  mcp: ({ mcp }) => first(mcp, ({ name, source }) => ({ what: `the MCP server ${name}`, source })),
   mounts: ({ mounts }) => first(mounts, ({ host, source }) => ({ what: `the mount of ${host}`, source })),
   'network-observe': ({ network, sources }) =>
     network.mode === 'observe'

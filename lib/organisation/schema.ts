@@ -7,6 +7,7 @@ import { isRegistry } from './sources/allows-source.ts';
 export const FORBIDDEN = [
   'credentials',
   'docker',
+  'mcp',
   'mounts',
   'network-observe',
   'ports',

@@ -41,6 +41,7 @@ const USING: Record<Forbidden, Partial<SandboxSpec>> = {
     credentials: [{ secret: 's', env: 'TOKEN', host: 'a.test', header: 'authorization', format: '{}', source }],
   },
   docker: { docker: { enabled: true }, sources: { 'docker.enabled': source } },
+  mcp: { mcp: [{ name: 'files', command: ['x'], folders: [], source }] },
   mounts: { mounts: [{ host: '/data', guest: '/data', readonly: true, source }] },
   'network-observe': { network: { ...spec().network, mode: 'observe' }, sources: { 'network.mode': source } },
   ports: { ports: [{ guest: 3000, host: 3000, source }] },
