@@ -30,7 +30,6 @@ const FIRST_AS_ROOT = ['host-trouble', 'killed', 'pool', 'pressure'];
 /** …as root, beside those of the ordinary user… */
 const ONCE_AS_ROOT = [
   'coherence',
-  'idle',
   'mcp',
   'net-commands',
   'packages',
