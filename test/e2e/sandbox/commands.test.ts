@@ -268,8 +268,8 @@ test('gc --dry-run removes nothing', async () => {
   expect(readdirSync(join(HOME, 'store')).toSorted()).toEqual(before);
 });
 
-/** Tested in clone.test.ts, private-work.test.ts and ssh.test.ts */
-const ELSEWHERE = ['accept', 'fetch', 'ssh-proxy'];
+/** Tested in clone.test.ts, mcp.test.ts, private-work.test.ts and ssh.test.ts */
+const ELSEWHERE = ['accept', 'fetch', 'mcp accept', 'mcp log', 'mcp ls', 'ssh-proxy'];
 
 test('every command prints only JSON with --json', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'sbx-init-'));
@@ -277,6 +277,7 @@ test('every command prints only JSON with --json', async () => {
   const calls: [words: string, args?: string[], answer?: object, cwd?: string][] = [
     ['init', [], { agent: 'shell' }, empty],
     ['validate', [], { valid: true }],
+    ['lock', [], { changed: false, templates: [] }],
     ['plan', [], { changes: [], steps: [] }],
     ['apply', [], { steps: [] }],
     ['ls'],

@@ -71,10 +71,13 @@ function moveOnHost(
 ): void {
   state.gate.requireRename(from, to, policyFile(found));
   const [oldDirFd, newDirFd] = [state.fds.get(from.parent), state.fds.get(to.parent)];
-  const replaces = found?.kind === 'directory' && state.layers.itemAt(to) !== undefined;
+  // To its own name: the host does nothing, and what the layer has below it stays.
+  const isSame = from.parent === to.parent && from.name === to.name;
+  const isFolder = found?.kind === 'directory' && !isSame;
+  const replaces = isFolder && state.layers.itemAt(to) !== undefined;
   if (replaces && !isEmptyFolder(state, to, { where: 'host', ignoresHost: true })) fail('ENOTEMPTY');
   const last = flags === 0 ? lastNameOf(state, to, newDirFd) : undefined;
-  const follow = found?.kind === 'directory' ? prepareFollow(state, from, to) : undefined;
+  const follow = isFolder ? prepareFollow(state, from, to) : undefined;
   renameAt({ oldDirFd, oldName: from.name, newDirFd, newName: to.name, flags });
   follow?.();
   state.nodes.move(from, to);

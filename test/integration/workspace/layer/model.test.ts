@@ -1,5 +1,14 @@
 /** The private layer over a folder of the host, against one plain file system in memory. */
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -155,3 +164,22 @@ function passing(tree: unknown): unknown {
   if (!(tree instanceof Map)) return tree;
   return new Map([...tree].filter(([name]) => name !== 'a').map(([name, below]) => [name, passing(below)]));
 }
+
+it('keeps what is private below a folder that is renamed to its own name', async () => {
+  const decide: Decide = ({ path }) => (path.toString().split('/').includes('a') ? 'private' : 'pass');
+  const world = makeWorld();
+  try {
+    using layer = new Layer({ path: world.layer });
+    await using rig = await Rig.mount(world.lower, { decide, layers: new Map([['', layer]]) });
+    const { node } = await rig.lookup(ROOT, 'b');
+    await rig.mkdir(node, 'own');
+    const { node: own } = await rig.lookup(node, 'own');
+    await rig.mkdir(own, 'a');
+    await rig.rename([ROOT, 'b'], [ROOT, 'b']);
+    const names = (await rig.list(own)).map(({ name }) => name.toString());
+    expect(names).toContain('a');
+    expect(existsSync(join(world.lower, 'b/own/a'))).toBe(false);
+  } finally {
+    rmSync(world.folder, { recursive: true, force: true });
+  }
+});
