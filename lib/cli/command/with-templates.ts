@@ -14,6 +14,18 @@ interface Asking {
   pin: boolean;
 }
 
+/** With progress. `update`: also what is pinned is asked for again. */
+export function fetchTemplates({ context, cwd, view, pin, update }: Asking & { update: boolean }) {
+  return follow(view, 'fetching templates', (signal, emit) =>
+    lockTemplates(context, cwd, {
+      update,
+      pin,
+      signal,
+      onFetch: (text) => emit({ type: 'progress', sandbox: 'templates', message: `fetching ${text}` }),
+    }),
+  );
+}
+
 /** @throws SbxError as `request`, and as `fetchGit` */
 export async function withTemplates<T>({ context, cwd, view, pin }: Asking, request: () => Promise<T>): Promise<T> {
   try {
@@ -21,14 +33,7 @@ export async function withTemplates<T>({ context, cwd, view, pin }: Asking, requ
   } catch (error) {
     if (!(error instanceof SbxError && error.code === 'template-missing')) throw error;
   }
-  const { pinned, isWritten } = await follow(view, 'fetching templates', (signal, emit) =>
-    lockTemplates(context, cwd, {
-      update: false,
-      pin,
-      signal,
-      onFetch: (text) => emit({ type: 'progress', sandbox: 'templates', message: `fetching ${text}` }),
-    }),
-  );
+  const { pinned, isWritten } = await fetchTemplates({ context, cwd, view, pin, update: false });
   for (const { reference, before, after } of isWritten && !view.json ? pinned : [])
     if (before === undefined) process.stderr.write(`${inOneLine(`sandbox.lock: ${reference} is ${after.commit}`)}\n`);
   return request();

@@ -2,21 +2,13 @@
 import type { Pinned } from '../../../config/remote/fetching.ts';
 import { runToEnd } from '../../../system/run-tool.ts';
 import type { Run } from '../../command/command.ts';
-import { follow } from '../../command/follow.ts';
-import { lockTemplates } from '../../command/project.ts';
+import { fetchTemplates } from '../../command/with-templates.ts';
 import { inOneLine } from '../../view/printable.ts';
 
 const DEADLINE_MS = 20_000;
 
 export async function lock({ context, cwd, view, flags }: Run<{ update: boolean }>): Promise<number> {
-  const { pinned, isWritten } = await follow(view, 'fetching templates', (signal, emit) =>
-    lockTemplates(context, cwd, {
-      update: flags.update,
-      pin: true,
-      signal,
-      onFetch: (text) => emit({ type: 'progress', sandbox: 'templates', message: `fetching ${text}` }),
-    }),
-  );
+  const { pinned, isWritten } = await fetchTemplates({ context, cwd, view, pin: true, update: flags.update });
   const templates = await Promise.all(pinned.map(reported));
   const lines = templates.flatMap(({ line, diff }) => [line, ...(diff === '' ? [] : [diff])]);
   view.result(
